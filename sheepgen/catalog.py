@@ -1,0 +1,185 @@
+"""From a model's name to a folder that can be trusted: `find_model`.
+
+A name is the embedded model's, a diffusers folder, or a hub id ``org/name[@revision]``. All
+checks that need no torch are made here, so that a wrong name or a broken download is said at
+once, and a `ModelSpec` always stands for a model that is complete and of a family that runs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sheepgen import hub
+from sheepgen.checkpoint import Checkpoint, fingerprint, read_checkpoint
+from sheepgen.errors import ModelError, UsageError
+from sheepgen.known_models import KNOWN_MODELS
+from sheepgen.request import EMBEDDED_MODEL
+from sheepgen.schedulers import scheduler_name_for
+from sheepgen.text import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["KNOWN_MODELS", "ModelDefaults", "ModelSpec", "find_model"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelDefaults:
+    """What a request that leaves something open gets from the model.
+
+    Args:
+        num_inference_steps: Denoising steps.
+        guidance_scale: In diffusers' convention, where 1 is off.
+        scheduler: Short name in `sheepgen.schedulers`; ``None`` if the folder's own scheduler is
+            not known there.
+        width: Pixels.
+        height: Pixels.
+    """
+
+    num_inference_steps: int
+    guidance_scale: float
+    scheduler: str | None
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelSpec:
+    """A model on this disk, complete and checked.
+
+    Args:
+        name: As it was asked for.
+        folder: Its diffusers folder.
+        revision: Commit sha if it is from the hub.
+        vae_scale_factor: Pixels a side of one latent.
+        max_tokens: Longest prompt in tokens, special tokens included.
+        sha256: Of all weights, the same wherever the model lies.
+        defaults: See `ModelDefaults`.
+    """
+
+    name: str
+    folder: Path
+    revision: str | None
+    vae_scale_factor: int
+    max_tokens: int
+    sha256: str
+    defaults: ModelDefaults
+
+
+_USUAL_STEPS, _USUAL_GUIDANCE = 50, 7.5  # diffusers' StableDiffusionPipeline has these
+
+
+def find_model(
+    name: str, *, offline: bool = False, download: Callable[[hub.DownloadPlan], None] = hub.fetch
+) -> ModelSpec:
+    """Find a model and check it; fetch it if it is on the hub and nowhere here.
+
+    Args:
+        name: The embedded model's name, a folder, or ``org/name[@revision]``.
+        offline: Do not use the network.
+        download: Carries out a plan; the default tells nothing while it does so.
+
+    Raises:
+        UsageError: If the name is of no known kind.
+        ModelError: If the model cannot be had, is damaged, or does not run here.
+    """
+    folder, revision = _locate(name, offline=offline, download=download)
+    checkpoint = read_checkpoint(folder)
+    scale = 2 ** (len(checkpoint.configs["vae"]["block_out_channels"]) - 1)
+    return ModelSpec(
+        name=name,
+        folder=folder,
+        revision=revision,
+        vae_scale_factor=scale,
+        max_tokens=_max_tokens(checkpoint),
+        sha256=fingerprint(folder, checkpoint.weights),
+        defaults=_defaults(name.partition("@")[0], checkpoint, scale),
+    )
+
+
+def _locate(
+    name: str, *, offline: bool, download: Callable[[hub.DownloadPlan], None]
+) -> tuple[Path, str | None]:
+    """Return the model's folder and, if it is from the hub, its commit."""
+    # First, so that a folder of that name beside the user does not stand in for it.
+    if name == EMBEDDED_MODEL:
+        return _embedded_folder(), None
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - does not fail without a home
+    if os.path.isdir(path):  # noqa: PTH112 - does not fail on impossible names
+        return path, None
+    if os.path.isfile(path):  # noqa: PTH113 - neither does this
+        raise ModelError(
+            f"{excerpt(name, 200)} is a single file.",
+            "Only diffusers folders are read. Convert it where you trust it, with "
+            "`StableDiffusionPipeline.from_single_file(…).save_pretrained(folder)`.",
+        )
+    if name.startswith((".", "~")) or path.is_absolute():
+        raise ModelError(f"There is no folder {excerpt(name, 200)}.", "Check the path.")
+    model = hub.parse_hub_model(name)
+    if model is None:
+        raise _unknown(name)
+    folder = hub.cached_folder(model)
+    if folder is None:
+        if offline or hub.is_offline():
+            raise hub.not_cached(model.repo)
+        plan = hub.plan_download(model)
+        download(plan)
+        folder = plan.folder
+    return folder, folder.name
+
+
+def _embedded_folder() -> Path:
+    folder = Path(str(resources.files("sheepgen") / "assets" / EMBEDDED_MODEL))
+    if not folder.is_dir():
+        raise ModelError(
+            "The embedded model is not installed.", "Install the package again, from a wheel."
+        )
+    return folder
+
+
+def _unknown(name: str) -> UsageError:
+    nearest = difflib.get_close_matches(name, KNOWN_MODELS, n=2, cutoff=0.4)
+    hint = f"Did you mean {' or '.join(nearest)}? " if nearest else ""
+    return UsageError(
+        f"There is no model {excerpt(name)}.",
+        f"{hint}A model is {EMBEDDED_MODEL}, a folder (./folder), or a hub id (org/name).",
+    )
+
+
+def _max_tokens(checkpoint: Checkpoint) -> int:
+    """Return the prompt's length, clamped: some tokenizers say that they take any."""
+    positions: int = checkpoint.configs["text_encoder"]["max_position_embeddings"]
+    limit = checkpoint.configs["tokenizer"].get("model_max_length")
+    return min(positions, limit) if isinstance(limit, int) and limit > 2 else positions
+
+
+def _defaults(name: str, checkpoint: Checkpoint, scale: int) -> ModelDefaults:
+    known = KNOWN_MODELS.get(name)
+    height, width = _sample_size(checkpoint.configs["unet"])
+    return ModelDefaults(
+        num_inference_steps=known.num_inference_steps if known else _USUAL_STEPS,
+        guidance_scale=known.guidance_scale if known else _USUAL_GUIDANCE,
+        scheduler=scheduler_name_for(
+            checkpoint.classes["scheduler"], checkpoint.configs["scheduler"]
+        ),
+        width=width * scale,
+        height=height * scale,
+    )
+
+
+def _sample_size(unet: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the side lengths of the latents, as diffusers' pipeline reads them."""
+    size = unet["sample_size"]
+    if isinstance(size, list):
+        return size[0], size[1]
+    # The first exporter wrote 32 for models that were trained on 64.
+    written_by = re.match(r"(\d+)\.(\d+)", str(unet.get("_diffusers_version")))
+    if written_by and (int(written_by[1]), int(written_by[2])) < (0, 9):
+        size = max(size, 64)
+    return size, size

@@ -1,0 +1,16 @@
+"""Model folders: read, judged and hashed before torch is imported.
+
+files        which files make a model
+json_file    JSON from strangers, read with a limit
+config       settings held against limits
+weights      safetensors headers
+folder       all of that, for one folder
+fingerprint  one hash for all weights
+"""
+
+from __future__ import annotations
+
+from sheepgen.checkpoint.fingerprint import fingerprint
+from sheepgen.checkpoint.folder import Checkpoint, check_index, read_checkpoint
+
+__all__ = ["Checkpoint", "check_index", "fingerprint", "read_checkpoint"]

@@ -1,0 +1,63 @@
+"""Small JSON files from strangers, read with a limit."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sheepgen.errors import ModelError
+from sheepgen.text import excerpt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["MAX_BYTES", "check_size", "parse_object", "read_object"]
+
+MAX_BYTES = 10_000_000
+"""Largest config or vocabulary that is read: some three times the largest in use."""
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        ModelError: If the file is larger than `MAX_BYTES` or is no JSON object.
+        OSError: If it cannot be read.
+    """
+    check_size(path)
+    return parse_object(path.read_bytes(), f"{path.parent.name}/{path.name}")
+
+
+def check_size(path: Path) -> None:
+    """Check that a config or a vocabulary is of a size that is safe to read.
+
+    Raises:
+        ModelError: If it is larger than `MAX_BYTES`.
+        OSError: If it cannot be looked at.
+    """
+    if path.stat().st_size > MAX_BYTES:
+        raise ModelError(
+            f"{excerpt(f'{path.parent.name}/{path.name}')} is larger than {MAX_BYTES:,} bytes.",
+            "No honest config is: get the model from a source that you trust.",
+        )
+
+
+def parse_object(content: bytes, name: str) -> dict[str, Any]:
+    """Parse a JSON object out of ``content``, which came from ``name``.
+
+    Raises:
+        ModelError: If it is none.
+    """
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise _no_object(name) from error
+    if not isinstance(value, dict):
+        raise _no_object(name)
+    return value
+
+
+def _no_object(name: str) -> ModelError:
+    return ModelError(
+        f"{excerpt(name)} is not a JSON object.", "The model is damaged: fetch it again."
+    )

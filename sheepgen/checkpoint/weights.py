@@ -1,0 +1,110 @@
+"""Weight files, checked before any of them is loaded.
+
+A safetensors file is a header's length (8 bytes, little endian), the header (JSON: where each
+tensor's bytes lie) and the bytes
+(https://github.com/huggingface/safetensors#format). Its right size follows from the header, so
+that a download that broke off is told from a whole one without reading gigabytes, and by name
+and number, which the loading libraries do not do.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+from sheepgen.checkpoint.json_file import parse_object, read_object
+from sheepgen.errors import ModelError
+from sheepgen.text import excerpt
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["check_safetensors", "check_shards"]
+
+_LENGTH = struct.Struct("<Q")
+_MAX_HEADER = 100_000_000  # the format's own limit
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def check_safetensors(path: Path) -> None:
+    """Check that a safetensors file is whole: not cut short, not too long, not a stand-in.
+
+    Raises:
+        ModelError: If it is not; the message has the file's name and the bytes that are missing.
+    """
+    name = excerpt(f"{path.parent.name}/{path.name}", 120)
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(len(_LFS_POINTER))
+        if start == _LFS_POINTER:
+            raise ModelError(
+                f"{name} is a Git LFS pointer, not the weights themselves.",
+                "Run `git lfs pull` in the model's folder.",
+            )
+        if len(start) < _LENGTH.size:
+            raise _truncated(name, _LENGTH.size - size, at_least=True)
+        (header_size,) = _LENGTH.unpack_from(start)
+        if header_size > _MAX_HEADER:
+            raise ModelError(
+                f"{name} is not a safetensors file.", "Fetch it again, or convert the model."
+            )
+        file.seek(_LENGTH.size)
+        header = file.read(header_size)
+    if len(header) < header_size:
+        raise _truncated(name, header_size - len(header), at_least=True)
+    expected = _LENGTH.size + header_size + _data_size(parse_object(header, f"{name}'s header"))
+    if size < expected:
+        raise _truncated(name, expected - size, at_least=False)
+    if size > expected:
+        raise ModelError(
+            f"{name} is {size - expected:,} bytes longer than its header says.",
+            "The file is damaged: fetch it again.",
+        )
+
+
+def check_shards(index: Path, shards: set[str]) -> None:
+    """Check that a shard index sends the libraries to these files and to no others.
+
+    Args:
+        index: A ``*.safetensors.index.json``.
+        shards: Names of the shards beside it.
+
+    Raises:
+        ModelError: If it names anything else, which may well lie outside the folder.
+    """
+    weight_map = read_object(index).get("weight_map")
+    named = set(map(str, weight_map.values())) if isinstance(weight_map, dict) else set()
+    if strangers := sorted(named - shards):
+        raise ModelError(
+            f"{excerpt(index.name)} points to a file that is none of its shards: "
+            f"{excerpt(strangers[0])}.",
+            "Do not use this model, or get it from a source that you trust.",
+        )
+    if named != shards:
+        raise ModelError(
+            f"{excerpt(index.name)} does not name all of the shards beside it.",
+            "The model is damaged: fetch it again.",
+        )
+
+
+def _data_size(header: dict[str, Any]) -> int:
+    ends = [
+        tensor["data_offsets"][1]
+        for name, tensor in header.items()
+        if name != "__metadata__" and _has_offsets(tensor)
+    ]
+    return max(ends, default=0)
+
+
+def _has_offsets(tensor: object) -> bool:
+    offsets = tensor.get("data_offsets") if isinstance(tensor, dict) else None
+    return (
+        isinstance(offsets, list) and len(offsets) == 2 and all(type(end) is int for end in offsets)
+    )
+
+
+def _truncated(name: str, missing: int, *, at_least: bool) -> ModelError:
+    number = f"{'at least ' if at_least else ''}{missing:,} byte{'' if missing == 1 else 's'}"
+    return ModelError(
+        f"{name} is cut short: {number} missing.", "The download broke off: fetch it again."
+    )

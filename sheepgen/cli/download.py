@@ -1,0 +1,36 @@
+"""Fetching a model with a bar: what it is, how large, where to, and how far."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sheepgen.cli.console import note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from sheepgen.hub import DownloadPlan
+
+__all__ = ["downloader"]
+
+
+def downloader(console: Console) -> Callable[[DownloadPlan], None]:
+    """Return a function that carries out a download and shows it on the console."""
+    return partial(_download, console)
+
+
+def _download(console: Console, plan: DownloadPlan) -> None:
+    from sheepgen.hub import download
+    from sheepgen.sinks.progress import show_bytes
+
+    licence = f", licence {plan.licence}" if plan.licence else ""
+    note(console, f"Fetching {plan.repo}: {plan.total_bytes / 1e9:.2f} GB{licence}.")
+    note(console, f"It goes to {plan.folder}, and is there for good.")
+    show_bytes(
+        ((news.done_bytes, news.file) for news in download(plan)),
+        console,
+        total_bytes=plan.total_bytes,
+    )

@@ -1,0 +1,97 @@
+"""``--dry-run``: the whole plan of a run, told instead of carried out.
+
+What is told is data and goes to standard output. With ``--json`` it is one object: ``model``
+(its ``download`` is null where it is in place), ``prompt``, ``negative_prompt`` and
+``images``, each with its ``path``, the path it ``wanted`` if that is taken, and its ``request``.
+"""
+
+from __future__ import annotations
+
+import json as json_format
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from sheepgen.cli.console import write_data
+from sheepgen.sinks.files import free_target
+from sheepgen.text import excerpt
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from sheepgen.cli.plan import RunPlan
+    from sheepgen.hub import DownloadPlan
+    from sheepgen.request import GenerationRequest
+    from sheepgen.sinks.files import OutputLayout
+
+__all__ = ["WouldDownloadError", "refuse_download", "tell_download", "tell_plan"]
+
+
+class WouldDownloadError(Exception):
+    """Raised where a download would start."""
+
+    def __init__(self, plan: DownloadPlan) -> None:
+        super().__init__(plan.repo)
+        self.plan = plan
+
+
+def refuse_download(plan: DownloadPlan) -> NoReturn:
+    """Stand in for the download in `sheepgen.catalog.find_model`."""
+    raise WouldDownloadError(plan)
+
+
+def tell_download(plan: DownloadPlan, *, json: bool) -> None:
+    """Tell what fetching the model would take; the rest is known only once it is here."""
+    if json:
+        download = {
+            "bytes": plan.total_bytes,
+            "free_bytes": plan.free_bytes,
+            "commit": plan.commit,
+            "licence": plan.licence,
+            "folder": str(plan.folder),
+            "files": [file.name for file in plan.files],
+        }
+        write_data(json_format.dumps({"model": {"name": plan.repo, "download": download}}))
+        return
+    _tell("model", f"{plan.repo}, licence {plan.licence or 'not stated'}")
+    _tell("to fetch", f"{plan.total_bytes / 1e9:.2f} GB in {len(plan.files)} files")
+    _tell("into", f"{plan.folder}, {plan.free_bytes / 1e9:.2f} GB free")
+
+
+def tell_plan(plan: RunPlan, *, json: bool) -> None:
+    """Tell what would be drawn, by what, and into which files."""
+    spec, first = plan.spec, plan.requests[0]
+    images = [_image(each, plan.layout, index) for index, each in enumerate(plan.requests, start=1)]
+    if json:
+        model: dict[str, Any] = {
+            "name": spec.name,
+            "revision": spec.revision,
+            "sha256": spec.sha256,
+            "download": None,
+        }
+        prompts = {name.replace(" ", "_"): asdict(length) for name, length in plan.prompts.items()}
+        write_data(json_format.dumps({"model": model, **prompts, "images": images}))
+        return
+    _tell("model", f"{spec.name}, in place")
+    for name, length in plan.prompts.items():
+        lost = f"; not read: {' '.join(length.truncated)}" if length.truncated else ""
+        _tell(name, f"{length.tokens} of {length.limit} tokens{lost}")
+    _tell("size", f"{first.width}x{first.height}")
+    _tell("steps", f"{first.num_inference_steps} of {first.scheduler}")
+    _tell("guidance", f"{first.guidance_scale:g}")
+    for image in images:
+        counted = f" ({image['wanted']} is taken)" if image["path"] != image["wanted"] else ""
+        _tell(f"seed {image['request']['seed']}", f"{image['path']}{counted}")
+
+
+def _image(request: GenerationRequest, layout: OutputLayout, index: int) -> dict[str, Any]:
+    wanted = layout.template.target(request, index)
+    free = free_target(wanted, overwrite=layout.overwrite)
+    return {
+        "path": str(free.products["image"]),
+        "wanted": str(wanted.products["image"]),
+        "request": asdict(request),
+    }
+
+
+def _tell(label: str, text: str) -> None:
+    write_data(f"{label:<16} {excerpt(text, 300)}")

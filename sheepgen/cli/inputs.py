@@ -1,0 +1,67 @@
+"""What was typed or piped in, read into values."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+from sheepgen.errors import UsageError
+from sheepgen.request import MAX_PROMPT_CHARACTERS
+from sheepgen.sinks.files import FRAME_CHOICES, OutputLayout
+from sheepgen.sinks.naming import parse_output
+from sheepgen.text import excerpt
+
+__all__ = ["read_layout", "read_prompt", "read_size"]
+
+_SIZE = re.compile(r"(\d{1,6})[xX](\d{1,6})", re.ASCII)
+_MAX_BYTES = 4 * MAX_PROMPT_CHARACTERS + 1
+
+
+def read_prompt(prompt: str | None) -> str:
+    """Return the prompt, from standard input where it is ``-`` or left out behind a pipe.
+
+    Raises:
+        UsageError: If there is none, or what comes in is no UTF-8 text.
+    """
+    if prompt is not None and prompt != "-":
+        return prompt
+    if sys.stdin is None or (prompt is None and sys.stdin.isatty()):
+        raise UsageError("There is no prompt.", "For example: sheepgen 'a red fox in the snow'")
+    try:
+        return sys.stdin.buffer.read(_MAX_BYTES).decode().strip()
+    except UnicodeDecodeError as error:
+        raise UsageError("Standard input is no UTF-8 text.", "Convert it first.") from error
+
+
+def read_size(
+    size: str | None, width: int | None, height: int | None
+) -> tuple[int | None, int | None]:
+    """Return width and height in pixels, whichever way they were given.
+
+    Raises:
+        UsageError: If they were given both ways, or the size is not ``WIDTHxHEIGHT``.
+    """
+    if size is None:
+        return width, height
+    if width is not None or height is not None:
+        raise UsageError("--size says both sides already.", "Leave out --width and --height.")
+    match = _SIZE.fullmatch(size)
+    if match is None:
+        raise UsageError(f"{excerpt(size)} is no size.", "Write --size 512x768: width first.")
+    return int(match[1]), int(match[2])
+
+
+def read_layout(output: str | None, *, frames: str, several: bool, overwrite: bool) -> OutputLayout:
+    """Return where files go, and which.
+
+    Args:
+        output: As typed, or None for the default.
+        frames: A key of `FRAME_CHOICES`.
+        several: Whether more than one image is made.
+        overwrite: Whether what has the same name is replaced.
+
+    Raises:
+        UsageError: If the output names no file or folder.
+    """
+    template = parse_output(output, several=several)
+    return OutputLayout(template=template, frames=FRAME_CHOICES[frames], overwrite=overwrite)

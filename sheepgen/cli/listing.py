@@ -1,0 +1,48 @@
+"""``sheepgen schedulers`` and ``sheepgen models``: what can be named."""
+
+from __future__ import annotations
+
+import json as json_format
+from dataclasses import asdict
+
+from sheepgen.cli.console import cli_errors, output_console, write_data
+from sheepgen.cli.options import JsonOpt
+
+__all__ = ["models", "schedulers"]
+
+
+def schedulers(*, json: JsonOpt = False) -> None:
+    """List the schedulers, which decide the way from noise to image."""
+    with cli_errors():
+        from rich.table import Table
+
+        from sheepgen.schedulers import SCHEDULERS
+
+        if json:
+            for name, spec in SCHEDULERS.items():
+                row = {"name": name, "sampler": spec.sampler, "schedule_type": spec.schedule_type}
+                write_data(json_format.dumps({**row, "aliases": spec.aliases}))
+            return
+        table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+        for heading in ("Name", "Sampler", "Schedule type", "Also"):
+            table.add_column(heading)
+        for name, spec in SCHEDULERS.items():
+            table.add_row(name, spec.sampler, spec.schedule_type, ", ".join(spec.aliases))
+        output_console().print(table)
+
+
+def models(*, json: JsonOpt = False) -> None:
+    """List models that are known to run; others of their kind do too."""
+    with cli_errors():
+        from sheepgen.catalog import KNOWN_MODELS
+
+        for model in KNOWN_MODELS.values():
+            if json:
+                write_data(json_format.dumps(asdict(model)))
+                continue
+            write_data(model.name)
+            write_data(f"    {model.about}")
+            write_data(
+                f"    {model.num_inference_steps} steps, guidance {model.guidance_scale:g}, "
+                f"licence {model.licence}"
+            )

@@ -1,0 +1,91 @@
+"""All that is decided about a run before a weight is loaded.
+
+What is wrong with a request, a name or a model's files is said within a moment, and
+``--dry-run`` is the same work, told instead of carried out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sheepgen.catalog import find_model
+from sheepgen.cli.prompt_check import check_prompts
+from sheepgen.schedulers import check_step_count
+from sheepgen.sinks.progress import spinner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from sheepgen.catalog import ModelSpec
+    from sheepgen.cli.prompt_check import PromptLength
+    from sheepgen.hub import DownloadPlan
+    from sheepgen.request import GenerationRequest
+    from sheepgen.sinks.files import OutputLayout
+
+__all__ = ["RunPlan", "make_plan"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunPlan:
+    """A run that nothing is known to stand against.
+
+    Args:
+        spec: The model, complete on this disk.
+        requests: One an image, with every field resolved.
+        layout: Where the files go.
+        prompts: How much of the ``prompt`` and the ``negative prompt`` the model reads.
+    """
+
+    spec: ModelSpec
+    requests: tuple[GenerationRequest, ...]
+    layout: OutputLayout
+    prompts: Mapping[str, PromptLength]
+
+    @property
+    def folders(self) -> set[Path]:
+        """The folders that files go to."""
+        numbered = enumerate(self.requests, start=1)
+        return {self.layout.template.target(request, index).folder for index, request in numbered}
+
+
+def make_plan(
+    request: GenerationRequest,
+    layout: OutputLayout,
+    *,
+    count: int,
+    strict: bool,
+    offline: bool,
+    download: Callable[[DownloadPlan], None],
+    console: Console,
+) -> RunPlan:
+    """Find the model and settle everything that it decides.
+
+    Args:
+        request: The first image; the others differ by their seeds, which count up from its own.
+        layout: Where the files go.
+        count: How many images.
+        strict: Whether a prompt that is too long is an error.
+        offline: Whether the network is forbidden.
+        download: Fetches a model that is not here.
+        console: For notes.
+
+    Raises:
+        UsageError: If the model cannot draw what was asked for, or ``strict`` forbids it.
+        ModelError: If the model cannot be had.
+    """
+    requests = [replace(request, seed=request.seed + number) for number in range(count)]
+    spec = find_model(request.model, offline=offline, download=download)
+    requests = [request.resolve(spec) for request in requests]
+    first = requests[0]
+    assert first.scheduler is not None
+    assert first.num_inference_steps is not None
+    check_step_count(first.scheduler, first.num_inference_steps)
+    for index, each in enumerate(requests, start=1):
+        layout.template.target(each, index)
+    with spinner(console, "Reading the prompt"):
+        prompts = check_prompts(spec, first, console, strict=strict)
+    return RunPlan(spec=spec, requests=tuple(requests), layout=layout, prompts=prompts)

@@ -1,0 +1,70 @@
+"""How much of a prompt the model will read, found out before its weights are loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sheepgen.cli.console import note
+from sheepgen.errors import UsageError
+from sheepgen.text import excerpt
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sheepgen.catalog import ModelSpec
+    from sheepgen.request import GenerationRequest
+
+__all__ = ["PromptLength", "check_prompts"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptLength:
+    """A text against what the model reads of it.
+
+    Args:
+        tokens: In the whole text, special tokens included.
+        limit: Tokens that the model reads, special tokens included.
+        truncated: Words behind the limit.
+    """
+
+    tokens: int
+    limit: int
+    truncated: tuple[str, ...]
+
+
+def check_prompts(
+    spec: ModelSpec, request: GenerationRequest, console: Console, *, strict: bool
+) -> dict[str, PromptLength]:
+    """Measure the prompt and the negative prompt, and tell which words will not be read.
+
+    Loads the model's tokenizer and nothing else of it.
+
+    Raises:
+        UsageError: If ``strict`` and a word would fall off.
+    """
+    from sheepgen.pipeline.conditioning import count_tokens, truncated_words
+    from sheepgen.pipeline.loading import load_tokenizer
+
+    tokenizer = load_tokenizer(spec)
+    lengths = {
+        name: PromptLength(
+            tokens=count_tokens(tokenizer, text),
+            limit=spec.max_tokens,
+            truncated=truncated_words(tokenizer, text, spec.max_tokens),
+        )
+        for name, text in (
+            ("prompt", request.prompt),
+            ("negative prompt", request.negative_prompt),
+        )
+    }
+    for name, length in lengths.items():
+        if length.truncated:
+            said = (
+                f"The {name} has {length.tokens} tokens, and this model reads {length.limit}. "
+                f"Not read: {excerpt(' '.join(length.truncated), 200)}"
+            )
+            if strict:
+                raise UsageError(said, "Shorten it, or leave out --strict.")
+            note(console, said)
+    return lengths

@@ -1,0 +1,45 @@
+"""The words for devices and number formats, checked before torch is imported.
+
+What they mean on this machine is decided in `sheepgen.pipeline.device`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sheepgen.errors import UsageError
+from sheepgen.text import excerpt
+
+__all__ = ["DEVICES", "DTYPES", "check_device_options", "refuse_half_on_cpu"]
+
+DEVICES = ("auto", "cuda", "cuda:N", "mps", "xpu", "cpu")
+"""Words for a device; N is a card's number."""
+
+DTYPES = ("auto", "fp32", "bf16", "fp16")
+"""Words for a number format."""
+
+_DEVICE = re.compile(r"auto|cuda|cuda:\d{1,3}|mps|xpu|cpu")
+
+
+def check_device_options(device: str, dtype: str) -> None:
+    """Check the two words and that they go together.
+
+    Raises:
+        UsageError: If a word is unknown, or if fp16 is asked for on the CPU.
+    """
+    if not _DEVICE.fullmatch(device):
+        raise UsageError(f"There is no device {excerpt(device)}.", f"Known: {', '.join(DEVICES)}.")
+    if dtype not in DTYPES:
+        raise UsageError(
+            f"There is no number format {excerpt(dtype)}.", f"Known: {', '.join(DTYPES)}."
+        )
+    if device == "cpu" and dtype == "fp16":
+        raise refuse_half_on_cpu()
+
+
+def refuse_half_on_cpu() -> UsageError:
+    """Return the error for fp16 on the CPU, which is also found out late, behind ``auto``."""
+    return UsageError(
+        "fp16 is not for the CPU: its convolutions run some 50 times slower there than fp32.",
+        "Use --dtype fp32, or bf16 to save memory.",
+    )

@@ -1,0 +1,108 @@
+"""What happens while images are made, as plain data.
+
+Events carry numbers, strings and Pillow images, never tensors or models, so that whoever
+watches (a bar, a file writer, another process) needs to know nothing of how images are made.
+
+For each request, in this order: `RunStarted`, `StepCompleted` once a scheduler step,
+`FrameDecoded` once a wanted frame, then `RunFinished`. `ImageSaved` is added by
+`sheepgen.sinks.files` behind every `RunFinished`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from sheepgen.metadata import ImageRecord
+    from sheepgen.request import GenerationRequest
+
+__all__ = [
+    "Event",
+    "EventSink",
+    "Events",
+    "FrameDecoded",
+    "ImageSaved",
+    "RunFinished",
+    "RunStarted",
+    "StepCompleted",
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunStarted:
+    """An image is about to be made; ``request`` has every field resolved."""
+
+    request: GenerationRequest
+    total_steps: int
+    device: str
+    dtype: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepCompleted:
+    """One scheduler step is done. ``step`` counts from 1 to ``total_steps``.
+
+    ``total_steps`` is the number of scheduler timesteps: second-order schedulers take two of
+    them for one of the requested ``num_inference_steps``.
+    """
+
+    request: GenerationRequest
+    step: int
+    total_steps: int
+    timestep: float
+    elapsed_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FrameDecoded:
+    """One intermediate picture.
+
+    ``clean`` frames show the model's estimate of the finished image at that step, ``noisy``
+    frames the running latents themselves. Step 0 is the noise before the first step.
+    """
+
+    request: GenerationRequest
+    kind: Literal["clean", "noisy"]
+    step: int
+    total_steps: int
+    timestep: float
+    image: Image
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFinished:
+    """The image is done; ``record`` is all that is needed to make it again."""
+
+    request: GenerationRequest
+    image: Image
+    record: ImageRecord
+    elapsed_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageSaved:
+    """The image and what belongs to it lie on disk, whole."""
+
+    request: GenerationRequest
+    record: ImageRecord
+    path: Path
+    frames_folder: Path | None
+    filmstrip: Path | None
+    animation: Path | None
+    sha256: str
+    elapsed_s: float
+
+
+Event = RunStarted | StepCompleted | FrameDecoded | RunFinished | ImageSaved
+Events = Iterator[Event]
+
+
+class EventSink(Protocol):
+    """Anything that watches events."""
+
+    def __call__(self, event: Event) -> None: ...

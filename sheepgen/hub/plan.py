@@ -1,0 +1,164 @@
+"""Models on the Hugging Face hub: what is in the cache, and what a download would take.
+
+The cache is the hub's own and shared with every other program (``HF_HOME``, ``HF_HUB_CACHE``).
+The network is asked only for what is not in it, so that a model once fetched is the same model
+for ever after, online or not; ``org/name@revision`` asks for another.
+
+`plan_download` finds out all that can stop a download (no access, no such model, a family that
+does not run here, pickles, too little disk) before a single weight is fetched.
+`sheepgen.hub.download` carries the plan out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from sheepgen.checkpoint.files import INDEX_FILE, list_files, missing_files, needed_files
+from sheepgen.checkpoint.folder import check_index
+from sheepgen.checkpoint.json_file import read_object
+from sheepgen.errors import ModelError
+from sheepgen.hub.download import bar_class
+from sheepgen.hub.errors import hub_errors
+from sheepgen.text import byte_size, excerpt
+
+__all__ = [
+    "DownloadPlan",
+    "HubModel",
+    "PlannedFile",
+    "cached_folder",
+    "go_offline",
+    "is_offline",
+    "parse_hub_model",
+    "plan_download",
+]
+
+_WORD = r"[A-Za-z0-9](?:[\w.-]{0,94}[\w-])?"
+_HUB_MODEL = re.compile(rf"(?P<repo>{_WORD}/{_WORD})(?:@(?P<revision>[\w.-]+(?:/[\w.-]+)*))?", re.A)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HubModel:
+    """A repository on the hub at a branch, tag or commit."""
+
+    repo: str
+    revision: str = "main"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedFile:
+    """One file to fetch and its size in bytes."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DownloadPlan:
+    """What is to be fetched and where to.
+
+    Args:
+        repo: The repository, ``org/name``.
+        commit: Sha of the commit that will be fetched.
+        licence: What the repository says its licence is.
+        files: What is not in the cache yet.
+        total_bytes: Size of all ``files`` together.
+        free_bytes: Room on the cache's disk.
+        folder: The model's folder in the cache, complete once all files are there.
+    """
+
+    repo: str
+    commit: str
+    licence: str | None
+    files: tuple[PlannedFile, ...]
+    total_bytes: int
+    free_bytes: int
+    folder: Path
+
+
+def parse_hub_model(name: str) -> HubModel | None:
+    """Read ``org/name`` or ``org/name@revision``; anything else is none of the hub's names."""
+    match = _HUB_MODEL.fullmatch(name)
+    if match is None or "--" in match["repo"] or ".." in name:
+        return None
+    return HubModel(repo=match["repo"], revision=match["revision"] or "main")
+
+
+def go_offline() -> None:
+    """Keep the hub's libraries off the network for the rest of the process.
+
+    They read this once, when they are imported, so it has to be called before that.
+    """
+    os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def is_offline() -> bool:
+    """Say whether the network is not to be used (``HF_HUB_OFFLINE``)."""
+    from huggingface_hub import is_offline_mode
+
+    return is_offline_mode()
+
+
+def cached_folder(model: HubModel) -> Path | None:
+    """Return the model's folder in the cache if all that is needed of it is there.
+
+    Raises:
+        ModelError: If the cache shows already that the model does not run here.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    index = try_to_load_from_cache(model.repo, INDEX_FILE, revision=model.revision)
+    if not isinstance(index, str):
+        return None
+    check_index(read_object(Path(index)), model.repo)
+    folder = Path(index).parent
+    return None if missing_files(list_files(folder)) else folder
+
+
+def plan_download(model: HubModel) -> DownloadPlan:
+    """Ask the hub what fetching a model would take. Only the model's index is fetched.
+
+    Raises:
+        ModelError: If the model cannot be had or would not run here, or the disk is too small.
+    """
+    from huggingface_hub import HfApi
+
+    api = HfApi()
+    with hub_errors(model.repo):
+        info = api.model_info(model.repo, revision=model.revision, files_metadata=True)
+        # By its branch, so that the cache learns which commit the branch is at.
+        index = api.hf_hub_download(
+            model.repo, INDEX_FILE, revision=model.revision, tqdm_class=bar_class(lambda _: None)
+        )
+    folder = Path(index).parent
+    check_index(read_object(Path(index)), model.repo)
+    sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
+    files = tuple(
+        PlannedFile(name=name, size=sizes[name])
+        for name in needed_files(sizes, model.repo)
+        if not (folder / name).is_file()
+    )
+    licence = info.card_data.get("license") if info.card_data else None
+    plan = DownloadPlan(
+        repo=model.repo,
+        commit=folder.name,
+        licence=excerpt(licence) if licence else None,
+        files=files,
+        total_bytes=sum(file.size for file in files),
+        free_bytes=shutil.disk_usage(folder).free,
+        folder=folder,
+    )
+    _check_room(plan)
+    return plan
+
+
+def _check_room(plan: DownloadPlan) -> None:
+    if plan.total_bytes > plan.free_bytes:
+        raise ModelError(
+            f"{plan.repo} takes {byte_size(plan.total_bytes)} more, and the disk of the cache has "
+            f"{byte_size(plan.free_bytes)} left.",
+            f"Make room, or set HF_HOME to a larger disk; now it is {plan.folder.parents[2]}.",
+        )

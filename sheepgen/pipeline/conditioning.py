@@ -1,0 +1,81 @@
+"""From words to what the U-Net attends to."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+    from sheepgen.pipeline.parts import PipelineParts
+
+__all__ = ["PromptEmbeds", "count_tokens", "encode_prompt", "truncated_words"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptEmbeds:
+    """Encoded prompts, each (1, max_tokens, hidden_size); without guidance there is but one."""
+
+    prompt_embeds: Tensor
+    negative_prompt_embeds: Tensor | None
+
+
+def count_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> int:
+    """Return how many tokens ``text`` takes, special tokens included."""
+    return len(tokenizer(text, verbose=False).input_ids)
+
+
+def truncated_words(
+    tokenizer: PreTrainedTokenizerBase, text: str, max_tokens: int
+) -> tuple[str, ...]:
+    """Return the words at the end of ``text`` that the model does not read, or not whole.
+
+    Args:
+        tokenizer: Any that splits at white space first, as CLIP's and BERT's do.
+        text: A prompt.
+        max_tokens: What the text encoder takes, special tokens included.
+    """
+    words = list(re.finditer(r"\S+", text))
+    # Counting beginnings of the text needs no offsets, which not every tokenizer gives.
+    fitting = bisect_right(
+        words, max_tokens, key=lambda word: count_tokens(tokenizer, text[: word.end()])
+    )
+    return tuple(word.group() for word in words[fitting:])
+
+
+@torch.inference_mode()
+def encode_prompt(parts: PipelineParts, prompt: str, negative_prompt: str | None) -> PromptEmbeds:
+    """Encode the prompts as diffusers' pipeline does, one at a time.
+
+    Args:
+        parts: The model.
+        prompt: What to draw; what does not fit is cut off.
+        negative_prompt: What to keep away from, or None where there is no guidance.
+    """
+    return PromptEmbeds(
+        prompt_embeds=_encode(parts, prompt),
+        negative_prompt_embeds=None if negative_prompt is None else _encode(parts, negative_prompt),
+    )
+
+
+def _encode(parts: PipelineParts, text: str) -> Tensor:
+    tokens = parts.tokenizer(
+        text,
+        padding="max_length",
+        max_length=parts.spec.max_tokens,
+        truncation=True,
+        return_tensors="pt",
+    )
+    # CLIP was trained to attend to the padding, BERT was not; the model's config knows.
+    masked = getattr(parts.text_encoder.config, "use_attention_mask", False)
+    embeds: Tensor = parts.text_encoder(
+        tokens.input_ids.to(parts.device),
+        attention_mask=tokens.attention_mask.to(parts.device) if masked else None,
+    )[0]
+    return embeds.to(parts.dtype)

@@ -1,0 +1,112 @@
+"""The denoising loop: a generator of steps.
+
+Progress, frames, hashes, stopping early are what its consumer does with what it yields. At
+float32 and batch 1 the latents are those of diffusers' ``StableDiffusionPipeline`` bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from sheepgen.errors import NonFiniteError
+from sheepgen.pipeline.clean_estimate import clean_estimate, signal_and_noise
+from sheepgen.pipeline.guidance import apply_guidance, guidance_embedding
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from diffusers import SchedulerMixin, UNet2DConditionModel
+    from torch import Tensor
+
+    from sheepgen.pipeline.conditioning import PromptEmbeds
+
+__all__ = ["DenoiseStep", "denoise"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DenoiseStep:
+    """One step, just taken. All tensors are (1, channels, height, width).
+
+    Args:
+        index: Counts from 0.
+        timestep: The time that the U-Net was told.
+        model_input: What the U-Net saw, at unit variance whatever scale the scheduler works in.
+        pred_original_sample: The estimate of the clean latents that it gave, float32.
+        latents: The scheduler's latents after the step.
+    """
+
+    index: int
+    timestep: float
+    model_input: Tensor
+    pred_original_sample: Tensor
+    latents: Tensor
+
+
+# A decorator and no `with`: it restores the caller's mode at every yield.
+@torch.inference_mode()
+def denoise(
+    unet: UNet2DConditionModel,
+    scheduler: SchedulerMixin,
+    embeds: PromptEmbeds,
+    latents: Tensor,
+    *,
+    guidance_scale: float,
+    guidance_rescale: float = 0.0,
+    step_arguments: Mapping[str, Any],
+) -> Generator[DenoiseStep, None, None]:
+    """Take noise away step by step.
+
+    Args:
+        unet: The model's.
+        scheduler: A fresh one with its timesteps set.
+        embeds: With a negative prompt if `sheepgen.pipeline.guidance.is_guided`.
+        latents: From `sheepgen.pipeline.latents.prepare_latents`.
+        guidance_scale: In diffusers' convention, where 1 is off.
+        guidance_rescale: 0 to 1, with guidance only.
+        step_arguments: From `sheepgen.schedulers.step_arguments`.
+
+    Yields:
+        One `DenoiseStep` for each of the scheduler's timesteps.
+
+    Raises:
+        NonFiniteError: If the latents are no longer finite after a step.
+    """
+    hidden_states, guided = embeds.prompt_embeds, embeds.negative_prompt_embeds is not None
+    if embeds.negative_prompt_embeds is not None:
+        hidden_states = torch.cat([embeds.negative_prompt_embeds, embeds.prompt_embeds])
+    timestep_cond = None
+    if unet.config.time_cond_proj_dim is not None:
+        timestep_cond = guidance_embedding(guidance_scale, unet.config.time_cond_proj_dim)
+        timestep_cond = timestep_cond.to(latents.device, latents.dtype)
+    prediction_type: str = scheduler.config.prediction_type
+
+    for index, t in enumerate(scheduler.timesteps):
+        model_input = scheduler.scale_model_input(latents, t)
+        noise_pred = unet(
+            torch.cat([model_input] * 2) if guided else model_input,
+            t,
+            encoder_hidden_states=hidden_states,
+            timestep_cond=timestep_cond,
+            return_dict=False,
+        )[0]
+        if guided:
+            noise_pred = apply_guidance(noise_pred, guidance_scale, guidance_rescale)
+        alpha, sigma = signal_and_noise(scheduler, t)
+        latents = scheduler.step(noise_pred, t, latents, **step_arguments, return_dict=False)[0]
+        if not latents.isfinite().all():
+            raise NonFiniteError(
+                f"The latents are not finite after step {index + 1} of {len(scheduler.timesteps)}.",
+                "Try --dtype fp32, another --scheduler, or other --steps.",
+            )
+        yield DenoiseStep(
+            index=index,
+            timestep=float(t),
+            model_input=model_input,
+            pred_original_sample=clean_estimate(
+                model_input, noise_pred, prediction_type, alpha=alpha, sigma=sigma
+            ),
+            latents=latents,
+        )

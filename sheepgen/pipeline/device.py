@@ -1,0 +1,74 @@
+"""Where to compute and in which number format, decided from what this machine has.
+
+``auto`` takes the fastest device, and on it the format that is fast without harm to the picture.
+On the CPU that is fp32, also where the processor knows bf16: the promise that a seed makes the
+same pixels is kept in fp32, and the convolutions of small models gain little from less.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from sheepgen.device_options import check_device_options, refuse_half_on_cpu
+from sheepgen.errors import UsageError
+
+__all__ = ["available_devices", "resolve_device", "resolve_dtype"]
+
+_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+
+
+def available_devices() -> tuple[str, ...]:
+    """Return the devices of this machine, the fastest first; ``cpu`` is always the last."""
+    cards = tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
+    mps = ("mps",) if torch.backends.mps.is_available() else ()
+    xpu = ("xpu",) if torch.xpu.is_available() else ()
+    return (*cards, *mps, *xpu, "cpu")
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device that ``name`` means here.
+
+    Args:
+        name: One of `sheepgen.device_options.DEVICES`.
+
+    Raises:
+        UsageError: If the word is unknown or this machine has no such device.
+    """
+    check_device_options(name, "auto")
+    available = available_devices()
+    meant = {"auto": available[0], "cuda": "cuda:0"}.get(name, name)
+    if meant not in available:
+        raise UsageError(f"This machine has no device {name}.", f"It has {', '.join(available)}.")
+    return torch.device(meant)
+
+
+def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
+    """Return the number format that ``name`` means on ``device``.
+
+    Args:
+        name: One of `sheepgen.device_options.DTYPES`.
+        device: As `resolve_device` returned it.
+
+    Raises:
+        UsageError: If the word is unknown, or if fp16 is asked for on the CPU.
+    """
+    check_device_options("auto", name)
+    if name != "auto":
+        if name == "fp16" and device.type == "cpu":
+            raise refuse_half_on_cpu()
+        return _DTYPES[name]
+    match device.type:
+        case "cuda":
+            return torch.bfloat16 if _has_fast_bf16(device) else torch.float16
+        case "mps":
+            return torch.float16
+        case "xpu":
+            return torch.bfloat16
+        case _:
+            return torch.float32
+
+
+def _has_fast_bf16(device: torch.device) -> bool:
+    """Say whether a CUDA card computes in bf16 rather than emulating it (capability 8.0 on)."""
+    major, _ = torch.cuda.get_device_capability(device)
+    return major >= 8 and torch.cuda.is_bf16_supported(including_emulation=False)

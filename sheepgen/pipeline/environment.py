@@ -1,0 +1,68 @@
+"""What the pixels depend on besides the request, read off this machine."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import diffusers
+import torch
+import transformers
+
+import sheepgen
+from sheepgen.metadata import Environment
+
+if TYPE_CHECKING:
+    from sheepgen.pipeline.parts import PipelineParts
+
+__all__ = ["RECIPE", "describe_environment", "device_name", "dtype_name", "processor_name"]
+
+RECIPE = 1
+"""Version of the loop: raised when the same request would give other pixels than before."""
+
+_DTYPE_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """Return the short name that ``--dtype`` uses."""
+    return _DTYPE_NAMES[dtype]
+
+
+def describe_environment(parts: PipelineParts) -> Environment:
+    """Return versions, device and number format; no times, host names or paths."""
+    return Environment(
+        sheepgen=sheepgen.__version__,
+        recipe=RECIPE,
+        torch=torch.__version__,
+        diffusers=diffusers.__version__,
+        transformers=transformers.__version__,
+        python=platform.python_version(),
+        platform=f"{platform.system()}-{platform.machine()}",
+        device=str(parts.device),
+        device_name=device_name(parts.device),
+        dtype=dtype_name(parts.dtype),
+        threads=torch.get_num_threads(),
+        batch_size=1,
+        model_sha256=parts.spec.sha256,
+        model_revision=parts.spec.revision,
+    )
+
+
+def device_name(device: torch.device) -> str:
+    """Return the graphics card's own name, or the processor's."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type == "xpu":
+        return torch.xpu.get_device_name(device)
+    return processor_name()
+
+
+def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the processor's model name; Python itself knows only its architecture on Linux."""
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()

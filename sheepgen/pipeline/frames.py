@@ -1,0 +1,153 @@
+"""Cheap pictures of latents, for watching an image come out of the noise.
+
+Frames are decoded after the run, when the finished image is there to fit a linear map to: latent
+channels are nearly linear in colour, and so one least-squares fit a picture serves any model
+without a table of constants.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+from torch.nn.functional import interpolate
+
+from sheepgen.errors import UsageError
+from sheepgen.pipeline.latents import decode_latents, to_images
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+    from sheepgen.frame_options import FrameDecoder
+    from sheepgen.pipeline.denoise import DenoiseStep
+    from sheepgen.pipeline.parts import PipelineParts
+
+__all__ = [
+    "choose_decoder",
+    "clean_latents",
+    "colour_latents",
+    "decode_frames",
+    "latents_to_colours",
+    "noisy_latents",
+]
+
+_CHUNK = 16  # frames decoded together: enough to fill a device, little enough for its memory
+
+
+def choose_decoder(parts: PipelineParts, decoder: FrameDecoder) -> FrameDecoder:
+    """Return what ``auto`` stands for with this model, and any other choice as it is.
+
+    Raises:
+        UsageError: If the model has no preview decoder and that is what was asked for.
+    """
+    if decoder == "auto":
+        return "linear" if parts.preview_decoder is None else "preview"
+    if decoder == "preview" and parts.preview_decoder is None:
+        raise UsageError(
+            f"The model {parts.spec.name} has no preview decoder.",
+            "Use the linear one, or the VAE.",
+        )
+    return decoder
+
+
+def clean_latents(noise: Tensor, steps: Sequence[DenoiseStep]) -> Tensor:
+    """Return what clean frames show: the noise, then each step's estimate of the clean latents.
+
+    Args:
+        noise: (1, channels, height, width), at unit variance.
+        steps: All of a run.
+
+    Returns:
+        (1 + steps, channels, height, width).
+    """
+    estimates = [step.pred_original_sample for step in steps]
+    return torch.cat([noise.to(estimates[0].device), *estimates])
+
+
+def noisy_latents(noise: Tensor, steps: Sequence[DenoiseStep]) -> Tensor:
+    """Return what noisy frames show: the noise, then the latents behind each step.
+
+    They are taken as the U-Net sees them at the step that follows: schedulers of the Euler kind
+    keep their own latents larger, up to some fifteen times, which no decoder could read.
+    """
+    latents = [*(step.model_input for step in islice(steps, 1, None)), steps[-1].latents]
+    return torch.cat([noise.to(latents[0].device), *latents])
+
+
+def decode_frames(
+    parts: PipelineParts,
+    latents: Tensor,
+    decoder: FrameDecoder,
+    *,
+    finished_latents: Tensor,
+    finished_pixels: Tensor,
+) -> Iterator[Image.Image]:
+    """Decode one picture of the finished image's size for each of ``latents``.
+
+    Args:
+        parts: The model.
+        latents: (frames, channels, height, width), at the U-Net's scale.
+        decoder: From `choose_decoder`.
+        finished_latents: The image's own, (1, channels, height, width).
+        finished_pixels: What they were decoded to, (1, 3, height, width), 0 to 1.
+    """
+    match decoder:
+        case "vae":
+            for one in torch.split(latents, 1):
+                yield from to_images(decode_latents(parts, one))
+        case "linear":
+            colours = latents_to_colours(finished_latents, finished_pixels)
+            height, width = finished_pixels.shape[-2:]
+            for small in to_images(colour_latents(latents, colours)):
+                yield small.resize((width, height), Image.Resampling.BICUBIC)
+        case _:
+            for chunk in torch.split(latents, _CHUNK):
+                yield from to_images(_preview(parts, chunk))
+
+
+@torch.inference_mode()
+def _preview(parts: PipelineParts, latents: Tensor) -> Tensor:
+    assert parts.preview_decoder is not None, "choose_decoder checks it"
+    pixels: Tensor = parts.preview_decoder(latents.to(parts.device, parts.dtype))
+    return (pixels * 0.5 + 0.5).clamp(0, 1).cpu().float()
+
+
+def latents_to_colours(latents: Tensor, pixels: Tensor) -> Tensor:
+    """Fit colours linearly to latents, each block of pixels averaged to one colour.
+
+    Args:
+        latents: (1, channels, height, width).
+        pixels: (1, 3, height * scale, width * scale).
+
+    Returns:
+        (channels + 1, 3), float64 on the CPU; the last row is the constant part.
+    """
+    blocks = interpolate(pixels.double(), size=latents.shape[-2:], mode="area")
+    # Small images have fewer latents than unknowns; `gelsd` takes the smallest solution then.
+    fit = torch.linalg.lstsq(_with_one(_rows(latents)), _rows(blocks), driver="gelsd")
+    colours: Tensor = fit.solution
+    return colours
+
+
+def colour_latents(latents: Tensor, colours: Tensor) -> Tensor:
+    """Apply what `latents_to_colours` returned.
+
+    Returns:
+        (frames, 3, height, width), 0 to 1, float32.
+    """
+    frames, _, height, width = latents.shape
+    rows = (_with_one(_rows(latents)) @ colours).clamp(0, 1).float()
+    return rows.reshape(frames, height, width, 3).permute(0, 3, 1, 2)
+
+
+def _rows(images: Tensor) -> Tensor:
+    """Return one row of channels a position, (positions, channels), as float64 on the CPU."""
+    return images.cpu().double().permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def _with_one(rows: Tensor) -> Tensor:
+    return torch.cat([rows, torch.ones_like(rows[:, :1])], dim=1)

@@ -1,0 +1,90 @@
+"""Latents: drawn as noise, scaled for a scheduler, decoded to pixels, hashed.
+
+Noise is drawn on the CPU in float32, by a generator of the image's own, and only then moved and
+cast. So a seed means one noise on every device, in every number format and in every batch; at
+float32 it is the noise that diffusers draws from ``torch.Generator("cpu").manual_seed(seed)``.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+
+from sheepgen.errors import NonFiniteError
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, SchedulerMixin
+    from torch import Tensor
+
+    from sheepgen.pipeline.parts import PipelineParts
+
+__all__ = ["decode_latents", "draw_noise", "prepare_latents", "tensor_sha256", "to_images"]
+
+
+def draw_noise(parts: PipelineParts, width: int, height: int, generator: torch.Generator) -> Tensor:
+    """Draw the noise of one image, (1, channels, height, width) of the latents, float32.
+
+    The noise is the first that is taken from ``generator``; what the scheduler draws at its
+    steps is taken from the same one behind it.
+
+    Args:
+        parts: The model.
+        width: Of the image, in pixels, a multiple of the model's spatial factor.
+        height: Likewise.
+        generator: On the CPU.
+    """
+    scale = parts.spec.vae_scale_factor
+    shape = (1, parts.unet.config.in_channels, height // scale, width // scale)
+    return torch.randn(shape, generator=generator, dtype=torch.float32)
+
+
+def prepare_latents(parts: PipelineParts, scheduler: SchedulerMixin, noise: Tensor) -> Tensor:
+    """Move the noise to the model and scale it as the scheduler, its timesteps set, begins."""
+    latents: Tensor = noise.to(parts.device, parts.dtype) * scheduler.init_noise_sigma
+    return latents
+
+
+@torch.inference_mode()
+def decode_latents(parts: PipelineParts, latents: Tensor) -> Tensor:
+    """Decode with the VAE.
+
+    Args:
+        parts: The model.
+        latents: (batch, channels, height, width), as the U-Net sees them.
+
+    Returns:
+        Pixels, (batch, 3, height, width), 0 to 1, float32, on the CPU.
+
+    Raises:
+        NonFiniteError: If the VAE returns NaN or infinity, also at float32.
+    """
+    pixels = _decode(parts.vae, latents.to(parts.dtype))
+    if not pixels.isfinite().all() and parts.dtype != torch.float32:
+        # Some VAEs overflow fp16. The copy leaves the model as it is for whoever else uses it.
+        pixels = _decode(copy.deepcopy(parts.vae).float(), latents.float())
+    if not pixels.isfinite().all():
+        raise NonFiniteError(
+            "The VAE returned NaN or infinity instead of pixels.",
+            "Try --dtype fp32; if that does not help, the VAE's weights are damaged.",
+        )
+    return (pixels * 0.5 + 0.5).clamp(0, 1).cpu().float()
+
+
+def _decode(vae: AutoencoderKL, latents: Tensor) -> Tensor:
+    pixels: Tensor = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
+    return pixels
+
+
+def to_images(pixels: Tensor) -> list[Image.Image]:
+    """Round pixels, (batch, 3, height, width), 0 to 1, to 8 bits as diffusers does."""
+    levels = (pixels.permute(0, 2, 3, 1).numpy() * 255).round().astype("uint8")
+    return [Image.fromarray(level) for level in levels]
+
+
+def tensor_sha256(tensor: Tensor) -> str:
+    """Return the SHA-256 of a tensor's elements as float32 on the CPU, in row-major order."""
+    return hashlib.sha256(tensor.cpu().float().contiguous().numpy().tobytes()).hexdigest()

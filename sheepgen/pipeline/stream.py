@@ -1,0 +1,168 @@
+"""One request becomes a stream of events, and at its end an image.
+
+Tensors stay in here: events carry numbers and pictures. Frames are decoded behind the last step,
+so that the loop does nothing but denoise and the finished image can be used to fit their colours.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from sheepgen.events import FrameDecoded, RunFinished, RunStarted, StepCompleted
+from sheepgen.metadata import ImageRecord
+from sheepgen.pipeline.conditioning import encode_prompt, truncated_words
+from sheepgen.pipeline.denoise import denoise
+from sheepgen.pipeline.environment import describe_environment, dtype_name
+from sheepgen.pipeline.frames import choose_decoder, clean_latents, decode_frames, noisy_latents
+from sheepgen.pipeline.guidance import is_guided
+from sheepgen.pipeline.latents import (
+    decode_latents,
+    draw_noise,
+    prepare_latents,
+    tensor_sha256,
+    to_images,
+)
+from sheepgen.pipeline.timesteps import set_timesteps
+from sheepgen.schedulers import build_scheduler, step_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from sheepgen.events import Event
+    from sheepgen.frame_options import FrameOptions
+    from sheepgen.pipeline.denoise import DenoiseStep
+    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.request import GenerationRequest
+
+__all__ = ["generate", "stream"]
+
+
+def generate(parts: PipelineParts, request: GenerationRequest) -> Image:
+    """Make one image; `stream` says more and raises the same."""
+    *_, finished = stream(parts, request)
+    assert isinstance(finished, RunFinished), "it is the last event"
+    return finished.image
+
+
+def stream(
+    parts: PipelineParts, request: GenerationRequest, frames: FrameOptions | None = None
+) -> Generator[Event, None, None]:
+    """Make one image and tell what happens meanwhile.
+
+    The same request on the same machine gives the same pixels. At float32 they are those that
+    diffusers' ``StableDiffusionPipeline`` makes of a CPU generator with the same seed.
+
+    Args:
+        parts: The model.
+        request: What to make; what it leaves open is taken from the model.
+        frames: Which intermediate pictures to decode; none by default.
+
+    Yields:
+        `RunStarted`, `StepCompleted` for each timestep, `FrameDecoded` for each wanted frame
+        (all clean ones before all noisy ones), `RunFinished`.
+
+    Raises:
+        UsageError: If this model cannot do what is asked for.
+        NonFiniteError: If NaN or infinity comes out of the U-Net or the VAE.
+    """
+    started = time.perf_counter()
+    request = request.resolve(parts.spec)
+    # `resolve` has left nothing open; the fields' types do not know it.
+    assert request.scheduler is not None
+    assert request.num_inference_steps is not None
+    assert request.guidance_scale is not None
+    assert request.width is not None
+    assert request.height is not None
+    if frames is not None:
+        frames = replace(frames, decoder=choose_decoder(parts, frames.decoder))
+    scheduler = build_scheduler(request.scheduler, parts.scheduler_config)
+    total_steps = len(set_timesteps(scheduler, request.num_inference_steps, parts.device))
+    yield RunStarted(
+        request=request,
+        total_steps=total_steps,
+        device=str(parts.device),
+        dtype=dtype_name(parts.dtype),
+    )
+
+    generator = torch.Generator("cpu").manual_seed(request.seed)
+    noise = draw_noise(parts, request.width, request.height, generator)
+    guided = is_guided(parts.unet, request.guidance_scale)
+    denoising = denoise(
+        parts.unet,
+        scheduler,
+        encode_prompt(parts, request.prompt, request.negative_prompt if guided else None),
+        prepare_latents(parts, scheduler, noise),
+        guidance_scale=request.guidance_scale,
+        guidance_rescale=request.guidance_rescale,
+        step_arguments=step_arguments(request.scheduler, eta=request.eta, generator=generator),
+    )
+    steps: deque[DenoiseStep] = deque(maxlen=1 if frames is None else None)
+    with closing(denoising):
+        for step in denoising:
+            steps.append(step)
+            yield StepCompleted(
+                request=request,
+                step=step.index + 1,
+                total_steps=total_steps,
+                timestep=step.timestep,
+                elapsed_s=time.perf_counter() - started,
+            )
+
+    latents = steps[-1].latents
+    pixels = decode_latents(parts, latents)
+    if frames is not None:
+        yield from _frames(parts, request, frames, noise, steps, pixels)
+    record = ImageRecord(
+        request=request,
+        environment=describe_environment(parts),
+        noise_sha256=tensor_sha256(noise),
+        latents_sha256=tensor_sha256(latents),
+        truncated=truncated_words(parts.tokenizer, request.prompt, parts.spec.max_tokens),
+    )
+    yield RunFinished(
+        request=request,
+        image=to_images(pixels)[0],
+        record=record,
+        elapsed_s=time.perf_counter() - started,
+    )
+
+
+def _frames(
+    parts: PipelineParts,
+    request: GenerationRequest,
+    options: FrameOptions,
+    noise: Tensor,
+    steps: Sequence[DenoiseStep],
+    pixels: Tensor,
+) -> Iterator[FrameDecoded]:
+    wanted: dict[Literal["clean", "noisy"], Tensor] = {}
+    if options.clean:
+        wanted["clean"] = clean_latents(noise, steps)
+    if options.noisy:
+        wanted["noisy"] = noisy_latents(noise, steps)
+    for kind, latents in wanted.items():
+        images = decode_frames(
+            parts,
+            latents,
+            options.decoder,
+            finished_latents=steps[-1].latents,
+            finished_pixels=pixels,
+        )
+        for step, image in enumerate(images):
+            yield FrameDecoded(
+                request=request,
+                kind=kind,
+                step=step,
+                total_steps=len(steps),
+                timestep=steps[max(step - 1, 0)].timestep,
+                image=image,
+            )

@@ -1,0 +1,131 @@
+"""Choosing a scheduler by name, and building it late: diffusers is imported only then."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from sheepgen.errors import ModelError, UsageError
+from sheepgen.scheduler_table import SCHEDULERS, SchedulerSpec
+from sheepgen.text import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+    from diffusers import SchedulerMixin
+
+__all__ = [
+    "PREDICTION_TYPES",
+    "SCHEDULERS",
+    "SchedulerSpec",
+    "build_scheduler",
+    "canonical_scheduler_name",
+    "check_step_count",
+    "scheduler_name_for",
+    "step_arguments",
+]
+
+PREDICTION_TYPES = ("epsilon", "v_prediction")
+"""What a U-Net may predict here: the noise, or the velocity of https://arxiv.org/abs/2202.00512."""
+
+
+def _spelling(name: str) -> str:
+    """Return what of a name counts: its letters and digits, with "+" read as "p"."""
+    return "".join(filter(str.isalnum, name.casefold().replace("+", "p")))
+
+
+def _names_by_spelling() -> dict[str, str]:
+    names: dict[str, str] = {}
+    for name, spec in SCHEDULERS.items():
+        known = [name, f"{spec.sampler} {spec.schedule_type}", *spec.aliases]
+        if spec.schedule_type != "Karras":
+            known.append(spec.sampler)
+        names |= dict.fromkeys(map(_spelling, known), name)
+    return names
+
+
+_NAMES = _names_by_spelling()
+
+
+def canonical_scheduler_name(name: str) -> str:
+    """Return the short name that ``name`` stands for.
+
+    Upper and lower case, spaces, hyphens and underscores do not matter; the web UI's names such
+    as "DPM++ 2M Karras" are understood.
+
+    Raises:
+        UsageError: If there is no such scheduler; the hint names the nearest ones.
+    """
+    spelling = _spelling(name)
+    if spelling in _NAMES:
+        return _NAMES[spelling]
+    close = get_close_matches(spelling, _NAMES, n=3, cutoff=0.5)
+    nearest = ", ".join(dict.fromkeys(_NAMES[match] for match in close))
+    raise UsageError(
+        f"There is no scheduler {excerpt(name)}.",
+        (f"Nearest: {nearest}. " if nearest else "") + "`sheepgen schedulers` lists them all.",
+    )
+
+
+def scheduler_name_for(class_name: str, config: Mapping[str, Any]) -> str | None:
+    """Return the short name of a model folder's own scheduler, or None if no row fits it.
+
+    Settings that the folder does not mention are taken to be the row's: older folders lack
+    what came later.
+    """
+    for name, spec in SCHEDULERS.items():
+        if spec.class_name == class_name and all(
+            config.get(key, value) == value for key, value in spec.overrides.items()
+        ):
+            return name
+    return None
+
+
+def check_step_count(name: str, num_inference_steps: int) -> None:
+    """Refuse more steps than the scheduler can take.
+
+    Raises:
+        UsageError: If there are too many.
+    """
+    most = SCHEDULERS[name].max_steps
+    if most is not None and num_inference_steps > most:
+        raise UsageError(
+            f"The scheduler {name} takes at most {most} steps, not {num_inference_steps}.",
+            "It is made for 1 to 8 of them.",
+        )
+
+
+def build_scheduler(name: str, config: Mapping[str, Any]) -> SchedulerMixin:
+    """Return a fresh scheduler for one run; it keeps state, so that none is ever used twice.
+
+    Args:
+        name: A short name.
+        config: The scheduler config of the model's folder, of whatever class.
+
+    Raises:
+        ModelError: If the model predicts something else than `PREDICTION_TYPES`.
+    """
+    import diffusers
+
+    prediction_type = config.get("prediction_type", "epsilon")
+    if prediction_type not in PREDICTION_TYPES:
+        raise ModelError(
+            f"The model predicts {excerpt(prediction_type)}, which sheepgen cannot draw with.",
+            f"It reads models that predict {' or '.join(PREDICTION_TYPES)}.",
+        )
+    spec = SCHEDULERS[name]
+    scheduler_class = getattr(diffusers, spec.class_name)
+    # StableDiffusionPipeline forces these two on any scheduler it is given: latents are not
+    # confined to [-1, 1], and the first step must not land on the untrained timestep.
+    # `from_config` leaves out what a class does not know.
+    return scheduler_class.from_config(
+        dict(config), **spec.overrides, steps_offset=1, clip_sample=False
+    )
+
+
+def step_arguments(name: str, *, eta: float, generator: torch.Generator) -> dict[str, Any]:
+    """Return those of ``eta`` and ``generator`` that the scheduler's ``step`` takes."""
+    spec = SCHEDULERS[name]
+    offered = {"eta": (spec.takes_eta, eta), "generator": (spec.takes_generator, generator)}
+    return {key: value for key, (taken, value) in offered.items() if taken}

@@ -1,0 +1,40 @@
+"""Untrusted text made safe to show.
+
+Prompts, model configs, image metadata and other programs' messages may hold terminal escapes
+(CWE-150), or marks that turn the reading direction and so disguise what is written. Text passes
+through here at the point where it enters a message or a console.
+"""
+
+from __future__ import annotations
+
+__all__ = ["byte_size", "excerpt", "printable"]
+
+_CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+_DIRECTIONS = dict.fromkeys(
+    (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+)
+_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
+_UNSAFE = _CONTROLS | _DIRECTIONS | _SURROGATES
+
+
+def printable(text: str) -> str:
+    """Return ``text`` without control characters and bidirectional marks.
+
+    New lines and tabs stay. Half surrogate pairs, which no terminal encoding can write, become
+    replacement characters.
+    """
+    return text.translate(_UNSAFE)
+
+
+def excerpt(value: object, limit: int = 60) -> str:
+    """Return ``value`` as one printable line of at most ``limit`` characters."""
+    line = " ".join(printable(str(value)).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def byte_size(size: int) -> str:
+    """Return a number of bytes as people say it: ``812 B``, ``3.4 MB``, ``2.1 GB``."""
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{size} B"

@@ -1,0 +1,143 @@
+"""Trains the U-Net to predict velocity from noised latents and a caption's states.
+
+v-prediction (https://arxiv.org/abs/2202.00512) on cached latents and cached text states; one
+caption in ten is empty, so that guidance has something to steer away from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
+from torch import Tensor
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
+
+from sheepgen.training.config import DiffusionConfig
+from sheepgen.training.loop import Checkpoint, TrainStep, autocast
+
+__all__ = ["build_scheduler", "build_unet", "train_unet"]
+
+SAVE_EVERY = 200
+
+
+def build_unet(
+    config: DiffusionConfig, *, latent_channels: int, sample_size: int, text_width: int
+) -> UNet2DConditionModel:
+    """Return an untrained U-Net, with attention everywhere but at the finest level."""
+    torch.manual_seed(config.seed)
+    levels = len(config.channels)
+    return UNet2DConditionModel(
+        sample_size=sample_size,
+        in_channels=latent_channels,
+        out_channels=latent_channels,
+        block_out_channels=config.channels,
+        layers_per_block=config.layers_per_block,
+        down_block_types=("DownBlock2D", *("CrossAttnDownBlock2D",) * (levels - 1)),
+        up_block_types=(*("CrossAttnUpBlock2D",) * (levels - 1), "UpBlock2D"),
+        cross_attention_dim=text_width,
+        # diffusers' name for the number of heads, see its issue 2011
+        attention_head_dim=tuple(max(1, width // config.head_dim) for width in config.channels),
+        norm_num_groups=config.norm_groups,
+    )
+
+
+def build_scheduler() -> DDIMScheduler:
+    """Return the noise schedule that the U-Net is trained on."""
+    return DDIMScheduler(
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        steps_offset=1,
+    )
+
+
+def train_unet(
+    unet: UNet2DConditionModel,
+    latents: Tensor,
+    caption_ids: Tensor,
+    caption_states: Tensor,
+    empty_state: Tensor,
+    config: DiffusionConfig,
+    checkpoint_path: Path,
+    device: torch.device,
+) -> Iterator[tuple[TrainStep, UNet2DConditionModel]]:
+    """Train in place, from the checkpoint if there is one.
+
+    Args:
+        unet: The network.
+        latents: (scenes, channels, height, width), normalised; picture k and its mirror image
+            are scenes of their own.
+        caption_ids: (scenes,), the row of ``caption_states`` that belongs to each scene.
+        caption_states: (captions, tokens, width).
+        empty_state: (tokens, width), of the empty caption.
+        config: The recipe.
+        checkpoint_path: Where training goes on from.
+        device: Where to compute.
+
+    Yields:
+        Every step and the network with averaged weights, which is the one to sample from.
+    """
+    unet.to(device, memory_format=torch.channels_last).train()
+    # On CPUs, the fused attention's backward pass is slower than the plain one's.
+    if device.type == "cpu":
+        unet.set_attn_processor(AttnProcessor())
+    average = AveragedModel(unet, avg_fn=_ema(config.ema_decay)).requires_grad_(False)
+    optimizer = torch.optim.AdamW(
+        unet.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+    )
+    parts = {"unet": unet, "average": average, "optimizer": optimizer}
+    checkpoint = Checkpoint(checkpoint_path, parts)
+    done, _ = checkpoint.load()
+    scheduler = build_scheduler()
+    for step in range(done, config.steps):
+        rng = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+        chosen = torch.randint(len(latents), (config.batch_size,), generator=rng)
+        states = caption_states[caption_ids[chosen]].float()
+        emptied = torch.rand(config.batch_size, generator=rng) < config.empty_caption_rate
+        states[emptied] = empty_state.float()
+        clean = latents[chosen].float()
+        noise = torch.randn(clean.shape, generator=rng)
+        # One time from each of batch_size equal slices: less variance than independent times.
+        slices = torch.arange(config.batch_size) + torch.rand(config.batch_size, generator=rng)
+        times = (slices / config.batch_size * scheduler.config.num_train_timesteps).long()
+        noisy = scheduler.add_noise(clean, noise, times)
+        target = scheduler.get_velocity(clean, noise, times).to(device)
+        noisy = noisy.to(device, memory_format=torch.channels_last)
+        with autocast(device):
+            velocity = unet(noisy, times.to(device), states.to(device), return_dict=False)[0]
+        loss = functional.mse_loss(velocity.float(), target)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, config)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
+        optimizer.step()
+        average.update_parameters(unet)
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == config.steps:
+            checkpoint.save(step + 1)
+        report = TrainStep(phase="unet", step=step + 1, total_steps=config.steps, loss=loss.item())
+        yield report, average.module
+
+
+def learning_rate(step: int, config: DiffusionConfig) -> float:
+    """Return the rate at ``step``: warm-up, plateau, linear decay over the last share."""
+    decay_steps = max(1, round(config.steps * config.decay_share))
+    rising = (step + 1) / config.warmup_steps
+    falling = (config.steps - step) / decay_steps
+    return config.learning_rate * min(1.0, rising, falling)
+
+
+def _ema(decay: float):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    """Return an exponential average whose memory grows with the number of steps."""
+
+    def average(averaged: Tensor, current: Tensor, count: Tensor) -> Tensor:
+        weight = min(decay, (1 + float(count)) / (10 + float(count)))
+        return averaged.lerp(current, 1 - weight)
+
+    return average

@@ -1,0 +1,74 @@
+"""What the training phases share: a step's report, the learning rate's course, checkpoints.
+
+Each phase is a generator of `TrainStep`; whoever runs it draws the bar and decides when to stop.
+A phase saves a checkpoint every so often and goes on from it when it is started again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+__all__ = ["Checkpoint", "TrainStep", "autocast", "cosine_learning_rate", "cpu_has_bf16"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainStep:
+    """One optimizer step is done. ``step`` counts from 1."""
+
+    phase: str
+    step: int
+    total_steps: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """State of a phase on disk: named modules and optimizers, the step, and plain extras."""
+
+    path: Path
+    parts: dict[str, Any]
+
+    def save(self, step: int, **extras: float) -> None:
+        """Write atomically."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        state = {name: part.state_dict() for name, part in self.parts.items()}
+        temporary = self.path.with_suffix(".partial")
+        torch.save({"step": step, "extras": extras, "parts": state}, temporary)
+        temporary.replace(self.path)
+
+    def load(self) -> tuple[int, dict[str, float]]:
+        """Restore every part; return the step to go on from (0 where there is no checkpoint)."""
+        if not self.path.exists():
+            return 0, {}
+        state = torch.load(self.path, map_location="cpu", weights_only=True)
+        for name, part in self.parts.items():
+            part.load_state_dict(state["parts"][name])
+        return state["step"], state["extras"]
+
+
+def cosine_learning_rate(step: int, total_steps: int, peak: float, warmup_steps: int) -> float:
+    """Return the rate at ``step``: a linear warm-up to ``peak``, then half a cosine to zero."""
+    if step < warmup_steps:
+        return peak * (step + 1) / warmup_steps
+    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 in hardware; elsewhere it is emulated, slowly."""
+    return bool(torch.cpu._is_avx512_bf16_supported())
+
+
+@contextmanager
+def autocast(device: torch.device) -> Iterator[None]:
+    """Compute in bfloat16 where that is faster, else in float32."""
+    enabled = device.type == "cuda" or cpu_has_bf16()
+    with torch.autocast(device.type, torch.bfloat16, enabled=enabled):
+        yield

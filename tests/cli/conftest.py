@@ -1,0 +1,54 @@
+"""Commands run in this process, in an empty folder, behind the same boundary as in a shell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from sheepgen.cli import plan
+from sheepgen.cli.app import app, with_default_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from typer.testing import Result
+
+    from sheepgen.request import GenerationRequest
+    from sheepgen.sinks.files import OutputLayout
+
+Run = Callable[..., "Result"]
+Typed = Callable[..., "GenerationRequest"]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a function that runs a command line, given as words."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str, stdin: str | bytes | None = None) -> Result:
+        return CliRunner().invoke(app, with_default_command(words), input=stdin)
+
+    return run
+
+
+@pytest.fixture
+def typed(run: Run, monkeypatch: pytest.MonkeyPatch) -> Typed:
+    """Return a function that tells which request a command line stands for, and stops there."""
+    seen: list[GenerationRequest] = []
+
+    def stop(request: GenerationRequest, _layout: OutputLayout, **_: object) -> NoReturn:
+        seen.append(request)
+        raise typer.Exit
+
+    monkeypatch.setattr(plan, "make_plan", stop)
+
+    def typed(*words: str, stdin: str | None = None) -> GenerationRequest:
+        result = run(*words, stdin=stdin)
+        assert result.exit_code == 0, result.output
+        return seen.pop()
+
+    return typed

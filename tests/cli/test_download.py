@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sheepgen import hub
+from sheepgen.cli.console import error_console
+from sheepgen.cli.download import downloader
+from sheepgen.hub import DownloadPlan, DownloadProgress
+from tests.cli.test_dry_run import DOWNLOAD
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+
+def test_a_download_says_what_it_is_and_is_carried_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+
+    def download(plan: DownloadPlan) -> Iterator[DownloadProgress]:
+        asked.append(plan)
+        for done in (1_000_000_000, 2_000_000_000):
+            yield DownloadProgress(done_bytes=done, total_bytes=2_000_000_000, file="unet")
+
+    monkeypatch.setattr(hub, "download", download)
+    downloader(error_console())(DOWNLOAD)
+    assert asked == [DOWNLOAD]
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "Fetching org/name: 2.00 GB, licence MIT." in captured.err
+    assert "cache/org--name" in captured.err

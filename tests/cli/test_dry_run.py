@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from sheepgen.cli import plan
+from sheepgen.hub import DownloadPlan, PlannedFile
+from sheepgen.pipeline import loading
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run
+
+DOWNLOAD = DownloadPlan(
+    repo="org/name",
+    commit="c0ffee",
+    licence="MIT",
+    files=(PlannedFile(name="unet/model.safetensors", size=2_000_000_000),),
+    total_bytes=2_000_000_000,
+    free_bytes=50_000_000_000,
+    folder=Path("cache/org--name"),
+)
+
+
+@pytest.fixture(autouse=True)
+def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(loading, "load_pipeline")
+
+
+def test_the_plan_is_told_and_nothing_is_made(run: Run, tiny_folder: Path, tmp_path: Path) -> None:
+    result = run("a red sheep", "-s", "7", "-c", "2", "-m", str(tiny_folder), "--dry-run")
+    assert result.exit_code == 0
+    rows = [line.split(maxsplit=1) for line in result.stdout.splitlines()]
+    assert ["steps", "50 of ddim"] in rows
+    assert ["size", "32x32"] in rows
+    assert ["seed", "7           outputs/a-red-sheep_7.png"] in rows
+    assert "prompt           5 of 16 tokens" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_that_are_taken_are_told(run: Run, tiny_folder: Path) -> None:
+    Path("x.png").touch()
+    words = ("sheep", "-s", "7", "-m", str(tiny_folder), "-o", "x.png", "--dry-run")
+    assert "x_2.png (x.png is taken)" in run(*words).stdout
+    assert "taken" not in run(*words, "--overwrite").stdout
+
+
+def test_json_holds_everything(run: Run, tiny_folder: Path) -> None:
+    Path("x_7.png").touch()
+    long = "one two three four five six seven"
+    words = (long, "-s", "7", "-c", "2", "-m", str(tiny_folder), "-o", "x.png")
+    result = run(*words, "--dry-run", "--json")
+    data: dict[str, Any] = json.loads(result.stdout)
+    assert data["model"]["name"] == str(tiny_folder)
+    assert data["model"]["download"] is None
+    assert data["prompt"]["limit"] == 16
+    assert data["prompt"]["tokens"] > 16
+    assert long.endswith(" ".join(data["prompt"]["truncated"]))
+    assert data["negative_prompt"] == {"tokens": 2, "limit": 16, "truncated": []}
+    assert [(image["path"], image["wanted"]) for image in data["images"]] == [
+        ("x_7_2.png", "x_7.png"),
+        ("x_8.png", "x_8.png"),
+    ]
+    assert data["images"][1]["request"]["seed"] == 8
+    assert data["images"][1]["request"]["num_inference_steps"] == 50
+
+
+def test_what_would_fail_fails(run: Run, tiny_folder: Path) -> None:
+    words = ("one two three four five six seven", "-m", str(tiny_folder), "--dry-run")
+    assert "not read: " in run(*words).stdout
+    assert run(*words, "--strict").exit_code == 2
+
+
+def download_first(_name: str, *, offline: bool, download: Any) -> NoReturn:
+    assert not offline
+    download(DOWNLOAD)
+    raise AssertionError("a dry run downloads nothing")
+
+
+def test_a_model_to_be_fetched_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "find_model", download_first)
+    result = run("sheep", "-m", "org/name", "--dry-run")
+    assert result.exit_code == 0
+    assert "org/name, licence MIT" in result.stdout
+    assert "2.00 GB in 1 files" in result.stdout
+    data = json.loads(run("sheep", "-m", "org/name", "--dry-run", "--json").stdout)
+    assert data["model"]["download"]["bytes"] == 2_000_000_000
+    assert data["model"]["download"]["files"] == ["unet/model.safetensors"]

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+from PIL import Image
+
+from sheepgen.cli import prompt_check
+from sheepgen.errors import NonFiniteError
+from sheepgen.image_file import read_record
+from sheepgen.metadata import from_dict
+from sheepgen.pipeline import loading, stream
+from sheepgen.text import printable
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run
+
+LONG = "one two three four five six seven eight"
+"""More than the 16 tokens that the tiny model reads."""
+
+
+@pytest.fixture
+def draw(run: Run, tiny_folder: Path) -> Run:
+    """Return a function that draws with the tiny model, in two steps unless told otherwise."""
+
+    def draw(*words: str, **settings: Any) -> Any:
+        steps = () if "--steps" in words else ("--steps", "2")
+        return run(*words, "--model", str(tiny_folder), "--device", "cpu", *steps, **settings)
+
+    return draw
+
+
+def files() -> set[str]:
+    return {str(path) for path in Path().rglob("*") if path.is_file() and path.suffix != ".lock"}
+
+
+def test_a_prompt_becomes_an_image_and_its_way(draw: Run) -> None:
+    result = draw("a red sheep", "--seed", "7")
+    assert result.exit_code == 0
+    assert result.stdout == "outputs/a-red-sheep_7.png\n"
+    assert files() == {
+        "outputs/a-red-sheep_7.png",
+        "outputs/a-red-sheep_7_filmstrip.png",
+        *(f"outputs/a-red-sheep_7_frames/step_{step:03}.png" for step in range(3)),
+    }
+    with Image.open("outputs/a-red-sheep_7.png") as image:
+        assert image.size == (32, 32)
+    assert "Drawing on cpu in fp32." in result.stderr
+    assert "Seed 7: 2 steps" in result.stderr
+
+
+def test_the_same_command_gives_the_same_bytes(draw: Run) -> None:
+    for name in ("a.png", "b.png"):
+        assert draw("a red sheep", "-s", "7", "-o", name, "--frames", "none").exit_code == 0
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+
+
+def test_a_seed_is_drawn_told_and_stored(draw: Run) -> None:
+    result = draw("sheep", "--frames", "none")
+    seed = read_record(Path(result.stdout.strip())).request.seed
+    assert f"this one is {seed}." in result.stderr
+    assert result.stdout == f"outputs/sheep_{seed}.png\n"
+
+
+def test_what_the_model_decides_is_stored(draw: Run, tiny_folder: Path) -> None:
+    draw("sheep", "-s", "1", "-o", "x.jpg", "--frames", "none")
+    record = read_record(Path("x.jpg"))
+    assert record.request.scheduler == "ddim"
+    assert (record.request.width, record.request.height) == (32, 32)
+    assert record.request.guidance_scale == 7.5
+    assert record.request.model == str(tiny_folder)
+    assert record.environment.dtype == "fp32"
+
+
+def test_several_images_load_the_model_once(draw: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = []
+    load = loading.load_pipeline
+
+    def counted(*arguments: Any, **settings: Any) -> Any:
+        loaded.append(arguments)
+        return load(*arguments, **settings)
+
+    monkeypatch.setattr(loading, "load_pipeline", counted)
+    result = draw("sheep", "-s", "3", "-c", "3", "-o", "x.png", "--frames", "none")
+    assert result.stdout.split() == ["x_3.png", "x_4.png", "x_5.png"]
+    assert len(loaded) == 1
+    assert [read_record(Path(f"x_{seed}.png")).request.seed for seed in (3, 4, 5)] == [3, 4, 5]
+    assert "Image 2 of 3, seed 4" in result.stderr
+
+
+def test_one_of_several_is_the_one_drawn_alone(draw: Run) -> None:
+    draw("sheep", "-s", "3", "-c", "2", "-o", "x.png", "--frames", "none")
+    draw("sheep", "-s", "4", "-o", "alone.png", "--frames", "none")
+    assert Path("x_4.png").read_bytes() == Path("alone.png").read_bytes()
+
+
+def test_json_lines_are_all_of_standard_output(draw: Run) -> None:
+    result = draw("sheep", "-s", "3", "-c", "2", "--json", "--frames", "all")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["seed"] for line in lines] == [3, 4]
+    for line in lines:
+        assert hashlib.sha256(Path(line["path"]).read_bytes()).hexdigest() == line["sha256"]
+        assert Path(line["animation"]).is_file()
+        assert len(list(Path(line["frames"]).iterdir())) == 6
+        paths = {"path", "frames", "filmstrip", "animation", "seed", "sha256", "seconds"}
+        record = from_dict({key: value for key, value in line.items() if key not in paths})
+        assert record == read_record(Path(line["path"]))
+
+
+def test_nothing_is_overwritten_unless_told(draw: Run) -> None:
+    same = ("sheep", "-s", "3", "-o", "x.png", "--frames", "none")
+    assert draw(*same).stdout == "x.png\n"
+    assert draw(*same).stdout == "x_2.png\n"
+    assert draw(*same, "--overwrite").stdout == "x.png\n"
+    assert files() == {"x.png", "x_2.png"}
+
+
+def test_quiet_says_nothing_but_the_path(draw: Run) -> None:
+    result = draw("sheep", "-s", "3", "-q")
+    assert result.stderr == ""
+    assert result.stdout == "outputs/sheep_3.png\n"
+
+
+def test_verbose_tells_which_model(draw: Run, tiny_folder: Path) -> None:
+    result = draw("sheep", "-s", "3", "-v", "--frames", "none")
+    assert f"in {tiny_folder}, sha256 " in result.stderr
+
+
+def test_words_that_are_not_read_are_shown_and_stored(draw: Run) -> None:
+    result = draw(LONG, "-s", "3", "-o", "x.png", "--frames", "none", "-n", LONG)
+    assert "The prompt has" in result.stderr
+    assert "The negative prompt has" in result.stderr
+    truncated = read_record(Path("x.png")).truncated
+    assert truncated
+    assert LONG.endswith(" ".join(truncated))
+    assert " ".join(truncated) in result.stderr
+
+
+def test_strict_refuses_a_long_prompt_before_the_weights_are_loaded(
+    draw: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(loading, "load_pipeline")
+    for words in ((LONG,), ("sheep", "-n", LONG)):
+        result = draw(*words, "--strict")
+        assert result.exit_code == 2
+        assert "Not read:" in result.stderr
+    assert files() == set()
+
+
+def test_a_size_the_model_cannot_draw_is_refused(draw: Run) -> None:
+    result = draw("sheep", "--width", "33")
+    assert result.exit_code == 2
+    assert "Nearest: 32 or 34." in result.stderr
+
+
+def test_more_steps_than_the_scheduler_takes_are_refused(draw: Run) -> None:
+    result = draw("sheep", "--scheduler", "lcm", "--steps", "51")
+    assert result.exit_code == 2
+    assert "at most 50 steps" in result.stderr
+
+
+def test_names_that_lead_astray_are_refused_before_drawing(draw: Run) -> None:
+    assert draw("sheep", "-o", "{seed}/../../x.png").exit_code == 2
+
+
+def test_a_folder_that_cannot_be_written_to_is_found_out_before_drawing(
+    draw: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(loading, "load_pipeline")
+    Path("file").touch()
+    result = draw("sheep", "-o", "file/x.png")
+    assert result.exit_code == 1
+    assert "Cannot write into file" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "[red]bold[/red]",
+        "\x1b]8;;http://x\x07link",
+        "../../../etc/passwd",
+        "x" * 300,
+        "🐑",
+        "\u202egnp.exe",
+        "{seed} {0}",
+    ],
+)
+def test_hostile_prompts_choose_no_path_and_speak_to_no_terminal(
+    draw: Run, tmp_path: Path, prompt: str
+) -> None:
+    result = draw(prompt, "-s", "3", "--frames", "none")
+    assert result.exit_code == 0
+    assert printable(result.output) == result.output
+    path = tmp_path / result.stdout.strip()
+    assert path.parent == tmp_path / "outputs"
+    assert read_record(path).request.prompt == prompt
+
+
+def fail(*_: object, **__: object) -> NoReturn:
+    raise KeyError("[bold]\x1b[31m nobody expected")
+
+
+def test_unexpected_errors_are_short_unless_verbose(
+    draw: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompt_check, "count_tokens", fail, raising=False)
+    monkeypatch.setattr(stream, "stream", fail)
+    short = draw("sheep")
+    assert short.exit_code == 1
+    assert "Unexpected KeyError" in short.stderr
+    assert "[bold]" in short.stderr
+    assert "\x1b[31m" not in short.stderr
+    assert isinstance(draw("sheep", "--verbose").exception, KeyError)
+
+
+def test_expected_errors_exit_with_1(draw: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise NonFiniteError("NaN in step 3.", "Try --dtype fp32.")
+
+    monkeypatch.setattr(stream, "stream", fail)
+    result = draw("sheep")
+    assert result.exit_code == 1
+    assert result.stderr.endswith("Error: NaN in step 3.\nTry --dtype fp32.\n")
+
+
+def test_offline_keeps_the_hub_out(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    result = run("sheep", "--model", "org/name", "--offline")
+    assert result.exit_code == 1
+    assert "not in the cache" in result.stderr

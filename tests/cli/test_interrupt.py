@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from threading import Event as Flag
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sheepgen.cli.interrupt import stop_flag, until_stopped
+from sheepgen.errors import Interrupted
+from sheepgen.events import Event, RunFinished, RunStarted, StepCompleted
+from tests.samples import sample_events, sample_request
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_first_sets_the_flag_and_the_second_stops_at_once() -> None:
+    heard = []
+    before = signal.getsignal(signal.SIGINT)
+    with stop_flag(lambda: heard.append("first")) as flag:
+        assert not flag.is_set()
+        signal.raise_signal(signal.SIGINT)
+        assert flag.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert heard == ["first"]
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def two_images() -> Generator[Event]:
+    for seed in (1, 2):
+        yield from sample_events(sample_request(seed=seed))
+
+
+def stopped_at(kind: type[Event], number: int) -> tuple[list[Event], str]:
+    """Return what comes through, and what is said, when the flag is set at one of the events."""
+    flag = Flag()
+    passed: list[Event] = []
+
+    def watch() -> None:
+        for event in until_stopped(two_images(), flag):
+            passed.append(event)
+            if sum(isinstance(each, kind) for each in passed) == number:
+                flag.set()
+
+    with pytest.raises(Interrupted) as caught:
+        watch()
+    return passed, caught.value.message
+
+
+def test_it_stops_behind_the_current_step() -> None:
+    passed, said = stopped_at(StepCompleted, 2)
+    assert [type(event) for event in passed] == [RunStarted, StepCompleted, StepCompleted]
+    assert said == "Stopped after step 2 of 3."
+
+
+def test_it_stops_before_the_first_step() -> None:
+    passed, said = stopped_at(RunStarted, 1)
+    assert [type(event) for event in passed] == [RunStarted]
+    assert said == "Stopped before the first step."
+
+
+def test_an_image_whose_steps_are_done_is_finished() -> None:
+    passed, said = stopped_at(StepCompleted, 3)
+    assert [event.request.seed for event in passed if isinstance(event, RunFinished)] == [1]
+    assert isinstance(passed[-1], RunStarted)
+    assert said == "Stopped before the first step."
+
+
+def test_nothing_is_cut_short_behind_the_last_image() -> None:
+    flag = Flag()
+
+    def one_image() -> Generator[Event]:
+        for event in sample_events(sample_request()):
+            if isinstance(event, RunFinished):
+                flag.set()
+            yield event
+
+    assert isinstance(list(until_stopped(one_image(), flag))[-1], RunFinished)
+
+
+def test_stopping_closes_what_it_stops() -> None:
+    closed = []
+
+    def events() -> Generator[Event]:
+        try:
+            yield from two_images()
+        finally:
+            closed.append(True)
+
+    flag = Flag()
+    flag.set()
+    with pytest.raises(Interrupted):
+        list(until_stopped(events(), flag))
+    assert closed == [True]
+
+
+def test_ctrl_c_in_a_shell_exits_with_130_and_leaves_nothing_half_made(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "sheepgen", "sheep", "-m", str(tiny_folder), "--steps", "900"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        said = ""
+        while "Drawing on" not in said:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        process.send_signal(signal.SIGINT)
+        out, rest = process.communicate()
+    assert process.returncode == 130, said + rest
+    assert out == ""
+    assert "Stopping behind this step" in rest
+    assert "Stopped " in rest
+    assert list((tmp_path / "outputs").iterdir()) == []

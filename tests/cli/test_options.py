@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+import pytest
+
+from sheepgen.cli.options import SPELLINGS, FramesWord
+from sheepgen.sinks.files import FRAME_CHOICES
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run, Typed
+
+
+@pytest.mark.parametrize(
+    ("words", "fields"),
+    [
+        ("-n blue", {"negative_prompt": "blue"}),
+        ("--negative-prompt=-blue", {"negative_prompt": "-blue"}),
+        ("--negative blue", {"negative_prompt": "blue"}),
+        ("-s 7", {"seed": 7}),
+        ("--seed 18446744073709551615", {"seed": 2**64 - 1}),
+        ("--steps 5", {"num_inference_steps": 5}),
+        ("--num-inference-steps 5", {"num_inference_steps": 5}),
+        ("--num_inference_steps 5", {"num_inference_steps": 5}),
+        ("-g 3", {"guidance_scale": 3.0}),
+        ("--guidance 3", {"guidance_scale": 3.0}),
+        ("--guidance-scale 3", {"guidance_scale": 3.0}),
+        ("--cfg-scale=3", {"guidance_scale": 3.0}),
+        ("--guidance-rescale 0.7", {"guidance_rescale": 0.7}),
+        ("--eta 1", {"eta": 1.0}),
+        ("-W 64 -H 32", {"width": 64, "height": 32}),
+        ("--width 64 --height 32", {"width": 64, "height": 32}),
+        ("--size 64x32", {"width": 64, "height": 32}),
+        ("--size 64X32", {"width": 64, "height": 32}),
+        ("--scheduler euler", {"scheduler": "euler"}),
+        ("--sampler euler", {"scheduler": "euler"}),
+        ("-m org/name", {"model": "org/name"}),
+        ("--model ./folder", {"model": "./folder"}),
+    ],
+)
+def test_every_spelling_reaches_the_request(
+    typed: Typed, words: str, fields: dict[str, Any]
+) -> None:
+    request = typed("a sheep", *words.split())
+    assert {name: getattr(request, name) for name in fields} == fields
+
+
+def test_names_of_the_web_ui_are_understood(typed: Typed) -> None:
+    assert typed("x", "--sampler", "DPM++ 2M Karras").scheduler == "dpmpp_2m_karras"
+
+
+def test_options_may_come_before_the_prompt(typed: Typed) -> None:
+    request = typed("--seed", "42", "a sheep", "-g", "2")
+    assert (request.prompt, request.seed, request.guidance_scale) == ("a sheep", 42, 2.0)
+
+
+def test_spellings_lead_to_options_and_stay_out_of_help(run: Run) -> None:
+    shown = run("generate", "--help").stdout
+    assert all(f"--{option}" in shown for option in SPELLINGS.values())
+    assert not any(f"--{spelling} " in shown for spelling in SPELLINGS)
+
+
+def test_all_words_for_frames_are_known() -> None:
+    assert get_args(FramesWord) == tuple(FRAME_CHOICES)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        ("--size 64", "64 is no size"),
+        ("--size 64x", "is no size"),
+        ("--size 64x32 -W 64", "both sides already"),
+        ("--width 0", "width is 0"),
+        ("--steps 0", "steps is 0"),
+        ("--steps 2.5", "--steps"),
+        ("--seed -1", "seed is -1"),
+        ("--seed 18446744073709551615 -c 2", "seed is 18446744073709551616"),
+        ("--count 0", "--count"),
+        ("--guidance nan", "guidance is nan"),
+        ("--eta 2", "eta is 2"),
+        ("--scheduler nothing", "no scheduler"),
+        ("--model nothing", "no model nothing"),
+        ("--device abacus", "no device abacus"),
+        ("--dtype fp8", "no number format fp8"),
+        ("--device cpu --dtype fp16", "fp16 is not for the CPU"),
+        ("--output name", "has no ending"),
+        ("--output x.gif", "cannot be written"),
+        ("--output {nothing}.png", "unknown field"),
+        ("--frames some", "--frames"),
+        ("--frame-decoder some", "--frame-decoder"),
+        ("--nothing", "No such option"),
+        ("too many words", "unexpected extra"),
+    ],
+)
+def test_usage_errors_say_what_is_wrong_and_exit_with_2(
+    run: Run, words: str, complaint: str
+) -> None:
+    result = run("a sheep", *words.split())
+    assert result.exit_code == 2
+    assert complaint in " ".join(result.stderr.replace("│", " ").split())
+    assert result.stdout == ""

@@ -1,0 +1,76 @@
+"""What every test gets: no network, no caches of the user's, and one tiny model a session."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sheepgen.pipeline.parts import PipelineParts
+
+SCRATCH = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Point every cache to a scratch folder, before the libraries read where theirs are."""
+    scratch = tempfile.TemporaryDirectory(prefix="sheepgen-tests-")
+    config.stash[SCRATCH] = scratch
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN", "HF_ENDPOINT"):
+        os.environ.pop(name, None)
+    os.environ["HF_HOME"] = f"{scratch.name}/huggingface"
+    os.environ["XDG_CACHE_HOME"] = f"{scratch.name}/cache"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[SCRATCH].cleanup()
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let sockets reach this machine alone."""
+
+    def guarded(method: str) -> Any:
+        original = getattr(socket.socket, method)
+
+        def connect(self: socket.socket, address: Any) -> Any:
+            if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "localhost"):
+                raise AssertionError(f"a test tried to reach {address}")
+            return original(self, address)
+
+        return connect
+
+    for method in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, method, guarded(method))
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a complete diffusers folder of tiny parts; copy it before changing anything."""
+    from tests.tiny import save_tiny_model
+
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_parts(tiny_folder: Path) -> PipelineParts:
+    """Return the tiny model, loaded as the command loads models: on the CPU, at float32."""
+    from sheepgen.catalog import find_model
+    from sheepgen.pipeline.loading import load_pipeline
+
+    return load_pipeline(find_model(str(tiny_folder)), device="cpu", dtype="fp32")
+
+
+@pytest.fixture
+def model_copy(tiny_folder: Path, tmp_path: Path) -> Path:
+    """Return a copy of the tiny model's folder that a test may change."""
+    import shutil
+
+    return shutil.copytree(tiny_folder, tmp_path / "model")

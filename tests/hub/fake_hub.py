@@ -1,0 +1,134 @@
+"""The hub on 127.0.0.1: as much of its web interface as its library asks for.
+
+    GET  /api/models/{repo}/revision/{revision}    what is in the repository, as JSON
+    HEAD /{repo}/resolve/{revision}/{file}         size, hash and commit of a file
+    GET  /{repo}/resolve/{revision}/{file}         the file
+
+Refusals carry the status codes and headers by which the library tells them apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+class FakeHub(ThreadingHTTPServer):
+    """A hub with repositories that are folders.
+
+    Args:
+        repos: Repository to its folder.
+        gated: Repositories whose files nobody gets.
+        private: Repositories that nobody sees without the ``token``.
+        token: The only token that is good.
+        down: Answer everything with status 500.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, repos: dict[str, Path]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.repos = repos
+        self.gated: set[str] = set()
+        self.private: set[str] = set()
+        self.token = "hf_good"
+        self.down = False
+        self.requests: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+@contextmanager
+def running(repos: dict[str, Path]) -> Iterator[FakeHub]:
+    """Serve until the block ends."""
+    with FakeHub(repos) as hub:
+        thread = threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield hub
+        finally:
+            hub.shutdown()
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FakeHub
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        self.server.requests.append(f"{self.command} {path}")
+        is_listing = path.startswith("/api/models/")
+        org, name, *rest = path.removeprefix("/api/models/").strip("/").split("/")
+        repo = f"{org}/{name}"
+        authorization = self.headers.get("Authorization")
+        if self.server.down:
+            self._refuse(500, "", "")
+        elif authorization not in (None, f"Bearer {self.server.token}"):
+            self._refuse(401, "", "Invalid credentials in Authorization header")
+        elif repo in self.server.private and authorization is None:
+            self._refuse(401, "", "Invalid username or password.")
+        elif repo not in self.server.repos:
+            self._refuse(404, "RepoNotFound", "Repository not found")
+        elif rest[1] not in ("main", COMMIT):
+            self._refuse(404, "RevisionNotFound", "Invalid rev id")
+        elif is_listing:
+            self._send(json.dumps(_listing(repo, self.server.repos[repo])).encode(), {})
+        elif repo in self.server.gated:
+            self._refuse(403, "GatedRepo", "Access to this model is restricted")
+        else:
+            content = (self.server.repos[repo] / "/".join(rest[2:])).read_bytes()
+            etag = hashlib.sha256(content).hexdigest()
+            self._send(content, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
+
+    def log_message(self, *_: object) -> None:
+        """Be silent: what was asked for is in ``requests``."""
+
+    def _send(self, content: bytes, headers: dict[str, str]) -> None:
+        self.send_response(200)
+        for name, value in {"Content-Length": str(len(content)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+    def _refuse(self, status: int, code: str, message: str) -> None:
+        self.send_response(status)
+        self.send_header("X-Error-Code", code)
+        self.send_header("X-Error-Message", message)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+def _listing(repo: str, folder: Path) -> dict[str, object]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    siblings = [
+        {"rfilename": path.relative_to(folder).as_posix(), "size": path.stat().st_size}
+        for path in files
+    ]
+    return {
+        "_id": "0",
+        "id": repo,
+        "modelId": repo,
+        "sha": COMMIT,
+        "private": False,
+        "tags": [],
+        "downloads": 0,
+        "likes": 0,
+        "cardData": {"license": "openrail"},
+        "siblings": siblings,
+    }

@@ -1,0 +1,62 @@
+"""diffusers' own pipeline over the same parts, to compare with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import diffusers
+import torch
+from diffusers import StableDiffusionPipeline
+
+from sheepgen.schedulers import SCHEDULERS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.request import GenerationRequest
+
+
+def reference_pipeline(parts: PipelineParts, scheduler: str) -> StableDiffusionPipeline:
+    """Return the pipeline as a user of diffusers builds it who changes the scheduler."""
+    spec = SCHEDULERS[scheduler]
+    scheduler_class = getattr(diffusers, spec.class_name)
+    pipeline = StableDiffusionPipeline(
+        vae=parts.vae,
+        text_encoder=parts.text_encoder,
+        tokenizer=parts.tokenizer,
+        unet=parts.unet,
+        scheduler=scheduler_class.from_config(dict(parts.scheduler_config), **spec.overrides),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def run_reference(
+    pipeline: StableDiffusionPipeline, request: GenerationRequest
+) -> tuple[Tensor, np.ndarray[Any, Any]]:
+    """Return final latents and pixels, (height, width, 3), 0 to 1, made from the seed alone."""
+    last: dict[str, Tensor] = {}
+
+    def keep(_: Any, __: int, ___: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        last.update(tensors)
+        return {}
+
+    images = pipeline(
+        request.prompt,
+        negative_prompt=request.negative_prompt,
+        num_inference_steps=request.num_inference_steps,
+        guidance_scale=request.guidance_scale,
+        guidance_rescale=request.guidance_rescale,
+        eta=request.eta,
+        width=request.width,
+        height=request.height,
+        generator=torch.Generator("cpu").manual_seed(request.seed),
+        output_type="np",
+        callback_on_step_end=keep,
+    ).images
+    return last["latents"], images[0]

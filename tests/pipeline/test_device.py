@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from sheepgen.errors import UsageError
+from sheepgen.pipeline.device import available_devices, resolve_device, resolve_dtype
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Pretend to be a machine with nothing but a CPU; tests add what they need."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch.xpu, "is_available", lambda: False)
+    return monkeypatch
+
+
+@pytest.mark.usefixtures("machine")
+def test_every_machine_has_a_cpu() -> None:
+    assert available_devices() == ("cpu",)
+    assert resolve_device("auto") == resolve_device("cpu") == torch.device("cpu")
+
+
+def test_cards_come_first(machine: pytest.MonkeyPatch) -> None:
+    machine.setattr(torch.cuda, "device_count", lambda: 2)
+    machine.setattr(torch.backends.mps, "is_available", lambda: True)
+    machine.setattr(torch.xpu, "is_available", lambda: True)
+
+    assert available_devices() == ("cuda:0", "cuda:1", "mps", "xpu", "cpu")
+    assert resolve_device("auto") == resolve_device("cuda") == torch.device("cuda:0")
+    assert resolve_device("cuda:1") == torch.device("cuda:1")
+    assert resolve_device("xpu") == torch.device("xpu")
+
+
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize("name", ["cuda", "cuda:1", "mps", "xpu"])
+def test_a_device_that_is_not_there_is_said(name: str) -> None:
+    with pytest.raises(UsageError, match=f"no device {name}") as error:
+        resolve_device(name)
+
+    assert error.value.hint == "It has cpu."
+
+
+def test_unknown_words_are_refused() -> None:
+    with pytest.raises(UsageError, match="no device tpu"):
+        resolve_device("tpu")
+    with pytest.raises(UsageError, match="no number format int4"):
+        resolve_dtype("int4", torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype"),
+    [("cpu", torch.float32), ("mps", torch.float16), ("xpu", torch.bfloat16)],
+)
+def test_each_device_has_its_own_format(device: str, dtype: torch.dtype) -> None:
+    assert resolve_dtype("auto", torch.device(device)) == dtype
+
+
+@pytest.mark.parametrize(
+    ("capability", "has_bf16", "dtype"),
+    [
+        ((7, 5), True, torch.float16),
+        ((8, 0), True, torch.bfloat16),
+        ((9, 0), True, torch.bfloat16),
+        ((9, 0), False, torch.float16),
+    ],
+)
+def test_cards_that_would_emulate_bf16_take_fp16(
+    monkeypatch: pytest.MonkeyPatch,
+    capability: tuple[int, int],
+    has_bf16: bool,
+    dtype: torch.dtype,
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: has_bf16)
+
+    assert resolve_dtype("auto", torch.device("cuda:0")) == dtype
+
+
+def test_a_format_may_be_asked_for() -> None:
+    assert resolve_dtype("bf16", torch.device("cpu")) == torch.bfloat16
+    assert resolve_dtype("fp32", torch.device("cuda:0")) == torch.float32
+    assert resolve_dtype("fp16", torch.device("cuda:0")) == torch.float16
+    with pytest.raises(UsageError, match="50 times slower"):
+        resolve_dtype("fp16", torch.device("cpu"))

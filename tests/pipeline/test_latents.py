@@ -1,0 +1,94 @@
+"""Noise, pixels and hashes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pytest
+import torch
+from diffusers.image_processor import VaeImageProcessor
+
+from sheepgen.errors import NonFiniteError
+from sheepgen.pipeline.latents import (
+    decode_latents,
+    draw_noise,
+    prepare_latents,
+    tensor_sha256,
+    to_images,
+)
+from sheepgen.pipeline.timesteps import set_timesteps
+from sheepgen.schedulers import build_scheduler
+from tests.pipeline.fakes import BrittleVAE
+
+if TYPE_CHECKING:
+    from sheepgen.pipeline.parts import PipelineParts
+
+
+def generator(seed: int = 42) -> torch.Generator:
+    return torch.Generator("cpu").manual_seed(seed)
+
+
+def test_noise_depends_on_the_seed_alone(tiny_parts: PipelineParts) -> None:
+    noise = draw_noise(tiny_parts, 32, 16, generator())
+    assert noise.shape == (1, 4, 8, 16)
+    assert noise.dtype == torch.float32
+    half = replace(tiny_parts, dtype=torch.bfloat16, device=torch.device("meta"))
+    torch.manual_seed(0)
+    assert torch.equal(draw_noise(half, 32, 16, generator()), noise)
+    assert not torch.equal(draw_noise(tiny_parts, 32, 16, generator(43)), noise)
+    assert torch.equal(noise, torch.randn(1, 4, 8, 16, generator=generator()))
+
+
+@pytest.mark.parametrize("name", ["ddim", "euler"])
+def test_latents_start_at_the_schedulers_scale(tiny_parts: PipelineParts, name: str) -> None:
+    scheduler = build_scheduler(name, tiny_parts.scheduler_config)
+    set_timesteps(scheduler, 4, tiny_parts.device)
+    noise = draw_noise(tiny_parts, 32, 32, generator())
+    expected = noise * scheduler.init_noise_sigma
+    assert torch.equal(prepare_latents(tiny_parts, scheduler, noise), expected)
+    half = replace(tiny_parts, dtype=torch.bfloat16)
+    assert prepare_latents(half, scheduler, noise).dtype == torch.bfloat16
+
+
+def test_rounding_is_diffusers() -> None:
+    decoded = torch.randn(3, 3, 8, 8, generator=generator())
+    decoded[0, 0, 0] = torch.arange(8) / 255 - 1 + 0.5 / 255  # halves between two levels
+    expected = VaeImageProcessor().postprocess(decoded)
+    images = to_images((decoded * 0.5 + 0.5).clamp(0, 1))
+    assert [image.mode for image in images] == ["RGB"] * 3
+    assert all(
+        np.array_equal(np.asarray(image), np.asarray(theirs))
+        for image, theirs in zip(images, expected, strict=True)
+    )
+
+
+def with_vae(parts: PipelineParts, dtype: torch.dtype, *good: torch.dtype) -> PipelineParts:
+    vae = cast("Any", BrittleVAE(dtype, good, parts.spec.vae_scale_factor))
+    return replace(parts, vae=vae, dtype=dtype)
+
+
+def test_a_vae_that_overflows_is_asked_again_at_float32(tiny_parts: PipelineParts) -> None:
+    parts = with_vae(tiny_parts, torch.float16, torch.float32)
+    pixels = decode_latents(parts, torch.zeros(1, 4, 2, 2, dtype=torch.float16))
+    assert pixels.dtype == torch.float32
+    assert torch.equal(pixels, torch.full((1, 3, 4, 4), 0.5))
+    assert cast("Any", parts.vae).dtype == torch.float16
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_pixels_that_stay_infinite_are_an_error(
+    tiny_parts: PipelineParts, dtype: torch.dtype
+) -> None:
+    parts = with_vae(tiny_parts, dtype)
+    with pytest.raises(NonFiniteError, match="VAE"):
+        decode_latents(parts, torch.zeros(1, 4, 2, 2, dtype=dtype))
+
+
+def test_the_hash_is_of_float32_bytes_in_order() -> None:
+    tensor = torch.arange(6).reshape(2, 3)
+    expected = hashlib.sha256(np.array([0, 3, 1, 4, 2, 5], dtype="<f4").tobytes()).hexdigest()
+    assert tensor_sha256(tensor.T) == expected
+    assert tensor_sha256(tensor.T.to(torch.bfloat16)) == expected

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from transformers import BertConfig, BertModel
+
+from sheepgen.catalog import find_model
+from sheepgen.errors import ModelError
+from sheepgen.pipeline.loading import load_pipeline, load_tokenizer
+from sheepgen.pipeline.preview import PreviewDecoder
+from tests.tiny import (
+    MAX_TOKENS,
+    MERGES,
+    TEXT_WIDTH,
+    assert_same_weights,
+    edit_json,
+    tiny_tokenizer,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sheepgen.pipeline.parts import PipelineParts
+
+UNET = "unet/diffusion_pytorch_model"
+
+
+def load(folder: Path) -> PipelineParts:
+    return load_pipeline(find_model(str(folder)), device="cpu")
+
+
+def test_sharded_weights_are_the_same_weights(model_copy: Path, tiny_parts: PipelineParts) -> None:
+    (model_copy / f"{UNET}.safetensors").unlink()
+    tiny_parts.unet.save_pretrained(model_copy / "unet", max_shard_size="100KB")
+
+    parts = load(model_copy)
+
+    assert len(list((model_copy / "unet").glob("*-of-*"))) > 1
+    assert_same_weights(parts.unet, tiny_parts.unet)
+
+
+def test_vocabulary_and_merges_make_the_same_tokenizer(
+    model_copy: Path, tiny_parts: PipelineParts
+) -> None:
+    folder = model_copy / "tokenizer"
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.json").write_text(json.dumps(tiny_tokenizer().get_vocab()))
+    (folder / "merges.txt").write_text("\n".join(("#version: 0.2", *MERGES, "")))
+
+    tokenizer = load_tokenizer(find_model(str(model_copy)))
+
+    prompt = "a red sheep of the sheep and the red"
+    assert tokenizer(prompt).input_ids == tiny_parts.tokenizer(prompt).input_ids
+
+
+def test_a_bert_text_encoder(model_copy: Path) -> None:
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "sheep"]
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=TEXT_WIDTH,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=MAX_TOKENS,
+    )
+    (model_copy / "text_encoder" / "model.safetensors").unlink()
+    BertModel(config).save_pretrained(model_copy / "text_encoder")
+    for file in (model_copy / "tokenizer").iterdir():
+        file.unlink()
+    (model_copy / "tokenizer" / "vocab.txt").write_text("\n".join(words))
+    (model_copy / "tokenizer" / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "BertTokenizer", "do_lower_case": True})
+    )
+    edit_json(
+        model_copy / "model_index.json",
+        text_encoder=["transformers", "BertModel"],
+        tokenizer=["transformers", "BertTokenizer"],
+    )
+
+    spec = find_model(str(model_copy))
+    parts = load_pipeline(spec, device="cpu")
+
+    assert spec.max_tokens == MAX_TOKENS
+    ids = parts.tokenizer("A red sheep", return_tensors="pt").input_ids
+    assert ids.tolist() == [[2, 5, 6, 7, 3]]
+    assert parts.text_encoder(ids)[0].shape == (1, 5, TEXT_WIDTH)
+
+
+def test_a_preview_decoder_is_loaded_if_there_is_one(model_copy: Path) -> None:
+    decoder = PreviewDecoder(latent_channels=4, width=8, upscale=2)
+    decoder.save_pretrained(model_copy / "preview_decoder")
+
+    spec = find_model(str(model_copy))
+    parts = load_pipeline(spec, device="cpu")
+
+    assert parts.preview_decoder is not None
+    assert_same_weights(parts.preview_decoder, decoder)
+    assert not parts.preview_decoder.training
+
+
+def test_a_preview_decoder_does_not_change_the_fingerprint(
+    tiny_folder: Path, model_copy: Path
+) -> None:
+    PreviewDecoder(width=8, upscale=2).save_pretrained(model_copy / "preview_decoder")
+
+    assert find_model(str(model_copy)).sha256 == find_model(str(tiny_folder)).sha256
+
+
+@pytest.mark.parametrize("settings", [{"upscale": 8}, {"latent_channels": 8, "upscale": 2}])
+def test_a_preview_decoder_of_another_model_is_refused(
+    model_copy: Path, settings: dict[str, int]
+) -> None:
+    PreviewDecoder(width=8, **settings).save_pretrained(model_copy / "preview_decoder")
+
+    with pytest.raises(ModelError, match=r"preview_decoder/config\.json"):
+        find_model(str(model_copy))

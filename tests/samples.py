@@ -1,0 +1,121 @@
+"""Records, requests and events for tests that need one and do not care which."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+from PIL import Image
+
+from sheepgen.events import Event, FrameDecoded, RunFinished, RunStarted, StepCompleted
+from sheepgen.metadata import Environment, ImageRecord
+from sheepgen.request import MAX_SEED, GenerationRequest
+from sheepgen.schedulers import SCHEDULERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIZE = (32, 24)
+
+
+def sample_request(**fields: Any) -> GenerationRequest:
+    """Return a resolved request."""
+    resolved: dict[str, Any] = {
+        "prompt": "a red sheep",
+        "seed": 42,
+        "num_inference_steps": 3,
+        "guidance_scale": 7.5,
+        "width": SIZE[0],
+        "height": SIZE[1],
+        "scheduler": "dpmpp_2m_karras",
+    }
+    return GenerationRequest(**(resolved | fields))
+
+
+def sample_environment() -> Environment:
+    return Environment(
+        sheepgen="0.1.0",
+        recipe=1,
+        torch="2.14.1",
+        diffusers="0.42.1",
+        transformers="5.23.0",
+        python="3.11.7",
+        platform="Linux-x86_64",
+        device="cpu",
+        device_name="A processor",
+        dtype="fp32",
+        threads=2,
+        batch_size=1,
+        model_sha256="ab" * 32,
+        model_revision=None,
+    )
+
+
+def sample_record(*, truncated: tuple[str, ...] = (), **fields: Any) -> ImageRecord:
+    return ImageRecord(
+        request=sample_request(**fields),
+        environment=sample_environment(),
+        noise_sha256="12" * 32,
+        latents_sha256="34" * 32,
+        truncated=truncated,
+    )
+
+
+def sample_image(colour: tuple[int, int, int] = (200, 30, 30)) -> Image.Image:
+    return Image.new("RGB", SIZE, colour)
+
+
+def sample_events(request: GenerationRequest, *, noisy: bool = False) -> Iterator[Event]:
+    """Yield what `sheepgen.pipeline.stream.stream` would for a request of a few steps."""
+    steps = request.num_inference_steps or 1
+    yield RunStarted(request=request, total_steps=steps, device="cpu", dtype="fp32")
+    for step in range(1, steps + 1):
+        yield StepCompleted(
+            request=request,
+            step=step,
+            total_steps=steps,
+            timestep=1000.0 - step,
+            elapsed_s=float(step),
+        )
+    kinds: tuple[Any, ...] = ("clean", "noisy") if noisy else ("clean",)
+    for kind in kinds:
+        for step in range(steps + 1):
+            yield FrameDecoded(
+                request=request,
+                kind=kind,
+                step=step,
+                total_steps=steps,
+                timestep=1000.0 - step,
+                image=sample_image((step * 255 // steps, 90, 90)),
+            )
+    record = sample_record(prompt=request.prompt, seed=request.seed)
+    yield RunFinished(request=request, image=sample_image(), record=record, elapsed_s=float(steps))
+
+
+texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=80)
+prompts = texts.filter(str.strip)
+floats = st.floats(0, 1)
+
+requests = st.builds(
+    GenerationRequest,
+    prompt=prompts,
+    negative_prompt=texts,
+    seed=st.integers(0, MAX_SEED),
+    num_inference_steps=st.integers(1, 1000),
+    guidance_scale=st.floats(0, 100),
+    guidance_rescale=floats,
+    eta=floats,
+    width=st.integers(1, 8192),
+    height=st.integers(1, 8192),
+    scheduler=st.sampled_from(sorted(SCHEDULERS)),
+    model=prompts,
+)
+records = st.builds(
+    ImageRecord,
+    request=requests,
+    environment=st.builds(Environment),
+    noise_sha256=texts,
+    latents_sha256=texts,
+    truncated=st.lists(texts, max_size=5).map(tuple),
+)
+"""Any record there can be; no value of any option is left out."""

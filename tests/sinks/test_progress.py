@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import io
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from sheepgen.sinks.files import FRAME_CHOICES, OutputLayout, save_images
+from sheepgen.sinks.naming import parse_output
+from sheepgen.sinks.progress import show_bytes, show_progress, spinner
+from tests.samples import sample_events, sample_request
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sheepgen.events import Event
+
+
+def console(*, terminal: bool, quiet: bool = False) -> tuple[Console, io.StringIO]:
+    file = io.StringIO()
+    made = Console(
+        file=file, force_terminal=terminal, force_interactive=terminal, quiet=quiet, width=100
+    )
+    return made, file
+
+
+def saved_events(folder: Path, *seeds: int) -> list[Event]:
+    layout = OutputLayout(
+        template=parse_output(f"{folder}/x.png", several=False), frames=FRAME_CHOICES["strip"]
+    )
+    events = (event for seed in seeds for event in sample_events(sample_request(seed=seed)))
+    return list(save_images(events, layout))
+
+
+def test_off_a_terminal_there_is_one_line_an_image(tmp_path: Path) -> None:
+    plain, written = console(terminal=False)
+    events = saved_events(tmp_path, 42)
+    assert list(show_progress(iter(events), plain, images=1)) == events
+    lines = written.getvalue().replace("\n/", " /").splitlines()
+    assert lines[0] == "Drawing on cpu in fp32."
+    assert lines[1].startswith("Seed 42: 3 steps, 3.0 s. Filmstrip:")
+
+
+def test_several_images_are_counted(tmp_path: Path) -> None:
+    plain, written = console(terminal=False)
+    list(show_progress(iter(saved_events(tmp_path, 5, 6)), plain, images=2))
+    assert "Image 1 of 2, seed 5: 3 steps" in written.getvalue()
+    assert "Image 2 of 2, seed 6: 3 steps" in written.getvalue()
+
+
+def test_a_terminal_gets_a_bar_and_keeps_the_line(tmp_path: Path) -> None:
+    terminal, written = console(terminal=True)
+    list(show_progress(iter(saved_events(tmp_path, 5, 6)), terminal, images=2))
+    assert "3/3" in written.getvalue()
+    assert "1.00 s/step" in written.getvalue()
+    assert "Image 2 of 2, seed 6: 3 steps, 3.0 s." in written.getvalue()
+
+
+def test_standard_output_is_left_alone(tmp_path: Path) -> None:
+    terminal, _ = console(terminal=True)
+    before = sys.stdout
+    for _ in show_progress(iter(saved_events(tmp_path, 5)), terminal, images=1):
+        assert sys.stdout is before
+    with spinner(terminal, "Working"):
+        assert sys.stdout is before
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_quiet_console_says_nothing(tmp_path: Path, terminal: bool) -> None:
+    quiet, written = console(terminal=terminal, quiet=True)
+    list(show_progress(iter(saved_events(tmp_path, 5)), quiet, images=1))
+    with spinner(quiet, "Working"):
+        pass
+    assert written.getvalue() == ""
+
+
+def test_a_closed_stream_takes_its_bar_along(tmp_path: Path) -> None:
+    terminal, written = console(terminal=True)
+    shown = show_progress(iter(saved_events(tmp_path, 5)), terminal, images=1)
+    next(shown)
+    shown.close()
+    assert "\x1b[?25h" in written.getvalue()  # the cursor is shown again
+
+
+def test_untrusted_words_are_never_obeyed() -> None:
+    terminal, written = console(terminal=True)
+    with spinner(terminal, "Loading [red]x[/red] \x1b]8;;http://x\x07"):
+        pass
+    show_bytes(iter([(1, "[bold]\x1b[31mfile")]), terminal, total_bytes=1)
+    assert "[red]x[/red]" in written.getvalue()
+    assert "[bold][31mfile" in written.getvalue()
+    assert "\x1b]8" not in written.getvalue()
+
+
+def test_downloads_show_bytes_and_the_file() -> None:
+    terminal, written = console(terminal=True)
+    show_bytes(iter([(500_000, "unet"), (1_000_000, "vae")]), terminal, total_bytes=1_000_000)
+    assert "1.0/1.0 MB" in written.getvalue()
+    assert "vae" in written.getvalue()

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import io
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from sd_parsers import ParserManager
+
+from sheepgen import image_file
+from sheepgen.errors import OutputError, UsageError
+from sheepgen.image_file import IMAGE_FORMATS, check_format, encode_image, read_record
+from sheepgen.infotext import to_parameters
+from sheepgen.metadata import to_json
+from tests.samples import SIZE, records, sample_image, sample_record, sample_request
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sheepgen.metadata import ImageRecord
+
+FORMATS = pytest.mark.parametrize("suffix", [*IMAGE_FORMATS, ".PNG"])
+
+
+@FORMATS
+@settings(
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(record=records)
+def test_every_record_comes_back_out_of_the_file(
+    tmp_path: Path, suffix: str, record: ImageRecord
+) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(encode_image(sample_image(), record, suffix))
+    assert read_record(path) == record
+
+
+@FORMATS
+def test_the_same_image_gives_the_same_bytes(suffix: str) -> None:
+    once, again = (encode_image(sample_image(), sample_record(), suffix) for _ in range(2))
+    assert once == again
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_png_and_webp_keep_every_pixel(suffix: str) -> None:
+    picture = Image.frombytes("RGB", SIZE, os.urandom(SIZE[0] * SIZE[1] * 3))
+    data = encode_image(picture, sample_record(), suffix)
+    with Image.open(io.BytesIO(data)) as reread:
+        assert reread.tobytes() == picture.tobytes()
+
+
+def test_png_carries_both_texts_and_more() -> None:
+    record = sample_record(prompt="ein Schaf mit Hut, 羊")
+    data = encode_image(sample_image(), record, ".png", texts={"sheepgen-step": "3/20"})
+    with Image.open(io.BytesIO(data)) as reread:
+        assert reread.info["parameters"] == to_parameters(record)
+        assert reread.info["sheepgen"] == to_json(record)
+        assert reread.info["sheepgen-step"] == "3/20"
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_other_programs_read_the_parameters(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"image{suffix}"
+    record = sample_record(prompt="a red sheep", negative_prompt="blurry", seed=7)
+    path.write_bytes(encode_image(sample_image(), record, suffix))
+    info = ParserManager().parse(path)
+    assert info is not None
+    (sampler,) = info.samplers
+    assert [prompt.value for prompt in sampler.prompts] == ["a red sheep"]
+    assert [prompt.value for prompt in sampler.negative_prompts] == ["blurry"]
+    assert sampler.name == "DPM++ 2M"
+    assert sampler.parameters["seed"] == "7"
+    assert sampler.parameters["steps"] == "3"
+    assert sampler.parameters["cfg_scale"] == "7.5"
+    assert sampler.parameters["scheduler"] == "Karras"
+    assert info.metadata["Size"] == "32x24"
+
+
+@pytest.mark.parametrize("suffix", ["", ".gif", ".txt", ".png2"])
+def test_unknown_endings_are_refused(suffix: str) -> None:
+    with pytest.raises(UsageError, match="cannot be written"):
+        check_format(suffix, sample_request())
+
+
+@pytest.mark.parametrize("letter", ["x", "\x01", "é", "羊", "🐑"])
+def test_a_jpeg_takes_the_longest_prompt_that_is_let_through(letter: str) -> None:
+    room = image_file.MAX_JPEG_PROMPT_BYTES - len("sheepgen")
+    prompt = letter * (room // len(letter.encode()))
+    check_format(".jpg", sample_request(prompt=prompt))
+    record = sample_record(prompt=prompt, truncated=(prompt,))
+    assert encode_image(sample_image(), record, ".jpg")
+
+
+def test_a_prompt_too_long_for_a_jpeg_is_refused_before_drawing() -> None:
+    with pytest.raises(UsageError, match="too long"):
+        check_format(".jpeg", sample_request(prompt="x" * image_file.MAX_JPEG_PROMPT_BYTES))
+    check_format(".png", sample_request(prompt="x" * image_file.MAX_JPEG_PROMPT_BYTES))
+
+
+def test_an_image_without_a_record_says_so(tmp_path: Path) -> None:
+    for name in ("plain.png", "plain.jpg", "plain.webp"):
+        sample_image().save(tmp_path / name)
+        with pytest.raises(OutputError, match="carries no record"):
+            read_record(tmp_path / name)
+
+
+def test_a_malformed_record_names_its_file(tmp_path: Path) -> None:
+    info = PngInfo()
+    info.add_text("sheepgen", '{"format": 99}')
+    sample_image().save(tmp_path / "odd.png", pnginfo=info)
+    with pytest.raises(OutputError, match=r"odd\.png.*format 99"):
+        read_record(tmp_path / "odd.png")
+
+
+def test_other_formats_are_not_opened(tmp_path: Path) -> None:
+    sample_image().save(tmp_path / "image.png", format="BMP")
+    with pytest.raises(OutputError, match="cannot be read"):
+        read_record(tmp_path / "image.png")
+
+
+def test_only_files_are_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    for name in ("pipe.png", "missing.png", ".", "nul\0.png"):
+        with pytest.raises(OutputError):
+            read_record(tmp_path / name)
+
+
+def test_huge_files_are_not_opened(tmp_path: Path) -> None:
+    with (tmp_path / "huge.png").open("wb") as file:
+        file.truncate(image_file.MAX_FILE_BYTES + 1)
+    with pytest.raises(OutputError, match="larger than"):
+        read_record(tmp_path / "huge.png")
+
+
+def test_huge_pictures_are_not_opened(tmp_path: Path) -> None:
+    data = encode_image(sample_image(), sample_record(), ".png")
+    width = data.index(b"IHDR") + 4
+    (tmp_path / "bomb.png").write_bytes(
+        data[:width] + b"\0\0\xff\xff\0\0\xff\xff" + data[width + 8 :]
+    )
+    with pytest.raises(OutputError, match="cannot be read"):
+        read_record(tmp_path / "bomb.png")
+
+
+def test_a_compressed_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    info = PngInfo()
+    info.add_text("sheepgen", "x" * 20_000_000, zip=True)
+    sample_image().save(tmp_path / "bomb.png", pnginfo=info)
+    with pytest.raises(OutputError):
+        read_record(tmp_path / "bomb.png")
+
+
+@FORMATS
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_damaged_files_raise_nothing_else(tmp_path: Path, suffix: str, data: st.DataObject) -> None:
+    whole = bytearray(encode_image(sample_image(), sample_record(), suffix))
+    for _ in range(data.draw(st.integers(0, 8))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "image"
+    path.write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
+    try:
+        read_record(path)
+    except OutputError as error:
+        assert error.message  # noqa: PT017 - either outcome is right, another error is not

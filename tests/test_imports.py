@@ -1,0 +1,95 @@
+"""What answers at once must not load what is slow, and ``sheepgen`` offers what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import sheepgen
+from sheepgen.image_file import encode_image
+from tests.samples import sample_image, sample_record
+
+ROOT = Path(__file__).parents[1]
+
+SLOW = ("torch", "diffusers", "transformers", "safetensors", "numpy", "huggingface_hub")
+
+PROBE = """
+import json, sys
+from sheepgen.cli import app
+sys.argv[0] = "sheepgen"
+try:
+    app.main()
+except SystemExit as leaving:
+    code = leaving.code
+print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("--help", 0),
+        ("--version", 0),
+        ("generate --help", 0),
+        ("schedulers", 0),
+        ("models", 0),
+        ("show x.png", 0),
+        ("show x.png --json", 0),
+        ("show missing.png", 1),
+        ("sheep --width 7", 2),
+        ("sheep --steps 0", 2),
+        ("sheep --scheduler nothing", 2),
+        ("sheep --model nothing", 2),
+        ("sheep --device abacus", 2),
+        ("sheep --output name", 2),
+        ("sheep --model ./tiny --width 7", 2),
+        ("sheep --model ./tiny --scheduler lcm --steps 60", 2),
+    ],
+)
+def test_commands_that_need_no_weights_load_nothing_slow(
+    tmp_path: Path, tiny_folder: Path, words: str, code: int
+) -> None:
+    (tmp_path / "tiny").symlink_to(tiny_folder)
+    (tmp_path / "x.png").write_bytes(encode_image(sample_image(), sample_record(), ".png"))
+    result = subprocess.run(
+        [sys.executable, "-c", PROBE, *words.split()],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    exit_code, modules = json.loads(result.stderr.splitlines()[-1])
+    assert exit_code == code, result.stderr
+    assert [name for name in SLOW if name in modules] == []
+
+
+def test_importing_the_package_loads_nothing_slow() -> None:
+    code = "import sys, sheepgen; print([name for name in sys.argv[1:] if name in sys.modules])"
+    result = subprocess.run(
+        [sys.executable, "-c", code, *SLOW, "PIL", "rich", "typer"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout == "[]\n"
+
+
+def test_every_name_that_is_offered_is_there() -> None:
+    for name in sheepgen.__all__:
+        assert getattr(sheepgen, name) is not None
+    assert set(sheepgen.__all__) <= set(dir(sheepgen))
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = sheepgen.nothing
+
+
+def test_the_version_is_the_packages_own() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == sheepgen.__version__

@@ -1,0 +1,74 @@
+"""Every command that the README shows is one that the program takes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+from typer.testing import CliRunner
+
+from sheepgen.cli import plan
+from sheepgen.cli.app import app, with_default_command
+from sheepgen.image_file import encode_image
+from tests.samples import sample_image, sample_record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def commands(markdown: str) -> Iterator[str]:
+    """Yield the ``sheepgen`` command of every line in a code block that has one."""
+    for block in re.findall(r"^```[^\n]*\n(.*?)^```", markdown, re.DOTALL | re.MULTILINE):
+        for line in block.replace("\\\n", " ").splitlines():
+            if match := re.match(r"(?:\$ |.*\| *)?(sheepgen\b.*)", line):
+                yield match[1]
+
+
+def words_of(command: str) -> list[str]:
+    """Return the words that the program gets: without a comment, a pipe or a redirection."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexer.commenters = "#"
+    lexer.wordchars += "{}*,:@"
+    words = list(lexer)
+    end = next((place for place, word in enumerate(words) if set(word) <= set("|><&;")), len(words))
+    return words[1:end]
+
+
+def test_commands_are_found_wherever_they_stand() -> None:
+    markdown = (
+        "```sh\n$ sheepgen 'a sheep' \\\n  --seed 1  # draws\necho x | sheepgen -\nls\n```\n"
+        "sheepgen outside\n```\nsheepgen show x.png --json | jq .request > y\n```\n"
+    )
+    assert [words_of(command) for command in commands(markdown)] == [
+        ["a sheep", "--seed", "1"],
+        ["-"],
+        ["show", "x.png", "--json"],
+    ]
+
+
+def test_every_command_in_the_readme_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> NoReturn:
+        raise typer.Exit
+
+    shown = list(commands(README.read_text(encoding="utf-8")))
+    assert shown
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plan, "make_plan", stop)
+    for command in shown:
+        words = words_of(command)
+        for word in words:
+            if words[0] == "show" and word.endswith((".png", ".jpg", ".webp")):
+                path = tmp_path / word
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(encode_image(sample_image(), sample_record(), path.suffix))
+        result = CliRunner().invoke(app, with_default_command(words), input="a sheep")
+        assert result.exit_code == 0, f"{command}\n{result.output}"

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sheepgen.catalog import ModelDefaults, ModelSpec
+from sheepgen.errors import UsageError
+from sheepgen.request import (
+    MAX_PROMPT_CHARACTERS,
+    MAX_SEED,
+    MAX_SIDE,
+    GenerationRequest,
+    draw_seed,
+    nearest_sizes,
+)
+
+
+def spec(scheduler: str | None = "ddim") -> ModelSpec:
+    return ModelSpec(
+        name="some",
+        folder=Path("some"),
+        revision=None,
+        vae_scale_factor=8,
+        max_tokens=77,
+        sha256="0" * 64,
+        defaults=ModelDefaults(
+            num_inference_steps=20, guidance_scale=7.5, scheduler=scheduler, width=512, height=256
+        ),
+    )
+
+
+def test_a_request_is_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        GenerationRequest(prompt="x", seed=1).seed = 2  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "complaint"),
+    [
+        ("prompt", "", "prompt is empty"),
+        ("prompt", " \n\t", "prompt is empty"),
+        ("prompt", "x" * (MAX_PROMPT_CHARACTERS + 1), "20,001 characters"),
+        ("prompt", "a\0b", "NUL"),
+        ("prompt", "\udcff", "UTF-8"),
+        ("negative_prompt", "a\0b", "negative prompt holds a NUL"),
+        ("model", "", "model name is empty"),
+        ("model", "a\0b", "NUL"),
+        ("seed", -1, "seed is -1"),
+        ("seed", MAX_SEED + 1, "seed is"),
+        ("num_inference_steps", 0, "steps is 0"),
+        ("num_inference_steps", 1001, "steps is 1001"),
+        ("width", 0, "width is 0"),
+        ("height", MAX_SIDE + 1, "height is"),
+        ("guidance_scale", math.nan, "guidance is nan"),
+        ("guidance_scale", math.inf, "guidance is inf"),
+        ("guidance_scale", -0.1, "guidance is -0.1"),
+        ("guidance_rescale", 1.1, "guidance rescale is 1.1"),
+        ("eta", -1.0, "eta is -1.0"),
+        ("scheduler", "nothing", "no scheduler"),
+    ],
+)
+def test_out_of_range_is_a_usage_error(field: str, value: Any, complaint: str) -> None:
+    fields: dict[str, Any] = {"prompt": "x", "seed": 1, field: value}
+    with pytest.raises(UsageError, match=complaint):
+        GenerationRequest(**fields)
+
+
+@pytest.mark.parametrize("name", ["DPM++ 2M Karras", "dpmpp-2m-karras", "DPMPP 2M KARRAS"])
+def test_schedulers_have_one_name(name: str) -> None:
+    assert GenerationRequest(prompt="x", seed=1, scheduler=name).scheduler == "dpmpp_2m_karras"
+
+
+def test_what_is_open_comes_from_the_model() -> None:
+    assert GenerationRequest(prompt="x", seed=1).resolve(spec()) == GenerationRequest(
+        prompt="x",
+        seed=1,
+        num_inference_steps=20,
+        guidance_scale=7.5,
+        width=512,
+        height=256,
+        scheduler="ddim",
+    )
+
+
+def test_what_was_said_stays() -> None:
+    said = GenerationRequest(
+        prompt="x",
+        seed=1,
+        num_inference_steps=1,
+        guidance_scale=0.0,
+        width=64,
+        height=64,
+        scheduler="euler",
+    )
+    assert said.resolve(spec()) == said
+
+
+def test_sides_are_multiples_of_the_models_own() -> None:
+    with pytest.raises(UsageError, match="width is 500") as caught:
+        GenerationRequest(prompt="x", seed=1, width=500).resolve(spec())
+    assert caught.value.hint == "Nearest: 496 or 504."
+
+
+def test_a_model_with_an_unknown_scheduler_needs_one_named() -> None:
+    with pytest.raises(UsageError, match="scheduler"):
+        GenerationRequest(prompt="x", seed=1).resolve(spec(scheduler=None))
+    named = GenerationRequest(prompt="x", seed=1, scheduler="ddim")
+    assert named.resolve(spec(scheduler=None)).scheduler == "ddim"
+
+
+@given(st.integers(1, MAX_SIDE), st.integers(1, 64))
+def test_nearest_sizes_are_legal_and_around(size: int, multiple: int) -> None:
+    below, above = nearest_sizes(size, multiple)
+    assert below % multiple == 0
+    assert 0 < below <= above <= max(MAX_SIDE, multiple)
+    assert below <= size or below == multiple
+
+
+def test_drawn_seeds_are_short_enough_to_type() -> None:
+    assert all(0 <= draw_seed() < 2**32 for _ in range(100))

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sheepgen.text import byte_size, excerpt, printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a sheep\n\tin a field", "a sheep\n\tin a field"),
+        ("\x1b[31mred\x1b[0m", "[31mred[0m"),
+        ("\x1b]0;title\x07", "]0;title"),
+        ("\x9b31m", "31m"),
+        ("a\x00b\x7fc\rd", "abcd"),
+        ("\u202eevil\u2066\u200f", "evil"),
+        ("café 🐑", "café 🐑"),
+        ("half \ud83d", "half \N{REPLACEMENT CHARACTER}"),
+        ("[red]markup[/]", "[red]markup[/]"),
+    ],
+)
+def test_text_loses_what_steers_a_terminal(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@given(st.text(st.characters()))
+def test_printable_text_can_be_written_and_is_left_alone(text: str) -> None:
+    shown = printable(text)
+    assert printable(shown) == shown
+    shown.encode()
+    assert not any(unicodedata.category(letter) == "Cc" for letter in shown if letter not in "\n\t")
+
+
+def test_an_excerpt_is_one_short_line() -> None:
+    assert excerpt("a\n  b\tc") == "a b c"
+    assert excerpt("x" * 60) == "x" * 60
+    assert excerpt("x" * 61) == "x" * 59 + "…"
+    assert excerpt(["\x1b", None]) == "['\\x1b', None]"
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (3_440_000, "3.4 MB"), (2**31, "2.1 GB")],
+)
+def test_bytes_are_said_in_decimal_units(size: int, said: str) -> None:
+    assert byte_size(size) == said
