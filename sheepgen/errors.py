@@ -57,7 +57,7 @@ class OutputError(SheepgenError):
     """A file could not be read or written."""
 
 
-class Interrupted(SheepgenError):
+class Interrupted(SheepgenError):  # noqa: N818 - named like KeyboardInterrupt
     """The user asked to stop."""
 
     exit_code = 130

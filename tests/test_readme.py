@@ -35,7 +35,7 @@ def words_of(command: str) -> list[str]:
     """Return the words that the program gets: without a comment, a pipe or a redirection."""
     lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
     lexer.commenters = "#"
-    lexer.wordchars += "{}*,:@"
+    lexer.whitespace_split = True
     words = list(lexer)
     end = next((place for place, word in enumerate(words) if set(word) <= set("|><&;")), len(words))
     return words[1:end]

@@ -39,7 +39,7 @@ app = typer.Typer(
         "help_option_names": ["-h", "--help"],
         "token_normalize_func": canonical_spelling,
     },
-    # A traceback shows what the user typed on this machine; it is for --verbose alone.
+    # Under --verbose the plain traceback is wanted, to be sent to whoever can read it.
     pretty_exceptions_enable=False,
 )
 for _name, _command in COMMANDS.items():

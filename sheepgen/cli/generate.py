@@ -98,7 +98,7 @@ def generate(
             plan,
             device=device,
             dtype=dtype,
-            frames=wanted if layout.frames.any else None,
+            frames=wanted if layout.frames.needed else None,
             console=console,
             json=json,
         )

@@ -206,7 +206,8 @@ OverwriteOpt = Annotated[
     typer.Option(
         "--overwrite",
         metavar="",
-        help="Replace files of the same name, instead of counting up.",
+        help="Replace an image of the same name and all that belongs to it, "
+        "instead of counting up.",
         rich_help_panel=SAVED,
     ),
 ]

@@ -61,7 +61,7 @@ class FrameChoice:
     animation: AnimationKind | None = None
 
     @property
-    def any(self) -> bool:
+    def needed(self) -> bool:
         """Whether frames are needed at all."""
         return self != FrameChoice()
 

@@ -82,7 +82,7 @@ def draw_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image) -> Image.
 def encode_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image) -> bytes:
     """Return the filmstrip as the bytes of a PNG."""
     buffer = io.BytesIO()
-    draw_filmstrip(frames, image).save(buffer, "PNG")
+    draw_filmstrip(frames, image).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
 
 

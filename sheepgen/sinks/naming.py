@@ -17,7 +17,7 @@ from string import Formatter
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
-from sheepgen.text import printable
+from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
     from sheepgen.request import GenerationRequest
@@ -90,7 +90,7 @@ class OutputTemplate:
         path = os.path.normpath(self.text.format_map(_values(request, index)))
         if Path(os.path.relpath(path, home)).parts[:1] == (os.pardir,):
             raise UsageError(
-                f"The output template leads out of its own folder: {printable(self.text)}",
+                f"The output template leads out of its own folder: {excerpt(self.text)}",
                 "Leave `..` out of the part behind the first field.",
             )
         folder, name = os.path.split(path)
@@ -145,7 +145,7 @@ def parse_output(output: str | None, *, several: bool) -> OutputTemplate:
     suffix = Path(text).suffix
     if not suffix or "}" in suffix:
         raise UsageError(
-            f"The output has no ending: {printable(text)}",
+            f"The output has no ending: {excerpt(text)}",
             "Write name.png for a file, or name/ for a folder.",
         )
     numbered = not several or fields & {"seed", "index"}
@@ -165,14 +165,14 @@ def _fields(text: str) -> set[str]:
         parts = list(Formatter().parse(text))
     except ValueError as error:
         raise UsageError(
-            f"The output template has a brace alone: {printable(text)}",
+            f"The output template has a brace alone: {excerpt(text)}",
             "Write {{ and }} for braces that are part of the name.",
         ) from error
     fields = {name for _, name, _, _ in parts if name is not None}
     formatted = any(spec or conversion for _, _, spec, conversion in parts)
     if formatted or not fields <= set(FIELDS):
         raise UsageError(
-            f"The output template has an unknown field: {printable(text)}",
+            f"The output template has an unknown field: {excerpt(text)}",
             f"There are {', '.join(f'{{{name}}}' for name in FIELDS)}.",
         )
     return fields

@@ -12,20 +12,25 @@ encoder only, so the decoder may still improve while the U-Net trains, and after
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sheepgen.pipeline.preview import PreviewDecoder
-from sheepgen.training.config import AutoencoderConfig
 from sheepgen.training.loop import Checkpoint, TrainStep, autocast, cosine_learning_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from sheepgen.pipeline.preview import PreviewDecoder
+    from sheepgen.training.config import AutoencoderConfig
 
 __all__ = [
     "build_autoencoder",
@@ -57,7 +62,7 @@ def build_autoencoder(config: AutoencoderConfig) -> AutoencoderTiny:
 
 def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
     """Return (batch, height, width, 3) bytes as (batch, 3, height, width) in [-1, 1]."""
-    return torch.tensor(pictures).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+    return torch.tensor(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
 def train_autoencoder(
@@ -73,7 +78,8 @@ def train_autoencoder(
         latents = vae.encode(target).latents
         picture = vae.decode(latents + config.latent_noise * noise).sample
         penalty = config.latent_penalty * latents.float().square().mean()
-        return _picture_loss(picture.float(), target) + penalty
+        loss: Tensor = _picture_loss(picture.float(), target) + penalty
+        return loss
 
     phase = _Phase("vae", vae, loss_of, config.steps, checkpoint_path)
     yield from _train(phase, vae, pictures, config, device)

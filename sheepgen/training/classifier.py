@@ -7,20 +7,25 @@ scenes is reported beside every figure, as the ceiling.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from sheepgen.training.autoencoder import to_tensor
 from sheepgen.training.concepts import CONCEPTS
-from sheepgen.training.config import ClassifierConfig
 from sheepgen.training.loop import Checkpoint, TrainStep, cosine_learning_rate
-from sheepgen.training.scenes import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from sheepgen.training.config import ClassifierConfig
+    from sheepgen.training.scenes import Scene
 
 __all__ = ["LABELS", "Classifier", "found", "scene_labels", "train_classifier"]
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "AutoencoderConfig",
@@ -59,7 +62,7 @@ class AutoencoderConfig:
     width: int = 32
     encoder_blocks: tuple[int, ...] = (0, 1, 2, 4)
     latent_channels: int = 8
-    steps: int = 5_500
+    steps: int = 10_000
     decoder_steps: int = 6_000
     batch_size: int = 4
     crop: int = 64

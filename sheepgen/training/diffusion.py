@@ -6,8 +6,7 @@ caption in ten is empty, so that guidance has something to steer away from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
@@ -16,8 +15,13 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
-from sheepgen.training.config import DiffusionConfig
 from sheepgen.training.loop import Checkpoint, TrainStep, autocast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sheepgen.training.config import DiffusionConfig
 
 __all__ = ["build_scheduler", "build_unet", "train_unet"]
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import resvg_py
 from PIL import Image
 
 from sheepgen.errors import ModelError
 from sheepgen.training.concepts import CONCEPTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["load_digits", "load_drawings"]
 

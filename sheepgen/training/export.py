@@ -1,0 +1,84 @@
+"""Writes the trained parts as a diffusers folder in Stable Diffusion layout.
+
+The U-Net is stored in float16 to keep the package small; it is loaded as float32. Beside the
+parts lie ``training.json``, which says how they were made, and ``MODEL_CARD.md`` for people.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
+
+from sheepgen.training.diffusion import build_scheduler
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    from sheepgen.pipeline.preview import PreviewDecoder
+    from sheepgen.training.config import TrainingConfig
+
+__all__ = ["ModelParts", "export_model", "write_training_record"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelParts:
+    """Everything that goes into the folder."""
+
+    tokenizer: CLIPTokenizer
+    text_encoder: CLIPTextModel
+    unet: UNet2DConditionModel
+    vae: AutoencoderTiny
+    preview_decoder: PreviewDecoder
+
+
+def export_model(parts: ModelParts, folder: Path) -> None:
+    """Write the folder anew; it is complete when this returns."""
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    StableDiffusionPipeline(
+        vae=parts.vae.to("cpu", torch.float32),
+        text_encoder=parts.text_encoder.to("cpu", torch.float32),
+        tokenizer=parts.tokenizer,
+        unet=parts.unet.to("cpu", torch.float16),
+        scheduler=build_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(partial, safe_serialization=True)
+    parts.preview_decoder.to("cpu", torch.float32).save_pretrained(partial / "preview_decoder")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def write_training_record(
+    folder: Path, config: TrainingConfig, facts: dict[str, Any]
+) -> dict[str, Any]:
+    """Write and return ``training.json``: the recipe, what came of it, and each weight file's hash.
+
+    Args:
+        folder: The exported model.
+        config: The recipe.
+        facts: Data counts and hashes, steps and losses, seconds, scores.
+    """
+    weights = sorted(folder.rglob("*.safetensors"))
+    record = {
+        "config": asdict(config),
+        **facts,
+        "versions": {name: version(name) for name in ("torch", "diffusers", "transformers")},
+        "sha256": {
+            str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in weights
+        },
+    }
+    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    (folder / "training.json").write_text(text, encoding="utf-8")
+    return record

@@ -1,0 +1,98 @@
+"""Sample sheets: what the model draws by now, for a person to look at while it learns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from sheepgen.pipeline.conditioning import PromptEmbeds
+from sheepgen.pipeline.denoise import denoise
+from sheepgen.pipeline.timesteps import set_timesteps
+from sheepgen.schedulers import build_scheduler as build_sampler
+from sheepgen.schedulers import step_arguments
+from sheepgen.training.diffusion import build_scheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from diffusers import AutoencoderTiny, UNet2DConditionModel
+
+__all__ = ["SAMPLE_PROMPTS", "draw_sheet", "tile"]
+
+SAMPLE_PROMPTS = (
+    "a sheep riding a motorcycle",
+    "a sheep riding a motorcycle on a road",
+    "a cat riding a bicycle",
+    "a penguin on a scooter in the snow",
+    "an elephant riding a bus",
+    "a duck riding a skateboard",
+    "a sheep",
+    "a motorcycle",
+    "a cat next to a house",
+    "two cats",
+    "three apples",
+    "a castle at sunset",
+    "a pizza on a blue background",
+    "a cactus in the desert",
+    "a handwritten digit seven",
+    "a lion",
+)
+
+SAMPLER = "dpmpp_2m"
+
+
+def draw_sheet(
+    unet: UNet2DConditionModel,
+    vae: AutoencoderTiny,
+    states: Tensor,
+    empty_state: Tensor,
+    *,
+    steps: int = 20,
+    guidance_scale: float = 4.0,
+    seed: int = 0,
+) -> Image.Image:
+    """Draw one picture a caption and lay them out in rows.
+
+    Args:
+        unet: The network with averaged weights.
+        vae: Its decoder is used.
+        states: (pictures, tokens, width), the captions' states.
+        empty_state: (tokens, width), the empty caption's.
+        steps: Denoising steps.
+        guidance_scale: In diffusers' convention.
+        seed: Of the noise of the whole sheet.
+    """
+    unet.eval()
+    generator = torch.Generator().manual_seed(seed)
+    size, channels = unet.config.sample_size, unet.config.in_channels
+    noise = torch.randn((len(states), channels, size, size), generator=generator)
+    scheduler = build_sampler(SAMPLER, build_scheduler().config)
+    set_timesteps(scheduler, steps, unet.device)
+    embeds = PromptEmbeds(
+        prompt_embeds=states.float().to(unet.device),
+        negative_prompt_embeds=empty_state.float().expand(*states.shape).to(unet.device),
+    )
+    *_, last = denoise(
+        unet,
+        scheduler,
+        embeds,
+        noise.to(unet.device) * scheduler.init_noise_sigma,
+        guidance_scale=guidance_scale,
+        step_arguments=step_arguments(SAMPLER, eta=0.0, generator=generator),
+    )
+    with torch.inference_mode():
+        pictures = vae.decode(last.latents.to(vae.device)).sample
+    pixels = ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    return tile([Image.fromarray(picture) for picture in pixels], columns=8)
+
+
+def tile(pictures: Sequence[Image.Image], columns: int = 16) -> Image.Image:
+    """Lay pictures of one size out in rows."""
+    width, height = pictures[0].size
+    sheet = Image.new("RGB", (width * columns, height * -(-len(pictures) // columns)))
+    for index, picture in enumerate(pictures):
+        sheet.paste(picture, (index % columns * width, index // columns * height))
+    return sheet
