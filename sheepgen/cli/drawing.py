@@ -56,7 +56,7 @@ def draw_images(
         parts = load_pipeline(plan.spec, device=device, dtype=dtype)
 
     def say_stopping() -> None:
-        note(console, "Stopping behind this step; Ctrl-C again stops at once.")
+        note(console, "Stopping after this step; Ctrl-C again stops at once.")
 
     with stop_flag(say_stopping) as flag:
         events = until_stopped(_all_events(parts, plan, frames), flag)

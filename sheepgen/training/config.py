@@ -102,7 +102,7 @@ class ClassifierConfig:
     """The judge: sees only real scenes, made with another seed than the training ones."""
 
     train_scenes: int = 16_000
-    steps: int = 2_500
+    steps: int = 1_500
     batch_size: int = 32
     learning_rate: float = 1e-3
     seed: int = 5

@@ -123,6 +123,6 @@ def test_ctrl_c_in_a_shell_exits_with_130_and_leaves_nothing_half_made(
         out, rest = process.communicate()
     assert process.returncode == 130, said + rest
     assert out == ""
-    assert "Stopping behind this step" in rest
+    assert "Stopping after this step" in rest
     assert "Stopped " in rest
     assert list((tmp_path / "outputs").iterdir()) == []

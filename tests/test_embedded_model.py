@@ -1,0 +1,116 @@
+"""The embedded model: the files that were measured, as diffusers lays them out, and their pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+
+from sheepgen.catalog import find_model
+from sheepgen.pipeline.conditioning import encode_prompt
+from sheepgen.pipeline.loading import load_pipeline
+from sheepgen.pipeline.stream import generate
+from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
+from sheepgen.schedulers import SCHEDULERS, build_scheduler
+
+if TYPE_CHECKING:
+    from sheepgen.pipeline.parts import PipelineParts
+
+FOLDER = Path(__file__).parents[1] / "sheepgen" / "assets" / EMBEDDED_MODEL
+SHEEP = "a sheep riding a motorcycle"
+
+
+@pytest.fixture(scope="module")
+def record() -> dict[str, Any]:
+    """Return how the model was made."""
+    loaded: dict[str, Any] = json.loads((FOLDER / "training.json").read_text("utf-8"))
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def parts() -> PipelineParts:
+    """Return the model, loaded."""
+    return load_pipeline(find_model(EMBEDDED_MODEL), device="cpu", dtype="fp32")
+
+
+@pytest.fixture(scope="module")
+def reference() -> StableDiffusionPipeline:
+    """Return what diffusers makes of the folder by itself."""
+    pipeline = StableDiffusionPipeline.from_pretrained(
+        FOLDER, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def test_weights_are_those_that_were_measured(record: dict[str, Any]) -> None:
+    found = {
+        str(path.relative_to(FOLDER)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in FOLDER.rglob("*.safetensors")
+    }
+    assert found == record["sha256"]
+
+
+def test_the_folder_is_small_and_holds_no_pickle() -> None:
+    files = [path for path in FOLDER.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 90e6
+    assert {path.suffix for path in files} <= {".json", ".md", ".safetensors", ".txt"}
+
+
+@pytest.mark.parametrize("scheduler", [None, "euler_a"])
+def test_pixels_are_diffusers_own(
+    parts: PipelineParts, reference: StableDiffusionPipeline, scheduler: str | None
+) -> None:
+    request = GenerationRequest(
+        prompt=SHEEP,
+        negative_prompt="a bus",
+        seed=42,
+        num_inference_steps=4,
+        guidance_scale=3.0,
+        scheduler=scheduler,
+    ).resolve(parts.spec)
+    assert request.scheduler in SCHEDULERS
+    reference.scheduler = build_scheduler(request.scheduler, parts.scheduler_config)
+    theirs = reference(
+        SHEEP,
+        negative_prompt="a bus",
+        num_inference_steps=4,
+        guidance_scale=3.0,
+        generator=torch.Generator("cpu").manual_seed(42),
+    ).images[0]
+    assert theirs.tobytes() == generate(parts, request).tobytes()
+
+
+def test_a_seed_is_a_picture(parts: PipelineParts) -> None:
+    def draw(seed: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+        request = GenerationRequest(prompt=SHEEP, seed=seed, num_inference_steps=2)
+        return np.asarray(generate(parts, request))
+
+    assert (draw(1) == draw(1)).all()
+    assert (draw(1) != draw(2)).any()
+
+
+def test_words_near_in_meaning_are_near_in_space(parts: PipelineParts) -> None:
+    def vector(word: str) -> torch.Tensor:
+        return encode_prompt(parts, f"a {word}", None).prompt_embeds[0, 2]
+
+    def likeness(first: str, second: str) -> float:
+        return torch.cosine_similarity(vector(first), vector(second), dim=0).item()
+
+    assert likeness("motorcycle", "motorbike") > likeness("motorcycle", "sheep") + 0.3
+    assert likeness("sheep", "lamb") > likeness("sheep", "motorcycle") + 0.3
+    assert likeness("cat", "kitten") > likeness("cat", "castle") + 0.3
+
+
+def test_the_card_names_data_licences_and_scores(record: dict[str, Any]) -> None:
+    card = (FOLDER / "MODEL_CARD.md").read_text("utf-8")
+    for word in ("Noto Emoji", "MNIST", "emojibase", "MiniLM", "Apache-2.0", "held out"):
+        assert word in card
+    for score in record["scores"]:
+        assert f"| {score['group']} | {score['pictures']} | {score['all_found']:.0f}% " in card

@@ -1,0 +1,200 @@
+"""Training loops: they learn, and stopping anywhere and going on changes no weight."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from sheepgen.errors import ModelError
+from sheepgen.pipeline.preview import PreviewDecoder
+from sheepgen.training import autoencoder, classifier, diffusion
+from sheepgen.training.config import AutoencoderConfig, ClassifierConfig, DiffusionConfig
+from sheepgen.training.history import History
+from sheepgen.training.loop import averaged_weights, cosine_learning_rate, trained_weights
+from sheepgen.training.scenes import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+CPU = torch.device("cpu")
+STEPS = 6
+VAE = AutoencoderConfig(
+    width=8, encoder_blocks=(0, 0, 1), latent_channels=3, steps=STEPS, decoder_steps=STEPS,
+    batch_size=2, crop=16, preview_width=8, preview_steps=40,
+)  # fmt: skip
+UNET = DiffusionConfig(
+    channels=(8, 16), head_dim=8, norm_groups=4, steps=STEPS, batch_size=4, warmup_steps=2
+)
+JUDGE = ClassifierConfig(steps=STEPS, batch_size=4)
+
+
+@pytest.fixture
+def pictures() -> NDArray[np.uint8]:
+    """Return twelve pictures of one colour each, 32 by 32."""
+    colours = np.random.default_rng(0).integers(256, size=(12, 1, 1, 3), dtype=np.uint8)
+    return np.broadcast_to(colours, (12, 32, 32, 3)).copy()
+
+
+@pytest.fixture(autouse=True)
+def _save_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (autoencoder, classifier, diffusion):
+        monkeypatch.setattr(module, "SAVE_EVERY", 1)
+
+
+def latents() -> Tensor:
+    """Return twelve latents that are constant over space."""
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(12, 3, 1, 1, generator=generator).expand(12, 3, 8, 8).contiguous()
+
+
+def unet_steps(network: nn.Module, path: Path) -> Iterator[Any]:
+    """Train a U-Net whose captions are one-hot."""
+    states = torch.eye(12)[:, None, :].expand(12, 4, 12)
+    return diffusion.train_unet(
+        network, latents(), torch.arange(12), states, torch.zeros(4, 12), UNET, path, CPU
+    )
+
+
+def tiny_unet() -> nn.Module:
+    """Return an untrained U-Net for `latents`."""
+    network: nn.Module = diffusion.build_unet(UNET, latent_channels=3, sample_size=8, text_width=12)
+    return network
+
+
+def judge_steps(network: nn.Module, pictures: NDArray[np.uint8], path: Path) -> Iterator[Any]:
+    """Train a classifier to tell the first picture from the others."""
+    scenes = [
+        Scene(kind="single", subject="cat" if k else "dog", caption="", layout_seed=k)
+        for k in range(12)
+    ]
+    assert isinstance(network, classifier.Classifier)
+    return classifier.train_classifier(network, pictures, scenes, JUDGE, path)
+
+
+def loops(pictures: NDArray[np.uint8]) -> dict[str, tuple[Callable[[], Any], Any]]:
+    """Return each loop as what makes its network and what trains it."""
+    return {
+        "vae": (
+            lambda: autoencoder.build_autoencoder(VAE),
+            lambda vae, path: autoencoder.train_autoencoder(vae, pictures, VAE, path, CPU),
+        ),
+        "decoder": (
+            lambda: autoencoder.build_autoencoder(VAE),
+            lambda vae, path: autoencoder.train_decoder(vae, pictures, VAE, path, CPU),
+        ),
+        "unet": (tiny_unet, unet_steps),
+        "classifier": (
+            lambda: torch.manual_seed(0) and classifier.Classifier((8, 8)),
+            lambda network, path: judge_steps(network, pictures, path),
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", ["vae", "decoder", "unet", "classifier"])
+def test_going_on_gives_the_weights_of_an_unbroken_run(
+    name: str, pictures: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    build, train = loops(pictures)[name]
+    unbroken = build()
+    assert len(list(train(unbroken, tmp_path / "unbroken.pt"))) == STEPS
+    first = build()
+    assert len(list(islice(train(first, tmp_path / "broken.pt"), 2))) == 2
+    second = build()
+    assert len(list(train(second, tmp_path / "broken.pt"))) == STEPS - 2
+    for key, value in unbroken.state_dict().items():
+        assert torch.equal(value, second.state_dict()[key]), key
+
+
+def test_a_decoder_trains_with_its_encoder_frozen(
+    pictures: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    vae = autoencoder.build_autoencoder(VAE)
+    before = {key: value.clone() for key, value in vae.state_dict().items()}
+    list(autoencoder.train_decoder(vae, pictures, VAE, tmp_path / "decoder.pt", CPU))
+    changed = {
+        key.partition(".")[0]
+        for key, value in vae.state_dict().items()
+        if not torch.equal(value, before[key])
+    }
+    assert changed == {"decoder"}
+
+
+def test_the_autoencoder_learns_colours(pictures: NDArray[np.uint8], tmp_path: Path) -> None:
+    config = replace(VAE, steps=150, learning_rate=5e-3)
+    vae = autoencoder.build_autoencoder(config)
+    before = autoencoder.reconstruction_psnr(vae, pictures, CPU)
+    list(autoencoder.train_autoencoder(vae, pictures, config, tmp_path / "vae.pt", CPU))
+    assert autoencoder.reconstruction_psnr(vae, pictures, CPU) > before + 3
+
+
+def test_normalised_latents_have_mean_0_and_variance_1() -> None:
+    vae = autoencoder.build_autoencoder(VAE).eval()
+    noise = np.random.default_rng(3).integers(256, size=(8, 32, 32, 3), dtype=np.uint8)
+    before = torch.cat([*autoencoder.encode_pictures(vae, noise, CPU)])
+    autoencoder.normalise_latents(vae, before)
+    after = torch.cat([*autoencoder.encode_pictures(vae, noise, CPU)])
+    assert after.mean(dim=(0, 2, 3)).abs().max() < 1e-3
+    assert (after.std(dim=(0, 2, 3)) - 1).abs().max() < 1e-3
+
+
+def test_the_preview_decoder_learns(pictures: NDArray[np.uint8]) -> None:
+    torch.manual_seed(0)
+    decoder = PreviewDecoder(latent_channels=3, width=8, upscale=4)
+    means = torch.tensor(pictures.mean(axis=(1, 2)) / 127.5 - 1).float()
+    flat = means[:, :, None, None].expand(12, 3, 8, 8)
+    config = replace(VAE, preview_steps=200, learning_rate=5e-3)
+    steps = autoencoder.train_preview_decoder(decoder, flat, pictures, config)
+    losses = [report.loss for report in steps]
+    assert losses[-1] < losses[0] / 2
+
+
+def test_the_unet_learns_and_averages(tmp_path: Path) -> None:
+    reports = [report for report, _ in unet_steps(tiny_unet(), tmp_path / "unet.pt")]
+    assert all(np.isfinite(report.loss) for report in reports)
+    trained = trained_weights(tmp_path / "unet.pt", "unet")
+    averaged = averaged_weights(tmp_path / "unet.pt")
+    assert trained.keys() == averaged.keys()
+    assert any(not torch.equal(trained[key], averaged[key]) for key in trained)
+
+
+def test_learning_rates() -> None:
+    assert cosine_learning_rate(0, 100, 1.0, warmup_steps=10) == 0.1
+    assert cosine_learning_rate(10, 100, 1.0, warmup_steps=10) == 1.0
+    assert cosine_learning_rate(55, 100, 1.0, warmup_steps=10) == pytest.approx(0.5)
+    assert cosine_learning_rate(100, 100, 1.0, warmup_steps=10) == pytest.approx(0.0)
+    plateau = DiffusionConfig(steps=1000, warmup_steps=10, decay_share=0.2, learning_rate=1.0)
+    rates = [diffusion.learning_rate(step, plateau) for step in (0, 9, 500, 800, 900, 999)]
+    assert rates == pytest.approx([0.1, 1.0, 1.0, 1.0, 0.5, 0.005])
+
+
+def test_a_phase_that_has_not_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no checkpoint vae\.pt") as caught:
+        trained_weights(tmp_path / "vae.pt", "vae")
+    assert caught.value.hint == "Run the phase vae first."
+
+
+def test_what_the_judge_finds(pictures: NDArray[np.uint8]) -> None:
+    torch.manual_seed(0)
+    network = classifier.Classifier((8, 8)).eval()
+    torch.nn.init.zeros_(network.head.weight)
+    torch.nn.init.constant_(network.head.bias, -1.0)
+    with torch.no_grad():
+        network.head.bias[classifier.LABELS.index("sheep")] = 1.0
+    assert classifier.found(network, pictures[:2]) == [{"sheep"}, {"sheep"}]
+
+
+def test_history_adds_up_over_starts(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.json")
+    assert history.read() == {}
+    history.note("vae", 10, 0.5, 2.0)
+    History(tmp_path / "history.json").note("vae", 20, 0.25, 3.5)
+    assert history.read() == {"vae": {"steps": 20, "loss": 0.25, "seconds": 5.5}}
