@@ -1,4 +1,4 @@
-"""The embedded model: the files that were measured, as diffusers lays them out, and their pixels."""
+"""The embedded model: the files that were measured, and that diffusers draws the same from them."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sheepgen.cli.console import note
+from sheepgen.text import byte_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,8 @@ def _download(console: Console, plan: DownloadPlan) -> None:
     from sheepgen.sinks.progress import show_bytes
 
     licence = f", licence {plan.licence}" if plan.licence else ""
-    note(console, f"Fetching {plan.repo}: {plan.total_bytes / 1e9:.2f} GB{licence}.")
+    size, free = byte_size(plan.total_bytes), byte_size(plan.free_bytes)
+    note(console, f"Fetching {plan.repo}: {size}{licence}. {free} are free on its disk.")
     note(console, f"It goes to {plan.folder}, and is there for good.")
     show_bytes(
         ((news.done_bytes, news.file) for news in download(plan)),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.cli.console import write_data
 from sheepgen.sinks.files import free_target
-from sheepgen.text import excerpt
+from sheepgen.text import byte_size, excerpt
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -53,8 +53,8 @@ def tell_download(plan: DownloadPlan, *, json: bool) -> None:
         write_data(json_format.dumps({"model": {"name": plan.repo, "download": download}}))
         return
     _tell("model", f"{plan.repo}, licence {plan.licence or 'not stated'}")
-    _tell("to fetch", f"{plan.total_bytes / 1e9:.2f} GB in {len(plan.files)} files")
-    _tell("into", f"{plan.folder}, {plan.free_bytes / 1e9:.2f} GB free")
+    _tell("to fetch", f"{byte_size(plan.total_bytes)} in {len(plan.files)} files")
+    _tell("into", f"{plan.folder}, {byte_size(plan.free_bytes)} free")
 
 
 def tell_plan(plan: RunPlan, *, json: bool) -> None:

@@ -87,9 +87,9 @@ class DiffusionConfig:
     layers_per_block: int = 1
     head_dim: int = 32
     norm_groups: int = 16
-    steps: int = 5_000
-    batch_size: int = 32
-    learning_rate: float = 1e-3
+    steps: int = 6_000
+    batch_size: int = 16
+    learning_rate: float = 8e-4
     warmup_steps: int = 200
     decay_share: float = 0.2
     ema_decay: float = 0.998

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
+    from sheepgen.known_models import KnownModel
     from sheepgen.pipeline.parts import PipelineParts
 
 __all__ = ["Score", "evaluation_scenes", "judge_scenes", "real_scores", "score_model"]
@@ -85,12 +86,13 @@ def real_scores(classifier: Classifier, drawings: Drawings, size: int) -> dict[s
 
 
 def score_model(
-    parts: PipelineParts, classifier: Classifier, ceilings: dict[str, float]
+    parts: PipelineParts, sampling: KnownModel, classifier: Classifier, ceilings: dict[str, float]
 ) -> Iterator[tuple[Score, Image]]:
     """Draw every prompt with seeds 0 and up; yield each group's score and a sheet of its pictures.
 
     Args:
         parts: The model.
+        sampling: Its steps and guidance.
         classifier: The judge.
         ceilings: From `real_scores`.
     """
@@ -100,7 +102,10 @@ def score_model(
             generate(
                 parts,
                 GenerationRequest(
-                    prompt=scene.caption, seed=index % SEEDS_A_PROMPT, model=parts.spec.name
+                    prompt=scene.caption,
+                    seed=index % SEEDS_A_PROMPT,
+                    num_inference_steps=sampling.num_inference_steps,
+                    guidance_scale=sampling.guidance_scale,
                 ),
             )
             for index, scene in enumerate(prompts)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 from rich.table import Table
 
-from sheepgen.catalog import find_model
+from sheepgen.catalog import KNOWN_MODELS, find_model
 from sheepgen.pipeline.environment import processor_name
 from sheepgen.pipeline.loading import load_pipeline
+from sheepgen.request import EMBEDDED_MODEL
 from sheepgen.training.autoencoder import reconstruction_psnr
 from sheepgen.training.dataset import load_all_drawings
 from sheepgen.training.evaluate import Score, real_scores, score_model
@@ -38,11 +39,11 @@ def release_model(project: Project, folder: Path) -> Table:
     ceilings = real_scores(classifier, drawings, project.config.data.image_size)
     scores: list[Score] = []
     project.workspace.samples.mkdir(parents=True, exist_ok=True)
-    for score, sheet in score_model(parts, classifier, ceilings):
+    sampling = KNOWN_MODELS[EMBEDDED_MODEL]
+    for score, sheet in score_model(parts, sampling, classifier, ceilings):
         scores.append(score)
         sheet.save(project.workspace.samples / f"{score.group.replace(' ', '-')}.png")
     notes = History(project.workspace.root / "history.json").read()
-    defaults = parts.spec.defaults
     record = write_training_record(
         folder,
         project.config,
@@ -60,9 +61,9 @@ def release_model(project: Project, folder: Path) -> Table:
             },
             "psnr_db": round(psnr, 2),
             "sampling": {
-                "num_inference_steps": defaults.num_inference_steps,
-                "guidance_scale": defaults.guidance_scale,
-                "scheduler": defaults.scheduler,
+                "num_inference_steps": sampling.num_inference_steps,
+                "guidance_scale": sampling.guidance_scale,
+                "scheduler": parts.spec.defaults.scheduler,
             },
             "scores": [score.to_dict() for score in scores],
         },

@@ -84,7 +84,7 @@ def test_a_model_to_be_fetched_is_told(run: Run, monkeypatch: pytest.MonkeyPatch
     result = run("sheep", "-m", "org/name", "--dry-run")
     assert result.exit_code == 0
     assert "org/name, licence MIT" in result.stdout
-    assert "2.00 GB in 1 files" in result.stdout
+    assert "2.0 GB in 1 files" in result.stdout
     data = json.loads(run("sheep", "-m", "org/name", "--dry-run", "--json").stdout)
     assert data["model"]["download"]["bytes"] == 2_000_000_000
     assert data["model"]["download"]["files"] == ["unet/model.safetensors"]
