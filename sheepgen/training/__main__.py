@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from sheepgen.training.adopt import adopt_model
 from sheepgen.training.config import TrainingConfig, Workspace
 from sheepgen.training.history import History
 from sheepgen.training.phases import PHASES, Project
@@ -29,6 +30,7 @@ WorkspaceOption = Annotated[
     Path, typer.Option(help="Where downloads, data and checkpoints lie.", file_okay=False)
 ]
 DeviceOption = Annotated[str, typer.Option(help="cpu, cuda, …")]
+FolderOption = Annotated[Path, typer.Option(help="The exported diffusers folder.")]
 StepsOption = Annotated[int | None, typer.Option(help="U-Net steps in all; the recipe's if unset.")]
 
 
@@ -79,9 +81,17 @@ def train(
 
 
 @app.command()
+def adopt(
+    workspace: WorkspaceOption = Path(".training"), folder: FolderOption = EMBEDDED_FOLDER
+) -> None:
+    """Make checkpoints out of an exported model, to go on training it."""
+    adopt_model(folder, Workspace(workspace))
+
+
+@app.command()
 def release(
     workspace: WorkspaceOption = Path(".training"),
-    folder: Annotated[Path, typer.Option(help="The diffusers folder to write.")] = EMBEDDED_FOLDER,
+    folder: FolderOption = EMBEDDED_FOLDER,
     unet_steps: StepsOption = None,
 ) -> None:
     """Export what is trained, evaluate it, write its record and its card."""

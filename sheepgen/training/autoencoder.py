@@ -92,15 +92,12 @@ def train_decoder(
     checkpoint_path: Path,
     device: torch.device,
 ) -> Iterator[TrainStep]:
-    """Train the decoder alone, in place, from the checkpoint if there is one.
-
-    Twice the noise as before: what the U-Net draws is never quite what the encoder gives.
-    """
+    """Train the decoder alone, in place, from the checkpoint if there is one."""
 
     def loss_of(target: Tensor, noise: Tensor) -> Tensor:
         with torch.no_grad():
             latents = vae.encode(target).latents
-        picture = vae.decode(latents + 2 * config.latent_noise * noise).sample
+        picture = vae.decode(latents + config.latent_noise * noise).sample
         return _picture_loss(picture.float(), target)
 
     phase = _Phase("decoder", vae.decoder, loss_of, config.decoder_steps, checkpoint_path)
@@ -129,7 +126,7 @@ def _train(
     checkpoint = Checkpoint(
         phase.checkpoint_path, {phase.name: phase.trained, "optimizer": optimizer}
     )
-    done, _ = checkpoint.load()
+    done = checkpoint.load()
     side = config.crop // 2 ** (len(config.encoder_blocks) - 1)
     for step in range(done, phase.total_steps):
         rng = np.random.default_rng((config.seed, step))
@@ -229,7 +226,7 @@ def train_preview_decoder(
         rng = np.random.default_rng((config.seed, 1, step))
         chosen = np.sort(rng.integers(len(latents), size=batch_size))
         noise = torch.from_numpy(rng.standard_normal((batch_size, *latents.shape[1:]), np.float32))
-        picture = decoder(latents[chosen].float() + 2 * config.latent_noise * noise)
+        picture = decoder(latents[chosen].float() + config.latent_noise * noise)
         loss = _picture_loss(picture, to_tensor(pictures[chosen]))
         for group in optimizer.param_groups:
             group["lr"] = cosine_learning_rate(step, total, config.learning_rate, warmup_steps=50)

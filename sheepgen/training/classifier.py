@@ -83,7 +83,7 @@ def train_classifier(
             targets[row, LABELS.index(label)] = 1.0
     optimizer = torch.optim.AdamW(classifier.parameters(), lr=0.0, weight_decay=0.01)
     checkpoint = Checkpoint(checkpoint_path, {"classifier": classifier, "optimizer": optimizer})
-    done, _ = checkpoint.load()
+    done = checkpoint.load()
     classifier.train()
     for step in range(done, config.steps):
         rng = np.random.default_rng((config.seed, step))

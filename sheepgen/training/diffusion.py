@@ -97,7 +97,7 @@ def train_unet(
     )
     parts = {"unet": unet, "average": average, "optimizer": optimizer}
     checkpoint = Checkpoint(checkpoint_path, parts)
-    done, _ = checkpoint.load()
+    done = checkpoint.load()
     scheduler = build_scheduler()
     for step in range(done, config.steps):
         rng = torch.Generator().manual_seed(config.seed * 1_000_003 + step)

@@ -42,27 +42,31 @@ class TrainStep:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """State of a phase on disk: named modules and optimizers, the step, and plain extras."""
+    """State of a phase on disk: named modules and optimizers, and the step."""
 
     path: Path
     parts: dict[str, Any]
 
-    def save(self, step: int, **extras: float) -> None:
+    def save(self, step: int) -> None:
         """Write atomically."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         state = {name: part.state_dict() for name, part in self.parts.items()}
         temporary = self.path.with_suffix(".partial")
-        torch.save({"step": step, "extras": extras, "parts": state}, temporary)
+        torch.save({"step": step, "parts": state}, temporary)
         temporary.replace(self.path)
 
-    def load(self) -> tuple[int, dict[str, float]]:
-        """Restore every part; return the step to go on from (0 where there is no checkpoint)."""
+    def load(self) -> int:
+        """Restore the parts; return the step to go on from (0 where there is no checkpoint).
+
+        A checkpoint that was made of an exported model has no optimizer: that begins anew.
+        """
         if not self.path.exists():
-            return 0, {}
+            return 0
         state = torch.load(self.path, map_location="cpu", weights_only=True)
-        for name, part in self.parts.items():
-            part.load_state_dict(state["parts"][name])
-        return state["step"], state["extras"]
+        for name, part in state["parts"].items():
+            self.parts[name].load_state_dict(part)
+        step: int = state["step"]
+        return step
 
 
 def trained_weights(path: Path, part: str) -> dict[str, Any]:

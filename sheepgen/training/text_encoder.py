@@ -220,7 +220,7 @@ def train_text_encoder(
     encoder.to(device).train()
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=0.0, betas=(0.9, 0.98))
     checkpoint = Checkpoint(checkpoint_path, {"encoder": encoder, "optimizer": optimizer})
-    done, _ = checkpoint.load()
+    done = checkpoint.load()
     for step in range(done, config.steps):
         rng = random.Random(f"{config.seed}/{step}")  # noqa: S311
         sentences = [sample_sentence(rng, unique, words) for _ in range(config.batch_size)]

@@ -1,0 +1,58 @@
+"""Makes checkpoints out of an exported model, so that training goes on where only the folder is.
+
+Weights and step counts are taken over; optimizers begin anew. The text encoder and the VAE are
+done with, and their phases are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers import AutoencoderTiny, UNet2DConditionModel
+from transformers import CLIPTextModel
+
+from sheepgen.errors import OutputError
+from sheepgen.training.history import History
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sheepgen.training.config import Workspace
+
+__all__ = ["adopt_model"]
+
+
+def adopt_model(folder: Path, workspace: Workspace) -> None:
+    """Write the checkpoints of all networks that an exported folder holds.
+
+    Raises:
+        OutputError: If there are checkpoints already.
+    """
+    if workspace.checkpoints.exists() and any(workspace.checkpoints.iterdir()):
+        raise OutputError(
+            f"{workspace.checkpoints} holds checkpoints already.", "Choose another workspace."
+        )
+    workspace.checkpoints.mkdir(parents=True, exist_ok=True)
+    record: dict[str, Any] = json.loads((folder / "training.json").read_text("utf-8"))
+    text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
+    vae = AutoencoderTiny.from_pretrained(folder / "vae", low_cpu_mem_usage=False)
+    unet = UNet2DConditionModel.from_pretrained(
+        folder / "unet", dtype=torch.float32, low_cpu_mem_usage=False
+    )
+    average = {"n_averaged": torch.tensor(record["steps"]["unet"])}
+    average |= {f"module.{name}": value for name, value in unet.state_dict().items()}
+    _write(workspace, record, "text", encoder=text_encoder.state_dict())
+    _write(workspace, record, "vae", vae=vae.state_dict())
+    _write(workspace, record, "decoder", decoder=vae.decoder.state_dict())
+    _write(workspace, record, "unet", unet=unet.state_dict(), average=average)
+    torch.save(vae.state_dict(), workspace.checkpoints / "vae-normalised.pt")
+    history = History(workspace.root / "history.json")
+    for phase, steps in record["steps"].items():
+        history.note(phase, steps, record["losses"][phase], record["seconds"][phase])
+
+
+def _write(workspace: Workspace, record: dict[str, Any], phase: str, **parts: Any) -> None:  # noqa: ANN401
+    state = {"step": record["steps"][phase], "parts": parts}
+    torch.save(state, workspace.checkpoints / f"{phase}.pt")

@@ -1,0 +1,136 @@
+"""What is exported is what was trained, and training goes on from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from sheepgen.catalog import find_model
+from sheepgen.errors import OutputError
+from sheepgen.events import FrameDecoded
+from sheepgen.frame_options import FrameOptions
+from sheepgen.pipeline.loading import load_pipeline
+from sheepgen.pipeline.preview import PreviewDecoder
+from sheepgen.pipeline.stream import stream
+from sheepgen.request import GenerationRequest
+from sheepgen.training.adopt import adopt_model
+from sheepgen.training.autoencoder import build_autoencoder
+from sheepgen.training.config import (
+    AutoencoderConfig,
+    DiffusionConfig,
+    TextConfig,
+    TrainingConfig,
+    Workspace,
+)
+from sheepgen.training.diffusion import build_unet
+from sheepgen.training.export import ModelParts, export_model, write_training_record
+from sheepgen.training.history import History
+from sheepgen.training.loop import averaged_weights, trained_weights
+from sheepgen.training.model_card import write_model_card
+from sheepgen.training.samples import draw_sheet, tile
+from sheepgen.training.text_encoder import build_text_encoder, build_tokenizer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIG = TrainingConfig(
+    text=TextConfig(vocab_size=600, max_tokens=8, hidden_size=16, layers=1, heads=2),
+    autoencoder=AutoencoderConfig(
+        width=8, encoder_blocks=(0, 1, 1), latent_channels=3, preview_width=8
+    ),
+    diffusion=DiffusionConfig(channels=(8, 16), head_dim=8, norm_groups=4),
+)
+PHASES = ("text", "vae", "decoder", "unet")
+FACTS: dict[str, Any] = {
+    "data_sha256": "0" * 64,
+    "captions": 7,
+    "steps": dict.fromkeys(PHASES, 10),
+    "losses": dict.fromkeys(PHASES, 0.5),
+    "seconds": dict.fromkeys(PHASES, 60.0),
+    "hardware": "a small machine",
+    "parameters": {"text_encoder": 1_000_000, "unet": 2_000_000, "vae": 300_000},
+    "psnr_db": 26.5,
+    "sampling": {"num_inference_steps": 3, "guidance_scale": 4.0, "scheduler": "ddim"},
+    "scores": [{"group": "singles", "pictures": 8, "all_found": 75.0, "ceiling": 100.0}],
+}
+
+
+@pytest.fixture(scope="module")
+def model() -> ModelParts:
+    """Return small untrained networks."""
+    tokenizer = build_tokenizer(["a sheep", "a cat"], ["motorcycle"], CONFIG.text)
+    return ModelParts(
+        tokenizer=tokenizer,
+        text_encoder=build_text_encoder(tokenizer, CONFIG.text).eval(),
+        unet=build_unet(CONFIG.diffusion, latent_channels=3, sample_size=8, text_width=16),
+        vae=build_autoencoder(CONFIG.autoencoder),
+        preview_decoder=PreviewDecoder(latent_channels=3, width=8, upscale=4),
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(model: ModelParts, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return them exported, with record and card."""
+    path = tmp_path_factory.mktemp("release") / "model"
+    export_model(model, path)
+    write_model_card(path, write_training_record(path, CONFIG, FACTS))
+    return path
+
+
+def test_the_export_is_found_loaded_and_draws(folder: Path) -> None:
+    parts = load_pipeline(find_model(str(folder)), device="cpu", dtype="fp32")
+    assert parts.unet.dtype == torch.float32
+    request = GenerationRequest(prompt="a sheep", seed=1, num_inference_steps=2)
+    events = list(stream(parts, request, FrameOptions()))
+    frames = [event for event in events if isinstance(event, FrameDecoded)]
+    assert [frame.image.size for frame in frames] == [(32, 32)] * 3
+
+
+def test_the_record_hashes_every_weight_file(folder: Path) -> None:
+    record = json.loads((folder / "training.json").read_text("utf-8"))
+    assert set(record["sha256"]) == {
+        "preview_decoder/diffusion_pytorch_model.safetensors",
+        "text_encoder/model.safetensors",
+        "unet/diffusion_pytorch_model.safetensors",
+        "vae/diffusion_pytorch_model.safetensors",
+    }
+    for name, digest in record["sha256"].items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+    assert record["config"]["diffusion"]["channels"] == [8, 16]
+
+
+def test_the_card_is_written_from_the_record(folder: Path) -> None:
+    card = (folder / "MODEL_CARD.md").read_text("utf-8")
+    assert "26.5 dB" in card
+    assert "| singles | 8 | 75% | 100% |" in card
+    assert "{" not in card
+
+
+def test_training_goes_on_from_an_export(folder: Path, model: ModelParts, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    adopt_model(folder, workspace)
+    unet = trained_weights(workspace.checkpoints / "unet.pt", "unet")
+    averaged = averaged_weights(workspace.checkpoints / "unet.pt")
+    for name, value in model.unet.state_dict().items():
+        assert torch.equal(unet[name], value.half().float()), name
+        assert torch.equal(averaged[name], unet[name]), name
+    text_encoder = trained_weights(workspace.checkpoints / "text.pt", "encoder")
+    for name, value in model.text_encoder.state_dict().items():
+        assert torch.equal(text_encoder[name], value), name
+    assert History(tmp_path / "history.json").read()["unet"] == {
+        "steps": 10, "loss": 0.5, "seconds": 60.0,
+    }  # fmt: skip
+    with pytest.raises(OutputError, match="holds checkpoints already"):
+        adopt_model(folder, workspace)
+
+
+def test_a_sample_sheet_has_a_picture_a_prompt(model: ModelParts) -> None:
+    unet = model.unet.float()
+    states = torch.randn(3, 8, 16, generator=torch.Generator().manual_seed(0))
+    sheet = draw_sheet(unet, model.vae, states, torch.zeros(8, 16), steps=2)
+    assert sheet.size == (8 * 32, 32)
+    assert tile([sheet.crop((0, 0, 32, 32))] * 5, columns=2).size == (64, 96)
