@@ -87,10 +87,13 @@ def train_unet(
     Yields:
         Every step and the network with averaged weights, which is the one to sample from.
     """
-    unet.to(device, memory_format=torch.channels_last).train()
-    # On CPUs, the fused attention's backward pass is slower than the plain one's.
+    unet.to(device).train()
     if device.type == "cpu":
+        # The fused attention's backward pass is slower than the plain one's. Channels stay first,
+        # too: at so few positions that is 15% faster (27.2 scenes a second instead of 23.9).
         unet.set_attn_processor(AttnProcessor())
+    else:
+        unet.to(memory_format=torch.channels_last)
     average = AveragedModel(unet, avg_fn=_ema(config.ema_decay)).requires_grad_(False)
     optimizer = torch.optim.AdamW(
         unet.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True
@@ -101,18 +104,19 @@ def train_unet(
     scheduler = build_scheduler()
     for step in range(done, config.steps):
         rng = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-        chosen = torch.randint(len(latents), (config.batch_size,), generator=rng)
+        batch_size = config.batch_size_at(step)
+        chosen = torch.randint(len(latents), (batch_size,), generator=rng)
         states = caption_states[caption_ids[chosen]].float()
-        emptied = torch.rand(config.batch_size, generator=rng) < config.empty_caption_rate
+        emptied = torch.rand(batch_size, generator=rng) < config.empty_caption_rate
         states[emptied] = empty_state.float()
         clean = latents[chosen].float()
         noise = torch.randn(clean.shape, generator=rng)
         # One time from each of batch_size equal slices: less variance than independent times.
-        slices = torch.arange(config.batch_size) + torch.rand(config.batch_size, generator=rng)
-        times = (slices / config.batch_size * scheduler.config.num_train_timesteps).long()
+        slices = torch.arange(batch_size) + torch.rand(batch_size, generator=rng)
+        times = (slices / batch_size * scheduler.config.num_train_timesteps).long()
         noisy = scheduler.add_noise(clean, noise, times)
         target = scheduler.get_velocity(clean, noise, times).to(device)
-        noisy = noisy.to(device, memory_format=torch.channels_last)
+        noisy = noisy.to(device)
         with autocast(device):
             velocity = unet(noisy, times.to(device), states.to(device), return_dict=False)[0]
         loss = functional.mse_loss(velocity.float(), target)

@@ -1,5 +1,8 @@
 """Writes the trained parts as a diffusers folder in Stable Diffusion layout.
 
+The folder's scheduler is DPM-Solver++ of second order, on the noise schedule of the training: its
+pictures at 15 to 20 steps are those that DDIM gives at 25.
+
 The U-Net is stored in float16 to keep the package small; it is loaded as float32. Beside the
 parts lie ``training.json``, which says how they were made, and ``MODEL_CARD.md`` for people.
 """
@@ -14,7 +17,12 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderTiny,
+    DPMSolverMultistepScheduler,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
 
 from sheepgen.training.diffusion import build_scheduler
 
@@ -49,7 +57,7 @@ def export_model(parts: ModelParts, folder: Path) -> None:
         text_encoder=parts.text_encoder.to("cpu", torch.float32),
         tokenizer=parts.tokenizer,
         unet=parts.unet.to("cpu", torch.float16),
-        scheduler=build_scheduler(),
+        scheduler=DPMSolverMultistepScheduler.from_config(build_scheduler().config),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

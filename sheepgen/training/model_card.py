@@ -53,7 +53,7 @@ model draws for them is composed, not remembered.
 
 1. Text encoder: distilled word by word from the teacher, {text_steps:,} steps.
 2. Autoencoder: {vae_steps:,} steps; then its decoder alone, {decoder_steps:,} steps.
-3. U-Net: {unet_steps:,} steps of {batch} scenes; averaged weights.
+3. U-Net: {unet_steps:,} steps, {scenes_seen:,} scenes; averaged weights.
 
 On {hardware}: {hours:.1f} hours in all. `training.json` has every setting, loss, version and hash;
 `python -m sheepgen.training all` does it again.
@@ -115,7 +115,7 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         vae_steps=record["steps"]["vae"],
         decoder_steps=record["steps"]["decoder"],
         unet_steps=record["steps"]["unet"],
-        batch=config["diffusion"]["batch_size"],
+        scenes_seen=record["scenes_seen"],
         hardware=record["hardware"],
         hours=sum(record["seconds"].values()) / 3600,
         psnr=record["psnr_db"],

@@ -51,6 +51,7 @@ def release_model(project: Project, folder: Path) -> Table:
             "data_sha256": project.scenes.sha256,
             "captions": len(set(project.scenes.captions)),
             "steps": {phase: int(note["steps"]) for phase, note in notes.items()},
+            "scenes_seen": project.config.diffusion.scenes_seen(int(notes["unet"]["steps"])),
             "losses": {phase: note["loss"] for phase, note in notes.items()},
             "seconds": {phase: note["seconds"] for phase, note in notes.items()},
             "hardware": f"{torch.get_num_threads()} cores of {processor_name()}",

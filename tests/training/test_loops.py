@@ -32,7 +32,14 @@ VAE = AutoencoderConfig(
     batch_size=2, crop=16, preview_width=8, preview_steps=40,
 )  # fmt: skip
 UNET = DiffusionConfig(
-    channels=(8, 16), head_dim=8, norm_groups=4, steps=STEPS, batch_size=4, warmup_steps=2
+    channels=(8, 16),
+    head_dim=8,
+    norm_groups=4,
+    steps=STEPS,
+    batch_size=4,
+    warmup_steps=2,
+    first_steps=3,
+    first_batch_size=2,
 )
 JUDGE = ClassifierConfig(steps=STEPS, batch_size=4)
 
@@ -164,6 +171,12 @@ def test_the_unet_learns_and_averages(tmp_path: Path) -> None:
     averaged = averaged_weights(tmp_path / "unet.pt")
     assert trained.keys() == averaged.keys()
     assert any(not torch.equal(trained[key], averaged[key]) for key in trained)
+
+
+def test_batch_sizes() -> None:
+    config = DiffusionConfig(first_steps=10, first_batch_size=16, batch_size=32)
+    assert [config.batch_size_at(step) for step in (0, 9, 10, 99)] == [16, 16, 32, 32]
+    assert [config.scenes_seen(steps) for steps in (0, 5, 10, 12)] == [0, 80, 160, 224]
 
 
 def test_learning_rates() -> None:

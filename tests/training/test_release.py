@@ -49,6 +49,7 @@ FACTS: dict[str, Any] = {
     "data_sha256": "0" * 64,
     "captions": 7,
     "steps": dict.fromkeys(PHASES, 10),
+    "scenes_seen": 160,
     "losses": dict.fromkeys(PHASES, 0.5),
     "seconds": dict.fromkeys(PHASES, 60.0),
     "hardware": "a small machine",
