@@ -17,7 +17,7 @@ from sheepgen.pipeline.conditioning import encode_prompt
 from sheepgen.pipeline.loading import load_pipeline
 from sheepgen.pipeline.stream import generate
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
-from sheepgen.schedulers import SCHEDULERS, build_scheduler
+from sheepgen.schedulers import build_scheduler
 
 if TYPE_CHECKING:
     from sheepgen.pipeline.parts import PipelineParts
@@ -75,7 +75,7 @@ def test_pixels_are_diffusers_own(
         guidance_scale=3.0,
         scheduler=scheduler,
     ).resolve(parts.spec)
-    assert request.scheduler in SCHEDULERS
+    assert request.scheduler is not None
     reference.scheduler = build_scheduler(request.scheduler, parts.scheduler_config)
     theirs = reference(
         SHEEP,

@@ -30,8 +30,10 @@ network. It is trained from nothing by the code in `sheepgen/training/`.
 {concepts}
 
 alone, two next to each other, two or three of a kind; {rider_count} animals riding
-{vehicle_count} vehicles; handwritten digits ("a handwritten digit seven"); in places
-({places}) or "on a … background" in {colours}.
+{vehicle_count} vehicles; handwritten digits ("a handwritten digit seven");
+
+- in places: {places};
+- "on a … background": {colours}.
 
 ## Data and their licences
 
@@ -55,8 +57,9 @@ model draws for them is composed, not remembered.
 2. Autoencoder: {vae_steps:,} steps; then its decoder alone, {decoder_steps:,} steps.
 3. U-Net: {unet_steps:,} steps, {scenes_seen:,} scenes; averaged weights.
 
-On {hardware}: {hours:.1f} hours in all. `training.json` has every setting, loss, version and hash;
-`python -m sheepgen.training all` does it again.
+On {hardware}: {hours:.1f} hours in all. `training.json` has every
+setting, loss, version and hash. `python -m sheepgen.training train all` and then
+`python -m sheepgen.training release` do it again.
 
 ## How good it is
 
@@ -72,6 +75,8 @@ the classifier's own hit rate on real scenes of the same kind.
 
 ## What it cannot do
 
+- Draw every thing on its lists: the table says how often each kind is recognised. What is not has
+  its colours and its place, and no shape yet.
 - Anything outside the lists above: unknown words are pulled to what the text encoder finds near.
 - Fine detail, text, people, faces, photographs. Things look like one drawing each, seen from one
   side or its mirror image.
