@@ -18,7 +18,8 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 from sheepgen.training.adopt import adopt_model
 from sheepgen.training.config import TrainingConfig, Workspace
 from sheepgen.training.history import History
-from sheepgen.training.phases import PHASES, Project
+from sheepgen.training.phases import PHASES
+from sheepgen.training.project import Project
 from sheepgen.training.release import release_model
 
 EMBEDDED_FOLDER = Path(__file__).parents[1] / "assets" / "sheepgen"

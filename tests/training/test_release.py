@@ -32,7 +32,8 @@ from sheepgen.training.history import History
 from sheepgen.training.loop import averaged_weights, trained_weights
 from sheepgen.training.model_card import write_model_card
 from sheepgen.training.samples import draw_sheet, tile
-from sheepgen.training.text_encoder import build_text_encoder, build_tokenizer
+from sheepgen.training.text_encoder import build_text_encoder
+from sheepgen.training.tokenizer import build_tokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,10 +12,10 @@ from sheepgen.training.config import TextConfig
 from sheepgen.training.text_encoder import (
     Teacher,
     build_text_encoder,
-    build_tokenizer,
     encode_captions,
     train_text_encoder,
 )
+from sheepgen.training.tokenizer import build_tokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path

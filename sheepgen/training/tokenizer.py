@@ -1,0 +1,59 @@
+"""Learns the tokenizer: a byte-level BPE in CLIP's layout, from captions and a wide vocabulary."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from tokenizers import Tokenizer, models, trainers
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import CLIPTokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sheepgen.training.config import TextConfig
+
+__all__ = ["build_tokenizer", "vocabulary_words"]
+
+BEGIN, END = "<|startoftext|>", "<|endoftext|>"
+
+
+def vocabulary_words(modules: Path) -> list[str]:
+    """Return the labels and tags of all emoji, lower case, letters and spaces only."""
+    path = modules / "emojibase-data" / "en" / "data.json"
+    words: set[str] = set()
+    for entry in json.loads(path.read_text("utf-8")):
+        words.update(entry.get("tags", ()))
+        words.add(entry["label"])
+    return sorted(word for word in map(str.lower, words) if re.fullmatch(r"[a-z][a-z ]+", word))
+
+
+def build_tokenizer(
+    captions: Sequence[str], words: Sequence[str], config: TextConfig
+) -> CLIPTokenizer:
+    """Learn a byte-pair vocabulary; every byte stays encodable, inside and at the end of a word."""
+    layout = CLIPTokenizer()
+    learner = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    learner.normalizer = layout.backend_tokenizer.normalizer
+    learner.pre_tokenizer = layout.backend_tokenizer.pre_tokenizer
+    alphabet = sorted(ByteLevel.alphabet())
+    room = len(alphabet) + 2
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocab_size - room,
+        initial_alphabet=alphabet,
+        end_of_word_suffix="</w>",
+        show_progress=False,
+    )
+    learner.train_from_iterator([*captions, *words, *words], trainer)
+    learned = json.loads(learner.to_str())["model"]
+    tokens = sorted(learned["vocab"], key=learned["vocab"].__getitem__)
+    tokens += [f"{letter}</w>" for letter in alphabet if f"{letter}</w>" not in learned["vocab"]]
+    tokens += [BEGIN, END]
+    return CLIPTokenizer(
+        vocab={token: index for index, token in enumerate(tokens)},
+        merges=[tuple(merge) for merge in learned["merges"]],
+        model_max_length=config.max_tokens,
+    )
