@@ -141,7 +141,9 @@ def _caption(
     rng: random.Random, kind: Kind, subject: str, other: str, count: int, backdrop: str
 ) -> str:
     if kind == "digit":
-        phrase = f"{rng.choice(('a handwritten digit', 'the handwritten digit'))} {_digit(subject)}"
+        phrase = (
+            f"{rng.choice(('a handwritten digit', 'the handwritten digit'))} {DIGITS[int(subject)]}"
+        )
     elif kind == "several":
         phrase = f"{('two', 'three')[count - 2]} {CONCEPTS[subject].plural_name}"
     else:
@@ -156,10 +158,6 @@ def _caption(
     elif backdrop:
         phrase += f" on a {backdrop} background"
     return phrase
-
-
-def _digit(subject: str) -> str:
-    return DIGITS[int(subject)]
 
 
 def _paint_backdrop(rng: random.Random, backdrop: str, size: int) -> Image.Image:
