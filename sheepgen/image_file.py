@@ -14,8 +14,6 @@ three formats are opened, sizes are bounded, and no pixel is decoded.
 from __future__ import annotations
 
 import io
-import struct
-import warnings
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -25,16 +23,23 @@ from sheepgen.metadata import from_json, to_json
 from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from PIL.Image import Image
+    from PIL.Image import Exif, Image
     from PIL.PngImagePlugin import PngInfo
 
     from sheepgen.metadata import ImageRecord
     from sheepgen.request import GenerationRequest
 
-__all__ = ["IMAGE_FORMATS", "check_format", "encode_image", "read_record"]
+__all__ = [
+    "IMAGE_FORMATS",
+    "check_format",
+    "encode_image",
+    "find_record",
+    "read_parameters_text",
+    "read_record",
+]
 
 IMAGE_FORMATS: Mapping[str, str] = MappingProxyType(
     {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -53,6 +58,8 @@ _EXIF_IFD = 0x8769
 _IMAGE_DESCRIPTION = 0x010E
 _USER_COMMENT = 0x9286
 _UNICODE_COMMENT = b"UNICODE\0"
+_ASCII_COMMENT = b"ASCII\0\0\0"
+_UNDEFINED_COMMENT = bytes(8)
 
 
 def check_format(suffix: str, request: GenerationRequest) -> None:
@@ -101,16 +108,37 @@ def read_record(path: Path) -> ImageRecord:
     Raises:
         OutputError: If the file is no such image, carries no record, or a malformed one.
     """
-    text = _record_text(path)
-    if text is None:
+    record = find_record(path)
+    if record is None:
         raise OutputError(
             f"{path} carries no record.",
             "It was not made by sheepgen, or another program has taken the record out.",
         )
+    return record
+
+
+def find_record(path: Path) -> ImageRecord | None:
+    """Return the record that an image carries, or None if it carries none.
+
+    Raises:
+        OutputError: If the file is no such image, or its record is malformed.
+    """
+    text = _carried_text(path, "sheepgen", lambda exif: exif.get(_IMAGE_DESCRIPTION))
+    if text is None:
+        return None
     try:
         return from_json(text)
     except OutputError as error:
         raise OutputError(f"{path}: {error.message}", error.hint) from error
+
+
+def read_parameters_text(path: Path) -> str | None:
+    """Return AUTOMATIC1111's ``parameters`` of an image that any program made, if it has them.
+
+    Raises:
+        OutputError: If the file is no such image.
+    """
+    return _carried_text(path, "parameters", _user_comment)
 
 
 def _png_texts(record: ImageRecord, texts: Mapping[str, str]) -> PngInfo:
@@ -133,28 +161,36 @@ def _exif(record: ImageRecord) -> bytes:
     return exif.tobytes()
 
 
-def _record_text(path: Path) -> str | None:
-    from PIL import Image
+def _user_comment(exif: Exif) -> str | None:
+    """Return EXIF's UserComment, whichever charset its first eight bytes name."""
+    comment = exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT)
+    if isinstance(comment, str):
+        return comment
+    if not isinstance(comment, bytes):
+        return None
+    if comment.startswith(_UNICODE_COMMENT):
+        comment = comment.removeprefix(_UNICODE_COMMENT)
+        # EXIF does not say which byte comes first, and few writers do. The keys of the parameters
+        # are the same in every language, and only there in the right order.
+        texts = [comment.decode(order, "replace") for order in ("utf-16-be", "utf-16-le")]
+        text = next((text for text in texts if "Seed: " in text), texts[0])
+        return text.strip("\ufeff\0")
+    comment = comment.removeprefix(_ASCII_COMMENT).removeprefix(_UNDEFINED_COMMENT)
+    return comment.decode("utf-8", "replace").strip("\0")
 
+
+def _carried_text(path: Path, png_key: str, exif_text: Callable[[Exif], object]) -> str | None:
+    """Return a text of a PNG by its key, or of another image by what ``exif_text`` takes out."""
+    from sheepgen.untrusted_image import UNREADABLE, open_image
+
+    if not path.is_file():
+        raise OutputError(f"There is no image file {path}.", "Check the path.")
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise OutputError(f"{path} is larger than {MAX_FILE_BYTES // 2**20} MiB.")
     try:
-        if not path.is_file():
-            raise OutputError(f"There is no image file {path}.", "Check the path.")
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise OutputError(f"{path} is larger than {MAX_FILE_BYTES // 2**20} MiB.")
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=sorted(set(IMAGE_FORMATS.values()))) as image:
-                if image.format == "PNG":
-                    text = image.info.get("sheepgen")
-                else:
-                    text = image.getexif().get(_IMAGE_DESCRIPTION)
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        struct.error,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:
+        with open_image(path) as image:
+            is_png = image.format == "PNG"
+            text = image.info.get(png_key) if is_png else exif_text(image.getexif())
+    except UNREADABLE as error:
         raise OutputError(f"{path} cannot be read as a PNG, JPEG or WebP image.") from error
-    return text if isinstance(text, str) else None
+    return text if isinstance(text, str) and text else None

@@ -18,6 +18,7 @@ from sheepgen.text import printable
 
 if TYPE_CHECKING:
     from sheepgen.metadata import ImageRecord
+    from sheepgen.request import GenerationRequest
 
 __all__ = ["to_command", "to_parameters"]
 
@@ -39,8 +40,11 @@ def to_parameters(record: ImageRecord) -> str:
         "Size": f"{request.width}x{request.height}",
         "Model hash": environment.model_sha256[:10],
         "Model": request.model,
-        "RNG": "CPU",
     }
+    if request.variation_strength:
+        pairs["Variation seed"] = str(request.variation_seed)
+        pairs["Variation seed strength"] = _number(request.variation_strength)
+    pairs["RNG"] = "CPU"
     if request.eta:
         pairs["Eta"] = _number(request.eta)
     if request.guidance_rescale:
@@ -53,26 +57,31 @@ def to_parameters(record: ImageRecord) -> str:
     return "\n".join(lines)
 
 
-def to_command(record: ImageRecord) -> str:
+def to_command(request: GenerationRequest) -> str:
     """Return the shell command that makes the image again, ready to paste.
 
-    Every option is spelled out, so that it says the same when a model's defaults change. The one
-    prompt that no command line can carry is a lone ``-``, which stands for standard input.
+    Of a resolved request every option is spelled out, so that it says the same when a model's
+    defaults change; what a request leaves open is left out. The one prompt that no command line
+    can carry is a lone ``-``, which stands for standard input.
     """
-    request = record.request
-    options = {
-        "--negative-prompt": request.negative_prompt,
-        "--seed": str(request.seed),
-        "--steps": str(request.num_inference_steps),
-        "--guidance": _number(request.guidance_scale),
-        "--guidance-rescale": _number(request.guidance_rescale) if request.guidance_rescale else "",
-        "--eta": _number(request.eta) if request.eta else "",
-        "--width": str(request.width),
-        "--height": str(request.height),
-        "--scheduler": str(request.scheduler),
-        "--model": request.model if request.model != EMBEDDED_MODEL else "",
+    options: dict[str, str | float | None] = {
+        "--negative-prompt": request.negative_prompt or None,
+        "--seed": request.seed,
+        "--variation-seed": request.variation_seed,
+        "--variation-strength": request.variation_strength or None,
+        "--steps": request.num_inference_steps,
+        "--guidance": request.guidance_scale,
+        "--guidance-rescale": request.guidance_rescale or None,
+        "--eta": request.eta or None,
+        "--width": request.width,
+        "--height": request.height,
+        "--scheduler": request.scheduler,
+        "--model": request.model if request.model != EMBEDDED_MODEL else None,
     }
-    words = [word for name, value in options.items() if value for word in (name, value)]
+    words: list[str] = []
+    for name, value in options.items():
+        if value is not None:
+            words += [name, _number(value) if isinstance(value, float) else str(value)]
     if request.prompt.startswith("-"):
         words += ["--", request.prompt]
     else:
@@ -88,7 +97,7 @@ def _number(value: float | None) -> str:
 
 def _quote(value: str) -> str:
     """Quote as AUTOMATIC1111 does where the value holds one of the grammar's own characters."""
-    return json.dumps(value, ensure_ascii=False) if set(value) & set(",:\n") else value
+    return json.dumps(value, ensure_ascii=False) if set(value) & set(',:\n"') else value
 
 
 def _shell_quote(word: str) -> str:

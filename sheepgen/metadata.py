@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "RECIPE",
     "RECORD_FORMAT",
     "Environment",
     "ImageRecord",
@@ -31,8 +32,19 @@ __all__ = [
     "to_json",
 ]
 
-RECORD_FORMAT = 1
+RECIPE = 1
+"""Version of the loop: raised when the same request would give other pixels than before."""
+
+RECORD_FORMAT = 2
 """Number of the JSON layout; a reader refuses every number that it does not know."""
+
+_NEW_IN_FORMAT_2: Mapping[str, Any] = MappingProxyType(
+    {"variation_seed": None, "variation_strength": 0.0}
+)
+"""What requests of format 1 could not say, and what they meant by it."""
+
+_MAY_BE_NULL = frozenset({"variation_seed"})
+"""Fields of a resolved request that can be left out of it."""
 
 MAX_JSON_CHARACTERS = 500_000
 
@@ -140,9 +152,12 @@ def from_dict(data: object) -> ImageRecord:
     """
     if not isinstance(data, dict):
         raise _malformed("it is not an object")
+    if data.get("format") == 1:
+        data = _from_format_1(data)
     if data.get("format") != RECORD_FORMAT:
         raise OutputError(
-            f"The record has format {data.get('format')!r}; this version reads {RECORD_FORMAT}.",
+            f"The record has format {data.get('format')!r}; this version reads up to "
+            f"{RECORD_FORMAT}.",
             "It may be from a newer sheepgen: update, and try again.",
         )
     _check_keys("the record", data, {"format", *(field.name for field in fields(ImageRecord))})
@@ -154,7 +169,7 @@ def from_dict(data: object) -> ImageRecord:
             raise _malformed(f"{name} is not text")
     request = _read(GenerationRequest, "request", data["request"])
     for field in fields(request):
-        if getattr(request, field.name) is None:
+        if getattr(request, field.name) is None and field.name not in _MAY_BE_NULL:
             raise _malformed(f"request.{field.name} is missing")
     return ImageRecord(
         request=request,
@@ -163,6 +178,16 @@ def from_dict(data: object) -> ImageRecord:
         latents_sha256=data["latents_sha256"],
         truncated=tuple(truncated),
     )
+
+
+def _from_format_1(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record of format 1 as today's format has it."""
+    request = data.get("request")
+    if not isinstance(request, dict):
+        raise _malformed("request is not an object")
+    if request.keys() & _NEW_IN_FORMAT_2.keys():
+        raise _malformed("request holds entries that format 1 does not know")
+    return {**data, "format": RECORD_FORMAT, "request": {**request, **_NEW_IN_FORMAT_2}}
 
 
 def _read(kind: type[_T], name: str, data: object) -> _T:

@@ -53,6 +53,9 @@ class GenerationRequest:
         prompt: What to draw.
         negative_prompt: What to keep away from; used only when guidance is on.
         seed: Fixes the noise, 0 to `MAX_SEED`.
+        variation_seed: Another seed, whose noise is mixed in.
+        variation_strength: 0 to 1, how much of it: 0 is the noise of ``seed`` alone and 1 that of
+            ``variation_seed``. The mixture is `sheepgen.pipeline.latents.slerp`.
         num_inference_steps: Denoising steps, 1 to 1000.
         guidance_scale: Strength of the prompt in diffusers' convention, where 1 is off:
             ``uncond + scale * (text - uncond)`` (https://arxiv.org/abs/2207.12598).
@@ -65,12 +68,14 @@ class GenerationRequest:
         model: The embedded model's name, a diffusers folder, or a hub id ``org/name[@revision]``.
 
     Raises:
-        UsageError: If any value is out of its range.
+        UsageError: If any value is out of its range, or a strength lacks its variation seed.
     """
 
     prompt: str
     negative_prompt: str = ""
     seed: int
+    variation_seed: int | None = None
+    variation_strength: float = 0.0
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
     guidance_rescale: float = 0.0
@@ -90,6 +95,13 @@ class GenerationRequest:
         if not self.model.strip():
             raise UsageError("The model name is empty.", "`sheepgen models` lists what there is.")
         _check_int("seed", self.seed, 0, MAX_SEED)
+        _check_int("variation seed", self.variation_seed, 0, MAX_SEED)
+        _check_float("variation strength", self.variation_strength, 0.0, 1.0)
+        if self.variation_strength and self.variation_seed is None:
+            raise UsageError(
+                f"variation strength is {self.variation_strength}, without a variation seed.",
+                "Give the seed whose noise is to be mixed in.",
+            )
         _check_int("steps", self.num_inference_steps, 1, MAX_STEPS)
         _check_int("width", self.width, 1, MAX_SIDE)
         _check_int("height", self.height, 1, MAX_SIDE)

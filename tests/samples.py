@@ -96,11 +96,21 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 prompts = texts.filter(str.strip)
 floats = st.floats(0, 1)
 
+seeds = st.integers(0, MAX_SEED)
+variations = st.tuples(st.none(), st.just(0.0)) | st.tuples(seeds, floats)
+
+
+def _request(variation: tuple[int | None, float], **fields: Any) -> GenerationRequest:
+    seed, strength = variation
+    return GenerationRequest(variation_seed=seed, variation_strength=strength, **fields)
+
+
 requests = st.builds(
-    GenerationRequest,
+    _request,
+    variation=variations,
     prompt=prompts,
     negative_prompt=texts,
-    seed=st.integers(0, MAX_SEED),
+    seed=seeds,
     num_inference_steps=st.integers(1, 1000),
     guidance_scale=st.floats(0, 100),
     guidance_rescale=floats,

@@ -1,19 +1,28 @@
 from __future__ import annotations
 
+import codecs
 import io
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 from sd_parsers import ParserManager
 
 from sheepgen import image_file
 from sheepgen.errors import OutputError, UsageError
-from sheepgen.image_file import IMAGE_FORMATS, check_format, encode_image, read_record
+from sheepgen.image_file import (
+    IMAGE_FORMATS,
+    check_format,
+    encode_image,
+    find_record,
+    read_parameters_text,
+    read_record,
+)
 from sheepgen.infotext import to_parameters
 from sheepgen.metadata import to_json
 from tests.samples import SIZE, records, sample_image, sample_record, sample_request
@@ -65,7 +74,13 @@ def test_png_carries_both_texts_and_more() -> None:
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 def test_other_programs_read_the_parameters(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"image{suffix}"
-    record = sample_record(prompt="a red sheep", negative_prompt="blurry", seed=7)
+    record = sample_record(
+        prompt="a red sheep",
+        negative_prompt="blurry",
+        seed=7,
+        variation_seed=8,
+        variation_strength=0.25,
+    )
     path.write_bytes(encode_image(sample_image(), record, suffix))
     info = ParserManager().parse(path)
     assert info is not None
@@ -78,6 +93,8 @@ def test_other_programs_read_the_parameters(tmp_path: Path, suffix: str) -> None
     assert sampler.parameters["cfg_scale"] == "7.5"
     assert sampler.parameters["scheduler"] == "Karras"
     assert info.metadata["Size"] == "32x24"
+    assert info.metadata["Variation seed"] == "8"
+    assert info.metadata["Variation seed strength"] == "0.25"
 
 
 @pytest.mark.parametrize("suffix", ["", ".gif", ".txt", ".png2"])
@@ -106,6 +123,60 @@ def test_an_image_without_a_record_says_so(tmp_path: Path) -> None:
         sample_image().save(tmp_path / name)
         with pytest.raises(OutputError, match="carries no record"):
             read_record(tmp_path / name)
+        assert find_record(tmp_path / name) is None
+        assert read_parameters_text(tmp_path / name) is None
+
+
+@FORMATS
+@settings(
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(record=records)
+def test_the_parameters_come_back_out_of_the_file(
+    tmp_path: Path, suffix: str, record: ImageRecord
+) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(encode_image(sample_image(), record, suffix))
+    assert read_parameters_text(path) == to_parameters(record).strip("\ufeff")
+
+
+PARAMETERS = "ein Schaf, 羊\nSteps: 20, Seed: 3"
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+@pytest.mark.parametrize(
+    ("comment", "text"),
+    [
+        (b"UNICODE\0" + PARAMETERS.encode("utf-16-be"), PARAMETERS),
+        (b"UNICODE\0" + PARAMETERS.encode("utf-16-le"), PARAMETERS),
+        (b"UNICODE\0" + codecs.BOM_UTF16_LE + PARAMETERS.encode("utf-16-le"), PARAMETERS),
+        (b"UNICODE\0" + codecs.BOM_UTF16_BE + PARAMETERS.encode("utf-16-be"), PARAMETERS),
+        (b"UNICODE\0" + "nothing".encode("utf-16-be") + b"\0", "nothing\ufffd"),
+        (b"ASCII\0\0\0Steps: 20, Seed: 3\0", "Steps: 20, Seed: 3"),
+        (b"ASCII\0\0\0" + PARAMETERS.encode(), PARAMETERS),
+        (bytes(8) + PARAMETERS.encode(), PARAMETERS),
+        (PARAMETERS.encode(), PARAMETERS),
+        (b"\xff bad", "\ufffd bad"),
+        ("text", "text"),
+        (b"UNICODE\0", None),
+        (7, None),
+    ],
+)
+def test_comments_are_read_in_every_charset(
+    tmp_path: Path, suffix: str, comment: object, text: str | None
+) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = comment
+    path = tmp_path / f"image{suffix}"
+    sample_image().save(path, exif=exif.tobytes())
+    assert read_parameters_text(path) == text
+
+
+def test_parameters_are_looked_for_as_safely(tmp_path: Path) -> None:
+    sample_image().save(tmp_path / "image.png", format="BMP")
+    for name in ("image.png", "missing.png"):
+        with pytest.raises(OutputError):
+            read_parameters_text(tmp_path / name)
 
 
 def test_a_malformed_record_names_its_file(tmp_path: Path) -> None:
@@ -165,7 +236,6 @@ def test_damaged_files_raise_nothing_else(tmp_path: Path, suffix: str, data: st.
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path / "image"
     path.write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
-    try:
-        read_record(path)
-    except OutputError as error:
-        assert error.message  # noqa: PT017 - either outcome is right, another error is not
+    for read in (read_record, read_parameters_text):
+        with suppress(OutputError):  # either outcome is right, another error is not
+            read(path)

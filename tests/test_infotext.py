@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 
 from sheepgen.infotext import to_command, to_parameters
+from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import SCHEDULERS
 from sheepgen.text import printable
-from tests.samples import records, sample_record
+from tests.samples import records, requests, sample_record, sample_request
 
 if TYPE_CHECKING:
     from sheepgen.metadata import ImageRecord
@@ -44,6 +45,10 @@ def test_what_is_off_is_left_out_and_what_is_on_is_not() -> None:
     pairs = web_ui_pairs(to_parameters(sample_record(eta=0.5, guidance_rescale=0.25)))
     assert pairs["Eta"] == "0.5"
     assert pairs["Guidance rescale"] == "0.25"
+    assert "Variation" not in to_parameters(sample_record(variation_seed=7))
+    pairs = web_ui_pairs(to_parameters(sample_record(variation_seed=7, variation_strength=0.1)))
+    assert pairs["Variation seed"] == "7"
+    assert pairs["Variation seed strength"] == "0.1"
 
 
 @given(records)
@@ -56,31 +61,46 @@ def test_the_web_ui_reads_every_value_back(record: ImageRecord) -> None:
     assert float(pairs["CFG scale"]) == request.guidance_scale
     assert int(pairs["Seed"]) == request.seed
     assert pairs["Size"] == f"{request.width}x{request.height}"
+    assert float(pairs.get("Variation seed strength", 0)) == request.variation_strength
+    if request.variation_strength:
+        assert int(pairs["Variation seed"]) == request.variation_seed
 
 
-@pytest.mark.parametrize("model", ["a, b", "C:\\models\\x", "line\nbreak", 'a "b", c', "plain"])
+@pytest.mark.parametrize(
+    "model", ["a, b", "C:\\models\\x", "line\nbreak", 'a "b", c', '"a"', "plain"]
+)
 def test_values_with_the_grammars_own_characters_are_quoted(model: str) -> None:
     assert web_ui_pairs(to_parameters(sample_record(model=model)))["Model"] == model
 
 
 def test_the_command_spells_everything_out() -> None:
-    record = sample_record(
-        negative_prompt="blue", eta=0.5, guidance_rescale=0.25, model="./my model"
+    request = sample_request(
+        negative_prompt="blue",
+        variation_seed=0,
+        variation_strength=0.1,
+        eta=0.5,
+        guidance_rescale=0.25,
+        model="./my model",
     )
-    assert to_command(record) == (
-        "sheepgen generate 'a red sheep' --negative-prompt blue --seed 42 --steps 3 "
-        "--guidance 7.5 --guidance-rescale 0.25 --eta 0.5 --width 32 --height 24 "
-        "--scheduler dpmpp_2m_karras --model './my model'"
+    assert to_command(request) == (
+        "sheepgen generate 'a red sheep' --negative-prompt blue --seed 42 --variation-seed 0 "
+        "--variation-strength 0.1 --steps 3 --guidance 7.5 --guidance-rescale 0.25 "
+        "--eta 0.5 --width 32 --height 24 --scheduler dpmpp_2m_karras --model './my model'"
     )
+
+
+def test_the_command_leaves_out_what_a_request_leaves_open() -> None:
+    request = GenerationRequest(prompt="a sheep", seed=0, guidance_scale=0.0)
+    assert to_command(request) == "sheepgen generate 'a sheep' --seed 0 --guidance 0"
 
 
 def test_a_prompt_that_looks_like_an_option_comes_behind_two_dashes() -> None:
-    assert to_command(sample_record(prompt="--help")).endswith(" -- --help")
+    assert to_command(sample_request(prompt="--help")).endswith(" -- --help")
 
 
-@given(records)
-def test_showing_the_command_is_harmless(record: ImageRecord) -> None:
-    command = to_command(record)
+@given(requests)
+def test_showing_the_command_is_harmless(request: GenerationRequest) -> None:
+    command = to_command(request)
     assert printable(command) == command
 
 
@@ -95,7 +115,7 @@ def test_showing_the_command_is_harmless(record: ImageRecord) -> None:
     ],
 )
 def test_a_shell_reads_the_command_back(prompt: str) -> None:
-    words = to_command(sample_record(prompt=prompt))
+    words = to_command(sample_request(prompt=prompt))
     shell = subprocess.run(
         ["bash", "-c", f"printf '%s\\0' {words.removeprefix('sheepgen generate ')}"],
         capture_output=True,

@@ -53,7 +53,8 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "value", "complaint"),
     [
-        ("format", 2, "has format 2"),
+        ("format", 0, "has format 0"),
+        ("format", 3, "has format 3"),
         ("format", ..., "has format None"),
         ("extra", 1, "unknown"),
         ("truncated", ..., "lacks truncated"),
@@ -70,6 +71,9 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("request.guidance_scale", float("nan"), "guidance is nan"),
         ("request.guidance_scale", 10**400, "too large"),
         ("request.width", None, "request.width is missing"),
+        ("request.variation_seed", "7", "request.variation_seed"),
+        ("request.variation_strength", 0.5, "without a variation seed"),
+        ("request.variation_strength", None, "request.variation_strength"),
         ("request.prompt", "", "prompt is empty"),
         ("request.prompt", "\ud800", "UTF-8"),
         ("request.scheduler", "nothing", "no scheduler"),
@@ -82,6 +86,32 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 def test_whatever_is_wrong_is_refused_and_named(path: str, value: Any, complaint: str) -> None:
     with pytest.raises(OutputError, match=complaint):
         from_dict(changed(path, value))
+
+
+def as_format_1(record: ImageRecord) -> dict[str, Any]:
+    """Return the record as it was written before seeds had variations."""
+    data = to_dict(record) | {"format": 1}
+    del data["request"]["variation_seed"], data["request"]["variation_strength"]
+    return data
+
+
+@given(records.filter(lambda record: record.request.variation_seed is None))
+def test_records_of_format_1_are_read(record: ImageRecord) -> None:
+    assert from_dict(as_format_1(record)) == record
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"request": None}, "request is not an object"),
+        ({"request": {"variation_seed": 3}}, "format 1 does not know"),
+        ({"request": {}}, "lacks eta"),
+        ({"extra": 1}, "unknown"),
+    ],
+)
+def test_format_1_is_read_as_strictly(change: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(OutputError, match=complaint):
+        from_dict(as_format_1(sample_record()) | change)
 
 
 @pytest.mark.parametrize("data", [None, 3, "text", []])

@@ -63,12 +63,23 @@ def test_a_request_is_frozen() -> None:
         ("guidance_rescale", 1.1, "guidance rescale is 1.1"),
         ("eta", -1.0, "eta is -1.0"),
         ("scheduler", "nothing", "no scheduler"),
+        ("variation_seed", -1, "variation seed is -1"),
+        ("variation_seed", MAX_SEED + 1, "variation seed is"),
+        ("variation_strength", 1.1, "variation strength is 1.1"),
+        ("variation_strength", math.nan, "variation strength is nan"),
+        ("variation_strength", 0.5, "without a variation seed"),
     ],
 )
 def test_out_of_range_is_a_usage_error(field: str, value: Any, complaint: str) -> None:
     fields: dict[str, Any] = {"prompt": "x", "seed": 1, field: value}
     with pytest.raises(UsageError, match=complaint):
         GenerationRequest(**fields)
+
+
+def test_a_variation_seed_may_wait_for_its_strength() -> None:
+    request = GenerationRequest(prompt="x", seed=1, variation_seed=2)
+    assert request.variation_strength == 0.0
+    assert dataclasses.replace(request, variation_strength=1.0).variation_seed == 2
 
 
 @pytest.mark.parametrize("name", ["DPM++ 2M Karras", "dpmpp-2m-karras", "DPMPP 2M KARRAS"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
 
     from sheepgen.pipeline.parts import PipelineParts
 
-__all__ = ["PromptEmbeds", "count_tokens", "encode_prompt", "truncated_words"]
+__all__ = [
+    "EncodePrompt",
+    "PromptEmbeds",
+    "count_tokens",
+    "encode_prompt",
+    "truncated_words",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +31,10 @@ class PromptEmbeds:
 
     prompt_embeds: Tensor
     negative_prompt_embeds: Tensor | None
+
+
+EncodePrompt = Callable[[str, str | None], PromptEmbeds]
+"""`encode_prompt` for one model, which may remember what it has encoded."""
 
 
 def count_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> int:

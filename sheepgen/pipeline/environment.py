@@ -11,15 +11,12 @@ import torch
 import transformers
 
 import sheepgen
-from sheepgen.metadata import Environment
+from sheepgen.metadata import RECIPE, Environment
 
 if TYPE_CHECKING:
     from sheepgen.pipeline.parts import PipelineParts
 
-__all__ = ["RECIPE", "describe_environment", "device_name", "dtype_name", "processor_name"]
-
-RECIPE = 1
-"""Version of the loop: raised when the same request would give other pixels than before."""
+__all__ = ["describe_environment", "device_name", "dtype_name", "processor_name"]
 
 _DTYPE_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 

@@ -1,4 +1,4 @@
-"""Latents: drawn as noise, scaled for a scheduler, decoded to pixels, hashed.
+"""Latents: drawn as noise, varied, scaled for a scheduler, decoded to pixels, hashed.
 
 Noise is drawn on the CPU in float32, by a generator of the image's own, and only then moved and
 cast. So a seed means one noise on every device, in every number format and in every batch; at
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
+from torch.nn.functional import normalize
 
 from sheepgen.errors import NonFiniteError
 
@@ -21,8 +22,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.request import GenerationRequest
 
-__all__ = ["decode_latents", "draw_noise", "prepare_latents", "tensor_sha256", "to_images"]
+__all__ = [
+    "decode_latents",
+    "draw_noise",
+    "prepare_latents",
+    "slerp",
+    "tensor_sha256",
+    "to_images",
+    "vary_noise",
+]
+
+_PARALLEL = 0.9995
+"""Mean cosine between two noises from which on AUTOMATIC1111 mixes them along a straight line."""
 
 
 def draw_noise(parts: PipelineParts, width: int, height: int, generator: torch.Generator) -> Tensor:
@@ -40,6 +53,46 @@ def draw_noise(parts: PipelineParts, width: int, height: int, generator: torch.G
     scale = parts.spec.vae_scale_factor
     shape = (1, parts.unet.config.in_channels, height // scale, width // scale)
     return torch.randn(shape, generator=generator, dtype=torch.float32)
+
+
+def vary_noise(noise: Tensor, request: GenerationRequest) -> Tensor:
+    """Mix another seed's noise into one image's, as far as the request wants it.
+
+    Args:
+        noise: From `draw_noise`, with the request's own seed. Its generator goes on behind it as
+            if nothing were mixed in: the other noise comes from a generator of its own.
+        request: Says which seed and how much of it; none is told by a strength of 0.
+    """
+    if request.variation_seed is None or not request.variation_strength:
+        return noise
+    generator = torch.Generator("cpu").manual_seed(request.variation_seed)
+    other = torch.randn(noise.shape, generator=generator, dtype=torch.float32)
+    return slerp(request.variation_strength, noise[0], other[0]).unsqueeze(0)
+
+
+def slerp(strength: float, low: Tensor, high: Tensor) -> Tensor:
+    """Go from one noise to another along the sphere, so that what is between is noise as well.
+
+    The vectors that turn are the columns of each channel, for that is what AUTOMATIC1111's web UI
+    turns (``slerp`` in ``modules/rng.py`` there): one strength means the same here as there.
+
+    Args:
+        strength: 0 to 1; 0 is all ``low``, 1 all ``high``.
+        low: (channels, height, width).
+        high: Likewise.
+    """
+    straight = torch.lerp(low, high, strength)
+    cosine = (normalize(low, dim=1) * normalize(high, dim=1)).sum(dim=1, keepdim=True)
+    # In the web UI this line runs from `high` to `low`, its operands swapped. It is the straight
+    # way between two noises that are all but one, as of a seed with itself, so that either
+    # direction shows the same picture; here a greater strength is nearer to `high` all the same.
+    if cosine.mean() > _PARALLEL:
+        return straight
+    angle = cosine.acos()
+    of_low = ((1.0 - strength) * angle).sin() / angle.sin()
+    of_high = (strength * angle).sin() / angle.sin()
+    # Columns on one line, and all are that are one row high, span no circle: NaN in the web UI.
+    return torch.where(cosine.abs() < 1.0, of_low * low + of_high * high, straight)
 
 
 def prepare_latents(parts: PipelineParts, scheduler: SchedulerMixin, noise: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -27,6 +28,7 @@ from sheepgen.pipeline.latents import (
     prepare_latents,
     tensor_sha256,
     to_images,
+    vary_noise,
 )
 from sheepgen.pipeline.timesteps import set_timesteps
 from sheepgen.schedulers import build_scheduler, step_arguments
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
     from sheepgen.events import Event
     from sheepgen.frame_options import FrameOptions
+    from sheepgen.pipeline.conditioning import EncodePrompt
     from sheepgen.pipeline.denoise import DenoiseStep
     from sheepgen.pipeline.parts import PipelineParts
     from sheepgen.request import GenerationRequest
@@ -54,17 +57,23 @@ def generate(parts: PipelineParts, request: GenerationRequest) -> Image:
 
 
 def stream(
-    parts: PipelineParts, request: GenerationRequest, frames: FrameOptions | None = None
+    parts: PipelineParts,
+    request: GenerationRequest,
+    frames: FrameOptions | None = None,
+    *,
+    encode: EncodePrompt | None = None,
 ) -> Generator[Event, None, None]:
     """Make one image and tell what happens meanwhile.
 
     The same request on the same machine gives the same pixels. At float32 they are those that
-    diffusers' ``StableDiffusionPipeline`` makes of a CPU generator with the same seed.
+    diffusers' ``StableDiffusionPipeline`` makes of a CPU generator with the same seed. A variation
+    changes the noise that it starts from; what schedulers draw at their steps stays the seed's.
 
     Args:
         parts: The model.
         request: What to make; what it leaves open is taken from the model.
         frames: Which intermediate pictures to decode; none by default.
+        encode: Stands in for this model's `encode_prompt`, to remember what it gave.
 
     Yields:
         `RunStarted`, `StepCompleted` for each timestep, `FrameDecoded` for each wanted frame
@@ -75,6 +84,7 @@ def stream(
         NonFiniteError: If NaN or infinity comes out of the U-Net or the VAE.
     """
     started = time.perf_counter()
+    encode = encode or partial(encode_prompt, parts)
     request = request.resolve(parts.spec)
     # `resolve` has left nothing open; the fields' types do not know it.
     assert request.scheduler is not None
@@ -94,12 +104,12 @@ def stream(
     )
 
     generator = torch.Generator("cpu").manual_seed(request.seed)
-    noise = draw_noise(parts, request.width, request.height, generator)
+    noise = vary_noise(draw_noise(parts, request.width, request.height, generator), request)
     guided = is_guided(parts.unet, request.guidance_scale)
     denoising = denoise(
         parts.unet,
         scheduler,
-        encode_prompt(parts, request.prompt, request.negative_prompt if guided else None),
+        encode(request.prompt, request.negative_prompt if guided else None),
         prepare_latents(parts, scheduler, noise),
         guidance_scale=request.guidance_scale,
         guidance_rescale=request.guidance_rescale,

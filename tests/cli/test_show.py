@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, given, settings
+from PIL.PngImagePlugin import PngInfo
 
 from sheepgen.image_file import encode_image
 from sheepgen.infotext import to_command, to_parameters
-from sheepgen.metadata import from_dict
+from sheepgen.infotext_reader import read_parameters
+from sheepgen.metadata import from_dict, to_json
 from sheepgen.text import printable
 from tests.samples import records, sample_image, sample_record
 
@@ -23,7 +26,17 @@ def test_parameters_and_the_command_are_shown(run: Run) -> None:
     Path("x.png").write_bytes(encode_image(sample_image(), record, ".png"))
     result = run("show", "x.png")
     assert result.exit_code == 0
-    assert result.stdout == f"{to_parameters(record)}\n\n{to_command(record)}\n"
+    assert result.stdout == f"{to_parameters(record)}\n\n{to_command(record.request)}\n"
+
+
+def test_one_form_alone(run: Run) -> None:
+    record = sample_record(variation_seed=8, variation_strength=0.5)
+    Path("x.png").write_bytes(encode_image(sample_image(), record, ".png"))
+    assert run("show", "x.png", "--format", "a1111").stdout == f"{to_parameters(record)}\n"
+    assert run("show", "x.png", "--format", "command").stdout == f"{to_command(record.request)}\n"
+    assert run("show", "x.png", "--format", "json").stdout == f"{to_json(record)}\n"
+    assert run("show", "x.png", "--json").stdout == f"{to_json(record)}\n"
+    assert run("show", "x.png", "--format", "yaml").exit_code == 2
 
 
 def test_json_is_the_whole_record(run: Run) -> None:
@@ -48,6 +61,65 @@ def test_an_image_without_a_record_is_an_error(run: Run) -> None:
     assert result.stdout == ""
 
 
+def save_foreign(path: str, parameters: str) -> None:
+    info = PngInfo()
+    info.add_itxt("parameters", parameters)
+    sample_image().save(path, pnginfo=info)
+
+
+FOREIGN = """a red fox <lora:foxes:0.8>
+Negative prompt: mud
+Steps: 20, Sampler: DPM++ 2M Karras, CFG scale: 7, Seed: 3, Size: 512x768, Model: fox\x1b[2Jmix, \
+Clip skip: 2, RNG: CPU, Version: v1.6.0"""
+
+
+def test_another_programs_image_becomes_a_command(run: Run, typed: Typed) -> None:
+    save_foreign("x.png", FOREIGN)
+    result = run("show", "x.png")
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "sheepgen generate 'a red fox <lora:foxes:0.8>' --negative-prompt mud --seed 3 --steps 20 "
+        "--guidance 7 --width 512 --height 768 --scheduler dpmpp_2m_karras\n"
+    )
+    assert result.stderr == (
+        "Not mapped: Model: fox[2Jmix\n"
+        "Not mapped: Clip skip: 2\n"
+        "Not mapped: Prompt: <lora:foxes:0.8>\n"
+    )
+    assert run("show", "x.png", "--format", "command").stdout == result.stdout
+    assert typed(*shlex.split(result.stdout)[1:]) == read_parameters(FOREIGN).request
+
+
+def test_another_programs_image_as_json_and_as_it_is(run: Run) -> None:
+    save_foreign("x.png", FOREIGN)
+    result = run("show", "x.png", "--json")
+    assert result.stderr == ""
+    recipe = read_parameters(FOREIGN)
+    assert json.loads(result.stdout) == {
+        "request": asdict(recipe.request),
+        "not_mapped": list(recipe.not_mapped),
+    }
+    assert run("show", "x.png", "--format", "a1111").stdout == f"{printable(FOREIGN)}\n"
+
+
+def test_parameters_that_cannot_be_read_are_an_error(run: Run) -> None:
+    save_foreign("x.png", "only a prompt")
+    result = run("show", "x.png")
+    assert result.exit_code == 1
+    assert "name no seed" in result.stderr
+    assert run("show", "x.png", "--format", "a1111").stdout == "only a prompt\n"
+
+
+def test_a_damaged_record_is_not_passed_over(run: Run) -> None:
+    info = PngInfo()
+    info.add_text("parameters", FOREIGN)
+    info.add_text("sheepgen", "{}")
+    sample_image().save("x.png", pnginfo=info)
+    result = run("show", "x.png")
+    assert result.exit_code == 1
+    assert "x.png: The record has format None" in result.stderr
+
+
 def test_a_missing_image_is_an_error(run: Run) -> None:
     assert run("show", "missing.png").exit_code == 1
     assert run("show").exit_code == 2
@@ -58,6 +130,6 @@ def test_a_missing_image_is_an_error(run: Run) -> None:
 )
 @given(record=records.filter(lambda record: record.request.prompt != "-"))
 def test_the_command_stands_for_the_same_request(typed: Typed, record: ImageRecord) -> None:
-    command = to_command(record)
+    command = to_command(record.request)
     if "$'" not in command:  # quoting that only a shell undoes; tests/test_infotext.py asks one
         assert typed(*shlex.split(command)[1:]) == record.request

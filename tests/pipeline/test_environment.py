@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import sheepgen
+from sheepgen.metadata import RECIPE
 from sheepgen.pipeline.environment import (
-    RECIPE,
     describe_environment,
     device_name,
     dtype_name,

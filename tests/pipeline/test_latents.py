@@ -16,10 +16,13 @@ from sheepgen.pipeline.latents import (
     decode_latents,
     draw_noise,
     prepare_latents,
+    slerp,
     tensor_sha256,
     to_images,
+    vary_noise,
 )
 from sheepgen.pipeline.timesteps import set_timesteps
+from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import build_scheduler
 from tests.pipeline.fakes import BrittleVAE
 
@@ -92,3 +95,59 @@ def test_the_hash_is_of_float32_bytes_in_order() -> None:
     expected = hashlib.sha256(np.array([0, 3, 1, 4, 2, 5], dtype="<f4").tobytes()).hexdigest()
     assert tensor_sha256(tensor.T) == expected
     assert tensor_sha256(tensor.T.to(torch.bfloat16)) == expected
+
+
+def shoemake(strength: float, low: Any, high: Any) -> Any:
+    """Return what AUTOMATIC1111's slerp is in exact arithmetic: columns turn, not whole noises."""
+    low, high = (noise.double().numpy() for noise in (low, high))
+    norms = [np.linalg.norm(noise, axis=1, keepdims=True) for noise in (low, high)]
+    angle = np.arccos((low / norms[0] * high / norms[1]).sum(axis=1, keepdims=True))
+    weights = np.sin((1 - strength) * angle), np.sin(strength * angle)
+    return (weights[0] * low + weights[1] * high) / np.sin(angle)
+
+
+@pytest.mark.parametrize("strength", [0.05, 0.5, 0.9])
+def test_slerp_turns_columns_along_the_sphere(strength: float) -> None:
+    low, high = torch.randn(2, 4, 16, 12, generator=generator())
+    mixed = slerp(strength, low, high)
+    assert mixed.numpy() == pytest.approx(shoemake(strength, low, high), abs=2e-5)
+    assert mixed.std().item() == pytest.approx(1, abs=0.1)
+
+
+def test_slerp_starts_and_ends_at_the_two_noises() -> None:
+    low, high = torch.randn(2, 4, 16, 12, generator=generator())
+    assert torch.equal(slerp(0.0, low, high), low)
+    assert torch.equal(slerp(1.0, low, high), high)
+
+
+@pytest.mark.parametrize("strength", [0.1, 0.6])
+def test_slerp_between_noises_that_are_all_but_one_is_a_straight_line(strength: float) -> None:
+    low, step = torch.randn(2, 4, 16, 12, generator=generator())
+    assert torch.equal(slerp(strength, low, low), low)
+    high = low + 1e-3 * step
+    assert torch.equal(slerp(strength, low, high), torch.lerp(low, high, strength))
+
+
+def test_slerp_of_one_row_is_finite() -> None:
+    low, high = torch.randn(2, 4, 1, 12, generator=generator())
+    assert torch.equal(slerp(0.25, low, high), torch.lerp(low, high, 0.25))
+
+
+def test_noise_is_varied_by_a_generator_of_its_own(tiny_parts: PipelineParts) -> None:
+    request = GenerationRequest(prompt="x", seed=42, variation_seed=7, variation_strength=0.3)
+    main = generator()
+    noise = draw_noise(tiny_parts, 32, 16, main)
+    varied = vary_noise(noise, request)
+    other = torch.randn(4, 8, 16, generator=generator(7))
+    assert torch.equal(varied, slerp(0.3, noise[0], other)[None])
+    assert varied.dtype == torch.float32
+    untouched = generator()
+    draw_noise(tiny_parts, 32, 16, untouched)
+    assert torch.equal(main.get_state(), untouched.get_state())
+
+
+def test_noise_without_a_variation_is_the_same_tensor() -> None:
+    noise = torch.randn(1, 4, 8, 16, generator=generator())
+    request = GenerationRequest(prompt="x", seed=42)
+    assert vary_noise(noise, request) is noise
+    assert vary_noise(noise, replace(request, variation_seed=7)) is noise

@@ -12,7 +12,7 @@ import torch
 from sheepgen.errors import NonFiniteError, UsageError
 from sheepgen.events import FrameDecoded, RunFinished, RunStarted, StepCompleted
 from sheepgen.frame_options import FrameOptions
-from sheepgen.pipeline.latents import tensor_sha256
+from sheepgen.pipeline.latents import slerp, tensor_sha256
 from sheepgen.pipeline.stream import generate, stream
 from sheepgen.request import GenerationRequest
 from tests.pipeline.fakes import ConstantUNet
@@ -81,6 +81,36 @@ def test_the_record_proves_the_noise(tiny_parts: PipelineParts) -> None:
     generator = torch.Generator("cpu").manual_seed(REQUEST.seed)
     noise = torch.randn(1, 4, 16, 16, generator=generator)
     assert finish(tiny_parts).record.noise_sha256 == tensor_sha256(noise)
+
+
+def varied(strength: float, seed: int = 8, **fields: Any) -> GenerationRequest:
+    return replace(REQUEST, variation_seed=seed, variation_strength=strength, **fields)
+
+
+def test_a_variation_is_a_mixture_of_noises(tiny_parts: PipelineParts) -> None:
+    noises = [
+        torch.randn(4, 16, 16, generator=torch.Generator("cpu").manual_seed(seed))
+        for seed in (REQUEST.seed, 8)
+    ]
+    record = finish(tiny_parts, varied(0.25)).record
+    assert record.noise_sha256 == tensor_sha256(slerp(0.25, *noises))
+    assert (record.request.variation_seed, record.request.variation_strength) == (8, 0.25)
+
+
+def test_a_variation_begins_at_the_seed_and_ends_at_the_other(tiny_parts: PipelineParts) -> None:
+    for strength, seed in ((0.0, REQUEST.seed), (1.0, 8)):
+        ours = finish(tiny_parts, varied(strength)).record
+        plain = finish(tiny_parts, replace(REQUEST, seed=seed)).record
+        assert ours.noise_sha256 == plain.noise_sha256
+        assert ours.latents_sha256 == plain.latents_sha256
+
+
+def test_what_a_scheduler_draws_stays_the_seeds(tiny_parts: PipelineParts) -> None:
+    def latents(request: GenerationRequest) -> str:
+        return finish(tiny_parts, replace(request, scheduler="euler_a")).record.latents_sha256
+
+    assert latents(varied(0.5, REQUEST.seed)) == latents(REQUEST)
+    assert latents(varied(1.0)) != latents(replace(REQUEST, seed=8))
 
 
 def test_the_global_generator_is_left_alone(tiny_parts: PipelineParts) -> None:

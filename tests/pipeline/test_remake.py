@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from sheepgen.events import RunFinished
+from sheepgen.pipeline import remake as remake_module
+from sheepgen.pipeline.remake import MAX_THREADS, load_as_recorded, remake
+from sheepgen.pipeline.stream import stream
+from sheepgen.request import GenerationRequest
+
+if TYPE_CHECKING:
+    from sheepgen.pipeline.parts import PipelineParts
+
+
+@pytest.fixture(scope="module")
+def made(tiny_parts: PipelineParts) -> RunFinished:
+    request = GenerationRequest(prompt="a red sheep", seed=7, num_inference_steps=2)
+    *_, finished = stream(tiny_parts, request)
+    assert isinstance(finished, RunFinished)
+    return finished
+
+
+def test_the_same_request_gives_the_same_bits(tiny_parts: PipelineParts, made: RunFinished) -> None:
+    remade = remake(tiny_parts, made.record, threads=None)
+    assert remade.record == made.record
+    assert remade.image.tobytes() == made.image.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("recorded", "asked", "used"),
+    [(2, None, 2), (1, 3, 3), (0, None, None), (-1, None, None), (MAX_THREADS + 1, None, None)],
+)
+def test_threads_are_the_records_for_the_time_of_the_work(
+    tiny_parts: PipelineParts, made: RunFinished, recorded: int, asked: int | None, used: int | None
+) -> None:
+    before = torch.get_num_threads()
+    environment = replace(made.record.environment, threads=recorded)
+    remade = remake(tiny_parts, replace(made.record, environment=environment), threads=asked)
+    assert remade.record.environment.threads == (used or before)
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype", "loaded"),
+    [
+        ("cpu", "fp32", ("cpu", "fp32")),
+        ("cpu", "bf16", ("cpu", "bf16")),
+        ("cpu", "fp16", ("cpu", "auto")),
+        ("cpu", "\x1b[2J", ("cpu", "auto")),
+        ("cuda:1", "fp16", ("cuda:1", "fp16")),
+        ("cuda:9", "fp16", ("cuda:0", "fp16")),
+        ("mps", "fp32", ("auto", "fp32")),
+        ("abacus:0", "fp32", ("auto", "fp32")),
+    ],
+)
+def test_the_model_is_loaded_as_recorded_where_that_can_be(
+    tiny_parts: PipelineParts,
+    made: RunFinished,
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    dtype: str,
+    loaded: tuple[str, str],
+) -> None:
+    asked = []
+
+    def load(_: object, *, device: str, dtype: str) -> PipelineParts:
+        asked.append((device, dtype))
+        return tiny_parts
+
+    monkeypatch.setattr(remake_module, "available_devices", lambda: ("cuda:0", "cuda:1", "cpu"))
+    monkeypatch.setattr(remake_module, "resolve_device", torch.device)
+    monkeypatch.setattr(remake_module, "load_pipeline", load)
+    environment = replace(made.record.environment, device=device, dtype=dtype)
+    load_as_recorded(tiny_parts.spec, environment)
+    assert asked == [loaded]
