@@ -20,6 +20,7 @@ __all__ = [
     "OutputError",
     "SheepgenError",
     "UsageError",
+    "as_sheepgen_error",
 ]
 
 
@@ -64,3 +65,15 @@ class Interrupted(SheepgenError):  # noqa: N818 - named like KeyboardInterrupt
 
     def __init__(self, message: str = "Interrupted.", hint: str = "") -> None:
         super().__init__(message, hint)
+
+
+def as_sheepgen_error(error: Exception) -> SheepgenError:
+    """Return the error itself if it was raised on purpose, else one that says it was not."""
+    if isinstance(error, SheepgenError):
+        return error
+    unexpected = SheepgenError(
+        f"Unexpected {type(error).__name__}: {error}",
+        "This is a fault in sheepgen or below it; --verbose shows where.",
+    )
+    unexpected.__cause__ = error
+    return unexpected

@@ -5,7 +5,8 @@ watches (a bar, a file writer, another process) needs to know nothing of how ima
 
 For each request, in this order: `RunStarted`, `StepCompleted` once a scheduler step,
 `FrameDecoded` once a wanted frame, then `RunFinished`. `ImageSaved` is added by
-`sheepgen.sinks.files` behind every `RunFinished`.
+`sheepgen.sinks.files` behind every `RunFinished`. An executor ends a run that goes wrong, wherever
+it stands, with `RunFailed`. Events of several runs may be mixed; ``request`` tells them apart.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ __all__ = [
     "Events",
     "FrameDecoded",
     "ImageSaved",
+    "RunFailed",
     "RunFinished",
     "RunStarted",
     "StepCompleted",
@@ -86,6 +88,15 @@ class RunFinished:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RunFailed:
+    """There will be no image of this request."""
+
+    request: GenerationRequest
+    error: Exception
+    elapsed_s: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ImageSaved:
     """The image and what belongs to it lie on disk, whole."""
 
@@ -99,7 +110,7 @@ class ImageSaved:
     elapsed_s: float
 
 
-Event = RunStarted | StepCompleted | FrameDecoded | RunFinished | ImageSaved
+Event = RunStarted | StepCompleted | FrameDecoded | RunFinished | RunFailed | ImageSaved
 Events = Iterator[Event]
 
 

@@ -2,7 +2,8 @@
 
 What belongs together is first written into a hidden staging folder beside its destination, where
 a full disk or a kill does no harm, and then renamed into place by whoever staged it. Such a
-rename is atomic, needs no more room, and replaces a link instead of following it.
+rename is atomic, needs no more room, and replaces a link instead of following it. What a killed
+process left staged is known by its lock, which nobody holds any more.
 """
 
 from __future__ import annotations
@@ -15,12 +16,24 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import OutputError
+from sheepgen.sinks.locks import hold, lock_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["make_folder", "output_errors", "staging_folder", "sync_folder", "write_synced"]
+__all__ = [
+    "STAGING_PREFIX",
+    "make_folder",
+    "output_errors",
+    "remove_leftovers",
+    "staging_folder",
+    "sync_folder",
+    "write_synced",
+]
+
+STAGING_PREFIX = ".sheepgen-"
+_LOCK = "lock"
 
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "Free some space and run the same command again."),
@@ -58,12 +71,28 @@ def make_folder(folder: Path) -> None:
 @contextmanager
 def staging_folder(parent: Path) -> Iterator[Path]:
     """Make a hidden folder inside ``parent``, and remove it with what is left in it."""
-    folder = parent / f".sheepgen-{secrets.token_hex(8)}"
-    folder.mkdir(mode=0o700)
+    folder = parent / f"{STAGING_PREFIX}{secrets.token_hex(8)}"
+    with lock_folder(parent):
+        folder.mkdir(mode=0o700)
+        lock = hold(folder / _LOCK)
+    assert lock is not None, "nobody else knows the folder's name"
     try:
         yield folder
     finally:
+        lock.release()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_leftovers(parent: Path) -> None:
+    """Remove the staging folders whose processes were killed."""
+    with lock_folder(parent):
+        for folder in parent.glob(f"{STAGING_PREFIX}*/"):
+            if folder.is_symlink():
+                continue  # none of ours
+            lock = hold(folder / _LOCK)
+            if lock is not None:
+                lock.release()
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_synced(path: Path, data: bytes) -> None:

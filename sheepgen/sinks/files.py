@@ -16,14 +16,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import contextmanager
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sheepgen.errors import OutputError
-from sheepgen.events import FrameDecoded, ImageSaved, RunFinished, RunStarted
+from sheepgen.events import FrameDecoded, ImageSaved, RunFailed, RunFinished
 from sheepgen.image_file import encode_image
 from sheepgen.sinks.animation import AnimationKind, encode_animation
 from sheepgen.sinks.atomic import (
@@ -34,19 +33,17 @@ from sheepgen.sinks.atomic import (
     write_synced,
 )
 from sheepgen.sinks.filmstrip import encode_filmstrip
+from sheepgen.sinks.locks import lock_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     from sheepgen.events import Event, Events
+    from sheepgen.request import GenerationRequest
     from sheepgen.sinks.naming import OutputTemplate, Target
 
 __all__ = ["FRAME_CHOICES", "FrameChoice", "OutputLayout", "free_target", "save_images"]
-
-LOCK_NAME = ".sheepgen.lock"
-LOCK_TIMEOUT_S = 60
-"""The lock is held for a few renames; a minute means that something is wrong with it."""
 
 _PREFIXES = {"clean": "step", "noisy": "noisy"}
 
@@ -95,26 +92,32 @@ class OutputLayout:
     overwrite: bool = False
 
 
-def save_images(events: Events, layout: OutputLayout) -> Iterator[Event]:
+def save_images(
+    events: Events, layout: OutputLayout, place: Callable[[GenerationRequest], Target]
+) -> Generator[Event]:
     """Pass events on, and put an `ImageSaved` behind every `RunFinished`.
 
-    Frames of one image are kept in memory until it is finished.
+    Frames of one image are kept in memory until it is finished. Runs may be mixed.
+
+    Args:
+        events: Of any number of runs.
+        layout: What is saved.
+        place: Where each image goes.
 
     Raises:
         OutputError: If the folder cannot be written to; nothing half-made stays there.
     """
-    frames: list[FrameDecoded] = []
-    index = 0
+    frames: defaultdict[GenerationRequest, list[FrameDecoded]] = defaultdict(list)
     for event in events:
         yield event
         match event:
-            case RunStarted():
-                frames = []
-                index += 1
             case FrameDecoded():
-                frames.append(event)
+                frames[event.request].append(event)
             case RunFinished():
-                yield _save(event, frames, layout, index)
+                way = frames.pop(event.request, [])
+                yield _save(event, way, layout, place(event.request))
+            case RunFailed():
+                frames.pop(event.request, None)
             case _:
                 pass
 
@@ -130,16 +133,15 @@ def free_target(target: Target, *, overwrite: bool = False) -> Target:
 
 
 def _save(
-    run: RunFinished, frames: Sequence[FrameDecoded], layout: OutputLayout, index: int
+    run: RunFinished, frames: Sequence[FrameDecoded], layout: OutputLayout, target: Target
 ) -> ImageSaved:
-    target = layout.template.target(run.request, index)
     make_folder(target.folder)
     data = encode_image(run.image, run.record, target.suffix)
     with output_errors(target.folder), staging_folder(target.folder) as staging:
         staged = _stage_frames(staging, run, frames, layout.frames)
         staged["image"] = staging / "image"
         write_synced(staged["image"], data)
-        with _locked(target.folder):
+        with lock_folder(target.folder):
             target = free_target(target, overwrite=layout.overwrite)
             for product, path in target.products.items():
                 if os.path.lexists(path):
@@ -182,18 +184,3 @@ def _stage_frames(
         staged[choice.animation] = staging / choice.animation
         write_synced(staged[choice.animation], encode_animation(clean, run.image, choice.animation))
     return staged
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, so that no other process chooses a name meanwhile."""
-    from filelock import FileLock, Timeout
-
-    try:
-        with FileLock(folder / LOCK_NAME, timeout=LOCK_TIMEOUT_S):
-            yield
-    except Timeout as error:
-        raise OutputError(
-            f"Another process has kept the lock {folder / LOCK_NAME} for {LOCK_TIMEOUT_S} s.",
-            "Stop it, or choose another folder with --output.",
-        ) from error

@@ -7,6 +7,7 @@ white page and on a dark one.
 from __future__ import annotations
 
 import io
+import math
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
@@ -16,7 +17,21 @@ if TYPE_CHECKING:
 
     from sheepgen.events import FrameDecoded
 
-__all__ = ["MAX_COLUMNS", "draw_filmstrip", "encode_filmstrip", "spread"]
+__all__ = [
+    "CARD_COLOUR",
+    "DETAIL_COLOUR",
+    "GAP",
+    "MARGIN",
+    "MAX_COLUMNS",
+    "MAX_THUMBNAIL",
+    "MIN_THUMBNAIL",
+    "TITLE_COLOUR",
+    "draw_filmstrip",
+    "encode_filmstrip",
+    "new_card",
+    "spread",
+    "thumbnail_size",
+]
 
 MAX_COLUMNS = 10
 MAX_WIDTH = 1600
@@ -24,15 +39,16 @@ MAX_THUMBNAIL = 256
 MIN_THUMBNAIL = 128
 """Pictures of at most half this side are enlarged by a whole factor, pixel by pixel."""
 
-_CARD = (24, 26, 32, 255)
-_TITLE_COLOUR = (236, 238, 242, 255)
-_DETAIL_COLOUR = (154, 160, 172, 255)
+CARD_COLOUR = (24, 26, 32, 255)
+TITLE_COLOUR = (236, 238, 242, 255)
+DETAIL_COLOUR = (154, 160, 172, 255)
+GAP = 12
+MARGIN = 20
+
 _TITLE_SIZE = 20
 _DETAIL_SIZE = 16
 _LABEL_HEIGHT = 64
 _MIN_PITCH = 120
-_GAP = 12
-_MARGIN = 20
 
 
 def spread(count: int, limit: int) -> list[int]:
@@ -45,6 +61,29 @@ def spread(count: int, limit: int) -> list[int]:
     if count <= limit:
         return list(range(count))
     return [round(place * (count - 1) / (limit - 1)) for place in range(limit)]
+
+
+def new_card(size: tuple[int, int]) -> Image.Image:
+    """Return an empty card: RGBA, nothing but its round corners transparent."""
+    card = Image.new("RGBA", size)
+    corners = (0, 0, size[0] - 1, size[1] - 1)
+    ImageDraw.Draw(card).rounded_rectangle(corners, MARGIN // 2, fill=CARD_COLOUR)
+    return card
+
+
+def thumbnail_size(size: tuple[int, int], room: tuple[int, int]) -> tuple[int, int]:
+    """Return the size in which a picture is shown, its shape kept.
+
+    Args:
+        size: Of the picture, in pixels.
+        room: Width and height that it may take, each at least half of `MIN_THUMBNAIL`.
+    """
+    scale = min(room[0] / size[0], room[1] / size[1])
+    if max(size) <= MIN_THUMBNAIL // 2:
+        scale = math.floor(min(scale, MIN_THUMBNAIL / max(size)))
+    else:
+        scale = min(scale, 1)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def draw_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image) -> Image.Image:
@@ -61,21 +100,21 @@ def draw_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image) -> Image.
     columns = [(frame.image, *_labels(frame)) for frame in chosen]
     columns.append((image, "image", f"{image.width}x{image.height}"))
 
-    width, height = _thumbnail_size(image, len(columns))
-    pitch = max(width + _GAP, _MIN_PITCH)
+    room = min(MAX_THUMBNAIL, (MAX_WIDTH - 2 * MARGIN) // len(columns) - GAP)
+    width, height = thumbnail_size(image.size, (room, room))
+    pitch = max(width + GAP, _MIN_PITCH)
     resample = Image.Resampling.NEAREST if width > image.width else Image.Resampling.LANCZOS
-    size = (2 * _MARGIN + len(columns) * pitch - _GAP, _MARGIN + height + _LABEL_HEIGHT)
-    strip = Image.new("RGBA", size)
+    size = (2 * MARGIN + len(columns) * pitch - GAP, MARGIN + height + _LABEL_HEIGHT)
+    strip = new_card(size)
     draw = ImageDraw.Draw(strip)
-    draw.rounded_rectangle((0, 0, size[0] - 1, size[1] - 1), _MARGIN // 2, fill=_CARD)
     title_font, detail_font = map(ImageFont.load_default, (_TITLE_SIZE, _DETAIL_SIZE))
     for column, (picture, title, detail) in enumerate(columns):
-        middle = _MARGIN + column * pitch + (pitch - _GAP) // 2
+        middle = MARGIN + column * pitch + (pitch - GAP) // 2
         thumbnail = picture.convert("RGB").resize((width, height), resample)
-        strip.paste(thumbnail, (middle - width // 2, _MARGIN))
-        below = _MARGIN + height
-        draw.text((middle, below + 22), title, _TITLE_COLOUR, title_font, anchor="mm")
-        draw.text((middle, below + 44), detail, _DETAIL_COLOUR, detail_font, anchor="mm")
+        strip.paste(thumbnail, (middle - width // 2, MARGIN))
+        below = MARGIN + height
+        draw.text((middle, below + 22), title, TITLE_COLOUR, title_font, anchor="mm")
+        draw.text((middle, below + 44), detail, DETAIL_COLOUR, detail_font, anchor="mm")
     return strip
 
 
@@ -89,14 +128,3 @@ def encode_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image) -> byte
 def _labels(frame: FrameDecoded) -> tuple[str, str]:
     title = f"{frame.step} / {frame.total_steps}" if frame.step else "noise"
     return title, f"t {frame.timestep:.0f}"
-
-
-def _thumbnail_size(image: Image.Image, columns: int) -> tuple[int, int]:
-    side = max(image.size)
-    room = (MAX_WIDTH - 2 * _MARGIN) // columns - _GAP
-    scale = min(MAX_THUMBNAIL, room) / side
-    if side <= MIN_THUMBNAIL // 2:
-        scale = MIN_THUMBNAIL // side
-    elif side <= room:
-        scale = min(1.0, scale)
-    return max(1, round(image.width * scale)), max(1, round(image.height * scale))

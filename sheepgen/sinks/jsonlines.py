@@ -12,11 +12,16 @@ if TYPE_CHECKING:
 
     from sheepgen.events import ImageSaved
 
-__all__ = ["to_json_line"]
+__all__ = ["saved_to_dict", "to_json_line"]
 
 
 def to_json_line(saved: ImageSaved) -> str:
-    """Return one line of ASCII, without its line break.
+    """Return `saved_to_dict` as one line of ASCII, without its line break."""
+    return json.dumps(saved_to_dict(saved))
+
+
+def saved_to_dict(saved: ImageSaved) -> dict[str, Any]:
+    """Return what there is to say about a saved image, as plain JSON values.
 
     It holds ``path``, ``frames``, ``filmstrip`` and ``animation`` (paths, or null), ``seed``,
     the file's ``sha256``, ``seconds``, and the entries of the image's record: ``request``,
@@ -31,7 +36,7 @@ def to_json_line(saved: ImageSaved) -> str:
         "sha256": saved.sha256,
         "seconds": round(saved.elapsed_s, 3),
     }
-    return json.dumps(line | to_dict(saved.record))
+    return line | to_dict(saved.record)
 
 
 def _path(path: Path | None) -> str | None:

@@ -36,9 +36,12 @@ FIELDS = (
     "scheduler",
     "model",
     "index",
+    "key",
 )
-"""What may stand in braces; ``index`` counts a run's images from 1."""
+"""What may stand in braces; ``index`` counts a run's images from 1, and ``key`` is the beginning of
+`sheepgen.sweep.keys.image_key`, which is another one for every other image."""
 
+KEY_LENGTH = 10
 MAX_SLUG_BYTES = 60
 MAX_STEM_BYTES = 200
 """File systems take 255 bytes a name; the rest is for endings, counters and temporary names."""
@@ -76,19 +79,24 @@ class OutputTemplate:
     text: str
     suffix: str
 
-    def target(self, request: GenerationRequest, index: int) -> Target:
+    @property
+    def home(self) -> Path:
+        """The folder named before the first field, which no target leaves."""
+        return Path(os.path.normpath(self.text.partition("{")[0] + "name")).parent
+
+    def target(self, request: GenerationRequest, index: int, key: str) -> Target:
         """Return where this image goes.
 
         Args:
             request: With every field resolved.
             index: Number of the image in its run, from 1.
+            key: Its `sheepgen.sweep.keys.image_key`.
 
         Raises:
             UsageError: If the name is too long, or leads out of the template's own folder.
         """
-        home = Path(self.text.partition("{")[0] + "name").parent
-        path = os.path.normpath(self.text.format_map(_values(request, index)))
-        if Path(os.path.relpath(path, home)).parts[:1] == (os.pardir,):
+        path = os.path.normpath(self.text.format_map(_values(request, index, key)))
+        if Path(os.path.relpath(path, self.home)).parts[:1] == (os.pardir,):
             raise UsageError(
                 f"The output template leads out of its own folder: {excerpt(self.text)}",
                 "Leave `..` out of the part behind the first field.",
@@ -125,22 +133,25 @@ def slug(text: str, *, empty: str) -> str:
     return word or empty
 
 
-def parse_output(output: str | None, *, several: bool) -> OutputTemplate:
+def parse_output(
+    output: str | None, *, several: bool, default: str = DEFAULT_OUTPUT
+) -> OutputTemplate:
     """Parse ``--output``: a file, a folder (with a slash, or existing), or a template.
 
     Args:
-        output: As typed, or None for `DEFAULT_OUTPUT`.
+        output: As typed, or None for the default.
         several: Whether more than one image is made. A template that would give them all one
             name then gets ``_{seed}`` behind its stem.
+        default: A template; its last part also names what goes into a folder.
 
     Raises:
         UsageError: If a field is unknown, a brace is alone, or the file has no ending.
     """
-    text = DEFAULT_OUTPUT if output is None else output
+    text = default if output is None else output
     if not text or "\0" in text:
-        raise UsageError("The output has no name.", f"For example: -o '{DEFAULT_OUTPUT}'.")
+        raise UsageError("The output has no name.", f"For example: -o '{default}'.")
     if text.endswith(("/", os.sep)) or _is_folder(text):
-        text = f"{text.rstrip('/' + os.sep)}/{Path(DEFAULT_OUTPUT).name}"
+        text = f"{text.rstrip('/' + os.sep)}/{Path(default).name}"
     fields = _fields(text)
     suffix = Path(text).suffix
     if not suffix or "}" in suffix:
@@ -148,7 +159,7 @@ def parse_output(output: str | None, *, several: bool) -> OutputTemplate:
             f"The output has no ending: {excerpt(text)}",
             "Write name.png for a file, or name/ for a folder.",
         )
-    numbered = not several or fields & {"seed", "index"}
+    numbered = not several or fields & {"seed", "index", "key"}
     stem = text.removesuffix(suffix) + ("" if numbered else "_{seed}")
     return OutputTemplate(text=stem + suffix, suffix=suffix)
 
@@ -178,7 +189,7 @@ def _fields(text: str) -> set[str]:
     return fields
 
 
-def _values(request: GenerationRequest, index: int) -> dict[str, str]:
+def _values(request: GenerationRequest, index: int, key: str) -> dict[str, str]:
     return {
         "prompt": slug(request.prompt, empty="image"),
         "seed": str(request.seed),
@@ -189,4 +200,5 @@ def _values(request: GenerationRequest, index: int) -> dict[str, str]:
         "scheduler": slug(str(request.scheduler), empty="scheduler"),
         "model": slug(request.model.rstrip("/").rpartition("/")[2], empty="model"),
         "index": str(index),
+        "key": key[:KEY_LENGTH],
     }

@@ -7,6 +7,7 @@ that console is no terminal there are no bars, only the lines.
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING
 
 from rich.progress import (
@@ -22,16 +23,18 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from sheepgen.events import ImageSaved, RunStarted, StepCompleted
+from sheepgen.errors import as_sheepgen_error
+from sheepgen.events import ImageSaved, RunFailed, RunStarted, StepCompleted
 from sheepgen.text import excerpt, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from rich.console import Console
     from rich.progress import ProgressColumn
 
     from sheepgen.events import Event, Events
+    from sheepgen.request import GenerationRequest
 
 __all__ = ["show_bytes", "show_progress", "spinner"]
 
@@ -59,13 +62,20 @@ def show_bytes(progress: Iterable[tuple[int, str]], console: Console, *, total_b
             bars.update(task, completed=done, description=excerpt(file))
 
 
-def show_progress(events: Events, console: Console, *, images: int) -> Generator[Event]:
+def show_progress(
+    events: Events,
+    console: Console,
+    *,
+    images: int | None,
+    name: Callable[[GenerationRequest], str] | None = None,
+) -> Generator[Event]:
     """Pass events on and show on ``console`` how far they have come.
 
     Args:
         events: With an `ImageSaved` behind every `RunFinished`.
         console: Of standard error.
-        images: How many images there will be.
+        images: How many images there will be; None if nobody knows yet.
+        name: What an image is called, asked once a run; else they are counted.
     """
     bars = _bars(
         console,
@@ -75,24 +85,33 @@ def show_progress(events: Events, console: Console, *, images: int) -> Generator
         TextColumn("{task.fields[pace]}", markup=False),
         TimeRemainingColumn(),
     )
-    number, task = 0, TaskID(0)
+    total = bars.add_task("All images", total=images, pace="", visible=images != 1)
+    name = name or _counted(images)
+    names: dict[GenerationRequest, str] = {}
+    tasks: dict[GenerationRequest, TaskID] = {}
+    started = False
     try:
         for event in events:
             match event:
                 case RunStarted():
-                    number += 1
-                    if number == 1:
+                    if not started:
                         console.print(Text(f"Drawing on {event.device} in {event.dtype}."))
-                    name = _name(event, number, images)
-                    task = bars.add_task(name, total=event.total_steps, pace="")
+                        started = True
+                    called = names[event.request] = name(event.request)
+                    tasks[event.request] = bars.add_task(called, total=event.total_steps, pace="")
                     bars.start()
                 case StepCompleted():
                     pace = f"{event.elapsed_s / event.step:.2f} s/step"
-                    bars.update(task, completed=event.step, pace=pace)
-                case ImageSaved():
-                    bars.stop()
-                    bars.remove_task(task)
-                    console.print(Text(printable(_summary(event, number, images))))
+                    bars.update(tasks[event.request], completed=event.step, pace=pace)
+                case ImageSaved() | RunFailed():
+                    called = names.pop(event.request, "") or name(event.request)
+                    task = tasks.pop(event.request, None)
+                    bars.advance(total)
+                    if not tasks:
+                        bars.stop()
+                    if task is not None:
+                        bars.remove_task(task)
+                    console.print(Text(printable(f"{called}: {_outcome(event)}")))
                 case _:
                     pass
             yield event
@@ -111,13 +130,19 @@ def _bars(console: Console, *columns: ProgressColumn) -> Progress:
     )
 
 
-def _name(event: RunStarted | ImageSaved, number: int, images: int) -> str:
-    of_several = f"Image {number} of {images}, seed" if images > 1 else "Seed"
-    return f"{of_several} {event.request.seed}"
+def _counted(images: int | None) -> Callable[[GenerationRequest], str]:
+    """Return a function that calls images by their numbers and seeds."""
+    if images == 1:
+        return lambda request: f"Seed {request.seed}"
+    numbers = count(1)
+    of_all = "" if images is None else f" of {images}"
+    return lambda request: f"Image {next(numbers)}{of_all}, seed {request.seed}"
 
 
-def _summary(saved: ImageSaved, number: int, images: int) -> str:
-    steps = saved.request.num_inference_steps
-    counted = f"{steps} step{'' if steps == 1 else 's'}"
-    summary = f"{_name(saved, number, images)}: {counted}, {saved.elapsed_s:.1f} s."
-    return summary if saved.filmstrip is None else f"{summary} Filmstrip: {saved.filmstrip}"
+def _outcome(event: ImageSaved | RunFailed) -> str:
+    if isinstance(event, RunFailed):
+        error = as_sheepgen_error(event.error)
+        return f"failed. {error.message} {error.hint}".rstrip()
+    steps = event.request.num_inference_steps
+    counted = f"{steps} step{'' if steps == 1 else 's'}, {event.elapsed_s:.1f} s."
+    return counted if event.filmstrip is None else f"{counted} Filmstrip: {event.filmstrip}"

@@ -8,6 +8,7 @@ import pytest
 
 from sheepgen.errors import OutputError
 from sheepgen.sinks.atomic import make_folder, output_errors, staging_folder, write_synced
+from sheepgen.sinks.locks import LOCK_NAME
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_nothing_staged_is_left(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError):
         fail_while_staging()
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK_NAME]
 
 
 def test_writing_replaces_nothing_and_follows_no_link(tmp_path: Path) -> None:

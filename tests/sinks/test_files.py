@@ -14,8 +14,9 @@ from PIL import Image
 from sheepgen.errors import OutputError
 from sheepgen.events import ImageSaved, RunFinished
 from sheepgen.image_file import read_record
-from sheepgen.sinks import files
+from sheepgen.sinks import locks
 from sheepgen.sinks.files import FRAME_CHOICES, OutputLayout, save_images
+from sheepgen.sinks.locks import LOCK_NAME
 from sheepgen.sinks.naming import parse_output
 from tests.samples import sample_events, sample_image, sample_record, sample_request
 
@@ -38,7 +39,13 @@ def save(layout: OutputLayout, *requests: GenerationRequest, noisy: bool = False
         for request in requests or (sample_request(),):
             yield from sample_events(request, noisy=noisy)
 
-    return list(save_images(events(), layout))
+    return saved_events(events(), layout)
+
+
+def saved_events(events: Iterator[Event], layout: OutputLayout) -> list[Event]:
+    return list(
+        save_images(events, layout, lambda request: layout.template.target(request, 1, "k"))
+    )
 
 
 def only_saved(events: list[Event]) -> ImageSaved:
@@ -47,7 +54,7 @@ def only_saved(events: list[Event]) -> ImageSaved:
 
 
 def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} - {files.LOCK_NAME}
+    return {path.name for path in folder.iterdir()} - {LOCK_NAME}
 
 
 def test_saved_comes_behind_every_finish_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -108,7 +115,7 @@ def test_frames_carry_the_record_and_their_step(tmp_path: Path) -> None:
 
 def test_a_run_without_frames_makes_no_empty_folder(tmp_path: Path) -> None:
     finished = list(sample_events(sample_request()))[-1]
-    saved = only_saved(list(save_images(iter([finished]), layout(tmp_path))))
+    saved = only_saved(saved_events(iter([finished]), layout(tmp_path)))
     assert saved.frames_folder is None
     assert names(tmp_path) == {"sheep.png", "sheep_filmstrip.png"}
 
@@ -203,8 +210,8 @@ def test_a_lock_that_is_never_released_is_said(
 ) -> None:
     from filelock import FileLock
 
-    monkeypatch.setattr(files, "LOCK_TIMEOUT_S", 0.01)
-    with FileLock(tmp_path / files.LOCK_NAME), pytest.raises(OutputError, match="lock"):
+    monkeypatch.setattr(locks, "LOCK_TIMEOUT_S", 0.01)
+    with FileLock(tmp_path / LOCK_NAME), pytest.raises(OutputError, match="lock"):
         save(layout(tmp_path))
     assert names(tmp_path) == set()
 

@@ -82,7 +82,9 @@ def test_slugs_keep_what_can_be_kept(text: str, word: str) -> None:
     ],
 )
 def test_outputs_lead_to_paths(output: str | None, path: str) -> None:
-    target = parse_output(output, several=False).target(sample_request(model="./m/M X/"), 4)
+    target = parse_output(output, several=False).target(
+        sample_request(model="./m/M X/"), 4, "0123456789abcdef"
+    )
     assert target.products["image"] == Path(path)
     assert target.products["frames"] == Path(path).parent / f"{target.stem}_frames"
 
@@ -136,7 +138,7 @@ def test_what_names_no_file_is_refused(output: str) -> None:
 )
 def test_paths_stay_in_the_templates_folder(output: str) -> None:
     with pytest.raises(UsageError):
-        parse_output(output, several=False).target(sample_request(), 1)
+        parse_output(output, several=False).target(sample_request(), 1, "k")
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -153,6 +155,6 @@ def test_no_field_leads_anywhere(
     template = parse_output(
         f"{tmp_path}/{'/'.join(f'{{{field}}}' for field in fields)}.png", several=False
     )
-    for path in template.target(request, 1).products.values():
+    for path in template.target(request, 1, "k").products.values():
         assert Path(os.path.normpath(path)).is_relative_to(tmp_path)
         assert re.fullmatch("[a-z0-9._/+-]*", str(path.relative_to(tmp_path)))

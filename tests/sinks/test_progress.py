@@ -31,7 +31,9 @@ def saved_events(folder: Path, *seeds: int) -> list[Event]:
         template=parse_output(f"{folder}/x.png", several=False), frames=FRAME_CHOICES["strip"]
     )
     events = (event for seed in seeds for event in sample_events(sample_request(seed=seed)))
-    return list(save_images(events, layout))
+    return list(
+        save_images(events, layout, lambda request: layout.template.target(request, 1, "k"))
+    )
 
 
 def test_off_a_terminal_there_is_one_line_an_image(tmp_path: Path) -> None:
@@ -48,6 +50,19 @@ def test_several_images_are_counted(tmp_path: Path) -> None:
     list(show_progress(iter(saved_events(tmp_path, 5, 6)), plain, images=2))
     assert "Image 1 of 2, seed 5: 3 steps" in written.getvalue()
     assert "Image 2 of 2, seed 6: 3 steps" in written.getvalue()
+
+
+def test_without_an_end_in_sight_images_are_counted_or_named(tmp_path: Path) -> None:
+    plain, written = console(terminal=False)
+    events = saved_events(tmp_path, 5, 5, 5)
+    list(show_progress(iter(events), plain, images=None))
+    list(show_progress(iter(events[-1:]), plain, images=None, name=lambda _: "The last"))
+    for name in ("Image 1, seed 5", "Image 2, seed 5", "Image 3, seed 5", "The last"):
+        assert f"{name}: 3 steps" in written.getvalue()
+    terminal, written = console(terminal=True)
+    list(show_progress(iter(events), terminal, images=None))
+    assert "All images" in written.getvalue()
+    assert "2/?" in written.getvalue()
 
 
 def test_a_terminal_gets_a_bar_and_keeps_the_line(tmp_path: Path) -> None:

@@ -1,0 +1,185 @@
+"""``sheepgen sweep``: every combination of the values given, each image once, none ever lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from sheepgen.cli import options
+from sheepgen.cli import sweep_options as several
+from sheepgen.cli.console import cli_errors, error_console, note
+from sheepgen.request import EMBEDDED_MODEL, draw_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from sheepgen.cli.sweep_plan import SweepRun
+    from sheepgen.sweep.plan import Value
+
+__all__ = ["sweep"]
+
+
+def sweep(
+    prompt: several.PromptsArg = None,
+    *,
+    prompts_file: several.PromptsFileOpt = None,
+    replace: several.ReplaceOpt = None,
+    negative_prompt: several.NegativePromptsOpt = "",
+    seeds: several.SeedsOpt = None,
+    variation_seed: several.VariationSeedsOpt = None,
+    variation_strength: several.VariationStrengthsOpt = "0",
+    size: several.SizesOpt = None,
+    model: several.ModelsOpt = EMBEDDED_MODEL,
+    steps: several.StepCountsOpt = None,
+    guidance: several.GuidancesOpt = None,
+    guidance_rescale: several.GuidanceRescalesOpt = "0",
+    eta: several.EtasOpt = "0",
+    scheduler: several.SchedulersOpt = None,
+    device: options.DeviceOpt = "auto",
+    dtype: options.DtypeOpt = "auto",
+    output: several.SweepOutputOpt = None,
+    frames: options.FramesOpt = "none",
+    frame_decoder: options.FrameDecoderOpt = "auto",
+    sheet: several.SheetOpt = True,
+    overwrite: several.ReplaceFilesOpt = False,
+    resume: several.ResumeOpt = False,
+    fail_fast: several.FailFastOpt = False,
+    strict: options.StrictOpt = False,
+    offline: options.OfflineOpt = False,
+    dry_run: options.DryRunOpt = False,
+    json: options.JsonOpt = False,
+    quiet: options.QuietOpt = False,
+    verbose: options.VerboseOpt = False,
+) -> None:
+    """Draw every combination of several values; run again, it makes only what is missing."""
+    with cli_errors(verbose=verbose):
+        from sheepgen.cli import dry_run as dry
+        from sheepgen.cli.download import downloader
+        from sheepgen.cli.inputs import read_prompts
+        from sheepgen.cli.sweep_drawing import draw_sheets, draw_sweep
+        from sheepgen.cli.sweep_plan import prepare_sweep
+        from sheepgen.cli.sweep_report import summarise, tell_sweep
+        from sheepgen.device_options import check_device_options
+        from sheepgen.frame_options import FrameOptions
+        from sheepgen.hub import go_offline
+        from sheepgen.sinks.files import FRAME_CHOICES, OutputLayout
+        from sheepgen.sinks.naming import parse_output, slug
+        from sheepgen.sweep.prompts import expand_alternatives
+        from sheepgen.sweep.values import parse_integers, parse_numbers, parse_sizes, parse_words
+
+        console = error_console(quiet=quiet)
+        check_device_options(device, dtype)
+        prompts = read_prompts(prompt, prompts_file, replace or [])
+        name = slug(prompt or prompts[0], empty="image")
+        default = f"outputs/{name}_sweep/{{prompt}}_{{seed}}_{{key}}.png"
+        template = parse_output(output, several=True, default=default)
+        strengths = parse_numbers("--variation-strength", variation_strength)
+        values: dict[str, Sequence[Value]] = {
+            "model": parse_words("--model", model),
+            "prompt": prompts,
+            "negative_prompt": expand_alternatives(negative_prompt),
+            "size": parse_sizes("--size", size) if size else [None],
+            "scheduler": parse_words("--scheduler", scheduler) if scheduler else [None],
+            "num_inference_steps": parse_integers("--steps", steps) if steps else [None],
+            "guidance_scale": parse_numbers("--guidance", guidance) if guidance else [None],
+            "guidance_rescale": parse_numbers("--guidance-rescale", guidance_rescale),
+            "eta": parse_numbers("--eta", eta),
+            "variation_strength": strengths,
+            **_seeds(seeds, variation_seed, template.home, resume=resume, varied=any(strengths)),
+        }
+        if offline:
+            go_offline()
+        layout = OutputLayout(template=template, frames=FRAME_CHOICES[frames], overwrite=True)
+        try:
+            run = prepare_sweep(
+                values,
+                layout,
+                dtype=dtype,
+                overwrite=overwrite,
+                offline=offline,
+                download=dry.refuse_download if dry_run else downloader(console),
+            )
+        except dry.WouldDownloadError as answer:
+            dry.tell_download(answer.plan, json=json)
+            return
+        place = f"{device} {dtype}"
+        if dry_run:
+            tell_sweep(run, device=place, json=json)
+            return
+        for line in summarise(run, device=place):
+            note(console, line)
+        failed = 0
+        if run.missing:
+            _check_words(run, console, strict=strict)
+            wanted = FrameOptions(noisy=layout.frames.noisy, decoder=frame_decoder)
+            failed = draw_sweep(
+                run,
+                device=device,
+                dtype=dtype,
+                frames=wanted if layout.frames.needed else None,
+                console=console,
+                json=json,
+                keep_going=not fail_fast,
+            )
+        else:
+            note(console, "Nothing to draw: every image is there and as it was made.")
+        if sheet:
+            for path in draw_sheets(run):
+                note(console, f"Contact sheet: {path}")
+        if failed:
+            note(console, f"{failed} of {len(run.keys)} images failed; run it again to try them.")
+            raise typer.Exit(3)
+
+
+def _seeds(
+    seeds: str | None,
+    variation_seeds: str | None,
+    folder: Path,
+    *,
+    resume: bool,
+    varied: bool,
+) -> dict[str, Sequence[Value]]:
+    """Return the seeds that were given; in place of others the folder's own, else drawn ones."""
+    from sheepgen.cli.sweep_plan import remembered_seeds
+    from sheepgen.errors import UsageError
+    from sheepgen.sweep.values import parse_integers
+
+    before = remembered_seeds(folder)
+    if resume and not before:
+        raise UsageError(
+            f"There is no sweep in {folder}.", "Check --output, or leave out --resume."
+        )
+    chosen: dict[str, Sequence[Value]] = {}
+    for field, option, text, wanted in (
+        ("seed", "--seeds", seeds, True),
+        ("variation_seed", "--variation-seed", variation_seeds, varied),
+    ):
+        if text is not None:
+            chosen[field] = parse_integers(option, text)
+        elif not wanted:
+            chosen[field] = [None]
+        else:
+            known = before.get(field, (None,))
+            chosen[field] = [draw_seed()] if known == (None,) else known
+    return chosen
+
+
+def _check_words(run: SweepRun, console: Console, *, strict: bool) -> None:
+    """Tell which words of the prompts will not be read by which model."""
+    from sheepgen.cli.prompt_check import check_texts
+    from sheepgen.sinks.progress import spinner
+    from sheepgen.text import excerpt
+
+    for name, spec in run.specs.items():
+        requests = [request for request in run.missing if request.model == name]
+        texts = {
+            f"prompt {excerpt(text, 40)!r}": text
+            for request in requests
+            for text in (request.prompt, request.negative_prompt)
+        }
+        with spinner(console, "Reading the prompts"):
+            check_texts(spec, texts, console, strict=strict)

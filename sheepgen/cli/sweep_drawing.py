@@ -1,0 +1,128 @@
+"""A prepared sweep becomes images, a manifest and contact sheets."""
+
+from __future__ import annotations
+
+import json as json_format
+from typing import TYPE_CHECKING, Any
+
+from sheepgen.cli.drawing import local_executor, tell_images
+from sheepgen.cli.sweep_plan import PLAN_NAME
+from sheepgen.events import ImageSaved
+from sheepgen.pace import remember_pace
+from sheepgen.sinks.atomic import (
+    make_folder,
+    output_errors,
+    remove_leftovers,
+    staging_folder,
+    write_synced,
+)
+from sheepgen.sinks.contact_sheet import SheetAxis, SheetCell, write_contact_sheets
+from sheepgen.sweep.images import make_images
+from sheepgen.sweep.ledger import Ledger
+from sheepgen.sweep.manifest import Manifest
+from sheepgen.sweep.plan import describe_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from sheepgen.cli.sweep_plan import SweepRun
+    from sheepgen.events import Event
+    from sheepgen.frame_options import FrameOptions
+    from sheepgen.sweep.plan import Cell
+
+__all__ = ["draw_sheets", "draw_sweep"]
+
+
+def draw_sweep(
+    run: SweepRun,
+    *,
+    device: str,
+    dtype: str,
+    frames: FrameOptions | None,
+    console: Console,
+    json: bool,
+    keep_going: bool,
+) -> int:
+    """Draw what is missing; each finished image is one line on standard output.
+
+    Returns:
+        How many images failed.
+
+    Raises:
+        OutputError: If the disk is full; what is whole stays, and the same sweep goes on later.
+        Interrupted: If Ctrl-C cut it short.
+    """
+    for target in run.targets.values():
+        make_folder(target.folder)
+    with Ledger(run.folder) as ledger:
+        _write_plan(run)
+        models = dict.fromkeys(request.model for request in run.missing)
+        drawing = local_executor(
+            {name: run.specs[name] for name in models},
+            device=device,
+            dtype=dtype,
+            frames=frames,
+            console=console,
+        )
+        with drawing as executor:
+            events = make_images(
+                run.missing,
+                executor,
+                ledger,
+                run.layout,
+                run.targets.__getitem__,
+                wait=executor.wait,
+            )
+            events = _pace_noted(events, run, f"{device} {dtype}")
+            return tell_images(
+                events, console, images=len(run.missing), json=json, keep_going=keep_going
+            )
+
+
+def draw_sheets(run: SweepRun) -> tuple[Path, ...]:
+    """Draw the contact sheets from what is there."""
+    remove_leftovers(run.folder)  # of a process that was killed while it drew them
+    manifest = Manifest(run.folder)
+    manifest.refresh()
+    axes = [SheetAxis(name=axis.name, labels=axis.labels) for axis in run.plan.axes]
+    cells = [
+        _sheet_cell(cell, manifest.entry(key), run.folder)
+        for cell, key in zip(run.plan.cells, run.cell_keys, strict=True)
+    ]
+    return write_contact_sheets(run.folder, axes, cells, plan=describe_plan(run.plan))
+
+
+def _sheet_cell(cell: Cell, entry: Mapping[str, Any] | None, folder: Path) -> SheetCell:
+    image, note = None, "not drawn yet"
+    match entry:
+        case {"status": "done", "path": str(path)}:
+            image, note = folder / path, ""
+        case {"status": "failed", "error": {"message": message}}:
+            note = f"failed: {message}"
+        case _:
+            pass
+    return SheetCell(coordinates=cell.coordinates, image=image, note=note)
+
+
+def _write_plan(run: SweepRun) -> None:
+    """Keep the plan beside the images, so that the folder's seeds are known later."""
+    path = run.folder / PLAN_NAME
+    data = json_format.dumps(describe_plan(run.plan), indent=1).encode() + b"\n"
+    with output_errors(run.folder), staging_folder(run.folder) as staging:
+        write_synced(staging / PLAN_NAME, data)
+        (staging / PLAN_NAME).replace(path)
+
+
+def _pace_noted(events: Generator[Event], run: SweepRun, device: str) -> Generator[Event]:
+    for event in events:
+        if isinstance(event, ImageSaved):
+            remember_pace(
+                event.request,
+                model_sha256=run.specs[event.request.model].sha256,
+                device=device,
+                seconds_per_step=event.elapsed_s / (event.request.num_inference_steps or 1),
+            )
+        yield event

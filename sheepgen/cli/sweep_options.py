@@ -1,0 +1,178 @@
+"""The options of ``sheepgen sweep`` that take several values, or that it alone has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sheepgen.cli.options import DRAWER, DRAWN, RUN, SAVED
+
+_RANGES = "Values: 3,5,7.5 or 1-8 or 1-9:2."
+
+PromptsArg = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="PROMPT",
+        help="What to draw. 'a {red|blue} sheep' stands for two prompts.",
+        show_default=False,
+    ),
+]
+PromptsFileOpt = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Prompts, one a line, instead of or besides PROMPT.",
+        rich_help_panel=DRAWN,
+    ),
+]
+ReplaceOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WORDS",
+        help="sheep,goat,cow: draw with the first word of the prompt as it is, and with each "
+        "other in its place. Several of them multiply.",
+        rich_help_panel=DRAWN,
+    ),
+]
+NegativePromptsOpt = Annotated[
+    str,
+    typer.Option(
+        "-n",
+        "--negative-prompt",
+        metavar="TEXT",
+        help="What to keep away from; {|blur} stands for two.",
+        show_default=False,
+        rich_help_panel=DRAWN,
+    ),
+]
+SeedsOpt = Annotated[
+    str | None,
+    typer.Option(
+        "-s",
+        "--seeds",
+        "--seed",
+        metavar="VALUES",
+        help="Fix the noise: 1-8 or 3,42. Without them one is drawn, and kept for the folder.",
+        show_default=False,
+        rich_help_panel=DRAWN,
+    ),
+]
+VariationSeedsOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--variation-seed", metavar="VALUES", help="Other noises to lean to.", rich_help_panel=DRAWN
+    ),
+]
+VariationStrengthsOpt = Annotated[
+    str,
+    typer.Option(
+        "--variation-strength",
+        metavar="VALUES",
+        help="How far to lean there, 0 to 1: 0-0.5:0.1.",
+        show_default=False,
+        rich_help_panel=DRAWN,
+    ),
+]
+SizesOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--size", metavar="SIZES", help="WxH, or several: 512x512,512x768.", rich_help_panel=DRAWN
+    ),
+]
+ModelsOpt = Annotated[
+    str,
+    typer.Option(
+        "-m", "--model", metavar="NAMES", help="One or more, with commas.", rich_help_panel=DRAWER
+    ),
+]
+StepCountsOpt = Annotated[
+    str | None,
+    typer.Option("--steps", metavar="VALUES", help="Denoising steps.", rich_help_panel=DRAWER),
+]
+GuidancesOpt = Annotated[
+    str | None,
+    typer.Option(
+        "-g",
+        "--guidance",
+        metavar="VALUES",
+        help=f"How closely to follow the prompt; 1 is off. {_RANGES}",
+        rich_help_panel=DRAWER,
+    ),
+]
+GuidanceRescalesOpt = Annotated[
+    str,
+    typer.Option(
+        "--guidance-rescale",
+        metavar="VALUES",
+        help="Tames the contrast of strong guidance, 0 to 1.",
+        show_default=False,
+        rich_help_panel=DRAWER,
+    ),
+]
+EtasOpt = Annotated[
+    str,
+    typer.Option(
+        "--eta",
+        metavar="VALUES",
+        help="Share of fresh noise at each step of ddim and tcd, 0 to 1.",
+        show_default=False,
+        rich_help_panel=DRAWER,
+    ),
+]
+SchedulersOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="NAMES",
+        help="One or more, with commas: ddim,euler.",
+        rich_help_panel=DRAWER,
+    ),
+]
+SweepOutputOpt = Annotated[
+    str | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="PATH",
+        help="A folder/, or a template inside one, as for `generate`, with {key} for what tells "
+        "each image from every other. Without it, outputs/PROMPT_sweep/.",
+        show_default=False,
+        rich_help_panel=SAVED,
+    ),
+]
+ReplaceFilesOpt = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        metavar="",
+        help="Replace files that are in the way and not of this sweep.",
+        rich_help_panel=SAVED,
+    ),
+]
+SheetOpt = Annotated[
+    bool,
+    typer.Option(
+        "--sheet/--no-sheet",
+        help="Draw a contact sheet of the whole sweep.",
+        rich_help_panel=SAVED,
+    ),
+]
+ResumeOpt = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        metavar="",
+        help="Only go on with a sweep: an error if the folder holds none.",
+        rich_help_panel=RUN,
+    ),
+]
+FailFastOpt = Annotated[
+    bool,
+    typer.Option(
+        "--fail-fast/--keep-going",
+        help="Whether an image that fails stops the rest.",
+        rich_help_panel=RUN,
+    ),
+]

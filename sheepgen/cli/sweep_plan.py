@@ -1,0 +1,174 @@
+"""All that is decided about a sweep before a weight is loaded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sheepgen.catalog import find_model
+from sheepgen.errors import OutputError, UsageError
+from sheepgen.image_file import check_format, read_record
+from sheepgen.sweep.keys import image_key
+from sheepgen.sweep.manifest import Manifest
+from sheepgen.sweep.plan import AXES, SweepPlan, plan_sweep, resolve_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from sheepgen.catalog import ModelSpec
+    from sheepgen.hub import DownloadPlan
+    from sheepgen.request import GenerationRequest
+    from sheepgen.sinks.files import OutputLayout
+    from sheepgen.sinks.naming import Target
+    from sheepgen.sweep.plan import Value
+
+__all__ = ["PLAN_NAME", "SweepRun", "prepare_sweep", "remembered_seeds"]
+
+PLAN_NAME = "sweep.json"
+"""The plan, in the sweep's folder."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepRun:
+    """A sweep that nothing is known to stand against.
+
+    Args:
+        plan: With every request resolved.
+        specs: The models, complete on this disk.
+        layout: Where the files go.
+        cell_keys: The key of each of the plan's cells. Cells may share an image: at variation
+            strength 0 all variation seeds do.
+        keys: Of every image that is to be there in the end, in order.
+        targets: Where each of them goes.
+        missing: Those that are not there yet, or not whole.
+    """
+
+    plan: SweepPlan
+    specs: Mapping[str, ModelSpec]
+    layout: OutputLayout
+    cell_keys: tuple[str, ...]
+    keys: Mapping[GenerationRequest, str]
+    targets: Mapping[GenerationRequest, Target]
+    missing: Mapping[GenerationRequest, str]
+
+    @property
+    def folder(self) -> Path:
+        """The sweep's own folder, where the manifest is."""
+        return self.layout.template.home
+
+
+def prepare_sweep(
+    values: Mapping[str, Sequence[Value]],
+    layout: OutputLayout,
+    *,
+    dtype: str,
+    overwrite: bool,
+    offline: bool,
+    download: Callable[[DownloadPlan], None],
+) -> SweepRun:
+    """Lay the sweep out, find its models, and see what of it is there.
+
+    Args:
+        values: As `plan_sweep` takes them.
+        layout: Where the files go.
+        dtype: Number format as asked for.
+        overwrite: Whether files that are in the way may be replaced.
+        offline: Whether the network is forbidden.
+        download: Fetches a model that is not here.
+
+    Raises:
+        UsageError: If a request is wrong, two images would have one name, or a file that is not
+            of this sweep is in the way.
+        ModelError: If a model cannot be had.
+    """
+    plan = plan_sweep(values)
+    for cell in plan.cells:
+        check_format(layout.template.suffix, cell.request)
+    models = dict.fromkeys(cell.request.model for cell in plan.cells)
+    specs = {name: find_model(name, offline=offline, download=download) for name in models}
+    plan = resolve_plan(plan, specs)
+    cell_keys = tuple(
+        image_key(cell.request, model_sha256=specs[cell.request.model].sha256, dtype=dtype)
+        for cell in plan.cells
+    )
+    requests: dict[str, GenerationRequest] = {}
+    for key, cell in zip(cell_keys, plan.cells, strict=True):
+        requests.setdefault(key, cell.request)
+    keys = {request: key for key, request in requests.items()}
+    targets = {
+        request: layout.template.target(request, index, key)
+        for index, (request, key) in enumerate(keys.items(), start=1)
+    }
+    manifest = Manifest(layout.template.home)
+    manifest.refresh()
+    missing = {request: key for request, key in keys.items() if not manifest.is_intact(key)}
+    _check_names(targets)
+    if not overwrite:
+        _check_files({request: targets[request] for request in missing}, manifest)
+    return SweepRun(
+        plan=plan,
+        specs=specs,
+        layout=layout,
+        cell_keys=cell_keys,
+        keys=keys,
+        targets=targets,
+        missing=missing,
+    )
+
+
+def remembered_seeds(folder: Path) -> dict[str, tuple[Value, ...]]:
+    """Return the seeds and variation seeds of the sweep that the folder holds, if it holds one.
+
+    Raises:
+        OutputError: If there is a plan that cannot be read.
+    """
+    path = folder / PLAN_NAME
+    if not path.exists():
+        return {}
+    try:
+        plan: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        first = plan["first_request"]
+        axes = {axis["name"]: axis["values"] for axis in plan["axes"]}
+        return {
+            field: tuple(axes.get(AXES[field], [first[field]]))
+            for field in ("seed", "variation_seed")
+        }
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise OutputError(
+            f"{path} cannot be read.", "Choose another folder with --output."
+        ) from error
+
+
+def _check_names(targets: Mapping[GenerationRequest, Target]) -> None:
+    """Refuse a template that gives two images one name."""
+    taken: set[Path] = set()
+    for target in targets.values():
+        path = target.products["image"]
+        if path in taken:
+            raise UsageError(
+                f"Two images of the sweep would be called {path}.",
+                "Put {key} into --output, which is another one for every image.",
+            )
+        taken.add(path)
+
+
+def _check_files(targets: Mapping[GenerationRequest, Target], manifest: Manifest) -> None:
+    """Refuse to replace an image that is not this sweep's own."""
+    own = manifest.image_paths
+    for request, target in targets.items():
+        path = target.products["image"]
+        if path.exists() and path not in own and not _is_image_of(path, request):
+            raise UsageError(
+                f"{path} is in the way: it is another image.",
+                "Move it, or choose another --output, or give --overwrite.",
+            )
+
+
+def _is_image_of(path: Path, request: GenerationRequest) -> bool:
+    """Say whether a file is the image, from a run that ended before the manifest had it."""
+    try:
+        return read_record(path).request == request
+    except OutputError:
+        return False

@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+from PIL import Image
+
+from sheepgen.image_file import read_record
+from sheepgen.pipeline import loading
+from sheepgen.pipeline import stream as pipeline_stream
+from sheepgen.sweep import local
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from typer.testing import Result
+
+    from tests.cli.conftest import Run
+
+
+@pytest.fixture
+def sweep(run: Run, tiny_folder: Path) -> Callable[..., Result]:
+    """Return a function that sweeps with the tiny model into ``out/``, in two steps an image."""
+
+    def sweep(*words: str, stdin: str | None = None) -> Result:
+        usual = ("--model", str(tiny_folder), "--steps", "2", "-o", "out/")
+        return run("sweep", "a red sheep", *usual, *words, stdin=stdin)
+
+    return sweep
+
+
+def manifest(folder: str = "out") -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(folder, "manifest.jsonl").read_text().splitlines()]
+
+
+def images(folder: str = "out") -> dict[str, bytes]:
+    paths = Path(folder).glob("*.png")
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def no_drawing(*_: object, **__: object) -> NoReturn:
+    raise AssertionError("nothing is to be drawn")
+
+
+def test_every_combination_is_drawn_once(sweep: Run) -> None:
+    result = sweep("--seeds", "1-2", "--guidance", "1,4", "--scheduler", "ddim,euler")
+    assert result.exit_code == 0, result.stderr
+    paths = result.stdout.split()
+    requests = [read_record(Path(path)).request for path in paths]
+    found = [(each.scheduler, each.guidance_scale, each.seed) for each in requests]
+    assert found == [
+        (scheduler, guidance, seed)
+        for scheduler in ("ddim", "euler")
+        for guidance in (1.0, 4.0)
+        for seed in (1, 2)
+    ]
+    assert len(set(paths)) == 8
+    assert [entry["path"] for entry in manifest()] == [Path(path).name for path in paths]
+    assert "8 images: 2 of scheduler x 2 of guidance x 2 of seed, into out" in result.stderr
+    assert "16 steps" in result.stderr
+    sheets = {"contact_sheet.png", "contact_sheet_2.png"}  # a page for each scheduler
+    assert set(images()) == {Path(path).name for path in paths} | sheets
+
+
+def test_a_sweeps_image_is_the_one_drawn_alone(sweep: Run, run: Run, tiny_folder: Path) -> None:
+    swept = Path(sweep("--seeds", "7,8", "--guidance", "4").stdout.split()[1])
+    words = ["a red sheep", "--model", str(tiny_folder), "--steps", "2", "-g", "4", "-s", "8"]
+    alone = run(*words, "-o", "alone.png", "--frames", "none")
+    assert alone.exit_code == 0, alone.stderr
+    assert swept.read_bytes() == Path("alone.png").read_bytes()
+
+
+def test_run_again_it_makes_nothing_and_needs_no_weights(
+    sweep: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("--seeds", "1-3")
+    first = sweep(*words)
+    before = images()
+    monkeypatch.setattr(local, "LocalExecutor", no_drawing)
+    monkeypatch.setattr(loading, "load_tokenizer", no_drawing)
+    again = sweep(*words)
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert again.stdout == ""
+    assert "Nothing to draw" in again.stderr
+    assert images() == before
+    assert len(manifest()) == 3
+
+
+def test_more_values_draw_only_what_is_new(sweep: Run) -> None:
+    sweep("--seeds", "1-2", "--guidance", "4")
+    result = sweep("--seeds", "1-3", "--guidance", "4,6")
+    assert "2 there already, 4 to draw" in result.stderr
+    assert len(result.stdout.split()) == 4
+    assert len(manifest()) == 6
+
+
+def test_changed_and_missing_images_are_made_again(sweep: Run) -> None:
+    first, second, third = sweep("--seeds", "1-3").stdout.split()
+    before = images()
+    Path(first).unlink()
+    Path(third).write_bytes(b"torn")
+    assert sweep("--seeds", "1-3").stdout.split() == [first, third]
+    assert images() == before
+    assert Path(second).is_file()
+
+
+def test_the_folder_keeps_the_seed_that_was_drawn(sweep: Run) -> None:
+    first = sweep("--guidance", "3,4")
+    (seed,) = {entry["request"]["seed"] for entry in manifest()}
+    again = sweep("--guidance", "3,4,5", "--resume")
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert len(again.stdout.split()) == 1
+    assert {entry["request"]["seed"] for entry in manifest()} == {seed}
+
+
+def test_resuming_what_is_not_there_is_refused(sweep: Run) -> None:
+    result = sweep("--resume")
+    assert result.exit_code == 2
+    assert "There is no sweep in out" in result.stderr
+    assert not Path("out").exists()
+
+
+def test_a_plan_that_is_damaged_is_said(sweep: Run) -> None:
+    Path("out").mkdir()
+    Path("out/sweep.json").write_text("{")
+    result = sweep("--guidance", "3,4")
+    assert result.exit_code == 1
+    assert "sweep.json cannot be read" in result.stderr
+
+
+def test_prompts_come_from_alternatives_a_file_and_words_to_replace(
+    run: Run, tiny_folder: Path
+) -> None:
+    Path("prompts.txt").write_text("# farm\na {red|blue} cow\n\na red sheep\n", "utf-8")
+    result = run(
+        *("sweep", "a red sheep", "--prompts-file", "prompts.txt", "--replace", "red,wet"),
+        *("--seeds", "1", "--steps", "1", "--model", str(tiny_folder), "-o", "out/", "--no-sheet"),
+    )
+    assert result.exit_code == 0, result.stderr
+    prompts = [entry["request"]["prompt"] for entry in manifest()]
+    assert prompts == ["a red sheep", "a wet sheep", "a red cow", "a wet cow", "a blue cow"]
+    assert not Path("out/contact_sheet.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--seeds", "x"], "--seeds"),
+        (["--seeds", "1", "--guidance", "0.0-1.0"], "--guidance"),
+        (["--size", "33x32"], "width is 33"),
+        (["--scheduler", "ddim,nonsense"], "nonsense"),
+        (["--eta", "2"], "eta is 2"),
+        (["--dtype", "fp99"], "fp99"),
+        (["-o", "out/{seed}.png", "--guidance", "3,4", "--seeds", "1"], "would be called"),
+        (["-o", "out/{seed}.xyz"], ".xyz"),
+        (["--prompts-file", "missing.txt"], "missing.txt"),
+        (["--replace", "goat,cow"], "goat"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_drawn(
+    sweep: Run, words: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "LocalExecutor", no_drawing)
+    result = sweep(*words)
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+    assert not Path("out").exists()
+
+
+def test_strangers_files_are_not_replaced_unless_told(sweep: Run) -> None:
+    Path("out").mkdir()
+    Path("out/1.png").write_bytes(b"a stranger's")
+    words = ("--seeds", "1", "-o", "out/{seed}.png")
+    refused = sweep(*words)
+    assert refused.exit_code == 2
+    assert "out/1.png is in the way" in refused.stderr
+    assert Path("out/1.png").read_bytes() == b"a stranger's"
+    assert sweep(*words, "--overwrite").exit_code == 0
+    assert read_record(Path("out/1.png")).request.seed == 1
+
+
+def test_an_image_that_the_manifest_missed_is_not_in_the_way(sweep: Run) -> None:
+    words = ("--seeds", "1-2", "-o", "out/{seed}.png")
+    sweep(*words)
+    before = images()
+    Path("out/manifest.jsonl").unlink()
+    assert sweep(*words).exit_code == 0
+    assert images() == before
+
+
+def test_a_failing_image_stops_nobody_else(sweep: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail_for_two(parts: Any, request: Any, *rest: Any, **options: Any) -> Any:
+        if request.seed == 2:
+            raise MemoryError("not that one")
+        return stream(parts, request, *rest, **options)
+
+    stream = pipeline_stream.stream
+    with monkeypatch.context() as patched:
+        patched.setattr(local, "stream", fail_for_two)
+        result = sweep("--seeds", "1-3")
+    assert result.exit_code == 3
+    assert len(result.stdout.split()) == 2
+    assert "seed 2: failed. Unexpected MemoryError: not that one" in result.stderr
+    assert [entry["status"] for entry in manifest()] == ["done", "failed", "done"]
+    assert sweep("--seeds", "1-3").exit_code == 0
+    assert [entry["request"]["seed"] for entry in manifest()] == [1, 2, 3, 2]
+
+
+def test_fail_fast_stops_at_the_first_failure(sweep: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise MemoryError("none at all")
+
+    monkeypatch.setattr(local, "stream", fail)
+    result = sweep("--seeds", "1-3", "--fail-fast")
+    assert result.exit_code == 1
+    assert "none at all" in result.stderr
+    assert [entry["status"] for entry in manifest()] == ["failed"]
+
+
+def test_a_dry_run_tells_all_and_makes_nothing(sweep: Run) -> None:
+    told = sweep("--seeds", "1-2", "--dry-run")
+    assert told.exit_code == 0
+    assert not Path("out").exists()
+    assert "2 images: 2 of seed, into out" in told.stdout
+    assert told.stdout.count("to draw") == 2
+    sweep("--seeds", "1")
+    data = json.loads(sweep("--seeds", "1-2", "--dry-run", "--json").stdout)
+    assert [image["done"] for image in data["images"]] == [True, False]
+    assert data["steps"] == 2
+    assert data["seconds"] > 0, "the first run has measured the pace"
+    assert data["plan"]["axes"] == [{"name": "seed", "values": [1, 2]}]
+    assert data["max_bytes"] > 32 * 32 * 3
+
+
+def test_variations_lean_away_from_one_image(sweep: Run) -> None:
+    result = sweep("--seeds", "5", "--variation-strength", "0,0.5,1", "--variation-seed", "9")
+    assert result.exit_code == 0, result.stderr
+    base, half, whole = map(read_record, map(Path, result.stdout.split()))
+    other = read_record(Path(sweep("--seeds", "9").stdout.strip()))
+    assert whole.noise_sha256 == other.noise_sha256
+    assert len({base.noise_sha256, half.noise_sha256, whole.noise_sha256}) == 3
+
+
+def test_a_variation_seed_is_drawn_and_kept(sweep: Run) -> None:
+    assert sweep("--variation-strength", "0.1").exit_code == 0
+    assert sweep("--variation-strength", "0.1,0.2").exit_code == 0
+    kept = {(each["request"]["seed"], each["request"]["variation_seed"]) for each in manifest()}
+    assert len(kept) == 1
+    assert len(manifest()) == 2
+
+
+def test_at_strength_zero_all_variation_seeds_are_one_image(sweep: Run) -> None:
+    result = sweep("--seeds", "1", "--variation-strength", "0,1", "--variation-seed", "3,4")
+    assert result.exit_code == 0, result.stderr
+    assert len(result.stdout.split()) == 3
+    assert "3 images" in result.stderr
+
+
+def test_the_contact_sheet_holds_every_image_and_the_plan(sweep: Run) -> None:
+    sweep("--seeds", "1-3", "--guidance", "1,4")
+    with Image.open("out/contact_sheet.png") as sheet:
+        plan = json.loads(sheet.text["sheepgen-sweep"])  # type: ignore[attr-defined]
+        assert sheet.width > 3 * 32
+        assert sheet.height > 2 * 32
+    assert "guidance" in json.dumps(plan)
+
+
+def test_json_lines_are_all_of_standard_output(sweep: Run) -> None:
+    lines = [json.loads(line) for line in sweep("--seeds", "1-2", "--json").stdout.splitlines()]
+    assert [line["seed"] for line in lines] == [1, 2]
+    assert all(Path(line["path"]).is_file() for line in lines)
+
+
+def test_words_that_are_not_read_are_told(sweep: Run) -> None:
+    result = sweep("--seeds", "1", "--replace", "red,very very very very very long and red")
+    assert "Not read" in result.stderr
+    assert result.exit_code == 0
+    refused = sweep("--seeds", "2", "--replace", "red,very very very very very long", "--strict")
+    assert refused.exit_code == 2
