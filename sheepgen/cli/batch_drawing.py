@@ -1,0 +1,141 @@
+"""A batch carried out, or told with ``--dry-run``: one JSON line on standard output a job."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from contextlib import closing
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sheepgen.cli.console import note, write_data
+from sheepgen.cli.drawing import local_executor
+from sheepgen.cli.dry_run import WouldDownloadError
+from sheepgen.cli.interrupt import taken_at_once
+from sheepgen.errors import OutputError, SheepgenError
+from sheepgen.events import ImageSaved, RunFailed
+from sheepgen.sinks.files import free_target, save_images
+from sheepgen.sinks.progress import show_progress
+from sheepgen.sweep.batch import Batch, failed_answer
+from sheepgen.sweep.jobs import job_id
+from sheepgen.sweep.ledger import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rich.console import Console
+
+    from sheepgen.cli.batch_plan import JobPlanner
+    from sheepgen.frame_options import FrameOptions
+    from sheepgen.sinks.files import OutputLayout
+    from sheepgen.sweep.batch import Answer, PlannedJob
+
+__all__ = ["draw_jobs", "rehearse_jobs"]
+
+
+def draw_jobs(
+    lines: Iterator[tuple[int, str]],
+    planner: JobPlanner,
+    layout: OutputLayout,
+    *,
+    device: str,
+    frames: FrameOptions | None,
+    resume: bool,
+    fail_fast: bool,
+    console: Console,
+) -> int:
+    """Draw a job as soon as its line is there, and answer it as soon as its image is on disk.
+
+    Args:
+        lines: With their numbers.
+        planner: Which has found the model to begin with.
+        layout: What is saved of each image.
+        device: As asked for.
+        frames: Which frames are drawn on the way.
+        resume: Whether images that are there already are answered for.
+        fail_fast: Whether the first job that fails is the last.
+        console: For the bar and notes.
+
+    Returns:
+        How many jobs failed.
+
+    Raises:
+        OutputError: If the disk is full; what is whole stays.
+        Interrupted: If Ctrl-C cut it short; what is answered stays.
+    """
+    answers: Counter[str] = Counter()
+
+    def tell(answer: Answer) -> None:
+        write_data(json.dumps(answer))
+        answers[answer["status"]] += 1
+
+    def wanted_lines() -> Iterator[tuple[int, str]]:
+        while not (fail_fast and answers["failed"]) and (line := next(lines, None)):
+            yield line
+
+    drawing = local_executor(
+        planner.specs, device=device, dtype=planner.dtype, frames=frames, console=console
+    )
+    with Ledger(planner.template.home) as ledger, drawing as executor:
+        batch = Batch(
+            ledger, resume=resume, tell=tell, note=partial(note, console), wait=executor.wait
+        )
+        requests = taken_at_once(batch.requests(wanted_lines(), planner.plan), executor.flag)
+        with closing(executor.run(requests)) as running:
+            saved = save_images(running, layout, lambda _: batch.current.target)
+            shown = show_progress(
+                saved,
+                console,
+                images=None,
+                name=lambda request: f"Line {batch.current.line}, seed {request.seed}",
+            )
+            with closing(shown):
+                try:
+                    for event in shown:
+                        if isinstance(event, ImageSaved | RunFailed):
+                            batch.finish(event)
+                except OutputError as error:
+                    batch.give_up(error)
+                    raise
+    if answers["failed"]:
+        note(console, f"{answers['failed']} of {answers.total()} jobs failed.")
+    return answers["failed"]
+
+
+def rehearse_jobs(
+    lines: Iterable[tuple[int, str]], planner: JobPlanner, *, overwrite: bool, console: Console
+) -> int:
+    """Tell of every line what would be drawn into which file, or why not.
+
+    The request and the path of a job whose model is not here are not known yet; how many bytes
+    there are ``to_fetch`` stands in their place.
+
+    Returns:
+        How many lines are bad.
+    """
+    good, bad = 0, []
+    for number, text in lines:
+        try:
+            answer = _planned(planner.plan(number, text), overwrite=overwrite)
+        except WouldDownloadError as would:
+            size = would.plan.total_bytes
+            answer = {"line": number, "id": job_id(text), "status": "planned", "to_fetch": size}
+        except SheepgenError as error:
+            answer = failed_answer(number, text, error)
+            bad.append(str(number))
+        write_data(json.dumps(answer))
+        good += answer["status"] == "planned"
+    note(console, f"{good} good, {len(bad)} bad" + (f": line {', '.join(bad)}" if bad else ""))
+    return len(bad)
+
+
+def _planned(job: PlannedJob, *, overwrite: bool) -> Answer:
+    target = free_target(job.target, overwrite=overwrite)
+    return {
+        "line": job.line,
+        "id": job.id,
+        "status": "planned",
+        "path": str(target.products["image"]),
+        "request": asdict(job.request),
+    }

@@ -1,0 +1,85 @@
+"""What is decided about a job before it is drawn, as `sheepgen.cli.plan` does for one request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sheepgen.catalog import find_model
+from sheepgen.cli.options import canonical_spelling
+from sheepgen.cli.prompt_check import check_texts
+from sheepgen.image_file import check_format
+from sheepgen.sinks.naming import parse_output
+from sheepgen.sweep.batch import PlannedJob
+from sheepgen.sweep.jobs import parse_job
+from sheepgen.sweep.keys import image_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rich.console import Console
+
+    from sheepgen.catalog import ModelSpec
+    from sheepgen.hub import DownloadPlan
+    from sheepgen.sinks.naming import OutputTemplate
+
+__all__ = ["JobPlanner"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobPlanner:
+    """Plans jobs; a model is found and checked when it is first named.
+
+    Args:
+        defaults: Fields of the request, for what a line does not say.
+        template: Where images go whose lines do not say it; its folder is the batch's.
+        dtype: Number format as asked for.
+        strict: Whether a prompt that is too long is an error.
+        offline: Whether the network is forbidden.
+        download: Fetches a model that is not here.
+        console: For notes.
+        specs: The models so far, by name; an executor may share it.
+    """
+
+    defaults: Mapping[str, Any]
+    template: OutputTemplate
+    dtype: str
+    strict: bool
+    offline: bool
+    download: Callable[[DownloadPlan], None]
+    console: Console
+    specs: dict[str, ModelSpec]
+
+    def plan(self, line: int, text: str) -> PlannedJob:
+        """Read a line and settle everything that its model decides.
+
+        Raises:
+            UsageError: If the job is wrong, or ``strict`` forbids it.
+            ModelError: If the model cannot be had.
+        """
+        job = parse_job(text, self.defaults, spell=canonical_spelling)
+        template = self.template
+        if job.output is not None:
+            template = parse_output(f"{template.home}/{job.output}", several=False)
+        check_format(template.suffix, job.request)
+        spec = self.find(job.request.model)
+        request = job.request.resolve(spec)
+        key = image_key(request, model_sha256=spec.sha256, dtype=self.dtype)
+        target = template.target(request, line, key)
+        texts = {
+            f"prompt of line {line}": request.prompt,
+            f"negative prompt of line {line}": request.negative_prompt,
+        }
+        check_texts(spec, texts, self.console, strict=self.strict)
+        return PlannedJob(line=line, id=job.id, request=request, key=key, target=target)
+
+    def find(self, model: str) -> ModelSpec:
+        """Return a model, from memory if it was named before.
+
+        Raises:
+            UsageError: If the name is of no known kind.
+            ModelError: If the model cannot be had.
+        """
+        if model not in self.specs:
+            self.specs[model] = find_model(model, offline=self.offline, download=self.download)
+        return self.specs[model]
