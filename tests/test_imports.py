@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from PIL.PngImagePlugin import PngInfo
 
 import sheepgen
 from sheepgen.image_file import encode_image
@@ -41,7 +42,14 @@ print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
         ("models", 0),
         ("show x.png", 0),
         ("show x.png --json", 0),
+        ("show foreign.png", 0),
         ("show missing.png", 1),
+        ("rerun missing.png", 1),
+        ("rerun x.png --model ./tiny --width 7", 2),
+        ("verify missing.png", 1),
+        ("batch --schema", 0),
+        ("batch missing.jsonl", 2),
+        ("batch - --model nothing", 2),
         ("sheep --width 7", 2),
         ("sheep --steps 0", 2),
         ("sheep --scheduler nothing", 2),
@@ -57,6 +65,9 @@ def test_commands_that_need_no_weights_load_nothing_slow(
 ) -> None:
     (tmp_path / "tiny").symlink_to(tiny_folder)
     (tmp_path / "x.png").write_bytes(encode_image(sample_image(), sample_record(), ".png"))
+    parameters = PngInfo()
+    parameters.add_text("parameters", "a fox\nSteps: 20, Sampler: Euler a, Seed: 3")
+    sample_image().save(tmp_path / "foreign.png", pnginfo=parameters)
     result = subprocess.run(
         [sys.executable, "-c", PROBE, *words.split()],
         cwd=tmp_path,

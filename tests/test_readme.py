@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 from typer.testing import CliRunner
 
-from sheepgen.cli import plan
+from sheepgen.cli import batch_plan, plan, sweep_plan
 from sheepgen.cli.app import app, with_default_command
 from sheepgen.image_file import encode_image
+from sheepgen.proof import exhibits
 from tests.samples import sample_image, sample_record
 
 if TYPE_CHECKING:
@@ -62,11 +63,18 @@ def test_every_command_in_the_readme_is_taken(
     shown = list(commands(README.read_text(encoding="utf-8")))
     assert shown
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(plan, "make_plan", stop)
+    for module, function in (
+        (plan, "make_plan"),
+        (sweep_plan, "prepare_sweep"),
+        (batch_plan, "JobPlanner"),
+        (exhibits, "find_exhibits"),
+    ):
+        monkeypatch.setattr(module, function, stop)
+    (tmp_path / "jobs.jsonl").write_text("{}", encoding="utf-8")
     for command in shown:
         words = words_of(command)
         for word in words:
-            if words[0] == "show" and word.endswith((".png", ".jpg", ".webp")):
+            if words[0] in ("show", "rerun") and word.endswith((".png", ".jpg", ".webp")):
                 path = tmp_path / word
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(encode_image(sample_image(), sample_record(), path.suffix))

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sheepgen import __version__
+from sheepgen.cli.batch import batch
 from sheepgen.cli.console import write_data
 from sheepgen.cli.generate import generate
 from sheepgen.cli.listing import models, schedulers
 from sheepgen.cli.options import canonical_spelling
+from sheepgen.cli.rerun import rerun
 from sheepgen.cli.show import show
+from sheepgen.cli.sweep import sweep
+from sheepgen.cli.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +29,11 @@ __all__ = ["COMMANDS", "app", "main", "with_default_command"]
 COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
     {
         "generate": generate,
+        "sweep": sweep,
+        "batch": batch,
         "show": show,
+        "rerun": rerun,
+        "verify": verify,
         "models": models,
         "schedulers": schedulers,
     }

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from sheepgen.errors import Interrupted, SheepgenError
+from sheepgen.errors import Interrupted, SheepgenError, as_sheepgen_error
 from sheepgen.text import printable
 
 if TYPE_CHECKING:
@@ -84,11 +84,7 @@ def cli_errors(*, verbose: bool = False) -> Iterator[None]:
     except Exception as error:
         if verbose:
             raise
-        unexpected = SheepgenError(
-            f"Unexpected {type(error).__name__}: {error}",
-            "This is a fault in sheepgen or below it; --verbose shows where.",
-        )
-        raise _exit(unexpected) from error
+        raise _exit(as_sheepgen_error(error)) from error
 
 
 def _exit(error: SheepgenError) -> typer.Exit:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sheepgen.cli.plan import RunPlan
     from sheepgen.hub import DownloadPlan
     from sheepgen.request import GenerationRequest
-    from sheepgen.sinks.files import OutputLayout
+    from sheepgen.sinks.naming import Target
 
 __all__ = ["WouldDownloadError", "refuse_download", "tell_download", "tell_plan"]
 
@@ -60,7 +60,10 @@ def tell_download(plan: DownloadPlan, *, json: bool) -> None:
 def tell_plan(plan: RunPlan, *, json: bool) -> None:
     """Tell what would be drawn, by what, and into which files."""
     spec, first = plan.spec, plan.requests[0]
-    images = [_image(each, plan.layout, index) for index, each in enumerate(plan.requests, start=1)]
+    images = [
+        _image(request, target, overwrite=plan.layout.overwrite)
+        for request, target in plan.targets.items()
+    ]
     if json:
         model: dict[str, Any] = {
             "name": spec.name,
@@ -83,9 +86,8 @@ def tell_plan(plan: RunPlan, *, json: bool) -> None:
         _tell(f"seed {image['request']['seed']}", f"{image['path']}{counted}")
 
 
-def _image(request: GenerationRequest, layout: OutputLayout, index: int) -> dict[str, Any]:
-    wanted = layout.template.target(request, index)
-    free = free_target(wanted, overwrite=layout.overwrite)
+def _image(request: GenerationRequest, wanted: Target, *, overwrite: bool) -> dict[str, Any]:
+    free = free_target(wanted, overwrite=overwrite)
     return {
         "path": str(free.products["image"]),
         "wanted": str(wanted.products["image"]),

@@ -7,7 +7,7 @@ model will not read of the prompt, before its weights are loaded.
 from __future__ import annotations
 
 from sheepgen.cli import options
-from sheepgen.cli.console import cli_errors, error_console, note
+from sheepgen.cli.console import cli_errors, error_console
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest, draw_seed
 
 __all__ = ["generate"]
@@ -18,6 +18,8 @@ def generate(
     *,
     negative_prompt: options.NegativePromptOpt = "",
     seed: options.SeedOpt = None,
+    variation_seed: options.VariationSeedOpt = None,
+    variation_strength: options.VariationStrengthOpt = 0.0,
     count: options.CountOpt = 1,
     width: options.WidthOpt = None,
     height: options.HeightOpt = None,
@@ -43,22 +45,19 @@ def generate(
 ) -> None:
     """Draw what PROMPT says: one image, or several with seeds that count up."""
     with cli_errors(verbose=verbose):
-        from sheepgen.cli import dry_run as dry
         from sheepgen.cli.download import downloader
-        from sheepgen.cli.drawing import draw_images
-        from sheepgen.cli.inputs import read_layout, read_prompt, read_size
-        from sheepgen.cli.plan import make_plan
-        from sheepgen.device_options import check_device_options
-        from sheepgen.frame_options import FrameOptions
-        from sheepgen.hub import go_offline
-        from sheepgen.image_file import check_format
+        from sheepgen.cli.inputs import read_prompt, read_size
+        from sheepgen.cli.run import RunOptions, carry_out
 
         console = error_console(quiet=quiet)
         width, height = read_size(size, width, height)
+        drawn = variation_strength > 0 and variation_seed is None
         request = GenerationRequest(
             prompt=read_prompt(prompt),
             negative_prompt=negative_prompt,
             seed=draw_seed() if seed is None else seed,
+            variation_seed=draw_seed() if drawn else variation_seed,
+            variation_strength=variation_strength,
             num_inference_steps=steps,
             guidance_scale=guidance,
             guidance_rescale=guidance_rescale,
@@ -68,37 +67,31 @@ def generate(
             scheduler=scheduler,
             model=model,
         )
-        layout = read_layout(output, frames=frames, several=count > 1, overwrite=overwrite)
-        check_format(layout.template.suffix, request)
-        check_device_options(device, dtype)
-        if offline:
-            go_offline()
-        try:
-            plan = make_plan(
-                request,
-                layout,
+        told = (
+            ("seed", seed, request.seed),
+            ("variation seed", variation_seed, request.variation_seed),
+        )
+        carry_out(
+            request,
+            RunOptions(
                 count=count,
+                device=device,
+                dtype=dtype,
+                output=output,
+                frames=frames,
+                frame_decoder=frame_decoder,
+                overwrite=overwrite,
                 strict=strict,
                 offline=offline,
-                download=dry.refuse_download if dry_run else downloader(console),
-                console=console,
-            )
-        except dry.WouldDownloadError as answer:
-            dry.tell_download(answer.plan, json=json)
-            return
-        if verbose:
-            note(console, f"Model {model} in {plan.spec.folder}, sha256 {plan.spec.sha256}.")
-        if dry_run:
-            dry.tell_plan(plan, json=json)
-            return
-        if seed is None:
-            note(console, f"No seed was given; this one is {request.seed}.")
-        wanted = FrameOptions(noisy=layout.frames.noisy, decoder=frame_decoder)
-        draw_images(
-            plan,
-            device=device,
-            dtype=dtype,
-            frames=wanted if layout.frames.needed else None,
-            console=console,
-            json=json,
+                dry_run=dry_run,
+                json=json,
+                verbose=verbose,
+            ),
+            console,
+            download=downloader(console),
+            remarks=lambda _: [
+                f"No {name} was given; this one is {used}."
+                for name, given, used in told
+                if given != used
+            ],
         )

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 import sys
+from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
 from sheepgen.request import MAX_PROMPT_CHARACTERS
 from sheepgen.sinks.files import FRAME_CHOICES, OutputLayout
 from sheepgen.sinks.naming import parse_output
+from sheepgen.sweep.prompts import expand_alternatives, read_prompt_lines, replace_word
 from sheepgen.text import excerpt
 
-__all__ = ["read_layout", "read_prompt", "read_size"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["read_layout", "read_prompt", "read_prompts", "read_size"]
 
 _SIZE = re.compile(r"(\d{1,6})[xX](\d{1,6})", re.ASCII)
 _MAX_BYTES = 4 * MAX_PROMPT_CHARACTERS + 1
@@ -31,6 +37,38 @@ def read_prompt(prompt: str | None) -> str:
         return sys.stdin.buffer.read(_MAX_BYTES).decode().strip()
     except UnicodeDecodeError as error:
         raise UsageError("Standard input is no UTF-8 text.", "Convert it first.") from error
+
+
+def read_prompts(
+    prompt: str | None, prompts_file: Path | None, replacements: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the prompts of a sweep: those of its argument, then those of its file.
+
+    Args:
+        prompt: May hold ``{alternatives}``; ``-`` reads a list from standard input.
+        prompts_file: A prompt on each line, which may hold alternatives too.
+        replacements: Each a word to search for and others to put in its place.
+
+    Raises:
+        UsageError: If there is no prompt, or the file cannot be read.
+    """
+    lines: list[str] = []
+    if prompt == "-":
+        lines += read_prompt_lines(read_prompt(prompt))
+    elif prompt is not None or prompts_file is None:
+        lines.append(read_prompt(prompt))
+    if prompts_file is not None:
+        try:
+            lines += read_prompt_lines(prompts_file.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"The prompts cannot be read from {excerpt(prompts_file, 200)}.",
+                "Give a text file in UTF-8 with a prompt on each line.",
+            ) from error
+    prompts = tuple(dict.fromkeys(each for line in lines for each in expand_alternatives(line)))
+    for words in replacements:
+        prompts = replace_word(prompts, words)
+    return prompts
 
 
 def read_size(

@@ -13,6 +13,7 @@ from sheepgen.catalog import find_model
 from sheepgen.cli.prompt_check import check_prompts
 from sheepgen.schedulers import check_step_count
 from sheepgen.sinks.progress import spinner
+from sheepgen.sweep.keys import image_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sheepgen.hub import DownloadPlan
     from sheepgen.request import GenerationRequest
     from sheepgen.sinks.files import OutputLayout
+    from sheepgen.sinks.naming import Target
 
 __all__ = ["RunPlan", "make_plan"]
 
@@ -37,19 +39,20 @@ class RunPlan:
         spec: The model, complete on this disk.
         requests: One an image, with every field resolved.
         layout: Where the files go.
+        targets: Where each image goes if nothing is there yet.
         prompts: How much of the ``prompt`` and the ``negative prompt`` the model reads.
     """
 
     spec: ModelSpec
     requests: tuple[GenerationRequest, ...]
     layout: OutputLayout
+    targets: Mapping[GenerationRequest, Target]
     prompts: Mapping[str, PromptLength]
 
     @property
     def folders(self) -> set[Path]:
         """The folders that files go to."""
-        numbered = enumerate(self.requests, start=1)
-        return {self.layout.template.target(request, index).folder for index, request in numbered}
+        return {target.folder for target in self.targets.values()}
 
 
 def make_plan(
@@ -57,6 +60,7 @@ def make_plan(
     layout: OutputLayout,
     *,
     count: int,
+    dtype: str,
     strict: bool,
     offline: bool,
     download: Callable[[DownloadPlan], None],
@@ -68,6 +72,7 @@ def make_plan(
         request: The first image; the others differ by their seeds, which count up from its own.
         layout: Where the files go.
         count: How many images.
+        dtype: Number format as asked for.
         strict: Whether a prompt that is too long is an error.
         offline: Whether the network is forbidden.
         download: Fetches a model that is not here.
@@ -84,8 +89,14 @@ def make_plan(
     assert first.scheduler is not None
     assert first.num_inference_steps is not None
     check_step_count(first.scheduler, first.num_inference_steps)
-    for index, each in enumerate(requests, start=1):
-        layout.template.target(each, index)
+    targets = {
+        each: layout.template.target(
+            each, index, image_key(each, model_sha256=spec.sha256, dtype=dtype)
+        )
+        for index, each in enumerate(requests, start=1)
+    }
     with spinner(console, "Reading the prompt"):
         prompts = check_prompts(spec, first, console, strict=strict)
-    return RunPlan(spec=spec, requests=tuple(requests), layout=layout, prompts=prompts)
+    return RunPlan(
+        spec=spec, requests=tuple(requests), layout=layout, targets=targets, prompts=prompts
+    )

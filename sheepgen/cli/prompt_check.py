@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sheepgen.cli.console import note
@@ -10,12 +11,15 @@ from sheepgen.errors import UsageError
 from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
+    from transformers import PreTrainedTokenizerBase
 
     from sheepgen.catalog import ModelSpec
     from sheepgen.request import GenerationRequest
 
-__all__ = ["PromptLength", "check_prompts"]
+__all__ = ["PromptLength", "check_prompts", "check_texts"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +40,15 @@ class PromptLength:
 def check_prompts(
     spec: ModelSpec, request: GenerationRequest, console: Console, *, strict: bool
 ) -> dict[str, PromptLength]:
-    """Measure the prompt and the negative prompt, and tell which words will not be read.
+    """Measure the prompt and the negative prompt; see `check_texts`."""
+    texts = {"prompt": request.prompt, "negative prompt": request.negative_prompt}
+    return check_texts(spec, texts, console, strict=strict)
+
+
+def check_texts(
+    spec: ModelSpec, texts: Mapping[str, str], console: Console, *, strict: bool
+) -> dict[str, PromptLength]:
+    """Measure texts by what they are called, and tell which of their words will not be read.
 
     Loads the model's tokenizer and nothing else of it.
 
@@ -44,19 +56,15 @@ def check_prompts(
         UsageError: If ``strict`` and a word would fall off.
     """
     from sheepgen.pipeline.conditioning import count_tokens, truncated_words
-    from sheepgen.pipeline.loading import load_tokenizer
 
-    tokenizer = load_tokenizer(spec)
+    tokenizer = _tokenizer(spec)
     lengths = {
         name: PromptLength(
             tokens=count_tokens(tokenizer, text),
             limit=spec.max_tokens,
             truncated=truncated_words(tokenizer, text, spec.max_tokens),
         )
-        for name, text in (
-            ("prompt", request.prompt),
-            ("negative prompt", request.negative_prompt),
-        )
+        for name, text in texts.items()
     }
     for name, length in lengths.items():
         if length.truncated:
@@ -68,3 +76,11 @@ def check_prompts(
                 raise UsageError(said, "Shorten it, or leave out --strict.")
             note(console, said)
     return lengths
+
+
+@lru_cache(maxsize=4)
+def _tokenizer(spec: ModelSpec) -> PreTrainedTokenizerBase:
+    """Load a model's tokenizer once; a batch comes back for it with every job."""
+    from sheepgen.pipeline.loading import load_tokenizer
+
+    return load_tokenizer(spec)

@@ -28,6 +28,9 @@ Typed = Callable[..., "GenerationRequest"]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that runs a command line, given as words."""
     monkeypatch.chdir(tmp_path)
+    # What --offline sets is for the whole process; setting it here has it undone behind the test.
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.delenv("HF_HUB_OFFLINE")
 
     def run(*words: str, stdin: str | bytes | None = None) -> Result:
         return CliRunner().invoke(app, with_default_command(words), input=stdin)

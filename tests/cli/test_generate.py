@@ -12,7 +12,8 @@ from sheepgen.cli import prompt_check
 from sheepgen.errors import NonFiniteError
 from sheepgen.image_file import read_record
 from sheepgen.metadata import from_dict
-from sheepgen.pipeline import loading, stream
+from sheepgen.pipeline import loading
+from sheepgen.sweep import local
 from sheepgen.text import printable
 
 if TYPE_CHECKING:
@@ -65,6 +66,23 @@ def test_a_seed_is_drawn_told_and_stored(draw: Run) -> None:
     assert result.stdout == f"outputs/sheep_{seed}.png\n"
 
 
+def test_a_variation_seed_is_drawn_told_and_stored(draw: Run) -> None:
+    result = draw("sheep", "-s", "3", "--variation-strength", "0.5", "--frames", "none")
+    request = read_record(Path(result.stdout.strip())).request
+    assert (request.seed, request.variation_strength) == (3, 0.5)
+    assert f"No variation seed was given; this one is {request.variation_seed}." in result.stderr
+    assert "No seed" not in result.stderr
+
+
+def test_nothing_is_drawn_where_nothing_is_varied(draw: Run) -> None:
+    for words in ((), ("--variation-strength", "0.5")):
+        result = draw("sheep", "-s", "3", "--variation-seed", "9", *words, "--frames", "none")
+        assert read_record(Path(result.stdout.strip())).request.variation_seed == 9
+        assert "was given" not in result.stderr
+    result = draw("sheep", "-s", "3", "--frames", "none")
+    assert read_record(Path(result.stdout.strip())).request.variation_seed is None
+
+
 def test_what_the_model_decides_is_stored(draw: Run, tiny_folder: Path) -> None:
     draw("sheep", "-s", "1", "-o", "x.jpg", "--frames", "none")
     record = read_record(Path("x.jpg"))
@@ -83,7 +101,7 @@ def test_several_images_load_the_model_once(draw: Run, monkeypatch: pytest.Monke
         loaded.append(arguments)
         return load(*arguments, **settings)
 
-    monkeypatch.setattr(loading, "load_pipeline", counted)
+    monkeypatch.setattr(local, "load_pipeline", counted)
     result = draw("sheep", "-s", "3", "-c", "3", "-o", "x.png", "--frames", "none")
     assert result.stdout.split() == ["x_3.png", "x_4.png", "x_5.png"]
     assert len(loaded) == 1
@@ -142,7 +160,7 @@ def test_words_that_are_not_read_are_shown_and_stored(draw: Run) -> None:
 def test_strict_refuses_a_long_prompt_before_the_weights_are_loaded(
     draw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(loading, "load_pipeline")
+    monkeypatch.delattr(local, "load_pipeline")
     for words in ((LONG,), ("sheep", "-n", LONG)):
         result = draw(*words, "--strict")
         assert result.exit_code == 2
@@ -169,7 +187,7 @@ def test_names_that_lead_astray_are_refused_before_drawing(draw: Run) -> None:
 def test_a_folder_that_cannot_be_written_to_is_found_out_before_drawing(
     draw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(loading, "load_pipeline")
+    monkeypatch.delattr(local, "load_pipeline")
     Path("file").touch()
     result = draw("sheep", "-o", "file/x.png")
     assert result.exit_code == 1
@@ -207,7 +225,7 @@ def test_unexpected_errors_are_short_unless_verbose(
     draw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prompt_check, "count_tokens", fail, raising=False)
-    monkeypatch.setattr(stream, "stream", fail)
+    monkeypatch.setattr(local, "stream", fail)
     short = draw("sheep")
     assert short.exit_code == 1
     assert "Unexpected KeyError" in short.stderr
@@ -220,7 +238,7 @@ def test_expected_errors_exit_with_1(draw: Run, monkeypatch: pytest.MonkeyPatch)
     def fail(*_: object, **__: object) -> NoReturn:
         raise NonFiniteError("NaN in step 3.", "Try --dtype fp32.")
 
-    monkeypatch.setattr(stream, "stream", fail)
+    monkeypatch.setattr(local, "stream", fail)
     result = draw("sheep")
     assert result.exit_code == 1
     assert result.stderr.endswith("Error: NaN in step 3.\nTry --dtype fp32.\n")

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sheepgen.cli.interrupt import stop_flag, until_stopped
+from sheepgen.cli.interrupt import stop_flag, taken_at_once, until_stopped
 from sheepgen.errors import Interrupted
 from sheepgen.events import Event, RunFinished, RunStarted, StepCompleted
 from tests.samples import sample_events, sample_request
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,6 +100,33 @@ def test_stopping_closes_what_it_stops() -> None:
     with pytest.raises(Interrupted):
         list(until_stopped(events(), flag))
     assert closed == [True]
+
+
+def test_what_is_awaited_is_given_up_at_once() -> None:
+    def items() -> Iterator[str]:
+        yield "first"
+        signal.raise_signal(signal.SIGINT)
+
+    heard: list[str] = []
+    with stop_flag(lambda: heard.append("heard")) as flag:
+        mine = signal.getsignal(signal.SIGINT)
+        taken = taken_at_once(items(), flag)
+        assert next(taken) == "first"
+        assert signal.getsignal(signal.SIGINT) == mine
+        with pytest.raises(KeyboardInterrupt):
+            next(taken)
+        assert signal.getsignal(signal.SIGINT) == mine
+    assert heard == []
+
+
+def test_nothing_is_awaited_when_the_flag_is_set() -> None:
+    flag = Flag()
+    taken = taken_at_once(iter(["first", "second"]), flag)
+    assert next(taken) == "first"
+    flag.set()
+    with pytest.raises(Interrupted, match="between two images"):
+        next(taken)
+    assert list(taken_at_once(iter("ab"), Flag())) == ["a", "b"]
 
 
 def test_ctrl_c_in_a_shell_exits_with_130_and_leaves_nothing_half_made(

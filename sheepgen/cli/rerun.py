@@ -1,0 +1,157 @@
+"""``sheepgen rerun``: an image made again from what it carries, changed or not.
+
+A record says everything; AUTOMATIC1111's parameters, which count where there is no record, leave
+some of it to the model. The image may be anybody's: where files go and, but for the cases of
+`sheepgen.recorded_model`, what is loaded are the user's to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sheepgen.cli import options
+from sheepgen.cli import rerun_options as new
+from sheepgen.cli.console import cli_errors, error_console, note
+from sheepgen.request import draw_seed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from sheepgen.cli.plan import RunPlan
+    from sheepgen.metadata import Environment
+    from sheepgen.request import GenerationRequest
+
+__all__ = ["rerun"]
+
+
+def rerun(
+    image: options.ImageArg,
+    *,
+    prompt: new.NewPromptOpt = None,
+    negative_prompt: new.NewNegativePromptOpt = None,
+    seed: new.NewSeedOpt = None,
+    variation_seed: new.NewVariationSeedOpt = None,
+    variation_strength: new.NewVariationStrengthOpt = None,
+    count: options.CountOpt = 1,
+    width: new.NewWidthOpt = None,
+    height: new.NewHeightOpt = None,
+    size: options.SizeOpt = None,
+    model: new.NewModelOpt = None,
+    steps: options.StepsOpt = None,
+    guidance: options.GuidanceOpt = None,
+    guidance_rescale: new.NewGuidanceRescaleOpt = None,
+    eta: new.NewEtaOpt = None,
+    scheduler: options.SchedulerOpt = None,
+    device: options.DeviceOpt = "auto",
+    dtype: new.NewDtypeOpt = None,
+    output: options.OutputOpt = None,
+    frames: options.FramesOpt = "steps",
+    frame_decoder: options.FrameDecoderOpt = "auto",
+    overwrite: options.OverwriteOpt = False,
+    strict: options.StrictOpt = False,
+    offline: options.OfflineOpt = False,
+    dry_run: options.DryRunOpt = False,
+    json: options.JsonOpt = False,
+    quiet: options.QuietOpt = False,
+    verbose: options.VerboseOpt = False,
+) -> None:
+    """Make IMAGE again; options say what to change, and all else is as it was."""
+    with cli_errors(verbose=verbose):
+        from sheepgen.cli.download import downloader
+        from sheepgen.cli.inputs import read_prompt, read_size
+        from sheepgen.cli.run import RunOptions, carry_out
+
+        console = error_console(quiet=quiet)
+        width, height = read_size(size, width, height)
+        recorded, environment = _read(Path(image), model, console)
+        drawn = (
+            draw_seed()
+            if variation_strength and variation_seed is None and recorded.variation_seed is None
+            else None
+        )
+        changes = {
+            "prompt": None if prompt is None else read_prompt(prompt),
+            "negative_prompt": negative_prompt,
+            "seed": seed,
+            "variation_seed": variation_seed if drawn is None else drawn,
+            "variation_strength": variation_strength,
+            "num_inference_steps": steps,
+            "guidance_scale": guidance,
+            "guidance_rescale": guidance_rescale,
+            "eta": eta,
+            "width": width,
+            "height": height,
+            "scheduler": scheduler,
+        }
+        given = {name: value for name, value in changes.items() if value is not None}
+
+        def remarks(plan: RunPlan) -> Iterator[str]:
+            if drawn is not None:
+                yield f"No variation seed was given; this one is {drawn}."
+            if environment is not None and plan.spec.sha256 != environment.model_sha256:
+                yield (
+                    f"{plan.spec.name} has other weights here than the image was made with: "
+                    "expect another picture."
+                )
+
+        carry_out(
+            replace(recorded, **given),  # type: ignore[arg-type]
+            RunOptions(
+                count=count,
+                device=device,
+                dtype=dtype or (environment.dtype if environment else "auto"),
+                output=output,
+                frames=frames,
+                frame_decoder=frame_decoder,
+                overwrite=overwrite,
+                strict=strict,
+                offline=offline,
+                dry_run=dry_run,
+                json=json,
+                verbose=verbose,
+            ),
+            console,
+            # A model that the user has not named is never fetched in silence.
+            download=downloader(error_console(quiet=quiet and model is not None)),
+            remarks=remarks,
+        )
+
+
+def _read(
+    path: Path, model: str | None, console: Console
+) -> tuple[GenerationRequest, Environment | None]:
+    """Return what an image asks for, its model replaced by one that is safe to find.
+
+    Args:
+        path: Of the image.
+        model: As given; None for the image's own.
+        console: For notes on what could not be read.
+
+    Returns:
+        The request, and where the image was made if it says so.
+    """
+    from sheepgen.errors import OutputError
+    from sheepgen.image_file import find_record, read_parameters_text
+    from sheepgen.infotext_reader import read_parameters
+    from sheepgen.recorded_model import recorded_model
+    from sheepgen.request import EMBEDDED_MODEL
+    from sheepgen.text import excerpt
+
+    record = find_record(path)
+    if record is not None:
+        name = recorded_model(record) if model is None else model
+        return replace(record.request, model=name), record.environment
+    parameters = read_parameters_text(path)
+    if parameters is None:
+        raise OutputError(
+            f"{path} carries no record and no parameters.",
+            "They were never in it, or another program has taken them out.",
+        )
+    recipe = read_parameters(parameters, model=model or EMBEDDED_MODEL)
+    for said in recipe.not_mapped:
+        note(console, f"Not mapped: {excerpt(said, 200)}")
+    return recipe.request, None

@@ -1,0 +1,50 @@
+"""The options of ``sheepgen rerun``: those of ``generate`` that have a default, here without.
+
+What is left out comes from the image.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Annotated, Any, get_args
+
+import typer
+
+from sheepgen.cli import options
+
+_OWN = "The image's own, if left out."
+
+
+def _unset(option: object, **changes: Any) -> Any:  # noqa: ANN401 - typer's own, and of any type
+    """Return the description of another option, changed, and without showing a default."""
+    described = copy(get_args(option)[1])
+    for name, value in {"show_default": False, **changes}.items():
+        setattr(described, name, value)
+    return described
+
+
+NewPromptOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--prompt",
+        metavar="TEXT",
+        help="What to draw instead; - reads it from standard input.",
+        rich_help_panel=options.DRAWN,
+    ),
+]
+NewNegativePromptOpt = Annotated[str | None, _unset(options.NegativePromptOpt)]
+NewSeedOpt = Annotated[int | None, _unset(options.SeedOpt, help="Fixes the noise.")]
+NewVariationSeedOpt = Annotated[
+    int | None,
+    _unset(
+        options.VariationSeedOpt,
+        help="Mixes in this seed's noise. Where it is needed and the image has none, one is drawn.",
+    ),
+]
+NewVariationStrengthOpt = Annotated[float | None, _unset(options.VariationStrengthOpt)]
+NewWidthOpt = Annotated[int | None, _unset(options.WidthOpt, help=_OWN)]
+NewHeightOpt = Annotated[int | None, _unset(options.HeightOpt, help=_OWN)]
+NewModelOpt = Annotated[str | None, _unset(options.ModelOpt)]
+NewGuidanceRescaleOpt = Annotated[float | None, _unset(options.GuidanceRescaleOpt)]
+NewEtaOpt = Annotated[float | None, _unset(options.EtaOpt)]
+NewDtypeOpt = Annotated[str | None, _unset(options.DtypeOpt)]

@@ -1,0 +1,107 @@
+"""``sheepgen verify``: images made again from their own records, and compared bit for bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sheepgen.cli import options
+from sheepgen.cli.console import cli_errors, error_console, note, write_data
+from sheepgen.cli.rerun_options import NewModelOpt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sheepgen.catalog import ModelSpec
+    from sheepgen.hub import DownloadPlan
+    from sheepgen.metadata import ImageRecord
+
+__all__ = ["verify"]
+
+ThreadsOpt = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=256,
+        help="CPU threads to compute with, in place of the image's own.",
+        rich_help_panel=options.RUN,
+    ),
+]
+
+
+def verify(
+    images: options.ImagesArg,
+    *,
+    model: NewModelOpt = None,
+    threads: ThreadsOpt = None,
+    offline: options.OfflineOpt = False,
+    json: options.JsonOpt = False,
+    quiet: options.QuietOpt = False,
+    verbose: options.VerboseOpt = False,
+) -> None:
+    """Make images again and say whether they are equal, or how far they differ and why."""
+    with cli_errors(verbose=verbose):
+        from itertools import chain
+
+        from sheepgen.cli.download import downloader
+        from sheepgen.hub import go_offline
+        from sheepgen.proof.examination import Case, examine, open_case
+        from sheepgen.proof.exhibits import find_exhibits
+        from sheepgen.proof.report import summary, to_json_line, to_line
+        from sheepgen.proof.verdict import Unchecked, Verdict
+        from sheepgen.sinks.progress import spinner
+
+        console = error_console(quiet=quiet)
+        if offline:
+            go_offline()
+        # A model that the user has not named is never fetched in silence.
+        download = downloader(error_console(quiet=quiet and model is not None))
+        find = _finder(model, offline=offline, download=download)
+        exhibits = find_exhibits(map(Path, images))
+        opened = [open_case(exhibit, find) for exhibit in exhibits]
+        outcomes = chain(
+            (each for each in opened if isinstance(each, Unchecked)),
+            examine((each for each in opened if isinstance(each, Case)), threads=threads),
+        )
+        told = []
+        for number in range(1, len(exhibits) + 1):
+            with spinner(console, f"Making image {number} of {len(exhibits)} again"):
+                outcome = next(outcomes)
+            told.append(outcome)
+            write_data(to_json_line(outcome) if json else to_line(outcome))
+        note(console, summary(told))
+        if not all(isinstance(outcome, Verdict) and outcome.equal for outcome in told):
+            raise typer.Exit(1)
+
+
+def _finder(
+    model: str | None, *, offline: bool, download: Callable[[DownloadPlan], None]
+) -> Callable[[ImageRecord], ModelSpec]:
+    """Return a function that finds a record's model, each model once, be it in vain."""
+    from sheepgen.catalog import find_model
+    from sheepgen.errors import SheepgenError
+    from sheepgen.recorded_model import recorded_model
+
+    found: dict[tuple[str, str | None, str], ModelSpec | SheepgenError] = {}
+
+    def search(record: ImageRecord) -> ModelSpec | SheepgenError:
+        try:
+            name = recorded_model(record) if model is None else model
+            return find_model(name, offline=offline, download=download)
+        except SheepgenError as error:
+            return error
+
+    def find(record: ImageRecord) -> ModelSpec:
+        environment = record.environment
+        key = record.request.model, environment.model_revision, environment.model_sha256
+        if key not in found:
+            found[key] = search(record)
+        spec = found[key]
+        if isinstance(spec, SheepgenError):
+            raise spec
+        return spec
+
+    return find

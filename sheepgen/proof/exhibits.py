@@ -1,0 +1,92 @@
+"""What is to be proved: images, and those that folders and manifests list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sheepgen.errors import OutputError
+from sheepgen.image_file import IMAGE_FORMATS, find_record
+from sheepgen.proof.pixels import is_step
+from sheepgen.sweep.manifest import MANIFEST_NAME, Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["Exhibit", "find_exhibits"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exhibit:
+    """An image file to be proved.
+
+    Args:
+        path: Of the file.
+        sha256: Of the file's bytes as its manifest has it; None if no manifest was asked.
+    """
+
+    path: Path
+    sha256: str | None = None
+
+
+def find_exhibits(paths: Iterable[Path]) -> tuple[Exhibit, ...]:
+    """Return the images that the paths stand for, each once.
+
+    A folder stands for the images directly in it that carry a record, and for all that its
+    manifest lists; a manifest for what it lists; anything else for itself. So does a folder or
+    manifest without images, for nothing must not pass as proved.
+    """
+    found: dict[Path, Exhibit] = {}
+    for path in paths:
+        try:
+            exhibits = list(_exhibits(path))
+        except OSError:
+            exhibits = []
+        for exhibit in exhibits or [Exhibit(path=path)]:
+            found.setdefault(exhibit.path, exhibit)
+    return tuple(found.values())
+
+
+def _exhibits(path: Path) -> Iterable[Exhibit]:
+    if path.is_dir():
+        return chain(_listed(path), _carrying_records(path))
+    if path.name == MANIFEST_NAME:
+        return _listed(path.parent)
+    return [Exhibit(path=path)]
+
+
+def _listed(folder: Path) -> Iterator[Exhibit]:
+    """Yield the finished images of a folder's manifest; the last line of a key counts."""
+    manifest = Manifest(folder)
+    manifest.refresh()
+    for entry in manifest.entries:
+        match entry:
+            case {"status": "done", "path": str(path), "sha256": str(sha256)}:
+                if _stays_inside(Path(path)):
+                    yield Exhibit(path=folder / path, sha256=sha256)
+            case _:
+                pass
+
+
+def _stays_inside(path: Path) -> bool:
+    """Say whether a path of a manifest's, which may be a stranger's, stays in its folder."""
+    return not path.anchor and ".." not in path.parts
+
+
+def _carrying_records(folder: Path) -> Iterator[Exhibit]:
+    """Yield the images of a folder that carry a record, or one that cannot be read.
+
+    Filmstrips, contact sheets and other programs' images carry none; steps on the way carry the
+    finished image's, and are not it.
+    """
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in IMAGE_FORMATS or not path.is_file():
+            continue
+        try:
+            wanted = find_record(path) is not None and not is_step(path)
+        except OutputError:
+            wanted = True  # damaged: to be told, not passed over
+        if wanted:
+            yield Exhibit(path=path)

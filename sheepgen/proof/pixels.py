@@ -1,0 +1,116 @@
+"""The picture in a file, and how far it is from another."""
+
+from __future__ import annotations
+
+import io
+import math
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageChops
+
+from sheepgen.errors import OutputError
+from sheepgen.image_file import encode_image
+from sheepgen.untrusted_image import UNREADABLE, open_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sheepgen.metadata import ImageRecord
+
+__all__ = ["Picture", "PixelDifference", "as_jpeg", "is_step", "measure", "read_picture"]
+
+_STEP_KEY = "sheepgen-step"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """What a file shows.
+
+    Args:
+        image: Its pixels.
+        is_jpeg: Whether they went through a lossy compression.
+    """
+
+    image: Image.Image
+    is_jpeg: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PixelDifference:
+    """How far two pictures of one size are from each other.
+
+    Args:
+        largest: The greatest difference of two levels, 0 to 255.
+        share: The part of all pixels that differ, 0 to 1.
+        psnr_db: Peak signal-to-noise ratio in decibels; infinite if nothing differs.
+    """
+
+    largest: int
+    share: float
+    psnr_db: float
+
+
+def is_step(path: Path) -> bool:
+    """Say whether a file shows a step on the way and not the finished image.
+
+    Raises:
+        OutputError: If it cannot be read.
+    """
+    with _opened(path) as image:
+        return _STEP_KEY in image.info
+
+
+def read_picture(path: Path) -> Picture:
+    """Decode the one picture in a file.
+
+    Raises:
+        OutputError: If it cannot be read, shows a step on the way, or is an animation.
+    """
+    with _opened(path) as image:
+        if _STEP_KEY in image.info:
+            raise OutputError(
+                f"{path} shows a step on the way, not the finished image.",
+                "Its record is the finished image's.",
+            )
+        if getattr(image, "n_frames", 1) > 1:
+            raise OutputError(f"{path} is an animation.", "Only single pictures can be proved.")
+        image.load()
+        return Picture(image=image.copy(), is_jpeg=image.format == "JPEG")
+
+
+def as_jpeg(image: Image.Image, record: ImageRecord) -> Image.Image:
+    """Return what is left of an image once it is saved as JPEG, as this package saves it."""
+    with Image.open(io.BytesIO(encode_image(image, record, ".jpg"))) as saved:
+        saved.load()
+        return saved.copy()
+
+
+def measure(shown: Image.Image, expected: Image.Image) -> PixelDifference | None:
+    """Compare two pictures, or return None if they differ in size."""
+    if shown.size != expected.size:
+        return None
+    # With alpha, so that a pixel that was made transparent counts as changed.
+    bands = ImageChops.difference(shown.convert("RGBA"), expected.convert("RGBA")).split()
+    levels = reduce(ImageChops.lighter, bands).histogram()
+    pixels = shown.width * shown.height
+    squares = sum(
+        count * level**2 for band in bands for level, count in enumerate(band.histogram())
+    )
+    return PixelDifference(
+        largest=max(level for level, count in enumerate(levels) if count),
+        share=1 - levels[0] / pixels,
+        psnr_db=10 * math.log10(255**2 * 3 * pixels / squares) if squares else math.inf,
+    )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    try:
+        with open_image(path) as image:
+            yield image
+    except UNREADABLE as error:
+        raise OutputError(f"{path} cannot be read as a PNG, JPEG or WebP image.") from error

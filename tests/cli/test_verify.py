@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from sheepgen.events import RunFinished
+from sheepgen.image_file import encode_image
+from sheepgen.pipeline import remake
+from sheepgen.pipeline.loading import load_pipeline
+from sheepgen.pipeline.stream import stream
+from sheepgen.request import GenerationRequest
+from sheepgen.text import printable
+from tests.tiny import save_tiny_model
+
+if TYPE_CHECKING:
+    from sheepgen.metadata import ImageRecord
+    from sheepgen.pipeline.parts import PipelineParts
+    from tests.cli.conftest import Run
+
+
+@pytest.fixture(scope="module")
+def made(tiny_parts: PipelineParts) -> RunFinished:
+    """Return an image of the tiny model, and its record."""
+    request = GenerationRequest(
+        prompt="a red sheep", seed=7, num_inference_steps=2, model=tiny_parts.spec.name
+    )
+    *_, finished = stream(tiny_parts, request)
+    assert isinstance(finished, RunFinished)
+    return finished
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return a list that grows by one with every model that is loaded."""
+    loaded: list[Any] = []
+    load = load_pipeline
+
+    def counted(*arguments: Any, **settings: Any) -> Any:
+        loaded.append(arguments)
+        return load(*arguments, **settings)
+
+    monkeypatch.setattr(remake, "load_pipeline", counted)
+    return loaded
+
+
+def write(name: str, made: RunFinished, record: ImageRecord | None = None) -> None:
+    Path(name).write_bytes(encode_image(made.image, record or made.record, Path(name).suffix))
+
+
+def verdicts(stdout: str) -> dict[str, str]:
+    """Return the verdicts by the names of the files."""
+    lines = [json.loads(line) for line in stdout.splitlines()]
+    return {Path(line["path"]).name: line["verdict"] for line in lines}
+
+
+def test_whatever_was_drawn_is_proved_with_one_load(
+    run: Run, tiny_folder: Path, loads: list[Any]
+) -> None:
+    drawn = ("--model", str(tiny_folder), "--device", "cpu", "--steps", "2")
+    run("sheep", "-s", "3", "-c", "2", "-o", "out/x_{seed}.png", *drawn)
+    run("sheep", "-s", "5", "-n", "red", "-o", "out/x.jpg", "--frames", "none", *drawn)
+    run("sheep", "-s", "6", "--variation-strength", "0.3", "-o", "out/x.webp", *drawn)
+    again = run("rerun", "out/x_3.png", "--scheduler", "euler_a", "--size", "16x24", "-o", "out/")
+    assert again.stdout == "out/sheep_3.png\n"
+    swept = run("sweep", "sheep", "--seeds", "1,2", "-o", "swept/{seed}.png", *drawn)
+    assert swept.exit_code == 0, swept.output
+    result = run("verify", "out", "swept")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines() == [
+        "out/sheep_3.png: equal",
+        "out/x.jpg: equal, as far as a JPEG shows",
+        "out/x.webp: equal",
+        "out/x_3.png: equal",
+        "out/x_4.png: equal",
+        "swept/1.png: equal",
+        "swept/2.png: equal",
+    ]
+    assert "7 images: 7 equal." in result.stderr
+    assert len(loads) == 1
+
+
+def test_what_was_changed_is_found_and_the_rest_goes_on(run: Run, made: RunFinished) -> None:
+    record = made.record
+    write("whole.png", made)
+    write("seed.png", made, replace(record, request=replace(record.request, seed=8)))
+    write("steps.png", made, replace(record, request=replace(record.request, eta=0.5)))
+    batch = replace(record.environment, batch_size=4)
+    write("batch.png", made, replace(record, environment=batch, latents_sha256="0" * 64))
+    threads = replace(record.environment, threads=remake.MAX_THREADS + 1)
+    write("threads.png", made, replace(record, environment=threads, latents_sha256="0" * 64))
+    with Image.open("whole.png") as image:
+        texts = PngInfo()
+        for key in ("parameters", "sheepgen"):
+            texts.add_text(key, image.info[key])
+        image.putpixel((5, 5), (0, 0, 0))
+        image.save("pixel.png", pnginfo=texts)
+    Path("torn.png").write_bytes(Path("whole.png").read_bytes()[:90])
+    (Path("frames")).mkdir()
+    step = encode_image(made.image, record, ".png", texts={"sheepgen-step": "1/2"})
+    Path("frames/step_001.png").write_bytes(step)
+
+    names = ("seed", "steps", "batch", "threads", "pixel", "torn", "frames/step_001", "whole")
+    result = run("verify", *(f"{name}.png" for name in names), "missing.png")
+    assert result.exit_code == 1
+    lines = dict(line.split(": ", maxsplit=1) for line in result.stdout.splitlines())
+    assert lines["whole.png"] == "equal"
+    assert lines["seed.png"].startswith("differs in noise, latents, pixels (by at most ")
+    assert lines["seed.png"].endswith("Cause: the record was edited: its seed, size or noise hash")
+    assert lines["steps.png"].endswith("the record was edited: its request or latents hash")
+    assert lines["batch.png"] == "differs in latents. Cause: batch size (4, here 1)"
+    assert lines["threads.png"] == "differs in latents. Cause: threads (257, here 1)"
+    assert lines["pixel.png"].endswith("Cause: the file was edited")
+    assert "0.10% of them" in lines["pixel.png"]
+    assert "cannot be read" in lines["torn.png"]
+    assert "step on the way" in lines["frames/step_001.png"]
+    assert "There is no image file" in lines["missing.png"]
+    assert "9 images: 1 equal, 5 different, 3 unchecked." in result.stderr
+
+
+def test_a_manifest_is_held_to(run: Run, made: RunFinished) -> None:
+    write("a.png", made)
+    write("b.png", made)
+    sha256 = hashlib.sha256(Path("a.png").read_bytes()).hexdigest()
+    entries = [
+        {"key": name, "status": "done", "path": name, "sha256": digest}
+        for name, digest in (("a.png", sha256), ("b.png", "0" * 64), ("lost.png", sha256))
+    ]
+    Path("manifest.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    expected = {"a.png": "equal", "b.png": "differs", "lost.png": "unchecked"}
+    for place in ("manifest.jsonl", "."):
+        result = run("verify", place, "--json", "-q")
+        assert result.exit_code == 1
+        assert verdicts(result.stdout) == expected
+        assert result.stderr == ""
+
+
+def test_changed_weights_are_named(run: Run, made: RunFinished, tmp_path: Path) -> None:
+    other = save_tiny_model(tmp_path / "other", seed=1)
+    write("x.png", made, replace(made.record, request=replace(made.request, model=str(other))))
+    refused = run("verify", "x.png")
+    assert refused.exit_code == 1
+    assert "has other weights than the image was made with" in refused.stdout
+    assert "--model" in refused.stdout
+    compared = run("verify", "x.png", "--model", str(other), "--threads", "1")
+    assert compared.exit_code == 1
+    assert "differs in latents, pixels" in compared.stdout
+    assert "Cause: model weights (" in compared.stdout
+
+
+def test_a_missing_model_is_looked_for_once(
+    run: Run, made: RunFinished, model_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = replace(made.record, request=replace(made.request, model=str(model_copy)))
+    shutil.rmtree(model_copy)
+    for name in ("a.png", "b.png"):
+        write(name, made, gone)
+    result = run("verify", "a.png", "b.png")
+    assert result.exit_code == 1
+    assert result.stdout.count("a folder that is not here") == 2
+    monkeypatch.setattr(remake, "load_pipeline", fail)
+    write("c.png", made)
+    assert "Unexpected KeyError" in run("verify", "c.png").stdout
+
+
+def fail(*_: object, **__: object) -> NoReturn:
+    raise KeyError("nobody expected")
+
+
+def test_hostile_records_reach_nothing(run: Run, made: RunFinished) -> None:
+    for number, (model, revision) in enumerate(
+        [("/", None), ("//server/share", None), ("org/name", None), ("\x1b[2J/x", "\x1b[2J")]
+    ):
+        environment = replace(made.record.environment, model_revision=revision)
+        request = replace(made.request, model=model)
+        write(f"{number}.png", made, replace(made.record, request=request, environment=environment))
+    result = run("verify", ".", "--offline")
+    assert result.exit_code == 1
+    assert result.stdout.count(": unchecked. ") == 4
+    assert printable(result.output) == result.output
+
+
+def test_an_empty_folder_is_not_proved(run: Run) -> None:
+    Path("empty").mkdir()
+    assert run("verify", "empty").exit_code == 1
+    assert run("verify").exit_code == 2
+    assert run("verify", "empty", "--threads", "0").exit_code == 2

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from sheepgen.errors import ModelError
+from sheepgen.events import RunFinished
+from sheepgen.image_file import encode_image
+from sheepgen.pipeline.stream import stream
+from sheepgen.proof.examination import Case, examine, open_case
+from sheepgen.proof.exhibits import Exhibit
+from sheepgen.proof.verdict import Unchecked, Verdict
+from sheepgen.request import GenerationRequest
+from tests.samples import sample_image, sample_record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sheepgen.metadata import ImageRecord
+    from sheepgen.pipeline.parts import PipelineParts
+
+
+def refuse(_: ImageRecord) -> NoReturn:
+    raise ModelError("Gone.")
+
+
+def test_a_case_needs_a_record_and_a_model(tmp_path: Path, tiny_parts: PipelineParts) -> None:
+    exhibit = Exhibit(path=tmp_path / "x.png")
+    assert isinstance(open_case(exhibit, lambda _: tiny_parts.spec), Unchecked)
+    exhibit.path.write_bytes(encode_image(sample_image(), sample_record(), ".png"))
+    assert open_case(exhibit, lambda _: tiny_parts.spec) == Case(
+        exhibit=exhibit, record=sample_record(), spec=tiny_parts.spec
+    )
+    refused = open_case(exhibit, refuse)
+    assert isinstance(refused, Unchecked)
+    assert refused.error.message == "Gone."
+
+
+def test_images_are_grouped_by_model_and_none_stops_another(
+    tmp_path: Path, tiny_parts: PipelineParts
+) -> None:
+    *_, made = stream(
+        tiny_parts, GenerationRequest(prompt="a red sheep", seed=7, num_inference_steps=1)
+    )
+    assert isinstance(made, RunFinished)
+    path = tmp_path / "x.png"
+    path.write_bytes(encode_image(made.image, made.record, ".png"))
+    nowhere = replace(tiny_parts.spec, folder=tmp_path / "nowhere")
+    whole = Case(exhibit=Exhibit(path=path), record=made.record, spec=tiny_parts.spec)
+    lost = replace(whole, exhibit=Exhibit(path=tmp_path / "lost.png"))
+    without_model = replace(whole, spec=nowhere)
+
+    outcomes = list(examine([whole, without_model, lost, without_model, whole]))
+
+    verdicts = [isinstance(each, Verdict) and each.equal for each in outcomes]
+    assert verdicts == [True, False, True, False, False]
+    assert [each.path.name for each in outcomes] == ["x.png", "lost.png", "x.png", "x.png", "x.png"]
+    assert isinstance(outcomes[3], Unchecked)
+    assert "nowhere" in outcomes[3].error.message
+
+
+@pytest.mark.parametrize("threads", [None, 2])
+def test_threads_may_be_chosen(
+    tmp_path: Path, tiny_parts: PipelineParts, threads: int | None
+) -> None:
+    request = GenerationRequest(prompt="a red sheep", seed=7, num_inference_steps=1)
+    *_, made = stream(tiny_parts, request)
+    assert isinstance(made, RunFinished)
+    path = tmp_path / "x.png"
+    path.write_bytes(encode_image(made.image, made.record, ".png"))
+    case = Case(exhibit=Exhibit(path=path), record=made.record, spec=tiny_parts.spec)
+    (verdict,) = examine([case], threads=threads)
+    assert isinstance(verdict, Verdict)
+    own = made.record.environment.threads
+    assert verdict.environment == ({} if threads in (None, own) else {"threads": (own, threads)})
