@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from sheepgen.cli import batch_options as own
 from sheepgen.cli import options
 from sheepgen.cli.console import cli_errors, error_console, note, write_data
 from sheepgen.cli.sweep_options import FailFastOpt
@@ -25,7 +26,7 @@ __all__ = ["batch", "open_jobs"]
 
 
 def batch(
-    jobs: options.JobsArg = None,
+    jobs: own.JobsArg = None,
     *,
     negative_prompt: options.NegativePromptOpt = "",
     seed: options.SeedOpt = None,
@@ -42,16 +43,16 @@ def batch(
     scheduler: options.SchedulerOpt = None,
     device: options.DeviceOpt = "auto",
     dtype: options.DtypeOpt = "auto",
-    output: options.JobsOutputOpt = None,
+    output: own.JobsOutputOpt = None,
     frames: options.FramesOpt = "none",
     frame_decoder: options.FrameDecoderOpt = "auto",
     overwrite: options.OverwriteOpt = False,
-    resume: options.JobsResumeOpt = False,
+    resume: own.JobsResumeOpt = False,
     fail_fast: FailFastOpt = False,
     strict: options.StrictOpt = False,
     offline: options.OfflineOpt = False,
     dry_run: options.DryRunOpt = False,
-    schema: options.SchemaOpt = False,
+    schema: own.SchemaOpt = False,
     quiet: options.QuietOpt = False,
     verbose: options.VerboseOpt = False,
 ) -> None:

@@ -57,15 +57,6 @@ PromptArg = Annotated[
 ImageArg = Annotated[
     str, typer.Argument(metavar="IMAGE", help="A PNG, JPEG or WebP that says how it was made.")
 ]
-ImagesArg = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="IMAGE",
-        help="Images, folders of them, or the manifest.jsonl of a sweep.",
-        show_default=False,
-    ),
-]
-
 NegativePromptOpt = Annotated[
     str,
     typer.Option(
@@ -259,17 +250,6 @@ JsonOpt = Annotated[
     bool,
     typer.Option("--json", metavar="", help="Print JSON on standard output.", rich_help_panel=RUN),
 ]
-ShowFormatWord = Literal["a1111", "json", "command"]
-ShowFormatOpt = Annotated[
-    ShowFormatWord | None,
-    typer.Option(
-        "--format",
-        metavar="WORD",
-        help="a1111 (the parameters), json or command. Without it, parameters and command.",
-        show_default=False,
-        rich_help_panel=RUN,
-    ),
-]
 QuietOpt = Annotated[
     bool,
     typer.Option("-q", "--quiet", metavar="", help="Say nothing but errors.", rich_help_panel=RUN),
@@ -278,45 +258,5 @@ VerboseOpt = Annotated[
     bool,
     typer.Option(
         "-v", "--verbose", metavar="", help="Show details and tracebacks.", rich_help_panel=RUN
-    ),
-]
-
-JobsArg = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="JOBS",
-        help="A file of JSON lines; - reads them from standard input, as does leaving it out in "
-        "a pipe.",
-        show_default=False,
-    ),
-]
-JobsOutputOpt = Annotated[
-    str | None,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="PATH",
-        help="A folder/, or a template inside one, as for `generate`; {index} is the line's "
-        "number. A job's own output stays inside that folder. Without it, outputs/.",
-        show_default=False,
-        rich_help_panel=SAVED,
-    ),
-]
-JobsResumeOpt = Annotated[
-    bool,
-    typer.Option(
-        "--resume",
-        metavar="",
-        help="Answer for images that the folder has already, instead of drawing them again.",
-        rich_help_panel=RUN,
-    ),
-]
-SchemaOpt = Annotated[
-    bool,
-    typer.Option(
-        "--schema",
-        metavar="",
-        help="Print the JSON Schema of a line, and do nothing else.",
-        rich_help_panel=RUN,
     ),
 ]

@@ -10,15 +10,29 @@ from __future__ import annotations
 import json as json_format
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
 
 from sheepgen.cli.console import cli_errors, error_console, note, write_data
-from sheepgen.cli.options import ImageArg, JsonOpt, ShowFormatOpt, ShowFormatWord, VerboseOpt
+from sheepgen.cli.options import RUN, ImageArg, JsonOpt, VerboseOpt
 
 if TYPE_CHECKING:
     from sheepgen.metadata import ImageRecord
 
 __all__ = ["show"]
+
+ShowFormatWord = Literal["a1111", "json", "command"]
+ShowFormatOpt = Annotated[
+    ShowFormatWord | None,
+    typer.Option(
+        "--format",
+        metavar="WORD",
+        help="a1111 (the parameters), json or command. Without it, parameters and command.",
+        show_default=False,
+        rich_help_panel=RUN,
+    ),
+]
 
 
 def show(

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["verify"]
 
+ImagesArg = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IMAGE",
+        help="Images, folders of them, or the manifest.jsonl of a sweep.",
+        show_default=False,
+    ),
+]
 ThreadsOpt = Annotated[
     int | None,
     typer.Option(
@@ -33,7 +41,7 @@ ThreadsOpt = Annotated[
 
 
 def verify(
-    images: options.ImagesArg,
+    images: ImagesArg,
     *,
     model: NewModelOpt = None,
     threads: ThreadsOpt = None,
