@@ -7,6 +7,7 @@ done with, and their phases are passed over.
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -43,6 +44,7 @@ def adopt_model(folder: Path, workspace: Workspace) -> None:
     )
     average = {"n_averaged": torch.tensor(record["steps"]["unet"])}
     average |= {f"module.{name}": value for name, value in unet.state_dict().items()}
+    shutil.copytree(folder / "tokenizer", workspace.tokenizer)
     _write(workspace, record, "text", encoder=text_encoder.state_dict())
     _write(workspace, record, "vae", vae=vae.state_dict())
     _write(workspace, record, "decoder", decoder=vae.decoder.state_dict())

@@ -63,14 +63,14 @@ class AutoencoderConfig:
     encoder_blocks: tuple[int, ...] = (0, 1, 2, 4)
     latent_channels: int = 8
     steps: int = 10_000
-    decoder_steps: int = 4_500
+    decoder_steps: int = 8_000
     batch_size: int = 4
     crop: int = 64
     learning_rate: float = 1e-3
     latent_noise: float = 0.05
     latent_penalty: float = 1e-3
     preview_width: int = 64
-    preview_steps: int = 1_500
+    preview_steps: int = 4_000
     seed: int = 3
 
 
@@ -88,7 +88,7 @@ class DiffusionConfig:
     layers_per_block: int = 1
     head_dim: int = 32
     norm_groups: int = 16
-    steps: int = 4_000
+    steps: int = 10_000
     first_steps: int = 2_600
     first_batch_size: int = 16
     batch_size: int = 32
@@ -146,6 +146,11 @@ class Workspace:
     def checkpoints(self) -> Path:
         """What a stopped training goes on from."""
         return self.root / "checkpoints"
+
+    @property
+    def tokenizer(self) -> Path:
+        """The tokenizer's folder, beside the checkpoints that were trained with it."""
+        return self.checkpoints / "tokenizer"
 
     @property
     def samples(self) -> Path:

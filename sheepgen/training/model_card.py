@@ -75,8 +75,8 @@ the classifier's own hit rate on real scenes of the same kind.
 
 ## What it cannot do
 
-- Draw every thing on its lists: the table says how often each kind is recognised. What is not has
-  its colours and its place, and no shape yet.
+- Draw every thing on its lists well: the table says how often each kind is recognised. Animals with
+  wool, long legs or small heads are the roughest, above all small and in pairs.
 - Anything outside the lists above: unknown words are pulled to what the text encoder finds near.
 - Fine detail, text, people, faces, photographs. Things look like one drawing each, seen from one
   side or its mirror image.

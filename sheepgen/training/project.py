@@ -23,7 +23,7 @@ from sheepgen.training.text_encoder import (
     build_text_encoder,
     encode_captions,
 )
-from sheepgen.training.tokenizer import build_tokenizer, vocabulary_words
+from sheepgen.training.tokenizer import build_tokenizer, load_tokenizer, vocabulary_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,8 +71,16 @@ class Project:
 
     @cached_property
     def tokenizer(self) -> CLIPTokenizer:
-        """The tokenizer, made anew: it depends on the captions and words only."""
-        return build_tokenizer(self.scenes.captions, self.words, self.config.text)
+        """The tokenizer, learned once and then kept.
+
+        Learning it again gives other numbers to letters that are equally frequent, and with them
+        other meanings: whatever was trained with one tokenizer goes with that one alone.
+        """
+        folder = self.workspace.tokenizer
+        if not folder.exists():
+            tokenizer = build_tokenizer(self.scenes.captions, self.words, self.config.text)
+            tokenizer.save_pretrained(folder)
+        return load_tokenizer(folder)
 
     def text_encoder(self) -> CLIPTextModel:
         """Return the trained text encoder."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sheepgen.training.config import TextConfig
 
-__all__ = ["build_tokenizer", "vocabulary_words"]
+__all__ = ["build_tokenizer", "load_tokenizer", "vocabulary_words"]
 
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
 
@@ -57,3 +57,9 @@ def build_tokenizer(
         merges=[tuple(merge) for merge in learned["merges"]],
         model_max_length=config.max_tokens,
     )
+
+
+def load_tokenizer(folder: Path) -> CLIPTokenizer:
+    """Return the tokenizer that was saved in ``folder``."""
+    tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    return tokenizer

@@ -31,6 +31,7 @@ from sheepgen.training.export import ModelParts, export_model, write_training_re
 from sheepgen.training.history import History
 from sheepgen.training.loop import averaged_weights, trained_weights
 from sheepgen.training.model_card import write_model_card
+from sheepgen.training.project import Project
 from sheepgen.training.samples import draw_sheet, tile
 from sheepgen.training.text_encoder import build_text_encoder
 from sheepgen.training.tokenizer import build_tokenizer
@@ -123,6 +124,8 @@ def test_training_goes_on_from_an_export(folder: Path, model: ModelParts, tmp_pa
     text_encoder = trained_weights(workspace.checkpoints / "text.pt", "encoder")
     for name, value in model.text_encoder.state_dict().items():
         assert torch.equal(text_encoder[name], value), name
+    project = Project(CONFIG, workspace, torch.device("cpu"))
+    assert project.tokenizer.get_vocab() == model.tokenizer.get_vocab()
     assert History(tmp_path / "history.json").read()["unet"] == {
         "steps": 10, "loss": 0.5, "seconds": 60.0,
     }  # fmt: skip
