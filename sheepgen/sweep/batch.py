@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.errors import as_sheepgen_error
 from sheepgen.events import ImageSaved, RunFailed
 from sheepgen.sinks.atomic import make_folder
 from sheepgen.sinks.jsonlines import saved_to_dict
 from sheepgen.sweep.jobs import job_id
-from sheepgen.sweep.manifest import PRODUCTS, failed_entry
+from sheepgen.sweep.manifest import PRODUCTS, error_entry, failed_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -128,7 +127,7 @@ class Batch:
 
     def give_up(self, error: Exception) -> None:
         """Answer the current job's line with what ends the whole batch."""
-        self._answer({"status": "failed", "error": _error(error)})
+        self._answer({"status": "failed", "error": error_entry(error)})
 
     def _answer(self, answer: Mapping[str, Any]) -> None:
         self._tell({"line": self.current.line, "id": self.current.id, **answer})
@@ -145,12 +144,7 @@ class Batch:
 
 def failed_answer(line: int, text: str, error: Exception) -> Answer:
     """Return the answer to a line that could not be planned."""
-    return {"line": line, "id": job_id(text), "status": "failed", "error": _error(error)}
-
-
-def _error(error: Exception) -> dict[str, str]:
-    known = as_sheepgen_error(error)
-    return {"kind": type(error).__name__, "message": known.message, "hint": known.hint}
+    return {"line": line, "id": job_id(text), "status": "failed", "error": error_entry(error)}
 
 
 def _with_paths(entry: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sheepgen.events import RunFailed
 
-__all__ = ["MANIFEST_NAME", "Manifest", "failed_entry"]
+__all__ = ["MANIFEST_NAME", "Manifest", "error_entry", "failed_entry"]
 
 MANIFEST_NAME = "manifest.jsonl"
 PRODUCTS = ("path", "frames", "filmstrip", "animation")
@@ -34,17 +34,18 @@ PRODUCTS = ("path", "frames", "filmstrip", "animation")
 
 def failed_entry(failed: RunFailed) -> dict[str, Any]:
     """Return the line of an image that could not be made, but for its key."""
-    error = as_sheepgen_error(failed.error)
     return {
         "status": "failed",
         "seconds": round(failed.elapsed_s, 3),
-        "error": {
-            "kind": type(failed.error).__name__,
-            "message": error.message,
-            "hint": error.hint,
-        },
+        "error": error_entry(failed.error),
         "request": asdict(failed.request),
     }
+
+
+def error_entry(error: Exception) -> dict[str, str]:
+    """Return what went wrong as a line says it: ``kind``, ``message`` and ``hint``."""
+    known = as_sheepgen_error(error)
+    return {"kind": type(error).__name__, "message": known.message, "hint": known.hint}
 
 
 @dataclass(slots=True)
