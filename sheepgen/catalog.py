@@ -60,6 +60,7 @@ class ModelSpec:
         vae_scale_factor: Pixels a side of one latent.
         max_tokens: Longest prompt in tokens, special tokens included.
         sha256: Of all weights, the same wherever the model lies.
+        weight_bytes: What they take on the disk.
         defaults: See `ModelDefaults`.
     """
 
@@ -69,6 +70,7 @@ class ModelSpec:
     vae_scale_factor: int
     max_tokens: int
     sha256: str
+    weight_bytes: int
     defaults: ModelDefaults
 
 
@@ -99,6 +101,7 @@ def find_model(
         vae_scale_factor=scale,
         max_tokens=_max_tokens(checkpoint),
         sha256=fingerprint(folder, checkpoint.weights),
+        weight_bytes=sum((folder / file).stat().st_size for file in checkpoint.weights),
         defaults=_defaults(name.partition("@")[0], checkpoint, scale),
     )
 

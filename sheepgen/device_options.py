@@ -1,4 +1,4 @@
-"""The words for devices and number formats, checked before torch is imported.
+"""How images are to be computed, in words that are checked before torch is imported.
 
 What they mean on this machine is decided in `sheepgen.pipeline.device`.
 """
@@ -6,11 +6,18 @@ What they mean on this machine is decided in `sheepgen.pipeline.device`.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from sheepgen.errors import UsageError
 from sheepgen.text import excerpt
 
-__all__ = ["DEVICES", "DTYPES", "check_device_options", "refuse_half_on_cpu"]
+__all__ = [
+    "DEVICES",
+    "DTYPES",
+    "DeviceOptions",
+    "check_device_options",
+    "refuse_half_on_cpu",
+]
 
 DEVICES = ("auto", "cuda", "cuda:N", "mps", "xpu", "cpu")
 """Words for a device; N is a card's number."""
@@ -19,6 +26,35 @@ DTYPES = ("auto", "fp32", "bf16", "fp16")
 """Words for a number format."""
 
 _DEVICE = re.compile(r"auto|cuda|cuda:\d{1,3}|mps|xpu|cpu")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceOptions:
+    """What an executor is asked for.
+
+    Args:
+        device: One of `DEVICES`.
+        dtype: One of `DTYPES`.
+        batch_size: How many images go through the U-Net together at most; None for as many as pay
+            on the device.
+
+    Raises:
+        UsageError: If a word is unknown, fp16 is asked for on the CPU, or the batch is empty.
+    """
+
+    device: str = "auto"
+    dtype: str = "auto"
+    batch_size: int | None = 1
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without knowing the machine."""
+        check_device_options(self.device, self.dtype)
+        if self.batch_size is not None and self.batch_size < 1:
+            raise UsageError(f"batch size is {self.batch_size}.", "It is auto, or 1 or more.")
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return f"{self.device} {self.dtype} {self.batch_size or 'auto'}"
 
 
 def check_device_options(device: str, dtype: str) -> None:

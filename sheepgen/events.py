@@ -6,7 +6,8 @@ watches (a bar, a file writer, another process) needs to know nothing of how ima
 For each request, in this order: `RunStarted`, `StepCompleted` once a scheduler step,
 `FrameDecoded` once a wanted frame, then `RunFinished`. `ImageSaved` is added by
 `sheepgen.sinks.files` behind every `RunFinished`. An executor ends a run that goes wrong, wherever
-it stands, with `RunFailed`. Events of several runs may be mixed; ``request`` tells them apart.
+it stands, with `RunFailed`; or it lets the run begin anew, with another `RunStarted`. Events of
+several runs may be mixed; ``request`` tells them apart.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from sheepgen.errors import UsageError
@@ -28,6 +28,11 @@ MAX_SEED = 2**64 - 1
 """Largest seed that ``torch.Generator.manual_seed`` takes."""
 
 _T = TypeVar("_T")
+
+_OF_ONE_IMAGE = frozenset(
+    {"prompt", "negative_prompt", "seed", "variation_seed", "variation_strength"}
+)
+"""Fields in which images may differ that go through the loop together."""
 
 MAX_STEPS = 1000
 MAX_SIDE = 8192
@@ -110,6 +115,14 @@ class GenerationRequest:
         _check_float("eta", self.eta, 0.0, 1.0)
         if self.scheduler is not None:
             object.__setattr__(self, "scheduler", canonical_scheduler_name(self.scheduler))
+
+    def shares_loop_with(self, other: GenerationRequest) -> bool:
+        """Say whether both can go through the loop together: same model, steps, size and so on.
+
+        Both are resolved; they may differ in their words and in their noise.
+        """
+        shared = (field.name for field in fields(self) if field.name not in _OF_ONE_IMAGE)
+        return all(getattr(self, name) == getattr(other, name) for name in shared)
 
     def resolve(self, spec: ModelSpec) -> GenerationRequest:
         """Return the same request with the model's own values for all that was left open.

@@ -10,7 +10,7 @@ from sheepgen.scheduler_table import SCHEDULERS, SchedulerSpec
 from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import torch
     from diffusers import SchedulerMixin
@@ -124,8 +124,16 @@ def build_scheduler(name: str, config: Mapping[str, Any]) -> SchedulerMixin:
     )
 
 
-def step_arguments(name: str, *, eta: float, generator: torch.Generator) -> dict[str, Any]:
-    """Return those of ``eta`` and ``generator`` that the scheduler's ``step`` takes."""
+def step_arguments(
+    name: str, *, eta: float, generators: Sequence[torch.Generator]
+) -> dict[str, Any]:
+    """Return those of ``eta`` and ``generator`` that the scheduler's ``step`` takes.
+
+    Args:
+        name: A short name.
+        eta: Share of fresh noise.
+        generators: One for each image of the batch, so that none depends on its company.
+    """
     spec = SCHEDULERS[name]
-    offered = {"eta": (spec.takes_eta, eta), "generator": (spec.takes_generator, generator)}
+    offered = {"eta": (spec.takes_eta, eta), "generator": (spec.takes_generator, [*generators])}
     return {key: value for key, (taken, value) in offered.items() if taken}

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 from PIL import Image
 
-from sheepgen.events import Event, FrameDecoded, RunFinished, RunStarted, StepCompleted
+from sheepgen.events import (
+    Event,
+    FrameDecoded,
+    ImageSaved,
+    RunFinished,
+    RunStarted,
+    StepCompleted,
+)
 from sheepgen.metadata import Environment, ImageRecord
 from sheepgen.request import MAX_SEED, GenerationRequest
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SIZE = (32, 24)
 
@@ -63,6 +73,24 @@ def sample_record(*, truncated: tuple[str, ...] = (), **fields: Any) -> ImageRec
 
 def sample_image(colour: tuple[int, int, int] = (200, 30, 30)) -> Image.Image:
     return Image.new("RGB", SIZE, colour)
+
+
+def sample_saved(path: Path, request: GenerationRequest | None = None) -> ImageSaved:
+    """Write a file that stands for an image, and return the event of it."""
+    data = f"pixels of {path.name}".encode()
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+    request = request or sample_request()
+    return ImageSaved(
+        request=request,
+        record=replace(sample_record(), request=request),
+        path=path,
+        frames_folder=None,
+        filmstrip=None,
+        animation=None,
+        sha256=hashlib.sha256(data).hexdigest(),
+        elapsed_s=1.23456,
+    )
 
 
 def sample_events(request: GenerationRequest, *, noisy: bool = False) -> Iterator[Event]:

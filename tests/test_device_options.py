@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sheepgen.device_options import check_device_options
+from sheepgen.device_options import DeviceOptions, check_device_options
 from sheepgen.errors import UsageError
 
 
@@ -30,3 +30,12 @@ def test_half_precision_is_not_for_the_cpu() -> None:
     check_device_options("cuda", "fp16")
     with pytest.raises(UsageError, match="50 times slower"):
         check_device_options("cpu", "fp16")
+
+
+def test_options_are_checked_as_they_are_made() -> None:
+    assert str(DeviceOptions()) == "auto auto 1"
+    assert str(DeviceOptions(device="cuda:1", dtype="bf16", batch_size=None)) == "cuda:1 bf16 auto"
+    with pytest.raises(UsageError, match="no device"):
+        DeviceOptions(device="abacus")
+    with pytest.raises(UsageError, match="batch size is 0"):
+        DeviceOptions(batch_size=0)

@@ -29,6 +29,7 @@ def spec(scheduler: str | None = "ddim") -> ModelSpec:
         vae_scale_factor=8,
         max_tokens=77,
         sha256="0" * 64,
+        weight_bytes=0,
         defaults=ModelDefaults(
             num_inference_steps=20, guidance_scale=7.5, scheduler=scheduler, width=512, height=256
         ),

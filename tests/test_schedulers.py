@@ -37,9 +37,9 @@ def test_rows_agree_with_diffusers(name: str) -> None:
 
 def test_step_arguments_are_what_step_takes() -> None:
     generator = torch.Generator()
-    taken = {name: step_arguments(name, eta=0.5, generator=generator) for name in SCHEDULERS}
-    assert taken["ddim"] == {"eta": 0.5, "generator": generator}
-    assert taken["euler_a"] == {"generator": generator}
+    taken = {name: step_arguments(name, eta=0.5, generators=[generator]) for name in SCHEDULERS}
+    assert taken["ddim"] == {"eta": 0.5, "generator": [generator]}
+    assert taken["euler_a"] == {"generator": [generator]}
     assert taken["unipc"] == {}
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import re
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from sheepgen.user_cache import cache_folder, remember
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 __all__ = ["file_sha256", "fingerprint"]
 
@@ -45,8 +45,7 @@ def file_sha256(path: Path) -> str:
             return remembered
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    with contextlib.suppress(OSError):
-        _remember(memory, digest)
+    remember(memory, digest)
     return digest
 
 
@@ -67,18 +66,4 @@ def _memory(path: Path) -> Path:
     status = path.stat()
     state = f"{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}"
     key = hashlib.sha256(state.encode(errors="surrogateescape")).hexdigest()
-    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    # Unlike pathlib's, this one does not fail for a user without a home.
-    return Path(os.path.expanduser(caches), "sheepgen", "sha256", key)  # noqa: PTH111
-
-
-def _remember(memory: Path, digest: str) -> None:
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=memory.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(digest)
-        Path(temporary).replace(memory)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    return cache_folder() / "sha256" / key

@@ -53,6 +53,7 @@ def batch(
     offline: options.OfflineOpt = False,
     dry_run: options.DryRunOpt = False,
     schema: own.SchemaOpt = False,
+    progress_json: options.ProgressJsonOpt = False,
     quiet: options.QuietOpt = False,
     verbose: options.VerboseOpt = False,
 ) -> None:
@@ -73,7 +74,7 @@ def batch(
         if schema:
             write_data(json.dumps(job_schema(), indent=2))
             return
-        console = error_console(quiet=quiet)
+        console = error_console(quiet=quiet or progress_json)
         width, height = read_size(size, width, height)
         defaults = {
             "negative_prompt": negative_prompt,
@@ -120,6 +121,7 @@ def batch(
                 layout,
                 device=device,
                 frames=wanted if layout.frames.needed else None,
+                progress_json=progress_json,
                 resume=resume,
                 fail_fast=fail_fast,
                 console=console,

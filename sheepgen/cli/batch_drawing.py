@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from contextlib import closing
 from dataclasses import asdict
@@ -13,10 +14,12 @@ from sheepgen.cli.console import note, write_data
 from sheepgen.cli.drawing import local_executor
 from sheepgen.cli.dry_run import WouldDownloadError
 from sheepgen.cli.interrupt import taken_at_once
+from sheepgen.device_options import DeviceOptions
 from sheepgen.errors import OutputError, SheepgenError
 from sheepgen.events import ImageSaved, RunFailed
 from sheepgen.sinks.files import free_target, save_images
 from sheepgen.sinks.progress import show_progress
+from sheepgen.sinks.progress_lines import write_progress
 from sheepgen.sweep.batch import Batch, failed_answer
 from sheepgen.sweep.jobs import job_id
 from sheepgen.sweep.ledger import Ledger
@@ -41,6 +44,7 @@ def draw_jobs(
     *,
     device: str,
     frames: FrameOptions | None,
+    progress_json: bool,
     resume: bool,
     fail_fast: bool,
     console: Console,
@@ -53,6 +57,7 @@ def draw_jobs(
         layout: What is saved of each image.
         device: As asked for.
         frames: Which frames are drawn on the way.
+        progress_json: Whether progress is JSON lines instead of a bar.
         resume: Whether images that are there already are answered for.
         fail_fast: Whether the first job that fails is the last.
         console: For the bar and notes.
@@ -74,22 +79,26 @@ def draw_jobs(
         while not (fail_fast and answers["failed"]) and (line := next(lines, None)):
             yield line
 
-    drawing = local_executor(
-        planner.specs, device=device, dtype=planner.dtype, frames=frames, console=console
-    )
+    options = DeviceOptions(device=device, dtype=planner.dtype)
+    drawing = local_executor(planner.specs, options, frames=frames, console=console)
     with Ledger(planner.template.home) as ledger, drawing as executor:
         batch = Batch(
             ledger, resume=resume, tell=tell, note=partial(note, console), wait=executor.wait
         )
         requests = taken_at_once(batch.requests(wanted_lines(), planner.plan), executor.flag)
-        with closing(executor.run(requests)) as running:
+        with closing(executor.run([request] for request in requests)) as running:
             saved = save_images(running, layout, lambda _: batch.current.target)
-            shown = show_progress(
-                saved,
-                console,
-                images=None,
-                name=lambda request: f"Line {batch.current.line}, seed {request.seed}",
-            )
+            if progress_json:
+                shown = write_progress(
+                    saved, sys.stderr, call=lambda _: {"line": batch.current.line}
+                )
+            else:
+                shown = show_progress(
+                    saved,
+                    console,
+                    images=None,
+                    name=lambda request: f"Line {batch.current.line}, seed {request.seed}",
+                )
             with closing(shown):
                 try:
                     for event in shown:

@@ -7,6 +7,7 @@ for they take the streams as they are at that moment.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from contextlib import contextmanager
@@ -64,11 +65,16 @@ def cli_errors(*, verbose: bool = False) -> Iterator[None]:
     """Turn what goes wrong into a message on standard error and an exit code.
 
     Args:
-        verbose: Let errors nobody expected keep their traceback.
+        verbose: Let errors nobody expected keep their traceback, and tell what is logged: the
+            tracebacks of those that stop but one image.
 
     Raises:
         typer.Exit: With the error's own code; 130 for Ctrl-C, 1 for anything unexpected.
     """
+    logger, handler = logging.getLogger("sheepgen"), _Notes()
+    if verbose:
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)
     try:
         yield
     except BrokenPipeError as error:
@@ -85,6 +91,16 @@ def cli_errors(*, verbose: bool = False) -> Iterator[None]:
         if verbose:
             raise
         raise _exit(as_sheepgen_error(error)) from error
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Notes(logging.Handler):
+    """Tells what is logged as notes, without obeying anything in it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for line in self.format(record).splitlines():
+            note(error_console(), line)
 
 
 def _exit(error: SheepgenError) -> typer.Exit:

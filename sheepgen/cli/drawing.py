@@ -1,15 +1,18 @@
-"""What the drawing commands share: an executor that Ctrl-C stops, and telling what it has made."""
+"""What the drawing commands share: an executor that Ctrl-C stops, and telling what it makes."""
 
 from __future__ import annotations
 
+import sys
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from sheepgen.cli.console import note, write_data
 from sheepgen.cli.interrupt import StoppableExecutor, stop_flag
 from sheepgen.events import ImageSaved, RunFailed
+from sheepgen.past_runs import PastRun, remember_run
 from sheepgen.sinks.jsonlines import to_json_line
 from sheepgen.sinks.progress import show_progress, spinner
+from sheepgen.sinks.progress_lines import write_progress
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -17,18 +20,18 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sheepgen.catalog import ModelSpec
+    from sheepgen.device_options import DeviceOptions
     from sheepgen.events import Event
     from sheepgen.frame_options import FrameOptions
 
-__all__ = ["local_executor", "tell_images"]
+__all__ = ["local_executor", "remember_runs", "tell_images"]
 
 
 @contextmanager
 def local_executor(
     specs: Mapping[str, ModelSpec],
+    options: DeviceOptions,
     *,
-    device: str,
-    dtype: str,
     frames: FrameOptions | None,
     console: Console,
 ) -> Iterator[StoppableExecutor]:
@@ -42,7 +45,7 @@ def local_executor(
     with spinner(console, f"Loading {first}"):
         from sheepgen.sweep.local import LocalExecutor
 
-        executor = LocalExecutor(specs, device=device, dtype=dtype, frames=frames)
+        executor = LocalExecutor(specs, options=options, frames=frames)
         executor.load(first)
 
     def say_stopping() -> None:
@@ -52,8 +55,37 @@ def local_executor(
         yield StoppableExecutor(executor, flag)
 
 
+def remember_runs(
+    events: Generator[Event], specs: Mapping[str, ModelSpec], options: DeviceOptions
+) -> Generator[Event]:
+    """Pass events on, and remember for the next time's estimate what each image took."""
+    from sheepgen.pipeline.device import peak_memory, resolve_device
+
+    with closing(events):
+        for event in events:
+            if isinstance(event, ImageSaved):
+                made = event.record.environment
+                share = event.elapsed_s / made.batch_size
+                remember_run(
+                    event.request,
+                    PastRun(
+                        seconds_per_step=round(share / (event.request.num_inference_steps or 1), 5),
+                        peak_bytes=peak_memory(resolve_device(made.device)),
+                    ),
+                    model_sha256=specs[event.request.model].sha256,
+                    options=options,
+                )
+            yield event
+
+
 def tell_images(
-    events: Generator[Event], console: Console, *, images: int, json: bool, keep_going: bool
+    events: Generator[Event],
+    console: Console,
+    *,
+    images: int,
+    json: bool,
+    progress_json: bool,
+    keep_going: bool,
 ) -> int:
     """Show how images come along; each finished one is one line on standard output.
 
@@ -61,7 +93,8 @@ def tell_images(
         events: With an `ImageSaved` behind every `RunFinished`.
         console: For the bar and notes.
         images: How many there will be.
-        json: Whether the line is JSON instead of the image's path.
+        json: Whether the line is JSON instead of the image's path; failed ones have one then, too.
+        progress_json: Whether progress is JSON lines instead of a bar.
         keep_going: Whether a failed image is counted instead of raised.
 
     Returns:
@@ -73,15 +106,20 @@ def tell_images(
     failed = 0
     if not keep_going:
         events = _until_failure(events)
-    with closing(events), closing(show_progress(events, console, images=images)) as shown:
+    showing = (
+        write_progress(events, sys.stderr)
+        if progress_json
+        else show_progress(events, console, images=images)
+    )
+    with closing(events), closing(showing) as shown:
         for event in shown:
-            match event:
-                case ImageSaved():
-                    write_data(to_json_line(event) if json else str(event.path))
-                case RunFailed():
-                    failed += 1
-                case _:
-                    pass
+            if not isinstance(event, ImageSaved | RunFailed):
+                continue
+            failed += isinstance(event, RunFailed)
+            if json:
+                write_data(to_json_line(event))
+            elif isinstance(event, ImageSaved):
+                write_data(str(event.path))
     return failed
 
 

@@ -1,8 +1,9 @@
 """``--dry-run``: the whole plan of a run, told instead of carried out.
 
 What is told is data and goes to standard output. With ``--json`` it is one object: ``model``
-(its ``download`` is null where it is in place), ``prompt``, ``negative_prompt`` and
-``images``, each with its ``path``, the path it ``wanted`` if that is taken, and its ``request``.
+(its ``download`` is null where it is in place), ``prompt``, ``negative_prompt``, ``estimate`` (as
+`sheepgen.cli.estimate.Estimate` has it) and ``images``, each with its ``path``, the path it
+``wanted`` if that is taken, and its ``request``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.cli.console import write_data
+from sheepgen.cli.estimate import estimate
 from sheepgen.sinks.files import free_target
 from sheepgen.text import byte_size, excerpt
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from sheepgen.cli.plan import RunPlan
+    from sheepgen.device_options import DeviceOptions
     from sheepgen.hub import DownloadPlan
     from sheepgen.request import GenerationRequest
     from sheepgen.sinks.naming import Target
@@ -57,13 +60,15 @@ def tell_download(plan: DownloadPlan, *, json: bool) -> None:
     _tell("into", f"{plan.folder}, {byte_size(plan.free_bytes)} free")
 
 
-def tell_plan(plan: RunPlan, *, json: bool) -> None:
+def tell_plan(plan: RunPlan, options: DeviceOptions, *, json: bool) -> None:
     """Tell what would be drawn, by what, and into which files."""
     spec, first = plan.spec, plan.requests[0]
     images = [
         _image(request, target, overwrite=plan.layout.overwrite)
         for request, target in plan.targets.items()
     ]
+    specs, frames = {spec.name: spec}, plan.layout.frames
+    taking = estimate(plan.requests, specs, frames, plan.layout.template.home, options)
     if json:
         model: dict[str, Any] = {
             "name": spec.name,
@@ -72,7 +77,8 @@ def tell_plan(plan: RunPlan, *, json: bool) -> None:
             "download": None,
         }
         prompts = {name.replace(" ", "_"): asdict(length) for name, length in plan.prompts.items()}
-        write_data(json_format.dumps({"model": model, **prompts, "images": images}))
+        whole = {"model": model, **prompts, "estimate": asdict(taking), "images": images}
+        write_data(json_format.dumps(whole))
         return
     _tell("model", f"{spec.name}, in place")
     for name, length in plan.prompts.items():
@@ -81,6 +87,9 @@ def tell_plan(plan: RunPlan, *, json: bool) -> None:
     _tell("size", f"{first.width}x{first.height}")
     _tell("steps", f"{first.num_inference_steps} of {first.scheduler}")
     _tell("guidance", f"{first.guidance_scale:g}")
+    _tell("time", taking.time)
+    _tell("disk", taking.disk)
+    _tell("memory", taking.memory)
     for image in images:
         counted = f" ({image['wanted']} is taken)" if image["path"] != image["wanted"] else ""
         _tell(f"seed {image['request']['seed']}", f"{image['path']}{counted}")

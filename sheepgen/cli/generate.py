@@ -32,6 +32,7 @@ def generate(
     scheduler: options.SchedulerOpt = None,
     device: options.DeviceOpt = "auto",
     dtype: options.DtypeOpt = "auto",
+    batch_size: options.BatchSizeOpt = "1",
     output: options.OutputOpt = None,
     frames: options.FramesOpt = "steps",
     frame_decoder: options.FrameDecoderOpt = "auto",
@@ -40,16 +41,18 @@ def generate(
     offline: options.OfflineOpt = False,
     dry_run: options.DryRunOpt = False,
     json: options.JsonOpt = False,
+    progress_json: options.ProgressJsonOpt = False,
     quiet: options.QuietOpt = False,
     verbose: options.VerboseOpt = False,
 ) -> None:
     """Draw what PROMPT says: one image, or several with seeds that count up."""
     with cli_errors(verbose=verbose):
         from sheepgen.cli.download import downloader
-        from sheepgen.cli.inputs import read_prompt, read_size
+        from sheepgen.cli.inputs import read_batch_size, read_prompt, read_size
         from sheepgen.cli.run import RunOptions, carry_out
+        from sheepgen.device_options import DeviceOptions
 
-        console = error_console(quiet=quiet)
+        console = error_console(quiet=quiet or progress_json)
         width, height = read_size(size, width, height)
         drawn = variation_strength > 0 and variation_seed is None
         request = GenerationRequest(
@@ -75,8 +78,9 @@ def generate(
             request,
             RunOptions(
                 count=count,
-                device=device,
-                dtype=dtype,
+                computing=DeviceOptions(
+                    device=device, dtype=dtype, batch_size=read_batch_size(batch_size)
+                ),
                 output=output,
                 frames=frames,
                 frame_decoder=frame_decoder,
@@ -85,6 +89,7 @@ def generate(
                 offline=offline,
                 dry_run=dry_run,
                 json=json,
+                progress_json=progress_json,
                 verbose=verbose,
             ),
             console,

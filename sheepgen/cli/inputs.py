@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["read_layout", "read_prompt", "read_prompts", "read_size"]
+__all__ = ["read_batch_size", "read_layout", "read_prompt", "read_prompts", "read_size"]
 
 _SIZE = re.compile(r"(\d{1,6})[xX](\d{1,6})", re.ASCII)
+_COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
 _MAX_BYTES = 4 * MAX_PROMPT_CHARACTERS + 1
 
 
@@ -87,6 +88,19 @@ def read_size(
     if match is None:
         raise UsageError(f"{excerpt(size)} is no size.", "Write --size 512x768: width first.")
     return int(match[1]), int(match[2])
+
+
+def read_batch_size(text: str) -> int | None:
+    """Return how many images are made together, None for ``auto``.
+
+    Raises:
+        UsageError: If it is no number.
+    """
+    if text == "auto":
+        return None
+    if not _COUNT.fullmatch(text):
+        raise UsageError(f"{excerpt(text)} is no batch size.", "It is auto, or 1 or more.")
+    return int(text)
 
 
 def read_layout(output: str | None, *, frames: str, several: bool, overwrite: bool) -> OutputLayout:

@@ -12,7 +12,7 @@ from sheepgen.errors import Interrupted
 from sheepgen.events import RunStarted, StepCompleted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from types import FrameType
 
     from sheepgen.events import Event
@@ -93,9 +93,13 @@ class StoppableExecutor:
     executor: Executor
     flag: Flag
 
-    def run(self, requests: Iterable[GenerationRequest]) -> Generator[Event]:
+    def batch_size(self, request: GenerationRequest) -> int:
+        """Return how many such requests are best made together."""
+        return self.executor.batch_size(request)
+
+    def run(self, batches: Iterable[Sequence[GenerationRequest]]) -> Generator[Event]:
         """Make images until the flag is set."""
-        return until_stopped(self.executor.run(requests), self.flag)
+        return until_stopped(self.executor.run(batches), self.flag)
 
     def wait(self) -> None:
         """Let a moment pass.

@@ -189,6 +189,16 @@ DtypeOpt = Annotated[
     typer.Option(metavar="WORD", help="auto, fp32, bf16 or fp16.", rich_help_panel=DRAWER),
 ]
 
+BatchSizeOpt = Annotated[
+    str,
+    typer.Option(
+        metavar="N",
+        help="How many images are made together: faster, and other in the last bits than one "
+        "made alone. auto: as many as pay.",
+        rich_help_panel=DRAWER,
+    ),
+]
+
 OutputOpt = Annotated[
     str | None,
     typer.Option(
@@ -249,6 +259,15 @@ DryRunOpt = Annotated[
 JsonOpt = Annotated[
     bool,
     typer.Option("--json", metavar="", help="Print JSON on standard output.", rich_help_panel=RUN),
+]
+ProgressJsonOpt = Annotated[
+    bool,
+    typer.Option(
+        "--progress-json",
+        metavar="",
+        help="A JSON line a step on standard error, instead of a bar.",
+        rich_help_panel=RUN,
+    ),
 ]
 QuietOpt = Annotated[
     bool,

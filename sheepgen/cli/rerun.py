@@ -48,6 +48,7 @@ def rerun(
     scheduler: options.SchedulerOpt = None,
     device: options.DeviceOpt = "auto",
     dtype: new.NewDtypeOpt = None,
+    batch_size: options.BatchSizeOpt = "1",
     output: options.OutputOpt = None,
     frames: options.FramesOpt = "steps",
     frame_decoder: options.FrameDecoderOpt = "auto",
@@ -56,16 +57,18 @@ def rerun(
     offline: options.OfflineOpt = False,
     dry_run: options.DryRunOpt = False,
     json: options.JsonOpt = False,
+    progress_json: options.ProgressJsonOpt = False,
     quiet: options.QuietOpt = False,
     verbose: options.VerboseOpt = False,
 ) -> None:
     """Make IMAGE again; options say what to change, and all else is as it was."""
     with cli_errors(verbose=verbose):
         from sheepgen.cli.download import downloader
-        from sheepgen.cli.inputs import read_prompt, read_size
+        from sheepgen.cli.inputs import read_batch_size, read_prompt, read_size
         from sheepgen.cli.run import RunOptions, carry_out
+        from sheepgen.device_options import DeviceOptions
 
-        console = error_console(quiet=quiet)
+        console = error_console(quiet=quiet or progress_json)
         width, height = read_size(size, width, height)
         recorded, environment = _read(Path(image), model, console)
         drawn = (
@@ -102,8 +105,11 @@ def rerun(
             replace(recorded, **given),  # type: ignore[arg-type]
             RunOptions(
                 count=count,
-                device=device,
-                dtype=dtype or (environment.dtype if environment else "auto"),
+                computing=DeviceOptions(
+                    device=device,
+                    dtype=dtype or (environment.dtype if environment else "auto"),
+                    batch_size=read_batch_size(batch_size),
+                ),
                 output=output,
                 frames=frames,
                 frame_decoder=frame_decoder,
@@ -112,6 +118,7 @@ def rerun(
                 offline=offline,
                 dry_run=dry_run,
                 json=json,
+                progress_json=progress_json,
                 verbose=verbose,
             ),
             console,

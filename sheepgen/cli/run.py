@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from sheepgen.cli import dry_run as dry
 from sheepgen.cli import plan as planning
 from sheepgen.cli.console import note
-from sheepgen.cli.drawing import local_executor, tell_images
+from sheepgen.cli.drawing import local_executor, remember_runs, tell_images
 from sheepgen.cli.inputs import read_layout
-from sheepgen.device_options import check_device_options
 from sheepgen.frame_options import FrameDecoder, FrameOptions
 from sheepgen.hub import go_offline
 from sheepgen.image_file import check_format
 from sheepgen.sinks.atomic import make_folder
 from sheepgen.sinks.files import save_images
+from sheepgen.sweep.batching import in_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sheepgen.cli.plan import RunPlan
+    from sheepgen.device_options import DeviceOptions
     from sheepgen.hub import DownloadPlan
     from sheepgen.request import GenerationRequest
 
@@ -34,8 +35,7 @@ class RunOptions:
     """What was typed about a run besides what is to be drawn, as `sheepgen.cli.options` has it."""
 
     count: int
-    device: str
-    dtype: str
+    computing: DeviceOptions
     output: str | None
     frames: str
     frame_decoder: FrameDecoder
@@ -44,6 +44,7 @@ class RunOptions:
     offline: bool
     dry_run: bool
     json: bool
+    progress_json: bool
     verbose: bool
 
 
@@ -74,7 +75,6 @@ def carry_out(
         overwrite=options.overwrite,
     )
     check_format(layout.template.suffix, request)
-    check_device_options(options.device, options.dtype)
     if options.offline:
         go_offline()
     try:
@@ -82,7 +82,7 @@ def carry_out(
             request,
             layout,
             count=options.count,
-            dtype=options.dtype,
+            dtype=options.computing.dtype,
             strict=options.strict,
             offline=options.offline,
             download=dry.refuse_download if options.dry_run else download,
@@ -94,20 +94,28 @@ def carry_out(
     if options.verbose:
         note(console, f"Model {plan.spec.name} in {plan.spec.folder}, sha256 {plan.spec.sha256}.")
     if options.dry_run:
-        dry.tell_plan(plan, json=options.json)
+        dry.tell_plan(plan, options.computing, json=options.json)
         return
     for remark in remarks(plan):
         note(console, remark)
     wanted = FrameOptions(noisy=layout.frames.noisy, decoder=options.frame_decoder)
     for folder in plan.folders:
         make_folder(folder)
+    specs = {plan.spec.name: plan.spec}
     drawing = local_executor(
-        {plan.spec.name: plan.spec},
-        device=options.device,
-        dtype=options.dtype,
+        specs,
+        options.computing,
         frames=wanted if layout.frames.needed else None,
         console=console,
     )
     with drawing as executor:
-        saved = save_images(executor.run(plan.requests), layout, plan.targets.__getitem__)
-        tell_images(saved, console, images=options.count, json=options.json, keep_going=False)
+        made = executor.run(in_batches(plan.requests, executor.batch_size))
+        saved = save_images(made, layout, plan.targets.__getitem__)
+        tell_images(
+            remember_runs(saved, specs, options.computing),
+            console,
+            images=options.count,
+            json=options.json,
+            progress_json=options.progress_json,
+            keep_going=False,
+        )

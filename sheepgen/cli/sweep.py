@@ -41,6 +41,7 @@ def sweep(
     scheduler: several.SchedulersOpt = None,
     device: options.DeviceOpt = "auto",
     dtype: options.DtypeOpt = "auto",
+    batch_size: options.BatchSizeOpt = "1",
     output: several.SweepOutputOpt = None,
     frames: options.FramesOpt = "none",
     frame_decoder: options.FrameDecoderOpt = "auto",
@@ -52,6 +53,7 @@ def sweep(
     offline: options.OfflineOpt = False,
     dry_run: options.DryRunOpt = False,
     json: options.JsonOpt = False,
+    progress_json: options.ProgressJsonOpt = False,
     quiet: options.QuietOpt = False,
     verbose: options.VerboseOpt = False,
 ) -> None:
@@ -59,11 +61,11 @@ def sweep(
     with cli_errors(verbose=verbose):
         from sheepgen.cli import dry_run as dry
         from sheepgen.cli.download import downloader
-        from sheepgen.cli.inputs import read_prompts
+        from sheepgen.cli.inputs import read_batch_size, read_prompts
         from sheepgen.cli.sweep_drawing import draw_sheets, draw_sweep
         from sheepgen.cli.sweep_plan import prepare_sweep
         from sheepgen.cli.sweep_report import summarise, tell_sweep
-        from sheepgen.device_options import check_device_options
+        from sheepgen.device_options import DeviceOptions
         from sheepgen.frame_options import FrameOptions
         from sheepgen.hub import go_offline
         from sheepgen.sinks.files import FRAME_CHOICES, OutputLayout
@@ -71,8 +73,10 @@ def sweep(
         from sheepgen.sweep.prompts import expand_alternatives
         from sheepgen.sweep.values import parse_integers, parse_numbers, parse_sizes, parse_words
 
-        console = error_console(quiet=quiet)
-        check_device_options(device, dtype)
+        console = error_console(quiet=quiet or progress_json)
+        computing = DeviceOptions(
+            device=device, dtype=dtype, batch_size=read_batch_size(batch_size)
+        )
         prompts = read_prompts(prompt, prompts_file, replace or [])
         name = slug(prompt or prompts[0], empty="image")
         default = f"outputs/{name}_sweep/{{prompt}}_{{seed}}_{{key}}.png"
@@ -106,11 +110,10 @@ def sweep(
         except dry.WouldDownloadError as answer:
             dry.tell_download(answer.plan, json=json)
             return
-        place = f"{device} {dtype}"
         if dry_run:
-            tell_sweep(run, device=place, json=json)
+            tell_sweep(run, computing, json=json)
             return
-        for line in summarise(run, device=place):
+        for line in summarise(run, computing):
             note(console, line)
         failed = 0
         if run.missing:
@@ -118,11 +121,11 @@ def sweep(
             wanted = FrameOptions(noisy=layout.frames.noisy, decoder=frame_decoder)
             failed = draw_sweep(
                 run,
-                device=device,
-                dtype=dtype,
+                computing,
                 frames=wanted if layout.frames.needed else None,
                 console=console,
                 json=json,
+                progress_json=progress_json,
                 keep_going=not fail_fast,
             )
         else:

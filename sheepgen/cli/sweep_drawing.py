@@ -5,10 +5,8 @@ from __future__ import annotations
 import json as json_format
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.cli.drawing import local_executor, tell_images
+from sheepgen.cli.drawing import local_executor, remember_runs, tell_images
 from sheepgen.cli.sweep_plan import PLAN_NAME
-from sheepgen.events import ImageSaved
-from sheepgen.pace import remember_pace
 from sheepgen.sinks.atomic import (
     make_folder,
     output_errors,
@@ -23,13 +21,13 @@ from sheepgen.sweep.manifest import Manifest
 from sheepgen.sweep.plan import describe_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from rich.console import Console
 
     from sheepgen.cli.sweep_plan import SweepRun
-    from sheepgen.events import Event
+    from sheepgen.device_options import DeviceOptions
     from sheepgen.frame_options import FrameOptions
     from sheepgen.sweep.plan import Cell
 
@@ -38,12 +36,12 @@ __all__ = ["draw_sheets", "draw_sweep"]
 
 def draw_sweep(
     run: SweepRun,
+    options: DeviceOptions,
     *,
-    device: str,
-    dtype: str,
     frames: FrameOptions | None,
     console: Console,
     json: bool,
+    progress_json: bool,
     keep_going: bool,
 ) -> int:
     """Draw what is missing; each finished image is one line on standard output.
@@ -62,8 +60,7 @@ def draw_sweep(
         models = dict.fromkeys(request.model for request in run.missing)
         drawing = local_executor(
             {name: run.specs[name] for name in models},
-            device=device,
-            dtype=dtype,
+            options,
             frames=frames,
             console=console,
         )
@@ -76,9 +73,13 @@ def draw_sweep(
                 run.targets.__getitem__,
                 wait=executor.wait,
             )
-            events = _pace_noted(events, run, f"{device} {dtype}")
             return tell_images(
-                events, console, images=len(run.missing), json=json, keep_going=keep_going
+                remember_runs(events, run.specs, options),
+                console,
+                images=len(run.missing),
+                json=json,
+                progress_json=progress_json,
+                keep_going=keep_going,
             )
 
 
@@ -114,15 +115,3 @@ def _write_plan(run: SweepRun) -> None:
     with output_errors(run.folder), staging_folder(run.folder) as staging:
         write_synced(staging / PLAN_NAME, data)
         (staging / PLAN_NAME).replace(path)
-
-
-def _pace_noted(events: Generator[Event], run: SweepRun, device: str) -> Generator[Event]:
-    for event in events:
-        if isinstance(event, ImageSaved):
-            remember_pace(
-                event.request,
-                model_sha256=run.specs[event.request.model].sha256,
-                device=device,
-                seconds_per_step=event.elapsed_s / (event.request.num_inference_steps or 1),
-            )
-        yield event

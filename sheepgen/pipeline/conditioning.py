@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
@@ -21,13 +23,14 @@ __all__ = [
     "PromptEmbeds",
     "count_tokens",
     "encode_prompt",
+    "join_embeds",
     "truncated_words",
 ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PromptEmbeds:
-    """Encoded prompts, each (1, max_tokens, hidden_size); without guidance there is but one."""
+    """Encoded prompts, each (batch, max_tokens, hidden_size); without guidance there is but one."""
 
     prompt_embeds: Tensor
     negative_prompt_embeds: Tensor | None
@@ -72,6 +75,17 @@ def encode_prompt(parts: PipelineParts, prompt: str, negative_prompt: str | None
     return PromptEmbeds(
         prompt_embeds=_encode(parts, prompt),
         negative_prompt_embeds=None if negative_prompt is None else _encode(parts, negative_prompt),
+    )
+
+
+def join_embeds(embeds: Sequence[PromptEmbeds]) -> PromptEmbeds:
+    """Put the prompts of several images into one batch; all are guided, or none is."""
+    negatives = [
+        each.negative_prompt_embeds for each in embeds if each.negative_prompt_embeds is not None
+    ]
+    return PromptEmbeds(
+        prompt_embeds=torch.cat([each.prompt_embeds for each in embeds]),
+        negative_prompt_embeds=torch.cat(negatives) if negatives else None,
     )
 
 

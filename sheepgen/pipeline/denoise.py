@@ -6,7 +6,7 @@ float32 and batch 1 the latents are those of diffusers' ``StableDiffusionPipelin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -28,7 +28,7 @@ __all__ = ["DenoiseStep", "denoise"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DenoiseStep:
-    """One step, just taken. All tensors are (1, channels, height, width).
+    """One step, just taken. All tensors are (batch, channels, height, width).
 
     Args:
         index: Counts from 0.
@@ -43,6 +43,16 @@ class DenoiseStep:
     model_input: Tensor
     pred_original_sample: Tensor
     latents: Tensor
+
+    def of_image(self, number: int) -> DenoiseStep:
+        """Return what the step was to one image of the batch, (1, channels, height, width)."""
+        own = slice(number, number + 1)
+        return replace(
+            self,
+            model_input=self.model_input[own],
+            pred_original_sample=self.pred_original_sample[own],
+            latents=self.latents[own],
+        )
 
 
 # A decorator and no `with`: it restores the caller's mode at every yield.
@@ -63,7 +73,7 @@ def denoise(
         unet: The model's.
         scheduler: A fresh one with its timesteps set.
         embeds: With a negative prompt if `sheepgen.pipeline.guidance.is_guided`.
-        latents: From `sheepgen.pipeline.latents.prepare_latents`.
+        latents: From `sheepgen.pipeline.latents.prepare_latents`, as many as there are prompts.
         guidance_scale: In diffusers' convention, where 1 is off.
         guidance_rescale: 0 to 1, with guidance only.
         step_arguments: From `sheepgen.schedulers.step_arguments`.

@@ -7,12 +7,20 @@ same pixels is kept in fp32, and the convolutions of small models gain little fr
 
 from __future__ import annotations
 
+import sys
+
 import torch
 
 from sheepgen.device_options import check_device_options, refuse_half_on_cpu
 from sheepgen.errors import UsageError
 
-__all__ = ["available_devices", "resolve_device", "resolve_dtype"]
+__all__ = [
+    "available_devices",
+    "peak_memory",
+    "ran_out_of_memory",
+    "resolve_device",
+    "resolve_dtype",
+]
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
@@ -66,6 +74,26 @@ def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
             return torch.bfloat16
         case _:
             return torch.float32
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """Return the most bytes that this process has had in use so far, where that can be known.
+
+    On a CUDA card it is the card's memory, on the CPU all of the process's.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if device.type != "cpu" or sys.platform == "win32":
+        return None
+    import resource  # which Windows does not have
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def ran_out_of_memory(error: Exception) -> bool:
+    """Say whether an error means that an accelerator's memory is too small for what was tried."""
+    return isinstance(error, torch.OutOfMemoryError)
 
 
 def _has_fast_bf16(device: torch.device) -> bool:

@@ -26,8 +26,13 @@ def dtype_name(dtype: torch.dtype) -> str:
     return _DTYPE_NAMES[dtype]
 
 
-def describe_environment(parts: PipelineParts) -> Environment:
-    """Return versions, device and number format; no times, host names or paths."""
+def describe_environment(parts: PipelineParts, *, batch_size: int = 1) -> Environment:
+    """Return versions, device and number format; no times, host names or paths.
+
+    Args:
+        parts: The model.
+        batch_size: Images that went through the U-Net together.
+    """
     return Environment(
         sheepgen=sheepgen.__version__,
         recipe=RECIPE,
@@ -40,7 +45,7 @@ def describe_environment(parts: PipelineParts) -> Environment:
         device_name=device_name(parts.device),
         dtype=dtype_name(parts.dtype),
         threads=torch.get_num_threads(),
-        batch_size=1,
+        batch_size=batch_size,
         model_sha256=parts.spec.sha256,
         model_revision=parts.spec.revision,
     )

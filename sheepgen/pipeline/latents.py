@@ -96,7 +96,13 @@ def slerp(strength: float, low: Tensor, high: Tensor) -> Tensor:
 
 
 def prepare_latents(parts: PipelineParts, scheduler: SchedulerMixin, noise: Tensor) -> Tensor:
-    """Move the noise to the model and scale it as the scheduler, its timesteps set, begins."""
+    """Move noise to the model and scale it as the scheduler, its timesteps set, begins.
+
+    Args:
+        parts: The model.
+        scheduler: Says how large its first latents are.
+        noise: (batch, channels, height, width).
+    """
     latents: Tensor = noise.to(parts.device, parts.dtype) * scheduler.init_noise_sigma
     return latents
 

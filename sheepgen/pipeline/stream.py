@@ -1,4 +1,4 @@
-"""One request becomes a stream of events, and at its end an image.
+"""Requests become a stream of events, and at its end images.
 
 Tensors stay in here: events carry numbers and pictures. Frames are decoded behind the last step,
 so that the loop does nothing but denoise and the finished image can be used to fit their colours.
@@ -17,7 +17,7 @@ import torch
 
 from sheepgen.events import FrameDecoded, RunFinished, RunStarted, StepCompleted
 from sheepgen.metadata import ImageRecord
-from sheepgen.pipeline.conditioning import encode_prompt, truncated_words
+from sheepgen.pipeline.conditioning import encode_prompt, join_embeds, truncated_words
 from sheepgen.pipeline.denoise import denoise
 from sheepgen.pipeline.environment import describe_environment, dtype_name
 from sheepgen.pipeline.frames import choose_decoder, clean_latents, decode_frames, noisy_latents
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.parts import PipelineParts
     from sheepgen.request import GenerationRequest
 
-__all__ = ["generate", "stream"]
+__all__ = ["generate", "stream", "stream_together"]
 
 
 def generate(parts: PipelineParts, request: GenerationRequest) -> Image:
@@ -83,67 +83,114 @@ def stream(
         UsageError: If this model cannot do what is asked for.
         NonFiniteError: If NaN or infinity comes out of the U-Net or the VAE.
     """
+    return stream_together(parts, [request], frames, encode=encode)
+
+
+def stream_together(
+    parts: PipelineParts,
+    requests: Sequence[GenerationRequest],
+    frames: FrameOptions | None = None,
+    *,
+    encode: EncodePrompt | None = None,
+) -> Generator[Event, None, None]:
+    """Make several images in one loop, each as `stream` makes it.
+
+    Every image has its own generator and so its own noise. But matrix products of another size
+    round otherwise: an image of a batch differs in the last bits of its latents from the one that
+    is made alone. The VAE decodes one image at a time.
+
+    Args:
+        parts: The model.
+        requests: As for `stream`; once resolved, they share the loop
+            (`sheepgen.request.GenerationRequest.shares_loop_with`).
+        frames: As for `stream`.
+        encode: As for `stream`.
+
+    Yields:
+        `RunStarted` of every image, `StepCompleted` of every image for each timestep, then for one
+        image after the other its frames and its `RunFinished`.
+
+    Raises:
+        UsageError: If this model cannot do what is asked for.
+        NonFiniteError: If NaN or infinity comes out of the U-Net or the VAE, of any image.
+    """
     started = time.perf_counter()
     encode = encode or partial(encode_prompt, parts)
-    request = request.resolve(parts.spec)
+    requests = [request.resolve(parts.spec) for request in requests]
+    shared = requests[0]
+    assert all(map(shared.shares_loop_with, requests)), "they cannot go through one loop"
     # `resolve` has left nothing open; the fields' types do not know it.
-    assert request.scheduler is not None
-    assert request.num_inference_steps is not None
-    assert request.guidance_scale is not None
-    assert request.width is not None
-    assert request.height is not None
+    assert shared.scheduler is not None
+    assert shared.num_inference_steps is not None
+    assert shared.guidance_scale is not None
     if frames is not None:
         frames = replace(frames, decoder=choose_decoder(parts, frames.decoder))
-    scheduler = build_scheduler(request.scheduler, parts.scheduler_config)
-    total_steps = len(set_timesteps(scheduler, request.num_inference_steps, parts.device))
-    yield RunStarted(
-        request=request,
-        total_steps=total_steps,
-        device=str(parts.device),
-        dtype=dtype_name(parts.dtype),
-    )
+    scheduler = build_scheduler(shared.scheduler, parts.scheduler_config)
+    total_steps = len(set_timesteps(scheduler, shared.num_inference_steps, parts.device))
+    for request in requests:
+        yield RunStarted(
+            request=request,
+            total_steps=total_steps,
+            device=str(parts.device),
+            dtype=dtype_name(parts.dtype),
+        )
 
-    generator = torch.Generator("cpu").manual_seed(request.seed)
-    noise = vary_noise(draw_noise(parts, request.width, request.height, generator), request)
-    guided = is_guided(parts.unet, request.guidance_scale)
+    generators = [torch.Generator("cpu").manual_seed(request.seed) for request in requests]
+    noise = [*map(partial(_own_noise, parts), requests, generators)]
+    guided = is_guided(parts.unet, shared.guidance_scale)
+    embeds = [
+        encode(request.prompt, request.negative_prompt if guided else None) for request in requests
+    ]
     denoising = denoise(
         parts.unet,
         scheduler,
-        encode(request.prompt, request.negative_prompt if guided else None),
-        prepare_latents(parts, scheduler, noise),
-        guidance_scale=request.guidance_scale,
-        guidance_rescale=request.guidance_rescale,
-        step_arguments=step_arguments(request.scheduler, eta=request.eta, generator=generator),
+        join_embeds(embeds),
+        prepare_latents(parts, scheduler, torch.cat(noise)),
+        guidance_scale=shared.guidance_scale,
+        guidance_rescale=shared.guidance_rescale,
+        step_arguments=step_arguments(shared.scheduler, eta=shared.eta, generators=generators),
     )
     steps: deque[DenoiseStep] = deque(maxlen=1 if frames is None else None)
     with closing(denoising):
         for step in denoising:
             steps.append(step)
-            yield StepCompleted(
-                request=request,
-                step=step.index + 1,
-                total_steps=total_steps,
-                timestep=step.timestep,
-                elapsed_s=time.perf_counter() - started,
-            )
+            for request in requests:
+                yield StepCompleted(
+                    request=request,
+                    step=step.index + 1,
+                    total_steps=total_steps,
+                    timestep=step.timestep,
+                    elapsed_s=time.perf_counter() - started,
+                )
 
-    latents = steps[-1].latents
-    pixels = decode_latents(parts, latents)
-    if frames is not None:
-        yield from _frames(parts, request, frames, noise, steps, pixels)
-    record = ImageRecord(
-        request=request,
-        environment=describe_environment(parts),
-        noise_sha256=tensor_sha256(noise),
-        latents_sha256=tensor_sha256(latents),
-        truncated=truncated_words(parts.tokenizer, request.prompt, parts.spec.max_tokens),
-    )
-    yield RunFinished(
-        request=request,
-        image=to_images(pixels)[0],
-        record=record,
-        elapsed_s=time.perf_counter() - started,
-    )
+    environment = describe_environment(parts, batch_size=len(requests))
+    for number, request in enumerate(requests):
+        own_steps = [step.of_image(number) for step in steps]
+        latents = own_steps[-1].latents
+        pixels = decode_latents(parts, latents)
+        if frames is not None:
+            yield from _frames(parts, request, frames, noise[number], own_steps, pixels)
+        record = ImageRecord(
+            request=request,
+            environment=environment,
+            noise_sha256=tensor_sha256(noise[number]),
+            latents_sha256=tensor_sha256(latents),
+            truncated=truncated_words(parts.tokenizer, request.prompt, parts.spec.max_tokens),
+        )
+        yield RunFinished(
+            request=request,
+            image=to_images(pixels)[0],
+            record=record,
+            elapsed_s=time.perf_counter() - started,
+        )
+
+
+def _own_noise(
+    parts: PipelineParts, request: GenerationRequest, generator: torch.Generator
+) -> Tensor:
+    assert request.width is not None
+    assert request.height is not None
+    return vary_noise(draw_noise(parts, request.width, request.height, generator), request)
 
 
 def _frames(

@@ -22,7 +22,7 @@ from itertools import chain, count
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sheepgen.events import FrameDecoded, ImageSaved, RunFailed, RunFinished
+from sheepgen.events import FrameDecoded, ImageSaved, RunFailed, RunFinished, RunStarted
 from sheepgen.image_file import encode_image
 from sheepgen.sinks.animation import AnimationKind, encode_animation
 from sheepgen.sinks.atomic import (
@@ -111,6 +111,8 @@ def save_images(
     for event in events:
         yield event
         match event:
+            case RunStarted():  # or started anew
+                frames.pop(event.request, None)
             case FrameDecoded():
                 frames[event.request].append(event)
             case RunFinished():

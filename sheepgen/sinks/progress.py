@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from sheepgen.events import Event, Events
     from sheepgen.request import GenerationRequest
 
+_MOST_BARS = 4
+"""Images of one batch are all equally far: a few bars say it."""
+
 __all__ = ["show_bytes", "show_progress", "spinner"]
 
 
@@ -97,8 +100,16 @@ def show_progress(
                     if not started:
                         console.print(Text(f"Drawing on {event.device} in {event.dtype}."))
                         started = True
-                    called = names[event.request] = name(event.request)
-                    tasks[event.request] = bars.add_task(called, total=event.total_steps, pace="")
+                    if event.request in tasks:  # it begins anew
+                        bars.reset(tasks[event.request])
+                    else:
+                        called = names[event.request] = name(event.request)
+                        tasks[event.request] = bars.add_task(
+                            called,
+                            total=event.total_steps,
+                            pace="",
+                            visible=len(tasks) < _MOST_BARS,
+                        )
                     bars.start()
                 case StepCompleted():
                     pace = f"{event.elapsed_s / event.step:.2f} s/step"

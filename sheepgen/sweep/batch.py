@@ -1,26 +1,23 @@
 """Jobs carried out one after the other as their lines come in, each line answered once.
 
-An answer is plain JSON: ``line``, ``id``, ``status`` (``done`` or ``failed``) and, of an image,
-what `sheepgen.sinks.jsonlines.saved_to_dict` says of it; of a failure, ``error`` with ``kind``,
-``message`` and ``hint``. ``cached`` is true where the image was there before.
+An answer is plain JSON: ``line``, ``id`` and what `sheepgen.sinks.jsonlines.outcome_to_dict` says
+of the image; of a line that could not be planned, ``status`` and ``error`` alone. ``cached`` is
+true where the image was there before.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.events import ImageSaved, RunFailed
 from sheepgen.sinks.atomic import make_folder
-from sheepgen.sinks.jsonlines import saved_to_dict
+from sheepgen.sinks.jsonlines import error_to_dict, outcome_to_dict
 from sheepgen.sweep.jobs import job_id
-from sheepgen.sweep.manifest import PRODUCTS, error_entry, failed_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from sheepgen.events import ImageSaved, RunFailed
     from sheepgen.request import GenerationRequest
     from sheepgen.sinks.naming import Target
     from sheepgen.sweep.jobs import JobId
@@ -105,10 +102,9 @@ class Batch:
                 continue
             self._current = job
             if self._resume and (entry := self._done_entry(job.key)):
-                done = _with_paths(entry, lambda path: str(self._ledger.folder / path))
-                del done["key"]
-                self._answer({**done, "cached": True})
-                self._note(f"Line {number}: there already, {done['path']}")
+                del entry["key"]
+                self._answer({**entry, "cached": True})
+                self._note(f"Line {number}: there already, {entry['path']}")
             else:
                 yield job.request
 
@@ -118,35 +114,23 @@ class Batch:
         Raises:
             OutputError: If it cannot be recorded; then there is no answer yet.
         """
-        if isinstance(event, ImageSaved):
-            answer = {"status": "done", **saved_to_dict(event)}
-        else:
-            answer = failed_entry(event)
-        self._ledger.record(self.current.key, _with_paths(answer, self._inside))
-        self._answer(answer)
+        self._ledger.record(self.current.key, event)
+        self._answer(outcome_to_dict(event))
 
     def give_up(self, error: Exception) -> None:
         """Answer the current job's line with what ends the whole batch."""
-        self._answer({"status": "failed", "error": error_entry(error)})
+        self._answer({"status": "failed", "error": error_to_dict(error)})
 
     def _answer(self, answer: Mapping[str, Any]) -> None:
         self._tell({"line": self.current.line, "id": self.current.id, **answer})
 
-    def _done_entry(self, key: str) -> Mapping[str, Any] | None:
+    def _done_entry(self, key: str) -> dict[str, Any] | None:
         """Return the manifest's line of an image that is there, or claim the image."""
         while (claim := self._ledger.claim(key)) == "busy":
             self._wait()
-        return self._ledger.manifest.entry(key) if claim == "done" else None
-
-    def _inside(self, path: str) -> str:
-        return Path(os.path.relpath(path, self._ledger.folder)).as_posix()
+        return self._ledger.done_entry(key) if claim == "done" else None
 
 
 def failed_answer(line: int, text: str, error: Exception) -> Answer:
     """Return the answer to a line that could not be planned."""
-    return {"line": line, "id": job_id(text), "status": "failed", "error": error_entry(error)}
-
-
-def _with_paths(entry: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    paths = {name: change(entry[name]) for name in PRODUCTS if entry.get(name) is not None}
-    return {**entry, **paths}
+    return {"line": line, "id": job_id(text), "status": "failed", "error": error_to_dict(error)}

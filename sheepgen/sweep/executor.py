@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Sequence
 
     from sheepgen.events import Event
     from sheepgen.request import GenerationRequest
@@ -20,12 +20,17 @@ __all__ = ["Executor"]
 class Executor(Protocol):
     """Anything that makes images."""
 
-    def run(self, requests: Iterable[GenerationRequest]) -> Generator[Event]:
+    def batch_size(self, request: GenerationRequest) -> int:
+        """Return how many requests that share the loop with this one are best made together."""
+
+    def run(self, batches: Iterable[Sequence[GenerationRequest]]) -> Generator[Event]:
         """Make an image of every request.
 
-        A request is taken only when work on it can begin, because taking it is what claims it.
-        Each request's events come in the order that `sheepgen.events` says and end with
-        `RunFinished` or `RunFailed`; a failure of one request does not stop the others. Events
-        carry the request that was taken, so requests must be resolved. Closing the generator
+        A batch holds requests that share the loop
+        (`sheepgen.request.GenerationRequest.shares_loop_with`), at most `batch_size` of them. It
+        is taken only when work on it can begin, because taking it is what claims it. Each request's
+        events come in the order that `sheepgen.events` says and end with `RunFinished` or
+        `RunFailed`; a failure of one request does not stop the others, also not those of its batch.
+        Events carry the request that was taken, so requests must be resolved. Closing the generator
         stops the work.
         """

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sheepgen.events import ImageSaved, RunFailed
 from sheepgen.sinks.files import save_images
-from sheepgen.sinks.jsonlines import saved_to_dict
-from sheepgen.sweep.manifest import PRODUCTS, failed_entry
+from sheepgen.sweep.batching import in_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -49,42 +47,29 @@ def make_images(
     Raises:
         OutputError: If the disk is full, or the folder cannot be written to.
     """
-    claimed = _claimed(keys, ledger, wait)
+    claimed = _claimed(keys, ledger, executor, wait)
     with closing(executor.run(claimed)) as running:
         for event in save_images(running, layout, place):
-            match event:
-                case ImageSaved():
-                    ledger.record(keys[event.request], _done_entry(event, ledger.folder))
-                case RunFailed():
-                    ledger.record(keys[event.request], failed_entry(event))
-                case _:
-                    pass
+            if isinstance(event, ImageSaved | RunFailed):
+                ledger.record(keys[event.request], event)
             yield event
 
 
 def _claimed(
-    keys: Mapping[GenerationRequest, str], ledger: Ledger, wait: Callable[[], None]
-) -> Iterator[GenerationRequest]:
+    keys: Mapping[GenerationRequest, str],
+    ledger: Ledger,
+    executor: Executor,
+    wait: Callable[[], None],
+) -> Iterator[list[GenerationRequest]]:
     """Yield the requests that this process is to carry out, each claimed as it is taken."""
-    waiting = dict(keys)
+    waiting = list(keys)
     while waiting:
-        busy: dict[GenerationRequest, str] = {}
-        for request, key in waiting.items():
-            match ledger.claim(key):
-                case "mine":
-                    yield request
-                case "busy":
-                    busy[request] = key
-                case "done":
-                    pass
+        busy: list[GenerationRequest] = []
+        for batch in in_batches(waiting, executor.batch_size):
+            claims = {request: ledger.claim(keys[request]) for request in batch}
+            busy += [request for request, claim in claims.items() if claim == "busy"]
+            if mine := [request for request, claim in claims.items() if claim == "mine"]:
+                yield mine
         waiting = busy
         if waiting:
             wait()
-
-
-def _done_entry(saved: ImageSaved, folder: Path) -> dict[str, Any]:
-    entry: dict[str, Any] = {"status": "done"} | saved_to_dict(saved)
-    for product in PRODUCTS:
-        if entry[product] is not None:
-            entry[product] = Path(entry[product]).relative_to(folder).as_posix()
-    return entry

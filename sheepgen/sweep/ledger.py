@@ -7,7 +7,9 @@ killed one was at is free at once.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from sheepgen.sinks.atomic import (
@@ -16,14 +18,16 @@ from sheepgen.sinks.atomic import (
     output_errors,
     remove_leftovers,
 )
+from sheepgen.sinks.jsonlines import outcome_to_dict
 from sheepgen.sinks.locks import hold, lock_folder
-from sheepgen.sweep.manifest import Manifest
+from sheepgen.sweep.manifest import PRODUCTS, Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
     from filelock import BaseFileLock
+
+    from sheepgen.events import ImageSaved, RunFailed
 
 __all__ = ["Claim", "Ledger"]
 
@@ -72,12 +76,22 @@ class Ledger:
             self._claims[key] = lock
             return "mine"
 
-    def record(self, key: str, entry: Mapping[str, Any]) -> None:
+    def done_entry(self, key: str) -> dict[str, Any]:
+        """Return the manifest's line of an image that is done, with paths as the folder's."""
+        entry = self.manifest.entry(key)
+        assert entry is not None, "the claim on it said so"
+        return _with_paths(entry, lambda path: str(self.folder / path))
+
+    def record(self, key: str, outcome: ImageSaved | RunFailed) -> None:
         """Write what became of an image, and give the claim on it up, if there is one.
 
         Raises:
             OutputError: If the manifest cannot be written.
         """
+        entry = _with_paths(
+            outcome_to_dict(outcome),
+            lambda path: Path(os.path.relpath(path, self.folder)).as_posix(),
+        )
         with output_errors(self.folder), lock_folder(self.folder):
             self.manifest.append({"key": key, **entry})
             self._give_up(key)
@@ -102,3 +116,8 @@ class Ledger:
                     with suppress(OSError):
                         path.unlink()
                     lock.release()
+
+
+def _with_paths(entry: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    paths = {name: change(entry[name]) for name in PRODUCTS if entry.get(name) is not None}
+    return {**entry, **paths}

@@ -1,9 +1,7 @@
 """``manifest.jsonl``: what became of every image of a folder, one line each, only ever appended to.
 
-A line is an object with ``key``, ``status`` (``done`` or ``failed``), ``seconds`` and ``request``.
-A finished image has ``path``, ``frames``, ``filmstrip`` and ``animation``, relative to the folder
-or null, ``sha256`` of the file, and the entries of its record; a failed one has ``error`` with
-``kind``, ``message`` and ``hint``. The last line of a key counts.
+A line is an object: ``key``, and what `sheepgen.sinks.jsonlines.outcome_to_dict` says of the image,
+with paths relative to the folder. The last line of a key counts.
 
 A process that is killed while it writes leaves half a line at the end. Readers do not see it, and
 the next line takes its place.
@@ -14,38 +12,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-
-from sheepgen.errors import as_sheepgen_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sheepgen.events import RunFailed
-
-__all__ = ["MANIFEST_NAME", "Manifest", "error_entry", "failed_entry"]
+__all__ = ["MANIFEST_NAME", "PRODUCTS", "Manifest"]
 
 MANIFEST_NAME = "manifest.jsonl"
 PRODUCTS = ("path", "frames", "filmstrip", "animation")
 """Entries that name a file or folder."""
-
-
-def failed_entry(failed: RunFailed) -> dict[str, Any]:
-    """Return the line of an image that could not be made, but for its key."""
-    return {
-        "status": "failed",
-        "seconds": round(failed.elapsed_s, 3),
-        "error": error_entry(failed.error),
-        "request": asdict(failed.request),
-    }
-
-
-def error_entry(error: Exception) -> dict[str, str]:
-    """Return what went wrong as a line says it: ``kind``, ``message`` and ``hint``."""
-    known = as_sheepgen_error(error)
-    return {"kind": type(error).__name__, "message": known.message, "hint": known.hint}
 
 
 @dataclass(slots=True)

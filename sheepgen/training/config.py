@@ -82,6 +82,9 @@ class DiffusionConfig:
     latents of 16 by 16. Batches are small for the first steps, when more steps are worth more than
     quieter ones. The learning rate is constant, and falls linearly to zero over the last
     ``decay_share`` of the steps, so that a longer run goes on from a shorter one's checkpoint.
+
+    Scenes of the tool's own animal, whose face is the finest thing that many captions ask for, are
+    drawn ``favourite_weight`` times as often as others.
     """
 
     channels: tuple[int, ...] = (64, 160, 256)
@@ -97,6 +100,8 @@ class DiffusionConfig:
     decay_share: float = 0.2
     ema_decay: float = 0.998
     empty_caption_rate: float = 0.1
+    favourite: str = "sheep"
+    favourite_weight: float = 4.0
     seed: int = 4
 
     def batch_size_at(self, step: int) -> int:

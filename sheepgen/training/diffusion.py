@@ -67,6 +67,7 @@ def train_unet(
     caption_ids: Tensor,
     caption_states: Tensor,
     empty_state: Tensor,
+    scene_weights: Tensor,
     config: DiffusionConfig,
     checkpoint_path: Path,
     device: torch.device,
@@ -75,11 +76,11 @@ def train_unet(
 
     Args:
         unet: The network.
-        latents: (scenes, channels, height, width), normalised; picture k and its mirror image
-            are scenes of their own.
+        latents: (scenes, channels, height, width), normalised.
         caption_ids: (scenes,), the row of ``caption_states`` that belongs to each scene.
         caption_states: (captions, tokens, width).
         empty_state: (tokens, width), of the empty caption.
+        scene_weights: (scenes,), how often each scene is drawn, relative to the others.
         config: The recipe.
         checkpoint_path: Where training goes on from.
         device: Where to compute.
@@ -105,7 +106,7 @@ def train_unet(
     for step in range(done, config.steps):
         rng = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
         batch_size = config.batch_size_at(step)
-        chosen = torch.randint(len(latents), (batch_size,), generator=rng)
+        chosen = torch.multinomial(scene_weights, batch_size, replacement=True, generator=rng)
         states = caption_states[caption_ids[chosen]].float()
         emptied = torch.rand(batch_size, generator=rng) < config.empty_caption_rate
         states[emptied] = empty_state.float()

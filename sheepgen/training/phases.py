@@ -94,6 +94,11 @@ def unet(project: Project) -> Iterator[TrainStep]:
     empty_state = states[row[""]]
     sample_states = project.encode(list(SAMPLE_PROMPTS))
     autoencoder = project.normalised_autoencoder()
+    settings = project.config.diffusion
+    weights = [
+        settings.favourite_weight if settings.favourite in (scene.subject, scene.other) else 1.0
+        for scene in project.scenes.scenes
+    ]
     sheets = project.workspace.samples
     sheets.mkdir(parents=True, exist_ok=True)
     for report, averaged in train_unet(
@@ -102,7 +107,8 @@ def unet(project: Project) -> Iterator[TrainStep]:
         torch.tensor([row[caption] for caption in project.scenes.captions]),
         states,
         empty_state,
-        project.config.diffusion,
+        torch.tensor(weights),
+        settings,
         project.checkpoint("unet"),
         project.device,
     ):

@@ -81,7 +81,7 @@ def draw_sheet(
         embeds,
         noise.to(unet.device) * scheduler.init_noise_sigma,
         guidance_scale=guidance_scale,
-        step_arguments=step_arguments(SAMPLER, eta=0.0, generator=generator),
+        step_arguments=step_arguments(SAMPLER, eta=0.0, generators=[generator]),
     )
     with torch.inference_mode():
         pictures = vae.decode(last.latents.to(vae.device)).sample

@@ -21,7 +21,7 @@ from sheepgen.errors import NonFiniteError, UsageError
 from sheepgen.image_file import read_record
 from sheepgen.metadata import from_dict
 from sheepgen.pipeline import loading
-from sheepgen.pipeline.stream import stream as real_stream
+from sheepgen.pipeline.stream import stream_together
 from sheepgen.sinks import atomic, files
 from sheepgen.sweep import local
 from sheepgen.sweep.job_keys import job_schema
@@ -36,6 +36,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 LONG = "one two three four five six seven eight"
 """More than the 16 tokens that the tiny model reads."""
+
+OF_A_FILE = {
+    *("status", "path", "frames", "filmstrip", "animation", "sha256"),
+    *("seed", "seconds"),
+}
+"""What an answer says of the file besides its record."""
 
 Answers = list[dict[str, Any]]
 
@@ -84,12 +90,11 @@ def test_every_job_is_one_answer_with_its_image_on_disk(batch: Run) -> None:
     assert first["path"] == "outputs/a-red-sheep_7.png"
     assert second["path"] == "outputs/c/3.jpg"
     assert third["path"] == f"outputs/dog_{third['seed']}.png"
-    own = {"line", "id", "status"}
-    paths = {"path", "frames", "filmstrip", "animation", "seed", "sha256", "seconds"}
+    own = {"line", "id"}
     for answer, entry in zip(made, manifest(), strict=True):
         image = Path(answer["path"])
         assert hashlib.sha256(image.read_bytes()).hexdigest() == answer["sha256"]
-        record = from_dict({key: answer[key] for key in answer.keys() - own - paths})
+        record = from_dict({key: answer[key] for key in answer.keys() - own - OF_A_FILE})
         assert record == read_record(image)
         assert answer["frames"] is None
         assert Path("outputs", entry["path"]) == image
@@ -196,7 +201,7 @@ def fail(*_: object, **__: object) -> NoReturn:
 def test_an_image_that_fails_is_recorded_and_told(
     batch: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "stream", fail)
+    monkeypatch.setattr(local, "stream_together", fail)
     result = batch("-", stdin=lines({"prompt": "a", "seed": 1, "id": "x"}, {"prompt": "b"}))
     first, second = answers(result, 3)
     assert (first["line"], first["id"], first["status"]) == (1, "x", "failed")
@@ -214,12 +219,12 @@ def test_an_image_that_fails_is_recorded_and_told(
 def test_fail_fast_ends_with_the_first_failure(
     batch: Run, monkeypatch: pytest.MonkeyPatch, bad: str
 ) -> None:
-    def stream(parts: Any, request: Any, *others: Any, **named: Any) -> Iterator[Any]:
-        if request.prompt == "bad":
+    def failing(parts: Any, requests: Any, *others: Any, **named: Any) -> Iterator[Any]:
+        if requests[0].prompt == "bad":
             fail()
-        yield from real_stream(parts, request, *others, **named)
+        yield from stream_together(parts, requests, *others, **named)
 
-    monkeypatch.setattr(local, "stream", stream)
+    monkeypatch.setattr(local, "stream_together", failing)
     made = answers(batch("--fail-fast", stdin=lines({"prompt": "a"}, bad, {"prompt": "c"})), 3)
     assert [each["status"] for each in made] == ["done", "failed"]
 
@@ -388,3 +393,14 @@ def test_jobs_are_answered_while_others_are_awaited_until_nobody_listens(
     assert "Line 4, seed 3: 1 step" in said
     assert "Traceback" not in said
     assert "Error" not in said
+
+
+def test_progress_names_the_line(batch: Run) -> None:
+    jobs = lines({"prompt": "a", "seed": 5}, "no json", {"prompt": "b", "seed": 6})
+    result = batch("--progress-json", stdin=jobs)
+    told = [json.loads(line) for line in result.stderr.splitlines()]
+    assert [(each["event"], each["line"], each["seed"]) for each in told] == [
+        *((event, 1, 5) for event in ("started", "step", "saved")),
+        *((event, 3, 6) for event in ("started", "step", "saved")),
+    ]
+    assert [each["status"] for each in answers(result, 3)] == ["done", "failed", "done"]

@@ -37,6 +37,7 @@ def test_the_plan_is_told_and_nothing_is_made(run: Run, tiny_folder: Path, tmp_p
     assert ["size", "32x32"] in rows
     assert ["seed", "7           outputs/a-red-sheep_7.png"] in rows
     assert "prompt           5 of 16 tokens" in result.stdout
+    assert "time             how long is not known here before the first one" in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -64,6 +65,13 @@ def test_json_holds_everything(run: Run, tiny_folder: Path) -> None:
         ("x_8.png", "x_8.png"),
     ]
     assert data["images"][1]["request"]["seed"] == 8
+    taking = data["estimate"]
+    assert (taking["steps"], taking["seconds"], taking["peak_bytes"]) == (100, None, None)
+    assert taking["max_bytes"] > 2 * 51 * 32 * 32 * 3
+    assert taking["free_bytes"] > 0
+    assert taking["weight_bytes"] == sum(
+        path.stat().st_size for path in tiny_folder.rglob("*.safetensors")
+    )
     assert data["images"][1]["request"]["num_inference_steps"] == 50
 
 

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -123,7 +124,7 @@ def test_json_lines_are_all_of_standard_output(draw: Run) -> None:
         assert hashlib.sha256(Path(line["path"]).read_bytes()).hexdigest() == line["sha256"]
         assert Path(line["animation"]).is_file()
         assert len(list(Path(line["frames"]).iterdir())) == 6
-        paths = {"path", "frames", "filmstrip", "animation", "seed", "sha256", "seconds"}
+        paths = {"path", "frames", "filmstrip", "animation", "sha256", "status", "seed", "seconds"}
         record = from_dict({key: value for key, value in line.items() if key not in paths})
         assert record == read_record(Path(line["path"]))
 
@@ -225,7 +226,7 @@ def test_unexpected_errors_are_short_unless_verbose(
     draw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prompt_check, "count_tokens", fail, raising=False)
-    monkeypatch.setattr(local, "stream", fail)
+    monkeypatch.setattr(local, "stream_together", fail)
     short = draw("sheep")
     assert short.exit_code == 1
     assert "Unexpected KeyError" in short.stderr
@@ -238,7 +239,7 @@ def test_expected_errors_exit_with_1(draw: Run, monkeypatch: pytest.MonkeyPatch)
     def fail(*_: object, **__: object) -> NoReturn:
         raise NonFiniteError("NaN in step 3.", "Try --dtype fp32.")
 
-    monkeypatch.setattr(local, "stream", fail)
+    monkeypatch.setattr(local, "stream_together", fail)
     result = draw("sheep")
     assert result.exit_code == 1
     assert result.stderr.endswith("Error: NaN in step 3.\nTry --dtype fp32.\n")
@@ -249,3 +250,41 @@ def test_offline_keeps_the_hub_out(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     result = run("sheep", "--model", "org/name", "--offline")
     assert result.exit_code == 1
     assert "not in the cache" in result.stderr
+
+
+def test_images_made_together_say_so(draw: Run) -> None:
+    together = ("-s", "3", "-c", "3", "--batch-size", "2", "--frames", "strip", "-o", "x.png")
+    result = draw("sheep", *together)
+    assert result.exit_code == 0, result.stderr
+    records = [read_record(Path(f"x_{seed}.png")) for seed in (3, 4, 5)]
+    assert [record.environment.batch_size for record in records] == [2, 2, 1]
+    assert [record.request.seed for record in records] == [3, 4, 5]
+    assert "Image 2 of 3, seed 4: 2 steps" in result.stderr
+    draw("sheep", "-s", "4", "-o", "alone.png", "--frames", "none")
+    with Image.open("x_4.png") as ours, Image.open("alone.png") as alone:
+        difference = np.asarray(ours).astype(int) - np.asarray(alone)
+    assert np.abs(difference).max() <= 1
+
+
+def test_as_many_as_pay_go_together(draw: Run) -> None:
+    result = draw("sheep", "-s", "3", "-c", "3", "--batch-size", "auto", "--json")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["environment"]["batch_size"] for line in lines] == [3, 3, 3]
+
+
+@pytest.mark.parametrize("size", ["0", "-1", "many", "1.5", "\u0663"])
+def test_a_batch_size_is_a_number(draw: Run, size: str) -> None:
+    result = draw("sheep", f"--batch-size={size}")
+    assert result.exit_code == 2
+    assert "batch size" in result.stderr
+
+
+def test_progress_can_be_read_by_a_program(draw: Run) -> None:
+    result = draw("sheep", "-s", "3", "-c", "2", "--progress-json", "--frames", "none")
+    told = [json.loads(line) for line in result.stderr.splitlines()]
+    assert [(each["event"], each["image"], each["seed"]) for each in told] == [
+        *((event, 1, 3) for event in ("started", "step", "step", "saved")),
+        *((event, 2, 4) for event in ("started", "step", "step", "saved")),
+    ]
+    assert (told[1]["step"], told[1]["total_steps"]) == (1, 2)
+    assert [told[3]["path"], told[7]["path"]] == result.stdout.split()

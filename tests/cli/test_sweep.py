@@ -9,7 +9,7 @@ from PIL import Image
 
 from sheepgen.image_file import read_record
 from sheepgen.pipeline import loading
-from sheepgen.pipeline import stream as pipeline_stream
+from sheepgen.pipeline.stream import stream_together
 from sheepgen.sweep import local
 
 if TYPE_CHECKING:
@@ -191,28 +191,32 @@ def test_an_image_that_the_manifest_missed_is_not_in_the_way(sweep: Run) -> None
 
 
 def test_a_failing_image_stops_nobody_else(sweep: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail_for_two(parts: Any, request: Any, *rest: Any, **options: Any) -> Any:
-        if request.seed == 2:
+    def fail_for_two(parts: Any, requests: Any, *rest: Any, **options: Any) -> Any:
+        if requests[0].seed == 2:
             raise MemoryError("not that one")
-        return stream(parts, request, *rest, **options)
+        return stream_together(parts, requests, *rest, **options)
 
-    stream = pipeline_stream.stream
     with monkeypatch.context() as patched:
-        patched.setattr(local, "stream", fail_for_two)
+        patched.setattr(local, "stream_together", fail_for_two)
         result = sweep("--seeds", "1-3")
-    assert result.exit_code == 3
+        told = sweep("--seeds", "1-3", "--json", "--verbose")
+    assert result.exit_code == told.exit_code == 3
     assert len(result.stdout.split()) == 2
+    (failed,) = map(json.loads, told.stdout.splitlines())
+    assert (failed["status"], failed["seed"]) == ("failed", 2)
+    assert 'raise MemoryError("not that one")' in told.stderr
+    assert "raise MemoryError" not in result.stderr
     assert "seed 2: failed. Unexpected MemoryError: not that one" in result.stderr
-    assert [entry["status"] for entry in manifest()] == ["done", "failed", "done"]
+    assert [entry["status"] for entry in manifest()] == ["done", "failed", "done", "failed"]
     assert sweep("--seeds", "1-3").exit_code == 0
-    assert [entry["request"]["seed"] for entry in manifest()] == [1, 2, 3, 2]
+    assert [entry["request"]["seed"] for entry in manifest()] == [1, 2, 3, 2, 2]
 
 
 def test_fail_fast_stops_at_the_first_failure(sweep: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> NoReturn:
         raise MemoryError("none at all")
 
-    monkeypatch.setattr(local, "stream", fail)
+    monkeypatch.setattr(local, "stream_together", fail)
     result = sweep("--seeds", "1-3", "--fail-fast")
     assert result.exit_code == 1
     assert "none at all" in result.stderr
@@ -279,3 +283,23 @@ def test_words_that_are_not_read_are_told(sweep: Run) -> None:
     assert result.exit_code == 0
     refused = sweep("--seeds", "2", "--replace", "red,very very very very very long", "--strict")
     assert refused.exit_code == 2
+
+
+def test_images_that_share_the_loop_are_made_together(sweep: Run) -> None:
+    result = sweep("--seeds", "1-3", "--guidance", "1,4", "--batch-size", "2")
+    assert result.exit_code == 0, result.stderr
+    made = [entry["environment"]["batch_size"] for entry in manifest()]
+    assert made == [2, 2, 1, 2, 2, 1]
+    again = sweep("--seeds", "1-3", "--guidance", "1,4")
+    assert "Nothing to draw" in again.stderr
+
+
+def test_progress_can_be_read_by_a_program(sweep: Run) -> None:
+    result = sweep("--seeds", "1-2", "--batch-size", "auto", "--progress-json", "--json")
+    told = [json.loads(line) for line in result.stderr.splitlines()]
+    assert [each["event"] for each in told] == [
+        *["started"] * 2,
+        *["step"] * 4,
+        *["saved"] * 2,
+    ]
+    assert [each["image"] for each in told] == [1, 2] * 4

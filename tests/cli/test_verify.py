@@ -72,7 +72,10 @@ def test_whatever_was_drawn_is_proved_with_one_load(
     assert again.stdout == "out/sheep_3.png\n"
     swept = run("sweep", "sheep", "--seeds", "1,2", "-o", "swept/{seed}.png", *drawn)
     assert swept.exit_code == 0, swept.output
-    result = run("verify", "out", "swept")
+    job = '{"prompt": "sheep", "seed": 8}'
+    batch = run("batch", "-o", "jobs/{seed}.png", *drawn, stdin=job)
+    assert batch.exit_code == 0, batch.output
+    result = run("verify", "out", "swept", "jobs")
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines() == [
         "out/sheep_3.png: equal",
@@ -82,8 +85,9 @@ def test_whatever_was_drawn_is_proved_with_one_load(
         "out/x_4.png: equal",
         "swept/1.png: equal",
         "swept/2.png: equal",
+        "jobs/8.png: equal",
     ]
-    assert "7 images: 7 equal." in result.stderr
+    assert "8 images: 8 equal." in result.stderr
     assert len(loads) == 1
 
 

@@ -38,7 +38,7 @@ def run(name: str, scheduler: SchedulerMixin, unet: Any, **settings: Any) -> lis
             settings.pop("embeds", NO_WORDS),
             torch.randn(1, 4, 4, 4, generator=generator) * scheduler.init_noise_sigma,
             guidance_scale=settings.pop("guidance_scale", 1.0),
-            step_arguments=step_arguments(name, eta=0.5, generator=generator),
+            step_arguments=step_arguments(name, eta=0.5, generators=[generator]),
             **settings,
         )
     )

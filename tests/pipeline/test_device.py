@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from sheepgen.errors import UsageError
-from sheepgen.pipeline.device import available_devices, resolve_device, resolve_dtype
+from sheepgen.pipeline.device import (
+    available_devices,
+    peak_memory,
+    ran_out_of_memory,
+    resolve_device,
+    resolve_dtype,
+)
 
 
 @pytest.fixture
@@ -84,3 +90,20 @@ def test_a_format_may_be_asked_for() -> None:
     assert resolve_dtype("fp16", torch.device("cuda:0")) == torch.float16
     with pytest.raises(UsageError, match="50 times slower"):
         resolve_dtype("fp16", torch.device("cpu"))
+
+
+def test_peak_memory_is_the_process_or_the_card(machine: pytest.MonkeyPatch) -> None:
+    before = peak_memory(torch.device("cpu"))
+    assert before is not None
+    ones = torch.ones(2 * before // 4)
+    after = peak_memory(torch.device("cpu"))
+    assert after is not None
+    assert after >= before + ones.nbytes // 2
+    machine.setattr(torch.cuda, "max_memory_allocated", lambda device: 7 + device.index)
+    assert peak_memory(torch.device("cuda:1")) == 8
+    assert peak_memory(torch.device("mps")) is None
+
+
+def test_a_full_card_is_told_from_other_failures() -> None:
+    assert ran_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not ran_out_of_memory(RuntimeError("out of luck"))

@@ -13,7 +13,7 @@ from sheepgen.errors import NonFiniteError, UsageError
 from sheepgen.events import FrameDecoded, RunFinished, RunStarted, StepCompleted
 from sheepgen.frame_options import FrameOptions
 from sheepgen.pipeline.latents import slerp, tensor_sha256
-from sheepgen.pipeline.stream import generate, stream
+from sheepgen.pipeline.stream import generate, stream, stream_together
 from sheepgen.request import GenerationRequest
 from tests.pipeline.fakes import ConstantUNet
 
@@ -207,3 +207,52 @@ def test_stopping_early_stops_the_network(tiny_parts: PipelineParts) -> None:
     assert unet.calls == 1
     assert torch.is_grad_enabled()
     assert not torch.is_inference_mode_enabled()
+
+
+TOGETHER = [
+    REQUEST,
+    replace(REQUEST, seed=8, prompt="two blue goats"),
+    replace(REQUEST, seed=9, negative_prompt="blue", variation_seed=3, variation_strength=0.5),
+]
+
+
+@pytest.mark.parametrize("scheduler", ["ddim", "ddpm", "euler_a", "dpmpp_2m_sde", "lcm", "pndm"])
+def test_images_made_together_are_those_made_alone_but_for_their_last_bits(
+    tiny_parts: PipelineParts, scheduler: str
+) -> None:
+    requests = [replace(request, scheduler=scheduler) for request in TOGETHER]
+    events = list(stream_together(tiny_parts, requests))
+    together = [event for event in events if isinstance(event, RunFinished)]
+    assert [event.record.environment.batch_size for event in together] == [3, 3, 3]
+    for request, ours in zip(requests, together, strict=True):
+        alone = finish(tiny_parts, request)
+        assert ours.request == ours.record.request == alone.request
+        assert ours.record.noise_sha256 == alone.record.noise_sha256
+        assert alone.record.environment.batch_size == 1
+        levels = np.asarray(ours.image).astype(int) - np.asarray(alone.image)
+        assert np.abs(levels).max() <= 1
+
+
+def test_the_order_of_events_of_several(tiny_parts: PipelineParts) -> None:
+    events = list(stream_together(tiny_parts, TOGETHER, FrameOptions(decoder="linear")))
+    finishing = [*["FrameDecoded"] * 4, "RunFinished"]
+    assert kinds(events) == ["RunStarted"] * 3 + ["StepCompleted"] * 9 + finishing * 3
+    for request in TOGETHER:
+        own = [event for event in events if event.request == request.resolve(tiny_parts.spec)]
+        assert kinds(own) == ["RunStarted", *["StepCompleted"] * 3, *finishing]
+        frames = [event.image for event in own if isinstance(event, FrameDecoded)]
+        alone = [
+            event.image
+            for event in stream(tiny_parts, request, FrameOptions(decoder="linear"))
+            if isinstance(event, FrameDecoded)
+        ]
+        for ours, theirs in zip(frames, alone, strict=True):
+            assert np.abs(np.asarray(ours).astype(int) - np.asarray(theirs)).max() <= 2
+
+
+def test_without_guidance_nothing_is_kept_away_from(tiny_parts: PipelineParts) -> None:
+    requests = [replace(request, guidance_scale=1.0) for request in TOGETHER]
+    *_, last = stream_together(tiny_parts, requests)
+    assert isinstance(last, RunFinished)
+    alone = finish(tiny_parts, requests[-1])
+    assert np.abs(np.asarray(last.image).astype(int) - np.asarray(alone.image)).max() <= 1

@@ -281,3 +281,16 @@ def test_two_processes_never_share_a_name(tmp_path: Path) -> None:
     for path, seed in seeds.items():
         frames = path.with_name(f"{path.stem}_frames")
         assert len(list(frames.iterdir())) == seed + 1
+
+
+def test_frames_of_a_run_that_begins_anew_are_not_kept(tmp_path: Path) -> None:
+    events = list(sample_events(sample_request()))
+    (saved,) = (
+        event
+        for event in saved_events(iter([*events[:-1], *events]), layout(tmp_path))
+        if isinstance(event, ImageSaved)
+    )
+    assert saved.frames_folder is not None
+    assert len(list(saved.frames_folder.iterdir())) == 4
+    with Image.open(tmp_path / "sheep_filmstrip.png") as strip:
+        assert strip.width < 6 * 200

@@ -114,3 +114,22 @@ def test_downloads_show_bytes_and_the_file() -> None:
     show_bytes(iter([(500_000, "unet"), (1_000_000, "vae")]), terminal, total_bytes=1_000_000)
     assert "1.0/1.0 MB" in written.getvalue()
     assert "vae" in written.getvalue()
+
+
+def test_a_run_that_begins_anew_is_still_one_image(tmp_path: Path) -> None:
+    events = saved_events(tmp_path, 5)
+    plain, written = console(terminal=False)
+    list(show_progress(iter([*events[:3], *events]), plain, images=2))
+    assert written.getvalue().count("Image 1 of 2, seed 5") == 1
+    terminal, written = console(terminal=True)
+    list(show_progress(iter([*events[:3], *events]), terminal, images=2))
+    assert "1/2" in written.getvalue()
+
+
+def test_of_many_images_made_together_a_few_are_shown() -> None:
+    terminal, written = console(terminal=True)
+    runs = [list(sample_events(sample_request(seed=seed))) for seed in range(9)]
+    together = [event for events in zip(*runs, strict=True) for event in events]
+    list(show_progress(iter(together), terminal, images=9))
+    assert "Image 4 of 9" in written.getvalue()
+    assert "Image 5 of 9" not in written.getvalue()

@@ -12,7 +12,7 @@ from sheepgen.events import RunFailed, RunFinished, RunStarted, StepCompleted
 from tests.samples import sample_request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sheepgen.events import Event
     from sheepgen.request import GenerationRequest
@@ -36,7 +36,7 @@ class ExecutorConformance:
     def test_every_request_is_finished_once(
         self, executor: Executor, requests: list[GenerationRequest]
     ) -> None:
-        events = list(executor.run(iter(requests)))
+        events = list(executor.run(alone(requests)))
         finished = [event for event in events if isinstance(event, RunFinished)]
         assert sorted(event.request.seed for event in finished) == [3, 5, 8]
         assert {event.request for event in finished} == set(requests)
@@ -47,7 +47,7 @@ class ExecutorConformance:
     def test_each_requests_events_come_in_order(
         self, executor: Executor, requests: list[GenerationRequest]
     ) -> None:
-        events = list(executor.run(iter(requests)))
+        events = list(executor.run(alone(requests)))
         for request in requests:
             own = [event for event in events if event.request == request]
             assert [type(event) for event in own] == [
@@ -62,15 +62,15 @@ class ExecutorConformance:
     def test_an_image_does_not_depend_on_its_company(
         self, executor: Executor, requests: list[GenerationRequest]
     ) -> None:
-        together = pictures(executor.run(iter(requests)))
+        together = pictures(executor.run(alone(requests)))
         for request in requests:
-            assert pictures(executor.run(iter([request]))) == {request: together[request]}
+            assert pictures(executor.run(alone([request]))) == {request: together[request]}
 
     def test_a_failure_stops_nobody_else(
         self, executor: Executor, requests: list[GenerationRequest]
     ) -> None:
         bad = replace(requests[1], width=self.UNDRAWABLE)
-        events = list(executor.run(iter([requests[0], bad, requests[2]])))
+        events = list(executor.run(alone([requests[0], bad, requests[2]])))
         (failed,) = (event for event in events if isinstance(event, RunFailed))
         assert failed.request == bad
         assert str(self.UNDRAWABLE) in str(failed.error)
@@ -83,10 +83,10 @@ class ExecutorConformance:
     ) -> None:
         taken: list[GenerationRequest] = []
 
-        def taking() -> Iterator[GenerationRequest]:
+        def taking() -> Iterator[list[GenerationRequest]]:
             for request in requests:
                 taken.append(request)
-                yield request
+                yield [request]
 
         with closing(executor.run(taking())) as events:
             assert taken == []
@@ -101,13 +101,31 @@ class ExecutorConformance:
     def test_closing_stops_the_work(
         self, executor: Executor, requests: list[GenerationRequest]
     ) -> None:
-        events = executor.run(iter(requests))
+        events = executor.run(alone(requests))
         next(events)
         events.close()
         assert list(events) == []
 
+    def test_a_batch_finishes_each_of_its_requests_once(
+        self, executor: Executor, requests: list[GenerationRequest]
+    ) -> None:
+        assert executor.batch_size(requests[0]) >= 1
+        finished = [event for event in executor.run([requests]) if isinstance(event, RunFinished)]
+        assert sorted(event.request.seed for event in finished) == [3, 5, 8]
+        apart = {
+            event.request: event.record
+            for event in executor.run(alone(requests))
+            if isinstance(event, RunFinished)
+        }
+        for event in finished:
+            assert event.record.noise_sha256 == apart[event.request].noise_sha256
+
     def test_nothing_to_do_is_nothing_done(self, executor: Executor) -> None:
         assert list(executor.run(iter([]))) == []
+
+
+def alone(requests: Iterable[GenerationRequest]) -> Iterator[list[GenerationRequest]]:
+    return ([request] for request in requests)
 
 
 def pictures(events: Iterator[Event]) -> dict[GenerationRequest, bytes]:

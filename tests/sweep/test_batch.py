@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sheepgen.events import ImageSaved, RunFailed
+from sheepgen.events import RunFailed
 from sheepgen.sinks.naming import Target
 from sheepgen.sweep.batch import Batch, PlannedJob
 from sheepgen.sweep.ledger import Ledger
-from tests.samples import sample_record, sample_request
+from tests.samples import sample_request, sample_saved
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,21 +18,6 @@ if TYPE_CHECKING:
 def planned(folder: Path) -> PlannedJob:
     target = Target(folder=folder / "sub", stem="x", suffix=".png")
     return PlannedJob(line=1, id="a", request=sample_request(), key="k", target=target)
-
-
-def saved(path: Path) -> ImageSaved:
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(b"image")
-    return ImageSaved(
-        request=sample_request(),
-        record=sample_record(),
-        path=path,
-        frames_folder=None,
-        filmstrip=None,
-        animation=None,
-        sha256="6105d6cc76af400325e94d588ce511be5bfdbb73b437dc51eca43917d7a43e3d",
-        elapsed_s=1.0,
-    )
 
 
 def no_wait() -> NoReturn:
@@ -48,7 +33,7 @@ def test_an_image_that_another_is_drawing_is_waited_for_and_answered(tmp_path: P
         theirs._current = planned(tmp_path)
 
         def wait() -> None:
-            theirs.finish(saved(tmp_path / "sub" / "x.png"))
+            theirs.finish(sample_saved(tmp_path / "sub" / "x.png"))
 
         batch = Batch(ours, resume=True, tell=answers.append, note=notes.append, wait=wait)
         drawn = list(batch.requests([(1, "{}")], lambda *_: planned(tmp_path)))

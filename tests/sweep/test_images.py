@@ -17,10 +17,10 @@ from sheepgen.sinks.files import FRAME_CHOICES, OutputLayout
 from sheepgen.sinks.naming import parse_output
 from sheepgen.sweep.images import make_images
 from sheepgen.sweep.ledger import Ledger
-from tests.samples import sample_events, sample_request
+from tests.samples import sample_events, sample_request, sample_saved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from sheepgen.events import Event
@@ -34,10 +34,20 @@ class FakeExecutor:
     """Yields sample events; fails for the seeds it is told."""
 
     failing: tuple[int, ...] = ()
+    together: int = 1
     ran: list[int] = field(default_factory=list)
+    batches: list[list[int]] = field(default_factory=list)
 
-    def run(self, requests: Iterable[GenerationRequest]) -> Generator[Event]:
-        for request in requests:
+    def _taken(self, batches: Iterable[Sequence[GenerationRequest]]) -> Iterator[GenerationRequest]:
+        for batch in batches:
+            self.batches.append([request.seed for request in batch])
+            yield from batch
+
+    def batch_size(self, _: GenerationRequest) -> int:
+        return self.together
+
+    def run(self, batches: Iterable[Sequence[GenerationRequest]]) -> Generator[Event]:
+        for request in self._taken(batches):
             self.ran.append(request.seed)
             for event in sample_events(request):
                 yield event
@@ -162,11 +172,7 @@ def test_others_are_waited_for_and_stood_in_for(tmp_path: Path) -> None:
     def wait() -> None:
         waits.append(len(waits))
         if len(waits) == 1:  # the other process finishes its image
-            (tmp_path / "other.png").write_bytes(b"made elsewhere")
-            sha256 = hashlib.sha256(b"made elsewhere").hexdigest()
-            products = {"frames": None, "filmstrip": None, "animation": None}
-            entry = {"status": "done", "path": "other.png", "sha256": sha256, **products}
-            finisher.record("key1", entry)
+            finisher.record("key1", sample_saved(tmp_path / "other.png"))
         if len(waits) == 2:  # and the third one dies
             dying.__exit__()
 
@@ -175,3 +181,15 @@ def test_others_are_waited_for_and_stood_in_for(tmp_path: Path) -> None:
     assert executor.ran == [2, 3]
     assert len(waits) == 2
     assert [entry["key"] for entry in manifest(tmp_path)] == ["key2", "key1", "key3"]
+
+
+def test_images_that_go_together_are_claimed_together(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as other:
+        assert other.claim("key2") == "mine"
+        executor = FakeExecutor(together=2)
+        make(tmp_path, executor, wait=lambda: other.__exit__())
+    assert executor.batches == [[1], [3], [2]]
+    assert {entry["key"] for entry in manifest(tmp_path)} == set(REQUESTS.values())
+    again = FakeExecutor(together=2)
+    make(tmp_path / "fresh", again)
+    assert again.batches == [[1, 2], [3]]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from sheepgen.errors import OutputError
+from sheepgen.events import RunFailed
 from sheepgen.sweep.ledger import Ledger
-from tests.sweep.test_manifest import done
+from tests.samples import sample_request, sample_saved
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,16 +51,21 @@ def names(folder: Path) -> set[str]:
 def test_an_image_is_claimed_once_and_then_done(tmp_path: Path) -> None:
     with Ledger(tmp_path / "new") as ledger:
         assert ledger.claim("a") == "mine"
-        ledger.record("a", done(ledger.folder, "a"))
+        ledger.record("a", sample_saved(ledger.folder / "sub" / "a.png"))
         assert ledger.claim("a") == "done"
         assert ledger.manifest.is_intact("a")
-    assert names(tmp_path / "new") == {"a.png", "manifest.jsonl", ".sheepgen.lock"}
+        entry = ledger.manifest.entry("a")
+        assert entry is not None
+        assert (entry["status"], entry["path"], entry["frames"]) == ("done", "sub/a.png", None)
+        assert ledger.done_entry("a") == {**entry, "path": str(ledger.folder / "sub" / "a.png")}
+    assert names(tmp_path / "new") == {"sub", "manifest.jsonl", ".sheepgen.lock"}
 
 
 def test_a_failed_image_can_be_claimed_again(tmp_path: Path) -> None:
     with Ledger(tmp_path) as ledger:
         assert ledger.claim("a") == "mine"
-        ledger.record("a", {"status": "failed"})
+        error = MemoryError("all of it")
+        ledger.record("a", RunFailed(request=sample_request(), error=error, elapsed_s=0.5))
         assert ledger.claim("a") == "mine"
 
 

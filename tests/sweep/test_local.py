@@ -4,14 +4,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
 from sheepgen.catalog import find_model
-from sheepgen.events import RunFailed, RunFinished
+from sheepgen.device_options import DeviceOptions
+from sheepgen.errors import NonFiniteError
+from sheepgen.events import RunFailed, RunFinished, RunStarted, StepCompleted
 from sheepgen.pipeline import conditioning, loading
-from sheepgen.pipeline.stream import generate
+from sheepgen.pipeline.stream import generate, stream_together
 from sheepgen.sweep import local
+from sheepgen.sweep.batching import in_batches
 from sheepgen.sweep.local import LocalExecutor
-from tests.sweep.conformance import ExecutorConformance, pictures
+from tests.samples import sample_request
+from tests.sweep.conformance import ExecutorConformance, alone, pictures
 from tests.tiny import save_tiny_model
 
 if TYPE_CHECKING:
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.parts import PipelineParts
     from sheepgen.request import GenerationRequest
 
+ON_CPU = DeviceOptions(device="cpu", dtype="fp32")
+
 
 @pytest.fixture
 def model(tiny_folder: Path) -> str:
@@ -29,7 +36,7 @@ def model(tiny_folder: Path) -> str:
 
 @pytest.fixture
 def executor(model: str) -> LocalExecutor:
-    return LocalExecutor({model: find_model(model)}, device="cpu", dtype="fp32")
+    return LocalExecutor({model: find_model(model)}, ON_CPU)
 
 
 class TestConformance(ExecutorConformance):
@@ -40,7 +47,7 @@ class TestConformance(ExecutorConformance):
         tiny_parts: PipelineParts,
     ) -> None:
         expected = {request: generate(tiny_parts, request).tobytes() for request in requests}
-        assert pictures(executor.run(iter(requests))) == expected
+        assert pictures(executor.run(alone(requests))) == expected
 
     def test_models_come_one_after_the_other(
         self,
@@ -58,9 +65,9 @@ class TestConformance(ExecutorConformance):
 
         load_pipeline = loading.load_pipeline
         monkeypatch.setattr(local, "load_pipeline", load)
-        executor = LocalExecutor({name: find_model(name) for name in (model, other)})
+        executor = LocalExecutor({name: find_model(name) for name in (model, other)}, ON_CPU)
         changed = [replace(request, model=other) for request in requests]
-        drawn = pictures(executor.run([*requests, *changed]))
+        drawn = pictures(executor.run(alone([*requests, *changed])))
         assert loaded == [model, other]
         assert len(set(drawn.values())) == 6
 
@@ -79,7 +86,7 @@ class TestConformance(ExecutorConformance):
         encode_prompt = conditioning.encode_prompt
         monkeypatch.setattr(local, "encode_prompt", encode)
         goats = [replace(request, prompt="a goat") for request in requests]
-        list(executor.run([*requests, *goats]))
+        list(executor.run(alone([*requests, *goats])))
         assert encoded == [("a red sheep", ""), ("a goat", "")]
 
     def test_unexpected_errors_are_told_as_they_are(
@@ -92,8 +99,81 @@ class TestConformance(ExecutorConformance):
             raise MemoryError("all of it")
 
         with monkeypatch.context() as patched:
-            patched.setattr(local, "stream", broken)
-            (failed,) = executor.run(requests[:1])
+            patched.setattr(local, "stream_together", broken)
+            (failed,) = executor.run([requests[:1]])
         assert isinstance(failed, RunFailed)
         assert isinstance(failed.error, MemoryError)
-        assert isinstance([*executor.run(requests[:1])][-1], RunFinished)
+        assert isinstance([*executor.run([requests[:1]])][-1], RunFinished)
+
+    def test_one_that_fails_in_a_batch_fails_alone(
+        self,
+        executor: LocalExecutor,
+        requests: list[GenerationRequest],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def sensitive(parts: PipelineParts, batch: list[GenerationRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
+            for event in stream_together(parts, batch):
+                yield event
+                if requests[1] in batch and isinstance(event, StepCompleted):
+                    raise NonFiniteError("NaN.")
+
+        monkeypatch.setattr(local, "stream_together", sensitive)
+        events = list(executor.run([requests]))
+        outcomes = {
+            event.request: type(event)
+            for event in events
+            if isinstance(event, RunFailed | RunFinished)
+        }
+        assert outcomes == {
+            requests[0]: RunFinished,
+            requests[1]: RunFailed,
+            requests[2]: RunFinished,
+        }
+        begun = [event.request for event in events if isinstance(event, RunStarted)]
+        assert [begun.count(request) for request in requests] == [3, 3, 2]
+
+    def test_what_is_finished_in_a_batch_stays_finished(
+        self,
+        executor: LocalExecutor,
+        requests: list[GenerationRequest],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def breaking(parts: PipelineParts, batch: list[GenerationRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
+            for event in stream_together(parts, batch):
+                yield event
+                if len(batch) > 1 and isinstance(event, RunFinished):
+                    raise OSError("the last of it")
+
+        monkeypatch.setattr(local, "stream_together", breaking)
+        finished = [
+            event.request.seed
+            for event in executor.run([requests])
+            if isinstance(event, RunFinished)
+        ]
+        assert finished == [5, 3, 8]
+
+    def test_a_batch_that_memory_is_too_small_for_is_halved_from_then_on(
+        self, model: str, requests: list[GenerationRequest], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sizes: list[int] = []
+
+        def hungry(parts: PipelineParts, batch: list[GenerationRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
+            sizes.append(len(batch))
+            if len(batch) > 2:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return stream_together(parts, batch)
+
+        monkeypatch.setattr(local, "stream_together", hungry)
+        options = DeviceOptions(device="cpu", dtype="fp32", batch_size=4)
+        executor = LocalExecutor({model: find_model(model)}, options)
+        four = [*requests, replace(requests[0], seed=9)]
+        assert executor.batch_size(four[0]) == 4
+        assert len(pictures(executor.run(in_batches(four * 2, executor.batch_size)))) == 4
+        assert sizes == [4, 2, 2, 2, 2]
+        assert executor.batch_size(four[0]) == 2
+
+    @pytest.mark.parametrize(("side", "together"), [(32, 256), (128, 16), (512, 1), (1024, 1)])
+    def test_how_many_pay_on_a_processor(self, model: str, side: int, together: int) -> None:
+        executor = LocalExecutor({}, DeviceOptions(device="cpu", batch_size=None))
+        request = sample_request(model=model, width=side, height=side)
+        assert executor.batch_size(request) == together

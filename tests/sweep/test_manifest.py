@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from sheepgen.errors import NonFiniteError
-from sheepgen.events import RunFailed
-from sheepgen.sweep.manifest import MANIFEST_NAME, Manifest, failed_entry
-from tests.samples import sample_request
+from sheepgen.sweep.manifest import MANIFEST_NAME, Manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,20 +131,3 @@ def test_a_full_disk_leaves_the_manifest_as_it_was(
     assert manifest.entry("b") is None
     manifest.append(done(tmp_path, "b"))
     assert manifest.is_intact("b")
-
-
-def test_a_failure_says_what_went_wrong() -> None:
-    request = sample_request(seed=7)
-    expected = NonFiniteError("NaN came out.", "Use fp32.")
-    entry = failed_entry(RunFailed(request=request, error=expected, elapsed_s=1.23456))
-    assert entry["status"] == "failed"
-    assert entry["seconds"] == 1.235
-    assert entry["request"]["seed"] == 7
-    assert entry["error"] == {
-        "kind": "NonFiniteError",
-        "message": "NaN came out.",
-        "hint": "Use fp32.",
-    }
-    unexpected = failed_entry(RunFailed(request=request, error=MemoryError("all"), elapsed_s=0.0))
-    assert unexpected["error"]["kind"] == "MemoryError"
-    assert unexpected["error"]["message"] == "Unexpected MemoryError: all"

@@ -34,6 +34,7 @@ def spec(name: str, *, side: int) -> ModelSpec:
         vae_scale_factor=8,
         max_tokens=77,
         sha256="0" * 64,
+        weight_bytes=0,
         defaults=ModelDefaults(
             num_inference_steps=20, guidance_scale=7.5, scheduler="ddim", width=side, height=side
         ),

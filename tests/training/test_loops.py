@@ -63,11 +63,16 @@ def latents() -> Tensor:
     return torch.randn(12, 3, 1, 1, generator=generator).expand(12, 3, 8, 8).contiguous()
 
 
-def unet_steps(network: nn.Module, path: Path) -> Iterator[Any]:
+def unet_steps(
+    network: nn.Module, path: Path, clean: Tensor | None = None, weights: Tensor | None = None
+) -> Iterator[Any]:
     """Train a U-Net whose captions are one-hot."""
+    clean = latents() if clean is None else clean
+    weights = torch.ones(12) if weights is None else weights
     states = torch.eye(12)[:, None, :].expand(12, 4, 12)
+    empty_state = torch.zeros(4, 12)
     return diffusion.train_unet(
-        network, latents(), torch.arange(12), states, torch.zeros(4, 12), UNET, path, CPU
+        network, clean, torch.arange(12), states, empty_state, weights, UNET, path, CPU
     )
 
 
@@ -211,3 +216,10 @@ def test_history_adds_up_over_starts(tmp_path: Path) -> None:
     history.note("vae", 10, 0.5, 2.0)
     History(tmp_path / "history.json").note("vae", 20, 0.25, 3.5)
     assert history.read() == {"vae": {"steps": 20, "loss": 0.25, "seconds": 5.5}}
+
+
+def test_a_scene_is_drawn_as_often_as_it_weighs(tmp_path: Path) -> None:
+    clean, weights = latents(), torch.ones(12)
+    clean[5], weights[5] = float("nan"), 0.0
+    losses = [step.loss for step, _ in unet_steps(tiny_unet(), tmp_path / "u.pt", clean, weights)]
+    assert np.isfinite(losses).all()

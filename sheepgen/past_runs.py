@@ -1,0 +1,88 @@
+"""What denoising took on this machine, remembered from one run to the next.
+
+It makes an estimate for a person to read. Whatever goes wrong with it is passed over: no image
+depends on it.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from sheepgen.user_cache import cache_folder, remember
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sheepgen.device_options import DeviceOptions
+    from sheepgen.request import GenerationRequest
+
+__all__ = ["PastRun", "PastRuns", "remember_run"]
+
+MAX_ENTRIES = 200
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PastRun:
+    """One image, as it was made last time.
+
+    Args:
+        seconds_per_step: Of the whole run, decoding and all; in a batch, the image's share.
+        peak_bytes: Most memory that the process, or the accelerator, ever had in use.
+    """
+
+    seconds_per_step: float
+    peak_bytes: int | None
+
+
+class PastRuns:
+    """All that is remembered at the moment."""
+
+    def __init__(self) -> None:
+        self._runs = _read()
+
+    def like(
+        self, request: GenerationRequest, *, model_sha256: str, options: DeviceOptions
+    ) -> PastRun | None:
+        """Return what such an image took last time, or None.
+
+        Args:
+            request: With every field resolved; its size, and whether it is guided, count.
+            model_sha256: Of the model's weights.
+            options: As asked for.
+        """
+        match self._runs.get(_name(request, model_sha256, options)):
+            case {"seconds_per_step": float(seconds), "peak_bytes": int() | None as peak}:
+                return PastRun(seconds_per_step=seconds, peak_bytes=peak)
+            case _:
+                return None
+
+
+def remember_run(
+    request: GenerationRequest, run: PastRun, *, model_sha256: str, options: DeviceOptions
+) -> None:
+    """Remember it for `PastRuns`; the oldest entries make room."""
+    runs = _read()
+    name = _name(request, model_sha256, options)
+    runs.pop(name, None)
+    runs[name] = asdict(run)
+    remember(_path(), json.dumps(dict(list(runs.items())[-MAX_ENTRIES:])))
+
+
+def _name(request: GenerationRequest, model_sha256: str, options: DeviceOptions) -> str:
+    guided = "guided" if (request.guidance_scale or 0) > 1 else "free"
+    return f"{model_sha256[:16]} {request.width}x{request.height} {guided} {options}"
+
+
+def _read() -> dict[str, object]:
+    with suppress(OSError, ValueError, RecursionError):
+        runs = json.loads(_path().read_text("utf-8"))
+        if isinstance(runs, dict):
+            return runs
+    return {}
+
+
+def _path() -> Path:
+    return cache_folder() / "past_runs.json"

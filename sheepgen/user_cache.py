@@ -1,0 +1,30 @@
+"""The user's cache folder: what may be lost at any time, and is only there to save time."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["cache_folder", "remember"]
+
+
+def cache_folder() -> Path:
+    """Return sheepgen's own folder there, which need not exist."""
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    # Unlike pathlib's, this one does not fail for a user without a home.
+    return Path(os.path.expanduser(caches), "sheepgen")  # noqa: PTH111
+
+
+def remember(path: Path, text: str) -> None:
+    """Write a file at once or not at all; whatever stands against it is passed over."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            Path(temporary).replace(path)
+        except OSError:
+            Path(temporary).unlink(missing_ok=True)

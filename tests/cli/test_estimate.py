@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sheepgen.catalog import find_model
+from sheepgen.cli.estimate import Estimate, estimate
+from sheepgen.device_options import DeviceOptions
+from sheepgen.past_runs import PastRun, PastRuns, remember_run
+from sheepgen.sinks.files import FRAME_CHOICES
+from tests.samples import sample_request
+
+if TYPE_CHECKING:
+    from sheepgen.catalog import ModelSpec
+    from sheepgen.request import GenerationRequest
+
+OPTIONS = DeviceOptions(device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "sheepgen" / "past_runs.json"
+
+
+@pytest.fixture
+def spec(tiny_folder: Path) -> ModelSpec:
+    return find_model(str(tiny_folder))
+
+
+@pytest.fixture
+def requests(spec: ModelSpec) -> list[GenerationRequest]:
+    first = sample_request(model=spec.name, num_inference_steps=10)
+    return [first, replace(first, seed=5), replace(first, width=64, num_inference_steps=20)]
+
+
+def remember(request: GenerationRequest, spec: ModelSpec, seconds: float, peak: int | None) -> None:
+    run = PastRun(seconds_per_step=seconds, peak_bytes=peak)
+    remember_run(request, run, model_sha256=spec.sha256, options=OPTIONS)
+
+
+def taking(requests: list[GenerationRequest], spec: ModelSpec, frames: str = "none") -> Estimate:
+    return estimate(requests, {spec.name: spec}, FRAME_CHOICES[frames], Path("not/there"), OPTIONS)
+
+
+def test_what_is_like_a_past_run_takes_as_long(
+    requests: list[GenerationRequest], spec: ModelSpec
+) -> None:
+    remember(requests[0], spec, 0.5, 1_000)
+    assert taking(requests[:2], spec).seconds == 10.0
+    assert taking(requests[:2], spec).peak_bytes == 1_000
+    assert taking(requests, spec).seconds is None
+    assert taking(requests, spec).peak_bytes is None
+    remember(requests[2], spec, 0.25, 3_000)
+    assert taking(requests, spec).seconds == 15.0
+    assert taking(requests, spec).peak_bytes == 3_000
+    assert taking(requests, spec).steps == 40
+    assert taking(requests, spec).time == "about 0:00:15"
+
+
+def test_the_last_run_counts_and_others_are_not_like_it(
+    requests: list[GenerationRequest], spec: ModelSpec
+) -> None:
+    first = requests[0]
+    remember(first, spec, 0.5, None)
+    remember(first, spec, 0.75, None)
+    past = PastRuns()
+    sha256 = spec.sha256
+    assert past.like(first, model_sha256=sha256, options=OPTIONS) == PastRun(
+        seconds_per_step=0.75, peak_bytes=None
+    )
+    unguided = replace(first, guidance_scale=1.0)
+    assert past.like(unguided, model_sha256=sha256, options=OPTIONS) is None
+    assert past.like(first, model_sha256="0" * 64, options=OPTIONS) is None
+    for options in (DeviceOptions(), replace(OPTIONS, batch_size=None)):
+        assert past.like(first, model_sha256=sha256, options=options) is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1}', "[" * 100_000])
+def test_a_damaged_memory_is_no_memory(
+    cache: Path, requests: list[GenerationRequest], spec: ModelSpec, text: str
+) -> None:
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    cache.write_text(text)
+    assert taking(requests, spec).seconds is None
+    remember(requests[0], spec, 0.5, None)
+    assert taking(requests[:1], spec).seconds == 5.0
+
+
+def test_a_cache_that_cannot_be_written_is_passed_over(
+    cache: Path, requests: list[GenerationRequest], spec: ModelSpec
+) -> None:
+    cache.mkdir(parents=True)
+    before = set(cache.parent.iterdir())
+    remember(requests[0], spec, 0.5, None)
+    assert taking(requests[:1], spec).seconds is None
+    assert set(cache.parent.iterdir()) == before
+
+
+def test_files_take_no_more_than_is_said(
+    requests: list[GenerationRequest], spec: ModelSpec
+) -> None:
+    raw = 3 * 32 * 24
+    one = requests[:1]
+    assert raw < taking(one, spec).max_bytes < raw + 10_000
+    assert taking(one, spec, "steps").max_bytes > 12 * raw
+    assert taking(one, spec, "all").max_bytes > 2 * taking(one, spec, "steps").max_bytes
+
+
+def test_nothing_to_do_takes_nothing(spec: ModelSpec) -> None:
+    nothing = taking([], spec)
+    assert (nothing.steps, nothing.seconds, nothing.max_bytes) == (0, 0, 0)
