@@ -4,6 +4,7 @@ import codecs
 import io
 import os
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,7 @@ from sheepgen.image_file import (
 )
 from sheepgen.infotext import to_parameters
 from sheepgen.metadata import to_json
+from sheepgen.schedulers import SCHEDULERS
 from tests.samples import SIZE, records, sample_image, sample_record, sample_request
 
 if TYPE_CHECKING:
@@ -95,6 +97,40 @@ def test_other_programs_read_the_parameters(tmp_path: Path, suffix: str) -> None
     assert info.metadata["Size"] == "32x24"
     assert info.metadata["Variation seed"] == "8"
     assert info.metadata["Variation seed strength"] == "0.25"
+
+
+plain_words = st.text("ab c,.()羊é", min_size=1, max_size=40).filter(str.strip).map(str.strip)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(record=records, prompt=plain_words, negative_prompt=plain_words | st.just(""))
+def test_another_parser_agrees_on_every_field_that_it_knows(
+    tmp_path: Path, record: ImageRecord, prompt: str, negative_prompt: str
+) -> None:
+    request = replace(
+        record.request, prompt=prompt, negative_prompt=negative_prompt, model="sheepgen"
+    )
+    path = tmp_path / "image.png"
+    path.write_bytes(encode_image(sample_image(), replace(record, request=request), ".png"))
+    info = ParserManager().parse(path)
+    assert info is not None
+    (sampler,) = info.samplers
+    assert [each.value for each in sampler.prompts] == [prompt]
+    assert [each.value for each in sampler.negative_prompts] == [negative_prompt] * bool(
+        negative_prompt
+    )
+    assert request.scheduler is not None
+    assert sampler.name == SCHEDULERS[request.scheduler].sampler
+    assert int(sampler.parameters["seed"]) == request.seed
+    assert int(sampler.parameters["steps"]) == request.num_inference_steps
+    assert float(sampler.parameters["cfg_scale"]) == request.guidance_scale
+    told = info.metadata
+    assert told["Size"] == f"{request.width}x{request.height}"
+    assert float(told.get("Eta", 0)) == request.eta
+    assert float(told.get("Guidance rescale", 0)) == request.guidance_rescale
+    assert float(told.get("Variation seed strength", 0)) == request.variation_strength
+    if request.variation_strength:
+        assert int(told["Variation seed"]) == request.variation_seed
 
 
 @pytest.mark.parametrize("suffix", ["", ".gif", ".txt", ".png2"])

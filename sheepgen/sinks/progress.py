@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -88,6 +89,7 @@ def show_progress(
         TextColumn("{task.fields[pace]}", markup=False),
         TimeRemainingColumn(),
     )
+    display = _Display(bars)
     total = bars.add_task("All images", total=images, pace="", visible=images != 1)
     name = name or _counted(images)
     names: dict[GenerationRequest, str] = {}
@@ -110,16 +112,17 @@ def show_progress(
                             pace="",
                             visible=len(tasks) < _MOST_BARS,
                         )
-                    bars.start()
+                    display.show()
                 case StepCompleted():
                     pace = f"{event.elapsed_s / event.step:.2f} s/step"
                     bars.update(tasks[event.request], completed=event.step, pace=pace)
+                    display.show()
                 case ImageSaved() | RunFailed():
                     called = names.pop(event.request, "") or name(event.request)
                     task = tasks.pop(event.request, None)
                     bars.advance(total)
-                    if not tasks:
-                        bars.stop()
+                    # Whoever takes the event may print on the same terminal.
+                    display.hide()
                     if task is not None:
                         bars.remove_task(task)
                     console.print(Text(printable(f"{called}: {_outcome(event)}")))
@@ -127,7 +130,34 @@ def show_progress(
                     pass
             yield event
     finally:
-        bars.stop()
+        display.hide()
+
+
+class _Display:
+    """Bars that can be taken off the screen and put back below what was printed meanwhile.
+
+    `Progress` itself would put them where they were, over it.
+    """
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._live: Live | None = None
+
+    def show(self) -> None:
+        if self._live is None and not self._bars.disable:
+            self._live = Live(
+                get_renderable=self._bars.get_renderable,
+                console=self._bars.console,
+                transient=True,
+                refresh_per_second=10,
+                redirect_stdout=False,
+            )
+            self._live.start()
+
+    def hide(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
 
 def _bars(console: Console, *columns: ProgressColumn) -> Progress:

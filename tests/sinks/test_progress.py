@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 
+from sheepgen.events import ImageSaved
 from sheepgen.sinks.files import FRAME_CHOICES, OutputLayout, save_images
 from sheepgen.sinks.naming import parse_output
 from sheepgen.sinks.progress import show_bytes, show_progress, spinner
@@ -133,3 +135,38 @@ def test_of_many_images_made_together_a_few_are_shown() -> None:
     list(show_progress(iter(together), terminal, images=9))
     assert "Image 4 of 9" in written.getvalue()
     assert "Image 5 of 9" not in written.getvalue()
+
+
+def screen(written: str) -> list[str]:
+    """Return the lines that a terminal shows; it knows the few codes that bars are made of."""
+    lines, row = [""], 0
+    for code, text in re.findall(r"(\x1b\[\??[\d;]*[A-Za-z]|\r|\n)|([^\x1b\r\n]+)", written):
+        if code == "\n":
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif code == "\x1b[1A":
+            row -= 1
+        elif code == "\x1b[2K":
+            lines[row] = ""
+        lines[row] += text
+    return [line for line in lines if line]
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_what_is_printed_between_two_images_stays_on_the_screen(
+    tmp_path: Path, together: int
+) -> None:
+    terminal, written = console(terminal=True)
+    runs = [saved_events(tmp_path / str(seed), seed) for seed in range(4)]
+    batches = [runs[first : first + together] for first in range(0, 4, together)]
+    events = [event for batch in batches for events in zip(*batch, strict=True) for event in events]
+    for event in show_progress(iter(events), terminal, images=4):
+        if isinstance(event, ImageSaved):
+            written.write(f"{event.path}\n")
+    shown = screen(written.getvalue())
+    paths = [event.path for event in events if isinstance(event, ImageSaved)]
+    assert [line for line in shown if line in map(str, paths)] == [str(path) for path in paths]
+    assert [line[:12] for line in shown if "steps" in line] == [
+        f"Image {number} of 4" for number in (1, 2, 3, 4)
+    ]
+    assert not any("All images" in line for line in shown)
