@@ -13,12 +13,14 @@ import typer
 from sheepgen import __version__
 from sheepgen.cli.batch import batch
 from sheepgen.cli.console import write_data
+from sheepgen.cli.evaluate import evaluate
 from sheepgen.cli.generate import generate
 from sheepgen.cli.listing import models, schedulers
 from sheepgen.cli.options import canonical_spelling
 from sheepgen.cli.rerun import rerun
 from sheepgen.cli.show import show
 from sheepgen.cli.sweep import sweep
+from sheepgen.cli.train import train
 from sheepgen.cli.verify import verify
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
         "show": show,
         "rerun": rerun,
         "verify": verify,
+        "train": train,
+        "evaluate": evaluate,
         "models": models,
         "schedulers": schedulers,
     }

@@ -15,7 +15,7 @@ from diffusers import AutoencoderTiny, UNet2DConditionModel
 from transformers import CLIPTextModel
 
 from sheepgen.errors import OutputError
-from sheepgen.training.history import History
+from sheepgen.training.history import History, Note
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,9 +50,10 @@ def adopt_model(folder: Path, workspace: Workspace) -> None:
     _write(workspace, record, "decoder", decoder=vae.decoder.state_dict())
     _write(workspace, record, "unet", unet=unet.state_dict(), average=average)
     torch.save(vae.state_dict(), workspace.checkpoints / "vae-normalised.pt")
-    history = History(workspace.root / "history.json")
+    history = History(workspace.history)
     for phase, steps in record["steps"].items():
-        history.note(phase, steps, record["losses"][phase], record["seconds"][phase])
+        loss, seconds = record["losses"][phase], record["seconds"][phase]
+        history.add(Note(phase=phase, step=steps, loss=loss, seconds=seconds))
 
 
 def _write(workspace: Workspace, record: dict[str, Any], phase: str, **parts: Any) -> None:  # noqa: ANN401

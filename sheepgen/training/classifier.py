@@ -19,7 +19,7 @@ from sheepgen.training.concepts import CONCEPTS
 from sheepgen.training.loop import Checkpoint, TrainStep, cosine_learning_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sheepgen.training.config import ClassifierConfig
     from sheepgen.training.scenes import Scene
 
-__all__ = ["LABELS", "Classifier", "found", "scene_labels", "train_classifier"]
+__all__ = ["LABELS", "Classifier", "embed", "found", "scene_labels", "train_classifier"]
 
 LABELS: tuple[str, ...] = (*CONCEPTS, *(f"digit {digit}" for digit in range(10)))
 INPUT_SIZE = 64
@@ -56,10 +56,13 @@ class Classifier(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Return the logits."""
-        features = self.features(functional.adaptive_avg_pool2d(pictures, INPUT_SIZE))
-        pooled = torch.cat([features.amax(dim=(2, 3)), features.mean(dim=(2, 3))], dim=1)
-        logits: Tensor = self.head(pooled)
+        logits: Tensor = self.head(self.pooled(pictures))
         return logits
+
+    def pooled(self, pictures: Tensor) -> Tensor:
+        """Return what the head sees of the whole picture, (batch, features)."""
+        features = self.features(functional.adaptive_avg_pool2d(pictures, INPUT_SIZE))
+        return torch.cat([features.amax(dim=(2, 3)), features.mean(dim=(2, 3))], dim=1)
 
 
 def scene_labels(scene: Scene) -> tuple[str, ...]:
@@ -112,11 +115,21 @@ def _augment(rng: np.random.Generator, pictures: Tensor) -> Tensor:
     return pictures + noise * float(rng.uniform(0, 0.15))
 
 
-@torch.inference_mode()
-def found(classifier: Classifier, pictures: NDArray[np.uint8], batch: int = 64) -> list[set[str]]:
+def found(classifier: Classifier, pictures: NDArray[np.uint8]) -> list[set[str]]:
     """Return for each picture the labels whose probability is at least one half."""
-    labels: list[set[str]] = []
-    for start in range(0, len(pictures), batch):
-        logits = classifier(to_tensor(pictures[start : start + batch]))
-        labels += [{LABELS[k] for k in row.nonzero()[:, 0].tolist()} for row in logits >= 0]
-    return labels
+    logits = _in_batches(classifier, pictures)
+    return [{LABELS[k] for k in row.nonzero()[:, 0].tolist()} for row in logits >= 0]
+
+
+def embed(classifier: Classifier, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return each picture's features, (pictures, features)."""
+    features: NDArray[np.float32] = _in_batches(classifier.pooled, pictures).numpy()
+    return features
+
+
+@torch.inference_mode()
+def _in_batches(
+    network: Callable[[Tensor], Tensor], pictures: NDArray[np.uint8], batch: int = 64
+) -> Tensor:
+    starts = range(0, len(pictures), batch)
+    return torch.cat([network(to_tensor(pictures[start : start + batch])) for start in starts])

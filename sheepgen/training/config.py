@@ -84,7 +84,7 @@ class DiffusionConfig:
     ``decay_share`` of the steps, so that a longer run goes on from a shorter one's checkpoint.
 
     Scenes of the tool's own animal, whose face is the finest thing that many captions ask for, are
-    drawn ``favourite_weight`` times as often as others.
+    drawn ``favourite_weight`` times as often as others from step ``favourite_since`` on.
     """
 
     channels: tuple[int, ...] = (64, 160, 256)
@@ -102,6 +102,7 @@ class DiffusionConfig:
     empty_caption_rate: float = 0.1
     favourite: str = "sheep"
     favourite_weight: float = 4.0
+    favourite_since: int = 10_400
     seed: int = 4
 
     def batch_size_at(self, step: int) -> int:
@@ -146,6 +147,11 @@ class Workspace:
     def packages(self) -> Path:
         """Downloaded npm packages."""
         return self.root / "packages"
+
+    @property
+    def history(self) -> Path:
+        """How training went so far."""
+        return self.root / "history.jsonl"
 
     @property
     def checkpoints(self) -> Path:

@@ -80,7 +80,8 @@ def train_unet(
         caption_ids: (scenes,), the row of ``caption_states`` that belongs to each scene.
         caption_states: (captions, tokens, width).
         empty_state: (tokens, width), of the empty caption.
-        scene_weights: (scenes,), how often each scene is drawn, relative to the others.
+        scene_weights: (scenes,), how often each scene is drawn from ``config.favourite_since``
+            on, relative to the others.
         config: The recipe.
         checkpoint_path: Where training goes on from.
         device: Where to compute.
@@ -106,7 +107,8 @@ def train_unet(
     for step in range(done, config.steps):
         rng = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
         batch_size = config.batch_size_at(step)
-        chosen = torch.multinomial(scene_weights, batch_size, replacement=True, generator=rng)
+        weights = scene_weights if step >= config.favourite_since else torch.ones(len(latents))
+        chosen = torch.multinomial(weights, batch_size, replacement=True, generator=rng)
         states = caption_states[caption_ids[chosen]].float()
         emptied = torch.rand(batch_size, generator=rng) < config.empty_caption_rate
         states[emptied] = empty_state.float()

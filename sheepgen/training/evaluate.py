@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import random
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sheepgen.pipeline.stream import generate
-from sheepgen.request import GenerationRequest
-from sheepgen.training.classifier import Classifier, found, scene_labels
+from sheepgen.training.classifier import embed, found, scene_labels
 from sheepgen.training.concepts import CONCEPTS, RIDERS, VEHICLES, held_out_pairs
-from sheepgen.training.samples import tile
-from sheepgen.training.scenes import Drawings, Kind, Scene, compose_scene, render_scene
+from sheepgen.training.dataset import load_all_drawings
+from sheepgen.training.frechet import frechet_distance
+from sheepgen.training.scenes import Kind, Scene, compose_scene, render_scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from sheepgen.known_models import KnownModel
     from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.request import GenerationRequest
+    from sheepgen.training.classifier import Classifier
+    from sheepgen.training.project import Project
 
-__all__ = ["Score", "evaluation_scenes", "judge_scenes", "real_scores", "score_model"]
+__all__ = ["Judge", "Score", "evaluation_scenes", "score_model", "wilson_interval"]
 
 SEEDS_A_PROMPT = 2
 PAIRS = 40
@@ -31,16 +35,73 @@ PAIRS = 40
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Score:
-    """How often everything prompted was found, in per cent of ``pictures``."""
+    """How often everything prompted was found.
+
+    Args:
+        group: What kind of prompts.
+        pictures: How many.
+        all_found: In how many per cent of them everything was found.
+        interval: Of ``all_found``, in per cent, from `wilson_interval`.
+        ceiling: What the judge finds in real scenes of the same kind, in per cent.
+    """
 
     group: str
     pictures: int
     all_found: float
+    interval: tuple[float, float]
     ceiling: float
 
-    def to_dict(self) -> dict[str, str | int | float]:
+    def to_dict(self) -> dict[str, object]:
         """Return the score as plain data."""
         return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """Who looks at the pictures.
+
+    Args:
+        classifier: Trained on real scenes of its own.
+        ceilings: How much of its own kind of real scenes it finds, by group, in per cent.
+        real_features: Of held-out scenes, (scenes, features).
+    """
+
+    classifier: Classifier
+    ceilings: dict[str, float]
+    real_features: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, project: Project) -> Judge:
+        """Return the project's judge; the scenes it needs are painted where they are not there.
+
+        Raises:
+            ModelError: If it has not been trained.
+        """
+        classifier = project.trained_classifier()
+        drawings = load_all_drawings(project.config.data, project.workspace)
+        size = project.config.data.image_size
+        ceilings: dict[str, float] = {}
+        for group, scenes in evaluation_scenes().items():
+            pictures = [render_scene(scene, drawings, size) for scene in scenes]
+            hits = _all_found(classifier, pictures, scenes)
+            ceilings[group] = 100.0 * sum(hits) / len(hits)
+        features = embed(classifier, project.held_out_scenes.pictures)
+        return cls(classifier=classifier, ceilings=ceilings, real_features=features)
+
+    def score(self, group: str, pictures: Sequence[Image], scenes: Sequence[Scene]) -> Score:
+        """Score the pictures of one group of prompts."""
+        hits = _all_found(self.classifier, pictures, scenes)
+        return Score(
+            group=group,
+            pictures=len(hits),
+            all_found=100.0 * sum(hits) / len(hits),
+            interval=wilson_interval(sum(hits), len(hits)),
+            ceiling=self.ceilings[group],
+        )
+
+    def distance(self, pictures: Sequence[Image]) -> float:
+        """Return the Fréchet distance of all pictures together from held-out scenes."""
+        return frechet_distance(self.real_features, embed(self.classifier, _stack(pictures)))
 
 
 def evaluation_scenes() -> dict[str, list[Scene]]:
@@ -66,52 +127,56 @@ def evaluation_scenes() -> dict[str, list[Scene]]:
     }
 
 
-def judge_scenes(
-    classifier: Classifier, pictures: Sequence[Image], scenes: Sequence[Scene]
-) -> float:
-    """Return in how many per cent of the pictures every prompted thing is found."""
-    seen = found(classifier, np.stack([np.asarray(picture) for picture in pictures]))
-    hits = [set(scene_labels(scene)) <= labels for scene, labels in zip(scenes, seen, strict=True)]
-    return 100.0 * sum(hits) / len(hits)
-
-
-def real_scores(classifier: Classifier, drawings: Drawings, size: int) -> dict[str, float]:
-    """Return the judge's own score by group, on real scenes with the prompts' casts."""
-    return {
-        group: judge_scenes(
-            classifier, [render_scene(scene, drawings, size) for scene in scenes], scenes
-        )
-        for group, scenes in evaluation_scenes().items()
-    }
-
-
 def score_model(
-    parts: PipelineParts, sampling: KnownModel, classifier: Classifier, ceilings: dict[str, float]
-) -> Iterator[tuple[Score, Image]]:
-    """Draw every prompt with seeds 0 and up; yield each group's score and a sheet of its pictures.
+    parts: PipelineParts,
+    settings: GenerationRequest,
+    judge: Judge,
+    seeds_a_prompt: int = SEEDS_A_PROMPT,
+) -> Iterator[tuple[Score, list[Image]]]:
+    """Draw every prompt with seeds 0 and up; yield each group's score and its pictures.
 
     Args:
         parts: The model.
-        sampling: Its steps and guidance.
-        classifier: The judge.
-        ceilings: From `real_scores`.
+        settings: Steps, guidance and all else but prompt and seed.
+        judge: Who looks.
+        seeds_a_prompt: Pictures of each prompt.
     """
     for group, scenes in evaluation_scenes().items():
-        prompts = [scene for scene in scenes for _ in range(SEEDS_A_PROMPT)]
+        prompts = [scene for scene in scenes for _ in range(seeds_a_prompt)]
         pictures = [
-            generate(
-                parts,
-                GenerationRequest(
-                    prompt=scene.caption,
-                    seed=index % SEEDS_A_PROMPT,
-                    num_inference_steps=sampling.num_inference_steps,
-                    guidance_scale=sampling.guidance_scale,
-                ),
-            )
+            generate(parts, replace(settings, prompt=scene.caption, seed=index % seeds_a_prompt))
             for index, scene in enumerate(prompts)
         ]
-        percent = judge_scenes(classifier, pictures, prompts)
-        score = Score(
-            group=group, pictures=len(pictures), all_found=percent, ceiling=ceilings[group]
-        )
-        yield score, tile(pictures)
+        yield judge.score(group, pictures, prompts), pictures
+
+
+def wilson_interval(hits: int, of: int) -> tuple[float, float]:
+    """Return the 95% interval of a share, in per cent.
+
+    Wilson's: unlike the usual one it holds for few pictures and near 0 and 100 per cent, too
+    (https://doi.org/10.1080/01621459.1927.10502953).
+
+    Args:
+        hits: How many were right.
+        of: How many there were, at least 1.
+    """
+    z = 1.96
+    share = hits / of
+    middle = share + z * z / (2 * of)
+    reach = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    scale = 100.0 / (1 + z * z / of)
+    return round(max(0.0, scale * (middle - reach)), 1), round(
+        min(100.0, scale * (middle + reach)), 1
+    )
+
+
+def _all_found(
+    classifier: Classifier, pictures: Sequence[Image], scenes: Sequence[Scene]
+) -> list[bool]:
+    """Return for each picture whether every prompted thing is found in it."""
+    seen = found(classifier, _stack(pictures))
+    return [set(scene_labels(scene)) <= labels for scene, labels in zip(scenes, seen, strict=True)]
+
+
+def _stack(pictures: Sequence[Image]) -> NDArray[np.uint8]:
+    return np.stack([np.asarray(picture) for picture in pictures])

@@ -1,34 +1,77 @@
-"""How long each phase has trained in all, over any number of starts, and where its loss stands."""
+"""How training went: a line every few seconds, over any number of starts."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["History"]
+__all__ = ["History", "Note", "PhaseSummary", "summarise"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Note:
+    """Where a phase stood at a moment.
+
+    Args:
+        phase: Its name.
+        step: Steps done.
+        loss: Smoothed over some fifty steps.
+        seconds: Since the note before, or since this start of the phase.
+    """
+
+    phase: str
+    step: int
+    loss: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PhaseSummary:
+    """A phase in all.
+
+    Args:
+        steps: Done so far.
+        loss: The last one.
+        seconds: Of all starts together.
+    """
+
+    steps: int
+    loss: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A small JSON file: phase to its steps, its smoothed loss and its seconds."""
+    """A file of JSON lines, one `Note` each."""
 
     path: Path
 
-    def read(self) -> dict[str, dict[str, float]]:
-        """Return what has been noted so far."""
+    def read(self) -> list[Note]:
+        """Return all notes, the oldest first."""
         if not self.path.exists():
-            return {}
-        notes: dict[str, dict[str, float]] = json.loads(self.path.read_text("utf-8"))
-        return notes
+            return []
+        return [Note(**json.loads(line)) for line in self.path.read_text("utf-8").splitlines()]
 
-    def note(self, phase: str, step: int, loss: float, seconds: float) -> None:
-        """Add ``seconds`` to a phase and set where it stands."""
-        notes = self.read()
-        spent = notes.get(phase, {}).get("seconds", 0.0) + seconds
-        notes[phase] = {"steps": step, "loss": round(loss, 5), "seconds": round(spent, 1)}
+    def add(self, note: Note) -> None:
+        """Write one down."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps(notes, indent=2) + "\n", "utf-8")
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(note)) + "\n")
+
+
+def summarise(notes: Iterable[Note]) -> dict[str, PhaseSummary]:
+    """Return each phase in all, by name."""
+    phases: dict[str, PhaseSummary] = {}
+    for note in notes:
+        before = phases.get(note.phase)
+        phases[note.phase] = PhaseSummary(
+            steps=note.step,
+            loss=note.loss,
+            seconds=round(note.seconds + (before.seconds if before else 0.0), 1),
+        )
+    return phases

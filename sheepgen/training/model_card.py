@@ -55,10 +55,11 @@ model draws for them is composed, not remembered.
 
 1. Text encoder: distilled word by word from the teacher, {text_steps:,} steps.
 2. Autoencoder: {vae_steps:,} steps; then its decoder alone, {decoder_steps:,} steps.
-3. U-Net: {unet_steps:,} steps, {scenes_seen:,} scenes; averaged weights.
+3. U-Net: {unet_steps:,} steps, {scenes_seen:,} scenes; averaged weights. From step
+   {favourite_since:,} on, scenes with a {favourite} came {favourite_weight:g} times as often.
 
 On {hardware}: {hours:.1f} hours in all. `training.json` has every
-setting, loss, version and hash. `python -m sheepgen.training train all` and then
+setting, loss, version and hash. `sheepgen train` and then
 `python -m sheepgen.training release` do it again.
 
 ## How good it is
@@ -67,11 +68,15 @@ Autoencoder: {psnr:.1f} dB on {held_out_scenes:,} held-out scenes of the same dr
 
 How often a classifier with its own network, data seed and weights finds *everything* prompted in
 the picture ({steps} steps, guidance {guidance:g}, seeds 0 and 1, nothing picked). The ceiling is
-the classifier's own hit rate on real scenes of the same kind.
+the classifier's own hit rate on real scenes of the same kind; between the brackets lies the share
+with 95% certainty.
 
 | prompts | pictures | all found | ceiling |
 |---|---|---|---|
 {scores}
+
+Fréchet distance of all these pictures from held-out scenes, in the classifier's features:
+{frechet:.1f}. It is there to compare versions of this model with.
 
 ## What it cannot do
 
@@ -98,7 +103,7 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         groups.setdefault(concept.group, []).append(concept.name)
     scores = (
         f"| {score['group']} | {score['pictures']} | {score['all_found']:.0f}% "
-        f"| {score['ceiling']:.0f}% |"
+        f"({score['interval'][0]:.0f} to {score['interval'][1]:.0f}) | {score['ceiling']:.0f}% |"
         for score in record["scores"]
     )
     text = _TEMPLATE.format(
@@ -121,6 +126,9 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         decoder_steps=record["steps"]["decoder"],
         unet_steps=record["steps"]["unet"],
         scenes_seen=record["scenes_seen"],
+        favourite=config["diffusion"]["favourite"],
+        favourite_since=config["diffusion"]["favourite_since"],
+        favourite_weight=config["diffusion"]["favourite_weight"],
         hardware=record["hardware"],
         hours=sum(record["seconds"].values()) / 3600,
         psnr=record["psnr_db"],
@@ -128,6 +136,7 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         steps=record["sampling"]["num_inference_steps"],
         guidance=record["sampling"]["guidance_scale"],
         scores="\n".join(scores),
+        frechet=record["frechet_distance"],
         max_tokens=config["text"]["max_tokens"],
     )
     (folder / "MODEL_CARD.md").write_text(text, encoding="utf-8")

@@ -138,12 +138,18 @@ class Project:
         return network
 
     def classifier(self) -> Classifier:
-        """Return the judge, as far as it has been trained."""
+        """Return an untrained classifier."""
         torch.manual_seed(self.config.classifier.seed)
-        classifier = Classifier()
-        path = self.checkpoint("classifier")
-        if path.exists():
-            classifier.load_state_dict(trained_weights(path, "classifier"))
+        return Classifier()
+
+    def trained_classifier(self) -> Classifier:
+        """Return the classifier that judges.
+
+        Raises:
+            ModelError: If it has not been trained.
+        """
+        classifier = self.classifier()
+        classifier.load_state_dict(trained_weights(self.checkpoint("classifier"), "classifier"))
         return classifier.eval()
 
     def model_parts(self) -> ModelParts:

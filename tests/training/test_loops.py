@@ -14,7 +14,7 @@ from sheepgen.errors import ModelError
 from sheepgen.pipeline.preview import PreviewDecoder
 from sheepgen.training import autoencoder, classifier, diffusion
 from sheepgen.training.config import AutoencoderConfig, ClassifierConfig, DiffusionConfig
-from sheepgen.training.history import History
+from sheepgen.training.history import History, Note, PhaseSummary, summarise
 from sheepgen.training.loop import averaged_weights, cosine_learning_rate, trained_weights
 from sheepgen.training.scenes import Scene
 
@@ -64,7 +64,12 @@ def latents() -> Tensor:
 
 
 def unet_steps(
-    network: nn.Module, path: Path, clean: Tensor | None = None, weights: Tensor | None = None
+    network: nn.Module,
+    path: Path,
+    *,
+    clean: Tensor | None = None,
+    weights: Tensor | None = None,
+    config: DiffusionConfig = UNET,
 ) -> Iterator[Any]:
     """Train a U-Net whose captions are one-hot."""
     clean = latents() if clean is None else clean
@@ -72,7 +77,7 @@ def unet_steps(
     states = torch.eye(12)[:, None, :].expand(12, 4, 12)
     empty_state = torch.zeros(4, 12)
     return diffusion.train_unet(
-        network, clean, torch.arange(12), states, empty_state, weights, UNET, path, CPU
+        network, clean, torch.arange(12), states, empty_state, weights, config, path, CPU
     )
 
 
@@ -211,15 +216,31 @@ def test_what_the_judge_finds(pictures: NDArray[np.uint8]) -> None:
 
 
 def test_history_adds_up_over_starts(tmp_path: Path) -> None:
-    history = History(tmp_path / "history.json")
-    assert history.read() == {}
-    history.note("vae", 10, 0.5, 2.0)
-    History(tmp_path / "history.json").note("vae", 20, 0.25, 3.5)
-    assert history.read() == {"vae": {"steps": 20, "loss": 0.25, "seconds": 5.5}}
+    history = History(tmp_path / "new" / "history.jsonl")
+    assert summarise(history.read()) == {}
+    notes = [
+        Note(phase="vae", step=10, loss=0.5, seconds=2.0),
+        Note(phase="unet", step=3, loss=0.75, seconds=1.0),
+        Note(phase="vae", step=20, loss=0.25, seconds=3.5),
+    ]
+    for note in notes:
+        History(history.path).add(note)
+    assert history.read() == notes
+    assert summarise(notes) == {
+        "vae": PhaseSummary(steps=20, loss=0.25, seconds=5.5),
+        "unet": PhaseSummary(steps=3, loss=0.75, seconds=1.0),
+    }
 
 
-def test_a_scene_is_drawn_as_often_as_it_weighs(tmp_path: Path) -> None:
-    clean, weights = latents(), torch.ones(12)
-    clean[5], weights[5] = float("nan"), 0.0
-    losses = [step.loss for step, _ in unet_steps(tiny_unet(), tmp_path / "u.pt", clean, weights)]
-    assert np.isfinite(losses).all()
+def test_a_scene_is_drawn_as_often_as_it_weighs_once_it_counts(tmp_path: Path) -> None:
+    clean, weights = latents(), torch.zeros(12)
+    clean[:11], weights[11] = float("nan"), 1.0
+    config = replace(UNET, favourite_since=0)
+    steps = unet_steps(
+        tiny_unet(), tmp_path / "now.pt", clean=clean, weights=weights, config=config
+    )
+    assert np.isfinite([step.loss for step, _ in steps]).all()
+    later = replace(UNET, favourite_since=STEPS)
+    even = unet_steps(tiny_unet(), tmp_path / "even.pt")
+    weighed = unet_steps(tiny_unet(), tmp_path / "later.pt", weights=weights, config=later)
+    assert [step.loss for step, _ in even] == [step.loss for step, _ in weighed]

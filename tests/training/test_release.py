@@ -28,7 +28,7 @@ from sheepgen.training.config import (
 )
 from sheepgen.training.diffusion import build_unet
 from sheepgen.training.export import ModelParts, export_model, write_training_record
-from sheepgen.training.history import History
+from sheepgen.training.history import History, PhaseSummary, summarise
 from sheepgen.training.loop import averaged_weights, trained_weights
 from sheepgen.training.model_card import write_model_card
 from sheepgen.training.project import Project
@@ -58,7 +58,16 @@ FACTS: dict[str, Any] = {
     "parameters": {"text_encoder": 1_000_000, "unet": 2_000_000, "vae": 300_000},
     "psnr_db": 26.5,
     "sampling": {"num_inference_steps": 3, "guidance_scale": 4.0, "scheduler": "ddim"},
-    "scores": [{"group": "singles", "pictures": 8, "all_found": 75.0, "ceiling": 100.0}],
+    "scores": [
+        {
+            "group": "singles",
+            "pictures": 8,
+            "all_found": 75.0,
+            "interval": (40.9, 92.9),
+            "ceiling": 100.0,
+        }
+    ],
+    "frechet_distance": 12.34,
 }
 
 
@@ -109,7 +118,8 @@ def test_the_record_hashes_every_weight_file(folder: Path) -> None:
 def test_the_card_is_written_from_the_record(folder: Path) -> None:
     card = (folder / "MODEL_CARD.md").read_text("utf-8")
     assert "26.5 dB" in card
-    assert "| singles | 8 | 75% | 100% |" in card
+    assert "| singles | 8 | 75% (41 to 93) | 100% |" in card
+    assert "12.3. It is there to compare versions" in card
     assert "{" not in card
 
 
@@ -126,9 +136,8 @@ def test_training_goes_on_from_an_export(folder: Path, model: ModelParts, tmp_pa
         assert torch.equal(text_encoder[name], value), name
     project = Project(CONFIG, workspace, torch.device("cpu"))
     assert project.tokenizer.get_vocab() == model.tokenizer.get_vocab()
-    assert History(tmp_path / "history.json").read()["unet"] == {
-        "steps": 10, "loss": 0.5, "seconds": 60.0,
-    }  # fmt: skip
+    trained = summarise(History(workspace.history).read())
+    assert trained["unet"] == PhaseSummary(steps=10, loss=0.5, seconds=60.0)
     with pytest.raises(OutputError, match="holds checkpoints already"):
         adopt_model(folder, workspace)
 

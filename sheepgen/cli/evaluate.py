@@ -1,0 +1,102 @@
+"""``sheepgen evaluate``: how often a model draws what it is told, measured by a classifier."""
+
+from __future__ import annotations
+
+import json as json_format
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from sheepgen.cli import options
+from sheepgen.cli import training_options as own
+from sheepgen.cli.console import cli_errors, error_console, note, output_console, write_data
+from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from PIL.Image import Image
+
+__all__ = ["evaluate", "score_table"]
+
+
+def evaluate(
+    *,
+    model: options.ModelOpt = EMBEDDED_MODEL,
+    steps: options.StepsOpt = None,
+    guidance: options.GuidanceOpt = None,
+    scheduler: options.SchedulerOpt = None,
+    seeds: own.SeedsAPromptOpt = 2,
+    workspace: own.WorkspaceOpt = Path(".training"),
+    output: own.SheetsOpt = None,
+    device: options.DeviceOpt = "auto",
+    dtype: options.DtypeOpt = "auto",
+    offline: options.OfflineOpt = False,
+    json: options.JsonOpt = False,
+    quiet: options.QuietOpt = False,
+    verbose: options.VerboseOpt = False,
+) -> None:
+    """Draw a fixed list of prompts and count in how many pictures everything is found."""
+    with cli_errors(verbose=verbose):
+        settings = GenerationRequest(
+            prompt="any",
+            seed=0,
+            model=model,
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            scheduler=scheduler,
+        )
+        own.check_training_packages()
+        from sheepgen.catalog import find_model
+        from sheepgen.cli.download import downloader
+        from sheepgen.hub import go_offline
+
+        console = error_console(quiet=quiet)
+        if offline:
+            go_offline()
+        spec = find_model(model, offline=offline, download=downloader(console))
+        settings = settings.resolve(spec)
+        import torch
+
+        from sheepgen.pipeline.loading import load_pipeline
+        from sheepgen.training.config import TrainingConfig, Workspace
+        from sheepgen.training.evaluate import Judge, score_model
+        from sheepgen.training.project import Project
+        from sheepgen.training.samples import tile
+
+        judge = Judge.of(Project(TrainingConfig(), Workspace(workspace), torch.device("cpu")))
+        parts = load_pipeline(spec, device=device, dtype=dtype)
+        scores: list[dict[str, Any]] = []
+        drawn: list[Image] = []
+        for score, pictures in score_model(parts, settings, judge, seeds):
+            note(console, f"{score.group}: {score.all_found:.1f}% of {score.pictures} pictures")
+            scores.append(score.to_dict())
+            drawn += pictures
+            if output is not None:
+                output.mkdir(parents=True, exist_ok=True)
+                tile(pictures).save(output / f"{score.group.replace(' ', '-')}.png")
+        distance = judge.distance(drawn)
+        if json:
+            told = {"model": model, "sha256": spec.sha256, "scores": scores}
+            write_data(json_format.dumps({**told, "frechet_distance": distance}))
+            return
+        output_console().print(score_table(scores))
+        write_data(f"Fréchet distance from held-out scenes: {distance:.2f}")
+
+
+def score_table(scores: Iterable[Mapping[str, Any]]) -> Table:
+    """Return `sheepgen.training.evaluate.Score` dictionaries as a table."""
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+    for heading in ("Prompts", "Pictures", "All found", "95%", "Ceiling"):
+        table.add_column(heading, justify="left" if heading == "Prompts" else "right")
+    for score in scores:
+        low, high = score["interval"]
+        table.add_row(
+            score["group"],
+            str(score["pictures"]),
+            f"{score['all_found']:.1f}%",
+            f"{low:.0f} to {high:.0f}",
+            f"{score['ceiling']:.1f}%",
+        )
+    return table

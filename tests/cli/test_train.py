@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+from sheepgen.cli import training_options
+from sheepgen.training import adopt, phases, release, runner
+from sheepgen.training.history import History, Note
+from sheepgen.training.loop import TrainStep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sheepgen.training.project import Project
+    from tests.cli.conftest import Run
+
+
+@pytest.fixture(autouse=True)
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """Put two phases of three steps in place of the real ones; return what they were told."""
+    told: list[tuple[str, int]] = []
+
+    def phase(name: str) -> Any:
+        def run(project: Project) -> Iterator[TrainStep]:
+            told.append((name, project.config.diffusion.steps))
+            for step in (1, 2, 3):
+                yield TrainStep(phase=name, step=step, total_steps=3, loss=1 / step)
+
+        return run
+
+    table = {name: phase(name) for name in ("vae", "unet")}
+    for module in (phases, runner):
+        monkeypatch.setattr(module, "PHASES", table)
+    return told
+
+
+def test_all_phases_are_run_and_noted(run: Run, trained: list[tuple[str, int]]) -> None:
+    result = run("train", "--workspace", "work", "--unet-steps", "7")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+    assert trained == [("vae", 7), ("unet", 7)]
+    notes = History(Path("work/history.jsonl")).read()
+    assert [(note.phase, note.step) for note in notes] == [("vae", 3), ("unet", 3)]
+    assert notes[0].loss == pytest.approx(0.98 * (0.98 + 0.01) + 0.02 / 3, abs=1e-5)
+    with Image.open("work/samples/losses.png") as plot:
+        assert plot.width > plot.height
+
+
+def test_a_phase_by_name(run: Run, trained: list[tuple[str, int]]) -> None:
+    assert run("train", "unet", "-q").stderr == ""
+    assert [name for name, _ in trained] == ["unet"]
+    assert Path(".training/history.jsonl").is_file()
+    unknown = run("train", "unet", "nothing")
+    assert unknown.exit_code == 2
+    assert "Known: vae, unet." in unknown.stderr
+
+
+def test_the_model_is_written_and_measured(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    score = {
+        "group": "single things",
+        "pictures": 8,
+        "all_found": 75.0,
+        "interval": (40.9, 92.9),
+        "ceiling": 100.0,
+    }
+    released: list[Path] = []
+
+    def release_model(_: Project, folder: Path) -> dict[str, Any]:
+        released.append(folder)
+        return {"scores": [score]}
+
+    monkeypatch.setattr(release, "release_model", release_model)
+    result = run("train", "unet", "-o", "mine")
+    assert result.stdout == "mine\n"
+    assert released == [Path("mine")]
+    assert "75.0%   41 to 93" in result.stderr
+    Path("mine").mkdir()
+    refused = run("train", "unet", "-o", "mine")
+    assert refused.exit_code == 2
+    assert "--overwrite" in refused.stderr
+    assert run("train", "unet", "-o", "mine", "--overwrite").exit_code == 0
+
+
+def test_training_goes_on_from_a_model(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    adopted: list[tuple[Path, Path]] = []
+    monkeypatch.setattr(
+        adopt, "adopt_model", lambda folder, workspace: adopted.append((folder, workspace.root))
+    )
+    assert run("train", "unet", "--from", "old", "--workspace", "new").exit_code == 0
+    assert adopted == [(Path("old"), Path("new"))]
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_what_only_training_needs_is_asked_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(training_options, "find_spec", lambda name: name != "resvg_py" or None)
+    result = run(command)
+    assert result.exit_code == 2
+    assert "not installed: resvg_py" in result.stderr
+    assert "sheepgen[train]" in result.stderr
+
+
+def test_notes_of_many_starts_are_one_plot(tmp_path: Path) -> None:
+    from sheepgen.training.loss_plot import plot_losses
+
+    notes = [
+        Note(phase=phase, step=step, loss=1 / step, seconds=1.0)
+        for phase in ("vae", "unet", "text")
+        for step in (10, 20, 30)
+    ]
+    plot_losses(notes, tmp_path / "one.png")
+    plot_losses(notes[:3], tmp_path / "other.png")
+    with Image.open(tmp_path / "one.png") as three, Image.open(tmp_path / "other.png") as single:
+        assert three.width == 3 * single.width
+        assert len(set(single.convert("L").tobytes())) > 2
