@@ -14,6 +14,7 @@ from sheepgen.text import excerpt
 __all__ = [
     "DEVICES",
     "DTYPES",
+    "MAX_BATCH_SIZE",
     "DeviceOptions",
     "check_device_options",
     "refuse_half_on_cpu",
@@ -24,6 +25,9 @@ DEVICES = ("auto", "cuda", "cuda:N", "mps", "xpu", "cpu")
 
 DTYPES = ("auto", "fp32", "bf16", "fp16")
 """Words for a number format."""
+
+MAX_BATCH_SIZE = 256
+"""Each image that is being made holds a claim, which is an open file."""
 
 _DEVICE = re.compile(r"auto|cuda|cuda:\d{1,3}|mps|xpu|cpu")
 
@@ -39,7 +43,8 @@ class DeviceOptions:
             on the device.
 
     Raises:
-        UsageError: If a word is unknown, fp16 is asked for on the CPU, or the batch is empty.
+        UsageError: If a word is unknown, fp16 is asked for on the CPU, or the batch size is not
+            from 1 to `MAX_BATCH_SIZE`.
     """
 
     device: str = "auto"
@@ -49,8 +54,10 @@ class DeviceOptions:
     def __post_init__(self) -> None:
         """Check what can be checked without knowing the machine."""
         check_device_options(self.device, self.dtype)
-        if self.batch_size is not None and self.batch_size < 1:
-            raise UsageError(f"batch size is {self.batch_size}.", "It is auto, or 1 or more.")
+        if self.batch_size is not None and not 1 <= self.batch_size <= MAX_BATCH_SIZE:
+            raise UsageError(
+                f"batch size is {self.batch_size}.", f"It is auto, or from 1 to {MAX_BATCH_SIZE}."
+            )
 
     def __str__(self) -> str:
         """Say it in one line."""

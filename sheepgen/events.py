@@ -80,7 +80,10 @@ class FrameDecoded:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunFinished:
-    """The image is done; ``record`` is all that is needed to make it again."""
+    """The image is done; ``record`` is all that is needed to make it again.
+
+    ``elapsed_s`` counts from where its run began; images that are made together share it.
+    """
 
     request: GenerationRequest
     image: Image

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["PastRun", "PastRuns", "remember_run"]
 
 MAX_ENTRIES = 200
+_A_DAY = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,10 +32,12 @@ class PastRun:
     Args:
         seconds_per_step: Of the whole run, decoding and all; in a batch, the image's share.
         peak_bytes: Most memory that the process, or the accelerator, ever had in use.
+        batch_size: Images that were made together.
     """
 
     seconds_per_step: float
     peak_bytes: int | None
+    batch_size: int
 
 
 class PastRuns:
@@ -49,13 +52,17 @@ class PastRuns:
         """Return what such an image took last time, or None.
 
         Args:
-            request: With every field resolved; its size, and whether it is guided, count.
+            request: With every field resolved; size, scheduler, and whether it is guided count.
             model_sha256: Of the model's weights.
             options: As asked for.
         """
         match self._runs.get(_name(request, model_sha256, options)):
-            case {"seconds_per_step": float(seconds), "peak_bytes": int() | None as peak}:
-                return PastRun(seconds_per_step=seconds, peak_bytes=peak)
+            case {
+                "seconds_per_step": float(seconds),
+                "peak_bytes": int() | None as peak,
+                "batch_size": int(batch_size),
+            } if 0 <= seconds < _A_DAY:
+                return PastRun(seconds_per_step=seconds, peak_bytes=peak, batch_size=batch_size)
             case _:
                 return None
 
@@ -63,7 +70,14 @@ class PastRuns:
 def remember_run(
     request: GenerationRequest, run: PastRun, *, model_sha256: str, options: DeviceOptions
 ) -> None:
-    """Remember it for `PastRuns`; the oldest entries make room."""
+    """Remember it for `PastRuns`; the oldest entries make room.
+
+    The last image of a sweep may be made alone. It says nothing of how long the others take, and
+    is passed over where a larger batch is remembered.
+    """
+    past = PastRuns().like(request, model_sha256=model_sha256, options=options)
+    if past is not None and past.batch_size > run.batch_size:
+        return
     runs = _read()
     name = _name(request, model_sha256, options)
     runs.pop(name, None)
@@ -73,7 +87,8 @@ def remember_run(
 
 def _name(request: GenerationRequest, model_sha256: str, options: DeviceOptions) -> str:
     guided = "guided" if (request.guidance_scale or 0) > 1 else "free"
-    return f"{model_sha256[:16]} {request.width}x{request.height} {guided} {options}"
+    size = f"{request.width}x{request.height}"
+    return f"{model_sha256[:16]} {size} {guided} {request.scheduler} {options}"
 
 
 def _read() -> dict[str, object]:

@@ -116,13 +116,14 @@ class GenerationRequest:
         if self.scheduler is not None:
             object.__setattr__(self, "scheduler", canonical_scheduler_name(self.scheduler))
 
-    def shares_loop_with(self, other: GenerationRequest) -> bool:
-        """Say whether both can go through the loop together: same model, steps, size and so on.
+    @property
+    def loop_settings(self) -> tuple[object, ...]:
+        """Model, steps, size and all else that images must share to go through one loop.
 
-        Both are resolved; they may differ in their words and in their noise.
+        They may differ in their words and in their noise.
         """
         shared = (field.name for field in fields(self) if field.name not in _OF_ONE_IMAGE)
-        return all(getattr(self, name) == getattr(other, name) for name in shared)
+        return tuple(getattr(self, name) for name in shared)
 
     def resolve(self, spec: ModelSpec) -> GenerationRequest:
         """Return the same request with the model's own values for all that was left open.

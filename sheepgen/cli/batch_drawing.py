@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sheepgen.cli.console import note, write_data
-from sheepgen.cli.drawing import local_executor
+from sheepgen.cli.drawing import local_executor, log_failure
 from sheepgen.cli.dry_run import WouldDownloadError
 from sheepgen.cli.interrupt import taken_at_once
 from sheepgen.device_options import DeviceOptions
@@ -102,6 +102,8 @@ def draw_jobs(
             with closing(shown):
                 try:
                     for event in shown:
+                        if isinstance(event, RunFailed):
+                            log_failure(event)
                         if isinstance(event, ImageSaved | RunFailed):
                             batch.finish(event)
                 except OutputError as error:

@@ -72,6 +72,7 @@ def cli_errors(*, verbose: bool = False) -> Iterator[None]:
         typer.Exit: With the error's own code; 130 for Ctrl-C, 1 for anything unexpected.
     """
     logger, handler = logging.getLogger("sheepgen"), _Notes()
+    level = logger.level
     if verbose:
         logger.addHandler(handler)
         logger.setLevel(logging.DEBUG)
@@ -93,6 +94,7 @@ def cli_errors(*, verbose: bool = False) -> Iterator[None]:
         raise _exit(as_sheepgen_error(error)) from error
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 class _Notes(logging.Handler):

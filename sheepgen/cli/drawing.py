@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from sheepgen.events import Event
     from sheepgen.frame_options import FrameOptions
 
-__all__ = ["local_executor", "remember_runs", "tell_images"]
+__all__ = ["local_executor", "log_failure", "remember_runs", "tell_images"]
+
+_log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -71,6 +74,7 @@ def remember_runs(
                     PastRun(
                         seconds_per_step=round(share / (event.request.num_inference_steps or 1), 5),
                         peak_bytes=peak_memory(resolve_device(made.device)),
+                        batch_size=made.batch_size,
                     ),
                     model_sha256=specs[event.request.model].sha256,
                     options=options,
@@ -104,29 +108,37 @@ def tell_images(
         Interrupted: If Ctrl-C cut it short; images that are finished stay.
     """
     failed = 0
+    shown = write_progress(events, sys.stderr) if progress_json else events
     if not keep_going:
-        events = _until_failure(events)
-    showing = (
-        write_progress(events, sys.stderr)
-        if progress_json
-        else show_progress(events, console, images=images)
-    )
-    with closing(events), closing(showing) as shown:
+        shown = _until_failure(shown, json=json)
+    if not progress_json:
+        shown = show_progress(shown, console, images=images)
+    with closing(events), closing(shown):
         for event in shown:
-            if not isinstance(event, ImageSaved | RunFailed):
-                continue
-            failed += isinstance(event, RunFailed)
-            if json:
-                write_data(to_json_line(event))
-            elif isinstance(event, ImageSaved):
-                write_data(str(event.path))
+            match event:
+                case ImageSaved():
+                    write_data(to_json_line(event) if json else str(event.path))
+                case RunFailed():
+                    failed += 1
+                    log_failure(event)
+                    if json:
+                        write_data(to_json_line(event))
+                case _:
+                    pass
     return failed
 
 
-def _until_failure(events: Generator[Event]) -> Generator[Event]:
-    """Pass events on; raise what a run failed with."""
+def log_failure(failed: RunFailed) -> None:
+    """Log with its traceback what an image failed with, where the others go on."""
+    _log.debug("%s", failed.error, exc_info=failed.error)
+
+
+def _until_failure(events: Generator[Event], *, json: bool) -> Generator[Event]:
+    """Pass events on; raise what a run failed with, behind its JSON line."""
     with closing(events):
         for event in events:
             if isinstance(event, RunFailed):
+                if json:
+                    write_data(to_json_line(event))
                 raise event.error
             yield event

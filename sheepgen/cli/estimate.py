@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,8 +36,8 @@ class Estimate:
         max_bytes: What the files take if nothing in them could be compressed.
         free_bytes: Of the disk that they go to.
         peak_bytes: Memory, as the last such images took here; None if one is the first.
-        weight_bytes: The largest model on the disk; its memory is at least that, and twice that
-            where its numbers have 16 bits there and 32 here.
+        weight_bytes: Of the largest model, on the disk; in memory it is half or twice that where
+            its numbers have 16 bits at one place and 32 at the other.
     """
 
     steps: int
@@ -62,7 +63,7 @@ class Estimate:
     def memory(self) -> str:
         """The memory in words."""
         if self.peak_bytes is None:
-            return f"{byte_size(self.weight_bytes)} of weights, and what the steps take"
+            return f"{byte_size(self.weight_bytes)} of weights on the disk, and what the steps take"
         return f"{byte_size(self.peak_bytes)}, as last time"
 
 
@@ -110,11 +111,15 @@ def _steps(request: GenerationRequest) -> int:
 
 
 def _file_bytes(request: GenerationRequest, frames: FrameChoice) -> int:
-    picture = 3 * (request.width or 0) * (request.height or 0) + _RECORD_BYTES
-    kept = (_steps(request) + 1) * (frames.steps + frames.noisy + bool(frames.animation))
+    # The words are in the record and in AUTOMATIC1111's parameters, in up to six bytes a letter.
+    words = 12 * len(request.prompt + request.negative_prompt)
+    picture = 3 * (request.width or 0) * (request.height or 0) + _RECORD_BYTES + words
+    # Schedulers of second order take nearly two timesteps a step.
+    kept = (2 * _steps(request) + 1) * (frames.steps + frames.noisy + bool(frames.animation))
     return picture * (1 + kept) + frames.filmstrip * 4 * picture
 
 
 def _free_bytes(folder: Path) -> int:
-    there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
+    # Unlike pathlib's, this `exists` does not fail for a name that is too long, or forbidden.
+    there = next(filter(os.path.exists, (folder.absolute(), *folder.absolute().parents)))
     return shutil.disk_usage(there).free

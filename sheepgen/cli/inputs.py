@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["read_batch_size", "read_layout", "read_prompt", "read_prompts", "read_size"]
 
 _SIZE = re.compile(r"(\d{1,6})[xX](\d{1,6})", re.ASCII)
-_COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
+_COUNT = re.compile(r"\d{1,6}", re.ASCII)
 _MAX_BYTES = 4 * MAX_PROMPT_CHARACTERS + 1
 
 
@@ -94,12 +94,12 @@ def read_batch_size(text: str) -> int | None:
     """Return how many images are made together, None for ``auto``.
 
     Raises:
-        UsageError: If it is no number.
+        UsageError: If it is neither that word nor a number.
     """
     if text == "auto":
         return None
     if not _COUNT.fullmatch(text):
-        raise UsageError(f"{excerpt(text)} is no batch size.", "It is auto, or 1 or more.")
+        raise UsageError(f"{excerpt(text)} is no batch size.", "It is auto, or a number from 1.")
     return int(text)
 
 

@@ -193,8 +193,8 @@ BatchSizeOpt = Annotated[
     str,
     typer.Option(
         metavar="N",
-        help="How many images are made together: faster, and other in the last bits than one "
-        "made alone. auto: as many as pay.",
+        help="How many images are made together: faster, and not bit for bit those made alone. "
+        "auto: as many as pay.",
         rich_help_panel=DRAWER,
     ),
 ]
@@ -265,7 +265,7 @@ ProgressJsonOpt = Annotated[
     typer.Option(
         "--progress-json",
         metavar="",
-        help="A JSON line a step on standard error, instead of a bar.",
+        help="A JSON line a step on standard error, instead of bars and notes.",
         rich_help_panel=RUN,
     ),
 ]

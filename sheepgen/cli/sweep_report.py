@@ -32,7 +32,8 @@ def summarise(run: SweepRun, options: DeviceOptions) -> list[str]:
     if there:
         lines.append(f"{there:,} there already, {len(run.missing):,} to draw")
     taking = _estimate(run, options)
-    lines.append(f"{taking.steps:,} steps, {taking.time}; {taking.disk}")
+    lines.append(f"{taking.steps:,} steps, {taking.time}")
+    lines.append(f"Disk: {taking.disk}. Memory: {taking.memory}")
     return lines
 
 

@@ -92,8 +92,16 @@ def peak_memory(device: torch.device) -> int | None:
 
 
 def ran_out_of_memory(error: Exception) -> bool:
-    """Say whether an error means that an accelerator's memory is too small for what was tried."""
-    return isinstance(error, torch.OutOfMemoryError)
+    """Say whether an error means that there is not enough memory for what was tried.
+
+    CUDA has a type of its own for it; MPS, and torch's allocator for the CPU, say it in words.
+    """
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    said = str(error).lower()
+    return isinstance(error, RuntimeError) and any(
+        words in said for words in ("out of memory", "can't allocate memory", "not enough memory")
+    )
 
 
 def _has_fast_bf16(device: torch.device) -> bool:

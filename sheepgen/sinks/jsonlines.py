@@ -26,7 +26,8 @@ def to_json_line(outcome: ImageSaved | RunFailed) -> str:
 def outcome_to_dict(outcome: ImageSaved | RunFailed) -> dict[str, Any]:
     """Return what there is to say about an image, as plain JSON values.
 
-    All have ``status`` (``done`` or ``failed``), ``seed``, ``seconds`` and ``request``. A saved one
+    All have ``status`` (``done`` or ``failed``), ``seed``, ``seconds`` (since its batch began, if
+    it was made with others) and ``request``. A saved one
     has ``path``, ``frames``, ``filmstrip`` and ``animation`` (paths, or null), the file's
     ``sha256`` and the other entries of its record: ``environment``, ``noise_sha256``,
     ``latents_sha256``, ``truncated``. A failed one has ``error``, see `error_to_dict`.

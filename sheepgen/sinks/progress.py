@@ -1,4 +1,4 @@
-"""What the terminal shows while images are made: one bar an image, and a line when it is saved.
+"""What the terminal shows while images are made: a bar an image, and a line when it is saved.
 
 It all goes to the error console, so that standard output stays clean for paths and JSON. Where
 that console is no terminal there are no bars, only the lines.
@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.text import Text
 
 from sheepgen.errors import as_sheepgen_error
-from sheepgen.events import ImageSaved, RunFailed, RunStarted, StepCompleted
+from sheepgen.events import FrameDecoded, ImageSaved, RunFailed, RunStarted, StepCompleted
 from sheepgen.text import excerpt, printable
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ def show_progress(
                 case StepCompleted():
                     pace = f"{event.elapsed_s / event.step:.2f} s/step"
                     bars.update(tasks[event.request], completed=event.step, pace=pace)
+                    display.show()
+                case FrameDecoded():
                     display.show()
                 case ImageSaved() | RunFailed():
                     called = names.pop(event.request, "") or name(event.request)

@@ -15,17 +15,23 @@ __all__ = ["in_batches"]
 def in_batches(
     requests: Iterable[GenerationRequest], batch_size: Callable[[GenerationRequest], int]
 ) -> Iterator[list[GenerationRequest]]:
-    """Yield neighbours that share the loop together, all in their order.
+    """Yield every request once, together with others of the same loop settings.
+
+    Images that are made alone keep their order; others come with the first of their kind, so that
+    each model is still loaded once.
 
     Args:
         requests: Resolved.
-        batch_size: `sheepgen.sweep.executor.Executor.batch_size`, asked for the first of a batch.
+        batch_size: `sheepgen.sweep.executor.Executor.batch_size`; its answer may change between
+            two batches.
     """
-    batch: list[GenerationRequest] = []
+    kinds: dict[object, list[GenerationRequest]] = {}
     for request in requests:
-        if batch and not (request.shares_loop_with(batch[0]) and len(batch) < batch_size(batch[0])):
-            yield batch
-            batch = []
-        batch.append(request)
-    if batch:
-        yield batch
+        kind = request.loop_settings if batch_size(request) > 1 else request
+        kinds.setdefault(kind, []).append(request)
+    for alike in kinds.values():
+        start = 0
+        while start < len(alike):
+            end = start + batch_size(alike[start])
+            yield alike[start:end]
+            start = end

@@ -21,14 +21,14 @@ class Executor(Protocol):
     """Anything that makes images."""
 
     def batch_size(self, request: GenerationRequest) -> int:
-        """Return how many requests that share the loop with this one are best made together."""
+        """Return how many requests with this one's loop settings are best made together."""
 
     def run(self, batches: Iterable[Sequence[GenerationRequest]]) -> Generator[Event]:
         """Make an image of every request.
 
-        A batch holds requests that share the loop
-        (`sheepgen.request.GenerationRequest.shares_loop_with`), at most `batch_size` of them. It
-        is taken only when work on it can begin, because taking it is what claims it. Each request's
+        A batch holds distinct requests of the same
+        `sheepgen.request.GenerationRequest.loop_settings`, at most `batch_size` of them. It is
+        taken only when work on it can begin, because taking it is what claims it. Each request's
         events come in the order that `sheepgen.events` says and end with `RunFinished` or
         `RunFailed`; a failure of one request does not stop the others, also not those of its batch.
         Events carry the request that was taken, so requests must be resolved. Closing the generator

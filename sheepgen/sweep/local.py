@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
+import sys
 import time
-from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
@@ -27,14 +26,15 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalExecutor"]
 
-_log = logging.getLogger(__name__)
-
 CACHED_PROMPTS = 64
 """Some 15 MB of embeddings for Stable Diffusion 1."""
 
+UNLIMITED = sys.maxsize
+
+AUTO_IMAGES = 64
 AUTO_PIXELS_CPU = 2**18
 AUTO_PIXELS_ACCELERATOR = 2**21
-"""Pixels that images made together have at most, if the batch size is left to this executor.
+"""What images made together come to at most, if the batch size is left to this executor.
 
 Up to there a processor gains: of the embedded model's images, sixteen together take 20 ms each for
 a step, and one alone 54 ms. From 512 by 512 pixels on it gains nothing, and memory is dear.
@@ -49,8 +49,8 @@ class LocalExecutor:
 
     Args:
         specs: Models by the name that requests have them by.
-        options: Where and how to compute. Where the device's memory is too small for the batch
-            size, it is halved.
+        options: Where and how to compute. A batch that the device's memory is too small for is
+            made in halves, and so are those after it.
         frames: Which frames are drawn on the way; None for none.
     """
 
@@ -63,6 +63,7 @@ class LocalExecutor:
         self._specs = specs
         self._options = options
         self._frames = frames
+        self._most_pixels = UNLIMITED
         self._loaded: tuple[str, PipelineParts, EncodePrompt] | None = None
 
     def load(self, model: str) -> tuple[PipelineParts, EncodePrompt]:
@@ -80,38 +81,54 @@ class LocalExecutor:
         return self._loaded[1:]
 
     def batch_size(self, request: GenerationRequest) -> int:
-        """Return how many requests that share the loop with this one are made together."""
+        """Return how many requests with this one's loop settings are made together."""
+        pixels = _pixels(request)
         if self._options.batch_size is not None:
-            return self._options.batch_size
-        on_cpu = resolve_device(self._options.device).type == "cpu"
-        pixels = AUTO_PIXELS_CPU if on_cpu else AUTO_PIXELS_ACCELERATOR
-        return max(1, pixels // ((request.width or 1) * (request.height or 1)))
+            wanted = self._options.batch_size
+        else:
+            on_cpu = resolve_device(self._options.device).type == "cpu"
+            budget = AUTO_PIXELS_CPU if on_cpu else AUTO_PIXELS_ACCELERATOR
+            wanted = min(AUTO_IMAGES, budget // pixels)
+        return max(1, min(wanted, self._most_pixels // pixels))
 
     def run(self, batches: Iterable[Sequence[GenerationRequest]]) -> Generator[Event]:
         """Make an image of every request, in their order; see `Executor`."""
         for batch in batches:
-            yield from self._make(batch)
+            started = time.perf_counter()
+            try:
+                self.load(batch[0].model)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+                elapsed_s = time.perf_counter() - started
+                for request in batch:
+                    yield RunFailed(request=request, error=error, elapsed_s=elapsed_s)
+            else:
+                yield from self._make(batch)
 
     def _make(self, batch: Sequence[GenerationRequest]) -> Generator[Event]:
         """Make one batch; one that fails is made again in halves, so that it is one that fails."""
         started = time.perf_counter()
-        left = dict.fromkeys(batch)
+        unfinished = dict.fromkeys(batch)
         try:
             parts, encode = self.load(batch[0].model)
             for event in stream_together(parts, batch, self._frames, encode=encode):
                 if isinstance(event, RunFinished):
-                    del left[event.request]
+                    del unfinished[event.request]
                 yield event
-        except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
-            _log.debug("A batch of %s failed.", len(batch), exc_info=error)
-            if len(batch) == 1:
+        except Exception as error:  # noqa: BLE001 - as above
+            half = len(batch) // 2
+            if not half:
                 elapsed_s = time.perf_counter() - started
                 yield RunFailed(request=batch[0], error=error, elapsed_s=elapsed_s)
                 return
             if ran_out_of_memory(error):
-                self._options = replace(self._options, batch_size=len(batch) // 2)
+                self._most_pixels = min(self._most_pixels, half * _pixels(batch[0]))
         # Behind the handler, whose error would keep the failed batch's memory.
-        again, middle = list(left), (len(left) + 1) // 2
-        for half in (again[:middle], again[middle:]):
-            if half:
-                yield from self._make(half)
+        again, most = list(unfinished), (len(batch) + 1) // 2
+        while again:
+            size = min(most, self.batch_size(again[0]))
+            yield from self._make(again[:size])
+            again = again[size:]
+
+
+def _pixels(request: GenerationRequest) -> int:
+    return (request.width or 1) * (request.height or 1)

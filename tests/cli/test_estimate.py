@@ -9,12 +9,16 @@ import pytest
 from sheepgen.catalog import find_model
 from sheepgen.cli.estimate import Estimate, estimate
 from sheepgen.device_options import DeviceOptions
+from sheepgen.frame_options import FrameOptions
 from sheepgen.past_runs import PastRun, PastRuns, remember_run
-from sheepgen.sinks.files import FRAME_CHOICES
+from sheepgen.pipeline.stream import stream
+from sheepgen.sinks.files import FRAME_CHOICES, OutputLayout, save_images
+from sheepgen.sinks.naming import parse_output
 from tests.samples import sample_request
 
 if TYPE_CHECKING:
     from sheepgen.catalog import ModelSpec
+    from sheepgen.pipeline.parts import PipelineParts
     from sheepgen.request import GenerationRequest
 
 OPTIONS = DeviceOptions(device="cpu")
@@ -37,8 +41,10 @@ def requests(spec: ModelSpec) -> list[GenerationRequest]:
     return [first, replace(first, seed=5), replace(first, width=64, num_inference_steps=20)]
 
 
-def remember(request: GenerationRequest, spec: ModelSpec, seconds: float, peak: int | None) -> None:
-    run = PastRun(seconds_per_step=seconds, peak_bytes=peak)
+def remember(
+    request: GenerationRequest, spec: ModelSpec, seconds: float, peak: int | None, batch: int = 1
+) -> None:
+    run = PastRun(seconds_per_step=seconds, peak_bytes=peak, batch_size=batch)
     remember_run(request, run, model_sha256=spec.sha256, options=OPTIONS)
 
 
@@ -70,13 +76,32 @@ def test_the_last_run_counts_and_others_are_not_like_it(
     past = PastRuns()
     sha256 = spec.sha256
     assert past.like(first, model_sha256=sha256, options=OPTIONS) == PastRun(
-        seconds_per_step=0.75, peak_bytes=None
+        seconds_per_step=0.75, peak_bytes=None, batch_size=1
     )
-    unguided = replace(first, guidance_scale=1.0)
-    assert past.like(unguided, model_sha256=sha256, options=OPTIONS) is None
+    for other in (replace(first, guidance_scale=1.0), replace(first, scheduler="heun")):
+        assert past.like(other, model_sha256=sha256, options=OPTIONS) is None
     assert past.like(first, model_sha256="0" * 64, options=OPTIONS) is None
     for options in (DeviceOptions(), replace(OPTIONS, batch_size=None)):
         assert past.like(first, model_sha256=sha256, options=options) is None
+
+
+def test_the_last_image_of_a_sweep_says_nothing_of_the_others(
+    requests: list[GenerationRequest], spec: ModelSpec
+) -> None:
+    remember(requests[0], spec, 0.5, None, batch=8)
+    remember(requests[0], spec, 2.0, None, batch=1)
+    assert taking(requests[:1], spec).seconds == 5.0
+    remember(requests[0], spec, 0.25, None, batch=8)
+    assert taking(requests[:1], spec).seconds == 2.5
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-5.0", "1e300", "true", '"1"', "null"])
+def test_a_pace_that_cannot_be_is_none(
+    cache: Path, requests: list[GenerationRequest], spec: ModelSpec, number: str
+) -> None:
+    remember(requests[0], spec, 0.5, None)
+    cache.write_text(cache.read_text().replace("0.5", number))
+    assert taking(requests[:1], spec).seconds is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1}', "[" * 100_000])
@@ -100,14 +125,31 @@ def test_a_cache_that_cannot_be_written_is_passed_over(
     assert set(cache.parent.iterdir()) == before
 
 
+@pytest.mark.parametrize("frames", FRAME_CHOICES)
+@pytest.mark.parametrize("scheduler", ["ddim", "heun"])
 def test_files_take_no_more_than_is_said(
+    tmp_path: Path, tiny_parts: PipelineParts, frames: str, scheduler: str
+) -> None:
+    request = sample_request(
+        model=tiny_parts.spec.name, width=32, height=32, scheduler=scheduler, prompt="羊 " * 900
+    )
+    template = parse_output(f"{tmp_path}/out/", several=False)
+    layout = OutputLayout(template=template, frames=FRAME_CHOICES[frames])
+    target = template.target(request, 1, "key")
+    events = stream(tiny_parts, request, FrameOptions(noisy=True))
+    list(save_images(events, layout, lambda _: target))
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    taken = sum(path.stat().st_size for path in files)
+    said = taking([request], tiny_parts.spec, frames).max_bytes
+    assert 0 < taken <= said
+
+
+def test_a_folder_that_cannot_be_is_somebody_elses_error(
     requests: list[GenerationRequest], spec: ModelSpec
 ) -> None:
-    raw = 3 * 32 * 24
-    one = requests[:1]
-    assert raw < taking(one, spec).max_bytes < raw + 10_000
-    assert taking(one, spec, "steps").max_bytes > 12 * raw
-    assert taking(one, spec, "all").max_bytes > 2 * taking(one, spec, "steps").max_bytes
+    folder = Path("x" * 5_000)
+    told = estimate(requests, {spec.name: spec}, FRAME_CHOICES["none"], folder, OPTIONS)
+    assert told.free_bytes > 0
 
 
 def test_nothing_to_do_takes_nothing(spec: ModelSpec) -> None:

@@ -272,7 +272,7 @@ def test_as_many_as_pay_go_together(draw: Run) -> None:
     assert [line["environment"]["batch_size"] for line in lines] == [3, 3, 3]
 
 
-@pytest.mark.parametrize("size", ["0", "-1", "many", "1.5", "\u0663"])
+@pytest.mark.parametrize("size", ["0", "-1", "257", "many", "1.5", "\u0663"])
 def test_a_batch_size_is_a_number(draw: Run, size: str) -> None:
     result = draw("sheep", f"--batch-size={size}")
     assert result.exit_code == 2
@@ -288,3 +288,17 @@ def test_progress_can_be_read_by_a_program(draw: Run) -> None:
     ]
     assert (told[1]["step"], told[1]["total_steps"]) == (1, 2)
     assert [told[3]["path"], told[7]["path"]] == result.stdout.split()
+
+
+def test_programs_learn_what_went_wrong(draw: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise NonFiniteError("NaN in step 3.", "Try --dtype fp32.")
+
+    monkeypatch.setattr(local, "stream_together", fail)
+    result = draw("sheep", "-s", "3", "-c", "2", "--batch-size", "2", "--json", "--progress-json")
+    assert result.exit_code == 1
+    (line,) = map(json.loads, result.stdout.splitlines())
+    assert (line["status"], line["seed"], line["error"]["kind"]) == ("failed", 3, "NonFiniteError")
+    told, *error = result.stderr.splitlines()
+    assert (json.loads(told)["event"], json.loads(told)["seed"]) == ("failed", 3)
+    assert error == ["Error: NaN in step 3.", "Try --dtype fp32."]

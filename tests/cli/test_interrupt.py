@@ -74,6 +74,33 @@ def test_an_image_whose_steps_are_done_is_finished() -> None:
     assert said == "Stopped before the first step."
 
 
+def two_together() -> Generator[Event]:
+    first, second = (list(sample_events(sample_request(seed=seed))) for seed in (1, 2))
+    for events in zip(first[:4], second[:4], strict=True):
+        yield from events
+    yield from first[4:]
+    yield from second[4:]
+
+
+def test_images_made_together_are_finished_once_their_steps_are_done() -> None:
+    flag = Flag()
+    passed: list[Event] = []
+    for event in until_stopped(two_together(), flag):
+        passed.append(event)
+        if isinstance(event, StepCompleted) and event.step == 3:
+            flag.set()
+    assert [event.request.seed for event in passed if isinstance(event, RunFinished)] == [1, 2]
+
+
+def test_images_made_together_stop_together() -> None:
+    flag = Flag()
+    flag.set()
+    events = until_stopped(two_together(), flag)
+    assert isinstance(next(events), RunStarted)
+    with pytest.raises(Interrupted, match="before the first step"):
+        next(events)
+
+
 def test_nothing_is_cut_short_behind_the_last_image() -> None:
     flag = Flag()
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 
@@ -93,17 +95,23 @@ def test_a_format_may_be_asked_for() -> None:
 
 
 def test_peak_memory_is_the_process_or_the_card(machine: pytest.MonkeyPatch) -> None:
-    before = peak_memory(torch.device("cpu"))
-    assert before is not None
-    ones = torch.ones(2 * before // 4)
-    after = peak_memory(torch.device("cpu"))
-    assert after is not None
-    assert after >= before + ones.nbytes // 2
+    peak = peak_memory(torch.device("cpu"))
+    assert peak is None if sys.platform == "win32" else peak is not None and peak > 2**26
     machine.setattr(torch.cuda, "max_memory_allocated", lambda device: 7 + device.index)
     assert peak_memory(torch.device("cuda:1")) == 8
     assert peak_memory(torch.device("mps")) is None
 
 
-def test_a_full_card_is_told_from_other_failures() -> None:
-    assert ran_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
-    assert not ran_out_of_memory(RuntimeError("out of luck"))
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 5.90 GB)"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to"), True),
+        (MemoryError(), True),
+        (RuntimeError("out of luck"), False),
+        (ValueError("out of memory"), False),
+    ],
+)
+def test_a_full_memory_is_told_from_other_failures(error: Exception, *, told: bool) -> None:
+    assert ran_out_of_memory(error) is told

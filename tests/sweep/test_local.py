@@ -8,7 +8,7 @@ import torch
 
 from sheepgen.catalog import find_model
 from sheepgen.device_options import DeviceOptions
-from sheepgen.errors import NonFiniteError
+from sheepgen.errors import ModelError, NonFiniteError
 from sheepgen.events import RunFailed, RunFinished, RunStarted, StepCompleted
 from sheepgen.pipeline import conditioning, loading
 from sheepgen.pipeline.stream import generate, stream_together
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, NoReturn
 
+    from sheepgen.catalog import ModelSpec
     from sheepgen.pipeline.parts import PipelineParts
     from sheepgen.request import GenerationRequest
 
@@ -34,9 +35,10 @@ def model(tiny_folder: Path) -> str:
     return str(tiny_folder)
 
 
-@pytest.fixture
-def executor(model: str) -> LocalExecutor:
-    return LocalExecutor({model: find_model(model)}, ON_CPU)
+@pytest.fixture(params=[1, 2])
+def executor(model: str, request: pytest.FixtureRequest) -> LocalExecutor:
+    options = replace(ON_CPU, batch_size=request.param)
+    return LocalExecutor({model: find_model(model)}, options)
 
 
 class TestConformance(ExecutorConformance):
@@ -130,7 +132,9 @@ class TestConformance(ExecutorConformance):
             requests[2]: RunFinished,
         }
         begun = [event.request for event in events if isinstance(event, RunStarted)]
-        assert [begun.count(request) for request in requests] == [3, 3, 2]
+        alone = executor.batch_size(requests[0]) == 1
+        expected = [2, 2, 2] if alone else [3, 3, 2]
+        assert [begun.count(request) for request in requests] == expected
 
     def test_what_is_finished_in_a_batch_stays_finished(
         self,
@@ -152,27 +156,58 @@ class TestConformance(ExecutorConformance):
         ]
         assert finished == [5, 3, 8]
 
-    def test_a_batch_that_memory_is_too_small_for_is_halved_from_then_on(
-        self, model: str, requests: list[GenerationRequest], monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("images", "room", "tried"),
+        [
+            (4, 2, [4, 2, 2]),
+            (5, 2, [5, 2, 2, 1]),
+            (9, 2, [9, 4, 2, 2, 2, 2, 1]),
+            (3, 1, [3, 1, 1, 1]),
+        ],
+    )
+    def test_a_batch_that_memory_is_too_small_for_is_made_in_parts(
+        self, model: str, monkeypatch: pytest.MonkeyPatch, images: int, room: int, tried: list[int]
     ) -> None:
         sizes: list[int] = []
 
         def hungry(parts: PipelineParts, batch: list[GenerationRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
             sizes.append(len(batch))
-            if len(batch) > 2:
+            if len(batch) > room:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             return stream_together(parts, batch)
 
         monkeypatch.setattr(local, "stream_together", hungry)
-        options = DeviceOptions(device="cpu", dtype="fp32", batch_size=4)
-        executor = LocalExecutor({model: find_model(model)}, options)
-        four = [*requests, replace(requests[0], seed=9)]
-        assert executor.batch_size(four[0]) == 4
-        assert len(pictures(executor.run(in_batches(four * 2, executor.batch_size)))) == 4
-        assert sizes == [4, 2, 2, 2, 2]
-        assert executor.batch_size(four[0]) == 2
+        executor = LocalExecutor({model: find_model(model)}, replace(ON_CPU, batch_size=16))
+        first = sample_request(model=model, width=32, height=32, num_inference_steps=1)
+        requests = [replace(first, seed=seed) for seed in range(images)]
+        again = [replace(first, seed=100 + seed) for seed in range(images)]
+        assert len(pictures(executor.run([requests]))) == images
+        assert sizes == tried
+        assert executor.batch_size(first) == room
+        assert executor.batch_size(replace(first, width=64)) == max(1, room // 2)
+        sizes.clear()
+        assert len(pictures(executor.run(in_batches(again, executor.batch_size)))) == images
+        assert max(sizes) == room, "what was too much once is not tried again"
 
-    @pytest.mark.parametrize(("side", "together"), [(32, 256), (128, 16), (512, 1), (1024, 1)])
+    def test_a_model_that_cannot_be_loaded_is_tried_once_a_batch(
+        self,
+        executor: LocalExecutor,
+        requests: list[GenerationRequest],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        tries: list[str] = []
+
+        def broken(spec: ModelSpec, **_: object) -> NoReturn:
+            tries.append(spec.name)
+            raise ModelError("It is damaged.")
+
+        monkeypatch.setattr(local, "load_pipeline", broken)
+        events = list(executor.run([requests]))
+        assert [type(event) for event in events] == [RunFailed] * 3
+        assert {event.request for event in events} == set(requests)
+        assert len(tries) == 1
+
+    @pytest.mark.parametrize(("side", "together"), [(32, 64), (128, 16), (512, 1), (1024, 1)])
     def test_how_many_pay_on_a_processor(self, model: str, side: int, together: int) -> None:
         executor = LocalExecutor({}, DeviceOptions(device="cpu", batch_size=None))
         request = sample_request(model=model, width=side, height=side)
