@@ -21,7 +21,7 @@ def train(
     workspace: own.WorkspaceOpt = Path(".training"),
     output: own.ModelOutputOpt = None,
     overwrite: own.ReplaceModelOpt = False,
-    device: own.TrainDeviceOpt = "cpu",
+    device: own.TrainDeviceOpt = "auto",
     quiet: options.QuietOpt = False,
     verbose: options.VerboseOpt = False,
 ) -> None:

@@ -21,7 +21,7 @@ WorkspaceOpt = Annotated[
     ),
 ]
 TrainDeviceOpt = Annotated[
-    str, typer.Option(metavar="WORD", help="cpu, cuda, cuda:1 or mps.", rich_help_panel=RUN)
+    str, typer.Option(metavar="WORD", help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=RUN)
 ]
 PhasesArg = Annotated[
     list[str] | None,
