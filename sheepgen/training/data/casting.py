@@ -1,0 +1,220 @@
+"""Draws scenes: who takes part, in which relation, where, in which colours and which style.
+
+Scenes are dealt from a shuffled deck that holds every concept once, and those that can do more
+(ride, be ridden, be worn or held) a few times more. So every concept leads equally often as its
+neighbours, whatever its group, and relations come as often as there is much to learn about them.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+
+from sheepgen.training.data.captions import caption_of
+from sheepgen.training.data.concepts import Concept, concepts
+from sheepgen.training.data.drawing_sets import TRAINING_SETS
+from sheepgen.training.data.held_out import held_out_drawings, must_stay_apart
+from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
+from sheepgen.training.data.scenes import Kind, Scene
+
+__all__ = ["FAVOURITES", "candidates", "deck", "sample_scene", "styles_for"]
+
+FAVOURITES = {"sheep": 8, "motorcycle": 8}
+"""The tool's own animal and its vehicle are dealt this many times more."""
+
+DIGIT_CARDS = 4
+"""How often each of the ten digits is in the deck."""
+
+ROLE_CARDS = {"rides": 4, "ridden": 5, "hat": 8, "glasses": 8, "held": 1, "base": 1}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """How a kind of scene is cast.
+
+    Args:
+        subject: The role that its subject needs; see `_fits`.
+        other: The role that the other needs; empty if there is no other.
+        as_subject: How readily a lead that fits takes the subject's part.
+        as_other: The same for the other's part.
+    """
+
+    subject: str
+    other: str = ""
+    as_subject: float
+    as_other: float = 0.0
+
+
+PARTS: dict[Kind, Part] = {
+    "single": Part(subject="any", as_subject=4.0),
+    "several": Part(subject="counted", as_subject=2.0),
+    "next_to": Part(subject="any", other="any", as_subject=1.2, as_other=1.2),
+    "on_top": Part(subject="stands", other="base", as_subject=0.7, as_other=2.5),
+    "riding": Part(subject="rides", other="ridden", as_subject=8.0, as_other=8.0),
+    "wearing": Part(subject="wears", other="worn", as_subject=2.0, as_other=14.0),
+    "holding": Part(subject="holds", other="held", as_subject=1.2, as_other=1.2),
+}
+
+COUNTS = (2, 2, 2, 3, 3, 4)
+THING_COLOUR_RATE = 0.14
+GLOOMY = ("night",)
+DARK_PLACES = ("space", "moon")
+
+
+def sample_scene(seed: str, index: int, *, testing: bool = False) -> Scene:
+    """Draw scene ``index`` of an endless series; equal arguments give equal scenes.
+
+    Args:
+        seed: Names the series.
+        index: 0 or more.
+        testing: Whether held-out pairs and held-out drawings may appear.
+
+    Raises:
+        ValueError: If the caption holds a held-out word, which would be a mistake in a table.
+    """
+    cards = _shuffled(seed, index // len(deck()))
+    lead = cards[index % len(cards)]
+    rng = random.Random(f"{seed}/{index}")  # noqa: S311
+    if lead.isdigit():
+        scene = _cast_digits(rng, lead)
+    else:
+        scene = _cast(rng, concepts()[lead], testing=testing)
+        scene = _colour(rng, scene)
+    scene = _set_stage(rng, scene)
+    scene = replace(scene, layout_seed=rng.getrandbits(32))
+    return replace(scene, caption=caption_of(rng, scene))
+
+
+@cache
+def deck() -> tuple[str, ...]:
+    """Return the cards that leads are dealt from: concepts and digits, some more than once."""
+    cards = [str(digit) for digit in range(10)] * DIGIT_CARDS
+    for concept in concepts().values():
+        extra = sum(number for role, number in ROLE_CARDS.items() if _fits(concept, role))
+        cards += [concept.name] * (1 + extra + FAVOURITES.get(concept.name, 0))
+    return tuple(cards)
+
+
+@lru_cache(maxsize=4)
+def _shuffled(seed: str, deal: int) -> tuple[str, ...]:
+    cards = list(deck())
+    random.Random(f"{seed}/deal/{deal}").shuffle(cards)  # noqa: S311
+    return tuple(cards)
+
+
+@cache
+def candidates(role: str) -> tuple[str, ...]:
+    """Return the concepts that can take a part, in the table's order."""
+    return tuple(concept.name for concept in concepts().values() if _fits(concept, role))
+
+
+def styles_for(kind: Kind, subject: str, other: str, *, testing: bool = False) -> list[str]:
+    """Return the training sets that can show a cast, in order.
+
+    A set must have both drawings; in it, what is ridden needs a seat, and who holds something needs
+    a body.
+    """
+    cast = [concepts()[name] for name in (subject, other) if name]
+    sets = [name for name in TRAINING_SETS if all(name in who.drawings for who in cast)]
+    if kind == "riding":
+        sets = [name for name in sets if name in cast[1].seats]
+    if kind == "holding":
+        sets = [name for name in sets if name not in cast[0].heads]
+    if not testing:
+        sets = [
+            name
+            for name in sets
+            if all((name, who.name) not in held_out_drawings() for who in cast)
+        ]
+    return sets
+
+
+def _fits(concept: Concept, role: str) -> bool:
+    match role:
+        case "any":
+            return True
+        case "counted":
+            return "bare" not in concept.roles
+        case "stands":
+            return "sky" not in concept.roles
+        case "ridden":
+            return bool(concept.seats)
+        case "worn":
+            return bool(concept.roles & {"hat", "glasses"})
+        case "holds":
+            return "rides" in concept.roles
+        case _:
+            return role in concept.roles
+
+
+def _cast_digits(rng: random.Random, lead: str) -> Scene:
+    digits = lead + (str(rng.randrange(10)) if rng.random() < 0.35 else "")
+    return Scene(kind="digits", subject=digits)
+
+
+def _cast(rng: random.Random, lead: Concept, *, testing: bool) -> Scene:
+    """Choose kind, partner and style around a lead; what cannot be is drawn again."""
+    choices: list[tuple[Kind, bool, float]] = []
+    for kind, part in PARTS.items():
+        if _fits(lead, part.subject):
+            choices.append((kind, True, part.as_subject))
+        if part.other and _fits(lead, part.other):
+            choices.append((kind, False, part.as_other))
+    weights = [weight for _, _, weight in choices]
+    while True:
+        kind, leads, _ = rng.choices(choices, weights)[0]
+        part = PARTS[kind]
+        subject, other = lead.name, ""
+        if part.other:
+            partner = rng.choice(candidates(part.other if leads else part.subject))
+            subject, other = (lead.name, partner) if leads else (partner, lead.name)
+        if _is_possible(kind, subject, other, testing=testing):
+            styles = styles_for(kind, subject, other, testing=testing)
+            if styles:
+                count = rng.choice(COUNTS) if kind == "several" else 1
+                return Scene(
+                    kind=kind, subject=subject, other=other, count=count, style=rng.choice(styles)
+                )
+
+
+def _is_possible(kind: Kind, subject: str, other: str, *, testing: bool) -> bool:
+    if subject == other or (not testing and must_stay_apart(subject, other)):
+        return False
+    glasses = kind == "wearing" and "glasses" in concepts()[other].roles
+    return not glasses or "glassable" in concepts()[subject].roles
+
+
+def _colour(rng: random.Random, scene: Scene) -> Scene:
+    """Show a thing in another colour now and then."""
+
+    def colour_of(name: str) -> str:
+        if not name or "own-colour" in concepts()[name].roles or rng.random() > THING_COLOUR_RATE:
+            return ""
+        return rng.choice(list(COLOURS))
+
+    return replace(scene, colour=colour_of(scene.subject), other_colour=colour_of(scene.other))
+
+
+def _set_stage(rng: random.Random, scene: Scene) -> Scene:
+    """Choose what is behind: a pale tint, a plain colour, a place, an hour, weather.
+
+    Nothing is put before its own colour, and nothing black before the dark.
+    """
+    worn = {scene.colour, scene.other_colour} - {""}
+    choice = rng.random()
+    if choice < 0.24:
+        return scene
+    if choice < 0.42 or scene.kind == "digits":
+        return replace(scene, background=rng.choice([c for c in COLOURS if c not in worn]))
+    dark = "black" in worn
+    places = [name for name in PLACES if not (dark and name in DARK_PLACES)]
+    hours = [name for name in TIMES if not (dark and name in GLOOMY)]
+    if choice < 0.5:
+        return replace(scene, time=rng.choice(hours))
+    place = rng.choice(places)
+    if not PLACES[place].open_air or rng.random() < 0.5:
+        return replace(scene, place=place)
+    if rng.random() < 0.6:
+        return replace(scene, place=place, time=rng.choice(hours))
+    return replace(scene, place=place, weather=rng.choice(list(WEATHERS)))

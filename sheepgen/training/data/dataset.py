@@ -1,0 +1,166 @@
+"""Scenes painted once and kept on disk: pictures as one array, scenes as JSON lines, one checksum.
+
+Scene k depends on (seed, split, k) only, whatever the number of processes. Painting goes on where
+it was stopped: every finished chunk of scenes leaves a line in ``done``, and its checksum with it.
+
+    pictures.npy   uint8, (scenes, height, width, 3)
+    scenes.jsonl   one `Scene` a line
+    done           "first scene, SHA-256 of the chunk's pixels", a line a finished chunk
+    sha256         of everything, written last
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sheepgen.training.data.casting import sample_scene
+from sheepgen.training.data.painter import paint_scene
+from sheepgen.training.data.scenes import Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from sheepgen.training.data.drawings import Drawings
+
+__all__ = ["CHUNK", "SceneSet", "Split", "paint_pictures", "paint_split"]
+
+CHUNK = 250
+"""Scenes that are painted, or painted again, together."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Split:
+    """One series of scenes.
+
+    Args:
+        name: "train", "validation", …; another name gives other scenes.
+        count: How many scenes.
+        size: Pictures' side in pixels.
+        seed: Another seed gives other scenes.
+        testing: Whether held-out pairs and held-out drawings may appear.
+    """
+
+    name: str
+    count: int
+    size: int = 256
+    seed: int = 1
+    testing: bool = False
+
+    def scene(self, index: int) -> Scene:
+        """Return scene ``index``."""
+        return sample_scene(f"{self.seed}/{self.name}", index, testing=self.testing)
+
+    def folder(self, root: Path) -> Path:
+        """Where it is kept."""
+        return root / f"{self.name}-{self.size}-{self.seed}-{self.count}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SceneSet:
+    """A painted split: ``pictures`` is (scenes, height, width, 3), uint8, mapped from disk."""
+
+    pictures: NDArray[np.uint8]
+    scenes: list[Scene]
+    sha256: str
+
+    @property
+    def captions(self) -> list[str]:
+        """One caption a scene."""
+        return [scene.caption for scene in self.scenes]
+
+
+def paint_pictures(
+    split: Split, drawings: Drawings, first: int, count: int
+) -> tuple[list[Scene], NDArray[np.uint8]]:
+    """Paint scenes ``first`` to ``first + count`` of a split, without keeping them.
+
+    Returns:
+        The scenes, and their pictures: (count, size, size, 3), uint8.
+    """
+    scenes = [split.scene(index) for index in range(first, first + count)]
+    return scenes, np.stack([np.asarray(paint_scene(s, drawings, split.size)) for s in scenes])
+
+
+def paint_split(
+    split: Split, drawings: Drawings, root: Path, *, processes: int | None = None
+) -> SceneSet:
+    """Paint a split, or what is missing of it, and open it.
+
+    Args:
+        split: Which scenes.
+        drawings: What they are composed of; sent to every process.
+        root: Folder of all splits.
+        processes: How many paint at a time; all processors by default.
+    """
+    folder = split.folder(root)
+    if not (folder / "sha256").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _paint_missing(split, drawings, folder, processes)
+    lines = (folder / "scenes.jsonl").read_text("utf-8").splitlines()
+    return SceneSet(
+        pictures=np.load(folder / "pictures.npy", mmap_mode="r"),
+        scenes=[Scene.from_json(line) for line in lines],
+        sha256=(folder / "sha256").read_text("ascii"),
+    )
+
+
+def _paint_missing(split: Split, drawings: Drawings, folder: Path, processes: int | None) -> None:
+    path, shape = folder / "pictures.npy", (split.count, split.size, split.size, 3)
+    done = _read_done(folder) if path.exists() else {}
+    pictures: np.memmap[tuple[int, ...], np.dtype[np.uint8]] = np.lib.format.open_memmap(
+        path, mode="r+" if done else "w+", dtype=np.uint8, shape=shape
+    )
+    starts = [first for first in range(0, split.count, CHUNK) if first not in done]
+    with (
+        (folder / "done").open("w", encoding="ascii") as log,
+        multiprocessing.Pool(processes, _start_painter, (split, drawings)) as pool,
+    ):
+        # Written anew, lest the next line be joined to one that was cut short.
+        log.writelines(f"{first}, {sha256}\n" for first, sha256 in done.items())
+        log.flush()
+        for first, chunk in pool.imap_unordered(_paint_chunk, starts):
+            pictures[first : first + len(chunk)] = chunk
+            pictures.flush()
+            done[first] = hashlib.sha256(chunk.tobytes()).hexdigest()
+            log.write(f"{first}, {done[first]}\n")
+            log.flush()
+    text = "".join(f"{line}\n" for line in _lines(split))
+    (folder / "scenes.jsonl").write_text(text, "utf-8")
+    everything = "".join(done[first] for first in sorted(done)) + text
+    (folder / "sha256").write_text(hashlib.sha256(everything.encode()).hexdigest(), "ascii")
+
+
+def _lines(split: Split) -> Iterator[str]:
+    for index in range(split.count):
+        yield split.scene(index).to_json()
+
+
+def _read_done(folder: Path) -> dict[int, str]:
+    """Return the checksums of finished chunks; a line that was cut short does not count."""
+    path = folder / "done"
+    lines = path.read_text("ascii").splitlines() if path.exists() else []
+    pairs = (line.split(", ") for line in lines)
+    return {int(pair[0]): pair[1] for pair in pairs if len(pair) == 2 and len(pair[1]) == 64}
+
+
+_painter: tuple[Split, Drawings]
+"""What a painting process was started with: sent once, not with every chunk."""
+
+
+def _start_painter(split: Split, drawings: Drawings) -> None:
+    global _painter
+    _painter = (split, drawings)
+
+
+def _paint_chunk(first: int) -> tuple[int, NDArray[np.uint8]]:
+    split, drawings = _painter
+    _, pictures = paint_pictures(split, drawings, first, min(CHUNK, split.count - first))
+    return first, pictures

@@ -1,0 +1,66 @@
+"""Where one drawing goes in a picture.
+
+Lengths are fractions of the picture's side; (0, 0) is the upper left corner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sheepgen.training.data.concepts import concepts
+
+if TYPE_CHECKING:
+    from sheepgen.training.data.drawings import Drawings
+    from sheepgen.training.data.scenes import Scene
+
+__all__ = ["Placement", "stand"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placement:
+    """One drawing's place in the picture.
+
+    Args:
+        name: Its concept.
+        colour: The colour it is shown in; empty for its own.
+        x: Left edge.
+        y: Upper edge.
+        width: Its width.
+        height: Its height.
+        flip: Whether it is mirrored left to right.
+        shadow: Whether it casts one on the ground.
+    """
+
+    name: str
+    colour: str = ""
+    x: float
+    y: float
+    width: float
+    height: float
+    flip: bool = False
+    shadow: bool = True
+
+    @property
+    def bottom(self) -> float:
+        """Its lower edge."""
+        return self.y + self.height
+
+
+def stand(
+    scene: Scene, drawings: Drawings, name: str, *, side: float, x: float, bottom: float, flip: bool
+) -> Placement:
+    """Place a thing with the middle of its lower edge at (x, bottom), its longer side ``side``."""
+    width, height = drawings.thing(scene.style, name).size
+    scale = side / max(width, height)
+    colour = scene.colour if name == scene.subject else scene.other_colour
+    return Placement(
+        name=name,
+        colour=colour,
+        x=x - width * scale / 2,
+        y=bottom - height * scale,
+        width=width * scale,
+        height=height * scale,
+        flip=flip,
+        shadow="sky" not in concepts()[name].roles,
+    )

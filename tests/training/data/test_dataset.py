@@ -1,0 +1,64 @@
+"""Painted splits: the same however many processes paint, and after having been stopped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from sheepgen.training.data import dataset
+from sheepgen.training.data.dataset import Split, paint_pictures, paint_split
+from tests.training.data.fakes import Blocks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SPLIT = Split(name="train", count=10, size=32)
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset, "CHUNK", 4)
+
+
+def test_a_split_is_painted_once_and_opened_again(tmp_path: Path) -> None:
+    first = paint_split(SPLIT, Blocks(), tmp_path, processes=1)
+    assert first.pictures.shape == (10, 32, 32, 3)
+    assert first.pictures.dtype == np.uint8
+    assert len(first.captions) == 10
+    scenes, pictures = paint_pictures(SPLIT, Blocks(), 3, 4)
+    assert first.scenes[3:7] == scenes
+    assert np.array_equal(first.pictures[3:7], pictures)
+    again = paint_split(SPLIT, Blocks(), tmp_path, processes=1)
+    assert again.sha256 == first.sha256
+    assert again.scenes == first.scenes
+
+
+def test_the_number_of_processes_does_not_matter(tmp_path: Path) -> None:
+    one = paint_split(SPLIT, Blocks(), tmp_path / "one", processes=1)
+    two = paint_split(SPLIT, Blocks(), tmp_path / "two", processes=2)
+    assert one.sha256 == two.sha256
+    assert np.array_equal(one.pictures, two.pictures)
+
+
+def test_painting_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    whole = paint_split(SPLIT, Blocks(), tmp_path / "whole", processes=1)
+    paint_split(SPLIT, Blocks(), tmp_path / "stopped", processes=1)
+    folder = SPLIT.folder(tmp_path / "stopped")
+    (folder / "sha256").unlink()
+    lines = (folder / "done").read_text("ascii").splitlines()
+    # The second chunk's line was being written when the process was killed.
+    (folder / "done").write_text(f"{lines[0]}\n{lines[1][:20]}", "ascii")
+    pictures = np.load(folder / "pictures.npy", mmap_mode="r+")
+    pictures[4:] = 0
+    pictures.flush()
+    resumed = paint_split(SPLIT, Blocks(), tmp_path / "stopped", processes=1)
+    assert np.array_equal(resumed.pictures, whole.pictures)
+    assert resumed.sha256 == whole.sha256
+
+
+def test_other_seeds_and_splits_give_other_scenes() -> None:
+    other = Split(name="validation", count=10, size=32)
+    assert SPLIT.scene(0) != other.scene(0)
+    assert SPLIT.scene(0) != Split(name="train", count=10, size=32, seed=2).scene(0)

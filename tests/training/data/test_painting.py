@@ -1,0 +1,215 @@
+"""Layouts and pictures: things are where the scene says, in the colours that it says."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from sheepgen.errors import ModelError
+from sheepgen.training.data.casting import sample_scene
+from sheepgen.training.data.drawings import render_icon
+from sheepgen.training.data.layout import lay_out
+from sheepgen.training.data.painter import paint_scene
+from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
+from sheepgen.training.data.recolour import recoloured
+from sheepgen.training.data.scenes import Scene
+from sheepgen.training.data.shapes import brim_height, find_head, roof_height
+from sheepgen.training.data.sheet import contact_sheet
+from tests.training.data.fakes import Blocks, colour_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SIZE = 64
+SINGLE = Scene(kind="single", subject="star", style="noto", layout_seed=4)
+RIDING = Scene(kind="riding", subject="cat", other="bus", style="noto", background="white")
+
+
+def silhouette(*boxes: tuple[int, int, int, int]) -> Image.Image:
+    """Return a 100 by 100 drawing of boxes: left, top, right, bottom."""
+    picture = Image.new("RGBA", (100, 100))
+    for box in boxes:
+        ImageDraw.Draw(picture).rectangle(box, fill=(90, 90, 90, 255))
+    return picture
+
+
+def where(picture: Image.Image, name: str) -> NDArray[np.intp]:
+    """Return the (row, column) of every pixel of a concept's colour."""
+    return np.argwhere((np.asarray(picture) == colour_of(name)).all(axis=-1))
+
+
+def test_a_scene_is_painted_the_same_way_every_time() -> None:
+    for index in range(60):
+        scene = sample_scene("1/train", index)
+        first, second = (paint_scene(scene, Blocks(), SIZE) for _ in range(2))
+        assert first.size == (SIZE, SIZE)
+        assert first.mode == "RGB"
+        assert first.tobytes() == second.tobytes()
+
+
+def test_layouts_scale_with_the_picture() -> None:
+    small, large = (paint_scene(RIDING, Blocks(), size) for size in (64, 256))
+    for name in ("cat", "bus"):
+        assert where(small, name).mean(0) / 64 == pytest.approx(
+            where(large, name).mean(0) / 256, abs=0.02
+        )
+
+
+def test_things_stay_inside_the_picture() -> None:
+    for index in range(400):
+        scene = sample_scene("1/train", index)
+        if scene.kind == "digits":
+            continue
+        for thing in lay_out(random.Random(scene.layout_seed), scene, Blocks()):
+            assert thing.x >= -0.01
+            assert thing.x + thing.width <= 1.01
+            assert thing.y >= -0.01
+            assert thing.bottom <= 1.03
+
+
+def test_the_number_of_things_is_the_count() -> None:
+    for count in (1, 2, 3, 4):
+        scene = Scene(kind="several", subject="cat", count=count, style="noto")
+        assert len(lay_out(random.Random(1), scene, Blocks())) == count
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_rider_is_above_and_behind(seed: int) -> None:
+    rider, ridden = lay_out(random.Random(seed), RIDING, Blocks())
+    assert (rider.name, ridden.name) == ("cat", "bus")
+    assert rider.y < ridden.y
+    assert ridden.y < rider.bottom < ridden.y + 0.2 * ridden.height + 0.12 * rider.height
+
+
+def test_rider_and_ridden_face_the_same_way() -> None:
+    same = lay_out(random.Random(1), replace(RIDING, other="bicycle"), Blocks())
+    assert same[0].flip == same[1].flip
+    # A rocket points to the right, a cat looks to the left.
+    other = lay_out(random.Random(1), replace(RIDING, other="rocket"), Blocks())
+    assert other[0].flip != other[1].flip
+
+
+def test_what_is_on_top_touches_what_it_stands_on() -> None:
+    scene = Scene(kind="on_top", subject="cat", other="book", style="noto")
+    base, subject = lay_out(random.Random(1), scene, Blocks())
+    assert subject.bottom == pytest.approx(base.y, abs=0.03)
+    assert subject.x + subject.width / 2 == pytest.approx(base.x + base.width / 2, abs=0.05)
+
+
+def test_a_hat_is_on_the_head_and_follows_its_flip() -> None:
+    scene = Scene(kind="wearing", subject="cat", other="crown", style="noto")
+    centres = set()
+    for seed in range(12):
+        wearer, hat = lay_out(random.Random(seed), scene, Blocks())
+        assert hat.bottom == pytest.approx(wearer.y, abs=0.1)
+        centres.add(round((hat.x + hat.width / 2 - wearer.x) / wearer.width, 1) > 0.5)
+    assert centres == {False, True}
+
+
+def test_digits_are_light_on_dark() -> None:
+    scene = Scene(kind="digits", subject="8", background="black")
+    assert np.asarray(paint_scene(scene, Blocks(), SIZE)).max() > 240
+    scene = replace(scene, background="white")
+    assert np.asarray(paint_scene(scene, Blocks(), SIZE)).min() < 60
+
+
+def test_every_two_places_look_different() -> None:
+    pictures = [
+        np.asarray(paint_scene(replace(SINGLE, place=place), Blocks(), SIZE), int)
+        for place in PLACES
+    ]
+    for one, other in combinations(pictures, 2):
+        assert abs(one - other).mean() > 2
+
+
+@pytest.mark.parametrize("place", [name for name, place in PLACES.items() if place.open_air])
+def test_open_air_places_have_a_sky_and_a_ground(place: str) -> None:
+    picture = np.asarray(paint_scene(replace(SINGLE, place=place), Blocks(), SIZE), int)
+    assert abs(picture[1].mean(0) - picture[-2].mean(0)).sum() > 30
+
+
+def test_hours_and_weather_change_a_place() -> None:
+    plain = np.asarray(paint_scene(replace(SINGLE, place="field"), Blocks(), SIZE), int)
+    changed = [replace(SINGLE, place="field", time=time) for time in TIMES]
+    changed += [replace(SINGLE, place="field", weather=weather) for weather in WEATHERS]
+    for scene in changed:
+        assert abs(np.asarray(paint_scene(scene, Blocks(), SIZE), int) - plain).mean() > 1, scene
+
+
+@pytest.mark.parametrize("colour", list(COLOURS))
+@pytest.mark.parametrize("shade", [20, 128, 240])
+def test_recoloured_drawings_have_the_colour(colour: str, shade: int) -> None:
+    picture = Image.new("RGBA", (9, 9), (shade, shade, shade, 255))
+    pixel = np.asarray(recoloured(picture, colour), int)[4, 4]
+    assert abs(pixel[:3] - COLOURS[colour]).max() <= 3
+    assert pixel[3] == 255
+
+
+def test_recolouring_keeps_light_shade_and_eyes() -> None:
+    picture = Image.new("RGBA", (30, 30), (200, 200, 200, 255))
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((0, 20, 29, 29), fill=(120, 120, 120, 255))
+    draw.rectangle((5, 5, 6, 6), fill=(5, 5, 5, 255))
+    pixels = np.asarray(recoloured(picture, "blue"), int)
+    assert pixels[25, 15, :3].sum() < pixels[12, 15, :3].sum()
+    assert pixels[25, 15, 2] > pixels[25, 15, 0]
+    assert pixels[5, 5, :3].max() < 20
+
+
+def test_a_roof_carries_and_a_mast_does_not() -> None:
+    mast_on_roof = silhouette((49, 0, 51, 40), (10, 40, 90, 99))
+    assert roof_height(mast_on_roof, 0.5) == pytest.approx(0.4, abs=0.01)
+    assert roof_height(mast_on_roof, 0.02, reach=0.01) == 0.5
+
+
+def test_the_head_is_on_the_side_that_the_animal_faces() -> None:
+    horse = silhouette((5, 10, 30, 40), (10, 40, 80, 99), (85, 0, 95, 99))
+    left = find_head(horse, "left", only_head=False)
+    assert left.x == pytest.approx(0.18, abs=0.03)
+    assert left.y == pytest.approx(0.15, abs=0.03)
+    mirrored = horse.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    right = find_head(mirrored, "right", only_head=False)
+    assert right.x == pytest.approx(1 - left.x, abs=0.02)
+
+
+def test_ears_are_passed_over() -> None:
+    rabbit = silhouette((20, 0, 35, 50), (65, 0, 80, 50), (10, 50, 90, 99))
+    head = find_head(rabbit, "front", only_head=True)
+    assert head.x == pytest.approx(0.5, abs=0.02)
+    assert head.y == pytest.approx(0.55, abs=0.02)
+
+
+def test_a_tassel_hangs_below_the_brim() -> None:
+    cap = silhouette((0, 20, 99, 60), (90, 60, 95, 99))
+    assert brim_height(cap) == pytest.approx(0.61, abs=0.01)
+
+
+def test_icons_are_rendered_trimmed_and_by_alias() -> None:
+    icons = {
+        "width": 10,
+        "height": 10,
+        "icons": {
+            "bar": {"body": '<rect x="2" y="4" width="6" height="2" fill="#ff0000"/>'},
+            "nothing": {"body": ""},
+        },
+        "aliases": {"stick": {"parent": "bar"}},
+    }
+    picture = render_icon(icons, "stick", 50)
+    assert picture.size == (30, 10)
+    assert picture.getpixel((15, 5)) == (255, 0, 0, 255)
+    for name in ("nothing", "unknown"):
+        with pytest.raises(ModelError):
+            render_icon(icons, name, 50)
+
+
+def test_a_sheet_has_a_cell_for_each_picture() -> None:
+    pictures = [Image.new("RGB", (40, 40), (10 * index, 0, 0)) for index in range(5)]
+    sheet = contact_sheet(pictures, ["a caption"] * 5, columns=3)
+    assert sheet.size == (3 * 44, 2 * (40 + 36 + 4))
+    assert sheet.getpixel((44 + 5, 80 + 5)) == (40, 0, 0)
