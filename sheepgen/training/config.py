@@ -91,7 +91,7 @@ class DiffusionConfig:
     layers_per_block: int = 1
     head_dim: int = 32
     norm_groups: int = 16
-    steps: int = 10_000
+    steps: int = 15_200
     first_steps: int = 2_600
     first_batch_size: int = 16
     batch_size: int = 32

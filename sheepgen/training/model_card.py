@@ -59,8 +59,8 @@ model draws for them is composed, not remembered.
    {favourite_since:,} on, scenes with a {favourite} came {favourite_weight:g} times as often.
 
 On {hardware}: {hours:.1f} hours in all. `training.json` has every
-setting, loss, version and hash. `sheepgen train` and then
-`python -m sheepgen.training release` do it again.
+setting, loss, version and hash. `sheepgen train --output FOLDER`
+does it again.
 
 ## How good it is
 
@@ -80,8 +80,9 @@ Fréchet distance of all these pictures from held-out scenes, in the classifier'
 
 ## What it cannot do
 
-- Draw every thing on its lists well: the table says how often each kind is recognised. Animals with
-  wool, long legs or small heads are the roughest, above all small and in pairs.
+- Draw every thing on its lists well: the table says how often each kind is recognised. Pale things
+  and those with thin parts (rabbit, mouse, pig, whale, key) are the roughest, and all things when
+  they are small.
 - Anything outside the lists above: unknown words are pulled to what the text encoder finds near.
 - Fine detail, text, people, faces, photographs. Things look like one drawing each, seen from one
   side or its mirror image.

@@ -159,7 +159,8 @@ class Project:
         preview = self.preview_decoder()
         preview.load_state_dict(torch.load(self.checkpoint("preview"), weights_only=True))
         return ModelParts(
-            tokenizer=self.tokenizer,
+            # A fresh one: those that were called keep how they were told to cut and pad.
+            tokenizer=load_tokenizer(self.workspace.tokenizer),
             text_encoder=self.text_encoder(),
             unet=unet,
             vae=self.normalised_autoencoder(),
