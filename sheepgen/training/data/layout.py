@@ -49,6 +49,20 @@ def _faces(scene: Scene, name: str) -> str:
     return concepts()[name].faces.get(scene.style, "front")
 
 
+def _on_ground(
+    rng: random.Random,
+    scene: Scene,
+    drawings: Drawings,
+    name: str,
+    *,
+    sides: tuple[float, float],
+    flip: bool,
+) -> Placement:
+    """Place the thing that the others are placed by: in the middle, at about the ground line."""
+    bottom = GROUND_LINE + rng.uniform(0, 0.05)
+    return stand(scene, drawings, name, side=rng.uniform(*sides), x=0.5, bottom=bottom, flip=flip)
+
+
 def _row(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placement]:
     """One thing, or several of a kind in one or two rows, the upper row farther away."""
     flip = rng.random() < 0.5
@@ -108,15 +122,7 @@ def _riding(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placem
     )
     only_head = scene.style in concepts()[scene.subject].heads
     side = rng.uniform(0.3, 0.38) if only_head else rng.uniform(0.42, 0.5)
-    ridden = stand(
-        scene,
-        drawings,
-        scene.other,
-        side=rng.uniform(0.6, 0.74),
-        x=0.5,
-        bottom=rng.uniform(GROUND_LINE, GROUND_LINE + 0.05),
-        flip=flip,
-    )
+    ridden = _on_ground(rng, scene, drawings, scene.other, sides=(0.6, 0.74), flip=flip)
     seat = concepts()[scene.other].seats[scene.style]
     seat_y = seat.y or roof_height(drawings.thing(scene.style, scene.other), seat.x)
     x = ridden.x + ridden.width * (1 - seat.x if flip else seat.x)
@@ -128,15 +134,8 @@ def _riding(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placem
 def _on_top(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placement]:
     """The subject stands on the other's upper edge, in front of it."""
     side = rng.uniform(0.32, 0.42)
-    base = stand(
-        scene,
-        drawings,
-        scene.other,
-        side=rng.uniform(0.46, 0.6),
-        x=0.5,
-        bottom=GROUND_LINE + rng.uniform(0, 0.05),
-        flip=rng.random() < 0.5,
-    )
+    flip = rng.random() < 0.5
+    base = _on_ground(rng, scene, drawings, scene.other, sides=(0.46, 0.6), flip=flip)
     picture = drawings.thing(scene.style, scene.other)
     spot = concepts()[scene.other].tops.get(scene.style, Spot(x=0.5))
     top = base.y + base.height * (spot.y or roof_height(picture, spot.x, reach=0.22))
@@ -155,15 +154,7 @@ def _on_top(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placem
 def _wearing(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placement]:
     """A hat on the head, or glasses over the eyes of a face."""
     flip = rng.random() < 0.5
-    wearer = stand(
-        scene,
-        drawings,
-        scene.subject,
-        side=rng.uniform(0.56, 0.66),
-        x=0.5,
-        bottom=GROUND_LINE + rng.uniform(0, 0.05),
-        flip=flip,
-    )
+    wearer = _on_ground(rng, scene, drawings, scene.subject, sides=(0.56, 0.66), flip=flip)
     picture = drawings.thing(scene.style, scene.subject)
     only_head = scene.style in concepts()[scene.subject].heads
     if "glasses" in concepts()[scene.other].roles:
@@ -193,15 +184,7 @@ def _wearing(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Place
 def _holding(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placement]:
     """The thing before the holder's chest, on the side that it faces."""
     flip = rng.random() < 0.5
-    holder = stand(
-        scene,
-        drawings,
-        scene.subject,
-        side=rng.uniform(0.58, 0.68),
-        x=0.5,
-        bottom=GROUND_LINE + rng.uniform(0, 0.05),
-        flip=flip,
-    )
+    holder = _on_ground(rng, scene, drawings, scene.subject, sides=(0.58, 0.68), flip=flip)
     faces = _faces(scene, scene.subject)
     ahead = {"left": 0.08, "right": 0.92, "front": 0.14}[faces]
     x = holder.x + holder.width * (1 - ahead if flip else ahead)
