@@ -16,9 +16,9 @@ from sheepgen.cli.console import write_data
 from sheepgen.cli.evaluate import evaluate
 from sheepgen.cli.generate import generate
 from sheepgen.cli.listing import models, schedulers
-from sheepgen.cli.options import canonical_spelling
 from sheepgen.cli.rerun import rerun
 from sheepgen.cli.show import show
+from sheepgen.cli.spellings import canonical_spelling
 from sheepgen.cli.sweep import sweep
 from sheepgen.cli.train import train
 from sheepgen.cli.verify import verify

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.catalog import find_model
-from sheepgen.cli.options import canonical_spelling
 from sheepgen.cli.prompt_check import check_texts
+from sheepgen.cli.spellings import canonical_spelling
 from sheepgen.image_file import check_format
 from sheepgen.sinks.naming import parse_output
 from sheepgen.sweep.batch import PlannedJob

@@ -6,8 +6,6 @@ import json as json_format
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from sheepgen.cli import options
 from sheepgen.cli import training_options as own
 from sheepgen.cli.console import cli_errors, error_console, note, output_console, write_data
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from PIL.Image import Image
+    from rich.table import Table
 
 __all__ = ["evaluate", "score_table"]
 
@@ -87,6 +86,8 @@ def evaluate(
 
 def score_table(scores: Iterable[Mapping[str, Any]]) -> Table:
     """Return `sheepgen.training.evaluate.Score` dictionaries as a table."""
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
     for heading in ("Prompts", "Pictures", "All found", "95%", "Ceiling"):
         table.add_column(heading, justify="left" if heading == "Prompts" else "right")

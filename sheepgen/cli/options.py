@@ -1,49 +1,15 @@
-"""The options, each written once, and the other spellings they are known by.
-
-An option has the spelling that ``--help`` shows and, in `SPELLINGS`, those that other programs
-taught people; these are accepted and not shown.
-"""
+"""The options, each written once, in the spelling that ``--help`` shows."""
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from sheepgen.frame_options import FrameDecoder
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-SPELLINGS: Mapping[str, str] = MappingProxyType(
-    {
-        "batch-count": "count",
-        "cfg": "guidance",
-        "cfg-scale": "guidance",
-        "guidance-scale": "guidance",
-        "inference-steps": "steps",
-        "model-id": "model",
-        "negative": "negative-prompt",
-        "num-inference-steps": "steps",
-        "outdir": "output",
-        "precision": "dtype",
-        "sampler": "scheduler",
-        "subseed": "variation-seed",
-        "subseed-strength": "variation-strength",
-        "variation-seed-strength": "variation-strength",
-    }
-)
-"""Spellings of diffusers, AUTOMATIC1111 and others, and the option that each stands for."""
-
 DRAWN, DRAWER, SAVED, RUN = "What is drawn", "What draws it", "What is saved", "The run"
 """Panels of ``--help``."""
-
-
-def canonical_spelling(name: str) -> str:
-    """Return the option's own name, without its dashes; underscores count as dashes."""
-    name = name.replace("_", "-")
-    return SPELLINGS.get(name, name)
 
 
 PromptArg = Annotated[

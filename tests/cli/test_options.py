@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from sheepgen.cli.options import SPELLINGS, FramesWord
+from sheepgen.cli.options import FramesWord
+from sheepgen.cli.spellings import SPELLINGS
 from sheepgen.sinks.files import FRAME_CHOICES
 
 if TYPE_CHECKING:

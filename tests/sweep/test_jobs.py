@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sheepgen.cli.options import canonical_spelling
+from sheepgen.cli.spellings import canonical_spelling
 from sheepgen.errors import UsageError
 from sheepgen.request import MAX_PROMPT_CHARACTERS, GenerationRequest
 from sheepgen.sweep.job_keys import KEYS, job_schema

@@ -1,0 +1,37 @@
+"""The spellings of options that other programs taught people: accepted, and not shown."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["SPELLINGS", "canonical_spelling"]
+
+SPELLINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "batch-count": "count",
+        "cfg": "guidance",
+        "cfg-scale": "guidance",
+        "guidance-scale": "guidance",
+        "inference-steps": "steps",
+        "model-id": "model",
+        "negative": "negative-prompt",
+        "num-inference-steps": "steps",
+        "outdir": "output",
+        "precision": "dtype",
+        "sampler": "scheduler",
+        "subseed": "variation-seed",
+        "subseed-strength": "variation-strength",
+        "variation-seed-strength": "variation-strength",
+    }
+)
+"""Spellings of diffusers, AUTOMATIC1111 and others, and the option that each stands for."""
+
+
+def canonical_spelling(name: str) -> str:
+    """Return the option's own name, without its dashes; underscores count as dashes."""
+    name = name.replace("_", "-")
+    return SPELLINGS.get(name, name)
