@@ -26,7 +26,7 @@ def test_wheel_contents(tmp_path: Path) -> None:
         folder = f"sheepgen/assets/sheepgen/{component}/"
         assert any(name.startswith(folder) and name.endswith(".safetensors") for name in names)
     assert "sheepgen/assets/sheepgen/MODEL_CARD.md" in names
-    assert "sheepgen/training/held_out_pairs.txt" in names
+    assert "sheepgen/training/data/held_out_pairs.txt" in names
     assert "sheepgen/training/data/concepts.tsv" in names
     assert "sheepgen/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)

@@ -27,6 +27,7 @@ def evaluate(
     guidance: options.GuidanceOpt = None,
     scheduler: options.SchedulerOpt = None,
     seeds: own.SeedsAPromptOpt = 2,
+    group: own.GroupsOpt = None,
     workspace: own.WorkspaceOpt = Path(".training"),
     output: own.SheetsOpt = None,
     device: options.DeviceOpt = "auto",
@@ -36,7 +37,7 @@ def evaluate(
     quiet: options.QuietOpt = False,
     verbose: options.VerboseOpt = False,
 ) -> None:
-    """Draw a fixed list of prompts and count in how many pictures everything is found."""
+    """Draw a fixed list of prompts and count in how many pictures everything is right."""
     with cli_errors(verbose=verbose):
         settings = GenerationRequest(
             prompt="any",
@@ -50,7 +51,10 @@ def evaluate(
         from sheepgen.catalog import find_model
         from sheepgen.cli.download import downloader
         from sheepgen.hub import go_offline
+        from sheepgen.training.prompts import prompt_groups
 
+        groups = tuple(group or ())
+        prompt_groups(groups)  # refuses unknown ones before anything is loaded
         console = error_console(quiet=quiet)
         if offline:
             go_offline()
@@ -68,8 +72,8 @@ def evaluate(
         parts = load_pipeline(spec, device=device, dtype=dtype)
         scores: list[dict[str, Any]] = []
         drawn: list[Image] = []
-        for score, pictures in score_model(parts, settings, judge, seeds):
-            note(console, f"{score.group}: {score.all_found:.1f}% of {score.pictures} pictures")
+        for score, pictures in score_model(parts, settings, judge, seeds, groups):
+            note(console, f"{score.group}: {score.right:.1f}% of {score.pictures} pictures")
             scores.append(score.to_dict())
             drawn += pictures
             if output is not None:
@@ -85,19 +89,20 @@ def evaluate(
 
 
 def score_table(scores: Iterable[Mapping[str, Any]]) -> Table:
-    """Return `sheepgen.training.evaluate.Score` dictionaries as a table."""
+    """Return `sheepgen.training.score.Score` dictionaries as a table."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    for heading in ("Prompts", "Pictures", "All found", "95%", "Ceiling"):
+    for heading in ("Prompts", "Pictures", "Right", "95%", "Found", "Ceiling"):
         table.add_column(heading, justify="left" if heading == "Prompts" else "right")
     for score in scores:
         low, high = score["interval"]
         table.add_row(
             score["group"],
             str(score["pictures"]),
-            f"{score['all_found']:.1f}%",
+            f"{score['right']:.1f}%",
             f"{low:.0f} to {high:.0f}",
+            f"{score['found']:.1f}%",
             f"{score['ceiling']:.1f}%",
         )
     return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sheepgen.cli import options
 from sheepgen.cli import training_options as own
@@ -10,12 +11,16 @@ from sheepgen.cli.console import cli_errors, error_console, note, write_data
 from sheepgen.errors import UsageError
 from sheepgen.text import excerpt
 
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
 __all__ = ["train"]
 
 
 def train(
     phases: own.PhasesArg = None,
     *,
+    preset: own.PresetOpt = "full",
     start: own.StartOpt = None,
     unet_steps: own.UnetStepsOpt = None,
     workspace: own.WorkspaceOpt = Path(".training"),
@@ -38,28 +43,34 @@ def train(
         from sheepgen.cli.evaluate import score_table
         from sheepgen.pipeline.device import resolve_device
         from sheepgen.training.adopt import adopt_model
-        from sheepgen.training.config import TrainingConfig, Workspace
+        from sheepgen.training.config import PRESETS, Workspace
         from sheepgen.training.phases import PHASES
         from sheepgen.training.project import Project
         from sheepgen.training.release import release_model
         from sheepgen.training.runner import run_phases
 
-        names = phases or list(PHASES)
-        if unknown := [name for name in names if name not in PHASES]:
-            raise UsageError(
-                f"There is no phase {excerpt(unknown[0])}.", f"Known: {', '.join(PHASES)}."
-            )
-        config = TrainingConfig()
+        _check_names("preset", [preset], PRESETS)
+        _check_names("phase", phases or (), PHASES)
+        config = PRESETS[preset]
+        names = phases or [name for name in PHASES if config.judged or name != "classifier"]
         if unet_steps is not None:
             config = replace(config, diffusion=replace(config.diffusion, steps=unet_steps))
         project = Project(config, Workspace(workspace), resolve_device(device))
         if start is not None:
-            adopt_model(start, project.workspace)
+            adopt_model(start, project.workspace, config)
         console = error_console(quiet=quiet)
         note(console, f"Sample sheets and the losses' plot: {project.workspace.samples}")
         run_phases(project, names, console)
         if output is not None:
-            note(console, "Measuring the model; that takes its time, too.")
+            if config.judged:
+                note(console, "Measuring the model; that takes its time, too.")
             record = release_model(project, output)
-            console.print(score_table(record["scores"]))
+            if record["scores"]:
+                console.print(score_table(record["scores"]))
             write_data(str(output))
+
+
+def _check_names(kind: str, names: Iterable[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise UsageError(f"There is no {kind} {excerpt(name)}.", f"Known: {', '.join(known)}.")

@@ -27,8 +27,16 @@ PhasesArg = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="PHASE",
-        help="text, vae, decoder, preview, unet, classifier. Without any: all, in that order.",
+        help="text, vae, decoder, latents, unet, preview, classifier. Without any: all of them.",
         show_default=False,
+    ),
+]
+PresetOpt = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="full, the recipe of the installed model; or small, of a quarter of an hour.",
+        rich_help_panel=DRAWER,
     ),
 ]
 StartOpt = Annotated[
@@ -72,6 +80,16 @@ SeedsAPromptOpt = Annotated[
     int,
     typer.Option(
         "--seeds", metavar="N", min=1, max=100, help="Pictures of each prompt.", rich_help_panel=RUN
+    ),
+]
+GroupsOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--group",
+        metavar="NAME",
+        help="Measure these prompts only; may be repeated. An unknown name lists all.",
+        show_default=False,
+        rich_help_panel=RUN,
     ),
 ]
 SheetsOpt = Annotated[

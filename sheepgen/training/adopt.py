@@ -8,35 +8,57 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers import AutoencoderTiny, UNet2DConditionModel
 from transformers import CLIPTextModel
 
-from sheepgen.errors import OutputError
+from sheepgen.errors import OutputError, UsageError
+from sheepgen.text import excerpt
 from sheepgen.training.history import History, Note
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sheepgen.training.config import Workspace
+    from sheepgen.training.config import TrainingConfig, Workspace
 
 __all__ = ["adopt_model"]
 
 
-def adopt_model(folder: Path, workspace: Workspace) -> None:
+SHAPE = {
+    "data": ("image_size",),
+    "text": ("vocab_size", "max_tokens", "hidden_size", "layers", "heads"),
+    "autoencoder": ("width", "encoder_blocks", "latent_channels"),
+    "diffusion": ("channels", "attention_levels", "layers_per_block", "head_dim", "norm_groups"),
+}
+"""The settings that networks must agree in, to take over each other's weights."""
+
+
+def adopt_model(folder: Path, workspace: Workspace, config: TrainingConfig) -> None:
     """Write the checkpoints of all networks that an exported folder holds.
+
+    Args:
+        folder: The model.
+        workspace: Where training goes on.
+        config: The recipe that it goes on with.
 
     Raises:
         OutputError: If there are checkpoints already.
+        UsageError: If the model was made by a recipe whose networks have other shapes.
     """
     if workspace.checkpoints.exists() and any(workspace.checkpoints.iterdir()):
         raise OutputError(
             f"{workspace.checkpoints} holds checkpoints already.", "Choose another workspace."
         )
-    workspace.checkpoints.mkdir(parents=True, exist_ok=True)
     record: dict[str, Any] = json.loads((folder / "training.json").read_text("utf-8"))
+    if differing := _differing(record["config"], config):
+        raise UsageError(
+            f"{excerpt(folder, 200)} was made by another recipe: {differing} differs.",
+            "Train it with the release of sheepgen that made it, or begin anew.",
+        )
+    workspace.checkpoints.mkdir(parents=True, exist_ok=True)
     text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
     vae = AutoencoderTiny.from_pretrained(folder / "vae", low_cpu_mem_usage=False)
     unet = UNet2DConditionModel.from_pretrained(
@@ -54,6 +76,16 @@ def adopt_model(folder: Path, workspace: Workspace) -> None:
     for phase, steps in record["steps"].items():
         loss, seconds = record["losses"][phase], record["seconds"][phase]
         history.add(Note(phase=phase, step=steps, loss=loss, seconds=seconds))
+
+
+def _differing(recorded: dict[str, Any], config: TrainingConfig) -> str:
+    """Return the first setting of `SHAPE` that is not as it was, or an empty string."""
+    wanted = json.loads(json.dumps(asdict(config)))
+    for section, names in SHAPE.items():
+        for name in names:
+            if recorded[section].get(name) != wanted[section][name]:
+                return f"{section}.{name}"
+    return ""
 
 
 def _write(workspace: Workspace, record: dict[str, Any], phase: str, **parts: Any) -> None:  # noqa: ANN401

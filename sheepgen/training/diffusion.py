@@ -31,17 +31,18 @@ SAVE_EVERY = 200
 def build_unet(
     config: DiffusionConfig, *, latent_channels: int, sample_size: int, text_width: int
 ) -> UNet2DConditionModel:
-    """Return an untrained U-Net, with attention everywhere but at the finest level."""
+    """Return an untrained U-Net, with attention at its coarsest levels."""
     torch.manual_seed(config.seed)
-    levels = len(config.channels)
+    attending = config.attention_levels
+    plain = len(config.channels) - attending
     return UNet2DConditionModel(
         sample_size=sample_size,
         in_channels=latent_channels,
         out_channels=latent_channels,
         block_out_channels=config.channels,
         layers_per_block=config.layers_per_block,
-        down_block_types=("DownBlock2D", *("CrossAttnDownBlock2D",) * (levels - 1)),
-        up_block_types=(*("CrossAttnUpBlock2D",) * (levels - 1), "UpBlock2D"),
+        down_block_types=("DownBlock2D",) * plain + ("CrossAttnDownBlock2D",) * attending,
+        up_block_types=("CrossAttnUpBlock2D",) * attending + ("UpBlock2D",) * plain,
         cross_attention_dim=text_width,
         # diffusers' name for the number of heads, see its issue 2011
         attention_head_dim=tuple(max(1, width // config.head_dim) for width in config.channels),
@@ -67,7 +68,6 @@ def train_unet(
     caption_ids: Tensor,
     caption_states: Tensor,
     empty_state: Tensor,
-    scene_weights: Tensor,
     config: DiffusionConfig,
     checkpoint_path: Path,
     device: torch.device,
@@ -80,8 +80,6 @@ def train_unet(
         caption_ids: (scenes,), the row of ``caption_states`` that belongs to each scene.
         caption_states: (captions, tokens, width).
         empty_state: (tokens, width), of the empty caption.
-        scene_weights: (scenes,), how often each scene is drawn from ``config.favourite_since``
-            on, relative to the others.
         config: The recipe.
         checkpoint_path: Where training goes on from.
         device: Where to compute.
@@ -107,8 +105,7 @@ def train_unet(
     for step in range(done, config.steps):
         rng = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
         batch_size = config.batch_size_at(step)
-        weights = scene_weights if step >= config.favourite_since else torch.ones(len(latents))
-        chosen = torch.multinomial(weights, batch_size, replacement=True, generator=rng)
+        chosen = torch.randint(len(latents), (batch_size,), generator=rng)
         states = caption_states[caption_ids[chosen]].float()
         emptied = torch.rand(batch_size, generator=rng) < config.empty_caption_rate
         states[emptied] = empty_state.float()

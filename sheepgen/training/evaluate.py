@@ -1,130 +1,99 @@
-"""Measures a model: how often the prompted things are found in its pictures."""
+"""Measures a model: how often the judge sees in its pictures what was prompted."""
 
 from __future__ import annotations
 
-import math
-import random
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sheepgen.pipeline.stream import generate
-from sheepgen.training.classifier import embed, found, scene_labels
-from sheepgen.training.concepts import CONCEPTS, RIDERS, VEHICLES, held_out_pairs
-from sheepgen.training.dataset import load_all_drawings
+from sheepgen.training.classifier import embed, judge_pictures
+from sheepgen.training.data.painter import paint_scene
+from sheepgen.training.draw import draw_prompts
 from sheepgen.training.frechet import frechet_distance
-from sheepgen.training.scenes import Kind, Scene, compose_scene, render_scene
+from sheepgen.training.prompts import prompt_groups
+from sheepgen.training.score import Score, is_found, is_right, wilson_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from numpy.typing import NDArray
     from PIL.Image import Image
 
     from sheepgen.pipeline.parts import PipelineParts
     from sheepgen.request import GenerationRequest
-    from sheepgen.training.classifier import Classifier
+    from sheepgen.training.classifier import Classifier, Sighting
+    from sheepgen.training.data.drawings import Drawings
     from sheepgen.training.project import Project
+    from sheepgen.training.prompts import Prompt
 
-__all__ = ["Judge", "Score", "evaluation_scenes", "score_model", "wilson_interval"]
+__all__ = ["Judge", "score_model"]
 
 SEEDS_A_PROMPT = 2
-PAIRS = 40
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Score:
-    """How often everything prompted was found.
-
-    Args:
-        group: What kind of prompts.
-        pictures: How many.
-        all_found: In how many per cent of them everything was found.
-        interval: Of ``all_found``, in per cent, from `wilson_interval`.
-        ceiling: What the judge finds in real scenes of the same kind, in per cent.
-    """
-
-    group: str
-    pictures: int
-    all_found: float
-    interval: tuple[float, float]
-    ceiling: float
-
-    def to_dict(self) -> dict[str, object]:
-        """Return the score as plain data."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Judge:
     """Who looks at the pictures.
 
     Args:
         classifier: Trained on real scenes of its own.
-        ceilings: How much of its own kind of real scenes it finds, by group, in per cent.
+        drawings: What the real scenes for the ceilings are painted with.
+        size: Their side in pixels.
         real_features: Of held-out scenes, (scenes, features).
     """
 
     classifier: Classifier
-    ceilings: dict[str, float]
+    drawings: Drawings
+    size: int
     real_features: NDArray[np.float32]
 
     @classmethod
     def of(cls, project: Project) -> Judge:
-        """Return the project's judge; the scenes it needs are painted where they are not there.
+        """Return the project's judge; held-out scenes are painted where they are not there.
 
         Raises:
             ModelError: If it has not been trained.
         """
         classifier = project.trained_classifier()
-        drawings = load_all_drawings(project.config.data, project.workspace)
-        size = project.config.data.image_size
-        ceilings: dict[str, float] = {}
-        for group, scenes in evaluation_scenes().items():
-            pictures = [render_scene(scene, drawings, size) for scene in scenes]
-            hits = _all_found(classifier, pictures, scenes)
-            ceilings[group] = 100.0 * sum(hits) / len(hits)
-        features = embed(classifier, project.held_out_scenes.pictures)
-        return cls(classifier=classifier, ceilings=ceilings, real_features=features)
+        return cls(
+            classifier=classifier,
+            drawings=project.album,
+            size=project.config.data.image_size,
+            real_features=embed(classifier, project.held_out_scenes.pictures),
+        )
 
-    def score(self, group: str, pictures: Sequence[Image], scenes: Sequence[Scene]) -> Score:
-        """Score the pictures of one group of prompts."""
-        hits = _all_found(self.classifier, pictures, scenes)
+    def score(self, group: str, prompts: Sequence[Prompt], pictures: Sequence[Image]) -> Score:
+        """Score the pictures of one group.
+
+        Args:
+            group: Its name.
+            prompts: One a picture; the ceiling is measured on as many real scenes.
+            pictures: All of one size, whichever.
+        """
+        sightings = self._look(pictures)
+        hits = sum(map(is_right, prompts, sightings))
         return Score(
             group=group,
-            pictures=len(hits),
-            all_found=100.0 * sum(hits) / len(hits),
-            interval=wilson_interval(sum(hits), len(hits)),
-            ceiling=self.ceilings[group],
+            pictures=len(pictures),
+            right=100.0 * hits / len(pictures),
+            interval=wilson_interval(hits, len(pictures)),
+            found=100.0 * sum(map(is_found, prompts, sightings)) / len(pictures),
+            ceiling=self._ceiling(prompts),
         )
 
     def distance(self, pictures: Sequence[Image]) -> float:
         """Return the Fréchet distance of all pictures together from held-out scenes."""
         return frechet_distance(self.real_features, embed(self.classifier, _stack(pictures)))
 
+    def _ceiling(self, prompts: Sequence[Prompt]) -> float:
+        # Another layout for each, so that a prompt's several scenes differ.
+        scenes = [replace(prompt.scene, layout_seed=seed) for seed, prompt in enumerate(prompts)]
+        sightings = self._look([paint_scene(scene, self.drawings, self.size) for scene in scenes])
+        return 100.0 * sum(map(is_right, prompts, sightings)) / len(prompts)
 
-def evaluation_scenes() -> dict[str, list[Scene]]:
-    """Return the fixed prompts by group; only captions and casts are used of these scenes."""
-    rng = random.Random("evaluation")  # noqa: S311
-    riding = [(rider, vehicle) for rider in RIDERS for vehicle in VEHICLES]
-    seen = [pair for pair in riding if pair not in held_out_pairs()]
-    beside = [tuple(rng.sample(list(CONCEPTS), 2)) for _ in range(PAIRS)]
-
-    def compose(kind: Kind, casts: Sequence[tuple[str, ...]], count: int = 1) -> list[Scene]:
-        return [
-            compose_scene(rng, kind, cast[0], other="".join(cast[1:]), count=count)
-            for cast in casts
-        ]
-
-    return {
-        "single things": compose("single", [(name,) for name in CONCEPTS]),
-        "two next to each other": compose("next_to", beside),
-        "riding, seen in training": compose("riding", rng.sample(seen, PAIRS)),
-        "riding, held out": compose("riding", sorted(held_out_pairs())),
-        "two of a kind": compose("several", [(name,) for name in RIDERS], count=2),
-        "handwritten digits": compose("digit", [(str(digit),) for digit in range(10)]),
-    }
+    def _look(self, pictures: Sequence[Image]) -> list[Sighting]:
+        return judge_pictures(self.classifier, _stack(pictures))
 
 
 def score_model(
@@ -132,50 +101,25 @@ def score_model(
     settings: GenerationRequest,
     judge: Judge,
     seeds_a_prompt: int = SEEDS_A_PROMPT,
+    groups: Collection[str] = (),
 ) -> Iterator[tuple[Score, list[Image]]]:
-    """Draw every prompt with seeds 0 and up; yield each group's score and its pictures.
+    """Draw prompts with seeds 0 and up; yield each group's score and its pictures.
 
     Args:
         parts: The model.
         settings: Steps, guidance and all else but prompt and seed.
         judge: Who looks.
         seeds_a_prompt: Pictures of each prompt.
+        groups: Which groups of prompts; all if empty.
+
+    Raises:
+        UsageError: If there is no group of such a name.
     """
-    for group, scenes in evaluation_scenes().items():
-        prompts = [scene for scene in scenes for _ in range(seeds_a_prompt)]
-        pictures = [
-            generate(parts, replace(settings, prompt=scene.caption, seed=index % seeds_a_prompt))
-            for index, scene in enumerate(prompts)
-        ]
-        yield judge.score(group, pictures, prompts), pictures
-
-
-def wilson_interval(hits: int, of: int) -> tuple[float, float]:
-    """Return the 95% interval of a share, in per cent.
-
-    Wilson's: unlike the usual one it holds for few pictures and near 0 and 100 per cent, too
-    (https://doi.org/10.1080/01621459.1927.10502953).
-
-    Args:
-        hits: How many were right.
-        of: How many there were, at least 1.
-    """
-    z = 1.96
-    share = hits / of
-    middle = share + z * z / (2 * of)
-    reach = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of))
-    scale = 100.0 / (1 + z * z / of)
-    return round(max(0.0, scale * (middle - reach)), 1), round(
-        min(100.0, scale * (middle + reach)), 1
-    )
-
-
-def _all_found(
-    classifier: Classifier, pictures: Sequence[Image], scenes: Sequence[Scene]
-) -> list[bool]:
-    """Return for each picture whether every prompted thing is found in it."""
-    seen = found(classifier, _stack(pictures))
-    return [set(scene_labels(scene)) <= labels for scene, labels in zip(scenes, seen, strict=True)]
+    for group, prompts in prompt_groups(groups).items():
+        texts = [prompt.text for prompt in prompts]
+        pictures = [*draw_prompts(parts, settings, texts, range(seeds_a_prompt))]
+        drawn = [prompt for prompt in prompts for _ in range(seeds_a_prompt)]
+        yield judge.score(group, drawn, pictures), pictures
 
 
 def _stack(pictures: Sequence[Image]) -> NDArray[np.uint8]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import sqrtm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,12 +19,19 @@ def frechet_distance(first: NDArray[np.floating], second: NDArray[np.floating]) 
     features are given; figures compare only where features and numbers of pictures are the same.
 
     Args:
-        first: (pictures, features).
-        second: (pictures, features).
+        first: (pictures, features), two pictures or more.
+        second: (pictures, features), the same.
     """
-    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    apart = first.mean(axis=0) - second.mean(axis=0)
-    one, other = np.cov(first, rowvar=False), np.cov(second, rowvar=False)
-    # Where pictures are fewer than features the product is singular, and its root a little complex.
-    root = np.real(sqrtm(one @ other))
-    return float(apart @ apart + np.trace(one) + np.trace(other) - 2 * np.trace(root))
+    apart = first.mean(axis=0, dtype=np.float64) - second.mean(axis=0, dtype=np.float64)
+    one, other = _spread(first), _spread(second)
+    # The trace of the root of the covariances' product, without that root: where pictures are
+    # fewer than features, the product is singular and its root uncertain; singular values are not.
+    shared = np.linalg.svd(one @ other.T, compute_uv=False).sum()
+    return float(apart @ apart + (one**2).sum() + (other**2).sum() - 2 * shared)
+
+
+def _spread(features: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return a matrix whose transpose times itself is the features' covariance."""
+    centred = np.asarray(features, np.float64) - features.mean(axis=0, dtype=np.float64)
+    spread: NDArray[np.float64] = centred / np.sqrt(len(features) - 1)
+    return spread

@@ -20,13 +20,13 @@ class Note:
     Args:
         phase: Its name.
         step: Steps done.
-        loss: Smoothed over some fifty steps.
+        loss: Smoothed over some fifty steps; None where nothing is learned.
         seconds: Since the note before, or since this start of the phase.
     """
 
     phase: str
     step: int
-    loss: float
+    loss: float | None
     seconds: float
 
 
@@ -41,7 +41,7 @@ class PhaseSummary:
     """
 
     steps: int
-    loss: float
+    loss: float | None
     seconds: float
 
 

@@ -32,12 +32,12 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainStep:
-    """One optimizer step is done. ``step`` counts from 1."""
+    """One step is done. ``step`` counts from 1; there is no ``loss`` where nothing is learned."""
 
     phase: str
     step: int
     total_steps: int
-    loss: float
+    loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

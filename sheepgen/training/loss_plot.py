@@ -20,9 +20,12 @@ PANEL_INCHES = (4.0, 3.0)
 
 
 def plot_losses(notes: Iterable[Note], path: Path) -> None:
-    """Write a PNG with a panel a phase, loss over steps, both axes logarithmic."""
+    """Write a PNG with a panel a phase that learns, loss over steps, both axes logarithmic."""
     by_phase = attrgetter("phase")
-    phases = {name: list(own) for name, own in groupby(sorted(notes, key=by_phase), key=by_phase)}
+    learned = sorted((note for note in notes if note.loss is not None), key=by_phase)
+    phases = {name: list(own) for name, own in groupby(learned, key=by_phase)}
+    if not phases:
+        return
     width, height = PANEL_INCHES
     figure = Figure(figsize=(width * len(phases), height), layout="constrained")
     panels = figure.subplots(1, len(phases), squeeze=False)[0]

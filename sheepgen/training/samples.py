@@ -28,17 +28,17 @@ SAMPLE_PROMPTS = (
     "a cat riding a bicycle",
     "a penguin on a scooter in the snow",
     "an elephant riding a bus",
-    "a duck riding a skateboard",
+    "a duck wearing a top hat",
+    "a fox on top of a piano",
+    "a lamb riding a moped",
     "a sheep",
-    "a motorcycle",
+    "a red motorcycle",
     "a cat next to a house",
-    "two cats",
     "three apples",
     "a castle at sunset",
-    "a pizza on a blue background",
-    "a cactus in the desert",
+    "a lion in the desert, flat style",
+    "a robot in space, glossy style",
     "a handwritten digit seven",
-    "a lion",
 )
 
 SAMPLER = "dpmpp_2m"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
 
 from tokenizers import Tokenizer, models, trainers
@@ -16,19 +15,9 @@ if TYPE_CHECKING:
 
     from sheepgen.training.config import TextConfig
 
-__all__ = ["build_tokenizer", "load_tokenizer", "vocabulary_words"]
+__all__ = ["build_tokenizer", "load_tokenizer"]
 
 BEGIN, END = "<|startoftext|>", "<|endoftext|>"
-
-
-def vocabulary_words(modules: Path) -> list[str]:
-    """Return the labels and tags of all emoji, lower case, letters and spaces only."""
-    path = modules / "emojibase-data" / "en" / "data.json"
-    words: set[str] = set()
-    for entry in json.loads(path.read_text("utf-8")):
-        words.update(entry.get("tags", ()))
-        words.add(entry["label"])
-    return sorted(word for word in map(str.lower, words) if re.fullmatch(r"[a-z][a-z ]+", word))
 
 
 def build_tokenizer(

@@ -1,49 +1,65 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from sheepgen.training import evaluate
+from sheepgen.training import prompts
 from sheepgen.training.classifier import Classifier
+from sheepgen.training.data.scenes import Scene
 from sheepgen.training.evaluate import Judge
-from sheepgen.training.scenes import Scene
+from sheepgen.training.prompts import Prompt
+from tests.training.data.fakes import Blocks
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
-SCENES = {
-    "single things": [
-        Scene(kind="single", subject=name, caption=f"a {name}", layout_seed=0)
+PROMPTS = (
+    *(
+        Prompt(
+            group="single things",
+            text=f"a {name}",
+            scene=Scene(kind="single", subject=name, style="noto"),
+            asked={},
+        )
         for name in ("sheep", "cat")
-    ],
-    "riding": [
-        Scene(kind="riding", subject="cat", other="bus", caption="a cat on a bus", layout_seed=0)
-    ],
-}
+    ),
+    Prompt(
+        group="riding",
+        text="a cat riding a bus on a beach",
+        scene=Scene(kind="riding", subject="cat", other="bus", style="noto", place="beach"),
+        asked={"place": "beach"},
+    ),
+)
 
 
 @pytest.fixture(autouse=True)
 def judge(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put an untrained judge and three prompts in place of the real ones."""
+    torch.manual_seed(0)
     judge = Judge(
         classifier=Classifier((4, 4)).eval(),
-        ceilings=dict.fromkeys(SCENES, 100.0),
+        drawings=Blocks(),
+        size=32,
         real_features=np.random.default_rng(0).normal(size=(9, 8)).astype(np.float32),
     )
     monkeypatch.setattr(Judge, "of", lambda _: judge)
-    monkeypatch.setattr(evaluate, "evaluation_scenes", lambda: SCENES)
+    monkeypatch.setattr(prompts, "read_prompts", lambda: PROMPTS)
 
 
 def test_every_group_is_drawn_and_scored(run: Run, tiny_folder: Path) -> None:
     words = ("--model", str(tiny_folder), "--device", "cpu", "--steps", "1", "--seeds", "3")
     result = run("evaluate", *words, "-o", "sheets")
     assert result.exit_code == 0, result.output
-    first, second = result.stdout.splitlines()[1:3]
+    headings, first, second = result.stdout.splitlines()[:3]
+    assert headings.split() == ["Prompts", "Pictures", "Right", "95%", "Found", "Ceiling"]
     assert first.split()[:3] == ["single", "things", "6"]
     assert second.split()[:2] == ["riding", "3"]
     assert "Fréchet distance" in result.stdout.splitlines()[-1]
@@ -56,12 +72,41 @@ def test_json_is_all_of_standard_output(run: Run, tiny_folder: Path) -> None:
     result = run("evaluate", "--model", str(tiny_folder), "--steps", "1", "--json", "-q")
     told = json.loads(result.stdout)
     assert [score["pictures"] for score in told["scores"]] == [4, 2]
+    assert told["scores"][1].keys() == {
+        "group", "pictures", "right", "interval", "found", "ceiling",
+    }  # fmt: skip
     assert told["frechet_distance"] > 0
     assert len(told["sha256"]) == 64
     assert result.stderr == ""
 
 
+def test_some_groups_only(run: Run, tiny_folder: Path) -> None:
+    words = ("--model", str(tiny_folder), "--steps", "1", "--json", "-q")
+    result = run("evaluate", *words, "--group", "riding")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert [score["group"] for score in told["scores"]] == ["riding"]
+    told = json.loads(run("evaluate", *words, "--group", "riding", "--group", "riding").stdout)
+    assert [score["pictures"] for score in told["scores"]] == [2]
+
+
 def test_wrong_words_are_refused_before_anything_is_loaded(run: Run) -> None:
     assert run("evaluate", "--steps", "0").exit_code == 2
     assert run("evaluate", "--model", "nothing").exit_code == 2
+    unknown = run("evaluate", "--group", "riding", "--group", "flying")
+    assert unknown.exit_code == 2
+    assert "no prompts called 'flying'" in unknown.stderr
+    assert "single things; riding" in unknown.stderr
     assert Path(".training").exists() is False
+
+
+def test_unknown_prompts_are_refused_without_torch() -> None:
+    code = (
+        "import sys; from sheepgen.cli.app import app\n"
+        "try: app(['evaluate', '--group', 'flying'])\n"
+        "except SystemExit as stop: sys.exit(100 + stop.code if 'torch' in sys.modules "
+        "else stop.code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "two to four of a kind" in done.stderr

@@ -56,14 +56,18 @@ def test_a_phase_by_name(run: Run, trained: list[tuple[str, int]]) -> None:
     unknown = run("train", "unet", "nothing")
     assert unknown.exit_code == 2
     assert "Known: vae, unet." in unknown.stderr
+    no_preset = run("train", "--preset", "huge")
+    assert no_preset.exit_code == 2
+    assert "Known: full, small." in no_preset.stderr
 
 
 def test_the_model_is_written_and_measured(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     score = {
         "group": "single things",
         "pictures": 8,
-        "all_found": 75.0,
+        "right": 75.0,
         "interval": (40.9, 92.9),
+        "found": 80.0,
         "ceiling": 100.0,
     }
     released: list[Path] = []
@@ -76,7 +80,7 @@ def test_the_model_is_written_and_measured(run: Run, monkeypatch: pytest.MonkeyP
     result = run("train", "unet", "-o", "mine")
     assert result.stdout == "mine\n"
     assert released == [Path("mine")]
-    assert "75.0%   41 to 93" in result.stderr
+    assert "75.0%   41 to 93   80.0%" in result.stderr
     Path("mine").mkdir()
     refused = run("train", "unet", "-o", "mine")
     assert refused.exit_code == 2
@@ -87,7 +91,7 @@ def test_the_model_is_written_and_measured(run: Run, monkeypatch: pytest.MonkeyP
 def test_training_goes_on_from_a_model(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     adopted: list[tuple[Path, Path]] = []
     monkeypatch.setattr(
-        adopt, "adopt_model", lambda folder, workspace: adopted.append((folder, workspace.root))
+        adopt, "adopt_model", lambda folder, workspace, _: adopted.append((folder, workspace.root))
     )
     assert run("train", "unet", "--from", "old", "--workspace", "new").exit_code == 0
     assert adopted == [(Path("old"), Path("new"))]
@@ -102,6 +106,31 @@ def test_what_only_training_needs_is_asked_for(
     assert result.exit_code == 2
     assert "not installed: resvg_py" in result.stderr
     assert "sheepgen[train]" in result.stderr
+
+
+def test_a_small_preset_is_not_judged(
+    run: Run, monkeypatch: pytest.MonkeyPatch, trained: list[tuple[str, int]]
+) -> None:
+    table = {**phases.PHASES, "classifier": phases.PHASES["vae"]}
+    for module in (phases, runner):
+        monkeypatch.setattr(module, "PHASES", table)
+    assert run("train", "--preset", "small").exit_code == 0
+    assert len(trained) == 2
+    assert run("train").exit_code == 0
+    assert len(trained) == 5
+
+
+def test_a_phase_that_learns_nothing_has_no_loss(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def latents(_: Project) -> Iterator[TrainStep]:
+        for step in (1, 2):
+            yield TrainStep(phase="latents", step=step, total_steps=2)
+
+    for module in (phases, runner):
+        monkeypatch.setattr(module, "PHASES", {"latents": latents})
+    result = run("train", "--workspace", "work")
+    assert result.exit_code == 0, result.output
+    assert [note.loss for note in History(Path("work/history.jsonl")).read()] == [None]
+    assert not Path("work/samples/losses.png").exists()
 
 
 def test_notes_of_many_starts_are_one_plot(tmp_path: Path) -> None:

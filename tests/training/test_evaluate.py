@@ -2,13 +2,151 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from sheepgen.training.evaluate import wilson_interval
+from sheepgen.catalog import find_model
+from sheepgen.pipeline.loading import load_pipeline
+from sheepgen.pipeline.stream import generate, stream_together
+from sheepgen.request import GenerationRequest
+from sheepgen.training import draw, evaluate
+from sheepgen.training.classifier import Classifier, Sighting, embed
+from sheepgen.training.data.scenes import Scene
+from sheepgen.training.draw import draw_prompts
+from sheepgen.training.evaluate import Judge, score_model
 from sheepgen.training.frechet import frechet_distance
+from sheepgen.training.prompts import Prompt
+from sheepgen.training.score import is_found, is_right, wilson_interval
+from tests.training.data.fakes import Blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+TWO_RED_CATS = Prompt(
+    group="cats",
+    text="two red cats",
+    scene=Scene(kind="several", subject="cat", count=2, colour="red", style="noto"),
+    asked={"count": "2", "colour": "red"},
+)
+CAT = replace(TWO_RED_CATS, text="a cat", scene=Scene(kind="single", subject="cat", style="noto"),
+              asked={})  # fmt: skip
+
+
+def seen(*things: str, count: str = "2", colour: str = "red") -> Sighting:
+    return Sighting(things=frozenset(things), answers={"count": count, "colour": colour})
+
+
+@pytest.mark.parametrize(
+    ("prompt", "sighting", "found", "right"),
+    [
+        (TWO_RED_CATS, seen("cat"), True, True),
+        (TWO_RED_CATS, seen("cat", "dog"), True, True),
+        (TWO_RED_CATS, seen("cat", count="3"), True, False),
+        (TWO_RED_CATS, seen("cat", colour=""), True, False),
+        (TWO_RED_CATS, seen("dog"), False, False),
+        (TWO_RED_CATS, seen(), False, False),
+        (CAT, seen("cat", count="4"), True, True),
+        (CAT, seen("dog"), False, False),
+    ],
+)
+def test_what_is_found_and_what_is_right(
+    prompt: Prompt, sighting: Sighting, found: bool, right: bool
+) -> None:
+    assert is_found(prompt, sighting) is found
+    assert is_right(prompt, sighting) is right
+
+
+def judge(size: int = 32) -> Judge:
+    torch.manual_seed(0)
+    features = np.random.default_rng(0).normal(size=(9, 8)).astype(np.float32)
+    classifier = Classifier((4, 4)).eval()
+    return Judge(classifier=classifier, drawings=Blocks(), size=size, real_features=features)
+
+
+def test_a_score_counts_right_found_and_what_real_scenes_reach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn = [seen("cat"), seen("cat", count="1"), seen("dog"), seen("cat", "dog")]
+    real = [seen("cat"), seen("cat"), seen("cat"), seen("cat", colour="blue")]
+    looks, pictures_seen = iter((drawn, real)), []
+
+    def look(_: Classifier, pictures: NDArray[np.uint8]) -> list[Sighting]:
+        pictures_seen.append(pictures)
+        return next(looks)
+
+    monkeypatch.setattr(evaluate, "judge_pictures", look)
+    white = Image.new("RGB", (48, 48), "white")
+    score = judge().score("cats", [TWO_RED_CATS] * 4, [white] * 4)
+    assert score.to_dict() == {
+        "group": "cats",
+        "pictures": 4,
+        "right": 50.0,
+        "interval": wilson_interval(2, 4),
+        "found": 75.0,
+        "ceiling": 75.0,
+    }
+    assert [batch.shape for batch in pictures_seen] == [(4, 48, 48, 3), (4, 32, 32, 3)]
+    # Real scenes of one prompt differ.
+    assert len(np.unique(pictures_seen[1], axis=0)) == 4
+
+
+def test_the_distance_is_that_of_the_judges_features() -> None:
+    noise = np.random.default_rng(1).integers(256, size=(6, 32, 32, 3), dtype=np.uint8)
+    own = judge()
+    expected = frechet_distance(own.real_features, embed(own.classifier, noise))
+    assert own.distance([Image.fromarray(picture) for picture in noise]) == expected
+
+
+@pytest.mark.parametrize(
+    ("width", "batches"), [(None, [5]), (128, [4, 1]), (256, [2, 2, 1]), (512, [1] * 5)]
+)
+def test_prompts_are_drawn_together_as_far_as_they_are_small(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, width: int | None, batches: list[int]
+) -> None:
+    monkeypatch.setattr(draw, "MOST_PIXELS", 4 * 128 * 32)
+    parts = load_pipeline(find_model(str(tiny_folder)), device="cpu", dtype="fp32")
+    sizes = []
+
+    def noted(parts: object, requests: Sequence[GenerationRequest], **named: object) -> object:
+        sizes.append(len(requests))
+        return stream_together(parts, requests, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(draw, "stream_together", noted)
+    settings = GenerationRequest(prompt="any", seed=0, num_inference_steps=1, width=width)
+    prompts, seeds = ("a sheep", "red", "a", "b", "c"), (7,)
+    pictures = [*draw_prompts(parts, settings, prompts, seeds)]
+    assert sizes == batches
+    alone = generate(parts, replace(settings, prompt="red", seed=7))
+    assert pictures[1].size == alone.size == (width or 32, 32)
+    difference = np.abs(np.asarray(pictures[1], int) - np.asarray(alone, int))
+    assert difference.max() <= 1
+
+
+def test_every_group_is_drawn_with_all_seeds_in_order(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = {"cats": [TWO_RED_CATS, CAT], "cat": [CAT]}
+    monkeypatch.setattr(
+        evaluate, "prompt_groups", lambda names: {name: groups[name] for name in names or groups}
+    )
+    parts = load_pipeline(find_model(str(tiny_folder)), device="cpu", dtype="fp32")
+    settings = GenerationRequest(prompt="any", seed=0, num_inference_steps=1)
+    (first, both), (second, _) = score_model(parts, settings, judge(), 3)
+    assert (first.group, first.pictures, second.pictures) == ("cats", 6, 3)
+    last_cat = generate(parts, replace(settings, prompt="a cat", seed=2))
+    assert np.abs(np.asarray(both[5], int) - np.asarray(last_cat, int)).max() <= 1
+    ((only, pictures),) = score_model(parts, settings, judge(), groups=["cat"])
+    assert (only.group, len(pictures)) == ("cat", 2)
 
 
 @pytest.mark.parametrize(
@@ -49,3 +187,11 @@ def test_fewer_pictures_than_features_have_a_distance_too() -> None:
     rng = np.random.default_rng(0)
     few, many = rng.normal(size=(6, 20)), rng.normal(size=(50, 20))
     assert 0 < frechet_distance(few, many) < 200
+    # Two pictures spread along one line only; only along it do the others match them.
+    two = np.zeros((2, 20))
+    two[:, 0] = -3, 3
+    along = many - many.mean(axis=0)
+    along[:, 1:] = 0
+    expected = (np.sqrt(18) - along[:, 0].std(ddof=1)) ** 2
+    assert frechet_distance(two, along) == pytest.approx(expected)
+    assert frechet_distance(two, two + 5) == pytest.approx(20 * 5**2)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 
 from sheepgen.catalog import find_model
-from sheepgen.errors import OutputError
+from sheepgen.errors import OutputError, UsageError
 from sheepgen.events import FrameDecoded
 from sheepgen.frame_options import FrameOptions
 from sheepgen.pipeline.loading import load_pipeline
@@ -44,26 +45,28 @@ CONFIG = TrainingConfig(
     autoencoder=AutoencoderConfig(
         width=8, encoder_blocks=(0, 1, 1), latent_channels=3, preview_width=8
     ),
-    diffusion=DiffusionConfig(channels=(8, 16), head_dim=8, norm_groups=4),
+    diffusion=DiffusionConfig(channels=(8, 16), attention_levels=1, head_dim=8, norm_groups=4),
 )
 PHASES = ("text", "vae", "decoder", "unet")
 FACTS: dict[str, Any] = {
     "data_sha256": "0" * 64,
     "captions": 7,
+    "lexicon": 9,
     "steps": dict.fromkeys(PHASES, 10),
     "scenes_seen": 160,
     "losses": dict.fromkeys(PHASES, 0.5),
     "seconds": dict.fromkeys(PHASES, 60.0),
     "hardware": "a small machine",
     "parameters": {"text_encoder": 1_000_000, "unet": 2_000_000, "vae": 300_000},
-    "psnr_db": 26.5,
+    "psnr_db": {"held-out scenes": 26.5},
     "sampling": {"num_inference_steps": 3, "guidance_scale": 4.0, "scheduler": "ddim"},
     "scores": [
         {
             "group": "singles",
             "pictures": 8,
-            "all_found": 75.0,
+            "right": 75.0,
             "interval": (40.9, 92.9),
+            "found": 80.0,
             "ceiling": 100.0,
         }
     ],
@@ -117,15 +120,18 @@ def test_the_record_hashes_every_weight_file(folder: Path) -> None:
 
 def test_the_card_is_written_from_the_record(folder: Path) -> None:
     card = (folder / "MODEL_CARD.md").read_text("utf-8")
-    assert "26.5 dB" in card
-    assert "| singles | 8 | 75% (41 to 93) | 100% |" in card
+    assert "| held-out scenes | 26.5 dB |" in card
+    assert "| singles | 8 | 75% (41 to 93) | 80% | 100% |" in card
+    assert "(contact_sheet.webp)" in card
+    assert "Twitter" in card
+    assert "OpenMoji" not in card
     assert "12.3. It is there to compare versions" in card
     assert "{" not in card
 
 
 def test_training_goes_on_from_an_export(folder: Path, model: ModelParts, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    adopt_model(folder, workspace)
+    adopt_model(folder, workspace, CONFIG)
     unet = trained_weights(workspace.checkpoints / "unet.pt", "unet")
     averaged = averaged_weights(workspace.checkpoints / "unet.pt")
     for name, value in model.unet.state_dict().items():
@@ -139,7 +145,25 @@ def test_training_goes_on_from_an_export(folder: Path, model: ModelParts, tmp_pa
     trained = summarise(History(workspace.history).read())
     assert trained["unet"] == PhaseSummary(steps=10, loss=0.5, seconds=60.0)
     with pytest.raises(OutputError, match="holds checkpoints already"):
-        adopt_model(folder, workspace)
+        adopt_model(folder, workspace, CONFIG)
+
+
+def test_a_model_of_another_recipe_is_refused(folder: Path, tmp_path: Path) -> None:
+    other = replace(CONFIG, autoencoder=replace(CONFIG.autoencoder, width=16))
+    with pytest.raises(UsageError, match=r"another recipe: autoencoder\.width differs"):
+        adopt_model(folder, Workspace(tmp_path), other)
+    assert not Workspace(tmp_path).checkpoints.exists()
+
+
+def test_a_small_cast_is_not_measured(folder: Path, tmp_path: Path) -> None:
+    record = json.loads((folder / "training.json").read_text("utf-8"))
+    record["config"]["data"] |= {"cast": ["sheep", "motorcycle"], "mix": "house"}
+    write_model_card(tmp_path, {**record, "scores": []})
+    card = (tmp_path / "MODEL_CARD.md").read_text("utf-8")
+    assert "2 things:\n\n- animal: sheep\n- vehicle: motorcycle\n" in card
+    assert "; 1 riders on\n2 things to ride" in card
+    assert "contact_sheet" not in card
+    assert "Fréchet" not in card
 
 
 def test_a_sample_sheet_has_a_picture_a_prompt(model: ModelParts) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,13 +11,16 @@ import pytest
 import torch
 
 from sheepgen.training.config import TextConfig
+from sheepgen.training.phrases import LEXICON_SHARE, Part, sample_phrase
+from sheepgen.training.sentence_encoder import SentenceEncoder
+from sheepgen.training.teacher import Teacher
 from sheepgen.training.text_encoder import (
-    Teacher,
     build_text_encoder,
     encode_captions,
     train_text_encoder,
 )
 from sheepgen.training.tokenizer import build_tokenizer
+from sheepgen.training.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,10 +54,18 @@ def test_frequent_words_are_one_token(tokenizer: CLIPTokenizer) -> None:
     assert len(tokenizer("a sheep at night")["input_ids"]) == 4 + 2
 
 
-def test_targets_stand_on_last_pieces_and_behind_the_end(tokenizer: CLIPTokenizer) -> None:
+@pytest.fixture(scope="module")
+def teacher() -> Teacher:
+    """Return a teacher for `CONFIG`."""
     sentences = [*CAPTIONS, *WORDS, "a cat", "a lamb", "two sheep", "a motorcycle at night"] * 4
-    teacher = Teacher(sentences, CONFIG.hidden_size)
-    batch = teacher.batch(["a motorcycle at night"], tokenizer)
+    return Teacher.fitted(SentenceEncoder(), sentences, CONFIG.hidden_size)
+
+
+def test_targets_stand_on_last_pieces_and_behind_the_end(
+    tokenizer: CLIPTokenizer, teacher: Teacher
+) -> None:
+    said = "a motorcycle at night"
+    batch = teacher.batch([[Part(said, said)]], tokenizer)
     pieces = tokenizer.convert_ids_to_tokens(batch.input_ids[0])
     end = pieces.index("<|endoftext|>")
     marked = [index for index in range(end) if batch.weights[0, index] > 0]
@@ -62,16 +75,52 @@ def test_targets_stand_on_last_pieces_and_behind_the_end(tokenizer: CLIPTokenize
     assert torch.equal(batch.targets[0, end], batch.targets[0, -1])
 
 
-def test_distilling_brings_the_student_nearer(tokenizer: CLIPTokenizer, tmp_path: Path) -> None:
+def test_a_word_of_the_lexicon_means_its_concept(
+    tokenizer: CLIPTokenizer, teacher: Teacher
+) -> None:
+    meant = teacher.batch([[Part("a hot dog riding", "a hot dog riding")]], tokenizer)
+    said = teacher.batch(
+        [[Part("a", "a"), Part("lamb", "hot dog"), Part("riding", "riding")]], tokenizer
+    )
+    # Whole sentences are alike, and last words of what is said and what is meant.
+    assert torch.allclose(said.targets[0, -1], meant.targets[0, -1], atol=1e-5)
+    marked = [batch.targets[0][batch.weights[0] == 1.0] for batch in (said, meant)]
+    assert [len(targets) for targets in marked] == [3, 4]
+    assert torch.allclose(marked[0], marked[1][[0, 2, 3]], atol=1e-5)
+
+
+def test_phrases_say_words_and_mean_concepts() -> None:
+    lexicon = {"lorry": "truck", "steed": "horse", "omnibus": "owl"}
+    vocabulary = Vocabulary(words=["owl", "tree"], lexicon=lexicon)
+    phrases = [sample_phrase(random.Random(seed), vocabulary) for seed in range(200)]
+    parts = [part for phrase in phrases for part in phrase]
+    assert {part.meant for part in parts if part.said == "lorry"} == {"truck"}
+    assert {part.meant for part in parts if part.said == "tree"} == {"tree"}
+    assert Part("an", "an") in parts
+    shares = Counter(
+        part.said in lexicon for part in parts if part.said in {*lexicon, "owl", "tree"}
+    )
+    assert shares[True] / shares.total() == pytest.approx(LEXICON_SHARE, abs=0.1)
+
+
+def test_distilling_brings_the_student_nearer(
+    tokenizer: CLIPTokenizer, teacher: Teacher, tmp_path: Path
+) -> None:
     config = replace(CONFIG, learning_rate=3e-3)
     encoder = build_text_encoder(tokenizer, config)
-    path = tmp_path / "text.pt"
     training = train_text_encoder(
-        encoder, tokenizer, CAPTIONS, WORDS, config, path, torch.device("cpu")
+        encoder,
+        tokenizer,
+        teacher,
+        CAPTIONS,
+        Vocabulary(words=WORDS, lexicon={"ram": "sheep"}),
+        config,
+        tmp_path / "text.pt",
+        torch.device("cpu"),
     )
-    losses = [report.loss for report in training]
+    losses = [report.loss for report in training if report.loss is not None]
     assert len(losses) == config.steps
-    assert sum(losses[-5:]) < 0.9 * sum(losses[:5])
+    assert sum(losses[-6:]) < 0.9 * sum(losses[:6])
     states = encode_captions(encoder, tokenizer, CAPTIONS, torch.device("cpu"))
     assert states.shape == (len(CAPTIONS), config.max_tokens, config.hidden_size)
     assert states.dtype == torch.float16

@@ -23,7 +23,7 @@ def main(
     size: Annotated[int, typer.Option(min=32, help="Pixels a side.")] = 256,
     workspace: Annotated[Path, typer.Option(help="Where downloads lie.")] = Path(".training"),
 ) -> None:
-    """Paint scenes as the next model will see them."""
+    """Paint scenes as the model sees them."""
     folder = Workspace(workspace).packages
     album = Album(modules=fetch_packages(NPM_PACKAGES, folder), folder=folder / "rendered")
     scenes = [sample_scene(seed, index) for index in range(count)]

@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING
 
 from sheepgen.training.data.concepts import Concept, concepts
-from sheepgen.training.data.drawing_sets import DRAWING_SETS
+from sheepgen.training.data.drawing_sets import DRAWING_SETS, HOUSE_STYLE
 from sheepgen.training.data.held_out import find_held_out_word
 from sheepgen.training.data.places import PLACES, TIMES, WEATHERS
 from sheepgen.training.data.words import NUMBERS, article, words_of
@@ -19,7 +19,7 @@ __all__ = ["MOST_WORDS", "caption_of", "plain_caption"]
 MOST_WORDS = 20
 SYNONYM_RATE = 0.3
 LEAVE_OUT_RATE = 0.12
-STYLE_RATE = 0.22
+HOUSE_STYLE_RATE = 0.15
 LEAD_IN_RATE = 0.22
 STAGE_FIRST_RATE = 0.12
 TYPO_RATE = 0.03
@@ -93,9 +93,11 @@ def _sentence(rng: random.Random, scene: Scene, *, varied: bool) -> str:
     stage_first = stage and scene.has_backdrop and not lead_in and now_and_then(STAGE_FIRST_RATE)
     said = f"{stage}, {cast}" if stage_first else f"{lead_in}{cast} {stage}".rstrip()
     styles = DRAWING_SETS[scene.style].style_words if scene.style else ()
-    if styles and now_and_then(STYLE_RATE):
-        form = rng.choice(STYLE_FORMS[: 2 if lead_in or stage_first else None])
-        said = form.format(caption=said, style=rng.choice(styles))
+    # Who names no style gets the house's; whatever else is drawn in must be said.
+    if styles and (scene.style != HOUSE_STYLE or now_and_then(HOUSE_STYLE_RATE)):
+        forms = STYLE_FORMS[: 2 if lead_in or stage_first else None]
+        form = _mostly_first(rng, forms, varied)
+        said = form.format(caption=said, style=_mostly_first(rng, styles, varied))
         said = said.replace("style a ", "style ").replace("style an ", "style ")
     return said
 

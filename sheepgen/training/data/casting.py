@@ -10,13 +10,17 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 from sheepgen.training.data.captions import caption_of
 from sheepgen.training.data.concepts import Concept, concepts
-from sheepgen.training.data.drawing_sets import TRAINING_SETS
+from sheepgen.training.data.drawing_sets import MIXES, TRAINING_SETS
 from sheepgen.training.data.held_out import held_out_drawings, must_stay_apart
 from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.scenes import Kind, Scene
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["FAVOURITES", "candidates", "deck", "sample_scene", "styles_for"]
 
@@ -62,24 +66,33 @@ GLOOMY = ("night",)
 DARK_PLACES = ("space", "moon")
 
 
-def sample_scene(seed: str, index: int, *, testing: bool = False) -> Scene:
+def sample_scene(
+    seed: str,
+    index: int,
+    *,
+    testing: bool = False,
+    mix: str = "styles",
+    cast: tuple[str, ...] = (),
+) -> Scene:
     """Draw scene ``index`` of an endless series; equal arguments give equal scenes.
 
     Args:
         seed: Names the series.
         index: 0 or more.
         testing: Whether held-out pairs and held-out drawings may appear.
+        mix: Which drawing sets, and how often; a key of `MIXES`.
+        cast: The concepts that may take part; all of them if empty.
 
     Raises:
         ValueError: If the caption holds a held-out word, which would be a mistake in a table.
     """
-    cards = _shuffled(seed, index // len(deck()))
+    cards = _shuffled(seed, index // len(deck(cast)), cast)
     lead = cards[index % len(cards)]
     rng = random.Random(f"{seed}/{index}")  # noqa: S311
     if lead.isdigit():
         scene = _cast_digits(rng, lead)
     else:
-        scene = _cast(rng, concepts()[lead], testing=testing)
+        scene = _cast(rng, concepts()[lead], MIXES[mix], cast, testing=testing)
         scene = _colour(rng, scene)
     scene = _set_stage(rng, scene)
     scene = replace(scene, layout_seed=rng.getrandbits(32))
@@ -87,26 +100,36 @@ def sample_scene(seed: str, index: int, *, testing: bool = False) -> Scene:
 
 
 @cache
-def deck() -> tuple[str, ...]:
-    """Return the cards that leads are dealt from: concepts and digits, some more than once."""
-    cards = [str(digit) for digit in range(10)] * DIGIT_CARDS
+def deck(cast: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the cards that leads are dealt from, some more than once.
+
+    Args:
+        cast: Whom they show; all concepts, and digits, if empty.
+    """
+    cards = [] if cast else [str(digit) for digit in range(10)] * DIGIT_CARDS
     for concept in concepts().values():
+        if cast and concept.name not in cast:
+            continue
         extra = sum(number for role, number in ROLE_CARDS.items() if _fits(concept, role))
         cards += [concept.name] * (1 + extra + FAVOURITES.get(concept.name, 0))
     return tuple(cards)
 
 
 @lru_cache(maxsize=4)
-def _shuffled(seed: str, deal: int) -> tuple[str, ...]:
-    cards = list(deck())
+def _shuffled(seed: str, deal: int, cast: tuple[str, ...]) -> tuple[str, ...]:
+    cards = list(deck(cast))
     random.Random(f"{seed}/deal/{deal}").shuffle(cards)  # noqa: S311
     return tuple(cards)
 
 
 @cache
-def candidates(role: str) -> tuple[str, ...]:
-    """Return the concepts that can take a part, in the table's order."""
-    return tuple(concept.name for concept in concepts().values() if _fits(concept, role))
+def candidates(role: str, cast: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the concepts that can take a part, of ``cast`` or of all, in the table's order."""
+    return tuple(
+        concept.name
+        for concept in concepts().values()
+        if _fits(concept, role) and (not cast or concept.name in cast)
+    )
 
 
 def styles_for(kind: Kind, subject: str, other: str, *, testing: bool = False) -> list[str]:
@@ -153,7 +176,14 @@ def _cast_digits(rng: random.Random, lead: str) -> Scene:
     return Scene(kind="digits", subject=digits)
 
 
-def _cast(rng: random.Random, lead: Concept, *, testing: bool) -> Scene:
+def _cast(
+    rng: random.Random,
+    lead: Concept,
+    shares: Mapping[str, float],
+    cast: tuple[str, ...],
+    *,
+    testing: bool,
+) -> Scene:
     """Choose kind, partner and style around a lead; what cannot be is drawn again."""
     choices: list[tuple[Kind, bool, float]] = []
     for kind, part in PARTS.items():
@@ -167,15 +197,18 @@ def _cast(rng: random.Random, lead: Concept, *, testing: bool) -> Scene:
         part = PARTS[kind]
         subject, other = lead.name, ""
         if part.other:
-            partner = rng.choice(candidates(part.other if leads else part.subject))
+            partners = candidates(part.other if leads else part.subject, cast)
+            if not partners:
+                continue
+            partner = rng.choice(partners)
             subject, other = (lead.name, partner) if leads else (partner, lead.name)
         if _is_possible(kind, subject, other, testing=testing):
             styles = styles_for(kind, subject, other, testing=testing)
+            styles = [style for style in styles if style in shares]
             if styles:
+                style = rng.choices(styles, [shares[style] for style in styles])[0]
                 count = rng.choice(COUNTS) if kind == "several" else 1
-                return Scene(
-                    kind=kind, subject=subject, other=other, count=count, style=rng.choice(styles)
-                )
+                return Scene(kind=kind, subject=subject, other=other, count=count, style=style)
 
 
 def _is_possible(kind: Kind, subject: str, other: str, *, testing: bool) -> bool:

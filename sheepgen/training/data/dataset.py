@@ -23,14 +23,14 @@ from sheepgen.training.data.painter import paint_scene
 from sheepgen.training.data.scenes import Scene
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from sheepgen.training.data.drawings import Drawings
 
-__all__ = ["CHUNK", "SceneSet", "Split", "paint_pictures", "paint_split"]
+__all__ = ["CHUNK", "SceneSet", "Split", "paint_chunks", "paint_pictures", "paint_split"]
 
 CHUNK = 250
 """Scenes that are painted, or painted again, together."""
@@ -46,6 +46,8 @@ class Split:
         size: Pictures' side in pixels.
         seed: Another seed gives other scenes.
         testing: Whether held-out pairs and held-out drawings may appear.
+        mix: Which drawing sets, and how often; a key of `MIXES`.
+        cast: The concepts that may take part; all of them if empty.
     """
 
     name: str
@@ -53,10 +55,18 @@ class Split:
     size: int = 256
     seed: int = 1
     testing: bool = False
+    mix: str = "styles"
+    cast: tuple[str, ...] = ()
 
     def scene(self, index: int) -> Scene:
         """Return scene ``index``."""
-        return sample_scene(f"{self.seed}/{self.name}", index, testing=self.testing)
+        return sample_scene(
+            f"{self.seed}/{self.name}", index, testing=self.testing, mix=self.mix, cast=self.cast
+        )
+
+    def chunk_size(self, first: int) -> int:
+        """Return how many scenes the chunk has that begins with scene ``first``."""
+        return min(CHUNK, self.count - first)
 
     def folder(self, root: Path) -> Path:
         """Where it is kept."""
@@ -119,14 +129,11 @@ def _paint_missing(split: Split, drawings: Drawings, folder: Path, processes: in
         path, mode="r+" if done else "w+", dtype=np.uint8, shape=shape
     )
     starts = [first for first in range(0, split.count, CHUNK) if first not in done]
-    with (
-        (folder / "done").open("w", encoding="ascii") as log,
-        multiprocessing.Pool(processes, _start_painter, (split, drawings)) as pool,
-    ):
+    with (folder / "done").open("w", encoding="ascii") as log:
         # Written anew, lest the next line be joined to one that was cut short.
         log.writelines(f"{first}, {sha256}\n" for first, sha256 in done.items())
         log.flush()
-        for first, chunk in pool.imap_unordered(_paint_chunk, starts):
+        for first, chunk in paint_chunks(split, drawings, starts, processes):
             pictures[first : first + len(chunk)] = chunk
             pictures.flush()
             done[first] = hashlib.sha256(chunk.tobytes()).hexdigest()
@@ -151,6 +158,20 @@ def _read_done(folder: Path) -> dict[int, str]:
     return {int(pair[0]): pair[1] for pair in pairs if len(pair) == 2 and len(pair[1]) == 64}
 
 
+def paint_chunks(
+    split: Split, drawings: Drawings, starts: Sequence[int], processes: int | None = None
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Paint `CHUNK` scenes from each start on, in several processes.
+
+    Yields:
+        A start, and its pictures: (scenes, size, size, 3), uint8; in the order that they are done.
+    """
+    if not starts:
+        return
+    with multiprocessing.Pool(processes, _start_painter, (split, drawings)) as pool:
+        yield from pool.imap_unordered(_paint_chunk, starts)
+
+
 _painter: tuple[Split, Drawings]
 """What a painting process was started with: sent once, not with every chunk."""
 
@@ -162,5 +183,5 @@ def _start_painter(split: Split, drawings: Drawings) -> None:
 
 def _paint_chunk(first: int) -> tuple[int, NDArray[np.uint8]]:
     split, drawings = _painter
-    _, pictures = paint_pictures(split, drawings, first, min(CHUNK, split.count - first))
+    _, pictures = paint_pictures(split, drawings, first, split.chunk_size(first))
     return first, pictures

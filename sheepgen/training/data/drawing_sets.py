@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["DRAWING_SETS", "NPM_PACKAGES", "TRAINING_SETS", "DrawingSet"]
+__all__ = [
+    "DRAWING_SETS",
+    "HOUSE_STYLE",
+    "MIXES",
+    "NPM_PACKAGES",
+    "STYLES",
+    "TRAINING_SETS",
+    "DrawingSet",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +106,22 @@ DRAWING_SETS: dict[str, DrawingSet] = {
 }
 
 TRAINING_SETS = tuple(name for name, entry in DRAWING_SETS.items() if not entry.held_out)
+
+HOUSE_STYLE = "noto"
+"""What a caption means that names no style; it has a drawing of nearly everything."""
+
+STYLES = (HOUSE_STYLE, "fluent-emoji", "fluent-emoji-flat")
+"""What the model draws in: few sets, so that a small network gets to know each drawing.
+
+The second and the third share their shapes, and differ in shading only.
+"""
+
+MIXES: dict[str, dict[str, float]] = {
+    "styles": dict(zip(STYLES, (0.64, 0.18, 0.18), strict=True)),
+    "house": {HOUSE_STYLE: 1.0},
+    "all sets": dict.fromkeys(TRAINING_SETS, 1.0),
+}
+"""How often scenes are in which set. All sets: for what must not depend on how things are drawn."""
 
 NPM_PACKAGES = (
     *(f"{entry.package}@{entry.version}" for entry in DRAWING_SETS.values()),

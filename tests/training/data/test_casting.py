@@ -11,7 +11,13 @@ import pytest
 from sheepgen.training.data.captions import MOST_WORDS, caption_of, plain_caption
 from sheepgen.training.data.casting import candidates, deck, sample_scene, styles_for
 from sheepgen.training.data.concepts import concepts
-from sheepgen.training.data.drawing_sets import TRAINING_SETS
+from sheepgen.training.data.drawing_sets import (
+    DRAWING_SETS,
+    HOUSE_STYLE,
+    MIXES,
+    STYLES,
+    TRAINING_SETS,
+)
 from sheepgen.training.data.held_out import (
     find_held_out_word,
     held_out_drawings,
@@ -50,12 +56,37 @@ def test_all_kinds_styles_places_and_colours_occur(scenes: list[Scene]) -> None:
     assert set(shares) == set(KINDS)
     assert shares["riding"] >= 0.15 * len(scenes)
     assert min(shares.values()) >= 0.02 * len(scenes)
-    assert {scene.style for scene in scenes} == {"", *TRAINING_SETS}
+    assert {scene.style for scene in scenes} == {"", *STYLES}
     assert {scene.place for scene in scenes} == {"", *PLACES}
     assert {scene.time for scene in scenes} == {"", *TIMES}
     assert {scene.weather for scene in scenes} == {"", *WEATHERS}
     assert {scene.background for scene in scenes} == {"", *COLOURS}
     assert {scene.colour for scene in scenes} == {"", *COLOURS}
+
+
+def test_the_house_style_leads_and_others_are_always_named(scenes: list[Scene]) -> None:
+    shares = Counter(scene.style for scene in scenes)
+    for style, share in MIXES["styles"].items():
+        assert shares[style] / shares.total() == pytest.approx(share, abs=0.04)
+    for scene in scenes:
+        if scene.style not in ("", HOUSE_STYLE):
+            assert plain_caption(scene).endswith(DRAWING_SETS[scene.style].style_words[0])
+    assert not any(" style" in plain_caption(s) for s in scenes if s.style == HOUSE_STYLE)
+
+
+def test_all_sets_can_come_equally_often() -> None:
+    series = [sample_scene("1/pictures", index, mix="all sets") for index in range(len(deck()))]
+    shares = Counter(scene.style for scene in series if scene.style)
+    assert set(shares) == set(TRAINING_SETS)
+    assert min(shares.values()) > 0.04 * shares.total()
+
+
+def test_a_small_cast_plays_alone() -> None:
+    cast = ("sheep", "motorcycle", "apple")
+    series = [sample_scene("1/small", index, cast=cast) for index in range(200)]
+    assert {name for scene in series for name in scene.things} == set(cast)
+    assert {"single", "several", "next_to"} <= {scene.kind for scene in series}
+    assert not [scene for scene in series if scene.kind in ("wearing", "digits")]
 
 
 def test_held_out_pairs_never_meet(scenes: list[Scene]) -> None:

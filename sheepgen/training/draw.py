@@ -1,0 +1,57 @@
+"""Draws many prompts with one model, several pictures at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
+
+from sheepgen.events import RunFinished
+from sheepgen.pipeline.conditioning import encode_prompt
+from sheepgen.pipeline.stream import stream_together
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from PIL.Image import Image
+
+    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.request import GenerationRequest
+
+__all__ = ["draw_prompts"]
+
+MOST_TOGETHER = 8
+MOST_PIXELS = 8 * 256 * 256
+"""What pictures that are drawn together come to at most; larger ones are drawn fewer at a time."""
+
+
+def draw_prompts(
+    parts: PipelineParts,
+    settings: GenerationRequest,
+    prompts: Iterable[str],
+    seeds: Iterable[int],
+) -> Iterator[Image]:
+    """Draw every prompt with every seed.
+
+    Args:
+        parts: The model.
+        settings: Steps, guidance and all else but prompt and seed.
+        prompts: What to draw.
+        seeds: Of each prompt's pictures.
+
+    Yields:
+        The pictures, those of one prompt after the other.
+    """
+    settings, seeds = settings.resolve(parts.spec), tuple(seeds)
+    assert settings.width is not None
+    assert settings.height is not None
+    pixels = settings.width * settings.height
+    together = max(1, min(MOST_TOGETHER, MOST_PIXELS // pixels))
+    requests = [replace(settings, prompt=text, seed=seed) for text in prompts for seed in seeds]
+    # A prompt's pictures are neighbours.
+    encode = lru_cache(MOST_TOGETHER)(partial(encode_prompt, parts))
+    for start in range(0, len(requests), together):
+        batch = requests[start : start + together]
+        for event in stream_together(parts, batch, encode=encode):
+            if isinstance(event, RunFinished):
+                yield event.image

