@@ -52,7 +52,7 @@ class TextConfig:
     hidden_size: int = 256
     layers: int = 4
     heads: int = 4
-    steps: int = 5_000
+    steps: int = 8_000
     batch_size: int = 64
     learning_rate: float = 1e-3
     seed: int = 2

