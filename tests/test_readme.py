@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 from typer.testing import CliRunner
 
+from sheepgen import catalog
 from sheepgen.cli import batch_plan, plan, sweep_plan
 from sheepgen.cli.app import app, with_default_command
 from sheepgen.image_file import encode_image
 from sheepgen.proof import exhibits
+from sheepgen.training import runner
 from tests.samples import sample_image, sample_record
 
 if TYPE_CHECKING:
@@ -68,6 +70,8 @@ def test_every_command_in_the_readme_is_taken(
         (sweep_plan, "prepare_sweep"),
         (batch_plan, "JobPlanner"),
         (exhibits, "find_exhibits"),
+        (runner, "run_phases"),
+        (catalog, "find_model"),
     ):
         monkeypatch.setattr(module, function, stop)
     (tmp_path / "jobs.jsonl").write_text("{}", encoding="utf-8")
