@@ -153,9 +153,9 @@ PRESETS: dict[str, TrainingConfig] = {
     "small": TrainingConfig(
         data=DataConfig(image_size=128, mix="house", cast=SMALL_CAST, scenes=4_000, pictures=1_500),
         text=TextConfig(vocab_size=4_000, layers=2, steps=250, batch_size=32),
-        autoencoder=AutoencoderConfig(steps=3_500, decoder_steps=500, preview_steps=500),
+        autoencoder=AutoencoderConfig(steps=3_000, decoder_steps=500, preview_steps=500),
         diffusion=DiffusionConfig(
-            channels=(64, 128, 192), steps=1_500, first_steps=1_500, decay_share=0.5
+            channels=(64, 128, 192), steps=1_300, first_steps=1_300, decay_share=0.5
         ),
     ),
 }

@@ -3,8 +3,9 @@
 The folder's scheduler is DPM-Solver++ of second order, on the noise schedule of the training: its
 pictures at 15 to 20 steps are those that DDIM gives at 25.
 
-The U-Net is stored in float16 to keep the package small; it is loaded as float32. Beside the
-parts lie ``training.json``, which says how they were made, and ``MODEL_CARD.md`` for people.
+The U-Net and the text encoder are stored in float16 to keep the package small; they are loaded as
+float32. Beside the parts lie ``training.json``, which says how they were made, and
+``MODEL_CARD.md`` for people.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def export_model(parts: ModelParts, folder: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     StableDiffusionPipeline(
         vae=parts.vae.to("cpu", torch.float32),
-        text_encoder=parts.text_encoder.to("cpu", torch.float32),
+        text_encoder=parts.text_encoder.to("cpu", torch.float16),
         tokenizer=parts.tokenizer,
         unet=parts.unet.to("cpu", torch.float16),
         scheduler=DPMSolverMultistepScheduler.from_config(build_scheduler().config),

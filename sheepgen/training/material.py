@@ -117,13 +117,16 @@ class Material:
 
     @cached_property
     def lexicon(self) -> dict[str, str]:
-        """What words mean that captions never hold; computed once and then kept."""
+        """What words mean that captions never hold; computed once and then kept.
+
+        A small cast has none: nearly all nouns are far from all of it.
+        """
+        if self.config.data.cast:
+            return {}
         path = self.workspace.checkpoints / "lexicon.json"
         if not path.exists():
             lexicon = nearest_concepts(read_nouns(self.modules), self.sentence_encoder)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(lexicon, indent=0), "utf-8")
         read: dict[str, str] = json.loads(path.read_text("utf-8"))
-        if cast := self.config.data.cast:
-            read = {word: concept for word, concept in read.items() if concept in cast}
         return read

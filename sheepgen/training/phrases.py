@@ -77,7 +77,7 @@ def sample_phrase(rng: random.Random, vocabulary: Vocabulary) -> Phrase:
         if piece != WORD:
             parts.append(Part(piece, piece))
             continue
-        nouns = rng.random() < LEXICON_SHARE
+        nouns = vocabulary.lexicon and rng.random() < LEXICON_SHARE
         said = rng.choice([*vocabulary.lexicon] if nouns else vocabulary.words)
         meant = vocabulary.lexicon.get(said, said)
         if parts and parts[-1].said == ARTICLE:

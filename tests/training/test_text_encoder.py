@@ -31,6 +31,7 @@ CONFIG = TextConfig(
     vocab_size=700, max_tokens=12, hidden_size=32, layers=1, heads=2, steps=30, batch_size=8
 )
 CAPTIONS = [f"a {thing} {where}" for thing in ("sheep", "cat") for where in ("at night", "riding")]
+WITHOUT_LEXICON = Vocabulary(words=["owl"], lexicon={})
 WORDS = ["motorcycle", "lamb", "kitten", "red apple"]
 
 
@@ -97,6 +98,7 @@ def test_phrases_say_words_and_mean_concepts() -> None:
     assert {part.meant for part in parts if part.said == "lorry"} == {"truck"}
     assert {part.meant for part in parts if part.said == "tree"} == {"tree"}
     assert Part("an", "an") in parts
+    assert all(part.said == part.meant for part in sample_phrase(random.Random(1), WITHOUT_LEXICON))
     shares = Counter(
         part.said in lexicon for part in parts if part.said in {*lexicon, "owl", "tree"}
     )
