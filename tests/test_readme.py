@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 from typer.testing import CliRunner
 
-from sheepgen import catalog
-from sheepgen.cli import batch_plan, plan, sweep_plan
+from sheepgen.cli import batch_plan, plan, sweep_plan, training_options
 from sheepgen.cli.app import app, with_default_command
 from sheepgen.image_file import encode_image
 from sheepgen.proof import exhibits
@@ -71,7 +70,7 @@ def test_every_command_in_the_readme_is_taken(
         (batch_plan, "JobPlanner"),
         (exhibits, "find_exhibits"),
         (runner, "run_phases"),
-        (catalog, "find_model"),
+        (training_options, "check_judge"),
     ):
         monkeypatch.setattr(module, function, stop)
     (tmp_path / "jobs.jsonl").write_text("{}", encoding="utf-8")

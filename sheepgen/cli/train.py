@@ -1,4 +1,4 @@
-"""``sheepgen train``: makes the embedded model again, or one like it, phase by phase."""
+"""``sheepgen train``: makes a model like the embedded one from nothing, phase by phase."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ def train(
         from sheepgen.training.config import PRESETS, Workspace
         from sheepgen.training.phases import PHASES
         from sheepgen.training.project import Project
+        from sheepgen.training.recipe import claim_workspace
         from sheepgen.training.release import release_model
         from sheepgen.training.runner import run_phases
 
@@ -58,6 +59,7 @@ def train(
         project = Project(config, Workspace(workspace), resolve_device(device))
         if start is not None:
             adopt_model(start, project.workspace, config)
+        claim_workspace(project.workspace, config)
         console = error_console(quiet=quiet)
         note(console, f"Sample sheets and the losses' plot: {project.workspace.samples}")
         run_phases(project, names, console)

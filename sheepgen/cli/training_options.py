@@ -10,6 +10,7 @@ import typer
 
 from sheepgen.cli.options import DRAWER, RUN, SAVED
 from sheepgen.errors import UsageError
+from sheepgen.text import excerpt
 
 WorkspaceOpt = Annotated[
     Path,
@@ -27,7 +28,8 @@ PhasesArg = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="PHASE",
-        help="text, vae, decoder, latents, unet, preview, classifier. Without any: all of them.",
+        help="text, vae, decoder, latents, unet, preview, classifier. Without any: all that the "
+        "preset needs.",
         show_default=False,
     ),
 ]
@@ -35,7 +37,7 @@ PresetOpt = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="full, the recipe of the installed model; or small, of a quarter of an hour.",
+        help="full, which takes days; or small, sixteen things in a quarter of an hour.",
         rich_help_panel=DRAWER,
     ),
 ]
@@ -117,4 +119,17 @@ def check_training_packages() -> None:
         raise UsageError(
             f"Training needs packages that are not installed: {', '.join(missing)}.",
             "Install them with pip install 'sheepgen[train]'.",
+        )
+
+
+def check_judge(workspace: Path) -> None:
+    """Refuse to go on where no judge has been trained.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    if not (workspace / "checkpoints" / "classifier.pt").is_file():
+        raise UsageError(
+            f"There is no judge in {excerpt(workspace, 200)}.",
+            "Train one with sheepgen train classifier; it takes some 25 minutes on two cores.",
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +17,7 @@ from transformers import CLIPTextModel
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.text import excerpt
 from sheepgen.training.history import History, Note
+from sheepgen.training.recipe import claim_workspace, differing_setting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,15 +25,6 @@ if TYPE_CHECKING:
     from sheepgen.training.config import TrainingConfig, Workspace
 
 __all__ = ["adopt_model"]
-
-
-SHAPE = {
-    "data": ("image_size",),
-    "text": ("vocab_size", "max_tokens", "hidden_size", "layers", "heads"),
-    "autoencoder": ("width", "encoder_blocks", "latent_channels"),
-    "diffusion": ("channels", "attention_levels", "layers_per_block", "head_dim", "norm_groups"),
-}
-"""The settings that networks must agree in, to take over each other's weights."""
 
 
 def adopt_model(folder: Path, workspace: Workspace, config: TrainingConfig) -> None:
@@ -46,18 +37,25 @@ def adopt_model(folder: Path, workspace: Workspace, config: TrainingConfig) -> N
 
     Raises:
         OutputError: If there are checkpoints already.
-        UsageError: If the model was made by a recipe whose networks have other shapes.
+        UsageError: If the model was not trained here, or by another recipe.
     """
     if workspace.checkpoints.exists() and any(workspace.checkpoints.iterdir()):
         raise OutputError(
-            f"{workspace.checkpoints} holds checkpoints already.", "Choose another workspace."
+            f"{excerpt(workspace.checkpoints, 200)} holds checkpoints already.",
+            "Leave out --from to go on with them, or choose another --workspace.",
+        )
+    if not (folder / "training.json").is_file():
+        raise UsageError(
+            f"{excerpt(folder, 200)} has no training.json: sheepgen has not trained it.",
+            "Give a folder that sheepgen train has written.",
         )
     record: dict[str, Any] = json.loads((folder / "training.json").read_text("utf-8"))
-    if differing := _differing(record["config"], config):
+    if differing := differing_setting(record["config"], config):
         raise UsageError(
             f"{excerpt(folder, 200)} was made by another recipe: {differing} differs.",
-            "Train it with the release of sheepgen that made it, or begin anew.",
+            "Give its --preset, or train it with the release of sheepgen that made it.",
         )
+    claim_workspace(workspace, config)
     workspace.checkpoints.mkdir(parents=True, exist_ok=True)
     text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
     vae = AutoencoderTiny.from_pretrained(folder / "vae", low_cpu_mem_usage=False)
@@ -76,16 +74,6 @@ def adopt_model(folder: Path, workspace: Workspace, config: TrainingConfig) -> N
     for phase, steps in record["steps"].items():
         loss, seconds = record["losses"][phase], record["seconds"][phase]
         history.add(Note(phase=phase, step=steps, loss=loss, seconds=seconds))
-
-
-def _differing(recorded: dict[str, Any], config: TrainingConfig) -> str:
-    """Return the first setting of `SHAPE` that is not as it was, or an empty string."""
-    wanted = json.loads(json.dumps(asdict(config)))
-    for section, names in SHAPE.items():
-        for name in names:
-            if recorded[section].get(name) != wanted[section][name]:
-                return f"{section}.{name}"
-    return ""
 
 
 def _write(workspace: Workspace, record: dict[str, Any], phase: str, **parts: Any) -> None:  # noqa: ANN401

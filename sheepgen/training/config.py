@@ -159,8 +159,8 @@ PRESETS: dict[str, TrainingConfig] = {
         ),
     ),
 }
-"""Recipes by name. Full makes the weights that are installed; small shows in a quarter of an hour,
-with two cores, how a model learns some twenty things."""
+"""Recipes by name. Small shows in a quarter of an hour, with two cores, how a model learns sixteen
+things; full takes days."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,9 @@ def train_unet(
         noise = torch.randn(clean.shape, generator=rng)
         # One time from each of batch_size equal slices: less variance than independent times.
         slices = torch.arange(batch_size) + torch.rand(batch_size, generator=rng)
-        times = (slices / batch_size * scheduler.config.num_train_timesteps).long()
+        count = scheduler.config.num_train_timesteps
+        # The last slice may be rounded up to its end.
+        times = (slices / batch_size * count).long().clamp(max=count - 1)
         noisy = scheduler.add_noise(clean, noise, times)
         target = scheduler.get_velocity(clean, noise, times).to(device)
         noisy = noisy.to(device)

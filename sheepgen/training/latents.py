@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sheepgen.errors import ModelError
 from sheepgen.training.autoencoder import encode_pictures
 from sheepgen.training.data.dataset import CHUNK, paint_chunks
 from sheepgen.training.loop import TrainStep
@@ -55,7 +56,15 @@ class LatentStore:
         partial.replace(self.path(first))
 
     def load(self, count: int) -> Tensor:
-        """Return the first ``count`` latents, (count, channels, height, width), float16."""
+        """Return the first ``count`` latents, (count, channels, height, width), float16.
+
+        Raises:
+            ModelError: If they have not all been encoded.
+        """
+        if not all(self.path(first).exists() for first in range(0, count, CHUNK)):
+            raise ModelError(
+                f"Not all of the {count} scenes are encoded.", "Run the phase latents first."
+            )
         chunks = []
         for first in range(0, count, CHUNK):
             with np.load(self.path(first)) as chunk:

@@ -11,8 +11,11 @@ import re
 from typing import TYPE_CHECKING
 
 from sheepgen.training.data.concepts import concepts
+from sheepgen.training.data.words import words_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import Tensor
 
     from sheepgen.training.sentence_encoder import SentenceEncoder
@@ -29,15 +32,23 @@ KIND_BONUS, KIND_BONUS_A_LEVEL, KIND_BONUS_A_SENSE = 0.35, -0.07, -0.1
 less for a rarer sense of the noun."""
 
 
-def nearest_concepts(nouns: Nouns, encoder: SentenceEncoder) -> dict[str, str]:
-    """Return the nearest concept's name for each noun that is near one and is not its own name."""
+def nearest_concepts(
+    nouns: Nouns, encoder: SentenceEncoder, captions: Iterable[str]
+) -> dict[str, str]:
+    """Return the nearest concept's name for each noun that is near one and in no caption.
+
+    Args:
+        nouns: WordNet's.
+        encoder: Says how alike words are.
+        captions: What their words mean is learned from pictures.
+    """
     names = list(concepts())
     homes = _homes(nouns)
-    own = {word for concept in concepts().values() for word in concept.words}
+    shown = {word for caption in captions for word in words_of(caption)}
     words = [
         word
         for word in nouns.of_word
-        if re.fullmatch(r"[a-z]{3,}", word) and word not in own and nouns.visible_senses(word)
+        if re.fullmatch(r"[a-z]{3,}", word) and word not in shown and nouns.visible_senses(word)
     ]
     nearness = _likeness(nouns, encoder, words, names, homes)
     column = {name: index for index, name in enumerate(names)}

@@ -69,17 +69,28 @@ class Checkpoint:
         return step
 
 
-def trained_weights(path: Path, part: str) -> dict[str, Any]:
+def trained_weights(path: Path, part: str, *, steps: int = 0) -> dict[str, Any]:
     """Return one part's state from a checkpoint.
 
+    Args:
+        path: The checkpoint.
+        part: Name of the network in it.
+        steps: How many it must have been trained.
+
     Raises:
-        ModelError: If that phase has not run yet.
+        ModelError: If that phase has not run yet, or not so far.
     """
     if not path.exists():
         raise ModelError(
             f"There is no checkpoint {path.name}.", f"Run the phase {path.stem} first."
         )
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)["parts"][part]
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    if checkpoint["step"] < steps:
+        raise ModelError(
+            f"{path.name} has {checkpoint['step']} of {steps} steps.",
+            f"Run the phase {path.stem} to its end first.",
+        )
+    state: dict[str, Any] = checkpoint["parts"][part]
     return state
 
 

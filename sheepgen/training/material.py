@@ -125,7 +125,9 @@ class Material:
             return {}
         path = self.workspace.checkpoints / "lexicon.json"
         if not path.exists():
-            lexicon = nearest_concepts(read_nouns(self.modules), self.sentence_encoder)
+            lexicon = nearest_concepts(
+                read_nouns(self.modules), self.sentence_encoder, self.captions
+            )
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(lexicon, indent=0), "utf-8")
         read: dict[str, str] = json.loads(path.read_text("utf-8"))

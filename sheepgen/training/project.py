@@ -98,19 +98,20 @@ class Project:
 
     def normalised_autoencoder(self) -> AutoencoderTiny:
         """Return the VAE with normalised latents, its decoder as far as it has been trained."""
-        vae = build_autoencoder(self.config.autoencoder)
+        vae = build_autoencoder(self.config.autoencoder).to(self.device)
         normalised = self.checkpoint("vae-normalised")
         if not normalised.exists():
-            vae.load_state_dict(trained_weights(self.checkpoint("vae"), "vae"))
+            steps = self.config.autoencoder.steps
+            vae.load_state_dict(trained_weights(self.checkpoint("vae"), "vae", steps=steps))
             _, sample = paint_pictures(
                 self.material.scenes, self.material.album, 0, STATISTICS_SCENES
             )
             normalise_latents(vae, torch.cat([*encode_pictures(vae, sample, self.device)]))
             torch.save(vae.state_dict(), normalised)
-        vae.load_state_dict(torch.load(normalised, weights_only=True))
+        vae.load_state_dict(torch.load(normalised, map_location="cpu", weights_only=True))
         if self.checkpoint("decoder").exists():
             vae.decoder.load_state_dict(trained_weights(self.checkpoint("decoder"), "decoder"))
-        return vae.to(self.device).eval()
+        return vae.eval()
 
     @property
     def latents(self) -> LatentStore:

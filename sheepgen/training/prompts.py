@@ -11,7 +11,7 @@ The table's columns:
                 as in `Scene`, where the prompt says it; these must be seen, besides the things
 
 A cell is empty where the prompt says nothing: then the scene is in the house style, and whatever
-is drawn is right.
+is drawn is right. Of two things the relation must be seen, too.
 """
 
 from __future__ import annotations
@@ -83,7 +83,6 @@ def prompt_groups(names: Collection[str] = ()) -> dict[str, list[Prompt]]:
 
 
 def _prompt(row: dict[str, str]) -> Prompt:
-    asked = {name: row[name] for name in QUESTIONS if row[name]}
     house = "" if row["kind"] == "digits" else HOUSE_STYLE
     scene = Scene(
         kind=cast("Kind", row["kind"]),
@@ -98,4 +97,7 @@ def _prompt(row: dict[str, str]) -> Prompt:
         background=row["background"],
         caption=row["prompt"],
     )
+    asked = {name: row[name] for name in QUESTIONS if row.get(name)}
+    if scene.relation:
+        asked["relation"] = scene.relation
     return Prompt(group=row["group"], text=row["prompt"], scene=scene, asked=asked)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.drawing_sets import STYLES
 from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
+from sheepgen.training.data.scenes import RELATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,7 @@ class Question:
     """A question with one answer.
 
     Args:
-        name: The field of `Scene` that it is about.
+        name: What of a `Scene` it is about.
         answers: All there are; an empty one stands for "none of the others".
         right: Returns a scene's answer, or None if the question does not fit the scene.
     """
@@ -48,6 +49,7 @@ def _place(scene: Scene) -> str | None:
 QUESTIONS: dict[str, Question] = {
     question.name: question
     for question in (
+        Question(name="relation", answers=RELATIONS, right=lambda scene: scene.relation or None),
         Question(
             name="count",
             answers=("1", "2", "3", "4"),

@@ -41,7 +41,7 @@ def release_model(project: Project, folder: Path) -> dict[str, Any]:
     """
     judge = Judge.of(project) if project.config.judged else None
     export_model(project.model_parts(), folder)
-    parts = load_pipeline(find_model(str(folder)), device="cpu", dtype="fp32")
+    parts = load_pipeline(find_model(str(folder.resolve())), device="cpu", dtype="fp32")
     sampling = KNOWN_MODELS[EMBEDDED_MODEL]
     settings = GenerationRequest(
         prompt="any",
@@ -65,7 +65,7 @@ def release_model(project: Project, folder: Path) -> dict[str, Any]:
             "scenes_seen": project.config.diffusion.scenes_seen(phases["unet"].steps),
             "losses": {name: phase.loss for name, phase in phases.items()},
             "seconds": {name: phase.seconds for name, phase in phases.items()},
-            "hardware": f"{torch.get_num_threads()} cores of {processor_name()}",
+            "hardware": _hardware(project.device),
             "parameters": {
                 "text_encoder": parts.text_encoder.num_parameters(),
                 "unet": parts.unet.num_parameters(),
@@ -101,3 +101,9 @@ def _measure(
         "scores": [score.to_dict() for score in scores],
         "frechet_distance": round(judge.distance(drawn), 2),
     }
+
+
+def _hardware(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{torch.get_num_threads()} cores of {processor_name()}"

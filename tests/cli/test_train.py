@@ -116,7 +116,10 @@ def test_a_small_preset_is_not_judged(
         monkeypatch.setattr(module, "PHASES", table)
     assert run("train", "--preset", "small").exit_code == 0
     assert len(trained) == 2
-    assert run("train").exit_code == 0
+    other = run("train")
+    assert other.exit_code == 2
+    assert "belongs to another recipe: data.image_size differs" in other.stderr
+    assert run("train", "--workspace", "full").exit_code == 0
     assert len(trained) == 5
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from sheepgen.errors import ModelError
 from sheepgen.training import latents as module
 from sheepgen.training.autoencoder import build_autoencoder, encode_pictures
 from sheepgen.training.config import AutoencoderConfig
@@ -60,3 +61,10 @@ def test_a_stopped_encoding_goes_on_and_grows(tmp_path: Path) -> None:
     assert torch.equal(stopped.load(12), whole.load(12))
     assert stopped.sha256(12) == whole.sha256(12)
     assert list(encode(replace(SPLIT, count=12), stopped.folder)) == []
+
+
+def test_scenes_that_are_not_encoded_are_named(tmp_path: Path) -> None:
+    list(islice(encode(SPLIT, tmp_path), 1))
+    with pytest.raises(ModelError, match="Not all of the 10 scenes") as caught:
+        LatentStore(tmp_path).load(10)
+    assert caught.value.hint == "Run the phase latents first."

@@ -184,6 +184,14 @@ def test_a_phase_that_has_not_run_is_named(tmp_path: Path) -> None:
     assert caught.value.hint == "Run the phase vae first."
 
 
+def test_a_phase_that_was_stopped_is_not_done(pictures: NDArray[np.uint8], tmp_path: Path) -> None:
+    vae, path = autoencoder.build_autoencoder(VAE), tmp_path / "vae.pt"
+    list(islice(autoencoder.train_autoencoder(vae, pictures, VAE, path, CPU), 2))
+    with pytest.raises(ModelError, match=rf"vae\.pt has 2 of {STEPS} steps"):
+        trained_weights(path, "vae", steps=STEPS)
+    assert trained_weights(path, "vae", steps=2).keys() == vae.state_dict().keys()
+
+
 def test_history_adds_up_over_starts(tmp_path: Path) -> None:
     history = History(tmp_path / "new" / "history.jsonl")
     assert summarise(history.read()) == {}

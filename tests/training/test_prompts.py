@@ -41,6 +41,11 @@ GROUPS = {
     "handwritten digits": 10,
 }
 ASKED = {
+    "riding, seen in training": {"relation"},
+    "riding, held out": {"relation"},
+    "next to, held out": {"relation"},
+    "wearing, held out": {"relation"},
+    "on top, held out": {"relation"},
     "two to four of a kind": {"count"},
     "colours": {"colour"},
     "plain backgrounds": {"background"},

@@ -21,6 +21,7 @@ from sheepgen.request import GenerationRequest
 from sheepgen.training.adopt import adopt_model
 from sheepgen.training.autoencoder import build_autoencoder
 from sheepgen.training.config import (
+    PRESETS,
     AutoencoderConfig,
     DiffusionConfig,
     TextConfig,
@@ -33,6 +34,7 @@ from sheepgen.training.history import History, PhaseSummary, summarise
 from sheepgen.training.loop import averaged_weights, trained_weights
 from sheepgen.training.model_card import write_model_card
 from sheepgen.training.project import Project
+from sheepgen.training.recipe import claim_workspace
 from sheepgen.training.samples import draw_sheet, tile
 from sheepgen.training.text_encoder import build_text_encoder
 from sheepgen.training.tokenizer import build_tokenizer
@@ -125,6 +127,8 @@ def test_the_card_is_written_from_the_record(folder: Path) -> None:
     assert "(contact_sheet.webp)" in card
     assert "Twitter" in card
     assert "OpenMoji" not in card
+    assert "handwritten digits" in card
+    assert "9 nouns that no caption holds." in card
     assert "12.3. It is there to compare versions" in card
     assert "{" not in card
 
@@ -152,7 +156,21 @@ def test_a_model_of_another_recipe_is_refused(folder: Path, tmp_path: Path) -> N
     other = replace(CONFIG, autoencoder=replace(CONFIG.autoencoder, width=16))
     with pytest.raises(UsageError, match=r"another recipe: autoencoder\.width differs"):
         adopt_model(folder, Workspace(tmp_path), other)
-    assert not Workspace(tmp_path).checkpoints.exists()
+    with pytest.raises(UsageError, match=r"no training\.json"):
+        adopt_model(tmp_path, Workspace(tmp_path), other)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_workspace_belongs_to_one_recipe(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "work")
+    claim_workspace(workspace, CONFIG)
+    claim_workspace(workspace, replace(CONFIG, diffusion=replace(CONFIG.diffusion, steps=7)))
+    with pytest.raises(UsageError, match=r"another recipe: data\.image_size differs"):
+        claim_workspace(workspace, PRESETS["small"])
+    old = Workspace(tmp_path / "old")
+    old.checkpoints.mkdir(parents=True)
+    with pytest.raises(UsageError, match="another recipe"):
+        claim_workspace(old, CONFIG)
 
 
 def test_a_small_cast_is_not_measured(folder: Path, tmp_path: Path) -> None:
@@ -163,6 +181,7 @@ def test_a_small_cast_is_not_measured(folder: Path, tmp_path: Path) -> None:
     assert "2 things:\n\n- animal: sheep\n- vehicle: motorcycle\n" in card
     assert "; 1 riders on\n2 things to ride" in card
     assert "contact_sheet" not in card
+    assert "digit" not in card
     assert "Fréchet" not in card
 
 

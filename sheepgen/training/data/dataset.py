@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import os
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +26,7 @@ from sheepgen.training.data.scenes import Scene
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from multiprocessing.pool import AsyncResult
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -164,12 +167,20 @@ def paint_chunks(
     """Paint `CHUNK` scenes from each start on, in several processes.
 
     Yields:
-        A start, and its pictures: (scenes, size, size, 3), uint8; in the order that they are done.
+        A start, and its pictures: (scenes, size, size, 3), uint8; in order.
     """
     if not starts:
         return
+    processes = processes or os.cpu_count() or 1
     with multiprocessing.Pool(processes, _start_painter, (split, drawings)) as pool:
-        yield from pool.imap_unordered(_paint_chunk, starts)
+        ahead: deque[AsyncResult[tuple[int, NDArray[np.uint8]]]] = deque()
+        for first in starts:
+            ahead.append(pool.apply_async(_paint_chunk, (first,)))
+            # Painters that are faster than who takes the pictures would fill the memory.
+            if len(ahead) > 2 * processes:
+                yield ahead.popleft().get()
+        while ahead:
+            yield ahead.popleft().get()
 
 
 _painter: tuple[Split, Drawings]
