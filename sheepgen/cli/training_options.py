@@ -37,7 +37,7 @@ PresetOpt = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="full, which takes days; or small, sixteen things in a quarter of an hour.",
+        help="full, which takes days; or small, which learns sixteen things.",
         rich_help_panel=DRAWER,
     ),
 ]

@@ -159,8 +159,7 @@ PRESETS: dict[str, TrainingConfig] = {
         ),
     ),
 }
-"""Recipes by name. Small shows in a quarter of an hour, with two cores, how a model learns sixteen
-things; full takes days."""
+"""Recipes by name. Small shows how a model learns, with sixteen things; full takes days."""
 
 
 @dataclass(frozen=True, slots=True)
