@@ -1,7 +1,7 @@
 """Makes checkpoints out of an exported model, so that training goes on where only the folder is.
 
-Weights and step counts are taken over; optimizers begin anew. The text encoder and the VAE are
-done with, and their phases are passed over.
+Weights and step counts are taken over; optimizers begin anew. The text encoder and the VAE have
+all their steps already.
 """
 
 from __future__ import annotations

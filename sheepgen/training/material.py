@@ -125,10 +125,9 @@ class Material:
             return {}
         path = self.workspace.checkpoints / "lexicon.json"
         if not path.exists():
-            lexicon = nearest_concepts(
-                read_nouns(self.modules), self.sentence_encoder, self.captions
-            )
+            nouns = read_nouns(self.modules)
+            nearest = nearest_concepts(nouns, self.sentence_encoder, self.captions)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(lexicon, indent=0), "utf-8")
-        read: dict[str, str] = json.loads(path.read_text("utf-8"))
-        return read
+            path.write_text(json.dumps(nearest, indent=0), "utf-8")
+        lexicon: dict[str, str] = json.loads(path.read_text("utf-8"))
+        return lexicon

@@ -44,7 +44,7 @@ class Split:
     """One series of scenes.
 
     Args:
-        name: "train", "validation", …; another name gives other scenes.
+        name: "train", "held-out", …; another name gives other scenes.
         count: How many scenes.
         size: Pictures' side in pixels.
         seed: Another seed gives other scenes.
