@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sheepgen import hub
-from sheepgen.checkpoint import Checkpoint, fingerprint, read_checkpoint
+from sheepgen.checkpoint import (
+    Checkpoint,
+    Sampling,
+    fingerprint,
+    read_checkpoint,
+    recorded_sampling,
+)
 from sheepgen.errors import ModelError, UsageError
 from sheepgen.known_models import KNOWN_MODELS
 from sheepgen.request import EMBEDDED_MODEL
@@ -74,7 +80,7 @@ class ModelSpec:
     defaults: ModelDefaults
 
 
-_USUAL_STEPS, _USUAL_GUIDANCE = 50, 7.5  # diffusers' StableDiffusionPipeline has these
+_USUAL = Sampling(50, 7.5)  # of diffusers' StableDiffusionPipeline
 
 
 def find_model(
@@ -163,11 +169,11 @@ def _max_tokens(checkpoint: Checkpoint) -> int:
 
 
 def _defaults(name: str, checkpoint: Checkpoint, scale: int) -> ModelDefaults:
-    known = KNOWN_MODELS.get(name)
+    advised = KNOWN_MODELS.get(name) or recorded_sampling(checkpoint.folder) or _USUAL
     height, width = _sample_size(checkpoint.configs["unet"])
     return ModelDefaults(
-        num_inference_steps=known.num_inference_steps if known else _USUAL_STEPS,
-        guidance_scale=known.guidance_scale if known else _USUAL_GUIDANCE,
+        num_inference_steps=advised.num_inference_steps,
+        guidance_scale=advised.guidance_scale,
         scheduler=scheduler_name_for(
             checkpoint.classes["scheduler"], checkpoint.configs["scheduler"]
         ),

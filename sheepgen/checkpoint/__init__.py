@@ -5,6 +5,7 @@ json_file    JSON from strangers, read with a limit
 config       settings held against limits
 weights      safetensors headers
 folder       all of that, for one folder
+sampling     steps and guidance of models that were trained here
 fingerprint  one hash for all weights
 """
 
@@ -12,5 +13,13 @@ from __future__ import annotations
 
 from sheepgen.checkpoint.fingerprint import fingerprint
 from sheepgen.checkpoint.folder import Checkpoint, check_index, read_checkpoint
+from sheepgen.checkpoint.sampling import Sampling, recorded_sampling
 
-__all__ = ["Checkpoint", "check_index", "fingerprint", "read_checkpoint"]
+__all__ = [
+    "Checkpoint",
+    "Sampling",
+    "check_index",
+    "fingerprint",
+    "read_checkpoint",
+    "recorded_sampling",
+]

@@ -30,6 +30,9 @@ _REFUSED_SETTINGS = {
 }
 """Config entries that, when set, ask for what is not run here, and what that is."""
 
+_RUN_SETTINGS = {"addition_embed_type": "text"}
+"""What such an entry may say all the same: this one pools the prompt's own states."""
+
 _REQUIRED_SETTINGS = {
     "text_encoder": ("hidden_size", "max_position_embeddings"),
     "unet": ("cross_attention_dim", "in_channels", "out_channels", "sample_size"),
@@ -37,6 +40,7 @@ _REQUIRED_SETTINGS = {
 }
 
 _LIMITS = {
+    "addition_embed_type_num_heads": 8192,
     "attention_head_dim": 8192,
     "block_out_channels": 8192,
     "conv_in_kernel": 15,
@@ -106,7 +110,7 @@ def check_configs(configs: Mapping[str, Mapping[str, Any]], owner: str) -> None:
 
 def _check_config(component: str, config: Mapping[str, Any], owner: str) -> None:
     for setting, meaning in _REFUSED_SETTINGS.items():
-        if config.get(setting) is not None:
+        if config.get(setting) not in (None, _RUN_SETTINGS.get(setting)):
             raise ModelError(
                 f"{owner} asks for {meaning}, which does not run here.",
                 f"It says so in {component}/{_file(component)}, {setting}.",
@@ -163,6 +167,9 @@ def _check_fit(
             f"{text_encoder['hidden_size']}.",
             "Its parts come from different models.",
         )
+    heads = unet.get("addition_embed_type_num_heads") or 64  # diffusers' default
+    if unet.get("addition_embed_type") and (not isinstance(width, int) or width % heads):
+        raise _bad_setting("unet", "addition_embed_type_num_heads", heads, owner)
 
 
 def _check_preview(preview: Mapping[str, Any], vae: Mapping[str, Any], owner: str) -> None:

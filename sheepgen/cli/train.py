@@ -32,11 +32,8 @@ def train(
 ) -> None:
     """Train a model of your own; stop it at any time, and it goes on where it was."""
     with cli_errors(verbose=verbose):
-        if output is not None and output.exists() and not overwrite:
-            raise UsageError(
-                f"There is something in {excerpt(output, 200)} already.",
-                "Choose another --output, or give --overwrite.",
-            )
+        if output is not None and output.exists():
+            _check_replaceable(output, overwrite=overwrite)
         own.check_training_packages()
         from dataclasses import replace
 
@@ -70,6 +67,19 @@ def train(
             if record["scores"]:
                 console.print(score_table(record["scores"]))
             write_data(str(output))
+
+
+def _check_replaceable(output: Path, *, overwrite: bool) -> None:
+    if not overwrite:
+        raise UsageError(
+            f"There is something in {excerpt(output, 200)} already.",
+            "Choose another --output, or give --overwrite.",
+        )
+    if not (output / "training.json").is_file():
+        raise UsageError(
+            f"{excerpt(output, 200)} is no model that was trained here, so it is not replaced.",
+            "Choose another --output.",
+        )
 
 
 def _check_names(kind: str, names: Iterable[str], known: Collection[str]) -> None:

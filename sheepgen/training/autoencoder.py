@@ -45,6 +45,9 @@ __all__ = [
 
 SAVE_EVERY = 250
 
+PREVIEW_CROP = 16
+"""Latents a side that the preview decoder learns from at a time."""
+
 
 def build_autoencoder(config: AutoencoderConfig) -> AutoencoderTiny:
     """Return an untrained VAE."""
@@ -218,16 +221,22 @@ def train_preview_decoder(
     config: AutoencoderConfig,
     batch_size: int = 16,
 ) -> Iterator[TrainStep]:
-    """Train the frames' small decoder on the VAE's own latents, lightly noised."""
+    """Train the frames' small decoder on crops of the VAE's own latents, lightly noised."""
     optimizer = torch.optim.AdamW(decoder.parameters(), lr=0.0, weight_decay=0.0)
     decoder.train()
     total = config.preview_steps
+    side = min(PREVIEW_CROP, latents.shape[-1])
+    scale = pictures.shape[1] // latents.shape[-1]
     for step in range(total):
         rng = np.random.default_rng((config.seed, 1, step))
         chosen = np.sort(rng.integers(len(latents), size=batch_size))
-        noise = torch.from_numpy(rng.standard_normal((batch_size, *latents.shape[1:]), np.float32))
-        picture = decoder(latents[chosen].float() + config.latent_noise * noise)
-        loss = _picture_loss(picture, to_tensor(pictures[chosen]))
+        top, left = rng.integers(latents.shape[-1] - side + 1, size=2)
+        seen = latents[chosen, :, top : top + side, left : left + side].float()
+        target = pictures[chosen][
+            :, top * scale : (top + side) * scale, left * scale : (left + side) * scale
+        ]
+        noise = torch.from_numpy(rng.standard_normal(seen.shape, np.float32))
+        loss = _picture_loss(decoder(seen + config.latent_noise * noise), to_tensor(target))
         for group in optimizer.param_groups:
             group["lr"] = cosine_learning_rate(step, total, config.learning_rate, warmup_steps=50)
         optimizer.zero_grad(set_to_none=True)

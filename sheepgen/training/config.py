@@ -45,14 +45,19 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextConfig:
-    """The CLIP-layout text encoder, distilled token by token from a sentence encoder."""
+    """The CLIP-layout text encoder, taught word by word.
+
+    Of the ``hidden_size`` numbers of a word's state the last ``appearance_size`` say what the thing
+    looks like, the others what is meant.
+    """
 
     vocab_size: int = 8_000
     max_tokens: int = 24
     hidden_size: int = 256
+    appearance_size: int = 96
     layers: int = 4
     heads: int = 4
-    steps: int = 8_000
+    steps: int = 9_500
     batch_size: int = 64
     learning_rate: float = 1e-3
     seed: int = 2
@@ -87,12 +92,16 @@ class DiffusionConfig:
     """The U-Net: most of its compute at 8 by 8 and 4 by 4, where a step is cheap.
 
     Latents of 32 by 32 cost only a quarter more than 16 by 16, because the finest level is narrow.
-    Attention is at the ``attention_levels`` coarsest levels.
+    Attention is at the ``attention_levels`` coarsest levels; ``embedding_size`` is the width of
+    what every block is told, time and prompt.
 
-    The noise schedule is the squared cosine one: Stable Diffusion's own is far too noisy for
-    latents this small. Batches are small for the first steps, when more steps are worth more than
-    quieter ones. The learning rate is constant, and falls linearly to zero over the last
-    ``decay_share`` of the steps, so that a longer run goes on from a shorter one's checkpoint.
+    Smooth pictures show through much noise. So the noise schedule is linear in its variances, as
+    DDPM's: words decide at signal-to-noise ratios below 1/40, and there two fifths of its time are
+    spent, of the squared cosine one's a tenth.
+
+    Batches are small for the first steps, when more steps are worth more than quieter ones. The
+    learning rate is constant, and falls linearly to zero over the last ``decay_share`` of the
+    steps, so that a longer run goes on from a shorter one's checkpoint.
     """
 
     channels: tuple[int, ...] = (32, 64, 192, 320)
@@ -100,6 +109,7 @@ class DiffusionConfig:
     layers_per_block: int = 1
     head_dim: int = 32
     norm_groups: int = 16
+    embedding_size: int = 512
     steps: int = 15_000
     first_steps: int = 2_600
     first_batch_size: int = 16

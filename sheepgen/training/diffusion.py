@@ -31,7 +31,11 @@ SAVE_EVERY = 200
 def build_unet(
     config: DiffusionConfig, *, latent_channels: int, sample_size: int, text_width: int
 ) -> UNet2DConditionModel:
-    """Return an untrained U-Net, with attention at its coarsest levels."""
+    """Return an untrained U-Net, with attention at its coarsest levels.
+
+    Besides, every block is told the prompt, pooled, together with the time. Attention alone learns
+    very slowly what a word looks like: at first it sees the mean of all words, and that faintly.
+    """
     torch.manual_seed(config.seed)
     attending = config.attention_levels
     plain = len(config.channels) - attending
@@ -47,13 +51,19 @@ def build_unet(
         # diffusers' name for the number of heads, see its issue 2011
         attention_head_dim=tuple(max(1, width // config.head_dim) for width in config.channels),
         norm_num_groups=config.norm_groups,
+        addition_embed_type="text",
+        addition_embed_type_num_heads=text_width // config.head_dim,
+        time_embedding_dim=config.embedding_size,
+        resnet_time_scale_shift="scale_shift",
     )
 
 
 def build_scheduler() -> DDIMScheduler:
     """Return the noise schedule that the U-Net is trained on."""
     return DDIMScheduler(
-        beta_schedule="squaredcos_cap_v2",
+        beta_schedule="linear",
+        beta_start=0.0001,
+        beta_end=0.02,
         prediction_type="v_prediction",
         timestep_spacing="trailing",
         clip_sample=False,
@@ -94,7 +104,7 @@ def train_unet(
         unet.set_attn_processor(AttnProcessor())
     else:
         unet.to(memory_format=torch.channels_last)
-    average = AveragedModel(unet, avg_fn=_ema(config.ema_decay)).requires_grad_(False)
+    average = AveragedModel(unet, multi_avg_fn=_ema(config.ema_decay)).requires_grad_(False)
     optimizer = torch.optim.AdamW(
         unet.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True
     )
@@ -146,8 +156,8 @@ def learning_rate(step: int, config: DiffusionConfig) -> float:
 def _ema(decay: float):  # type: ignore[no-untyped-def]  # noqa: ANN202
     """Return an exponential average whose memory grows with the number of steps."""
 
-    def average(averaged: Tensor, current: Tensor, count: Tensor) -> Tensor:
+    def average(averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
         weight = min(decay, (1 + float(count)) / (10 + float(count)))
-        return averaged.lerp(current, 1 - weight)
+        torch._foreach_lerp_(averaged, current, 1 - weight)
 
     return average

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -50,9 +49,7 @@ class ModelParts:
 
 
 def export_model(parts: ModelParts, folder: Path) -> None:
-    """Write the folder anew; it is complete when this returns."""
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    """Write a new folder."""
     StableDiffusionPipeline(
         vae=parts.vae.to("cpu", torch.float32),
         text_encoder=parts.text_encoder.to("cpu", torch.float16),
@@ -62,10 +59,8 @@ def export_model(parts: ModelParts, folder: Path) -> None:
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
-    ).save_pretrained(partial, safe_serialization=True)
-    parts.preview_decoder.to("cpu", torch.float32).save_pretrained(partial / "preview_decoder")
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    ).save_pretrained(folder, safe_serialization=True)
+    parts.preview_decoder.to("cpu", torch.float32).save_pretrained(folder / "preview_decoder")
 
 
 def write_training_record(

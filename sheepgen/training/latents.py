@@ -18,6 +18,7 @@ from sheepgen.errors import ModelError
 from sheepgen.training.autoencoder import encode_pictures
 from sheepgen.training.data.dataset import CHUNK, paint_chunks
 from sheepgen.training.loop import TrainStep
+from sheepgen.training.whole_file import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,10 +51,8 @@ class LatentStore:
 
     def save(self, first: int, latents: Tensor, pixels_sha256: str) -> None:
         """Write a chunk atomically, and with it the checksum of the pictures it was made of."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        partial = self.folder / "partial.npz"
-        np.savez(partial, latents=latents.half().numpy(), sha256=pixels_sha256)
-        partial.replace(self.path(first))
+        with written_whole(self.path(first)) as partial, partial.open("wb") as file:
+            np.savez(file, latents=latents.half().numpy(), sha256=pixels_sha256)
 
     def load(self, count: int) -> Tensor:
         """Return the first ``count`` latents, (count, channels, height, width), float16.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sheepgen.errors import ModelError
+from sheepgen.training.whole_file import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,11 +50,9 @@ class Checkpoint:
 
     def save(self, step: int) -> None:
         """Write atomically."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         state = {name: part.state_dict() for name, part in self.parts.items()}
-        temporary = self.path.with_suffix(".partial")
-        torch.save({"step": step, "parts": state}, temporary)
-        temporary.replace(self.path)
+        with written_whole(self.path) as path:
+            torch.save({"step": step, "parts": state}, path)
 
     def load(self) -> int:
         """Restore the parts; return the step to go on from (0 where there is no checkpoint).

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sheepgen.training.classifier import INPUT_SIZE
+from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.dataset import SceneSet, Split, paint_split
 from sheepgen.training.data.drawing_sets import NPM_PACKAGES
 from sheepgen.training.data.drawings import Album
@@ -19,6 +20,7 @@ from sheepgen.training.fetch import fetch_packages
 from sheepgen.training.lexicon import nearest_concepts
 from sheepgen.training.sentence_encoder import SentenceEncoder
 from sheepgen.training.vocabulary import EMOJI_PACKAGE, Vocabulary, wide_vocabulary
+from sheepgen.training.whole_file import written_whole
 from sheepgen.training.wordnet import WORDNET_PACKAGE, read_nouns
 
 if TYPE_CHECKING:
@@ -49,6 +51,11 @@ class Material:
     def album(self) -> Album:
         """The drawings that scenes are composed of."""
         return Album(modules=self.modules, folder=self.workspace.packages / "rendered")
+
+    @property
+    def cast(self) -> tuple[str, ...]:
+        """The names of all concepts that the recipe has to do with."""
+        return self.config.data.cast or tuple(concepts())
 
     @property
     def scenes(self) -> Split:
@@ -127,7 +134,7 @@ class Material:
         if not path.exists():
             nouns = read_nouns(self.modules)
             nearest = nearest_concepts(nouns, self.sentence_encoder, self.captions)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(nearest, indent=0), "utf-8")
+            with written_whole(path) as partial:
+                partial.write_text(json.dumps(nearest, indent=0), "utf-8")
         lexicon: dict[str, str] = json.loads(path.read_text("utf-8"))
         return lexicon

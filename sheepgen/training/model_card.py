@@ -23,7 +23,7 @@ A small latent diffusion model that draws things as clip art, {size} by {size} p
 English prompt. It is trained from nothing by the code in `sheepgen/training/`.
 
 - **Parts:** CLIP-layout text encoder ({text_parameters}), U-Net ({unet_parameters},
-  v-prediction, cosine noise schedule), tiny autoencoder with 8 pixels a latent side
+  v-prediction, linear noise schedule), tiny autoencoder with 8 pixels a latent side
   ({vae_parameters}), and a preview decoder for step frames. `StableDiffusionPipeline` loads it.
 - **Licence:** Apache-2.0.
 
@@ -63,7 +63,8 @@ composed, not remembered. Such words it knows from the text encoder only{lexicon
 
 ## How it was trained
 
-1. Text encoder: distilled word by word from the teacher, {text_steps:,} steps.
+1. Text encoder: taught word by word what the teacher understands, and what the thing looks like;
+   {text_steps:,} steps.
 2. Autoencoder: {vae_steps:,} steps; then its decoder alone, {decoder_steps:,} steps.
 3. U-Net: {unet_steps:,} steps, {scenes_seen:,} scenes; averaged weights.
 

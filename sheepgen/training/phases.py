@@ -29,6 +29,7 @@ from sheepgen.training.text_encoder import (
     build_text_encoder,
     train_text_encoder,
 )
+from sheepgen.training.whole_file import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +90,8 @@ def preview(project: Project) -> Iterator[TrainStep]:
     latents = encode_pictures(project.normalised_autoencoder(), pictures, project.device)
     settings = project.config.autoencoder
     yield from train_preview_decoder(network, torch.cat([*latents]), pictures, settings)
-    torch.save(network.state_dict(), project.checkpoint("preview"))
+    with written_whole(project.checkpoint("preview")) as partial:
+        torch.save(network.state_dict(), partial)
 
 
 def latents(project: Project) -> Iterator[TrainStep]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from sheepgen.pipeline.preview import PreviewDecoder
+from sheepgen.training.appearance import Appearances
 from sheepgen.training.autoencoder import (
     build_autoencoder,
     encode_pictures,
@@ -21,9 +22,10 @@ from sheepgen.training.export import ModelParts
 from sheepgen.training.latents import LatentStore
 from sheepgen.training.loop import averaged_weights, trained_weights
 from sheepgen.training.material import Material
-from sheepgen.training.teacher import Reduction, Teacher
+from sheepgen.training.teacher import Teacher
 from sheepgen.training.text_encoder import build_text_encoder, encode_captions, teacher_sample
 from sheepgen.training.tokenizer import build_tokenizer, load_tokenizer
+from sheepgen.training.whole_file import written_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,20 +60,19 @@ class Project:
 
     @cached_property
     def teacher(self) -> Teacher:
-        """The sentence encoder, reduced to the text encoder's width; fitted once and then kept."""
+        """What the text encoder learns from; fitted once and then kept."""
         path = self.checkpoint("teacher")
         if not path.exists():
             settings = self.config.text
-            sample = teacher_sample(self.material.captions, self.material.vocabulary, settings.seed)
-            fitted = Teacher.fitted(self.material.sentence_encoder, sample, settings.hidden_size)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            torch.save({"words": (*fitted.of_words,), "wholes": (*fitted.of_wholes,)}, path)
-        kept = torch.load(path, weights_only=True)
-        return Teacher(
-            encoder=self.material.sentence_encoder,
-            of_words=Reduction(*kept["words"]),
-            of_wholes=Reduction(*kept["wholes"]),
-        )
+            fitted = Teacher.fitted(
+                self.material.sentence_encoder,
+                Appearances.of(self.material.album, self.material.cast, settings.appearance_size),
+                teacher_sample(self.material.captions, self.material.vocabulary, settings.seed),
+                settings.hidden_size,
+            )
+            with written_whole(path) as partial:
+                torch.save(fitted.state(), partial)
+        return Teacher.restored(self.material.sentence_encoder, torch.load(path, weights_only=True))
 
     @cached_property
     def tokenizer(self) -> CLIPTokenizer:
@@ -87,7 +88,8 @@ class Project:
                 [*self.material.vocabulary.words, *self.material.vocabulary.lexicon],
                 self.config.text,
             )
-            tokenizer.save_pretrained(folder)
+            with written_whole(folder) as partial:
+                tokenizer.save_pretrained(partial)
         return load_tokenizer(folder)
 
     def text_encoder(self) -> CLIPTextModel:
@@ -107,7 +109,8 @@ class Project:
                 self.material.scenes, self.material.album, 0, STATISTICS_SCENES
             )
             normalise_latents(vae, torch.cat([*encode_pictures(vae, sample, self.device)]))
-            torch.save(vae.state_dict(), normalised)
+            with written_whole(normalised) as partial:
+                torch.save(vae.state_dict(), partial)
         vae.load_state_dict(torch.load(normalised, map_location="cpu", weights_only=True))
         if self.checkpoint("decoder").exists():
             vae.decoder.load_state_dict(trained_weights(self.checkpoint("decoder"), "decoder"))

@@ -16,9 +16,16 @@ __all__ = ["claim_workspace", "differing_setting"]
 
 IDENTITY = {
     "data": ("image_size", "mix", "cast", "seed"),
-    "text": ("vocab_size", "max_tokens", "hidden_size", "layers", "heads"),
+    "text": ("vocab_size", "max_tokens", "hidden_size", "appearance_size", "layers", "heads"),
     "autoencoder": ("width", "encoder_blocks", "latent_channels"),
-    "diffusion": ("channels", "attention_levels", "layers_per_block", "head_dim", "norm_groups"),
+    "diffusion": (
+        "channels",
+        "attention_levels",
+        "layers_per_block",
+        "head_dim",
+        "norm_groups",
+        "embedding_size",
+    ),
 }
 """The settings that make networks and data what they are; all others may change on the way."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import torch
@@ -37,11 +38,14 @@ def release_model(project: Project, folder: Path) -> dict[str, Any]:
     """Write the model's folder with its record and its card; return the record.
 
     A model that is judged has a contact sheet beside its card, and one sheet of all evaluated
-    pictures a group goes to the workspace's samples.
+    pictures a group goes to the workspace's samples. What is in the folder's place stays there
+    until the new model has been measured and described.
     """
     judge = Judge.of(project) if project.config.judged else None
-    export_model(project.model_parts(), folder)
-    parts = load_pipeline(find_model(str(folder.resolve())), device="cpu", dtype="fp32")
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    export_model(project.model_parts(), partial)
+    parts = load_pipeline(find_model(str(partial.resolve())), device="cpu", dtype="fp32")
     sampling = KNOWN_MODELS[EMBEDDED_MODEL]
     settings = GenerationRequest(
         prompt="any",
@@ -52,10 +56,10 @@ def release_model(project: Project, folder: Path) -> dict[str, Any]:
     measured: dict[str, Any] = {"scores": [], "frechet_distance": None}
     if judge is not None:
         measured = _measure(parts, settings, judge, project.workspace.samples)
-        draw_contact_sheet(parts, settings).save(folder / CONTACT_SHEET, quality=80, method=6)
+        draw_contact_sheet(parts, settings).save(partial / CONTACT_SHEET, quality=80, method=6)
     phases = summarise(History(project.workspace.history).read())
     record = write_training_record(
-        folder,
+        partial,
         project.config,
         {
             "data_sha256": project.latents.sha256(project.material.scenes.count),
@@ -83,7 +87,9 @@ def release_model(project: Project, folder: Path) -> dict[str, Any]:
             **measured,
         },
     )
-    write_model_card(folder, record)
+    write_model_card(partial, record)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
     return record
 
 

@@ -100,6 +100,16 @@ def test_a_unet_for_inpainting_is_refused(model_copy: Path) -> None:
     assert "inpainting" in error.hint
 
 
+def test_the_prompt_may_be_pooled(model_copy: Path) -> None:
+    config = model_copy / "unet" / "config.json"
+    edit_json(config, addition_embed_type="text", addition_embed_type_num_heads=2)
+    assert read_checkpoint(model_copy).configs["unet"]["addition_embed_type"] == "text"
+
+    error = refusal(model_copy, "unet", addition_embed_type_num_heads=3)
+
+    assert "for addition_embed_type_num_heads in unet/" in error.message
+
+
 def test_parts_of_different_models_are_refused(model_copy: Path) -> None:
     error = refusal(model_copy, "unet", cross_attention_dim=768)
 

@@ -85,6 +85,10 @@ def test_the_model_is_written_and_measured(run: Run, monkeypatch: pytest.MonkeyP
     refused = run("train", "unet", "-o", "mine")
     assert refused.exit_code == 2
     assert "--overwrite" in refused.stderr
+    protected = run("train", "unet", "-o", "mine", "--overwrite")
+    assert protected.exit_code == 2
+    assert "not replaced" in protected.stderr
+    Path("mine/training.json").write_text("{}")
     assert run("train", "unet", "-o", "mine", "--overwrite").exit_code == 0
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from sheepgen.training.appearance import Appearances
 from sheepgen.training.config import TextConfig
 from sheepgen.training.phrases import LEXICON_SHARE, Part, sample_phrase
 from sheepgen.training.sentence_encoder import SentenceEncoder
@@ -21,6 +22,7 @@ from sheepgen.training.text_encoder import (
 )
 from sheepgen.training.tokenizer import build_tokenizer
 from sheepgen.training.vocabulary import Vocabulary
+from tests.training.data.fakes import Blocks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +34,7 @@ CONFIG = TextConfig(
 )
 CAPTIONS = [f"a {thing} {where}" for thing in ("sheep", "cat") for where in ("at night", "riding")]
 WITHOUT_LEXICON = Vocabulary(words=["owl"], lexicon={})
+SHOWN = 4
 WORDS = ["motorcycle", "lamb", "kitten", "red apple"]
 
 
@@ -59,7 +62,8 @@ def test_frequent_words_are_one_token(tokenizer: CLIPTokenizer) -> None:
 def teacher() -> Teacher:
     """Return a teacher for `CONFIG`."""
     sentences = [*CAPTIONS, *WORDS, "a cat", "a lamb", "two sheep", "a motorcycle at night"] * 4
-    return Teacher.fitted(SentenceEncoder(), sentences, CONFIG.hidden_size)
+    appearances = Appearances.of(Blocks(), ("sheep", "cat", "motorcycle", "hot dog"), SHOWN)
+    return Teacher.fitted(SentenceEncoder(), appearances, sentences, CONFIG.hidden_size)
 
 
 def test_targets_stand_on_last_pieces_and_behind_the_end(
@@ -74,6 +78,29 @@ def test_targets_stand_on_last_pieces_and_behind_the_end(
     assert batch.weights[0, 0] == 0
     assert batch.weights[0, end:].sum().item() == pytest.approx(2.0)
     assert torch.equal(batch.targets[0, end], batch.targets[0, -1])
+
+
+def test_a_thing_looks_as_it_does_at_its_name_and_behind_the_end(
+    tokenizer: CLIPTokenizer, teacher: Teacher
+) -> None:
+    said = "a motorcycle on a hot dog"
+    batch = teacher.batch([[Part(said, said)]], tokenizer)
+    words = [at for at in range(12) if batch.weights[0, at] == 1.0]
+    looks = batch.targets[0, :, -SHOWN:]
+    codes = teacher.appearances.codes
+    assert torch.equal(looks[words[1]], codes["motorcycle"])
+    assert torch.equal(looks[words[5]], codes["hot dog"])
+    assert looks[words[:1] + words[2:5]].abs().max() == 0
+    assert torch.allclose(looks[-1], codes["motorcycle"] + codes["hot dog"])
+
+
+def test_a_teacher_is_kept(tokenizer: CLIPTokenizer, teacher: Teacher, tmp_path: Path) -> None:
+    torch.save(teacher.state(), tmp_path / "teacher.pt")
+    state = torch.load(tmp_path / "teacher.pt", weights_only=True)
+    restored = Teacher.restored(teacher.encoder, state)
+    phrase = [[Part("a sheep", "a sheep")]]
+    targets = [who.batch(phrase, tokenizer).targets for who in (teacher, restored)]
+    assert torch.equal(*targets)
 
 
 def test_a_word_of_the_lexicon_means_its_concept(

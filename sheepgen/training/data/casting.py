@@ -1,4 +1,4 @@
-"""Draws scenes: who takes part, in which relation, where, in which colours and which style.
+"""Draws scenes: who takes part, in which relation, and in which style.
 
 Scenes are dealt from a shuffled deck that holds every concept once, and those that can do more
 (ride, be ridden, be worn or held) a few times more. So every concept leads equally often as its
@@ -16,8 +16,8 @@ from sheepgen.training.data.captions import caption_of
 from sheepgen.training.data.concepts import Concept, concepts
 from sheepgen.training.data.drawing_sets import MIXES, TRAINING_SETS
 from sheepgen.training.data.held_out import held_out_drawings, must_stay_apart
-from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.scenes import Kind, Scene
+from sheepgen.training.data.staging import in_colours, on_stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,9 +61,6 @@ PARTS: dict[Kind, Part] = {
 }
 
 COUNTS = (2, 2, 2, 3, 3, 4)
-THING_COLOUR_RATE = 0.14
-GLOOMY = ("night",)
-DARK_PLACES = ("space", "moon")
 
 
 def sample_scene(
@@ -84,7 +81,8 @@ def sample_scene(
         cast: The concepts that may take part; all of them if empty.
 
     Raises:
-        ValueError: If the caption holds a held-out word, which would be a mistake in a table.
+        ValueError: If the caption holds a held-out word, or no set of the mix has a drawing of who
+            leads; both would be mistakes in a table.
     """
     cards = _shuffled(seed, index // len(deck(cast)), cast)
     lead = cards[index % len(cards)]
@@ -93,8 +91,8 @@ def sample_scene(
         scene = _cast_digits(rng, lead)
     else:
         scene = _cast(rng, concepts()[lead], MIXES[mix], cast, testing=testing)
-        scene = _colour(rng, scene)
-    scene = _set_stage(rng, scene)
+        scene = in_colours(rng, scene)
+    scene = on_stage(rng, scene)
     scene = replace(scene, layout_seed=rng.getrandbits(32))
     return replace(scene, caption=caption_of(rng, scene))
 
@@ -185,6 +183,8 @@ def _cast(
     testing: bool,
 ) -> Scene:
     """Choose kind, partner and style around a lead; what cannot be is drawn again."""
+    if not shares.keys() & {*styles_for("single", lead.name, "", testing=testing)}:
+        raise ValueError(f"no set of {list(shares)} can show {lead.name!r}")
     choices: list[tuple[Kind, bool, float]] = []
     for kind, part in PARTS.items():
         if _fits(lead, part.subject):
@@ -216,38 +216,3 @@ def _is_possible(kind: Kind, subject: str, other: str, *, testing: bool) -> bool
         return False
     glasses = kind == "wearing" and "glasses" in concepts()[other].roles
     return not glasses or "glassable" in concepts()[subject].roles
-
-
-def _colour(rng: random.Random, scene: Scene) -> Scene:
-    """Show a thing in another colour now and then."""
-
-    def colour_of(name: str) -> str:
-        if not name or "own-colour" in concepts()[name].roles or rng.random() > THING_COLOUR_RATE:
-            return ""
-        return rng.choice(list(COLOURS))
-
-    return replace(scene, colour=colour_of(scene.subject), other_colour=colour_of(scene.other))
-
-
-def _set_stage(rng: random.Random, scene: Scene) -> Scene:
-    """Choose what is behind: a pale tint, a plain colour, a place, an hour, weather.
-
-    Nothing is put before its own colour, and nothing black before the dark.
-    """
-    worn = {scene.colour, scene.other_colour} - {""}
-    choice = rng.random()
-    if choice < 0.24:
-        return scene
-    if choice < 0.42 or scene.kind == "digits":
-        return replace(scene, background=rng.choice([c for c in COLOURS if c not in worn]))
-    dark = "black" in worn
-    places = [name for name in PLACES if not (dark and name in DARK_PLACES)]
-    hours = [name for name in TIMES if not (dark and name in GLOOMY)]
-    if choice < 0.5:
-        return replace(scene, time=rng.choice(hours))
-    place = rng.choice(places)
-    if not PLACES[place].open_air or rng.random() < 0.5:
-        return replace(scene, place=place)
-    if rng.random() < 0.6:
-        return replace(scene, place=place, time=rng.choice(hours))
-    return replace(scene, place=place, weather=rng.choice(list(WEATHERS)))

@@ -89,6 +89,12 @@ def test_a_small_cast_plays_alone() -> None:
     assert not [scene for scene in series if scene.kind in ("wearing", "digits")]
 
 
+def test_who_has_no_drawing_cannot_lead() -> None:
+    assert not {"noto"} & concepts()["infinity sign"].drawings.keys()
+    with pytest.raises(ValueError, match="can show 'infinity sign'"):
+        sample_scene("1", 0, mix="house", cast=("infinity sign",))
+
+
 def test_held_out_pairs_never_meet(scenes: list[Scene]) -> None:
     apart = {frozenset(pair[1:]) for pair in held_out_pairs()}
     assert not [scene for scene in scenes if frozenset(scene.things) in apart]

@@ -1,0 +1,41 @@
+"""How to sample from a model that sheepgen trained, as its training record says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sheepgen.checkpoint.json_file import read_object
+from sheepgen.errors import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Sampling", "recorded_sampling"]
+
+_RECORD_FILE = "training.json"
+
+
+class Sampling(NamedTuple):
+    """Denoising steps, and guidance in diffusers' convention, where 1 is off."""
+
+    num_inference_steps: int
+    guidance_scale: float
+
+
+def recorded_sampling(folder: Path) -> Sampling | None:
+    """Return what the record in a model's folder advises, or None if it advises nothing.
+
+    Other trainers leave files of that name, too: what makes no sense here is passed over.
+    """
+    try:
+        sampling = read_object(folder / _RECORD_FILE).get("sampling")
+    except (OSError, ModelError):
+        return None
+    if not isinstance(sampling, dict):
+        return None
+    steps, guidance = sampling.get("num_inference_steps"), sampling.get("guidance_scale")
+    if type(steps) is not int or type(guidance) not in (int, float):
+        return None
+    if not (1 <= steps <= 1000 and 0 <= guidance <= 100):
+        return None
+    return Sampling(steps, float(guidance))

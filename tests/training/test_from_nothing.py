@@ -1,0 +1,126 @@
+"""A recipe, phase by phase, from drawings to a model that draws."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from rich.console import Console
+
+from sheepgen.catalog import find_model
+from sheepgen.events import RunFinished
+from sheepgen.frame_options import FrameOptions
+from sheepgen.pipeline.loading import load_pipeline
+from sheepgen.pipeline.stream import stream
+from sheepgen.request import GenerationRequest
+from sheepgen.training import material as material_module
+from sheepgen.training import project as project_module
+from sheepgen.training import text_encoder
+from sheepgen.training.config import (
+    AutoencoderConfig,
+    DataConfig,
+    DiffusionConfig,
+    TextConfig,
+    TrainingConfig,
+    Workspace,
+)
+from sheepgen.training.history import History, summarise
+from sheepgen.training.phases import PHASES
+from sheepgen.training.project import Project
+from sheepgen.training.release import release_model
+from sheepgen.training.runner import run_phases
+from sheepgen.training.vocabulary import Vocabulary
+from tests.training.data.fakes import Blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+NAMES = [name for name in PHASES if name != "classifier"]
+CONFIG = TrainingConfig(
+    data=DataConfig(
+        image_size=32, mix="house", cast=("sheep", "bus"), scenes=8, pictures=6, held_out_scenes=2
+    ),
+    text=TextConfig(
+        vocab_size=600, hidden_size=16, appearance_size=2, layers=1, heads=2, steps=3, batch_size=2
+    ),
+    autoencoder=AutoencoderConfig(
+        width=8,
+        encoder_blocks=(0, 1, 1, 1),
+        latent_channels=3,
+        steps=3,
+        decoder_steps=2,
+        batch_size=2,
+        crop=16,
+        preview_width=8,
+        preview_steps=2,
+    ),
+    diffusion=DiffusionConfig(
+        channels=(8, 16),
+        attention_levels=1,
+        head_dim=8,
+        norm_groups=4,
+        embedding_size=32,
+        steps=4,
+        first_steps=2,
+        first_batch_size=2,
+        batch_size=4,
+        warmup_steps=1,
+    ),
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Return a project whose drawings are squares and whose words are few."""
+    monkeypatch.setattr(text_encoder, "FITTED_ON", 12)
+    monkeypatch.setattr(project_module, "STATISTICS_SCENES", 4)
+    monkeypatch.setattr(material_module, "unseen_scenes", dict)
+    project = Project(CONFIG, Workspace(tmp_path / "work"), torch.device("cpu"))
+    # What comes from npm.
+    vars(project.material).update(
+        album=Blocks(), vocabulary=Vocabulary(words=["lamb", "red bus"], lexicon={})
+    )
+    return project
+
+
+def run(project: Project, names: Sequence[str] = NAMES) -> None:
+    """Run phases without a screen."""
+    run_phases(project, names, Console(quiet=True))
+
+
+def test_all_phases_and_a_release(project: Project, tmp_path: Path) -> None:
+    run(project)
+    assert (project.workspace.samples / "unet_000004.png").is_file()
+    folder = tmp_path / "model"
+    record = release_model(project, folder)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("model")] == ["model"]
+    assert json.loads((folder / "training.json").read_text("utf-8")) == json.loads(
+        json.dumps(record)
+    )
+    assert record["steps"] == {
+        "text": 3, "vae": 3, "decoder": 2, "latents": 1, "unet": 4, "preview": 2,
+    }  # fmt: skip
+    assert record["scenes_seen"] == 2 * 2 + 2 * 4
+    assert "2 things:" in (folder / "MODEL_CARD.md").read_text("utf-8")
+
+    parts = load_pipeline(find_model(str(folder)), device="cpu", dtype="fp32")
+    request = GenerationRequest(prompt="a sheep riding a bus", seed=1, num_inference_steps=2)
+    drawn = [
+        event for event in stream(parts, request, FrameOptions()) if isinstance(event, RunFinished)
+    ]
+    assert [event.image.size for event in drawn] == [(32, 32)]
+
+
+def test_a_longer_recipe_goes_on(project: Project) -> None:
+    run(project)
+    longer = replace(CONFIG, diffusion=replace(CONFIG.diffusion, steps=6))
+    further = Project(longer, project.workspace, project.device)
+    vars(further.material).update(
+        album=project.material.album, vocabulary=project.material.vocabulary
+    )
+    run(further, ["unet"])
+    assert summarise(History(project.workspace.history).read())["unet"].steps == 6
