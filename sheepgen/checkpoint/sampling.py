@@ -31,11 +31,8 @@ def recorded_sampling(folder: Path) -> Sampling | None:
         sampling = read_object(folder / _RECORD_FILE).get("sampling")
     except (OSError, ModelError):
         return None
-    if not isinstance(sampling, dict):
-        return None
-    steps, guidance = sampling.get("num_inference_steps"), sampling.get("guidance_scale")
-    if type(steps) is not int or type(guidance) not in (int, float):
-        return None
-    if not (1 <= steps <= 1000 and 0 <= guidance <= 100):
-        return None
-    return Sampling(steps, float(guidance))
+    match sampling:
+        case {"num_inference_steps": int(steps), "guidance_scale": int() | float() as guidance}:
+            sensible = type(steps) is int and 1 <= steps <= 1000 and 0 <= guidance <= 100
+            return Sampling(steps, float(guidance)) if sensible else None
+    return None
