@@ -35,4 +35,5 @@ def recorded_sampling(folder: Path) -> Sampling | None:
         case {"num_inference_steps": int(steps), "guidance_scale": int() | float() as guidance}:
             sensible = type(steps) is int and 1 <= steps <= 1000 and 0 <= guidance <= 100
             return Sampling(steps, float(guidance)) if sensible else None
-    return None
+        case _:
+            return None
