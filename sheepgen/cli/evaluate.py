@@ -82,8 +82,17 @@ def evaluate(
                 tile(pictures).save(output / f"{score.group.replace(' ', '-')}.png")
         distance = judge.distance(drawn)
         if json:
-            told = {"model": model, "sha256": spec.sha256, "scores": scores}
-            write_data(json_format.dumps({**told, "frechet_distance": distance}))
+            told = {
+                "model": model,
+                "sha256": spec.sha256,
+                "num_inference_steps": settings.num_inference_steps,
+                "guidance_scale": settings.guidance_scale,
+                "scheduler": settings.scheduler,
+                "seeds": seeds,
+                "scores": scores,
+                "frechet_distance": distance,
+            }
+            write_data(json_format.dumps(told))
             return
         output_console().print(score_table(scores))
         write_data(f"Fréchet distance from held-out scenes: {distance:.2f}")

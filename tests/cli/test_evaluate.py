@@ -79,6 +79,8 @@ def test_json_is_all_of_standard_output(run: Run, tiny_folder: Path) -> None:
     }  # fmt: skip
     assert told["frechet_distance"] > 0
     assert len(told["sha256"]) == 64
+    settings = (told["num_inference_steps"], told["guidance_scale"], told["scheduler"])
+    assert (*settings, told["seeds"]) == (1, 7.5, "ddim", 2)
     assert result.stderr == ""
 
 
