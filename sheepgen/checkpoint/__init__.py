@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from sheepgen.checkpoint.fingerprint import fingerprint
 from sheepgen.checkpoint.folder import Checkpoint, check_index, read_checkpoint
-from sheepgen.checkpoint.sampling import Sampling, recorded_sampling
+from sheepgen.checkpoint.sampling import RECORD_FILE, Sampling, recorded_sampling
 
 __all__ = [
+    "RECORD_FILE",
     "Checkpoint",
     "Sampling",
     "check_index",

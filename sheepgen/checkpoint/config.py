@@ -1,7 +1,7 @@
 """The settings in a stranger's configs, held against limits before anything is built from them.
 
 A config is a few lines that can ask for terabytes, or for attention code from the hub. Only what
-Stable Diffusion 1.x and 2.x need is let through.
+Stable Diffusion 1.x and 2.x and the embedded model need is let through.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _REFUSED_SETTINGS = {
     "addition_embed_type": "extra conditions in the U-Net",
     "attn_implementation": "attention code from elsewhere",
     "class_embed_type": "class labels in the U-Net",
+    "encoder_hid_dim": "an extra projection in the U-Net",
     "encoder_hid_dim_type": "an extra projection in the U-Net",
     "num_class_embeds": "class labels in the U-Net",
     "quantization_config": "quantised weights",

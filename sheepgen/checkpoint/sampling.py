@@ -10,9 +10,10 @@ from sheepgen.errors import ModelError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Sampling", "recorded_sampling"]
+__all__ = ["RECORD_FILE", "Sampling", "recorded_sampling"]
 
-_RECORD_FILE = "training.json"
+RECORD_FILE = "training.json"
+"""What `sheepgen train` writes beside a model's parts."""
 
 
 class Sampling(NamedTuple):
@@ -25,15 +26,17 @@ class Sampling(NamedTuple):
 def recorded_sampling(folder: Path) -> Sampling | None:
     """Return what the record in a model's folder advises, or None if it advises nothing.
 
-    Other trainers leave files of that name, too: what makes no sense here is passed over.
+    Other trainers leave files of that name, too: what makes no sense here is passed over. Models
+    of the hub come without one.
     """
     try:
-        sampling = read_object(folder / _RECORD_FILE).get("sampling")
+        sampling = read_object(folder / RECORD_FILE).get("sampling")
     except (OSError, ModelError):
         return None
     match sampling:
         case {"num_inference_steps": int(steps), "guidance_scale": int() | float() as guidance}:
-            sensible = type(steps) is int and 1 <= steps <= 1000 and 0 <= guidance <= 100
+            numbers = bool not in {type(steps), type(guidance)}
+            sensible = numbers and 1 <= steps <= 1000 and 0 <= guidance <= 100
             return Sampling(steps, float(guidance)) if sensible else None
         case _:
             return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sheepgen.checkpoint import RECORD_FILE
 from sheepgen.cli import options
 from sheepgen.cli import training_options as own
 from sheepgen.cli.console import cli_errors, error_console, note, write_data
@@ -75,7 +76,7 @@ def _check_replaceable(output: Path, *, overwrite: bool) -> None:
             f"There is something in {excerpt(output, 200)} already.",
             "Choose another --output, or give --overwrite.",
         )
-    if not (output / "training.json").is_file():
+    if not all((output / name).is_file() for name in ("model_index.json", RECORD_FILE)):
         raise UsageError(
             f"{excerpt(output, 200)} is no model that was trained here, so it is not replaced.",
             "Choose another --output.",

@@ -1,4 +1,4 @@
 """How the embedded model is made, from package downloads to the installed folder.
 
-Run ``python -m sheepgen.training --help``. Nothing outside this package imports it.
+``sheepgen train`` and ``sheepgen evaluate`` run it; nothing else outside this package imports it.
 """

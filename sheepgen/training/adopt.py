@@ -14,10 +14,12 @@ import torch
 from diffusers import AutoencoderTiny, UNet2DConditionModel
 from transformers import CLIPTextModel
 
+from sheepgen.checkpoint import RECORD_FILE
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.text import excerpt
 from sheepgen.training.history import History, Note
 from sheepgen.training.recipe import claim_workspace, differing_setting
+from sheepgen.training.whole_file import written_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,38 +46,42 @@ def adopt_model(folder: Path, workspace: Workspace, config: TrainingConfig) -> N
             f"{excerpt(workspace.checkpoints, 200)} holds checkpoints already.",
             "Leave out --from to go on with them, or choose another --workspace.",
         )
-    if not (folder / "training.json").is_file():
+    if not (folder / RECORD_FILE).is_file():
         raise UsageError(
             f"{excerpt(folder, 200)} has no training.json: sheepgen has not trained it.",
             "Give a folder that sheepgen train has written.",
         )
-    record: dict[str, Any] = json.loads((folder / "training.json").read_text("utf-8"))
+    record: dict[str, Any] = json.loads((folder / RECORD_FILE).read_text("utf-8"))
     if differing := differing_setting(record["config"], config):
         raise UsageError(
             f"{excerpt(folder, 200)} was made by another recipe: {differing} differs.",
             "Give its --preset, or train it with the release of sheepgen that made it.",
         )
     claim_workspace(workspace, config)
-    workspace.checkpoints.mkdir(parents=True, exist_ok=True)
-    text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
-    vae = AutoencoderTiny.from_pretrained(folder / "vae", low_cpu_mem_usage=False)
-    unet = UNet2DConditionModel.from_pretrained(
-        folder / "unet", dtype=torch.float32, low_cpu_mem_usage=False
-    )
-    average = {"n_averaged": torch.tensor(record["steps"]["unet"])}
-    average |= {f"module.{name}": value for name, value in unet.state_dict().items()}
-    shutil.copytree(folder / "tokenizer", workspace.tokenizer)
-    _write(workspace, record, "text", encoder=text_encoder.state_dict())
-    _write(workspace, record, "vae", vae=vae.state_dict())
-    _write(workspace, record, "decoder", decoder=vae.decoder.state_dict())
-    _write(workspace, record, "unet", unet=unet.state_dict(), average=average)
-    torch.save(vae.state_dict(), workspace.checkpoints / "vae-normalised.pt")
+    with written_whole(workspace.checkpoints) as checkpoints:
+        checkpoints.mkdir()
+        _write_checkpoints(folder, record["steps"], checkpoints)
+        shutil.copytree(folder / "tokenizer", checkpoints / workspace.tokenizer.name)
     history = History(workspace.history)
     for phase, steps in record["steps"].items():
         loss, seconds = record["losses"][phase], record["seconds"][phase]
         history.add(Note(phase=phase, step=steps, loss=loss, seconds=seconds))
 
 
-def _write(workspace: Workspace, record: dict[str, Any], phase: str, **parts: Any) -> None:  # noqa: ANN401
-    state = {"step": record["steps"][phase], "parts": parts}
-    torch.save(state, workspace.checkpoints / f"{phase}.pt")
+def _write_checkpoints(folder: Path, steps: dict[str, int], checkpoints: Path) -> None:
+    text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
+    vae = AutoencoderTiny.from_pretrained(folder / "vae", low_cpu_mem_usage=False)
+    unet = UNet2DConditionModel.from_pretrained(
+        folder / "unet", dtype=torch.float32, low_cpu_mem_usage=False
+    )
+    average = {"n_averaged": torch.tensor(steps["unet"])}
+    average |= {f"module.{name}": value for name, value in unet.state_dict().items()}
+    parts = {
+        "text": {"encoder": text_encoder.state_dict()},
+        "vae": {"vae": vae.state_dict()},
+        "decoder": {"decoder": vae.decoder.state_dict()},
+        "unet": {"unet": unet.state_dict(), "average": average},
+    }
+    for phase, networks in parts.items():
+        torch.save({"step": steps[phase], "parts": networks}, checkpoints / f"{phase}.pt")
+    torch.save(vae.state_dict(), checkpoints / "vae-normalised.pt")

@@ -20,7 +20,7 @@ from PIL import Image
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.drawing_sets import STYLES, TRAINING_SETS
 from sheepgen.training.data.held_out import held_out_drawings
-from sheepgen.training.data.places import COLOURS
+from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.reduction import principal_components
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sheepgen.training.data.drawings import Drawings
+    from sheepgen.training.data.places import Light, Place, Weather
 
 __all__ = ["Appearances", "thumbnail"]
 
@@ -51,7 +52,11 @@ class Appearances:
 
     @classmethod
     def of(cls, drawings: Drawings, cast: Iterable[str], width: int) -> Appearances:
-        """Reduce the drawings of the house style to codes so wide, for all concepts of a cast."""
+        """Reduce the drawings of a cast to codes at most so wide, one narrower than the cast.
+
+        Raises:
+            ValueError: If there are no two drawings that differ.
+        """
         styles = {name: _style_of(name) for name in cast}
         tiny = torch.stack([thumbnail(drawings.thing(styles[name], name)) for name in styles])
         reduced = principal_components(tiny, width)(tiny)
@@ -101,8 +106,10 @@ def _style_of(name: str) -> str:
 
 
 @cache
-def _concept_names() -> dict[str, str]:
-    return {
+def _meanings() -> dict[str, str]:
+    """Return the concept of each name; what says where or when is none, nor are its words."""
+    stage: list[Place | Light | Weather] = [*PLACES.values(), *TIMES.values(), *WEATHERS.values()]
+    return {phrase: "" for setting in stage for phrase in setting.phrases} | {
         word: concept.name
         for concept in concepts().values()
         for word in (concept.plural, *concept.words)
@@ -114,15 +121,18 @@ def _named(words: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     start = 0
     while start < len(words):
         for end in range(len(words), start, -1):
-            if name := _concept_names().get(" ".join(words[start:end])):
-                yield start, end - 1, name
+            name = _meanings().get(" ".join(words[start:end]))
+            if name is not None:
+                if name:
+                    yield start, end - 1, name
                 start = end - 1
                 break
         start += 1
 
 
 def _is_colour(words: Sequence[str], at: int, names: Container[int]) -> bool:
-    """Tell "an orange cat" and "an orange background" from "an orange"."""
-    if words[at] not in COLOURS or at + 1 == len(words):
+    """Tell "an orange cat", "an orange background" and "against orange" from "an orange"."""
+    if words[at] not in COLOURS:
         return False
-    return at + 1 in names or words[at + 1] in SURFACES
+    before, after = words[max(0, at - 1)], words[min(at + 1, len(words) - 1)]
+    return at + 1 in names or after in SURFACES or before == "against"

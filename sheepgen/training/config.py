@@ -48,7 +48,8 @@ class TextConfig:
     """The CLIP-layout text encoder, taught word by word.
 
     Of the ``hidden_size`` numbers of a word's state the last ``appearance_size`` say what the thing
-    looks like, the others what is meant.
+    looks like, the others what is meant. A small cast's looks take one number fewer than there are
+    things.
     """
 
     vocab_size: int = 8_000

@@ -52,7 +52,7 @@ def build_unet(
         attention_head_dim=tuple(max(1, width // config.head_dim) for width in config.channels),
         norm_num_groups=config.norm_groups,
         addition_embed_type="text",
-        addition_embed_type_num_heads=text_width // config.head_dim,
+        addition_embed_type_num_heads=max(1, text_width // config.head_dim),
         time_embedding_dim=config.embedding_size,
         resnet_time_scale_shift="scale_shift",
     )

@@ -24,6 +24,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 
+from sheepgen.checkpoint import RECORD_FILE
 from sheepgen.training.diffusion import build_scheduler
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class ModelParts:
 
 
 def export_model(parts: ModelParts, folder: Path) -> None:
-    """Write a new folder."""
+    """Write the parts into a folder that is not there yet."""
     StableDiffusionPipeline(
         vae=parts.vae.to("cpu", torch.float32),
         text_encoder=parts.text_encoder.to("cpu", torch.float16),
@@ -84,5 +85,5 @@ def write_training_record(
         },
     }
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    (folder / "training.json").write_text(text, encoding="utf-8")
+    (folder / RECORD_FILE).write_text(text, encoding="utf-8")
     return record

@@ -119,7 +119,7 @@ class Material:
 
     @cached_property
     def sentence_encoder(self) -> SentenceEncoder:
-        """What the text encoder learns from."""
+        """What knows the meaning of words already."""
         return SentenceEncoder()
 
     @cached_property

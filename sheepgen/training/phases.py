@@ -45,7 +45,7 @@ PREVIEW_PICTURES = 2_000
 
 
 def text(project: Project) -> Iterator[TrainStep]:
-    """Distil the text encoder."""
+    """Teach the text encoder."""
     settings = project.config.text
     encoder = build_text_encoder(project.tokenizer, settings)
     yield from train_text_encoder(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,7 +21,6 @@ from sheepgen.training.model_card import write_model_card
 from sheepgen.training.samples import tile
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Any
 
     from PIL.Image import Image
@@ -40,12 +40,26 @@ def release_model(project: Project, folder: Path) -> dict[str, Any]:
     A model that is judged has a contact sheet beside its card, and one sheet of all evaluated
     pictures a group goes to the workspace's samples. What is in the folder's place stays there
     until the new model has been measured and described.
+
+    Raises:
+        ModelError: If a phase that it needs has not run.
+        OSError: If the folder cannot be written or replaced.
     """
+    folder = folder.resolve()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+        new, old = Path(scratch, "new"), Path(scratch, "old")
+        record = _write_model(project, new)
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    return record
+
+
+def _write_model(project: Project, folder: Path) -> dict[str, Any]:
     judge = Judge.of(project) if project.config.judged else None
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    export_model(project.model_parts(), partial)
-    parts = load_pipeline(find_model(str(partial.resolve())), device="cpu", dtype="fp32")
+    export_model(project.model_parts(), folder)
+    parts = load_pipeline(find_model(str(folder)), device="cpu", dtype="fp32")
     sampling = KNOWN_MODELS[EMBEDDED_MODEL]
     settings = GenerationRequest(
         prompt="any",
@@ -56,10 +70,10 @@ def release_model(project: Project, folder: Path) -> dict[str, Any]:
     measured: dict[str, Any] = {"scores": [], "frechet_distance": None}
     if judge is not None:
         measured = _measure(parts, settings, judge, project.workspace.samples)
-        draw_contact_sheet(parts, settings).save(partial / CONTACT_SHEET, quality=80, method=6)
+        draw_contact_sheet(parts, settings).save(folder / CONTACT_SHEET, quality=80, method=6)
     phases = summarise(History(project.workspace.history).read())
     record = write_training_record(
-        partial,
+        folder,
         project.config,
         {
             "data_sha256": project.latents.sha256(project.material.scenes.count),
@@ -87,9 +101,7 @@ def release_model(project: Project, folder: Path) -> dict[str, Any]:
             **measured,
         },
     )
-    write_model_card(partial, record)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    write_model_card(folder, record)
     return record
 
 

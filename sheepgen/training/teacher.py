@@ -121,6 +121,7 @@ class Teacher:
         for row, vectors in enumerate(words):
             reduced = self.of_words(vectors)
             shown = self.appearances.shown(sentences[row])
+            read: list[Tensor] = []  # What was cut off is not.
             owners = encoded.word_ids(row)
             # The causal encoder knows a whole word only at its last piece.
             last_piece = {owner: at for at, owner in enumerate(owners) if owner is not None}
@@ -131,9 +132,10 @@ class Teacher:
                     targets[row, at, :meaning_width] = reduced[meant_word]
                     if meant_word in shown:
                         targets[row, at, meaning_width:] = shown[meant_word]
+                        read.append(shown[meant_word])
             start = int((ids[row] == tokenizer.eos_token_id).int().argmax())
             targets[row, start:, :meaning_width] = wholes[row]
-            if shown:
-                targets[row, start:, meaning_width:] = torch.stack([*shown.values()]).sum(0)
+            if read:
+                targets[row, start:, meaning_width:] = torch.stack(read).sum(0)
             weights[row, start:] = 2.0 / (len(owners) - start)
         return Batch(ids, targets, weights)

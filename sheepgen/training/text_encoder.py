@@ -1,9 +1,10 @@
-"""Distils the text encoder.
+"""Teaches the text encoder.
 
 It is a small ``CLIPTextModel`` taught, word by word, to give what a sentence encoder gives for
-that word in that sentence, reduced to its principal components; the end-of-text token and the
-padding behind it learn the whole sentence's vector. So the geometry of meaning (sheep lies near
-ewe, far from motorcycle) comes along, and the folder stays self-contained.
+that word in that sentence, reduced to its principal components, and beside it what the thing that
+is named looks like. The end-of-text token and the padding behind it learn the whole sentence's
+vector, and the sum of its things' looks. So the geometry of meaning (sheep lies near ewe, far from
+motorcycle) comes along, and the folder stays self-contained.
 
 Words that the U-Net sees no picture of are taught to mean the thing that they come nearest to
 (`phrases`).
@@ -88,7 +89,7 @@ def train_text_encoder(
     checkpoint_path: Path,
     device: torch.device,
 ) -> Iterator[TrainStep]:
-    """Distil in place, from the checkpoint if there is one; yields every step.
+    """Teach it in place, from the checkpoint if there is one; yields every step.
 
     A batch of captions and two of the vocabulary take turns.
     """

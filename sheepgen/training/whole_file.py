@@ -1,7 +1,8 @@
-"""Files that are there whole or not at all, so that whoever is stopped can go on."""
+"""Files and folders that are whole or not there, so that whoever is stopped can go on."""
 
 from __future__ import annotations
 
+import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,14 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Give a path beside ``path`` to write to; what is there at the end is renamed into place.
 
     A folder can be written as well, where there is none yet. Nothing is renamed after an error.
+    It is no shelter from a power cut.
+
+    Raises:
+        OSError: If it cannot be renamed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
+    if partial.is_dir():
+        shutil.rmtree(partial)
     yield partial
     partial.replace(path)

@@ -28,6 +28,7 @@ def refusal(folder: Path, component: str, **changes: Any) -> ModelError:
         ("unet", "addition_embed_type", "text_time", "extra conditions"),
         ("unet", "class_embed_type", "timestep", "class labels"),
         ("unet", "num_class_embeds", 10**9, "class labels"),
+        ("unet", "encoder_hid_dim", 200_000, "extra projection"),
         ("unet", "encoder_hid_dim_type", "image_proj", "extra projection"),
         ("vae", "quantization_config", {"quant_method": "x"}, "quantised"),
         ("text_encoder", "_attn_implementation", "org/kernel", "attention code"),

@@ -36,6 +36,7 @@ def test_a_record_is_the_default_of_its_folder(model_copy: Path) -> None:
         '{"sampling": {"num_inference_steps": 12, "guidance_scale": "x"}}',
         '{"sampling": {"num_inference_steps": 12, "guidance_scale": NaN}}',
         '{"sampling": {"num_inference_steps": 12, "guidance_scale": -1}}',
+        '{"sampling": {"num_inference_steps": 12, "guidance_scale": true}}',
     ],
 )
 def test_nonsense_is_passed_over(tmp_path: Path, content: str) -> None:

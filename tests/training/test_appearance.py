@@ -9,7 +9,7 @@ from PIL import Image
 from sheepgen.training.appearance import SIDE, Appearances, thumbnail
 from tests.training.data.fakes import Blocks
 
-CAST = ("sheep", "cat", "hot dog", "light rail train", "orange", "bus")
+CAST = ("sheep", "cat", "hot dog", "light rail train", "orange", "bus", "crescent moon", "mountain")
 WIDTH = 3
 
 
@@ -35,6 +35,11 @@ def test_codes_keep_what_differs(appearances: Appearances) -> None:
     assert codes.square().mean() == pytest.approx(1.0, abs=1e-4)
 
 
+def test_things_that_look_alike_have_no_codes() -> None:
+    with pytest.raises(ValueError, match="have no 0 components"):
+        Appearances.of(Blocks(), ("sheep",), WIDTH)
+
+
 @pytest.mark.parametrize(
     ("sentence", "shown"),
     [
@@ -47,6 +52,12 @@ def test_codes_keep_what_differs(appearances: Appearances) -> None:
         ("an orange cat", {2: "cat"}),
         ("an orange hot dog", {3: "hot dog"}),
         ("a cat on an orange background", {1: "cat"}),
+        ("a cat against orange, flat style", {1: "cat"}),
+        ("a cat against orange", {1: "cat"}),
+        ("against orange", {}),
+        ("on the moon, a cat", {4: "cat"}),
+        ("a cat in front of mountains", {1: "cat"}),
+        ("a crescent moon", {2: "crescent moon"}),
         ("a penguin at night", {}),
         ("", {}),
     ],

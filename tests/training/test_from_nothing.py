@@ -18,7 +18,7 @@ from sheepgen.pipeline.stream import stream
 from sheepgen.request import GenerationRequest
 from sheepgen.training import material as material_module
 from sheepgen.training import project as project_module
-from sheepgen.training import text_encoder
+from sheepgen.training import release, text_encoder
 from sheepgen.training.config import (
     AutoencoderConfig,
     DataConfig,
@@ -27,7 +27,6 @@ from sheepgen.training.config import (
     TrainingConfig,
     Workspace,
 )
-from sheepgen.training.history import History, summarise
 from sheepgen.training.phases import PHASES
 from sheepgen.training.project import Project
 from sheepgen.training.release import release_model
@@ -122,5 +121,31 @@ def test_a_longer_recipe_goes_on(project: Project) -> None:
     vars(further.material).update(
         album=project.material.album, vocabulary=project.material.vocabulary
     )
-    run(further, ["unet"])
-    assert summarise(History(project.workspace.history).read())["unet"].steps == 6
+    before = torch.load(project.checkpoint("unet"), weights_only=True)
+    steps = [report.step for report in PHASES["unet"](further)]
+    after = torch.load(project.checkpoint("unet"), weights_only=True)
+    assert steps == [5, 6]
+    assert (before["step"], after["step"]) == (4, 6)
+    averaged = [state["parts"]["average"]["n_averaged"] for state in (before, after)]
+    assert averaged == [4, 6]
+
+
+def test_a_model_stays_until_the_next_is_measured(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(project)
+    folder = tmp_path / "models" / "mine"
+    release_model(project, folder)
+    (folder / "mark").touch()
+
+    def fail(*_: object) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(release, "write_model_card", fail)
+        with pytest.raises(OSError, match="no space left"):
+            release_model(project, folder)
+    assert (folder / "mark").exists()
+    release_model(project, folder)
+    assert not (folder / "mark").exists()
+    assert [*folder.parent.iterdir()] == [folder]

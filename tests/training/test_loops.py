@@ -153,6 +153,21 @@ def test_the_preview_decoder_learns(pictures: NDArray[np.uint8]) -> None:
     assert losses[-1] < losses[0] / 2
 
 
+def test_the_preview_decoder_learns_from_crops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(autoencoder, "PREVIEW_CROP", 4)
+    rng = np.random.default_rng(0)
+    latents = torch.from_numpy(rng.uniform(-1, 1, (12, 3, 8, 8)).astype(np.float32))
+    # Every latent is the colour of its four by four pixels: only the right crop can be learned.
+    pixels = ((latents + 1) * 127.5).byte().permute(0, 2, 3, 1)
+    pictures = pixels.repeat_interleave(4, 1).repeat_interleave(4, 2).numpy()
+    torch.manual_seed(0)
+    decoder = PreviewDecoder(latent_channels=3, width=8, upscale=4)
+    config = replace(VAE, preview_steps=300, learning_rate=1e-2)
+    steps = autoencoder.train_preview_decoder(decoder, latents, pictures, config)
+    losses = [report.loss for report in steps if report.loss is not None]
+    assert np.mean(losses[-20:]) < np.mean(losses[:20]) / 2
+
+
 def test_the_unet_learns_and_averages(tmp_path: Path) -> None:
     reports = [report for report, _ in unet_steps(tiny_unet(), tmp_path / "unet.pt")]
     assert all(np.isfinite(report.loss) for report in reports)

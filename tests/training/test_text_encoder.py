@@ -34,7 +34,7 @@ CONFIG = TextConfig(
 )
 CAPTIONS = [f"a {thing} {where}" for thing in ("sheep", "cat") for where in ("at night", "riding")]
 WITHOUT_LEXICON = Vocabulary(words=["owl"], lexicon={})
-SHOWN = 4
+SHOWN = 3
 WORDS = ["motorcycle", "lamb", "kitten", "red apple"]
 
 
@@ -92,6 +92,12 @@ def test_a_thing_looks_as_it_does_at_its_name_and_behind_the_end(
     assert torch.equal(looks[words[5]], codes["hot dog"])
     assert looks[words[:1] + words[2:5]].abs().max() == 0
     assert torch.allclose(looks[-1], codes["motorcycle"] + codes["hot dog"])
+
+
+def test_what_is_cut_off_is_not_learned(tokenizer: CLIPTokenizer, teacher: Teacher) -> None:
+    said = "a sheep riding " + "a " * 12 + "cat"
+    batch = teacher.batch([[Part(said, said)]], tokenizer)
+    assert torch.equal(batch.targets[0, -1, -SHOWN:], teacher.appearances.codes["sheep"])
 
 
 def test_a_teacher_is_kept(tokenizer: CLIPTokenizer, teacher: Teacher, tmp_path: Path) -> None:
