@@ -58,7 +58,7 @@ class TextConfig:
     appearance_size: int = 96
     layers: int = 4
     heads: int = 4
-    steps: int = 9_500
+    steps: int = 9_800
     batch_size: int = 64
     learning_rate: float = 1e-3
     seed: int = 2
