@@ -10,7 +10,6 @@ things. So words become what a picture should show before they become the pictur
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,24 +19,20 @@ from PIL import Image
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.drawing_sets import STYLES, TRAINING_SETS
 from sheepgen.training.data.held_out import held_out_drawings
-from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
+from sheepgen.training.data.naming import named_things
 from sheepgen.training.reduction import principal_components
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from torch import Tensor
 
     from sheepgen.training.data.drawings import Drawings
-    from sheepgen.training.data.places import Light, Place, Weather
 
 __all__ = ["Appearances", "thumbnail"]
 
 SIDE = 16
 """Pixels a side of a thumbnail."""
-
-SURFACES = ("background", "wall")
-"""What a colour word is said of besides things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +68,8 @@ class Appearances:
         Returns:
             The number of the last word of each thing's name, as spaces separate words, to its code.
         """
-        words = [word.strip(".,").lower() for word in sentence.split()]
-        names = {first: (last, name) for first, last, name in _named(words)}
-        return {
-            last: self.codes[name]
-            for first, (last, name) in names.items()
-            if name in self.codes and not _is_colour(words, first, names)
-        }
+        things = named_things(sentence).items()
+        return {last: self.codes[name] for last, name in things if name in self.codes}
 
 
 def thumbnail(drawing: Image.Image) -> Tensor:
@@ -103,36 +93,3 @@ def _style_of(name: str) -> str:
         for style in (*STYLES, *TRAINING_SETS)
         if style in concepts()[name].drawings and (style, name) not in held_out_drawings()
     )
-
-
-@cache
-def _meanings() -> dict[str, str]:
-    """Return the concept of each name; what says where or when is none, nor are its words."""
-    stage: list[Place | Light | Weather] = [*PLACES.values(), *TIMES.values(), *WEATHERS.values()]
-    return {phrase: "" for setting in stage for phrase in setting.phrases} | {
-        word: concept.name
-        for concept in concepts().values()
-        for word in (concept.plural, *concept.words)
-    }
-
-
-def _named(words: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-    """Yield the first and the last word of each name, the longest that begins there, and whose."""
-    start = 0
-    while start < len(words):
-        for end in range(len(words), start, -1):
-            name = _meanings().get(" ".join(words[start:end]))
-            if name is not None:
-                if name:
-                    yield start, end - 1, name
-                start = end - 1
-                break
-        start += 1
-
-
-def _is_colour(words: Sequence[str], at: int, names: Container[int]) -> bool:
-    """Tell "an orange cat", "an orange background" and "against orange" from "an orange"."""
-    if words[at] not in COLOURS:
-        return False
-    before, after = words[max(0, at - 1)], words[min(at + 1, len(words) - 1)]
-    return at + 1 in names or after in SURFACES or before == "against"
