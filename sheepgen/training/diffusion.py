@@ -16,6 +16,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from sheepgen.training.loop import Checkpoint, TrainStep, autocast
+from sheepgen.training.muon import Muon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,10 +106,8 @@ def train_unet(
     else:
         unet.to(memory_format=torch.channels_last)
     average = AveragedModel(unet, multi_avg_fn=_ema(config.ema_decay)).requires_grad_(False)
-    optimizer = torch.optim.AdamW(
-        unet.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True
-    )
-    parts = {"unet": unet, "average": average, "optimizer": optimizer}
+    optimizers = build_optimizers(unet)
+    parts = {"unet": unet, "average": average, **optimizers}
     checkpoint = Checkpoint(checkpoint_path, parts)
     done = checkpoint.load()
     scheduler = build_scheduler()
@@ -132,17 +131,37 @@ def train_unet(
         with autocast(device):
             velocity = unet(noisy, times.to(device), states.to(device), return_dict=False)[0]
         loss = functional.mse_loss(velocity.float(), target)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, config)
-        optimizer.zero_grad(set_to_none=True)
+        unet.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step, config)
+            optimizer.step()
         average.update_parameters(unet)
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == config.steps:
             checkpoint.save(step + 1)
         report = TrainStep(phase="unet", step=step + 1, total_steps=config.steps, loss=loss.item())
         yield report, average.module
+
+
+def build_optimizers(unet: UNet2DConditionModel) -> dict[str, torch.optim.Optimizer]:
+    """Return Muon for the blocks' matrices and AdamW for everything else, by their names.
+
+    The learning rate is set at every step. What tells a block the time is AdamW's, too: those are
+    Muon's largest matrices, and it would spend a fifth of its time on them.
+    """
+    matrices: list[Tensor] = []
+    others: list[Tensor] = []
+    for name, weight in unet.named_parameters():
+        inner = "_block" in name and "time_emb_proj" not in name
+        (matrices if inner and weight.ndim > 1 else others).append(weight)
+    return {
+        "muon": Muon(matrices, learning_rate=0.0),
+        "adamw": torch.optim.AdamW(
+            others, lr=0.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+        ),
+    }
 
 
 def learning_rate(step: int, config: DiffusionConfig) -> float:

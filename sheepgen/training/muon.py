@@ -1,0 +1,104 @@
+"""Muon: gradient descent whose updates turn a weight matrix equally far in every direction.
+
+A plain update moves a matrix along the few directions that all examples agree on. Muon's takes the
+nearest orthogonal matrix instead, so that rare directions, such as those of a word that is seen
+once in a thousand scenes, are learned as fast as frequent ones.
+
+The idea: https://kellerjordan.github.io/posts/muon/. The scale, which lets it use AdamW's learning
+rates: https://arxiv.org/abs/2502.16982. torch's own Muon iterates on the whole matrix in bfloat16,
+which takes seven times as long on a processor as iterating on its Gram matrix in float32.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["Muon", "orthogonalised"]
+
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Of the quintic that moves singular values towards one; they end between 0.7 and 1.2."""
+ITERATIONS = 5
+ADAMW_SCALE = 0.2
+"""Root mean square of an AdamW update in units of its learning rate."""
+
+
+class Muon(Optimizer):
+    """For weights of at least two dimensions: matrices, and convolutions taken as matrices.
+
+    Args:
+        parameters: The weights; what is first or last in a network, or a vector, is AdamW's.
+        learning_rate: In units of AdamW's.
+        momentum: Of the averaged gradient.
+    """
+
+    def __init__(
+        self, parameters: Iterable[Tensor], *, learning_rate: float, momentum: float = 0.95
+    ) -> None:
+        super().__init__(parameters, {"lr": learning_rate, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Update every weight that has a gradient."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            gradients = [weight.grad for weight in weights]
+            for weight in weights:
+                if not self.state[weight]:
+                    self.state[weight]["average"] = torch.zeros_like(weight)
+            averages = [self.state[weight]["average"] for weight in weights]
+            torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
+            # Nesterov's: one step ahead of the average.
+            directions = torch._foreach_lerp(gradients, averages, group["momentum"])
+            alike = defaultdict(list)
+            for weight, direction in zip(weights, directions, strict=True):
+                alike[len(weight), weight[0].numel()].append((weight, direction.flatten(1)))
+            for shape, members in alike.items():
+                updates = orthogonalised(torch.stack([direction for _, direction in members]))
+                scale = group["lr"] * ADAMW_SCALE * max(shape) ** 0.5
+                for (weight, _), update in zip(members, updates, strict=True):
+                    weight.add_(update.view_as(weight), alpha=-scale)
+        return loss
+
+
+def orthogonalised(matrices: Tensor) -> Tensor:
+    """Return nearly the nearest matrices with orthonormal rows (or columns, if those are fewer).
+
+    Newton and Schulz's iteration. It multiplies a matrix by polynomials of its Gram matrix, so the
+    small Gram matrix is iterated and the product of the polynomials applied at the end.
+
+    Args:
+        matrices: (matrices, rows, columns), float32.
+
+    Returns:
+        The same shape.
+    """
+    if matrices.shape[1] > matrices.shape[2]:
+        return orthogonalised(matrices.mT).mT
+    scaled = matrices / matrices.flatten(1).norm(dim=1).clamp(min=1e-7)[:, None, None]
+    gram = scaled @ scaled.mT
+    factor = product = _polynomial(gram)
+    for _ in range(ITERATIONS - 1):
+        gram = factor @ gram @ factor
+        factor = _polynomial(gram)
+        product = factor @ product
+    nearest: Tensor = product @ scaled
+    return nearest
+
+
+def _polynomial(gram: Tensor) -> Tensor:
+    a, b, c = COEFFICIENTS
+    polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+    polynomial.diagonal(dim1=1, dim2=2).add_(a)
+    return polynomial
