@@ -35,6 +35,7 @@ _OF_ONE_IMAGE = frozenset(
 """Fields in which images may differ that go through the loop together."""
 
 MAX_STEPS = 1000
+MAX_GUIDANCE = 100
 MAX_SIDE = 8192
 MAX_PROMPT_CHARACTERS = 20_000
 
@@ -110,7 +111,7 @@ class GenerationRequest:
         _check_int("steps", self.num_inference_steps, 1, MAX_STEPS)
         _check_int("width", self.width, 1, MAX_SIDE)
         _check_int("height", self.height, 1, MAX_SIDE)
-        _check_float("guidance", self.guidance_scale, 0.0, 100.0)
+        _check_float("guidance", self.guidance_scale, 0.0, MAX_GUIDANCE)
         _check_float("guidance rescale", self.guidance_rescale, 0.0, 1.0)
         _check_float("eta", self.eta, 0.0, 1.0)
         if self.scheduler is not None:

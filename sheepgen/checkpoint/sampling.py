@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sheepgen.checkpoint.json_file import read_object
 from sheepgen.errors import ModelError
+from sheepgen.request import MAX_GUIDANCE, MAX_STEPS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ def recorded_sampling(folder: Path) -> Sampling | None:
     match sampling:
         case {"num_inference_steps": int(steps), "guidance_scale": int() | float() as guidance}:
             numbers = bool not in {type(steps), type(guidance)}
-            sensible = numbers and 1 <= steps <= 1000 and 0 <= guidance <= 100
+            sensible = numbers and 1 <= steps <= MAX_STEPS and 0 <= guidance <= MAX_GUIDANCE
             return Sampling(steps, float(guidance)) if sensible else None
         case _:
             return None

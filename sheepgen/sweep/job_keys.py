@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.request import (
+    MAX_GUIDANCE,
     MAX_PROMPT_CHARACTERS,
     MAX_SEED,
     MAX_SIDE,
@@ -49,7 +50,7 @@ _DETAILS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "description": "How closely to follow the prompt; 1 is off. Without it, the model's "
             "own.",
             "minimum": 0,
-            "maximum": 100,
+            "maximum": MAX_GUIDANCE,
         },
         "guidance_rescale": {"description": "Tames the contrast of strong guidance.", **_SHARE},
         "eta": {"description": "Share of fresh noise at each step of ddim and tcd.", **_SHARE},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import UsageError
 from sheepgen.text import excerpt
+from sheepgen.training.whole_file import written_whole
 
 if TYPE_CHECKING:
     from sheepgen.training.config import TrainingConfig, Workspace
@@ -59,7 +60,8 @@ def claim_workspace(workspace: Workspace, config: TrainingConfig) -> None:
     else:
         recorded = _as_json(config)
         workspace.root.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(recorded, indent=2) + "\n", "utf-8")
+        with written_whole(path) as partial:
+            partial.write_text(json.dumps(recorded, indent=2) + "\n", "utf-8")
     if differing := differing_setting(recorded, config):
         raise UsageError(
             f"{excerpt(workspace.root, 200)} belongs to another recipe: {differing} differs.",
