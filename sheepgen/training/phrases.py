@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sheepgen.training.vocabulary import Vocabulary
 
-__all__ = ["Part", "Phrase", "aligned_words", "meaning", "sample_phrase", "wording"]
+__all__ = ["Phrase", "Piece", "aligned_words", "meaning", "sample_phrase", "wording"]
 
 WORD, ARTICLE = "*", "a"
 FORMS = (
@@ -35,35 +35,35 @@ FORMS = (
 LEXICON_SHARE = 0.8
 
 
-class Part(NamedTuple):
-    """A piece of a phrase: what is said, and what is meant by it; as a rule the same."""
+class Piece(NamedTuple):
+    """Some words of a phrase: what is said, and what is meant by it; as a rule the same."""
 
     said: str
     meant: str
 
 
-Phrase = Sequence[Part]
+Phrase = Sequence[Piece]
 
 
 def wording(phrase: Phrase) -> list[str]:
     """Return the words of what is said."""
-    return [word for part in phrase for word in part.said.split()]
+    return [word for piece in phrase for word in piece.said.split()]
 
 
 def meaning(phrase: Phrase) -> str:
     """Return what is meant."""
-    return " ".join(part.meant for part in phrase)
+    return " ".join(piece.meant for piece in phrase)
 
 
 def aligned_words(phrase: Phrase) -> Iterator[tuple[int, int]]:
     """Yield which word of what is said stands for which of what is meant, by their numbers.
 
-    Of a part that means something else than it says, only the last words do.
+    Of a piece that means something else than it says, only the last words do.
     """
     said, meant = 0, 0
-    for part in phrase:
-        words, meanings = len(part.said.split()), len(part.meant.split())
-        if part.said == part.meant:
+    for piece in phrase:
+        words, meanings = len(piece.said.split()), len(piece.meant.split())
+        if piece.said == piece.meant:
             yield from zip(range(said, said + words), range(meant, meant + words), strict=True)
         else:
             yield said + words - 1, meant + meanings - 1
@@ -72,15 +72,15 @@ def aligned_words(phrase: Phrase) -> Iterator[tuple[int, int]]:
 
 def sample_phrase(rng: random.Random, vocabulary: Vocabulary) -> Phrase:
     """Say a word or two of the vocabulary as captions do."""
-    parts: list[Part] = []
-    for piece in rng.choice(FORMS):
-        if piece != WORD:
-            parts.append(Part(piece, piece))
+    pieces: list[Piece] = []
+    for words in rng.choice(FORMS):
+        if words != WORD:
+            pieces.append(Piece(words, words))
             continue
         nouns = vocabulary.lexicon and rng.random() < LEXICON_SHARE
         said = rng.choice([*vocabulary.lexicon] if nouns else vocabulary.words)
         meant = vocabulary.lexicon.get(said, said)
-        if parts and parts[-1].said == ARTICLE:
-            parts[-1] = Part(article(said), article(meant))
-        parts.append(Part(said, meant))
-    return parts
+        if pieces and pieces[-1].said == ARTICLE:
+            pieces[-1] = Piece(article(said), article(meant))
+        pieces.append(Piece(said, meant))
+    return pieces

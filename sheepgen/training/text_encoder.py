@@ -20,7 +20,7 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from sheepgen.training.loop import Checkpoint, TrainStep, autocast, cosine_learning_rate
-from sheepgen.training.phrases import Part, meaning, sample_phrase
+from sheepgen.training.phrases import Piece, meaning, sample_phrase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -106,7 +106,7 @@ def train_text_encoder(
             phrases = [sample_phrase(rng, vocabulary) for _ in range(size)]
         else:
             chosen = rng.choices(captions, k=config.batch_size)
-            phrases = [[Part(caption, caption)] for caption in chosen]
+            phrases = [[Piece(caption, caption)] for caption in chosen]
         full = step % CAPTIONS_EVERY == 0 or rng.random() < FULL_LENGTH_SHARE
         batch = teacher.batch(phrases, tokenizer, padding="max_length" if full else "longest")
         with autocast(device):

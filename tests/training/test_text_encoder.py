@@ -12,7 +12,7 @@ import torch
 
 from sheepgen.training.appearance import Appearances
 from sheepgen.training.config import TextConfig
-from sheepgen.training.phrases import LEXICON_SHARE, Part, sample_phrase
+from sheepgen.training.phrases import LEXICON_SHARE, Piece, sample_phrase
 from sheepgen.training.sentence_encoder import SentenceEncoder
 from sheepgen.training.teacher import Teacher
 from sheepgen.training.text_encoder import (
@@ -70,7 +70,7 @@ def test_targets_stand_on_last_pieces_and_behind_the_end(
     tokenizer: CLIPTokenizer, teacher: Teacher
 ) -> None:
     said = "a motorcycle at night"
-    batch = teacher.batch([[Part(said, said)]], tokenizer)
+    batch = teacher.batch([[Piece(said, said)]], tokenizer)
     pieces = tokenizer.convert_ids_to_tokens(batch.input_ids[0])
     end = pieces.index("<|endoftext|>")
     marked = [index for index in range(end) if batch.weights[0, index] > 0]
@@ -84,7 +84,7 @@ def test_a_thing_looks_as_it_does_at_its_name_and_behind_the_end(
     tokenizer: CLIPTokenizer, teacher: Teacher
 ) -> None:
     said = "a motorcycle on a hot dog"
-    batch = teacher.batch([[Part(said, said)]], tokenizer)
+    batch = teacher.batch([[Piece(said, said)]], tokenizer)
     words = [at for at in range(12) if batch.weights[0, at] == 1.0]
     looks = batch.targets[0, :, -SHOWN:]
     codes = teacher.appearances.codes
@@ -96,7 +96,7 @@ def test_a_thing_looks_as_it_does_at_its_name_and_behind_the_end(
 
 def test_what_is_cut_off_is_not_learned(tokenizer: CLIPTokenizer, teacher: Teacher) -> None:
     said = "a sheep riding " + "a " * 12 + "cat"
-    batch = teacher.batch([[Part(said, said)]], tokenizer)
+    batch = teacher.batch([[Piece(said, said)]], tokenizer)
     assert torch.equal(batch.targets[0, -1, -SHOWN:], teacher.appearances.codes["sheep"])
 
 
@@ -104,7 +104,7 @@ def test_a_teacher_is_kept(tokenizer: CLIPTokenizer, teacher: Teacher, tmp_path:
     torch.save(teacher.state(), tmp_path / "teacher.pt")
     state = torch.load(tmp_path / "teacher.pt", weights_only=True)
     restored = Teacher.restored(teacher.encoder, state)
-    phrase = [[Part("a sheep", "a sheep")]]
+    phrase = [[Piece("a sheep", "a sheep")]]
     targets = [who.batch(phrase, tokenizer).targets for who in (teacher, restored)]
     assert torch.equal(*targets)
 
@@ -112,9 +112,9 @@ def test_a_teacher_is_kept(tokenizer: CLIPTokenizer, teacher: Teacher, tmp_path:
 def test_a_word_of_the_lexicon_means_its_concept(
     tokenizer: CLIPTokenizer, teacher: Teacher
 ) -> None:
-    meant = teacher.batch([[Part("a hot dog riding", "a hot dog riding")]], tokenizer)
+    meant = teacher.batch([[Piece("a hot dog riding", "a hot dog riding")]], tokenizer)
     said = teacher.batch(
-        [[Part("a", "a"), Part("lamb", "hot dog"), Part("riding", "riding")]], tokenizer
+        [[Piece("a", "a"), Piece("lamb", "hot dog"), Piece("riding", "riding")]], tokenizer
     )
     # Whole sentences are alike, and last words of what is said and what is meant.
     assert torch.allclose(said.targets[0, -1], meant.targets[0, -1], atol=1e-5)
@@ -130,7 +130,7 @@ def test_phrases_say_words_and_mean_concepts() -> None:
     parts = [part for phrase in phrases for part in phrase]
     assert {part.meant for part in parts if part.said == "lorry"} == {"truck"}
     assert {part.meant for part in parts if part.said == "tree"} == {"tree"}
-    assert Part("an", "an") in parts
+    assert Piece("an", "an") in parts
     assert all(part.said == part.meant for part in sample_phrase(random.Random(1), WITHOUT_LEXICON))
     shares = Counter(
         part.said in lexicon for part in parts if part.said in {*lexicon, "owl", "tree"}

@@ -25,7 +25,7 @@ STAGE_FIRST_RATE = 0.12
 TYPO_RATE = 0.03
 
 # The first of each is the plain way to say it, and comes more often than all others together.
-RELATIONS: dict[Kind, tuple[str, ...]] = {
+RELATION_PHRASES: dict[Kind, tuple[str, ...]] = {
     "riding": ("riding", "on", "sitting on", "that rides", "driving around on"),
     "next_to": ("next to", "beside", "and", "with", "near", "by the side of"),
     "on_top": ("on top of", "on", "standing on", "sitting on"),
@@ -109,7 +109,7 @@ def _cast(rng: random.Random, scene: Scene, varied: bool) -> str:
     other = _noun(rng, concepts()[scene.other], 1, scene.other_colour, varied)
     if scene.kind == "next_to" and varied and rng.random() < 0.5:
         subject, other = other, subject
-    return f"{subject} {_mostly_first(rng, RELATIONS[scene.kind], varied)} {other}"
+    return f"{subject} {_mostly_first(rng, RELATION_PHRASES[scene.kind], varied)} {other}"
 
 
 def _noun(

@@ -23,6 +23,7 @@ import numpy as np
 from sheepgen.training.data.casting import sample_scene
 from sheepgen.training.data.painter import paint_scene
 from sheepgen.training.data.scenes import Scene
+from sheepgen.training.whole_file import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,12 +83,6 @@ class SceneSet:
 
     pictures: NDArray[np.uint8]
     scenes: list[Scene]
-    sha256: str
-
-    @property
-    def captions(self) -> list[str]:
-        """One caption a scene."""
-        return [scene.caption for scene in self.scenes]
 
 
 def paint_pictures(
@@ -121,7 +116,6 @@ def paint_split(
     return SceneSet(
         pictures=np.load(folder / "pictures.npy", mmap_mode="r"),
         scenes=[Scene.from_json(line) for line in lines],
-        sha256=(folder / "sha256").read_text("ascii"),
     )
 
 
@@ -145,7 +139,9 @@ def _paint_missing(split: Split, drawings: Drawings, folder: Path, processes: in
     text = "".join(f"{line}\n" for line in _lines(split))
     (folder / "scenes.jsonl").write_text(text, "utf-8")
     everything = "".join(done[first] for first in sorted(done)) + text
-    (folder / "sha256").write_text(hashlib.sha256(everything.encode()).hexdigest(), "ascii")
+    # Last, and whole: where it is, the split is complete.
+    with written_whole(folder / "sha256") as partial:
+        partial.write_text(hashlib.sha256(everything.encode()).hexdigest(), "ascii")
 
 
 def _lines(split: Split) -> Iterator[str]:
