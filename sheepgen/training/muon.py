@@ -5,8 +5,9 @@ nearest orthogonal matrix instead, so that rare directions, such as those of a w
 once in a thousand scenes, are learned as fast as frequent ones.
 
 The idea: https://kellerjordan.github.io/posts/muon/. The scale, which lets it use AdamW's learning
-rates: https://arxiv.org/abs/2502.16982. torch's own Muon iterates on the whole matrix in bfloat16,
-which takes seven times as long on a processor as iterating on its Gram matrix in float32.
+rates: https://arxiv.org/abs/2502.16982. torch's own Muon iterates on the whole matrix in bfloat16;
+on a processor that has no bfloat16, iterating on its Gram matrix in float32 takes a seventh of the
+time.
 """
 
 from __future__ import annotations
