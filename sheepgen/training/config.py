@@ -92,8 +92,8 @@ class AutoencoderConfig:
 class DiffusionConfig:
     """The U-Net: most of its weights at 8 by 8 and 4 by 4, most of its compute at 32 and 16.
 
-    With half the channels at the two finest levels a step takes six tenths of the time, but the loss
-    at little noise falls three times slower. Attention is at the ``attention_levels`` coarsest
+    With half the channels at the two finest levels a step takes six tenths of the time, but the
+    loss at little noise falls three times slower. Attention is at the ``attention_levels`` coarsest
     levels; ``embedding_size`` is the width of what every block is told, time and prompt.
 
     Smooth pictures show through much noise. So the noise schedule is linear in its variances, as
