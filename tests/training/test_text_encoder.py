@@ -127,13 +127,15 @@ def test_phrases_say_words_and_mean_concepts() -> None:
     lexicon = {"lorry": "truck", "steed": "horse", "omnibus": "owl"}
     vocabulary = Vocabulary(words=["owl", "tree"], lexicon=lexicon)
     phrases = [sample_phrase(random.Random(seed), vocabulary) for seed in range(200)]
-    parts = [part for phrase in phrases for part in phrase]
-    assert {part.meant for part in parts if part.said == "lorry"} == {"truck"}
-    assert {part.meant for part in parts if part.said == "tree"} == {"tree"}
-    assert Piece("an", "an") in parts
-    assert all(part.said == part.meant for part in sample_phrase(random.Random(1), WITHOUT_LEXICON))
+    pieces = [piece for phrase in phrases for piece in phrase]
+    assert {piece.meant for piece in pieces if piece.said == "lorry"} == {"truck"}
+    assert {piece.meant for piece in pieces if piece.said == "tree"} == {"tree"}
+    assert Piece("an", "an") in pieces
+    assert all(
+        piece.said == piece.meant for piece in sample_phrase(random.Random(1), WITHOUT_LEXICON)
+    )
     shares = Counter(
-        part.said in lexicon for part in parts if part.said in {*lexicon, "owl", "tree"}
+        piece.said in lexicon for piece in pieces if piece.said in {*lexicon, "owl", "tree"}
     )
     assert shares[True] / shares.total() == pytest.approx(LEXICON_SHARE, abs=0.1)
 
