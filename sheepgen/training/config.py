@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PRESETS",
     "AutoencoderConfig",
+    "Batch",
     "ClassifierConfig",
     "DataConfig",
     "DiffusionConfig",
@@ -30,14 +31,16 @@ class DataConfig:
     """Scenes: how many, how large.
 
     ``scenes`` are what the U-Net learns from, in a mix of drawing sets and of a cast of concepts,
-    all of them if empty. ``pictures`` are what the autoencoder learns from: those show all drawing
-    sets equally often, so that it depends on none.
+    all of them if empty; ``close_ups``, half as large, show it one thing each. ``pictures`` are
+    what the autoencoder learns from: those show all drawing sets equally often, so that it depends
+    on none.
     """
 
     image_size: int = 256
     mix: str = "styles"
     cast: tuple[str, ...] = ()
     scenes: int = 40_000
+    close_ups: int = 24_000
     pictures: int = 6_000
     held_out_scenes: int = 1_000
     seed: int = 1
@@ -89,6 +92,15 @@ class AutoencoderConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """What one of the U-Net's steps learns from, from the step ``first`` on."""
+
+    first: int = 0
+    scenes: int
+    close_ups: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DiffusionConfig:
     """The U-Net: most of its weights at 8 by 8 and 4 by 4, most of its compute at 32 and 16.
 
@@ -100,9 +112,11 @@ class DiffusionConfig:
     DDPM's: words decide at signal-to-noise ratios below 1/40, and there two fifths of its time are
     spent, of the squared cosine one's a tenth.
 
-    Batches are small for the first steps, when more steps are worth more than quieter ones. The
-    learning rate is constant, and falls linearly to zero over the last ``decay_share`` of the
-    steps, so that a longer run goes on from a shorter one's checkpoint.
+    Batches are small for the first steps, when more steps are worth more than quieter ones. Then
+    come mostly close-ups: what things look like takes longest to learn, and a close-up shows it at
+    less than a third of a scene's cost. The learning rate is constant, and falls linearly to zero
+    over the last ``decay_share`` of the steps, so that a longer run goes on from a shorter one's
+    checkpoint.
     """
 
     channels: tuple[int, ...] = (64, 128, 192, 320)
@@ -112,9 +126,12 @@ class DiffusionConfig:
     norm_groups: int = 16
     embedding_size: int = 512
     steps: int = 15_000
-    first_steps: int = 2_600
-    first_batch_size: int = 16
-    batch_size: int = 32
+    batches: tuple[Batch, ...] = (
+        Batch(scenes=16),
+        Batch(first=2_600, scenes=32),
+        Batch(first=5_400, scenes=8, close_ups=96),
+        Batch(first=7_400, scenes=32),
+    )
     learning_rate: float = 8e-4
     warmup_steps: int = 200
     decay_share: float = 0.2
@@ -122,14 +139,17 @@ class DiffusionConfig:
     empty_caption_rate: float = 0.1
     seed: int = 4
 
-    def batch_size_at(self, step: int) -> int:
-        """Return how many scenes a step sees."""
-        return self.first_batch_size if step < self.first_steps else self.batch_size
+    def batch_at(self, step: int) -> Batch:
+        """Return what a step sees."""
+        return max((b for b in self.batches if b.first <= step), key=lambda batch: batch.first)
 
-    def scenes_seen(self, steps: int) -> int:
-        """Return how many scenes the first ``steps`` steps see."""
-        first = min(steps, self.first_steps)
-        return first * self.first_batch_size + (steps - first) * self.batch_size
+    def seen(self, steps: int) -> Batch:
+        """Return what the first ``steps`` steps see, all together."""
+        batches = [self.batch_at(step) for step in range(steps)]
+        return Batch(
+            scenes=sum(batch.scenes for batch in batches),
+            close_ups=sum(batch.close_ups for batch in batches),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,11 +182,13 @@ class TrainingConfig:
 PRESETS: dict[str, TrainingConfig] = {
     "full": TrainingConfig(),
     "small": TrainingConfig(
-        data=DataConfig(image_size=128, mix="house", cast=SMALL_CAST, scenes=4_000, pictures=1_500),
+        data=DataConfig(
+            image_size=128, mix="house", cast=SMALL_CAST, scenes=4_000, close_ups=0, pictures=1_500
+        ),
         text=TextConfig(vocab_size=4_000, layers=2, steps=250, batch_size=32),
         autoencoder=AutoencoderConfig(steps=3_000, decoder_steps=500, preview_steps=500),
         diffusion=DiffusionConfig(
-            channels=(64, 128, 192), steps=1_300, first_steps=1_300, decay_share=0.5
+            channels=(64, 128, 192), steps=1_300, batches=(Batch(scenes=16),), decay_share=0.5
         ),
     ),
 }
@@ -183,6 +205,11 @@ class Workspace:
     def latents(self) -> Path:
         """The training scenes, encoded."""
         return self.root / "latents"
+
+    @property
+    def close_ups(self) -> Path:
+        """The close-ups, encoded."""
+        return self.root / "close-ups"
 
     @property
     def packages(self) -> Path:

@@ -6,6 +6,7 @@ caption in ten is empty, so that guidance has something to steer away from.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,9 +25,33 @@ if TYPE_CHECKING:
 
     from sheepgen.training.config import DiffusionConfig
 
-__all__ = ["build_scheduler", "build_unet", "train_unet"]
+__all__ = ["Examples", "build_scheduler", "build_unet", "train_unet"]
 
 SAVE_EVERY = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Latents of one size, and their captions.
+
+    Args:
+        latents: (examples, channels, height, width), normalised.
+        caption_states: (captions, tokens, width).
+        caption_ids: (examples,), the row of ``caption_states`` that belongs to each.
+        empty_state: (tokens, width), of the empty caption.
+    """
+
+    latents: Tensor
+    caption_states: Tensor
+    caption_ids: Tensor
+    empty_state: Tensor
+
+    def draw(self, count: int, empty_rate: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return ``count`` latents and their captions' states, float32, some of those emptied."""
+        chosen = torch.randint(len(self.latents), (count,), generator=rng)
+        states = self.caption_states[self.caption_ids[chosen]].float()
+        states[torch.rand(count, generator=rng) < empty_rate] = self.empty_state.float()
+        return self.latents[chosen].float(), states
 
 
 def build_unet(
@@ -75,10 +100,8 @@ def build_scheduler() -> DDIMScheduler:
 
 def train_unet(
     unet: UNet2DConditionModel,
-    latents: Tensor,
-    caption_ids: Tensor,
-    caption_states: Tensor,
-    empty_state: Tensor,
+    scenes: Examples,
+    close_ups: Examples,
     config: DiffusionConfig,
     checkpoint_path: Path,
     device: torch.device,
@@ -87,11 +110,9 @@ def train_unet(
 
     Args:
         unet: The network.
-        latents: (scenes, channels, height, width), normalised.
-        caption_ids: (scenes,), the row of ``caption_states`` that belongs to each scene.
-        caption_states: (captions, tokens, width).
-        empty_state: (tokens, width), of the empty caption.
-        config: The recipe.
+        scenes: What it is to draw.
+        close_ups: Smaller pictures, of which more are seen in the same time.
+        config: The recipe; it says when how many of either are seen.
         checkpoint_path: Where training goes on from.
         device: Where to compute.
 
@@ -113,26 +134,25 @@ def train_unet(
     scheduler = build_scheduler()
     for step in range(done, config.steps):
         rng = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-        batch_size = config.batch_size_at(step)
-        chosen = torch.randint(len(latents), (batch_size,), generator=rng)
-        states = caption_states[caption_ids[chosen]].float()
-        emptied = torch.rand(batch_size, generator=rng) < config.empty_caption_rate
-        states[emptied] = empty_state.float()
-        clean = latents[chosen].float()
-        noise = torch.randn(clean.shape, generator=rng)
-        # One time from each of batch_size equal slices: less variance than independent times.
-        slices = torch.arange(batch_size) + torch.rand(batch_size, generator=rng)
-        count = scheduler.config.num_train_timesteps
-        # The last slice may be rounded up to its end.
-        times = (slices / batch_size * count).long().clamp(max=count - 1)
-        noisy = scheduler.add_noise(clean, noise, times)
-        target = scheduler.get_velocity(clean, noise, times).to(device)
-        noisy = noisy.to(device)
-        with autocast(device):
-            velocity = unet(noisy, times.to(device), states.to(device), return_dict=False)[0]
-        loss = functional.mse_loss(velocity.float(), target)
+        batch = config.batch_at(step)
+        drawn = [
+            examples.draw(count, config.empty_caption_rate, rng)
+            for examples, count in ((scenes, batch.scenes), (close_ups, batch.close_ups))
+            if count
+        ]
+        numbers = sum(clean.numel() for clean, _ in drawn)
         unet.zero_grad()
-        loss.backward()
+        loss = torch.zeros(())
+        for clean, states in drawn:
+            noisy, times, target = _noised(clean, scheduler, rng)
+            with autocast(device):
+                velocity = unet(
+                    noisy.to(device), times.to(device), states.to(device), return_dict=False
+                )[0]
+            error = functional.mse_loss(velocity.float(), target.to(device))
+            part = error * (clean.numel() / numbers)
+            part.backward()
+            loss += part.detach().cpu()
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         for optimizer in optimizers.values():
             for group in optimizer.param_groups:
@@ -143,6 +163,20 @@ def train_unet(
             checkpoint.save(step + 1)
         report = TrainStep(phase="unet", step=step + 1, total_steps=config.steps, loss=loss.item())
         yield report, average.module
+
+
+def _noised(
+    clean: Tensor, scheduler: DDIMScheduler, rng: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return latents with noise in them, their times, and the velocities to be predicted."""
+    noise = torch.randn(clean.shape, generator=rng)
+    # One time from each of as many equal slices: less variance than independent times.
+    slices = torch.arange(len(clean)) + torch.rand(len(clean), generator=rng)
+    count = scheduler.config.num_train_timesteps
+    # The last slice may be rounded up to its end.
+    times = (slices / len(clean) * count).long().clamp(max=count - 1)
+    noisy = scheduler.add_noise(clean, noise, times)
+    return noisy, times, scheduler.get_velocity(clean, noise, times)
 
 
 def build_optimizers(unet: UNet2DConditionModel) -> dict[str, torch.optim.Optimizer]:

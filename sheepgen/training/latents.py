@@ -64,7 +64,7 @@ class LatentStore:
             raise ModelError(
                 f"Not all of the {count} scenes are encoded.", "Run the phase latents first."
             )
-        chunks = []
+        chunks = [torch.empty(0, dtype=torch.half)]
         for first in range(0, count, CHUNK):
             with np.load(self.path(first)) as chunk:
                 chunks.append(torch.from_numpy(chunk["latents"]))

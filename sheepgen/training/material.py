@@ -65,7 +65,21 @@ class Material:
     @cached_property
     def captions(self) -> list[str]:
         """One caption a training scene."""
-        return [self.scenes.scene(index).caption for index in range(self.scenes.count)]
+        return self.scenes.captions
+
+    @property
+    def close_ups(self) -> Split:
+        """The U-Net's close-ups: half as large, so that things are as large as in scenes."""
+        data = self.config.data
+        return Split(
+            name="close-ups",
+            count=data.close_ups,
+            size=data.image_size // 2,
+            seed=data.seed,
+            mix=data.mix,
+            cast=data.cast,
+            close_ups=True,
+        )
 
     @cached_property
     def pictures(self) -> SceneSet:

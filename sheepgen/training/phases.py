@@ -1,9 +1,9 @@
 """The phases of training in their order, each going on from where it was stopped.
 
-    text ─────────────┐
-    vae ┬─> latents ──┴─> unet ──> export, then evaluate
-        └─> decoder ─> preview ┘         │
-    classifier ──────────────────────────┘
+    text ────────────────────────┐
+    vae ┬─> latents, close-ups ──┴─> unet ──> export, then evaluate
+        └─> decoder ─> preview ────────────────┘       │
+    classifier ────────────────────────────────────────┘
 
 A phase that trains is a generator of `TrainStep`; what it leaves behind is its checkpoint.
 """
@@ -22,7 +22,7 @@ from sheepgen.training.autoencoder import (
     train_preview_decoder,
 )
 from sheepgen.training.classifier import train_classifier
-from sheepgen.training.diffusion import train_unet
+from sheepgen.training.diffusion import Examples, train_unet
 from sheepgen.training.latents import encode_split
 from sheepgen.training.samples import SAMPLE_PROMPTS, draw_sheet
 from sheepgen.training.text_encoder import (
@@ -105,22 +105,37 @@ def latents(project: Project) -> Iterator[TrainStep]:
     )
 
 
+def close_ups(project: Project) -> Iterator[TrainStep]:
+    """Paint the U-Net's close-ups and encode them."""
+    yield from encode_split(
+        project.material.close_ups,
+        project.material.album,
+        project.normalised_autoencoder(),
+        project.close_ups,
+        project.device,
+    )
+
+
 def unet(project: Project) -> Iterator[TrainStep]:
     """Train the U-Net, drawing a sample sheet every so often."""
-    captions = sorted({"", *project.material.captions})
+    material = project.material
+    scenes, close_ups = material.captions, material.close_ups.captions
+    captions = sorted({"", *scenes, *close_ups})
     row = {caption: index for index, caption in enumerate(captions)}
     states = project.encode(captions)
     empty_state = states[row[""]]
+
+    def examples(latents: torch.Tensor, captions: list[str]) -> Examples:
+        return Examples(latents, states, torch.tensor([row[c] for c in captions]), empty_state)
+
     sample_states = project.encode(list(SAMPLE_PROMPTS))
     autoencoder = project.normalised_autoencoder()
     sheets = project.workspace.samples
     sheets.mkdir(parents=True, exist_ok=True)
     for report, averaged in train_unet(
         project.unet(),
-        project.latents.load(project.material.scenes.count),
-        torch.tensor([row[caption] for caption in project.material.captions]),
-        states,
-        empty_state,
+        examples(project.latents.load(len(scenes)), scenes),
+        examples(project.close_ups.load(len(close_ups)), close_ups),
         project.config.diffusion,
         project.checkpoint("unet"),
         project.device,
@@ -149,6 +164,7 @@ PHASES = {
     "vae": vae,
     "decoder": decoder,
     "latents": latents,
+    "close-ups": close_ups,
     "unet": unet,
     "preview": preview,
     "classifier": classifier,

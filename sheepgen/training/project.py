@@ -121,6 +121,11 @@ class Project:
         """The training scenes' latents, as far as they have been encoded."""
         return LatentStore(self.workspace.latents)
 
+    @property
+    def close_ups(self) -> LatentStore:
+        """The close-ups' latents, as far as they have been encoded."""
+        return LatentStore(self.workspace.close_ups)
+
     def encode(self, captions: list[str]) -> torch.Tensor:
         """Return the captions' states, (captions, tokens, width), float16."""
         return encode_captions(self.text_encoder(), self.tokenizer, captions, self.device)

@@ -72,6 +72,7 @@ def _write_model(project: Project, folder: Path) -> dict[str, Any]:
         measured = _measure(parts, settings, judge, project.workspace.samples)
         draw_contact_sheet(parts, settings).save(folder / CONTACT_SHEET, quality=80, method=6)
     phases = summarise(History(project.workspace.history).read())
+    seen = project.config.diffusion.seen(phases["unet"].steps)
     record = write_training_record(
         folder,
         project.config,
@@ -80,7 +81,8 @@ def _write_model(project: Project, folder: Path) -> dict[str, Any]:
             "captions": len(set(project.material.captions)),
             "lexicon": len(project.material.lexicon),
             "steps": {name: phase.steps for name, phase in phases.items()},
-            "scenes_seen": project.config.diffusion.scenes_seen(phases["unet"].steps),
+            "scenes_seen": seen.scenes,
+            "close_ups_seen": seen.close_ups,
             "losses": {name: phase.loss for name, phase in phases.items()},
             "seconds": {name: phase.seconds for name, phase in phases.items()},
             "hardware": _hardware(project.device),

@@ -13,7 +13,8 @@ import torch
 from sheepgen.errors import ModelError
 from sheepgen.pipeline.preview import PreviewDecoder
 from sheepgen.training import autoencoder, diffusion
-from sheepgen.training.config import AutoencoderConfig, DiffusionConfig
+from sheepgen.training.config import AutoencoderConfig, Batch, DiffusionConfig
+from sheepgen.training.diffusion import Examples
 from sheepgen.training.history import History, Note, PhaseSummary, summarise
 from sheepgen.training.loop import averaged_weights, cosine_learning_rate, trained_weights
 
@@ -36,10 +37,8 @@ UNET = DiffusionConfig(
     head_dim=8,
     norm_groups=4,
     steps=STEPS,
-    batch_size=4,
+    batches=(Batch(scenes=2), Batch(first=2, scenes=2, close_ups=4), Batch(first=4, scenes=4)),
     warmup_steps=2,
-    first_steps=3,
-    first_batch_size=2,
 )
 
 
@@ -68,10 +67,9 @@ def unet_steps(
 ) -> Iterator[Any]:
     """Train a U-Net whose captions are one-hot."""
     states = torch.eye(12)[:, None, :].expand(12, 4, 12)
-    empty_state = torch.zeros(4, 12)
-    return diffusion.train_unet(
-        network, latents(), torch.arange(12), states, empty_state, UNET, path, CPU
-    )
+    scenes = Examples(latents(), states, torch.arange(12), torch.zeros(4, 12))
+    close_ups = replace(scenes, latents=scenes.latents[..., :4, :4])
+    return diffusion.train_unet(network, scenes, close_ups, UNET, path, CPU)
 
 
 def tiny_unet() -> nn.Module:
@@ -177,10 +175,12 @@ def test_the_unet_learns_and_averages(tmp_path: Path) -> None:
     assert any(not torch.equal(trained[key], averaged[key]) for key in trained)
 
 
-def test_batch_sizes() -> None:
-    config = DiffusionConfig(first_steps=10, first_batch_size=16, batch_size=32)
-    assert [config.batch_size_at(step) for step in (0, 9, 10, 99)] == [16, 16, 32, 32]
-    assert [config.scenes_seen(steps) for steps in (0, 5, 10, 12)] == [0, 80, 160, 224]
+def test_batches() -> None:
+    later = Batch(first=10, scenes=8, close_ups=96)
+    config = DiffusionConfig(batches=(Batch(scenes=16), later))
+    assert [config.batch_at(step).scenes for step in (0, 9, 10, 99)] == [16, 16, 8, 8]
+    assert [config.seen(steps).scenes for steps in (0, 5, 10, 12)] == [0, 80, 160, 176]
+    assert [config.seen(steps).close_ups for steps in (0, 10, 12)] == [0, 0, 192]
 
 
 def test_learning_rates() -> None:

@@ -70,6 +70,7 @@ def sample_scene(
     testing: bool = False,
     mix: str = "styles",
     cast: tuple[str, ...] = (),
+    close_up: bool = False,
 ) -> Scene:
     """Draw scene ``index`` of an endless series; equal arguments give equal scenes.
 
@@ -79,6 +80,7 @@ def sample_scene(
         testing: Whether held-out pairs and held-out drawings may appear.
         mix: Which drawing sets, and how often; a key of `MIXES`.
         cast: The concepts that may take part; all of them if empty.
+        close_up: Whether it shows a single thing that fills the picture.
 
     Raises:
         ValueError: If the caption holds a held-out word, or no set of the mix has a drawing of who
@@ -90,10 +92,11 @@ def sample_scene(
     if lead.isdigit():
         scene = _cast_digits(rng, lead)
     else:
-        scene = _cast(rng, concepts()[lead], MIXES[mix], cast, testing=testing)
+        parts = {"single": PARTS["single"]} if close_up else PARTS
+        scene = _cast(rng, concepts()[lead], parts, MIXES[mix], cast, testing=testing)
         scene = in_colours(rng, scene)
     scene = on_stage(rng, scene)
-    scene = replace(scene, layout_seed=rng.getrandbits(32))
+    scene = replace(scene, layout_seed=rng.getrandbits(32), close_up=close_up)
     return replace(scene, caption=caption_of(rng, scene))
 
 
@@ -177,6 +180,7 @@ def _cast_digits(rng: random.Random, lead: str) -> Scene:
 def _cast(
     rng: random.Random,
     lead: Concept,
+    parts: Mapping[Kind, Part],
     shares: Mapping[str, float],
     cast: tuple[str, ...],
     *,
@@ -186,7 +190,7 @@ def _cast(
     if not shares.keys() & {*styles_for("single", lead.name, "", testing=testing)}:
         raise ValueError(f"no set of {list(shares)} can show {lead.name!r}")
     choices: list[tuple[Kind, bool, float]] = []
-    for kind, part in PARTS.items():
+    for kind, part in parts.items():
         if _fits(lead, part.subject):
             choices.append((kind, True, part.as_subject))
         if part.other and _fits(lead, part.other):
@@ -194,7 +198,7 @@ def _cast(
     weights = [weight for _, _, weight in choices]
     while True:
         kind, leads, _ = rng.choices(choices, weights)[0]
-        part = PARTS[kind]
+        part = parts[kind]
         subject, other = lead.name, ""
         if part.other:
             partners = candidates(part.other if leads else part.subject, cast)

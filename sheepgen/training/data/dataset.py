@@ -52,6 +52,7 @@ class Split:
         testing: Whether held-out pairs and held-out drawings may appear.
         mix: Which drawing sets, and how often; a key of `MIXES`.
         cast: The concepts that may take part; all of them if empty.
+        close_ups: Whether each shows a single thing that fills the picture.
     """
 
     name: str
@@ -61,11 +62,22 @@ class Split:
     testing: bool = False
     mix: str = "styles"
     cast: tuple[str, ...] = ()
+    close_ups: bool = False
+
+    @property
+    def captions(self) -> list[str]:
+        """One caption a scene."""
+        return [self.scene(index).caption for index in range(self.count)]
 
     def scene(self, index: int) -> Scene:
         """Return scene ``index``."""
         return sample_scene(
-            f"{self.seed}/{self.name}", index, testing=self.testing, mix=self.mix, cast=self.cast
+            f"{self.seed}/{self.name}",
+            index,
+            testing=self.testing,
+            mix=self.mix,
+            cast=self.cast,
+            close_up=self.close_ups,
         )
 
     def chunk_size(self, first: int) -> int:

@@ -39,7 +39,8 @@ def lay_out(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placem
         "holding": _holding,
         "next_to": _next_to,
     }
-    placements = layouts.get(scene.kind, _row)(rng, scene, drawings)
+    lay = _close_up if scene.close_up else layouts.get(scene.kind, _row)
+    placements = lay(rng, scene, drawings)
     if scene.relation and scene.kind != "next_to":
         return _centred(placements)
     return [replace(thing, x=min(max(thing.x, 0), 1 - thing.width)) for thing in placements]
@@ -95,6 +96,14 @@ def _row(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placement
         )
         for x, bottom in spots
     ]
+
+
+def _close_up(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placement]:
+    """One thing, nearly as large as the picture."""
+    side, flip = rng.uniform(0.8, 0.94), rng.random() < 0.5
+    x = 0.5 + rng.uniform(-0.5, 0.5) * (0.98 - side)
+    bottom = 0.98 - rng.uniform(0, 0.96 - side)
+    return [stand(scene, drawings, scene.subject, side=side, x=x, bottom=bottom, flip=flip)]
 
 
 def _next_to(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placement]:
