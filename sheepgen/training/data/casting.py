@@ -92,7 +92,7 @@ def sample_scene(
     if lead.isdigit():
         scene = _cast_digits(rng, lead)
     else:
-        parts = {"single": PARTS["single"]} if close_up else PARTS
+        parts: Mapping[Kind, Part] = {"single": PARTS["single"]} if close_up else PARTS
         scene = _cast(rng, concepts()[lead], parts, MIXES[mix], cast, testing=testing)
         scene = in_colours(rng, scene)
     scene = on_stage(rng, scene)
