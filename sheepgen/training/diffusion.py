@@ -180,15 +180,15 @@ def _noised(
 
 
 def build_optimizers(unet: UNet2DConditionModel) -> dict[str, torch.optim.Optimizer]:
-    """Return Muon for the blocks' matrices and AdamW for everything else, by their names.
+    """Return Muon for all matrices but the first and the last, AdamW for the rest, by their names.
 
-    The learning rate is set at every step. What tells a block the time is AdamW's, too: those are
-    Muon's largest matrices, and it would spend a fifth of its time on them.
+    The learning rate is set at every step. The matrices that tell a block the time and the prompt
+    are Muon's largest, and cost it a fifth of its time; but through them words are learned.
     """
     matrices: list[Tensor] = []
     others: list[Tensor] = []
     for name, weight in unet.named_parameters():
-        inner = "_block" in name and "time_emb_proj" not in name
+        inner = name.endswith("weight") and not name.startswith(("conv_in", "conv_out"))
         (matrices if inner and weight.ndim > 1 else others).append(weight)
     return {
         "muon": Muon(matrices, learning_rate=0.0),

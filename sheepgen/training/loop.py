@@ -58,12 +58,21 @@ class Checkpoint:
         """Restore the parts; return the step to go on from (0 where there is no checkpoint).
 
         A checkpoint that was made of an exported model has no optimizer: that begins anew.
+
+        Raises:
+            ModelError: If it is of other parts than these.
         """
         if not self.path.exists():
             return 0
         state = torch.load(self.path, map_location="cpu", weights_only=True)
-        for name, part in state["parts"].items():
-            self.parts[name].load_state_dict(part)
+        try:
+            for name, part in state["parts"].items():
+                self.parts[name].load_state_dict(part)
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise ModelError(
+                f"The checkpoint {self.path.name} is another version's.",
+                "Go on with that version, or move the file away to begin this phase anew.",
+            ) from error
         step: int = state["step"]
         return step
 

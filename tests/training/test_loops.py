@@ -166,6 +166,27 @@ def test_the_preview_decoder_learns_from_crops(monkeypatch: pytest.MonkeyPatch) 
     assert np.mean(losses[-20:]) < np.mean(losses[:20]) / 2
 
 
+@pytest.mark.parametrize("change", ["renamed", "reshaped", "fewer"])
+def test_another_versions_checkpoint_is_refused(change: str, tmp_path: Path) -> None:
+    path = tmp_path / "unet.pt"
+    next(unet_steps(tiny_unet(), path))
+    state = torch.load(path, weights_only=True)
+    parts = state["parts"]
+    if change == "renamed":
+        parts["optimizer"] = parts.pop("muon")
+    elif change == "reshaped":
+        parts["unet"]["conv_in.weight"] = torch.zeros(1)
+    else:
+        parts["muon"]["param_groups"][0]["params"].pop()
+    torch.save(state, path)
+    before = path.read_bytes()
+    with pytest.raises(ModelError, match=r"unet\.pt is another version's") as caught:
+        next(unet_steps(tiny_unet(), path))
+    assert caught.value.hint is not None
+    assert "move the file away" in caught.value.hint
+    assert path.read_bytes() == before
+
+
 def test_the_unet_learns_and_averages(tmp_path: Path) -> None:
     reports = [report for report, _ in unet_steps(tiny_unet(), tmp_path / "unet.pt")]
     assert all(np.isfinite(report.loss) for report in reports)
