@@ -166,6 +166,22 @@ def test_the_preview_decoder_learns_from_crops(monkeypatch: pytest.MonkeyPatch) 
     assert np.mean(losses[-20:]) < np.mean(losses[:20]) / 2
 
 
+def test_inner_matrices_are_muons_and_all_else_is_adamws() -> None:
+    network = tiny_unet()
+    names = {id(weight): name for name, weight in network.named_parameters()}
+    groups = {
+        kind: [names[id(weight)] for weight in optimizer.param_groups[0]["params"]]
+        for kind, optimizer in diffusion.build_optimizers(network).items()
+    }
+    assert sorted(groups["muon"] + groups["adamw"]) == sorted(names.values())
+    assert {
+        "mid_block.resnets.0.time_emb_proj.weight",
+        "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.weight",
+        "add_embedding.proj.weight",
+    } <= {*groups["muon"]}
+    assert {"conv_in.weight", "conv_out.weight", "conv_norm_out.weight"} <= {*groups["adamw"]}
+
+
 @pytest.mark.parametrize("change", ["renamed", "reshaped", "fewer"])
 def test_another_versions_checkpoint_is_refused(change: str, tmp_path: Path) -> None:
     path = tmp_path / "unet.pt"
