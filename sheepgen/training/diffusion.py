@@ -191,7 +191,7 @@ def build_optimizers(unet: UNet2DConditionModel) -> dict[str, torch.optim.Optimi
         inner = name.endswith("weight") and not name.startswith(("conv_in", "conv_out"))
         (matrices if inner and weight.ndim > 1 else others).append(weight)
     return {
-        "muon": Muon(matrices, learning_rate=0.0),
+        "muon": Muon(matrices, learning_rate=0.0, turns=2),
         "adamw": torch.optim.AdamW(
             others, lr=0.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True
         ),

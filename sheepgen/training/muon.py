@@ -38,16 +38,24 @@ class Muon(Optimizer):
         parameters: The weights; what is first or last in a network, or a vector, is AdamW's.
         learning_rate: In units of AdamW's.
         momentum: Of the averaged gradient.
+        turns: Weights take turns: each moves at one step in so many, and so many times as far. An
+            averaged gradient hardly changes meanwhile, and the update is what costs the time.
     """
 
     def __init__(
-        self, parameters: Iterable[Tensor], *, learning_rate: float, momentum: float = 0.95
+        self,
+        parameters: Iterable[Tensor],
+        *,
+        learning_rate: float,
+        momentum: float = 0.95,
+        turns: int = 1,
     ) -> None:
-        super().__init__(parameters, {"lr": learning_rate, "momentum": momentum})
+        defaults = {"lr": learning_rate, "momentum": momentum, "turns": turns, "step": 0}
+        super().__init__(parameters, defaults)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Update every weight that has a gradient."""
+        """Update the weights that have a gradient and whose turn it is."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -60,14 +68,17 @@ class Muon(Optimizer):
                     self.state[weight]["average"] = torch.zeros_like(weight)
             averages = [self.state[weight]["average"] for weight in weights]
             torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
-            # Nesterov's: one step ahead of the average.
-            directions = torch._foreach_lerp(gradients, averages, group["momentum"])
+            turn, turns = group["step"] % group["turns"], group["turns"]
+            group["step"] += 1
             alike = defaultdict(list)
-            for weight, direction in zip(weights, directions, strict=True):
+            everything = [*zip(weights, gradients, averages, strict=True)]
+            for weight, gradient, average in everything[turn::turns]:
+                # Nesterov's: one step ahead of the average.
+                direction = gradient.lerp(average, group["momentum"])
                 alike[len(weight), weight[0].numel()].append((weight, direction.flatten(1)))
             for shape, members in alike.items():
                 updates = orthogonalised(torch.stack([direction for _, direction in members]))
-                scale = group["lr"] * ADAMW_SCALE * max(shape) ** 0.5
+                scale = group["lr"] * turns * ADAMW_SCALE * max(shape) ** 0.5
                 for (weight, _), update in zip(members, updates, strict=True):
                     weight.add_(update.view_as(weight), alpha=-scale)
         return loss

@@ -60,6 +60,26 @@ def test_a_weight_without_a_gradient_is_left_alone() -> None:
     assert torch.equal(resting, torch.ones(3, 3))
 
 
+def test_weights_in_turn_move_twice_as_far_at_every_second_step() -> None:
+    gradient = torch.randn(3, 5, generator=torch.Generator().manual_seed(4))
+
+    def path(turns: int, steps: int) -> list[list[torch.Tensor]]:
+        weights = [torch.nn.Parameter(torch.zeros(3, 5)) for _ in range(2)]
+        muon = Muon(weights, learning_rate=0.1, turns=turns)
+        positions = []
+        for _ in range(steps):
+            for weight in weights:
+                weight.grad = gradient.clone()
+            muon.step()
+            positions.append([weight.detach().clone() for weight in weights])
+        return positions
+
+    zero, (always, *_) = torch.zeros(3, 5), path(turns=1, steps=1)[0]
+    first, second = path(turns=2, steps=2)
+    torch.testing.assert_close(first, [2 * always, zero])
+    torch.testing.assert_close(second, [2 * always, 2 * always])
+
+
 def test_a_closure_computes_the_gradient_first() -> None:
     weight = torch.nn.Parameter(torch.eye(3))
 
@@ -81,10 +101,10 @@ def test_it_goes_on_from_its_state_as_if_it_had_not_stopped() -> None:
         return weight.detach().clone()
 
     straight = torch.nn.Parameter(torch.zeros(5, 7))
-    expected = moved(straight, Muon([straight], learning_rate=0.1), gradients)
+    expected = moved(straight, Muon([straight], learning_rate=0.1, turns=2), gradients)
     first = torch.nn.Parameter(torch.zeros(5, 7))
-    stopped = Muon([first], learning_rate=0.1)
+    stopped = Muon([first], learning_rate=0.1, turns=2)
     second = torch.nn.Parameter(moved(first, stopped, gradients[:3]))
-    resumed = Muon([second], learning_rate=0.1)
+    resumed = Muon([second], learning_rate=0.1, turns=2)
     resumed.load_state_dict(stopped.state_dict())
     assert torch.equal(moved(second, resumed, gradients[3:]), expected)
