@@ -130,7 +130,7 @@ class DiffusionConfig:
         Batch(scenes=16),
         Batch(first=2_600, scenes=32),
         Batch(first=5_400, scenes=8, close_ups=96),
-        Batch(first=7_400, scenes=32),
+        Batch(first=9_000, scenes=32),
     )
     learning_rate: float = 8e-4
     warmup_steps: int = 200

@@ -73,6 +73,17 @@ def test_things_stay_inside_the_picture() -> None:
             assert thing.bottom <= 1.03
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_in_a_close_up_one_thing_fills_the_picture(seed: int) -> None:
+    close_up = replace(SINGLE, layout_seed=seed, close_up=True)
+    (thing,) = lay_out(random.Random(seed), close_up, Blocks())
+    assert 0.8 <= thing.width <= 0.94
+    assert thing.x >= 0
+    assert thing.x + thing.width <= 1
+    assert thing.y >= 0
+    assert thing.bottom <= 1
+
+
 def test_the_number_of_things_is_the_count() -> None:
     for count in (1, 2, 3, 4):
         scene = Scene(kind="several", subject="cat", count=count, style="noto")
