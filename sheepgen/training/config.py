@@ -141,7 +141,7 @@ class DiffusionConfig:
 
     def batch_at(self, step: int) -> Batch:
         """Return what a step sees."""
-        return max((b for b in self.batches if b.first <= step), key=lambda batch: batch.first)
+        return [batch for batch in self.batches if batch.first <= step][-1]
 
     def seen(self, steps: int) -> Batch:
         """Return what the first ``steps`` steps see, all together."""

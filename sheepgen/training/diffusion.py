@@ -1,7 +1,8 @@
 """Trains the U-Net to predict velocity from noised latents and a caption's states.
 
-v-prediction (https://arxiv.org/abs/2202.00512) on cached latents and cached text states; one
-caption in ten is empty, so that guidance has something to steer away from.
+v-prediction (https://arxiv.org/abs/2202.00512) on cached latents and cached text states, of scenes
+and of smaller close-ups; one caption in ten is empty, so that guidance has something to steer away
+from.
 """
 
 from __future__ import annotations

@@ -34,7 +34,10 @@ __all__ = ["LatentStore", "encode_split"]
 
 @dataclass(frozen=True, slots=True)
 class LatentStore:
-    """A folder of chunks: ``000000.npz`` holds the first `CHUNK` scenes, and so on."""
+    """A folder of chunks: ``000000.npz`` holds the first `CHUNK` scenes, and so on.
+
+    It bears the name of the phase that fills it.
+    """
 
     folder: Path
 
@@ -62,7 +65,8 @@ class LatentStore:
         """
         if not all(self.path(first).exists() for first in range(0, count, CHUNK)):
             raise ModelError(
-                f"Not all of the {count} scenes are encoded.", "Run the phase latents first."
+                f"Not all of the {count} scenes are encoded.",
+                f"Run the phase {self.folder.name} first.",
             )
         chunks = [torch.empty(0, dtype=torch.half)]
         for first in range(0, count, CHUNK):
@@ -104,4 +108,4 @@ def encode_split(
     for done, (first, pictures) in enumerate(painted, start=len(starts) - len(missing) + 1):
         latents = torch.cat([*encode_pictures(vae, pictures, device)])
         store.save(first, latents, hashlib.sha256(pictures.tobytes()).hexdigest())
-        yield TrainStep(phase="latents", step=done, total_steps=len(starts))
+        yield TrainStep(phase=store.folder.name, step=done, total_steps=len(starts))

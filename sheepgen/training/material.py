@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -71,15 +71,8 @@ class Material:
     def close_ups(self) -> Split:
         """The U-Net's close-ups: half as large, so that things are as large as in scenes."""
         data = self.config.data
-        return Split(
-            name="close-ups",
-            count=data.close_ups,
-            size=data.image_size // 2,
-            seed=data.seed,
-            mix=data.mix,
-            cast=data.cast,
-            close_ups=True,
-        )
+        split = self._split("close-ups", data.close_ups, mix=data.mix)
+        return replace(split, size=data.image_size // 2, close_ups=True)
 
     @cached_property
     def pictures(self) -> SceneSet:

@@ -78,6 +78,7 @@ def _write_model(project: Project, folder: Path) -> dict[str, Any]:
         project.config,
         {
             "data_sha256": project.latents.sha256(project.material.scenes.count),
+            "close_ups_sha256": project.close_ups.sha256(project.material.close_ups.count),
             "captions": len(set(project.material.captions)),
             "lexicon": len(project.material.lexicon),
             "steps": {name: phase.steps for name, phase in phases.items()},
