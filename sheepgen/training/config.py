@@ -40,7 +40,7 @@ class DataConfig:
     mix: str = "styles"
     cast: tuple[str, ...] = ()
     scenes: int = 40_000
-    close_ups: int = 24_000
+    close_ups: int = 72_000
     pictures: int = 6_000
     held_out_scenes: int = 1_000
     seed: int = 1
