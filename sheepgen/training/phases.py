@@ -34,6 +34,8 @@ from sheepgen.training.whole_file import written_whole
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sheepgen.training.data.dataset import Split
+    from sheepgen.training.latents import LatentStore
     from sheepgen.training.loop import TrainStep
     from sheepgen.training.project import Project
 
@@ -96,24 +98,17 @@ def preview(project: Project) -> Iterator[TrainStep]:
 
 def latents(project: Project) -> Iterator[TrainStep]:
     """Paint the U-Net's scenes and encode them."""
-    yield from encode_split(
-        project.material.scenes,
-        project.material.album,
-        project.normalised_autoencoder(),
-        project.latents,
-        project.device,
-    )
+    yield from _encode(project, project.material.scenes, project.latents)
 
 
 def close_ups(project: Project) -> Iterator[TrainStep]:
     """Paint the U-Net's close-ups and encode them."""
-    yield from encode_split(
-        project.material.close_ups,
-        project.material.album,
-        project.normalised_autoencoder(),
-        project.close_ups,
-        project.device,
-    )
+    yield from _encode(project, project.material.close_ups, project.close_ups)
+
+
+def _encode(project: Project, split: Split, store: LatentStore) -> Iterator[TrainStep]:
+    autoencoder = project.normalised_autoencoder()
+    yield from encode_split(split, project.material.album, autoencoder, store, project.device)
 
 
 def unet(project: Project) -> Iterator[TrainStep]:
