@@ -34,6 +34,14 @@ __all__ = ["Appearances", "thumbnail"]
 SIDE = 16
 """Pixels a side of a thumbnail."""
 
+EVENNESS = 0.75
+"""How far the components are brought to one spread; 0 leaves them as they are, 1 makes them equal.
+
+As they are, the first varies twelve times more than the last of 96. The text encoder then learns
+the first ones alone (of the last it explained a third), and the U-Net learns slowly from numbers
+that hardly vary. But together the last ones tell things apart as well as the first.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Appearances:
@@ -55,7 +63,9 @@ class Appearances:
         styles = {name: _style_of(name) for name in cast}
         tiny = torch.stack([thumbnail(drawings.thing(styles[name], name)) for name in styles])
         reduced = principal_components(tiny, width)(tiny)
-        return cls(dict(zip(styles, reduced, strict=True)))
+        evened = reduced * reduced.std(0) ** -EVENNESS
+        codes = evened / evened.square().mean().sqrt()
+        return cls(dict(zip(styles, codes, strict=True)))
 
     @property
     def width(self) -> int:

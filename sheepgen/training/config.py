@@ -110,7 +110,8 @@ class DiffusionConfig:
 
     Smooth pictures show through much noise. So the noise schedule is linear in its variances, as
     DDPM's: words decide at signal-to-noise ratios below 1/40, and there two fifths of its time are
-    spent, of the squared cosine one's a tenth.
+    spent, of the squared cosine one's a tenth. Through the quietest third of the noise words decide
+    nothing that cannot be seen: ``timestep_shift`` draws those times less often.
 
     Batches are small for the first steps, when more steps are worth more than quieter ones. Then
     come mostly close-ups: what things look like takes longest to learn, and a close-up shows it at
@@ -137,6 +138,7 @@ class DiffusionConfig:
     decay_share: float = 0.2
     ema_decay: float = 0.998
     empty_caption_rate: float = 0.1
+    timestep_shift: float = 2.0
     seed: int = 4
 
     def batch_at(self, step: int) -> Batch:

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
     from sheepgen.training.config import DiffusionConfig
 
-__all__ = ["Examples", "build_scheduler", "build_unet", "train_unet"]
+__all__ = ["Examples", "build_scheduler", "build_unet", "draw_times", "train_unet"]
 
 SAVE_EVERY = 200
+
+TRAIN_TIMESTEPS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ def build_unet(
 def build_scheduler() -> DDIMScheduler:
     """Return the noise schedule that the U-Net is trained on."""
     return DDIMScheduler(
+        num_train_timesteps=TRAIN_TIMESTEPS,
         beta_schedule="linear",
         beta_start=0.0001,
         beta_end=0.02,
@@ -145,7 +148,8 @@ def train_unet(
         unet.zero_grad()
         loss = torch.zeros(())
         for clean, states in drawn:
-            noisy, times, target = _noised(clean, scheduler, rng)
+            times = draw_times(len(clean), config.timestep_shift, rng)
+            noisy, target = _noised(clean, times, scheduler, rng)
             with autocast(device):
                 velocity = unet(
                     noisy.to(device), times.to(device), states.to(device), return_dict=False
@@ -166,18 +170,33 @@ def train_unet(
         yield report, average.module
 
 
-def _noised(
-    clean: Tensor, scheduler: DDIMScheduler, rng: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return latents with noise in them, their times, and the velocities to be predicted."""
-    noise = torch.randn(clean.shape, generator=rng)
-    # One time from each of as many equal slices: less variance than independent times.
-    slices = torch.arange(len(clean)) + torch.rand(len(clean), generator=rng)
-    count = scheduler.config.num_train_timesteps
+def draw_times(count: int, shift: float, rng: torch.Generator) -> Tensor:
+    """Return times to learn from, one from each of as many equally likely slices.
+
+    That is less variance than independent times.
+
+    Args:
+        count: How many.
+        shift: 1 draws all times equally often, more draws noisier ones more often: the shift of
+            Stable Diffusion 3 (https://arxiv.org/abs/2403.03206, section 5.3.2).
+        rng: Where they come from.
+
+    Returns:
+        (count,), int64, in 0 to 999.
+    """
+    slices = (torch.arange(count) + torch.rand(count, generator=rng)) / count
+    shifted = shift * slices / (1 + (shift - 1) * slices)
     # The last slice may be rounded up to its end.
-    times = (slices / len(clean) * count).long().clamp(max=count - 1)
+    return (shifted * TRAIN_TIMESTEPS).long().clamp(max=TRAIN_TIMESTEPS - 1)
+
+
+def _noised(
+    clean: Tensor, times: Tensor, scheduler: DDIMScheduler, rng: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return latents with noise in them, and the velocities to be predicted."""
+    noise = torch.randn(clean.shape, generator=rng)
     noisy = scheduler.add_noise(clean, noise, times)
-    return noisy, times, scheduler.get_velocity(clean, noise, times)
+    return noisy, scheduler.get_velocity(clean, noise, times)
 
 
 def build_optimizers(unet: UNet2DConditionModel) -> dict[str, torch.optim.Optimizer]:

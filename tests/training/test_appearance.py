@@ -6,11 +6,12 @@ import pytest
 import torch
 from PIL import Image
 
-from sheepgen.training.appearance import SIDE, Appearances, thumbnail
+from sheepgen.training.appearance import EVENNESS, SIDE, Appearances, thumbnail
+from sheepgen.training.reduction import principal_components
 from tests.training.data.fakes import Blocks
 
 CAST = ("sheep", "cat", "hot dog", "light rail train", "orange", "bus", "crescent moon", "mountain")
-WIDTH = 3
+WIDTH = 2
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,15 @@ def test_codes_keep_what_differs(appearances: Appearances) -> None:
     assert appearances.width == WIDTH
     assert codes.mean(0).abs().max() < 1e-4
     assert codes.square().mean() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_codes_vary_more_evenly_than_components(appearances: Appearances) -> None:
+    tiny = torch.stack([thumbnail(Blocks().thing("noto", name)) for name in CAST])
+    components = principal_components(tiny, WIDTH)(tiny).std(0)
+    codes = torch.stack([appearances.codes[name] for name in CAST]).std(0)
+    ratios = components / components[-1]
+    assert ratios[0] > 1.1
+    assert torch.allclose(codes / codes[-1], ratios ** (1 - EVENNESS), rtol=1e-3)
 
 
 def test_things_that_look_alike_have_no_codes() -> None:

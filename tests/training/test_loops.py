@@ -220,6 +220,21 @@ def test_batches() -> None:
     assert [config.seen(steps).close_ups for steps in (0, 10, 12)] == [0, 0, 192]
 
 
+@pytest.mark.parametrize(
+    ("shift", "quiet"),
+    # Of all times below a half: s t / (1 + (s - 1) t) is there for t below 1 / (s + 1).
+    [(1.0, 1 / 2), (2.0, 1 / 3), (4.0, 1 / 5)],
+)
+def test_a_shift_draws_noisier_times_more_often(shift: float, quiet: float) -> None:
+    count = 1_000
+    times = diffusion.draw_times(count, shift, torch.Generator().manual_seed(0))
+    assert times.dtype == torch.int64
+    assert 0 <= times.min() <= 1
+    assert 996 <= times.max() <= 999
+    # Slices leave no more to chance than the one that the border cuts.
+    assert abs(int((times < 500).sum()) - quiet * count) <= 1
+
+
 def test_learning_rates() -> None:
     assert cosine_learning_rate(0, 100, 1.0, warmup_steps=10) == 0.1
     assert cosine_learning_rate(10, 100, 1.0, warmup_steps=10) == 1.0
