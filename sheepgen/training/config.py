@@ -61,7 +61,7 @@ class TextConfig:
     appearance_size: int = 96
     layers: int = 4
     heads: int = 4
-    steps: int = 9_800
+    steps: int = 11_200
     batch_size: int = 64
     learning_rate: float = 1e-3
     seed: int = 2
@@ -126,12 +126,12 @@ class DiffusionConfig:
     head_dim: int = 32
     norm_groups: int = 16
     embedding_size: int = 512
-    steps: int = 15_000
+    steps: int = 18_000
     batches: tuple[Batch, ...] = (
         Batch(scenes=16),
         Batch(first=2_600, scenes=32),
         Batch(first=5_400, scenes=8, close_ups=96),
-        Batch(first=9_000, scenes=32),
+        Batch(first=12_000, scenes=32),
     )
     learning_rate: float = 8e-4
     warmup_steps: int = 200
