@@ -37,9 +37,9 @@ SIDE = 16
 EVENNESS = 0.75
 """How far the components are brought to one spread; 0 leaves them as they are, 1 makes them equal.
 
-As they are, the first varies twelve times more than the last of 96. The text encoder then learns
-the first ones alone (of the last it explained a third), and the U-Net learns slowly from numbers
-that hardly vary. But together the last ones tell things apart as well as the first.
+As they are, the first varies twelve times more than the last of 96, and the text encoder learns
+the first ones alone: of the last it explained a third. But what follows the sixteenth explains half
+as much of a close-up's latents as the first sixteen do.
 """
 
 
