@@ -2,88 +2,142 @@
 
 A sentence encoder knows that a sheep is much like a goat, but not that ours is white and woolly. A
 U-Net that is told the meaning alone has to learn every thing's look by heart. A code is the drawing
-itself, made tiny and reduced to its principal components: to draw from it is one skill for all
+itself, made small and reduced to its principal components: to draw from it is one skill for all
 things. So words become what a picture should show before they become the picture, as in unCLIP
 (https://arxiv.org/abs/2204.06125).
+
+One code says little of where in a drawing what is, and to unfold it is slow to learn. So a drawing
+also has a code for each of its patches: what attends to one of them only has to copy it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image
+from torch.nn import functional
 
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.drawing_sets import STYLES, TRAINING_SETS
 from sheepgen.training.data.held_out import held_out_drawings
-from sheepgen.training.data.naming import named_things
-from sheepgen.training.reduction import principal_components
+from sheepgen.training.data.placement import is_turned
+from sheepgen.training.data.recolour import recoloured
+from sheepgen.training.reduction import Reduction, principal_components
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from torch import Tensor
 
     from sheepgen.training.data.drawings import Drawings
 
-__all__ = ["Appearances", "thumbnail"]
+__all__ = ["GRID", "Appearances", "Look", "patches_of", "thumbnail"]
 
-SIDE = 16
+SIDE = 32
 """Pixels a side of a thumbnail."""
+
+GRID = 4
+"""Patches a side of a drawing."""
 
 EVENNESS = 0.75
 """How far the components are brought to one spread; 0 leaves them as they are, 1 makes them equal.
 
 As they are, the first varies twelve times more than the last of 96, and the text encoder learns
 the first ones alone: of the last it explained a third. But what follows the sixteenth explains half
-as much of a close-up's latents as the first sixteen do.
+as much of a picture's latents as the first sixteen do.
 """
+
+LEAST_SPREAD = 0.01
+"""Of the first component's: components that vary less than this are hardly more than rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one drawing looks like.
+
+    Args:
+        whole: Its code, (width,).
+        patches: Those of its patches, row by row, (`GRID` x `GRID`, width).
+    """
+
+    whole: Tensor
+    patches: Tensor
 
 
 @dataclass(frozen=True, slots=True)
 class Appearances:
-    """The codes of things, and which words show them.
+    """Codes of drawings; over all drawings of the styles they are of unit variance on average.
 
     Args:
-        codes: A concept's name to its code, (width,); of unit variance on average over all.
+        drawings: Whose.
+        of_wholes: For thumbnails.
+        of_patches: For their patches.
     """
 
-    codes: Mapping[str, Tensor]
+    drawings: Drawings
+    of_wholes: Reduction
+    of_patches: Reduction
 
     @classmethod
-    def of(cls, drawings: Drawings, cast: Iterable[str], width: int) -> Appearances:
-        """Reduce the drawings of a cast to codes at most so wide, one narrower than the cast.
+    def fitted(cls, drawings: Drawings, cast: Iterable[str], width: int) -> Appearances:
+        """Return codes at most so wide that tell the drawings of a cast apart.
 
         Raises:
             ValueError: If there are no two drawings that differ.
         """
-        styles = {name: _style_of(name) for name in cast}
-        tiny = torch.stack([thumbnail(drawings.thing(styles[name], name)) for name in styles])
-        reduced = principal_components(tiny, width)(tiny)
-        evened = reduced * reduced.std(0) ** -EVENNESS
-        codes = evened / evened.square().mean().sqrt()
-        return cls(dict(zip(styles, codes, strict=True)))
+        shown = [(style, name) for name in cast for style in _styles_of(name)]
+        wholes = torch.stack([thumbnail(_open(drawings, *drawing)) for drawing in shown])
+        patches = torch.cat([patches_of(whole) for whole in wholes])
+        return cls(drawings, _evened(wholes.flatten(1), width), _evened(patches, width))
 
     @property
     def width(self) -> int:
         """Numbers of a code."""
-        return len(next(iter(self.codes.values())))
+        return self.of_patches.directions.shape[1]
 
-    def shown(self, sentence: str) -> dict[int, Tensor]:
-        """Return the codes of the things that a sentence names.
+    def look(self, style: str, name: str, colour: str = "") -> Look:
+        """Return what a thing looks like in a style, or in the first that has it."""
+        styles = _styles_of(name)
+        return _look(self, style if style in styles else styles[0], name, colour)
 
-        Returns:
-            The number of the last word of each thing's name, as spaces separate words, to its code.
-        """
-        things = named_things(sentence).items()
-        return {last: self.codes[name] for last, name in things if name in self.codes}
+    def __hash__(self) -> int:
+        """Return the identity: codes are kept for as long as what made them."""
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether this is the same object."""
+        return self is other
+
+
+@lru_cache(maxsize=50_000)
+def _look(appearances: Appearances, style: str, name: str, colour: str) -> Look:
+    picture = _open(appearances.drawings, style, name)
+    picture.thumbnail((4 * SIDE, 4 * SIDE))  # To recolour it costs most.
+    tiny = thumbnail(recoloured(picture, colour) if colour else picture)
+    (whole,) = appearances.of_wholes(tiny.flatten()[None])
+    # A small cast's drawings differ in fewer ways than their patches do.
+    whole = functional.pad(whole, (0, appearances.width - len(whole)))
+    return Look(whole, appearances.of_patches(patches_of(tiny)))
+
+
+def _open(drawings: Drawings, style: str, name: str) -> Image.Image:
+    """Return a drawing, turned as scenes show it."""
+    picture = drawings.thing(style, name)
+    if is_turned(style, name):
+        return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return picture.copy()
 
 
 def thumbnail(drawing: Image.Image) -> Tensor:
-    """Return a drawing as (`SIDE` x `SIDE` x 4,): colours in [-1, 1] times opacity, and opacity."""
+    """Return a drawing small, in the middle of a square.
+
+    Returns:
+        (`SIDE`, `SIDE`, 4): colours in [-1, 1] times opacity, and opacity in [0, 1].
+    """
     factor = SIDE * 4 / max(drawing.size)
     width, height = (max(1, round(side * factor)) for side in drawing.size)
     square = Image.new("RGBA", (SIDE * 4, SIDE * 4))
@@ -93,13 +147,31 @@ def thumbnail(drawing: Image.Image) -> Tensor:
     opacity = pixels[..., 3:]
     colour = (2 * pixels[..., :3] - 1) * opacity
     both = np.concatenate([colour, opacity], axis=-1)
-    return torch.from_numpy(both.reshape(SIDE, 4, SIDE, 4, 4).mean((1, 3)).ravel())
+    return torch.from_numpy(both.reshape(SIDE, 4, SIDE, 4, 4).mean((1, 3)))
 
 
-def _style_of(name: str) -> str:
-    """Return the first set that trains with a drawing of this, the house style's if it has one."""
-    return next(
+def patches_of(tiny: Tensor) -> Tensor:
+    """Cut a thumbnail into `GRID` by `GRID` patches, row by row, (patches, numbers)."""
+    side = SIDE // GRID
+    cut = tiny.reshape(GRID, side, GRID, side, -1).transpose(1, 2)
+    return cut.reshape(GRID * GRID, -1)
+
+
+def _evened(vectors: Tensor, width: int) -> Reduction:
+    """Return a reduction whose components vary more alike than principal components do."""
+    reduction = principal_components(vectors, width)
+    reduced = reduction(vectors)
+    spread = reduced.std(0)
+    evening = spread.clamp(min=LEAST_SPREAD * spread[0]) ** -EVENNESS
+    scale = evening / (reduced * evening).square().mean().sqrt()
+    return Reduction(reduction.mean, reduction.directions * scale)
+
+
+def _styles_of(name: str) -> list[str]:
+    """Return the styles that training may show this in, or else the first set that has it."""
+    sets = [
         style
         for style in (*STYLES, *TRAINING_SETS)
         if style in concepts()[name].drawings and (style, name) not in held_out_drawings()
-    )
+    ]
+    return [style for style in sets[: len(STYLES)] if style in STYLES] or sets[:1]

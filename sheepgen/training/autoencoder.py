@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sheepgen.training.loop import Checkpoint, TrainStep, autocast, cosine_learning_rate
+from sheepgen.training.muon import build_optimizers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,10 +126,8 @@ def _train(
 ) -> Iterator[TrainStep]:
     vae.to(device, memory_format=torch.channels_last).train()
     parameters = list(phase.trained.parameters())
-    optimizer = torch.optim.AdamW(parameters, lr=0.0, betas=(0.9, 0.98))
-    checkpoint = Checkpoint(
-        phase.checkpoint_path, {phase.name: phase.trained, "optimizer": optimizer}
-    )
+    optimizers = build_optimizers(phase.trained)
+    checkpoint = Checkpoint(phase.checkpoint_path, {phase.name: phase.trained, **optimizers})
     done = checkpoint.load()
     side = config.crop // 2 ** (len(config.encoder_blocks) - 1)
     for step in range(done, phase.total_steps):
@@ -138,14 +137,15 @@ def _train(
         noise = torch.from_numpy(rng.standard_normal(noise_shape, np.float32)).to(device)
         with autocast(device):
             loss = phase.loss_of(target.to(device, memory_format=torch.channels_last), noise)
-        for group in optimizer.param_groups:
-            group["lr"] = cosine_learning_rate(
-                step, phase.total_steps, config.learning_rate, warmup_steps=100
-            )
-        optimizer.zero_grad(set_to_none=True)
+        phase.trained.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
+        for optimizer in optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = cosine_learning_rate(
+                    step, phase.total_steps, config.learning_rate, warmup_steps=100
+                )
+            optimizer.step()
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == phase.total_steps:
             checkpoint.save(step + 1)
         yield TrainStep(

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 __all__ = [
     "PRESETS",
     "AutoencoderConfig",
-    "Batch",
     "ClassifierConfig",
     "DataConfig",
     "DiffusionConfig",
@@ -31,16 +30,14 @@ class DataConfig:
     """Scenes: how many, how large.
 
     ``scenes`` are what the U-Net learns from, in a mix of drawing sets and of a cast of concepts,
-    all of them if empty; ``close_ups``, half as large, show it one thing each. ``pictures`` are
-    what the autoencoder learns from: those show all drawing sets equally often, so that it depends
-    on none.
+    all of them if empty. ``pictures`` are what the autoencoder learns from: those show all drawing
+    sets equally often, so that it depends on none.
     """
 
     image_size: int = 256
     mix: str = "styles"
     cast: tuple[str, ...] = ()
-    scenes: int = 40_000
-    close_ups: int = 72_000
+    scenes: int = 24_000
     pictures: int = 6_000
     held_out_scenes: int = 1_000
     seed: int = 1
@@ -56,12 +53,12 @@ class TextConfig:
     """
 
     vocab_size: int = 8_000
-    max_tokens: int = 24
+    max_tokens: int = 64
     hidden_size: int = 256
     appearance_size: int = 96
     layers: int = 4
     heads: int = 4
-    steps: int = 11_200
+    steps: int = 1_400
     batch_size: int = 64
     learning_rate: float = 1e-3
     seed: int = 2
@@ -92,15 +89,6 @@ class AutoencoderConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Batch:
-    """What one of the U-Net's steps learns from, from the step ``first`` on."""
-
-    first: int = 0
-    scenes: int
-    close_ups: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class DiffusionConfig:
     """The U-Net: most of its weights at 8 by 8 and 4 by 4, most of its compute at 32 and 16.
 
@@ -113,26 +101,18 @@ class DiffusionConfig:
     spent, of the squared cosine one's a tenth. Through the quietest third of the noise words decide
     nothing that cannot be seen: ``timestep_shift`` draws those times less often.
 
-    Batches are small for the first steps, when more steps are worth more than quieter ones. Then
-    come mostly close-ups: what things look like takes longest to learn, and a close-up shows it at
-    less than a third of a scene's cost. The learning rate is constant, and falls linearly to zero
-    over the last ``decay_share`` of the steps, so that a longer run goes on from a shorter one's
-    checkpoint.
+    The learning rate is constant, and falls linearly to zero over the last ``decay_share`` of the
+    steps, so that a longer run goes on from a shorter one's checkpoint.
     """
 
-    channels: tuple[int, ...] = (64, 128, 192, 320)
+    channels: tuple[int, ...] = (32, 64, 128, 192)
     attention_levels: int = 2
     layers_per_block: int = 1
     head_dim: int = 32
     norm_groups: int = 16
     embedding_size: int = 512
     steps: int = 18_000
-    batches: tuple[Batch, ...] = (
-        Batch(scenes=16),
-        Batch(first=2_600, scenes=32),
-        Batch(first=5_400, scenes=8, close_ups=96),
-        Batch(first=12_000, scenes=32),
-    )
+    batch_size: int = 24
     learning_rate: float = 8e-4
     warmup_steps: int = 200
     decay_share: float = 0.2
@@ -140,18 +120,6 @@ class DiffusionConfig:
     empty_caption_rate: float = 0.1
     timestep_shift: float = 2.0
     seed: int = 4
-
-    def batch_at(self, step: int) -> Batch:
-        """Return what a step sees."""
-        return [batch for batch in self.batches if batch.first <= step][-1]
-
-    def seen(self, steps: int) -> Batch:
-        """Return what the first ``steps`` steps see, all together."""
-        batches = [self.batch_at(step) for step in range(steps)]
-        return Batch(
-            scenes=sum(batch.scenes for batch in batches),
-            close_ups=sum(batch.close_ups for batch in batches),
-        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,13 +152,11 @@ class TrainingConfig:
 PRESETS: dict[str, TrainingConfig] = {
     "full": TrainingConfig(),
     "small": TrainingConfig(
-        data=DataConfig(
-            image_size=128, mix="house", cast=SMALL_CAST, scenes=4_000, close_ups=0, pictures=1_500
-        ),
+        data=DataConfig(image_size=128, mix="house", cast=SMALL_CAST, scenes=4_000, pictures=1_500),
         text=TextConfig(vocab_size=4_000, layers=2, steps=250, batch_size=32),
         autoencoder=AutoencoderConfig(steps=3_000, decoder_steps=500, preview_steps=500),
         diffusion=DiffusionConfig(
-            channels=(64, 128, 192), steps=1_300, batches=(Batch(scenes=16),), decay_share=0.5
+            channels=(64, 128, 192), steps=1_300, batch_size=16, decay_share=0.5
         ),
     ),
 }
@@ -207,11 +173,6 @@ class Workspace:
     def latents(self) -> Path:
         """The training scenes, encoded."""
         return self.root / "latents"
-
-    @property
-    def close_ups(self) -> Path:
-        """The close-ups, encoded."""
-        return self.root / "close-ups"
 
     @property
     def packages(self) -> Path:

@@ -1,8 +1,7 @@
 """Trains the U-Net to predict velocity from noised latents and a caption's states.
 
-v-prediction (https://arxiv.org/abs/2202.00512) on cached latents and cached text states, of scenes
-and of smaller close-ups; one caption in ten is empty, so that guidance has something to steer away
-from.
+v-prediction (https://arxiv.org/abs/2202.00512) on cached latents and cached text states; one
+caption in ten is empty, so that guidance has something to steer away from.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from sheepgen.training.loop import Checkpoint, TrainStep, autocast
-from sheepgen.training.muon import Muon
+from sheepgen.training.muon import build_optimizers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +34,7 @@ TRAIN_TIMESTEPS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Latents of one size, and their captions.
+    """Latents, and their captions.
 
     Args:
         latents: (examples, channels, height, width), normalised.
@@ -105,7 +104,6 @@ def build_scheduler() -> DDIMScheduler:
 def train_unet(
     unet: UNet2DConditionModel,
     scenes: Examples,
-    close_ups: Examples,
     config: DiffusionConfig,
     checkpoint_path: Path,
     device: torch.device,
@@ -115,8 +113,7 @@ def train_unet(
     Args:
         unet: The network.
         scenes: What it is to draw.
-        close_ups: Smaller pictures, of which more are seen in the same time.
-        config: The recipe; it says when how many of either are seen.
+        config: The recipe.
         checkpoint_path: Where training goes on from.
         device: Where to compute.
 
@@ -131,33 +128,25 @@ def train_unet(
     else:
         unet.to(memory_format=torch.channels_last)
     average = AveragedModel(unet, multi_avg_fn=_ema(config.ema_decay)).requires_grad_(False)
-    optimizers = build_optimizers(unet)
+    # The matrices that tell a block the time and the prompt are Muon's largest, and cost it a fifth
+    # of its time; but through them words are learned.
+    optimizers = build_optimizers(unet, outer=("conv_in", "conv_out"))
     parts = {"unet": unet, "average": average, **optimizers}
     checkpoint = Checkpoint(checkpoint_path, parts)
     done = checkpoint.load()
     scheduler = build_scheduler()
     for step in range(done, config.steps):
         rng = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-        batch = config.batch_at(step)
-        drawn = [
-            examples.draw(count, config.empty_caption_rate, rng)
-            for examples, count in ((scenes, batch.scenes), (close_ups, batch.close_ups))
-            if count
-        ]
-        numbers = sum(clean.numel() for clean, _ in drawn)
+        clean, states = scenes.draw(config.batch_size, config.empty_caption_rate, rng)
+        times = draw_times(len(clean), config.timestep_shift, rng)
+        noisy, target = _noised(clean, times, scheduler, rng)
+        with autocast(device):
+            velocity = unet(
+                noisy.to(device), times.to(device), states.to(device), return_dict=False
+            )[0]
+        loss = functional.mse_loss(velocity.float(), target.to(device))
         unet.zero_grad()
-        loss = torch.zeros(())
-        for clean, states in drawn:
-            times = draw_times(len(clean), config.timestep_shift, rng)
-            noisy, target = _noised(clean, times, scheduler, rng)
-            with autocast(device):
-                velocity = unet(
-                    noisy.to(device), times.to(device), states.to(device), return_dict=False
-                )[0]
-            error = functional.mse_loss(velocity.float(), target.to(device))
-            part = error * (clean.numel() / numbers)
-            part.backward()
-            loss += part.detach().cpu()
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
         for optimizer in optimizers.values():
             for group in optimizer.param_groups:
@@ -197,25 +186,6 @@ def _noised(
     noise = torch.randn(clean.shape, generator=rng)
     noisy = scheduler.add_noise(clean, noise, times)
     return noisy, scheduler.get_velocity(clean, noise, times)
-
-
-def build_optimizers(unet: UNet2DConditionModel) -> dict[str, torch.optim.Optimizer]:
-    """Return Muon for all matrices but the first and the last, AdamW for the rest, by their names.
-
-    The learning rate is set at every step. The matrices that tell a block the time and the prompt
-    are Muon's largest, and cost it a fifth of its time; but through them words are learned.
-    """
-    matrices: list[Tensor] = []
-    others: list[Tensor] = []
-    for name, weight in unet.named_parameters():
-        inner = name.endswith("weight") and not name.startswith(("conv_in", "conv_out"))
-        (matrices if inner and weight.ndim > 1 else others).append(weight)
-    return {
-        "muon": Muon(matrices, learning_rate=0.0, turns=2),
-        "adamw": torch.optim.AdamW(
-            others, lr=0.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True
-        ),
-    }
 
 
 def learning_rate(step: int, config: DiffusionConfig) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -66,13 +66,6 @@ class Material:
     def captions(self) -> list[str]:
         """One caption a training scene."""
         return self.scenes.captions
-
-    @property
-    def close_ups(self) -> Split:
-        """The U-Net's close-ups: half as large, so that things are as large as in scenes."""
-        data = self.config.data
-        split = self._split("close-ups", data.close_ups, mix=data.mix)
-        return replace(split, size=data.image_size // 2, close_ups=True)
 
     @cached_property
     def pictures(self) -> SceneSet:

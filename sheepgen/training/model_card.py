@@ -66,7 +66,7 @@ composed, not remembered. Such words it knows from the text encoder only{lexicon
 1. Text encoder: taught word by word what the teacher understands, and what the thing looks like;
    {text_steps:,} steps.
 2. Autoencoder: {vae_steps:,} steps; then its decoder alone, {decoder_steps:,} steps.
-3. U-Net: {unet_steps:,} steps, {scenes_seen:,} scenes{close_ups_seen}; averaged weights.
+3. U-Net: {unet_steps:,} steps, {scenes_seen:,} scenes; averaged weights.
 
 On {hardware}: {hours_in_all:.1f} hours in all. `training.json` has every
 setting, loss, version and hash; `sheepgen train` does it again, on a GPU if there is one. With ten
@@ -99,7 +99,6 @@ A row is a kind of prompt, and four pictures are one prompt with seeds 0 to 3: t
 kind and three more at equal distances in `sheepgen/training/prompts.tsv`. Nothing is picked by
 hand."""
 
-_CLOSE_UPS = " and {count:,} close-ups half as large"
 
 _DIGITS = """ handwritten digits ("a
 handwritten digit seven");"""
@@ -174,7 +173,6 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         decoder_steps=record["steps"]["decoder"],
         unet_steps=record["steps"]["unet"],
         scenes_seen=record["scenes_seen"],
-        close_ups_seen=_CLOSE_UPS.format(count=seen) if (seen := record["close_ups_seen"]) else "",
         hardware=record["hardware"],
         hours_in_all=sum(record["seconds"].values()) / 3600,
         psnr="\n".join(f"| {name} | {ratio:.1f} dB |" for name, ratio in record["psnr_db"].items()),

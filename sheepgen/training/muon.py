@@ -16,13 +16,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Muon", "orthogonalised"]
+__all__ = ["Muon", "build_optimizers", "orthogonalised"]
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the quintic that moves singular values towards one; they end between 0.7 and 1.2."""
@@ -82,6 +82,28 @@ class Muon(Optimizer):
                 for (weight, _), update in zip(members, updates, strict=True):
                     weight.add_(update.view_as(weight), alpha=-scale)
         return loss
+
+
+def build_optimizers(network: nn.Module, outer: tuple[str, ...] = ()) -> dict[str, Optimizer]:
+    """Return Muon for a network's inner matrices, AdamW for the rest, by their names.
+
+    The learning rate is set at every step.
+
+    Args:
+        network: What they are to train.
+        outer: What the names of its first and last layers begin with, whose matrices are AdamW's.
+    """
+    matrices: list[Tensor] = []
+    others: list[Tensor] = []
+    for name, weight in network.named_parameters():
+        inner = name.endswith("weight") and not name.startswith(outer)
+        (matrices if inner and weight.ndim > 1 else others).append(weight)
+    return {
+        "muon": Muon(matrices, learning_rate=0.0, turns=2),
+        "adamw": torch.optim.AdamW(
+            others, lr=0.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True
+        ),
+    }
 
 
 def orthogonalised(matrices: Tensor) -> Tensor:

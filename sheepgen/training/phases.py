@@ -1,7 +1,7 @@
 """The phases of training in their order, each going on from where it was stopped.
 
     text ────────────────────────┐
-    vae ┬─> latents, close-ups ──┴─> unet ──> export, then evaluate
+    vae ┬─> latents ─────────────┴─> unet ──> export, then evaluate
         └─> decoder ─> preview ────────────────┘       │
     classifier ────────────────────────────────────────┘
 
@@ -34,8 +34,6 @@ from sheepgen.training.whole_file import written_whole
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sheepgen.training.data.dataset import Split
-    from sheepgen.training.latents import LatentStore
     from sheepgen.training.loop import TrainStep
     from sheepgen.training.project import Project
 
@@ -98,39 +96,31 @@ def preview(project: Project) -> Iterator[TrainStep]:
 
 def latents(project: Project) -> Iterator[TrainStep]:
     """Paint the U-Net's scenes and encode them."""
-    yield from _encode(project, project.material.scenes, project.latents)
-
-
-def close_ups(project: Project) -> Iterator[TrainStep]:
-    """Paint the U-Net's close-ups and encode them."""
-    yield from _encode(project, project.material.close_ups, project.close_ups)
-
-
-def _encode(project: Project, split: Split, store: LatentStore) -> Iterator[TrainStep]:
-    autoencoder = project.normalised_autoencoder()
-    yield from encode_split(split, project.material.album, autoencoder, store, project.device)
+    material, autoencoder = project.material, project.normalised_autoencoder()
+    yield from encode_split(
+        material.scenes, material.album, autoencoder, project.latents, project.device
+    )
 
 
 def unet(project: Project) -> Iterator[TrainStep]:
     """Train the U-Net, drawing a sample sheet every so often."""
-    material = project.material
-    scenes, close_ups = material.captions, material.close_ups.captions
-    captions = sorted({"", *scenes, *close_ups})
+    scenes = project.material.captions
+    captions = sorted({"", *scenes})
     row = {caption: index for index, caption in enumerate(captions)}
     states = project.encode(captions)
     empty_state = states[row[""]]
-
-    def examples(latents: torch.Tensor, captions: list[str]) -> Examples:
-        return Examples(latents, states, torch.tensor([row[c] for c in captions]), empty_state)
-
     sample_states = project.encode(list(SAMPLE_PROMPTS))
     autoencoder = project.normalised_autoencoder()
     sheets = project.workspace.samples
     sheets.mkdir(parents=True, exist_ok=True)
     for report, averaged in train_unet(
         project.unet(),
-        examples(project.latents.load(len(scenes)), scenes),
-        examples(project.close_ups.load(len(close_ups)), close_ups),
+        Examples(
+            project.latents.load(len(scenes)),
+            states,
+            torch.tensor([row[caption] for caption in scenes]),
+            empty_state,
+        ),
         project.config.diffusion,
         project.checkpoint("unet"),
         project.device,
@@ -159,7 +149,6 @@ PHASES = {
     "vae": vae,
     "decoder": decoder,
     "latents": latents,
-    "close-ups": close_ups,
     "unet": unet,
     "preview": preview,
     "classifier": classifier,

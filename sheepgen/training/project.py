@@ -66,13 +66,19 @@ class Project:
             settings = self.config.text
             fitted = Teacher.fitted(
                 self.material.sentence_encoder,
-                Appearances.of(self.material.album, self.material.cast, settings.appearance_size),
+                Appearances.fitted(
+                    self.material.album, self.material.cast, settings.appearance_size
+                ),
                 teacher_sample(self.material.captions, self.material.vocabulary, settings.seed),
                 settings.hidden_size,
             )
             with written_whole(path) as partial:
                 torch.save(fitted.state(), partial)
-        return Teacher.restored(self.material.sentence_encoder, torch.load(path, weights_only=True))
+        return Teacher.restored(
+            self.material.sentence_encoder,
+            self.material.album,
+            torch.load(path, weights_only=True),
+        )
 
     @cached_property
     def tokenizer(self) -> CLIPTokenizer:
@@ -120,11 +126,6 @@ class Project:
     def latents(self) -> LatentStore:
         """The training scenes' latents, as far as they have been encoded."""
         return LatentStore(self.workspace.latents)
-
-    @property
-    def close_ups(self) -> LatentStore:
-        """The close-ups' latents, as far as they have been encoded."""
-        return LatentStore(self.workspace.close_ups)
 
     def encode(self, captions: list[str]) -> torch.Tensor:
         """Return the captions' states, (captions, tokens, width), float16."""

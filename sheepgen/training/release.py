@@ -72,18 +72,15 @@ def _write_model(project: Project, folder: Path) -> dict[str, Any]:
         measured = _measure(parts, settings, judge, project.workspace.samples)
         draw_contact_sheet(parts, settings).save(folder / CONTACT_SHEET, quality=80, method=6)
     phases = summarise(History(project.workspace.history).read())
-    seen = project.config.diffusion.seen(phases["unet"].steps)
     record = write_training_record(
         folder,
         project.config,
         {
             "data_sha256": project.latents.sha256(project.material.scenes.count),
-            "close_ups_sha256": project.close_ups.sha256(project.material.close_ups.count),
             "captions": len(set(project.material.captions)),
             "lexicon": len(project.material.lexicon),
             "steps": {name: phase.steps for name, phase in phases.items()},
-            "scenes_seen": seen.scenes,
-            "close_ups_seen": seen.close_ups,
+            "scenes_seen": phases["unet"].steps * project.config.diffusion.batch_size,
             "losses": {name: phase.loss for name, phase in phases.items()},
             "seconds": {name: phase.seconds for name, phase in phases.items()},
             "hardware": _hardware(project.device),

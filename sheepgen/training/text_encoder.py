@@ -3,8 +3,9 @@
 It is a small ``CLIPTextModel`` taught, word by word, to give what a sentence encoder gives for
 that word in that sentence, reduced to its principal components, and beside it what the thing that
 is named looks like. The end-of-text token and the padding behind it learn the whole sentence's
-vector, and the sum of its things' looks. So the geometry of meaning (sheep lies near ewe, far from
-motorcycle) comes along, and the folder stays self-contained.
+vector, and the last of the padding what its things look like, patch by patch (`teacher`). So the
+geometry of meaning (sheep lies near ewe, far from motorcycle) comes along, and the folder stays
+self-contained.
 
 Words that the U-Net sees no picture of are taught to mean the thing that they come nearest to
 (`phrases`).
@@ -20,7 +21,9 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from sheepgen.training.loop import Checkpoint, TrainStep, autocast, cosine_learning_rate
+from sheepgen.training.muon import build_optimizers
 from sheepgen.training.phrases import Piece, meaning, sample_phrase
+from sheepgen.training.teacher import MARKS, SLOTS, slot_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,9 +47,14 @@ CAPTIONS_EVERY = 3
 PHRASES_A_CAPTION = 2
 """Phrases are short and cheap: batches of them hold so many times more than those of captions."""
 
-FULL_LENGTH_SHARE = 0.25
-"""How many batches of phrases are padded as prompts are, so that the padding behind them, which
-the U-Net sees as well, means something."""
+FULL_LENGTH_SHARE = 0.1
+"""How many batches are as long as prompts are. The others lack most of the padding and of the
+slots, which are more than half of a prompt and all alike to learn."""
+
+SLOTS_KEPT = 16
+
+END_OF_WORD = "</w>"
+WORDS_AT_ONCE = 256
 
 FITTED_ON = 500
 SAVE_EVERY = 100
@@ -95,9 +103,11 @@ def train_text_encoder(
     """
     captions = sorted(set(captions))
     student.to(device).train()
-    optimizer = torch.optim.AdamW(student.parameters(), lr=0.0, betas=(0.9, 0.98))
-    checkpoint = Checkpoint(checkpoint_path, {"encoder": student, "optimizer": optimizer})
+    optimizers = build_optimizers(student, outer=("text_model.embeddings", "embeddings"))
+    checkpoint = Checkpoint(checkpoint_path, {"encoder": student, **optimizers})
     done = checkpoint.load()
+    if not done:
+        _begin_with_words(student, tokenizer, teacher, vocabulary)
     for step in range(done, config.steps):
         rng = random.Random(f"{config.seed}/{step}")  # noqa: S311
         phrases: list[Phrase]
@@ -107,23 +117,62 @@ def train_text_encoder(
         else:
             chosen = rng.choices(captions, k=config.batch_size)
             phrases = [[Piece(caption, caption)] for caption in chosen]
-        full = step % CAPTIONS_EVERY == 0 or rng.random() < FULL_LENGTH_SHARE
-        batch = teacher.batch(phrases, tokenizer, padding="max_length" if full else "longest")
+        batch = teacher.batch(phrases, tokenizer)
+        kept = torch.arange(config.max_tokens)
+        if rng.random() > FULL_LENGTH_SHARE:
+            kept = _some_positions(rng, batch.input_ids, tokenizer)
         with autocast(device):
-            states = student(batch.input_ids.to(device))[0]
-        error = (states.float() - batch.targets.to(device)).square().mean(-1)
-        weights = batch.weights.to(device)
+            states = student(
+                batch.input_ids[:, kept].to(device), position_ids=kept[None].to(device)
+            )[0]
+        error = (states.float() - batch.targets[:, kept].to(device)).square().mean(-1)
+        weights = batch.weights[:, kept].to(device)
         loss = (error * weights).sum() / weights.sum()
-        for group in optimizer.param_groups:
-            group["lr"] = cosine_learning_rate(step, config.steps, config.learning_rate, 100)
-        optimizer.zero_grad(set_to_none=True)
+        student.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = cosine_learning_rate(step, config.steps, config.learning_rate, 100)
+            optimizer.step()
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == config.steps:
             checkpoint.save(step + 1)
         yield TrainStep(phase="text", step=step + 1, total_steps=config.steps, loss=loss.item())
     student.eval()
+
+
+@torch.no_grad()
+def _begin_with_words(
+    student: CLIPTextModel, tokenizer: CLIPTokenizer, teacher: Teacher, vocabulary: Vocabulary
+) -> None:
+    """Set the embeddings of words to what they mean alone, and those of slots' places to marks.
+
+    What the untrained layers add is small. So context is all that is left to learn, and spelling.
+    """
+    embeddings = student.get_input_embeddings().weight
+    words = {
+        token.removesuffix(END_OF_WORD): index
+        for token, index in tokenizer.get_vocab().items()
+        if token.endswith(END_OF_WORD) and token.removesuffix(END_OF_WORD).isalpha()
+    }
+    for start in range(0, len(words), WORDS_AT_ONCE):
+        some = [*words][start : start + WORDS_AT_ONCE]
+        phrases = [[Piece(word, vocabulary.lexicon.get(word, word))] for word in some]
+        batch = teacher.batch(phrases, tokenizer)
+        for word, ids, targets in zip(some, batch.input_ids, batch.targets, strict=True):
+            (places,) = (ids == words[word]).nonzero(as_tuple=True)
+            if len(places):
+                embeddings[words[word]] = targets[places[0]]
+    student.embeddings.position_embedding.weight[-SLOTS:, :MARKS] += slot_marks()
+
+
+def _some_positions(rng: random.Random, input_ids: Tensor, tokenizer: CLIPTokenizer) -> Tensor:
+    """Return where the longest of the prompts is, and some of the slots."""
+    length = input_ids.shape[1]
+    ends = (input_ids == tokenizer.eos_token_id).int().argmax(1)
+    words = range(min(int(ends.max()) + 2, length - SLOTS))
+    slots = rng.sample(range(length - SLOTS, length), SLOTS_KEPT)
+    return torch.tensor([*words, *sorted(slots)])
 
 
 @torch.inference_mode()

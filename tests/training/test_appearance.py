@@ -1,4 +1,4 @@
-"""A word that names a thing says what it looks like; a colour's name does not."""
+"""What things look like: whole, patch by patch, in a style and in a colour."""
 
 from __future__ import annotations
 
@@ -6,75 +6,66 @@ import pytest
 import torch
 from PIL import Image
 
-from sheepgen.training.appearance import EVENNESS, SIDE, Appearances, thumbnail
-from sheepgen.training.reduction import principal_components
+from sheepgen.training.appearance import GRID, SIDE, Appearances, patches_of, thumbnail
 from tests.training.data.fakes import Blocks
 
 CAST = ("sheep", "cat", "hot dog", "light rail train", "orange", "bus", "crescent moon", "mountain")
-WIDTH = 2
+WIDTH = 3
 
 
 @pytest.fixture(scope="module")
 def appearances() -> Appearances:
-    """Return what six things look like."""
-    return Appearances.of(Blocks(), CAST, WIDTH)
+    """Return what eight things look like."""
+    return Appearances.fitted(Blocks(), CAST, WIDTH)
 
 
 def test_a_thumbnail_is_colour_times_opacity_in_the_middle() -> None:
     drawing = Image.new("RGBA", (100, 50), (255, 0, 51, 255))
-    tiny = thumbnail(drawing).reshape(SIDE, SIDE, 4)
+    tiny = thumbnail(drawing)
+    assert tiny.shape == (SIDE, SIDE, 4)
     assert tiny[SIDE // 2, SIDE // 2].tolist() == pytest.approx([1.0, -1.0, -0.6, 1.0])
     assert tiny[0].abs().max() == 0
     assert tiny[..., 3].mean() == pytest.approx(0.5)
 
 
+def test_patches_go_row_by_row() -> None:
+    tiny = torch.zeros(SIDE, SIDE, 4)
+    side = SIDE // GRID
+    tiny[side : 2 * side, 2 * side : 3 * side] = 1.0
+    patches = patches_of(tiny)
+    assert patches.shape == (GRID * GRID, side * side * 4)
+    assert patches.mean(1).nonzero().flatten().tolist() == [GRID + 2]
+
+
 def test_codes_keep_what_differs(appearances: Appearances) -> None:
-    codes = torch.stack([appearances.codes[name] for name in CAST])
-    assert codes.shape == (len(CAST), WIDTH)
+    looks = [appearances.look("noto", name) for name in CAST]
+    wholes = torch.stack([look.whole for look in looks])
+    patches = torch.stack([look.patches for look in looks])
+    assert wholes.shape == (len(CAST), WIDTH)
+    assert patches.shape == (len(CAST), GRID * GRID, WIDTH)
     assert appearances.width == WIDTH
-    assert codes.mean(0).abs().max() < 1e-4
-    assert codes.square().mean() == pytest.approx(1.0, abs=1e-4)
+    for codes in (wholes, patches.flatten(0, 1)):
+        assert codes.mean(0).abs().max() < 1e-3
+        assert len({tuple(code.tolist()) for code in codes}) == len(CAST)
 
 
-def test_codes_vary_more_evenly_than_components(appearances: Appearances) -> None:
-    tiny = torch.stack([thumbnail(Blocks().thing("noto", name)) for name in CAST])
-    components = principal_components(tiny, WIDTH)(tiny).std(0)
-    codes = torch.stack([appearances.codes[name] for name in CAST]).std(0)
-    ratios = components / components[-1]
-    assert ratios[0] > 1.1
-    assert torch.allclose(codes / codes[-1], ratios ** (1 - EVENNESS), rtol=1e-3)
+def test_a_colour_changes_the_look(appearances: Appearances) -> None:
+    plain, red = appearances.look("noto", "bus"), appearances.look("noto", "bus", "red")
+    assert (plain.whole - red.whole).abs().max() > 0.01
+    assert appearances.look("noto", "bus", "red") is red
+
+
+def test_a_style_that_lacks_a_drawing_shows_another(appearances: Appearances) -> None:
+    # No set of the styles has an infinity sign.
+    look = appearances.look("noto", "infinity sign")
+    assert look.patches.shape == (GRID * GRID, WIDTH)
+
+
+def test_a_small_cast_has_short_codes_of_wholes() -> None:
+    appearances = Appearances.fitted(Blocks(), ("sheep", "cat"), WIDTH)
+    assert appearances.look("noto", "cat").whole.shape == (WIDTH,)
 
 
 def test_things_that_look_alike_have_no_codes() -> None:
-    with pytest.raises(ValueError, match="have no 0 components"):
-        Appearances.of(Blocks(), ("sheep",), WIDTH)
-
-
-@pytest.mark.parametrize(
-    ("sentence", "shown"),
-    [
-        ("a sheep riding a bus", {1: "sheep", 4: "bus"}),
-        ("Two Cats.", {1: "cat"}),
-        ("a hot dog, glossy style", {2: "hot dog"}),
-        ("a light rail train", {3: "light rail train"}),
-        ("an orange", {1: "orange"}),
-        ("an orange next to a bus", {1: "orange", 5: "bus"}),
-        ("an orange cat", {2: "cat"}),
-        ("an orange hot dog", {3: "hot dog"}),
-        ("a cat on an orange background", {1: "cat"}),
-        ("a cat against orange, flat style", {1: "cat"}),
-        ("a cat against orange", {1: "cat"}),
-        ("against orange", {}),
-        ("on the moon, a cat", {4: "cat"}),
-        ("a cat in front of mountains", {1: "cat"}),
-        ("a crescent moon", {2: "crescent moon"}),
-        ("a penguin at night", {}),
-        ("", {}),
-    ],
-)
-def test_names_show_at_their_last_word(
-    appearances: Appearances, sentence: str, shown: dict[int, str]
-) -> None:
-    found = appearances.shown(sentence)
-    assert found.keys() == shown.keys()
-    assert all(found[at] is appearances.codes[name] for at, name in shown.items())
+    with pytest.raises(ValueError, match="have no"):
+        Appearances.fitted(Blocks(), ("infinity sign",), WIDTH)

@@ -21,7 +21,6 @@ from sheepgen.training import project as project_module
 from sheepgen.training import release, text_encoder
 from sheepgen.training.config import (
     AutoencoderConfig,
-    Batch,
     DataConfig,
     DiffusionConfig,
     TextConfig,
@@ -46,12 +45,11 @@ CONFIG = TrainingConfig(
         mix="house",
         cast=("sheep", "bus"),
         scenes=8,
-        close_ups=4,
         pictures=6,
         held_out_scenes=2,
     ),
     text=TextConfig(
-        vocab_size=600, hidden_size=16, appearance_size=2, layers=1, heads=2, steps=3, batch_size=2
+        vocab_size=600, hidden_size=32, appearance_size=4, layers=1, heads=2, steps=3, batch_size=2
     ),
     autoencoder=AutoencoderConfig(
         width=8,
@@ -71,7 +69,7 @@ CONFIG = TrainingConfig(
         norm_groups=4,
         embedding_size=32,
         steps=4,
-        batches=(Batch(scenes=2, close_ups=1), Batch(first=2, scenes=4)),
+        batch_size=2,
         warmup_steps=1,
     ),
 )
@@ -106,10 +104,9 @@ def test_all_phases_and_a_release(project: Project, tmp_path: Path) -> None:
         json.dumps(record)
     )
     assert record["steps"] == {
-        "text": 3, "vae": 3, "decoder": 2, "latents": 1, "close-ups": 1, "unet": 4,
-        "preview": 2,
+        "text": 3, "vae": 3, "decoder": 2, "latents": 1, "unet": 4, "preview": 2,
     }  # fmt: skip
-    assert (record["scenes_seen"], record["close_ups_seen"]) == (2 * 2 + 2 * 4, 2)
+    assert record["scenes_seen"] == 4 * 2
     assert "2 things:" in (folder / "MODEL_CARD.md").read_text("utf-8")
 
     parts = load_pipeline(find_model(str(folder)), device="cpu", dtype="fp32")

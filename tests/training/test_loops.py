@@ -13,10 +13,11 @@ import torch
 from sheepgen.errors import ModelError
 from sheepgen.pipeline.preview import PreviewDecoder
 from sheepgen.training import autoencoder, diffusion
-from sheepgen.training.config import AutoencoderConfig, Batch, DiffusionConfig
+from sheepgen.training.config import AutoencoderConfig, DiffusionConfig
 from sheepgen.training.diffusion import Examples
 from sheepgen.training.history import History, Note, PhaseSummary, summarise
 from sheepgen.training.loop import averaged_weights, cosine_learning_rate, trained_weights
+from sheepgen.training.muon import build_optimizers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ UNET = DiffusionConfig(
     head_dim=8,
     norm_groups=4,
     steps=STEPS,
-    batches=(Batch(scenes=2), Batch(first=2, scenes=2, close_ups=4), Batch(first=4, scenes=4)),
+    batch_size=2,
     warmup_steps=2,
 )
 
@@ -68,8 +69,7 @@ def unet_steps(
     """Train a U-Net whose captions are one-hot."""
     states = torch.eye(12)[:, None, :].expand(12, 4, 12)
     scenes = Examples(latents(), states, torch.arange(12), torch.zeros(4, 12))
-    close_ups = replace(scenes, latents=scenes.latents[..., :4, :4])
-    return diffusion.train_unet(network, scenes, close_ups, UNET, path, CPU)
+    return diffusion.train_unet(network, scenes, UNET, path, CPU)
 
 
 def tiny_unet() -> nn.Module:
@@ -171,7 +171,7 @@ def test_inner_matrices_are_muons_and_all_else_is_adamws() -> None:
     names = {id(weight): name for name, weight in network.named_parameters()}
     groups = {
         kind: [names[id(weight)] for weight in optimizer.param_groups[0]["params"]]
-        for kind, optimizer in diffusion.build_optimizers(network).items()
+        for kind, optimizer in build_optimizers(network, outer=("conv_in", "conv_out")).items()
     }
     assert sorted(groups["muon"] + groups["adamw"]) == sorted(names.values())
     assert {
@@ -210,14 +210,6 @@ def test_the_unet_learns_and_averages(tmp_path: Path) -> None:
     averaged = averaged_weights(tmp_path / "unet.pt")
     assert trained.keys() == averaged.keys()
     assert any(not torch.equal(trained[key], averaged[key]) for key in trained)
-
-
-def test_batches() -> None:
-    later = Batch(first=10, scenes=8, close_ups=96)
-    config = DiffusionConfig(batches=(Batch(scenes=16), later))
-    assert [config.batch_at(step).scenes for step in (0, 9, 10, 99)] == [16, 16, 8, 8]
-    assert [config.seen(steps).scenes for steps in (0, 5, 10, 12)] == [0, 80, 160, 176]
-    assert [config.seen(steps).close_ups for steps in (0, 10, 12)] == [0, 0, 192]
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,6 @@ FACTS: dict[str, Any] = {
     "lexicon": 9,
     "steps": dict.fromkeys(PHASES, 10),
     "scenes_seen": 160,
-    "close_ups_seen": 320,
     "losses": dict.fromkeys(PHASES, 0.5),
     "seconds": dict.fromkeys(PHASES, 60.0),
     "hardware": "a small machine",

@@ -14,7 +14,7 @@ from sheepgen.training.appearance import Appearances
 from sheepgen.training.config import TextConfig
 from sheepgen.training.phrases import LEXICON_SHARE, Piece, sample_phrase
 from sheepgen.training.sentence_encoder import SentenceEncoder
-from sheepgen.training.teacher import Teacher
+from sheepgen.training.teacher import MARK, MARKS, SLOTS, SPARE, Teacher
 from sheepgen.training.text_encoder import (
     build_text_encoder,
     encode_captions,
@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from transformers import CLIPTokenizer
 
 CONFIG = TextConfig(
-    vocab_size=700, max_tokens=12, hidden_size=32, layers=1, heads=2, steps=30, batch_size=8
+    vocab_size=700, max_tokens=SLOTS + 20, hidden_size=32, layers=1, heads=2, steps=30, batch_size=8
 )
 CAPTIONS = [f"a {thing} {where}" for thing in ("sheep", "cat") for where in ("at night", "riding")]
 WITHOUT_LEXICON = Vocabulary(words=["owl"], lexicon={})
 SHOWN = 3
+LOOKS = slice(CONFIG.hidden_size - SPARE - SHOWN, CONFIG.hidden_size - SPARE)
 WORDS = ["motorcycle", "lamb", "kitten", "red apple"]
 
 
@@ -62,7 +63,7 @@ def test_frequent_words_are_one_token(tokenizer: CLIPTokenizer) -> None:
 def teacher() -> Teacher:
     """Return a teacher for `CONFIG`."""
     sentences = [*CAPTIONS, *WORDS, "a cat", "a lamb", "two sheep", "a motorcycle at night"] * 4
-    appearances = Appearances.of(Blocks(), ("sheep", "cat", "motorcycle", "hot dog"), SHOWN)
+    appearances = Appearances.fitted(Blocks(), ("sheep", "cat", "motorcycle", "hot dog"), SHOWN)
     return Teacher.fitted(SentenceEncoder(), appearances, sentences, CONFIG.hidden_size)
 
 
@@ -76,8 +77,10 @@ def test_targets_stand_on_last_pieces_and_behind_the_end(
     marked = [index for index in range(end) if batch.weights[0, index] > 0]
     assert [pieces[index].endswith("</w>") for index in marked] == [True] * 4
     assert batch.weights[0, 0] == 0
-    assert batch.weights[0, end:].sum().item() == pytest.approx(2.0)
-    assert torch.equal(batch.targets[0, end], batch.targets[0, -1])
+    padding = slice(end, len(pieces) - SLOTS)
+    assert batch.weights[0, padding].sum().item() == pytest.approx(2.0)
+    assert torch.equal(batch.targets[0, end], batch.targets[0, padding][-1])
+    assert batch.targets[0, :, -SPARE:].abs().max() == 0
 
 
 def test_a_thing_looks_as_it_does_at_its_name_and_behind_the_end(
@@ -85,25 +88,64 @@ def test_a_thing_looks_as_it_does_at_its_name_and_behind_the_end(
 ) -> None:
     said = "a motorcycle on a hot dog"
     batch = teacher.batch([[Piece(said, said)]], tokenizer)
-    words = [at for at in range(12) if batch.weights[0, at] == 1.0]
-    looks = batch.targets[0, :, -SHOWN:]
-    codes = teacher.appearances.codes
-    assert torch.equal(looks[words[1]], codes["motorcycle"])
-    assert torch.equal(looks[words[5]], codes["hot dog"])
+    words = [at for at in range(20) if batch.weights[0, at] == 1.0]
+    looks = batch.targets[0, :, LOOKS]
+    motorcycle, hot_dog = (
+        teacher.appearances.look("noto", name) for name in ("motorcycle", "hot dog")
+    )
+    assert torch.equal(looks[words[5]], hot_dog.whole)
     assert looks[words[:1] + words[2:5]].abs().max() == 0
-    assert torch.allclose(looks[-1], codes["motorcycle"] + codes["hot dog"])
+    end = int((batch.input_ids[0] == tokenizer.eos_token_id).int().argmax())
+    assert torch.allclose(looks[end], motorcycle.whole + hot_dog.whole)
+
+
+def test_slots_show_patches_of_the_first_things(tokenizer: CLIPTokenizer, teacher: Teacher) -> None:
+    said = "a sheep on a red hot dog on a motorcycle"
+    batch = teacher.batch([[Piece(said, said)]], tokenizer)
+    slots = batch.targets[0, -SLOTS:].reshape(2, -1, CONFIG.hidden_size)
+    looks = [
+        teacher.appearances.look("noto", "sheep"),
+        teacher.appearances.look("noto", "hot dog", "red"),
+    ]
+    for slot, look in zip(slots, looks, strict=True):
+        assert torch.equal(slot[:, LOOKS], look.patches)
+    marks = slots[..., :MARKS].flatten(0, 1)
+    assert len({tuple(mark.tolist()) for mark in marks}) == SLOTS
+    assert set(marks.flatten().tolist()) == {0.0, MARK}
+    assert (marks > 0).sum(1).tolist() == [3] * SLOTS
+    assert batch.targets[0, :-SLOTS, :MARKS].abs().max() == 0
+
+
+def test_slots_of_no_thing_are_empty(tokenizer: CLIPTokenizer, teacher: Teacher) -> None:
+    batch = teacher.batch([[Piece("two cats", "two cats")]], tokenizer)
+    slots = batch.targets[0, -SLOTS:].reshape(2, -1, CONFIG.hidden_size)
+    assert slots[0].abs().amax(1).min() > 0
+    assert slots[1].abs().max() == 0
 
 
 def test_what_is_cut_off_is_not_learned(tokenizer: CLIPTokenizer, teacher: Teacher) -> None:
-    said = "a sheep riding " + "a " * 12 + "cat"
+    said = "a sheep riding " + "a " * 60 + "cat"
     batch = teacher.batch([[Piece(said, said)]], tokenizer)
-    assert torch.equal(batch.targets[0, -1, -SHOWN:], teacher.appearances.codes["sheep"])
+    sheep = teacher.appearances.look("noto", "sheep")
+    assert torch.equal(batch.targets[0, -1, LOOKS], sheep.whole)
+
+
+def test_a_long_prompt_takes_slots_places(tokenizer: CLIPTokenizer, teacher: Teacher) -> None:
+    said = "a sheep at night " + "a " * 17 + "cat"
+    batch = teacher.batch([[Piece(said, said)]], tokenizer)
+    end = int((batch.input_ids[0] == tokenizer.eos_token_id).int().argmax())
+    first = CONFIG.max_tokens - SLOTS
+    assert end > first
+    assert batch.targets[0, : end + 1, :MARKS].abs().max() == 0
+    sheep = teacher.appearances.look("noto", "sheep")
+    kept = slice(end + 1 - first, SLOTS // 2)
+    assert torch.equal(batch.targets[0, first:, LOOKS][kept], sheep.patches[kept])
 
 
 def test_a_teacher_is_kept(tokenizer: CLIPTokenizer, teacher: Teacher, tmp_path: Path) -> None:
     torch.save(teacher.state(), tmp_path / "teacher.pt")
     state = torch.load(tmp_path / "teacher.pt", weights_only=True)
-    restored = Teacher.restored(teacher.encoder, state)
+    restored = Teacher.restored(teacher.encoder, Blocks(), state)
     phrase = [[Piece("a sheep", "a sheep")]]
     targets = [who.batch(phrase, tokenizer).targets for who in (teacher, restored)]
     assert torch.equal(*targets)

@@ -107,8 +107,6 @@ def _cast(rng: random.Random, scene: Scene, varied: bool) -> str:
     if not scene.other:
         return subject
     other = _noun(rng, concepts()[scene.other], 1, scene.other_colour, varied)
-    if scene.kind == "next_to" and varied and rng.random() < 0.5:
-        subject, other = other, subject
     return f"{subject} {_mostly_first(rng, RELATION_PHRASES[scene.kind], varied)} {other}"
 
 

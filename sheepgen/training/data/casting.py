@@ -70,7 +70,6 @@ def sample_scene(
     testing: bool = False,
     mix: str = "styles",
     cast: tuple[str, ...] = (),
-    close_up: bool = False,
 ) -> Scene:
     """Draw scene ``index`` of an endless series; equal arguments give equal scenes.
 
@@ -80,7 +79,6 @@ def sample_scene(
         testing: Whether held-out pairs and held-out drawings may appear.
         mix: Which drawing sets, and how often; a key of `MIXES`.
         cast: The concepts that may take part; all of them if empty.
-        close_up: Whether it shows a single thing that fills the picture.
 
     Raises:
         ValueError: If the caption holds a held-out word, or no set of the mix has a drawing of who
@@ -92,11 +90,10 @@ def sample_scene(
     if lead.isdigit():
         scene = _cast_digits(rng, lead)
     else:
-        parts: Mapping[Kind, Part] = {"single": PARTS["single"]} if close_up else PARTS
-        scene = _cast(rng, concepts()[lead], parts, MIXES[mix], cast, testing=testing)
+        scene = _cast(rng, concepts()[lead], MIXES[mix], cast, testing=testing)
         scene = in_colours(rng, scene)
     scene = on_stage(rng, scene)
-    scene = replace(scene, layout_seed=rng.getrandbits(32), close_up=close_up)
+    scene = replace(scene, layout_seed=rng.getrandbits(32))
     return replace(scene, caption=caption_of(rng, scene))
 
 
@@ -180,7 +177,6 @@ def _cast_digits(rng: random.Random, lead: str) -> Scene:
 def _cast(
     rng: random.Random,
     lead: Concept,
-    parts: Mapping[Kind, Part],
     shares: Mapping[str, float],
     cast: tuple[str, ...],
     *,
@@ -190,7 +186,7 @@ def _cast(
     if not shares.keys() & {*styles_for("single", lead.name, "", testing=testing)}:
         raise ValueError(f"no set of {list(shares)} can show {lead.name!r}")
     choices: list[tuple[Kind, bool, float]] = []
-    for kind, part in parts.items():
+    for kind, part in PARTS.items():
         if _fits(lead, part.subject):
             choices.append((kind, True, part.as_subject))
         if part.other and _fits(lead, part.other):
@@ -198,7 +194,7 @@ def _cast(
     weights = [weight for _, _, weight in choices]
     while True:
         kind, leads, _ = rng.choices(choices, weights)[0]
-        part = parts[kind]
+        part = PARTS[kind]
         subject, other = lead.name, ""
         if part.other:
             partners = candidates(part.other if leads else part.subject, cast)

@@ -52,7 +52,6 @@ class Split:
         testing: Whether held-out pairs and held-out drawings may appear.
         mix: Which drawing sets, and how often; a key of `MIXES`.
         cast: The concepts that may take part; all of them if empty.
-        close_ups: Whether each shows a single thing that fills the picture.
     """
 
     name: str
@@ -62,7 +61,6 @@ class Split:
     testing: bool = False
     mix: str = "styles"
     cast: tuple[str, ...] = ()
-    close_ups: bool = False
 
     @property
     def captions(self) -> list[str]:
@@ -77,7 +75,6 @@ class Split:
             testing=self.testing,
             mix=self.mix,
             cast=self.cast,
-            close_up=self.close_ups,
         )
 
     def chunk_size(self, first: int) -> int:

@@ -39,7 +39,7 @@ def lay_out(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placem
         "holding": _holding,
         "next_to": _next_to,
     }
-    lay = _close_up if scene.close_up else layouts.get(scene.kind, _row)
+    lay = layouts.get(scene.kind, _row)
     placements = lay(rng, scene, drawings)
     if scene.relation and scene.kind != "next_to":
         return _centred(placements)
@@ -57,21 +57,19 @@ def _on_ground(
     name: str,
     *,
     sides: tuple[float, float],
-    flip: bool,
 ) -> Placement:
     """Place the thing that the others are placed by: in the middle, at about the ground line."""
     bottom = GROUND_LINE + rng.uniform(0, 0.05)
-    return stand(scene, drawings, name, side=rng.uniform(*sides), x=0.5, bottom=bottom, flip=flip)
+    return stand(scene, drawings, name, side=rng.uniform(*sides), x=0.5, bottom=bottom)
 
 
 def _row(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placement]:
     """One thing, or several of a kind in one or two rows, the upper row farther away."""
-    flip = rng.random() < 0.5
     if scene.count == 1:
-        side = rng.uniform(0.52, 0.8)
-        x = 0.5 + rng.uniform(-0.5, 0.5) * (0.92 - side)
-        bottom = GROUND_LINE - (0.84 - side) * rng.uniform(0.1, 0.5)
-        return [stand(scene, drawings, scene.subject, side=side, x=x, bottom=bottom, flip=flip)]
+        side = rng.uniform(0.6, 0.8)
+        x = 0.5 + rng.uniform(-0.3, 0.3) * (0.92 - side)
+        bottom = GROUND_LINE - (0.84 - side) * rng.uniform(0.1, 0.4)
+        return [stand(scene, drawings, scene.subject, side=side, x=x, bottom=bottom)]
     two_rows = scene.count == 4 or (scene.count == 3 and rng.random() < 0.4)
     if two_rows:
         behind = scene.count - 2
@@ -92,59 +90,40 @@ def _row(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placement
             side=side * rng.uniform(0.95, 1.02),
             x=x + rng.uniform(-0.01, 0.01),
             bottom=bottom + shift,
-            flip=flip,
         )
         for x, bottom in spots
     ]
 
 
-def _close_up(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placement]:
-    """One thing, nearly as large as the picture."""
-    side, flip = rng.uniform(0.8, 0.94), rng.random() < 0.5
-    x = 0.5 + rng.uniform(-0.5, 0.5) * (0.98 - side)
-    bottom = 0.98 - rng.uniform(0, 0.96 - side)
-    return [stand(scene, drawings, scene.subject, side=side, x=x, bottom=bottom, flip=flip)]
-
-
 def _next_to(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placement]:
-    """Two things side by side; they may overlap a little, the nearer one lower and larger."""
-    names = [scene.subject, scene.other]
-    rng.shuffle(names)
+    """The subject and to its right the other; the nearer one is lower and may hide a little."""
     middle, gap = 0.5 + rng.uniform(-0.02, 0.02), rng.uniform(-0.03, 0.03)
     placements = []
-    for sign, name in zip((-1, 1), names, strict=True):
+    for sign, name in ((-1, scene.subject), (1, scene.other)):
         side, bottom = rng.uniform(0.4, 0.5), rng.uniform(0.78, 0.88)
-        thing = stand(
-            scene, drawings, name, side=side, x=0.5, bottom=bottom, flip=rng.random() < 0.5
-        )
+        thing = stand(scene, drawings, name, side=side, x=0.5, bottom=bottom)
         x = middle + sign * gap + (0 if sign > 0 else -thing.width)
         placements.append(replace(thing, x=x))
     return sorted(placements, key=lambda thing: thing.bottom)
 
 
 def _riding(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placement]:
-    """The rider above, both facing the same way; what is ridden goes over the rider's feet."""
-    ridden_faces, rider_faces = _faces(scene, scene.other), _faces(scene, scene.subject)
-    flip = rng.random() < 0.5
-    rider_flip = (
-        flip if "front" in (ridden_faces, rider_faces) else flip ^ (ridden_faces != rider_faces)
-    )
+    """The rider above; what is ridden goes over the rider's feet."""
     only_head = scene.style in concepts()[scene.subject].heads
     side = rng.uniform(0.3, 0.38) if only_head else rng.uniform(0.42, 0.5)
-    ridden = _on_ground(rng, scene, drawings, scene.other, sides=(0.6, 0.74), flip=flip)
+    ridden = _on_ground(rng, scene, drawings, scene.other, sides=(0.6, 0.74))
     seat = concepts()[scene.other].seats[scene.style]
     seat_y = seat.y or roof_height(drawings.thing(scene.style, scene.other), seat.x)
-    x = ridden.x + ridden.width * (1 - seat.x if flip else seat.x)
+    x = ridden.across(seat.x)
     bottom = ridden.y + ridden.height * seat_y + side * FEET_BEHIND
-    rider = stand(scene, drawings, scene.subject, side=side, x=x, bottom=bottom, flip=rider_flip)
+    rider = stand(scene, drawings, scene.subject, side=side, x=x, bottom=bottom)
     return [replace(rider, shadow=False), ridden]
 
 
 def _on_top(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placement]:
     """The subject stands on the other's upper edge, in front of it."""
     side = rng.uniform(0.32, 0.42)
-    flip = rng.random() < 0.5
-    base = _on_ground(rng, scene, drawings, scene.other, sides=(0.46, 0.6), flip=flip)
+    base = _on_ground(rng, scene, drawings, scene.other, sides=(0.46, 0.6))
     picture = drawings.thing(scene.style, scene.other)
     spot = concepts()[scene.other].tops.get(scene.style, Spot(x=0.5))
     top = base.y + base.height * (spot.y or roof_height(picture, spot.x, reach=0.22))
@@ -153,27 +132,25 @@ def _on_top(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placem
         drawings,
         scene.subject,
         side=side,
-        x=base.x + base.width * (1 - spot.x if base.flip else spot.x) + rng.uniform(-0.03, 0.03),
+        x=base.across(spot.x) + rng.uniform(-0.03, 0.03),
         bottom=top + side * 0.05,
-        flip=rng.random() < 0.5,
     )
     return [base, replace(subject, shadow=False)]
 
 
 def _wearing(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placement]:
     """A hat on the head, or glasses over the eyes of a face."""
-    flip = rng.random() < 0.5
-    wearer = _on_ground(rng, scene, drawings, scene.subject, sides=(0.56, 0.66), flip=flip)
+    wearer = _on_ground(rng, scene, drawings, scene.subject, sides=(0.56, 0.66))
     picture = drawings.thing(scene.style, scene.subject)
     only_head = scene.style in concepts()[scene.subject].heads
     if "glasses" in concepts()[scene.other].roles:
         x, y, width = wearer.x + wearer.width / 2, wearer.y + wearer.height * 0.45, 0.66
         worn_width = wearer.width * width
-        worn = stand(scene, drawings, scene.other, side=worn_width, x=x, bottom=y, flip=False)
+        worn = stand(scene, drawings, scene.other, side=worn_width, x=x, bottom=y)
         worn = replace(worn, y=y - worn.height / 2)
     else:
         head = find_head(picture, _faces(scene, scene.subject), only_head=only_head)
-        x = wearer.x + wearer.width * (1 - head.x if flip else head.x)
+        x = wearer.across(head.x)
         hat = drawings.thing(scene.style, scene.other)
         side = wearer.width * head.width * 1.15 * max(1.0, hat.height / hat.width)
         side = min(side, LARGEST_HAT * wearer.height)
@@ -184,7 +161,6 @@ def _wearing(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Place
             side=side,
             x=x,
             bottom=wearer.y + wearer.height * head.y,
-            flip=flip,
         )
         worn = replace(worn, y=worn.y + worn.height * (1 - brim_height(hat)))
     return [wearer, replace(worn, shadow=False)]
@@ -192,11 +168,10 @@ def _wearing(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Place
 
 def _holding(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placement]:
     """The thing before the holder's chest, on the side that it faces."""
-    flip = rng.random() < 0.5
-    holder = _on_ground(rng, scene, drawings, scene.subject, sides=(0.58, 0.68), flip=flip)
+    holder = _on_ground(rng, scene, drawings, scene.subject, sides=(0.58, 0.68))
     faces = _faces(scene, scene.subject)
     ahead = {"left": 0.08, "right": 0.92, "front": 0.14}[faces]
-    x = holder.x + holder.width * (1 - ahead if flip else ahead)
+    x = holder.across(ahead)
     held = stand(
         scene,
         drawings,
@@ -204,7 +179,6 @@ def _holding(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Place
         side=rng.uniform(0.26, 0.34),
         x=x,
         bottom=holder.y + holder.height * rng.uniform(0.8, 0.92),
-        flip=rng.random() < 0.5,
     )
     return [holder, replace(held, shadow=False)]
 

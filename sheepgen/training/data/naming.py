@@ -1,11 +1,13 @@
-"""Which words of a sentence name things, and which only say where, when or in which colour."""
+"""Which words of a sentence name things, in which colour and style; not where or when they are."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from sheepgen.training.data.concepts import concepts
+from sheepgen.training.data.drawing_sets import DRAWING_SETS, HOUSE_STYLE, STYLES
 from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
 
 if TYPE_CHECKING:
@@ -13,23 +15,49 @@ if TYPE_CHECKING:
 
     from sheepgen.training.data.places import Light, Place, Weather
 
-__all__ = ["named_things"]
+__all__ = ["NamedThing", "named_style", "named_things"]
 
 SURFACES = ("background", "wall")
 """What a colour word is said of besides things."""
 
 
-def named_things(sentence: str) -> dict[int, str]:
-    """Return the concepts that a sentence names.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamedThing:
+    """A thing that a sentence names.
 
-    Returns:
-        The number of the last word of each name, as spaces separate words, to the concept's name.
+    Args:
+        at: The number of the last word of its name, as spaces separate words.
+        name: The concept's name.
+        colour: The colour said of it; empty if none is.
     """
+
+    at: int
+    name: str
+    colour: str = ""
+
+
+def named_things(sentence: str) -> list[NamedThing]:
+    """Return the things that a sentence names, in its order."""
     words = [word.strip(".,").lower() for word in sentence.split()]
     names = {first: (last, name) for first, last, name in _named(words)}
-    return {
-        last: name for first, (last, name) in names.items() if not _is_colour(words, first, names)
-    }
+    return [
+        NamedThing(at=last, name=name, colour=_colour_of(words, first))
+        for first, (last, name) in names.items()
+        if not _is_colour(words, first, names)
+    ]
+
+
+def named_style(sentence: str) -> str:
+    """Return the style that a sentence asks for, the house's if none."""
+    said = sentence.lower()
+    return next(
+        (
+            style
+            for style in STYLES
+            if any(words in said for words in DRAWING_SETS[style].style_words)
+        ),
+        HOUSE_STYLE,
+    )
 
 
 @cache
@@ -55,6 +83,12 @@ def _named(words: Sequence[str]) -> Iterator[tuple[int, int, str]]:
                 start = end - 1
                 break
         start += 1
+
+
+def _colour_of(words: Sequence[str], first: int) -> str:
+    """Return the colour that is said right before a name."""
+    before = words[first - 1] if first else ""
+    return before if before in COLOURS else ""
 
 
 def _is_colour(words: Sequence[str], at: int, names: Container[int]) -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sheepgen.training.data.drawings import Drawings
     from sheepgen.training.data.scenes import Scene
 
-__all__ = ["Placement", "stand"]
+__all__ = ["Placement", "is_turned", "stand"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,9 +46,21 @@ class Placement:
         """Its lower edge."""
         return self.y + self.height
 
+    def across(self, share: float) -> float:
+        """Return where in the picture a share of the drawing's width is, as it was drawn."""
+        return self.x + self.width * (1 - share if self.flip else share)
+
+
+def is_turned(style: str, name: str) -> bool:
+    """Return whether a drawing is shown mirrored: in scenes nothing faces right.
+
+    So whoever rides faces where the vehicle goes, and each thing has one look to learn.
+    """
+    return concepts()[name].faces.get(style) == "right"
+
 
 def stand(
-    scene: Scene, drawings: Drawings, name: str, *, side: float, x: float, bottom: float, flip: bool
+    scene: Scene, drawings: Drawings, name: str, *, side: float, x: float, bottom: float
 ) -> Placement:
     """Place a thing with the middle of its lower edge at (x, bottom), its longer side ``side``."""
     width, height = drawings.thing(scene.style, name).size
@@ -61,6 +73,6 @@ def stand(
         y=bottom - height * scale,
         width=width * scale,
         height=height * scale,
-        flip=flip,
+        flip=is_turned(scene.style, name),
         shadow="sky" not in concepts()[name].roles,
     )

@@ -32,7 +32,6 @@ class Scene:
         background: The plain background's colour; empty for a pale tint.
         caption: What the picture shows, in words; it may leave things out, but says nothing untrue.
         layout_seed: Fixes sizes, positions, tints and directions.
-        close_up: Whether a single thing fills the picture.
     """
 
     kind: Kind
@@ -48,7 +47,6 @@ class Scene:
     background: str = ""
     caption: str = ""
     layout_seed: int = 0
-    close_up: bool = False
 
     @property
     def things(self) -> dict[str, int]:

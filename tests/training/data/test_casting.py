@@ -89,13 +89,6 @@ def test_a_small_cast_plays_alone() -> None:
     assert not [scene for scene in series if scene.kind in ("wearing", "digits")]
 
 
-def test_close_ups_show_everything_alone() -> None:
-    series = [sample_scene("1/close-ups", i, close_up=True) for i in range(len(deck()))]
-    assert {scene.kind for scene in series} == {"single", "digits"}
-    assert {name for scene in series for name in scene.things} == concepts().keys()
-    assert all(scene.close_up for scene in series)
-
-
 def test_who_has_no_drawing_cannot_lead() -> None:
     assert not {"noto"} & concepts()["infinity sign"].drawings.keys()
     with pytest.raises(ValueError, match="can show 'infinity sign'"):
