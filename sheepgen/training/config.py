@@ -47,9 +47,12 @@ class DataConfig:
 class TextConfig:
     """The CLIP-layout text encoder, taught word by word.
 
-    Of the ``hidden_size`` numbers of a word's state the last ``appearance_size`` say what the thing
-    looks like, the others what is meant. A small cast's looks take one number fewer than there are
-    things.
+    ``max_tokens`` are a prompt's and its slots' together, and of a state's ``hidden_size`` numbers
+    ``appearance_size`` say what a thing, or a patch of it, looks like; see
+    `sheepgen.training.teacher`.
+
+    What a patch looks like is the last thing that it learns. With a learning rate of 1e-3 it
+    explained 0.02 of that after 120 steps of 64 nouns, with 3e-3 0.05, with 8e-3 0.06 or less.
     """
 
     vocab_size: int = 8_000
@@ -57,10 +60,10 @@ class TextConfig:
     hidden_size: int = 256
     appearance_size: int = 96
     layers: int = 4
-    heads: int = 4
-    steps: int = 1_400
+    heads: int = 8
+    steps: int = 2_000
     batch_size: int = 64
-    learning_rate: float = 1e-3
+    learning_rate: float = 4e-3
     seed: int = 2
 
 
@@ -92,9 +95,10 @@ class AutoencoderConfig:
 class DiffusionConfig:
     """The U-Net: most of its weights at 8 by 8 and 4 by 4, most of its compute at 32 and 16.
 
-    With half the channels at the two finest levels a step takes six tenths of the time, but the
-    loss at little noise falls three times slower. Attention is at the ``attention_levels`` coarsest
-    levels; ``embedding_size`` is the width of what every block is told, time and prompt.
+    It is narrow: with half more channels a scene costs half as much again. Attention is at the
+    ``attention_levels`` coarsest levels; at 16 by 16 it costs a tenth of a step, and there a patch
+    of a thing's look is copied in more detail than at 8 by 8. ``embedding_size`` is the width of
+    what every block is told, time and prompt.
 
     Smooth pictures show through much noise. So the noise schedule is linear in its variances, as
     DDPM's: words decide at signal-to-noise ratios below 1/40, and there two fifths of its time are
@@ -106,7 +110,7 @@ class DiffusionConfig:
     """
 
     channels: tuple[int, ...] = (32, 64, 128, 192)
-    attention_levels: int = 2
+    attention_levels: int = 3
     layers_per_block: int = 1
     head_dim: int = 32
     norm_groups: int = 16

@@ -2,7 +2,7 @@
 
 A state's numbers are, in this order:
 
-    slot        where in the prompt and in the drawing a look belongs; zero for words
+    mark        which of the prompt's things it is, and which of its patches; zero for other words
     meaning     a sentence encoder's vector, reduced to what width is left
     look        of a word the whole drawing's code, of a slot its patch's
     spare       always zero: the last layer norm fixes a state's length, and here is what is over
@@ -25,11 +25,12 @@ from sheepgen.training.phrases import aligned_words, meaning, wording
 from sheepgen.training.reduction import Reduction, principal_components
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
     from transformers import CLIPTokenizer
 
+    from sheepgen.training.appearance import Look
     from sheepgen.training.data.drawings import Drawings
     from sheepgen.training.phrases import Phrase
     from sheepgen.training.sentence_encoder import SentenceEncoder
@@ -45,7 +46,7 @@ SLOTS = THINGS * PATCHES
 """The last tokens of every prompt."""
 
 MARKS = THINGS + GRID + GRID
-"""Numbers that mark a slot: one says whose it is, one the patch's row, one its column."""
+"""Numbers of a mark: one says which thing it is, one the patch's row, one its column."""
 
 MARK = 3.0
 
@@ -146,53 +147,93 @@ class Teacher:
             return_tensors="pt",
         )
         ids = encoded["input_ids"]
-        sentences = [meaning(phrase) for phrase in phrases]
-        words, wholes = self.encoder.words_and_wholes(sentences)
-        wholes = self.of_wholes(wholes)
+        ends = (ids == tokenizer.eos_token_id).int().argmax(1).tolist()
         targets = torch.zeros(*ids.shape, self.width)
         weights = torch.zeros(ids.shape)
-        meanings = slice(MARKS, MARKS + wholes.shape[1])
-        looks = slice(meanings.stop, self.width - SPARE)
-        first_slot = ids.shape[1] - SLOTS
-        for row, vectors in enumerate(words):
-            state, weight = targets[row], weights[row]
-            reduced, sentence = self.of_words(vectors), sentences[row]
-            named = {
-                thing.at: self.appearances.look(named_style(sentence), thing.name, thing.colour)
-                for thing in named_things(sentence)
-            }
-            owners = encoded.word_ids(row)
-            # The causal encoder knows a whole word only at its last piece.
-            last_piece = {owner: at for at, owner in enumerate(owners) if owner is not None}
-            known = {  # What was cut off is not.
-                last_piece[said]: meant
-                for said, meant in aligned_words(phrases[row])
-                if said in last_piece
-            }
-            shown = [meant for meant in known.values() if meant in named]
-            slots = state[first_slot:].view(THINGS, PATCHES, -1)
-            marks = slot_marks().view(THINGS, PATCHES, -1)
-            for slot, mark, meant in zip(slots, marks, shown, strict=False):
-                slot[:, :MARKS] = mark
-                slot[:, meanings] = reduced[meant]
-                slot[:, looks] = named[meant].patches
-            weight[first_slot:] = SLOT_WEIGHT
-            # A prompt that is too long takes slots' places.
-            end = int((ids[row] == tokenizer.eos_token_id).int().argmax())
-            state[:end], weight[:end] = 0.0, 0.0
-            for at, meant in known.items():
-                weight[at] = 1.0
-                state[at, meanings] = reduced[meant]
-                if meant in named:
-                    state[at, looks] = named[meant].whole
-            padding = slice(end, max(end + 1, first_slot))
-            state[padding] = 0.0
-            state[padding, meanings] = wholes[row]
-            for meant in shown:
-                state[padding, looks] += named[meant].whole
-            weight[padding] = 1.0 / (padding.stop - end)
-            weight[end] += 1.0
+        understood = self._understand([meaning(phrase) for phrase in phrases])
+        for row, sentence in enumerate(understood):
+            read = _read_words(phrases[row], encoded.word_ids(row))
+            self._write(sentence, read, ends[row], targets[row], weights[row])
         return Batch(ids, targets, weights)
+
+    def _understand(self, sentences: Sequence[str]) -> Iterator[_Sentence]:
+        words, wholes = self.encoder.words_and_wholes(sentences)
+        for said, vectors, whole in zip(sentences, words, self.of_wholes(wholes), strict=True):
+            style = named_style(said)
+            looks = {
+                thing.at: self.appearances.look(style, thing.name, thing.colour)
+                for thing in named_things(said)
+            }
+            yield _Sentence(self.of_words(vectors), whole, looks)
+
+    def _write(
+        self, sentence: _Sentence, read: dict[int, int], end: int, states: Tensor, weights: Tensor
+    ) -> None:
+        """Write one prompt's states, (tokens, width), and how much they count, (tokens,).
+
+        Args:
+            sentence: What it means.
+            read: Which token ends which word of the sentence.
+            end: The token behind the last word.
+            states: All zero.
+            weights: All zero.
+        """
+        first_slot = len(states) - SLOTS
+        meanings = slice(MARKS, MARKS + len(sentence.whole))
+        looks = slice(meanings.stop, self.width - SPARE)
+        shown = [word for word in read.values() if word in sentence.looks]
+
+        marks = slot_marks().view(THINGS, PATCHES, MARKS)
+        slots = states[first_slot:].view(THINGS, PATCHES, self.width)
+        for slot, mark, word in zip(slots, marks, shown, strict=False):
+            slot[:, :MARKS] = mark
+            slot[:, meanings] = sentence.words[word]
+            slot[:, looks] = sentence.looks[word].patches
+        weights[first_slot:] = SLOT_WEIGHT
+
+        # What is too long takes slots' places.
+        padding = slice(end, max(end + 1, first_slot))
+        states[: padding.stop] = 0.0
+        weights[: padding.stop] = 0.0
+        for token, word in read.items():
+            states[token, meanings] = sentence.words[word]
+            if word in shown:
+                states[token, looks] = sentence.looks[word].whole
+            if word in shown[:THINGS]:
+                states[token, shown.index(word)] = MARK
+            weights[token] = 1.0
+        states[padding, meanings] = sentence.whole
+        for word in shown:
+            states[padding, looks] += sentence.looks[word].whole
+        weights[padding] = 1.0 / (padding.stop - end)
+        weights[end] += 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    """What a sentence means.
+
+    Args:
+        words: Word by word, (words, numbers).
+        whole: As a whole, (numbers,).
+        looks: What those of its words show that name things.
+    """
+
+    words: Tensor
+    whole: Tensor
+    looks: dict[int, Look]
+
+
+def _read_words(phrase: Phrase, owners: Sequence[int | None]) -> dict[int, int]:
+    """Return which token ends which word of what is meant; none of what was cut off.
+
+    Args:
+        phrase: What is said and meant.
+        owners: The word of what is said that each token belongs to.
+    """
+    # A causal encoder knows a whole word only at its last piece.
+    last_piece = {owner: token for token, owner in enumerate(owners) if owner is not None}
+    return {last_piece[said]: meant for said, meant in aligned_words(phrase) if said in last_piece}
 
 
 def slot_marks() -> Tensor:

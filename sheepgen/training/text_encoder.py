@@ -56,6 +56,9 @@ SLOTS_KEPT = 16
 END_OF_WORD = "</w>"
 WORDS_AT_ONCE = 256
 
+FIRST_SHARE = 0.3
+"""Of what layers would add to the embeddings before they have learned anything."""
+
 FITTED_ON = 500
 SAVE_EVERY = 100
 
@@ -147,7 +150,7 @@ def _begin_with_words(
 ) -> None:
     """Set the embeddings of words to what they mean alone, and those of slots' places to marks.
 
-    What the untrained layers add is small. So context is all that is left to learn, and spelling.
+    With little added by the untrained layers, context is all that is left to learn, and spelling.
     """
     embeddings = student.get_input_embeddings().weight
     words = {
@@ -164,6 +167,9 @@ def _begin_with_words(
             if len(places):
                 embeddings[words[word]] = targets[places[0]]
     student.embeddings.position_embedding.weight[-SLOTS:, :MARKS] += slot_marks()
+    for layer in student.encoder.layers:
+        layer.self_attn.out_proj.weight *= FIRST_SHARE
+        layer.mlp.fc2.weight *= FIRST_SHARE
 
 
 def _some_positions(rng: random.Random, input_ids: Tensor, tokenizer: CLIPTokenizer) -> Tensor:
