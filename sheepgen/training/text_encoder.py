@@ -41,7 +41,7 @@ __all__ = [
     "train_text_encoder",
 ]
 
-CAPTIONS_EVERY = 3
+CAPTIONS_EVERY = 2
 """Of so many batches one is of captions; the others are of the vocabulary."""
 
 PHRASES_A_CAPTION = 2
@@ -102,7 +102,7 @@ def train_text_encoder(
 ) -> Iterator[TrainStep]:
     """Teach it in place, from the checkpoint if there is one; yields every step.
 
-    A batch of captions and two of the vocabulary take turns.
+    A batch of captions and one of the vocabulary take turns.
     """
     captions = sorted(set(captions))
     student.to(device).train()
