@@ -64,9 +64,9 @@ def test_a_stopped_encoding_goes_on_and_grows(tmp_path: Path) -> None:
 
 
 def test_scenes_that_are_not_encoded_are_named(tmp_path: Path) -> None:
-    store = LatentStore(tmp_path / "close-ups")
+    store = LatentStore(tmp_path / "latents")
     assert len(store.load(0)) == 0
     list(islice(encode(SPLIT, store.folder), 1))
     with pytest.raises(ModelError, match="Not all of the 10 scenes") as caught:
         store.load(10)
-    assert caught.value.hint == "Run the phase close-ups first."
+    assert caught.value.hint == "Run the phase latents first."

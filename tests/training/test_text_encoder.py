@@ -186,6 +186,34 @@ def test_phrases_say_words_and_mean_concepts() -> None:
     assert shares[True] / shares.total() == pytest.approx(LEXICON_SHARE, abs=0.1)
 
 
+def test_words_begin_with_what_they_mean_alone(
+    tokenizer: CLIPTokenizer, teacher: Teacher, tmp_path: Path
+) -> None:
+    encoder = build_text_encoder(tokenizer, CONFIG)
+    resting = replace(CONFIG, steps=1, learning_rate=0.0)
+    vocabulary = Vocabulary(words=WORDS, lexicon={"night": "motorcycle"})
+    list(
+        train_text_encoder(
+            encoder,
+            tokenizer,
+            teacher,
+            CAPTIONS,
+            vocabulary,
+            resting,
+            tmp_path / "text.pt",
+            torch.device("cpu"),
+        )
+    )
+    for said, meant in (("sheep", "sheep"), ("night", "motorcycle")):
+        batch = teacher.batch([[Piece(said, meant)]], tokenizer)
+        with torch.inference_mode():
+            states = encoder(batch.input_ids)[0]
+        alike = torch.cosine_similarity(states[0], batch.targets[0], dim=-1)
+        assert alike[1] > 0.8
+        # Slots that show the thing know at least where they are.
+        assert alike[-SLOTS : -SLOTS // 2].min() > 0.3
+
+
 def test_distilling_brings_the_student_nearer(
     tokenizer: CLIPTokenizer, teacher: Teacher, tmp_path: Path
 ) -> None:
