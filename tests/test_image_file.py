@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from sheepgen.metadata import ImageRecord
 
+PADDING = "\ufeff\0"
 FORMATS = pytest.mark.parametrize("suffix", [*IMAGE_FORMATS, ".PNG"])
 
 
@@ -173,7 +174,10 @@ def test_the_parameters_come_back_out_of_the_file(
 ) -> None:
     path = tmp_path / "image"
     path.write_bytes(encode_image(sample_image(), record, suffix))
-    assert read_parameters_text(path) == to_parameters(record).strip("\ufeff")
+    text = read_parameters_text(path)
+    assert text is not None
+    # Programs pad the comment with NULs: at its ends they are no part of it.
+    assert text.strip(PADDING) == to_parameters(record).strip(PADDING)
 
 
 PARAMETERS = "ein Schaf, 羊\nSteps: 20, Seed: 3"
