@@ -68,7 +68,7 @@ class Look:
     patches: Tensor
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Appearances:
     """Codes of drawings; over all drawings of the styles they are of unit variance on average.
 
@@ -103,14 +103,6 @@ class Appearances:
         """Return what a thing looks like in a style, or in the first that has it."""
         styles = _styles_of(name)
         return _look(self, style if style in styles else styles[0], name, colour)
-
-    def __hash__(self) -> int:
-        """Return the identity: codes are kept for as long as what made them."""
-        return id(self)
-
-    def __eq__(self, other: object) -> bool:
-        """Whether this is the same object."""
-        return self is other
 
 
 @lru_cache(maxsize=50_000)

@@ -106,7 +106,7 @@ def train_text_encoder(
     """
     captions = sorted(set(captions))
     student.to(device).train()
-    optimizers = build_optimizers(student, outer=("text_model.embeddings", "embeddings"))
+    optimizers = build_optimizers(student, outer=("embeddings",))
     checkpoint = Checkpoint(checkpoint_path, {"encoder": student, **optimizers})
     done = checkpoint.load()
     if not done:
