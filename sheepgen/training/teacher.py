@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from sheepgen.training.appearance import GRID, Appearances
+from sheepgen.training.appearance import Appearances
 from sheepgen.training.data.naming import named_style, named_things
 from sheepgen.training.phrases import aligned_words, meaning, wording
 from sheepgen.training.reduction import Reduction, principal_components
+from sheepgen.training.slots import MARK, MARKS, PATCHES, SLOTS, THINGS, slot_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,20 +36,7 @@ if TYPE_CHECKING:
     from sheepgen.training.phrases import Phrase
     from sheepgen.training.sentence_encoder import SentenceEncoder
 
-__all__ = ["MARKS", "SLOTS", "Batch", "Teacher", "slot_marks"]
-
-THINGS = 2
-"""How many of a prompt's things have slots."""
-
-PATCHES = GRID * GRID
-
-SLOTS = THINGS * PATCHES
-"""The last tokens of every prompt."""
-
-MARKS = THINGS + GRID + GRID
-"""Numbers of a mark: one says which thing it is, one the patch's row, one its column."""
-
-MARK = 3.0
+__all__ = ["Batch", "Teacher"]
 
 SPARE = 8
 
@@ -179,34 +167,47 @@ class Teacher:
             weights: All zero.
         """
         first_slot = len(states) - SLOTS
-        meanings = slice(MARKS, MARKS + len(sentence.whole))
-        looks = slice(meanings.stop, self.width - SPARE)
-        shown = [word for word in read.values() if word in sentence.looks]
-
-        marks = slot_marks().view(THINGS, PATCHES, MARKS)
-        slots = states[first_slot:].view(THINGS, PATCHES, self.width)
-        for slot, mark, word in zip(slots, marks, shown, strict=False):
-            slot[:, :MARKS] = mark
-            slot[:, meanings] = sentence.words[word]
-            slot[:, looks] = sentence.looks[word].patches
-        weights[first_slot:] = SLOT_WEIGHT
-
         # What is too long takes slots' places.
         padding = slice(end, max(end + 1, first_slot))
-        states[: padding.stop] = 0.0
-        weights[: padding.stop] = 0.0
-        for token, word in read.items():
-            states[token, meanings] = sentence.words[word]
-            if word in shown:
-                states[token, looks] = sentence.looks[word].whole
-            if word in shown[:THINGS]:
-                states[token, shown.index(word)] = MARK
-            weights[token] = 1.0
-        states[padding, meanings] = sentence.whole
+        shown = [word for word in read.values() if word in sentence.looks]
+
+        self._write_slots(sentence, shown, states[first_slot:])
+        states[first_slot : padding.stop] = 0.0
+        self._write_words(sentence, shown, read, states)
+        states[padding, self._meanings] = sentence.whole
         for word in shown:
-            states[padding, looks] += sentence.looks[word].whole
+            states[padding, self._looks] += sentence.looks[word].whole
+
+        weights[padding.stop :] = SLOT_WEIGHT
+        weights[[*read]] = 1.0
         weights[padding] = 1.0 / (padding.stop - end)
         weights[end] += 1.0
+
+    def _write_slots(self, sentence: _Sentence, shown: Sequence[int], states: Tensor) -> None:
+        marks = slot_marks().view(THINGS, PATCHES, MARKS)
+        slots = states.view(THINGS, PATCHES, self.width)
+        for slot, mark, word in zip(slots, marks, shown, strict=False):
+            slot[:, :MARKS] = mark
+            slot[:, self._meanings] = sentence.words[word]
+            slot[:, self._looks] = sentence.looks[word].patches
+
+    def _write_words(
+        self, sentence: _Sentence, shown: Sequence[int], read: dict[int, int], states: Tensor
+    ) -> None:
+        for token, word in read.items():
+            states[token, self._meanings] = sentence.words[word]
+            if word in shown:
+                states[token, self._looks] = sentence.looks[word].whole
+            if word in shown[:THINGS]:
+                states[token, shown.index(word)] = MARK
+
+    @property
+    def _meanings(self) -> slice:
+        return slice(MARKS, MARKS + self.of_words.directions.shape[1])
+
+    @property
+    def _looks(self) -> slice:
+        return slice(self._meanings.stop, self.width - SPARE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,13 +235,3 @@ def _read_words(phrase: Phrase, owners: Sequence[int | None]) -> dict[int, int]:
     # A causal encoder knows a whole word only at its last piece.
     last_piece = {owner: token for token, owner in enumerate(owners) if owner is not None}
     return {last_piece[said]: meant for said, meant in aligned_words(phrase) if said in last_piece}
-
-
-def slot_marks() -> Tensor:
-    """Return how slots are marked, (`SLOTS`, `MARKS`)."""
-    thing, row, column = torch.meshgrid(
-        torch.arange(THINGS), torch.arange(GRID), torch.arange(GRID), indexing="ij"
-    )
-    one_hot = torch.nn.functional.one_hot
-    marks = torch.cat([one_hot(thing, THINGS), one_hot(row, GRID), one_hot(column, GRID)], -1)
-    return MARK * marks.flatten(0, 2)

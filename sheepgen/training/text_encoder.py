@@ -23,7 +23,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from sheepgen.training.loop import Checkpoint, TrainStep, autocast, cosine_learning_rate
 from sheepgen.training.muon import build_optimizers
 from sheepgen.training.phrases import Piece, meaning, sample_phrase
-from sheepgen.training.teacher import MARKS, SLOTS, slot_marks
+from sheepgen.training.slots import MARKS, SLOTS, slot_marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -14,7 +14,8 @@ from sheepgen.training.appearance import Appearances
 from sheepgen.training.config import TextConfig
 from sheepgen.training.phrases import LEXICON_SHARE, Piece, sample_phrase
 from sheepgen.training.sentence_encoder import SentenceEncoder
-from sheepgen.training.teacher import MARK, MARKS, SLOTS, SPARE, Teacher
+from sheepgen.training.slots import MARK, MARKS, SLOTS
+from sheepgen.training.teacher import SPARE, Teacher
 from sheepgen.training.text_encoder import (
     build_text_encoder,
     encode_captions,
