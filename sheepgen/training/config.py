@@ -117,7 +117,7 @@ class DiffusionConfig:
     embedding_size: int = 512
     steps: int = 18_000
     batch_size: int = 24
-    learning_rate: float = 8e-4
+    learning_rate: float = 2e-3
     warmup_steps: int = 200
     decay_share: float = 0.2
     ema_decay: float = 0.998
