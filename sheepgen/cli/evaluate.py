@@ -61,26 +61,29 @@ def evaluate(
             go_offline()
         spec = find_model(model, offline=offline, download=downloader(console))
         settings = settings.resolve(spec)
-        import torch
+        from sheepgen.pipeline.quiet import quiet_libraries
 
-        from sheepgen.pipeline.loading import load_pipeline
-        from sheepgen.training.config import TrainingConfig, Workspace
-        from sheepgen.training.evaluate import Judge, score_model
-        from sheepgen.training.project import Project
-        from sheepgen.training.samples import tile
+        with quiet_libraries():
+            import torch
 
-        judge = Judge.of(Project(TrainingConfig(), Workspace(workspace), torch.device("cpu")))
-        parts = load_pipeline(spec, device=device, dtype=dtype)
-        scores: list[dict[str, Any]] = []
-        drawn: list[Image] = []
-        for score, pictures in score_model(parts, settings, judge, seeds, groups):
-            note(console, f"{score.group}: {score.right:.1f}% of {score.pictures} pictures")
-            scores.append(score.to_dict())
-            drawn += pictures
-            if output is not None:
-                output.mkdir(parents=True, exist_ok=True)
-                tile(pictures).save(output / f"{score.group.replace(' ', '-')}.png")
-        distance = judge.distance(drawn)
+            from sheepgen.pipeline.loading import load_pipeline
+            from sheepgen.training.config import TrainingConfig, Workspace
+            from sheepgen.training.evaluate import Judge, score_model
+            from sheepgen.training.project import Project
+            from sheepgen.training.samples import tile
+
+            judge = Judge.of(Project(TrainingConfig(), Workspace(workspace), torch.device("cpu")))
+            parts = load_pipeline(spec, device=device, dtype=dtype)
+            scores: list[dict[str, Any]] = []
+            drawn: list[Image] = []
+            for score, pictures in score_model(parts, settings, judge, seeds, groups):
+                note(console, f"{score.group}: {score.right:.1f}% of {score.pictures} pictures")
+                scores.append(score.to_dict())
+                drawn += pictures
+                if output is not None:
+                    output.mkdir(parents=True, exist_ok=True)
+                    tile(pictures).save(output / f"{score.group.replace(' ', '-')}.png")
+            distance = judge.distance(drawn)
         if json:
             told = {
                 "model": model,

@@ -36,38 +36,41 @@ def train(
         if output is not None and output.exists():
             _check_replaceable(output, overwrite=overwrite)
         own.check_training_packages()
-        from dataclasses import replace
+        from sheepgen.pipeline.quiet import quiet_libraries
 
-        from sheepgen.cli.evaluate import score_table
-        from sheepgen.pipeline.device import resolve_device
-        from sheepgen.training.adopt import adopt_model
-        from sheepgen.training.config import PRESETS, Workspace
-        from sheepgen.training.phases import PHASES
-        from sheepgen.training.project import Project
-        from sheepgen.training.recipe import claim_workspace
-        from sheepgen.training.release import release_model
-        from sheepgen.training.runner import run_phases
+        with quiet_libraries():
+            from dataclasses import replace
 
-        _check_names("preset", [preset], PRESETS)
-        _check_names("phase", phases or (), PHASES)
-        config = PRESETS[preset]
-        names = phases or [name for name in PHASES if config.judged or name != "classifier"]
-        if unet_steps is not None:
-            config = replace(config, diffusion=replace(config.diffusion, steps=unet_steps))
-        project = Project(config, Workspace(workspace), resolve_device(device))
-        if start is not None:
-            adopt_model(start, project.workspace, config)
-        claim_workspace(project.workspace, config)
-        console = error_console(quiet=quiet)
-        note(console, f"Sample sheets and the losses' plot: {project.workspace.samples}")
-        run_phases(project, names, console)
-        if output is not None:
-            if config.judged:
-                note(console, "Measuring the model; that takes its time, too.")
-            record = release_model(project, output)
-            if record["scores"]:
-                console.print(score_table(record["scores"]))
-            write_data(str(output))
+            from sheepgen.cli.evaluate import score_table
+            from sheepgen.pipeline.device import resolve_device
+            from sheepgen.training.adopt import adopt_model
+            from sheepgen.training.config import PRESETS, Workspace
+            from sheepgen.training.phases import PHASES
+            from sheepgen.training.project import Project
+            from sheepgen.training.recipe import claim_workspace
+            from sheepgen.training.release import release_model
+            from sheepgen.training.runner import run_phases
+
+            _check_names("preset", [preset], PRESETS)
+            _check_names("phase", phases or (), PHASES)
+            config = PRESETS[preset]
+            names = phases or [name for name in PHASES if config.judged or name != "classifier"]
+            if unet_steps is not None:
+                config = replace(config, diffusion=replace(config.diffusion, steps=unet_steps))
+            project = Project(config, Workspace(workspace), resolve_device(device))
+            if start is not None:
+                adopt_model(start, project.workspace, config)
+            claim_workspace(project.workspace, config)
+            console = error_console(quiet=quiet)
+            note(console, f"Sample sheets and the losses' plot: {project.workspace.samples}")
+            run_phases(project, names, console)
+            if output is not None:
+                if config.judged:
+                    note(console, "Measuring the model; that takes its time, too.")
+                record = release_model(project, output)
+                if record["scores"]:
+                    console.print(score_table(record["scores"]))
+                write_data(str(output))
 
 
 def _check_replaceable(output: Path, *, overwrite: bool) -> None:

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import diffusers
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
-from diffusers.utils import logging as diffusers_logging
 from safetensors import SafetensorError
 from transformers import BertModel, BertTokenizer, CLIPTextModel, CLIPTokenizer
-from transformers.utils import logging as transformers_logging
 
 from sheepgen.checkpoint import read_checkpoint
 from sheepgen.checkpoint.files import PREVIEW_COMPONENT
@@ -24,6 +22,7 @@ from sheepgen.errors import ModelError
 from sheepgen.pipeline.device import resolve_device, resolve_dtype
 from sheepgen.pipeline.parts import PipelineParts
 from sheepgen.pipeline.preview import PreviewDecoder
+from sheepgen.pipeline.quiet import quiet_libraries
 from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def load_pipeline(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto")
         model = _load_model(checkpoint.folder / component, model_class, dtype=number)
         return model.to(place).eval().requires_grad_(requires_grad=False)
 
-    with _quiet():
+    with quiet_libraries():
         return PipelineParts(
             spec=spec,
             tokenizer=_load_tokenizer(checkpoint),
@@ -146,20 +145,3 @@ def _loading_errors(component: str) -> Iterator[None]:
             f"The model's {component} cannot be loaded: {excerpt(error, 200)}",
             "Its config and its weights do not belong together, or one of them is damaged.",
         ) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep both libraries' bars and notes about harmless things off the terminal."""
-    levels = diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()
-    had_bars = transformers_logging.is_progress_bar_enabled()
-    diffusers_logging.set_verbosity_error()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        diffusers_logging.set_verbosity(levels[0])
-        transformers_logging.set_verbosity(levels[1])
-        if had_bars:
-            transformers_logging.enable_progress_bar()

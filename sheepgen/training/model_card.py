@@ -9,6 +9,7 @@ from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.drawing_sets import DRAWING_SETS, MIXES
 from sheepgen.training.data.held_out import held_out_drawings, held_out_pairs, held_out_words
 from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
+from sheepgen.training.slots import SLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,9 +87,10 @@ Autoencoder, mean over pictures of the peak signal-to-noise ratio:
 
 - Draw every thing on its lists well: the table says how often each kind is recognised.
 - Anything outside the lists above: unknown words are pulled to what the text encoder finds near.
-- Fine detail, text, people, faces, photographs. Things look like one drawing each, seen from one
-  side or its mirror image.
-- Long sentences: {max_tokens} tokens, some twenty words, and one relation between two things.
+- Fine detail, text, people, faces, photographs. Things look like one drawing each in a
+  style, and none faces right.
+- Long sentences: {words} tokens, some twenty words, and one relation between two things. Longer
+  ones take the places of the tokens that say what the things look like.
 - Other sizes than {size} by {size} run, but were never trained.
 """
 
@@ -177,7 +179,7 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         hours_in_all=sum(record["seconds"].values()) / 3600,
         psnr="\n".join(f"| {name} | {ratio:.1f} dB |" for name, ratio in record["psnr_db"].items()),
         scores=_scores(record) if record["scores"] else "It was not measured otherwise.",
-        max_tokens=config["text"]["max_tokens"],
+        words=config["text"]["max_tokens"] - SLOTS,
     )
     (folder / "MODEL_CARD.md").write_text(text, encoding="utf-8")
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from diffusers.utils import logging as diffusers_logging
 from PIL import Image
+from transformers.utils import logging as transformers_logging
 
 from sheepgen.cli import training_options
 from sheepgen.training import adopt, phases, release, runner
@@ -47,6 +50,22 @@ def test_all_phases_are_run_and_noted(run: Run, trained: list[tuple[str, int]]) 
     assert notes[0].loss == pytest.approx(0.98 * (0.98 + 0.01) + 0.02 / 3, abs=1e-5)
     with Image.open("work/samples/losses.png") as plot:
         assert plot.width > plot.height
+
+
+def test_the_libraries_are_quiet_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = []
+
+    def listening(_: Project) -> Iterator[TrainStep]:
+        levels.append(diffusers_logging.get_verbosity())
+        levels.append(transformers_logging.get_verbosity())
+        yield TrainStep(phase="vae", step=1, total_steps=1)
+
+    for module in (phases, runner):
+        monkeypatch.setattr(module, "PHASES", {"vae": listening})
+    before = diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()
+    assert run("train").exit_code == 0
+    assert levels == [logging.ERROR, logging.ERROR]
+    assert (diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()) == before
 
 
 def test_a_phase_by_name(run: Run, trained: list[tuple[str, int]]) -> None:
