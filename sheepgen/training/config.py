@@ -105,6 +105,8 @@ class DiffusionConfig:
     spent, of the squared cosine one's a tenth. Through the quietest third of the noise words decide
     nothing that cannot be seen: ``timestep_shift`` draws those times less often.
 
+    ``lookup_weight`` is that of the loss that tells attention where to look, beside the velocity's.
+
     The learning rate is constant, and falls linearly to zero over the last ``decay_share`` of the
     steps, so that a longer run goes on from a shorter one's checkpoint.
     """
@@ -123,6 +125,7 @@ class DiffusionConfig:
     ema_decay: float = 0.998
     empty_caption_rate: float = 0.1
     timestep_shift: float = 2.0
+    lookup_weight: float = 0.1
     seed: int = 4
 
 

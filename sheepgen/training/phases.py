@@ -116,10 +116,11 @@ def unet(project: Project) -> Iterator[TrainStep]:
     for report, averaged in train_unet(
         project.unet(),
         Examples(
-            project.latents.load(len(scenes)),
-            states,
-            torch.tensor([row[caption] for caption in scenes]),
-            empty_state,
+            latents=project.latents.load(len(scenes)),
+            slots_shown=project.slots_shown(),
+            caption_states=states,
+            caption_ids=torch.tensor([row[caption] for caption in scenes]),
+            empty_state=empty_state,
         ),
         project.config.diffusion,
         project.checkpoint("unet"),

@@ -22,6 +22,7 @@ from sheepgen.training.export import ModelParts
 from sheepgen.training.latents import LatentStore
 from sheepgen.training.loop import averaged_weights, trained_weights
 from sheepgen.training.material import Material
+from sheepgen.training.shown import slots_shown
 from sheepgen.training.teacher import Teacher
 from sheepgen.training.text_encoder import build_text_encoder, encode_captions, teacher_sample
 from sheepgen.training.tokenizer import build_tokenizer, load_tokenizer
@@ -131,15 +132,28 @@ class Project:
         """Return the captions' states, (captions, tokens, width), float16."""
         return encode_captions(self.text_encoder(), self.tokenizer, captions, self.device)
 
+    def slots_shown(self) -> torch.Tensor:
+        """Return what the training scenes show, as finely as the U-Net's attention looks.
+
+        See `sheepgen.training.shown.slots_shown`.
+        """
+        split, settings = self.material.scenes, self.config.diffusion
+        scenes = [split.scene(index) for index in range(split.count)]
+        side = self._latent_side >> len(settings.channels) - settings.attention_levels
+        return slots_shown(scenes, self.material.album, side)
+
     def unet(self) -> UNet2DConditionModel:
         """Return an untrained U-Net for this project's latents and text."""
         return build_unet(
             self.config.diffusion,
             latent_channels=self.config.autoencoder.latent_channels,
-            sample_size=self.config.data.image_size
-            // 2 ** (len(self.config.autoencoder.encoder_blocks) - 1),
+            sample_size=self._latent_side,
             text_width=self.config.text.hidden_size,
         )
+
+    @property
+    def _latent_side(self) -> int:
+        return self.config.data.image_size >> len(self.config.autoencoder.encoder_blocks) - 1
 
     def preview_decoder(self) -> PreviewDecoder:
         """Return an untrained preview decoder."""

@@ -18,6 +18,7 @@ from sheepgen.training.diffusion import Examples
 from sheepgen.training.history import History, Note, PhaseSummary, summarise
 from sheepgen.training.loop import averaged_weights, cosine_learning_rate, trained_weights
 from sheepgen.training.muon import build_optimizers
+from sheepgen.training.slots import SLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 CPU = torch.device("cpu")
 STEPS = 6
+TOKENS = SLOTS + 1
 VAE = AutoencoderConfig(
     width=8, encoder_blocks=(0, 0, 1), latent_channels=3, steps=STEPS, decoder_steps=STEPS,
     batch_size=2, crop=16, preview_width=8, preview_steps=40,
@@ -67,8 +69,13 @@ def unet_steps(
     path: Path,
 ) -> Iterator[Any]:
     """Train a U-Net whose captions are one-hot."""
-    states = torch.eye(12)[:, None, :].expand(12, 4, 12)
-    scenes = Examples(latents(), states, torch.arange(12), torch.zeros(4, 12))
+    scenes = Examples(
+        latents=latents(),
+        slots_shown=torch.arange(12, dtype=torch.int8)[:, None, None].expand(12, 4, 4),
+        caption_states=torch.eye(12)[:, None, :].expand(12, TOKENS, 12),
+        caption_ids=torch.arange(12),
+        empty_state=torch.zeros(TOKENS, 12),
+    )
     return diffusion.train_unet(network, scenes, UNET, path, CPU)
 
 

@@ -5,6 +5,7 @@ Lengths are fractions of the picture's side, as in `Placement`.
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from sheepgen.training.data.placement import Placement, stand
 from sheepgen.training.data.shapes import brim_height, find_head, roof_height
 
 if TYPE_CHECKING:
-    import random
-
     from sheepgen.training.data.drawings import Drawings
     from sheepgen.training.data.scenes import Scene
 
@@ -30,8 +29,9 @@ LARGEST_HAT = 0.5
 """Of the wearer's height."""
 
 
-def lay_out(rng: random.Random, scene: Scene, drawings: Drawings) -> list[Placement]:
-    """Place a scene's things, back to front."""
+def lay_out(scene: Scene, drawings: Drawings) -> list[Placement]:
+    """Place a scene's things, back to front; always in the same places, by ``layout_seed``."""
+    rng = random.Random(scene.layout_seed)  # noqa: S311
     layouts = {
         "riding": _riding,
         "on_top": _on_top,

@@ -37,12 +37,13 @@ def paint_scene(scene: Scene, drawings: Drawings, size: int) -> Image.Image:
     Returns:
         RGB, ``size`` by ``size``.
     """
-    rng = random.Random(scene.layout_seed)  # noqa: S311
+    # Another stream than the layout's, which is asked for without a picture, too.
+    rng = random.Random(f"painter/{scene.layout_seed}")  # noqa: S311
     canvas = paint_backdrop(rng, scene, size)
     if scene.kind == "digits":
         _paint_digits(rng, canvas, drawings, scene.subject)
         return canvas
-    placements = lay_out(rng, scene, drawings)
+    placements = lay_out(scene, drawings)
     for thing in placements:
         if thing.shadow:
             _paint_shadow(canvas, thing)

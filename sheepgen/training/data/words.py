@@ -36,4 +36,4 @@ def article(phrase: str) -> str:
 
 def words_of(sentence: str) -> list[str]:
     """Return a sentence's words in lower case, without marks."""
-    return re.findall(r"[a-z]+|\d+", sentence.lower())
+    return re.findall(r"[a-z]+|[0-9]+", sentence.lower())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sheepgen.training.data.held_out import find_held_out_word, held_out_words
@@ -48,6 +48,7 @@ def test_a_held_out_word_is_found_wherever_it_stands(word: str, text: str) -> No
     assert find_held_out_word(f"{text} {word.upper()}, {text}") is not None
 
 
+@example("\N{GURMUKHI DIGIT ZERO} sheep")
 @given(st.text(max_size=60))
 def test_words_have_no_marks(text: str) -> None:
     assert all(word.isascii() and word.isalnum() for word in words_of(text))
