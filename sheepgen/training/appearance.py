@@ -43,12 +43,19 @@ SIDE = 32
 GRID = 4
 """Patches a side of a drawing."""
 
-EVENNESS = 0.5
+EVENNESS = 0.25
 """How far the components are brought to one spread; 0 leaves them as they are, 1 makes them equal.
 
 As they are, the text encoder learns the first ones alone, but what follows the sixteenth explains
 half as much of a picture's latents as the first sixteen do. Made equal, most of what there is to
 learn are details that nothing else depends on.
+"""
+
+PATCH_COMPONENTS = 32
+"""How many components a patch's code tells; the rest of it is zero.
+
+Ridge regression from true codes, cut to their first 4, 8, 16, 32 or 96 numbers, leaves .68, .63,
+.61, .588 or .587 of the variance of the latents that show the patch.
 """
 
 LEAST_SPREAD = 0.01
@@ -92,7 +99,11 @@ class Appearances:
         shown = [(style, name) for name in cast for style in _styles_of(name)]
         wholes = torch.stack([thumbnail(_open(drawings, *drawing)) for drawing in shown])
         patches = torch.cat([patches_of(whole) for whole in wholes])
-        return cls(drawings, _evened(wholes.flatten(1), width), _evened(patches, width))
+        return cls(
+            drawings,
+            _evened(wholes.flatten(1), width),
+            _evened(patches, width, PATCH_COMPONENTS),
+        )
 
     @property
     def width(self) -> int:
@@ -149,12 +160,17 @@ def patches_of(tiny: Tensor) -> Tensor:
     return cut.reshape(GRID * GRID, -1)
 
 
-def _evened(vectors: Tensor, width: int) -> Reduction:
-    """Return a reduction whose components vary more alike than principal components do."""
+def _evened(vectors: Tensor, width: int, told: int | None = None) -> Reduction:
+    """Return a reduction whose first components vary more alike than principal components do.
+
+    Those from ``told`` on are zero.
+    """
     reduction = principal_components(vectors, width)
     reduced = reduction(vectors)
     spread = reduced.std(0)
     evening = spread.clamp(min=LEAST_SPREAD * spread[0]) ** -EVENNESS
+    if told is not None:
+        evening[told:] = 0.0
     scale = evening / (reduced * evening).square().mean().sqrt()
     return Reduction(reduction.mean, reduction.directions * scale)
 

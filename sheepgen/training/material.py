@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sheepgen.training.classifier import INPUT_SIZE
+from sheepgen.training.data.casting import sample_label
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.dataset import SceneSet, Split, paint_split
-from sheepgen.training.data.drawing_sets import NPM_PACKAGES
+from sheepgen.training.data.drawing_sets import MIXES, NPM_PACKAGES
 from sheepgen.training.data.drawings import Album
 from sheepgen.training.data.painter import paint_scene
 from sheepgen.training.data.unseen import unseen_scenes
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from sheepgen.training.config import TrainingConfig, Workspace
 
 __all__ = ["Material"]
+
+LABELS_A_DRAWING = 20
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,14 @@ class Material:
     def captions(self) -> list[str]:
         """One caption a training scene."""
         return self.scenes.captions
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Short captions that name every drawing of the styles about equally often."""
+        data = self.config.data
+        rng = random.Random(f"{data.seed}/labels")  # noqa: S311
+        count = LABELS_A_DRAWING * len(self.cast) * len(MIXES[data.mix])
+        return [sample_label(rng, mix=data.mix, cast=data.cast) for _ in range(count)]
 
     @cached_property
     def pictures(self) -> SceneSet:

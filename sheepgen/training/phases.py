@@ -53,6 +53,7 @@ def text(project: Project) -> Iterator[TrainStep]:
         project.tokenizer,
         project.teacher,
         project.material.captions,
+        project.material.labels,
         project.material.vocabulary,
         settings,
         project.checkpoint("text"),

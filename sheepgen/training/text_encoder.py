@@ -41,11 +41,16 @@ __all__ = [
     "train_text_encoder",
 ]
 
-CAPTIONS_EVERY = 2
-"""Of so many batches one is of captions; the others are of the vocabulary."""
+TURNS = ("captions", "labels", "vocabulary", "labels")
+"""What batches are of, in turns.
 
-PHRASES_A_CAPTION = 2
-"""Phrases are short and cheap: batches of them hold so many times more than those of captions."""
+By labels the drawings are learned. Of the patches of things in captions the student explained .62
+after 2,000 steps of captions and vocabulary alone, and .83 after 400 further ones of labels alone:
+captions are long, and most show the house's style, which the vocabulary means throughout.
+"""
+
+SIZES = {"captions": 1, "labels": 4, "vocabulary": 2}
+"""How many times ``batch_size`` a batch holds; short ones are cheap."""
 
 FULL_LENGTH_SHARE = 0.1
 """How many batches are as long as prompts are. The others lack most of the padding and of the
@@ -95,6 +100,7 @@ def train_text_encoder(
     tokenizer: CLIPTokenizer,
     teacher: Teacher,
     captions: Sequence[str],
+    labels: Sequence[str],
     vocabulary: Vocabulary,
     config: TextConfig,
     checkpoint_path: Path,
@@ -102,9 +108,10 @@ def train_text_encoder(
 ) -> Iterator[TrainStep]:
     """Teach it in place, from the checkpoint if there is one; yields every step.
 
-    A batch of captions and one of the vocabulary take turns.
+    Batches of captions, of labels (short captions that name drawings) and of the vocabulary take
+    turns.
     """
-    captions = sorted(set(captions))
+    sentences = {"captions": sorted(set(captions)), "labels": sorted(set(labels))}
     student.to(device).train()
     optimizers = build_optimizers(student, outer=("embeddings",))
     checkpoint = Checkpoint(checkpoint_path, {"encoder": student, **optimizers})
@@ -113,13 +120,13 @@ def train_text_encoder(
         _begin_with_words(student, tokenizer, teacher, vocabulary)
     for step in range(done, config.steps):
         rng = random.Random(f"{config.seed}/{step}")  # noqa: S311
+        turn = TURNS[step % len(TURNS)]
+        size = config.batch_size * SIZES[turn]
         phrases: list[Phrase]
-        if step % CAPTIONS_EVERY:
-            size = config.batch_size * PHRASES_A_CAPTION
+        if turn == "vocabulary":
             phrases = [sample_phrase(rng, vocabulary) for _ in range(size)]
         else:
-            chosen = rng.choices(captions, k=config.batch_size)
-            phrases = [[Piece(caption, caption)] for caption in chosen]
+            phrases = [[Piece(said, said)] for said in rng.choices(sentences[turn], k=size)]
         batch = teacher.batch(phrases, tokenizer)
         kept = torch.arange(config.max_tokens)
         if rng.random() > FULL_LENGTH_SHARE:

@@ -49,6 +49,18 @@ def test_codes_keep_what_differs(appearances: Appearances) -> None:
         assert len({tuple(code.tolist()) for code in codes}) == len(CAST)
 
 
+def test_patches_tell_their_first_components_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Appearances.fitted(Blocks(), CAST, WIDTH)
+    monkeypatch.setattr("sheepgen.training.appearance.PATCH_COMPONENTS", 2)
+    cut = Appearances.fitted(Blocks(), CAST, WIDTH)
+    codes = torch.stack([cut.look("noto", name).patches for name in CAST])
+    assert codes[..., 2:].abs().max() == 0
+    # What is left speaks as loud as everything did.
+    assert codes.square().mean().item() == pytest.approx(1.0, rel=0.2)
+    told = codes[..., :2] / torch.stack([whole.look("noto", n).patches for n in CAST])[..., :2]
+    assert told.std() < 1e-3
+
+
 def test_a_colour_changes_the_look(appearances: Appearances) -> None:
     plain, red = appearances.look("noto", "bus"), appearances.look("noto", "bus", "red")
     assert (plain.whole - red.whole).abs().max() > 0.01

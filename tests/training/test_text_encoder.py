@@ -34,6 +34,7 @@ CONFIG = TextConfig(
     vocab_size=700, max_tokens=SLOTS + 20, hidden_size=32, layers=1, heads=2, steps=30, batch_size=8
 )
 CAPTIONS = [f"a {thing} {where}" for thing in ("sheep", "cat") for where in ("at night", "riding")]
+LABELS = ["a sheep, flat style", "glossy style cat"]
 WITHOUT_LEXICON = Vocabulary(words=["owl"], lexicon={})
 SHOWN = 3
 LOOKS = slice(CONFIG.hidden_size - SPARE - SHOWN, CONFIG.hidden_size - SPARE)
@@ -199,6 +200,7 @@ def test_words_begin_with_what_they_mean_alone(
             tokenizer,
             teacher,
             CAPTIONS,
+            LABELS,
             vocabulary,
             resting,
             tmp_path / "text.pt",
@@ -225,6 +227,7 @@ def test_distilling_brings_the_student_nearer(
         tokenizer,
         teacher,
         CAPTIONS,
+        LABELS,
         Vocabulary(words=WORDS, lexicon={"ram": "sheep"}),
         config,
         tmp_path / "text.pt",

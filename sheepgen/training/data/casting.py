@@ -22,7 +22,7 @@ from sheepgen.training.data.staging import in_colours, on_stage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FAVOURITES", "candidates", "deck", "sample_scene", "styles_for"]
+__all__ = ["FAVOURITES", "candidates", "deck", "sample_label", "sample_scene", "styles_for"]
 
 FAVOURITES = {"sheep": 8, "motorcycle": 8}
 """The tool's own animal and its vehicle are dealt this many times more."""
@@ -62,6 +62,9 @@ PARTS: dict[Kind, Part] = {
 
 COUNTS = (2, 2, 2, 3, 3, 4)
 
+LABELS_OF_ONE = 0.75
+"""How many labels name one thing alone."""
+
 
 def sample_scene(
     seed: str,
@@ -95,6 +98,30 @@ def sample_scene(
     scene = on_stage(rng, scene)
     scene = replace(scene, layout_seed=rng.getrandbits(32))
     return replace(scene, caption=caption_of(rng, scene))
+
+
+def sample_label(rng: random.Random, *, mix: str = "styles", cast: tuple[str, ...] = ()) -> str:
+    """Return a caption that names a thing or two and their style, and no place or hour.
+
+    Any drawing leads as often as any other; scenes show most in the mix's first style, some hardly
+    ever.
+
+    Args:
+        rng: Chooses.
+        mix: Which drawing sets; a key of `MIXES`.
+        cast: The concepts that may take part; all of them if empty.
+    """
+    everyone = candidates("any", cast)
+    subject, other = rng.choice(everyone), ""
+    style = rng.choice([set_ for set_ in styles_for("single", subject, "") if set_ in MIXES[mix]])
+    if rng.random() > LABELS_OF_ONE:
+        partner = rng.choice(everyone)
+        possible = _is_possible("next_to", subject, partner, testing=False)
+        if possible and style in styles_for("next_to", subject, partner):
+            other = partner
+    kind: Kind = "next_to" if other else "single"
+    scene = Scene(kind=kind, subject=subject, other=other, style=style)
+    return caption_of(rng, in_colours(rng, scene))
 
 
 @cache

@@ -9,7 +9,13 @@ from dataclasses import replace
 import pytest
 
 from sheepgen.training.data.captions import MOST_WORDS, caption_of, plain_caption
-from sheepgen.training.data.casting import candidates, deck, sample_scene, styles_for
+from sheepgen.training.data.casting import (
+    candidates,
+    deck,
+    sample_label,
+    sample_scene,
+    styles_for,
+)
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.drawing_sets import (
     DRAWING_SETS,
@@ -23,6 +29,7 @@ from sheepgen.training.data.held_out import (
     held_out_drawings,
     held_out_pairs,
 )
+from sheepgen.training.data.naming import named_style, named_things
 from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.scenes import KINDS, RELATIONS, Scene
 
@@ -109,6 +116,40 @@ def test_testing_may_see_held_out_drawings() -> None:
     style, name = min(held_out_drawings())
     assert style in styles_for("single", name, "", testing=True)
     assert style not in styles_for("single", name, "")
+
+
+def test_labels_name_every_drawing_of_the_styles_about_equally_often() -> None:
+    rng = random.Random(1)
+    labels = [sample_label(rng) for _ in range(12_000)]
+    named = [(named_style(label), named_things(label)) for label in labels]
+    shares = Counter(style for style, _ in named)
+    # Nearly every concept has a drawing in each, so thirds; where a letter slipped in, none is.
+    assert {style: shares[style] / len(labels) for style in STYLES} == {
+        style: pytest.approx(1 / 3, abs=0.05) for style in STYLES
+    }
+    shown = Counter((style, thing.name) for style, things in named for thing in things)
+    drawn = [
+        (style, name)
+        for name in concepts()
+        for style in styles_for("single", name, "")
+        if style in STYLES
+    ]
+    assert len(shown.keys() & {*drawn}) > 0.98 * len(drawn)
+    numbers = Counter(len(things) for _, things in named)
+    assert numbers[2] / numbers.total() == pytest.approx(0.23, abs=0.04)
+
+
+def test_labels_keep_to_a_mix_a_cast_and_what_may_be_shown() -> None:
+    rng = random.Random(2)
+    cast = ("sheep", "motorcycle", "hot dog")
+    labels = [sample_label(rng, mix="house", cast=cast) for _ in range(300)]
+    assert {thing.name for label in labels for thing in named_things(label)} == {*cast}
+    assert {named_style(label) for label in labels} == {HOUSE_STYLE}
+    labels = [sample_label(rng) for _ in range(3_000)]
+    apart = {frozenset(pair[1:]) for pair in held_out_pairs()}
+    for label in labels:
+        assert find_held_out_word(label) is None
+        assert frozenset(thing.name for thing in named_things(label)) not in apart
 
 
 def test_held_out_pairs_can_be_shown_in_a_test() -> None:
