@@ -16,6 +16,7 @@ from sheepgen.training import autoencoder, diffusion
 from sheepgen.training.config import AutoencoderConfig, DiffusionConfig
 from sheepgen.training.diffusion import Examples
 from sheepgen.training.history import History, Note, PhaseSummary, summarise
+from sheepgen.training.lookup import NOTHING
 from sheepgen.training.loop import averaged_weights, cosine_learning_rate, trained_weights
 from sheepgen.training.muon import build_optimizers
 from sheepgen.training.slots import SLOTS
@@ -64,19 +65,23 @@ def latents() -> Tensor:
     return torch.randn(12, 3, 1, 1, generator=generator).expand(12, 3, 8, 8).contiguous()
 
 
-def unet_steps(
-    network: nn.Module,
-    path: Path,
-) -> Iterator[Any]:
-    """Train a U-Net whose captions are one-hot."""
-    scenes = Examples(
+def examples() -> Examples:
+    """Return twelve examples whose captions are one-hot, each showing the slot of its number."""
+    return Examples(
         latents=latents(),
         slots_shown=torch.arange(12, dtype=torch.int8)[:, None, None].expand(12, 4, 4),
         caption_states=torch.eye(12)[:, None, :].expand(12, TOKENS, 12),
         caption_ids=torch.arange(12),
         empty_state=torch.zeros(TOKENS, 12),
     )
-    return diffusion.train_unet(network, scenes, UNET, path, CPU)
+
+
+def unet_steps(
+    network: nn.Module,
+    path: Path,
+) -> Iterator[Any]:
+    """Train a U-Net."""
+    return diffusion.train_unet(network, examples(), UNET, path, CPU)
 
 
 def tiny_unet() -> nn.Module:
@@ -217,6 +222,17 @@ def test_the_unet_learns_and_averages(tmp_path: Path) -> None:
     averaged = averaged_weights(tmp_path / "unet.pt")
     assert trained.keys() == averaged.keys()
     assert any(not torch.equal(trained[key], averaged[key]) for key in trained)
+
+
+def test_emptied_captions_name_nothing_and_the_others_what_their_scene_shows() -> None:
+    drawn = examples().draw(200, 0.25, torch.Generator().manual_seed(3))
+    named = drawn.states[:, 0].argmax(1)
+    emptied = drawn.states.abs().amax((1, 2)) == 0
+    assert emptied.float().mean().item() == pytest.approx(0.25, abs=0.08)
+    assert torch.equal(drawn.latents[~emptied], latents()[named[~emptied]])
+    shown = drawn.slots_shown.flatten(1)
+    assert (shown[emptied] == NOTHING).all()
+    assert torch.equal(shown[~emptied], named[~emptied, None].expand(-1, shown.shape[1]))
 
 
 @pytest.mark.parametrize(
