@@ -40,7 +40,15 @@ __all__ = ["Batch", "Teacher"]
 
 SPARE = 8
 
-SLOT_WEIGHT = 0.5
+SLOT_MARK_WEIGHT = 3.0
+SLOT_MEANING_WEIGHT = 0.3
+SLOT_LOOK_WEIGHT = 9.0
+"""How much a number of a slot counts, where one of a word counts 1.
+
+What a thing means its word says already. With 0.5 for all of a slot, the student explained .72 of
+the looks in captions' slots when the learning rate had fallen to zero; after 240 further steps of
+labels with these, .83.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,7 @@ class Batch:
     Args:
         input_ids: (batch, tokens).
         targets: (batch, tokens, hidden).
-        weights: (batch, tokens), how much they count.
+        weights: (batch, tokens, hidden), how much they count.
     """
 
     input_ids: Tensor
@@ -137,7 +145,7 @@ class Teacher:
         ids = encoded["input_ids"]
         ends = (ids == tokenizer.eos_token_id).int().argmax(1).tolist()
         targets = torch.zeros(*ids.shape, self.width)
-        weights = torch.zeros(ids.shape)
+        weights = torch.zeros(targets.shape)
         understood = self._understand([meaning(phrase) for phrase in phrases])
         for row, sentence in enumerate(understood):
             read = _read_words(phrases[row], encoded.word_ids(row))
@@ -157,7 +165,7 @@ class Teacher:
     def _write(
         self, sentence: _Sentence, read: dict[int, int], end: int, states: Tensor, weights: Tensor
     ) -> None:
-        """Write one prompt's states, (tokens, width), and how much they count, (tokens,).
+        """Write one prompt's states, (tokens, width), and how much they count, of that shape too.
 
         Args:
             sentence: What it means.
@@ -178,7 +186,9 @@ class Teacher:
         for word in shown:
             states[padding, self._looks] += sentence.looks[word].whole
 
-        weights[padding.stop :] = SLOT_WEIGHT
+        weights[padding.stop :] = SLOT_MARK_WEIGHT
+        weights[padding.stop :, self._meanings] = SLOT_MEANING_WEIGHT
+        weights[padding.stop :, self._looks] = SLOT_LOOK_WEIGHT
         weights[[*read]] = 1.0
         weights[padding] = 1.0 / (padding.stop - end)
         weights[end] += 1.0

@@ -135,7 +135,7 @@ def train_text_encoder(
             states = student(
                 batch.input_ids[:, kept].to(device), position_ids=kept[None].to(device)
             )[0]
-        error = (states.float() - batch.targets[:, kept].to(device)).square().mean(-1)
+        error = (states.float() - batch.targets[:, kept].to(device)).square()
         weights = batch.weights[:, kept].to(device)
         loss = (error * weights).sum() / weights.sum()
         student.zero_grad()
