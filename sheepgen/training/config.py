@@ -61,7 +61,7 @@ class TextConfig:
     appearance_size: int = 96
     layers: int = 4
     heads: int = 8
-    steps: int = 2_400
+    steps: int = 3_400
     batch_size: int = 64
     learning_rate: float = 4e-3
     seed: int = 2
