@@ -101,7 +101,7 @@ class Appearances:
         patches = torch.cat([patches_of(whole) for whole in wholes])
         return cls(
             drawings,
-            _evened(wholes.flatten(1), width),
+            _evened(wholes.flatten(1), width, width),
             _evened(patches, width, PATCH_COMPONENTS),
         )
 
@@ -160,7 +160,7 @@ def patches_of(tiny: Tensor) -> Tensor:
     return cut.reshape(GRID * GRID, -1)
 
 
-def _evened(vectors: Tensor, width: int, told: int | None = None) -> Reduction:
+def _evened(vectors: Tensor, width: int, told: int) -> Reduction:
     """Return a reduction whose first components vary more alike than principal components do.
 
     Those from ``told`` on are zero.
@@ -169,8 +169,7 @@ def _evened(vectors: Tensor, width: int, told: int | None = None) -> Reduction:
     reduced = reduction(vectors)
     spread = reduced.std(0)
     evening = spread.clamp(min=LEAST_SPREAD * spread[0]) ** -EVENNESS
-    if told is not None:
-        evening[told:] = 0.0
+    evening[told:] = 0.0
     scale = evening / (reduced * evening).square().mean().sqrt()
     return Reduction(reduction.mean, reduction.directions * scale)
 

@@ -44,9 +44,9 @@ __all__ = [
 TURNS = ("captions", "labels", "vocabulary", "labels")
 """What batches are of, in turns.
 
-By labels the drawings are learned. Of the patches of things in captions the student explained .62
-after 2,000 steps of captions and vocabulary alone, and .83 after 400 further ones of labels alone:
-captions are long, and most show the house's style, which the vocabulary means throughout.
+By labels the drawings are learned: captions are long, and most show the house's style, which the
+vocabulary means throughout. Of the first sixteen numbers of looks in captions the student explained
+.62 after 2,000 steps of these two alone, and .83 after 400 further ones of short labels alone.
 """
 
 SIZES = {"captions": 1, "labels": 4, "vocabulary": 2}
