@@ -160,7 +160,7 @@ PRESETS: dict[str, TrainingConfig] = {
     "full": TrainingConfig(),
     "small": TrainingConfig(
         data=DataConfig(image_size=128, mix="house", cast=SMALL_CAST, scenes=3_000, pictures=1_500),
-        text=TextConfig(vocab_size=4_000, layers=2, steps=250, batch_size=32),
+        text=TextConfig(vocab_size=4_000, layers=2, steps=200, batch_size=32),
         autoencoder=AutoencoderConfig(steps=2_000, decoder_steps=300, preview_steps=300),
         diffusion=DiffusionConfig(
             channels=(64, 96, 128),
