@@ -45,6 +45,8 @@ class SchedulerSpec:
         aliases: Spellings that are understood besides the short name and the web UI's.
         takes_eta: Whether ``step`` has an ``eta``.
         takes_generator: Whether ``step`` has a ``generator``; it may draw nothing from it.
+        takes_sample: Whether it takes a prediction of the clean latents. Others are told what
+            velocity that is.
         max_steps: Most inference steps, or None where only the model's training sets a limit.
     """
 
@@ -55,6 +57,7 @@ class SchedulerSpec:
     aliases: tuple[str, ...] = ()
     takes_eta: bool = False
     takes_generator: bool = False
+    takes_sample: bool = True
     max_steps: int | None = None
 
 
@@ -82,7 +85,10 @@ SCHEDULERS: Mapping[str, SchedulerSpec] = MappingProxyType(
         ),
         "ddpm": SchedulerSpec(class_name="DDPMScheduler", sampler="DDPM", takes_generator=True),
         "pndm": SchedulerSpec(
-            class_name="PNDMScheduler", overrides={"skip_prk_steps": True}, sampler="PLMS"
+            class_name="PNDMScheduler",
+            overrides={"skip_prk_steps": True},
+            sampler="PLMS",
+            takes_sample=False,
         ),
         **_with_karras(
             "euler",
@@ -97,13 +103,18 @@ SCHEDULERS: Mapping[str, SchedulerSpec] = MappingProxyType(
             schedule_type="Uniform",
             aliases=("euler_ancestral", "k_euler_a"),
             takes_generator=True,
+            takes_sample=False,
         ),
         **_with_karras(
             "heun", class_name="HeunDiscreteScheduler", sampler="Heun", aliases=("k_heun",)
         ),
         **_with_karras("lms", class_name="LMSDiscreteScheduler", sampler="LMS", aliases=("k_lms",)),
         **_with_karras(
-            "kdpm2", class_name="KDPM2DiscreteScheduler", sampler="DPM2", aliases=("k_dpm_2",)
+            "kdpm2",
+            class_name="KDPM2DiscreteScheduler",
+            sampler="DPM2",
+            aliases=("k_dpm_2",),
+            takes_sample=False,
         ),
         **_with_karras(
             "kdpm2_a",
@@ -111,6 +122,7 @@ SCHEDULERS: Mapping[str, SchedulerSpec] = MappingProxyType(
             sampler="DPM2 a",
             aliases=("kdpm2_ancestral", "k_dpm_2_a"),
             takes_generator=True,
+            takes_sample=False,
         ),
         **_with_karras(
             "dpmpp_2m",

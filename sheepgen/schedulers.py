@@ -26,8 +26,9 @@ __all__ = [
     "step_arguments",
 ]
 
-PREDICTION_TYPES = ("epsilon", "v_prediction")
-"""What a U-Net may predict here: the noise, or the velocity of https://arxiv.org/abs/2202.00512."""
+PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
+"""What a U-Net may predict here, in diffusers' words: the noise, the velocity of
+https://arxiv.org/abs/2202.00512, or the clean latents."""
 
 
 def _spelling(name: str) -> str:
@@ -99,6 +100,9 @@ def check_step_count(name: str, num_inference_steps: int) -> None:
 def build_scheduler(name: str, config: Mapping[str, Any]) -> SchedulerMixin:
     """Return a fresh scheduler for one run; it keeps state, so that none is ever used twice.
 
+    One that takes no clean latents is built to take the velocity, whatever the model predicts; the
+    loop converts.
+
     Args:
         name: A short name.
         config: The scheduler config of the model's folder, of whatever class.
@@ -115,6 +119,8 @@ def build_scheduler(name: str, config: Mapping[str, Any]) -> SchedulerMixin:
             f"It reads models that predict {' or '.join(PREDICTION_TYPES)}.",
         )
     spec = SCHEDULERS[name]
+    if prediction_type == "sample" and not spec.takes_sample:
+        config = {**config, "prediction_type": "v_prediction"}
     scheduler_class = getattr(diffusers, spec.class_name)
     # StableDiffusionPipeline forces these two on any scheduler it is given: latents are not
     # confined to [-1, 1], and the first step must not land on the untrained timestep.

@@ -132,8 +132,15 @@ def test_settings_that_the_pipeline_corrects_are_corrected() -> None:
 
 
 def test_models_that_predict_something_else_are_refused() -> None:
-    with pytest.raises(ModelError, match="predicts sample"):
-        build_scheduler("ddim", tiny_scheduler("sample").config)
+    with pytest.raises(ModelError, match="predicts flow_prediction"):
+        build_scheduler("ddim", tiny_scheduler("flow_prediction").config)
+
+
+def test_a_scheduler_that_takes_no_clean_latents_takes_the_velocity() -> None:
+    config = tiny_scheduler("sample").config
+    for name, spec in SCHEDULERS.items():
+        told = build_scheduler(name, config).config.prediction_type
+        assert told == ("sample" if spec.takes_sample else "v_prediction")
 
 
 def test_step_limits() -> None:

@@ -1,10 +1,11 @@
-"""The model's estimate of the clean latents, x0, at any step of any scheduler.
+"""The model's estimate of the clean latents, x0, at any step of any scheduler, and back from it.
 
 What the U-Net sees is ``x = alpha * x0 + sigma * noise`` with ``alpha**2 + sigma**2 == 1``,
 whatever scale a scheduler keeps its own latents in. From ``x`` and the guided prediction,
 
     noise     x0 = (x - sigma * prediction) / alpha    https://arxiv.org/abs/2010.02502, eq. 9
     velocity  x0 = alpha * x - sigma * prediction      https://arxiv.org/abs/2202.00512, app. D
+    sample    x0 = prediction
 
 so that one formula serves every scheduler, and none of them is stepped twice for a look.
 """
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from diffusers import SchedulerMixin
     from torch import Tensor
 
-__all__ = ["clean_estimate", "signal_and_noise"]
+__all__ = ["clean_estimate", "signal_and_noise", "velocity"]
 
 
 def signal_and_noise(scheduler: SchedulerMixin, timestep: Tensor) -> tuple[float, float]:
@@ -58,6 +59,20 @@ def clean_estimate(
     """
     # At high noise a rounding error of half a format would be blown up tenfold and more.
     x, prediction = model_input.float(), prediction.float()
+    if prediction_type == "sample":
+        return prediction
     if prediction_type == "v_prediction":
         return alpha * x - sigma * prediction
     return (x - sigma * prediction) / alpha
+
+
+def velocity(model_input: Tensor, clean: Tensor, *, alpha: float, sigma: float) -> Tensor:
+    """Return the velocity that leads to clean latents, of the shape and dtype of both tensors.
+
+    Args:
+        model_input: What the U-Net saw, (batch, channels, height, width).
+        clean: The latents that it predicts.
+        alpha: Share of the clean latents in ``model_input``.
+        sigma: Share of the noise in it, above 0.
+    """
+    return ((alpha * model_input.float() - clean.float()) / sigma).to(clean.dtype)

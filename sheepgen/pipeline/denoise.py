@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sheepgen.errors import NonFiniteError
-from sheepgen.pipeline.clean_estimate import clean_estimate, signal_and_noise
+from sheepgen.pipeline.clean_estimate import clean_estimate, signal_and_noise, velocity
 from sheepgen.pipeline.guidance import apply_guidance, guidance_embedding
 
 if TYPE_CHECKING:
@@ -65,17 +65,19 @@ def denoise(
     *,
     guidance_scale: float,
     guidance_rescale: float = 0.0,
+    prediction_type: str,
     step_arguments: Mapping[str, Any],
 ) -> Generator[DenoiseStep, None, None]:
     """Take noise away step by step.
 
     Args:
         unet: The model's.
-        scheduler: A fresh one with its timesteps set.
+        scheduler: A fresh one of `sheepgen.schedulers.build_scheduler`, with its timesteps set.
         embeds: With a negative prompt if `sheepgen.pipeline.guidance.is_guided`.
         latents: From `sheepgen.pipeline.latents.prepare_latents`, as many as there are prompts.
         guidance_scale: In diffusers' convention, where 1 is off.
         guidance_rescale: 0 to 1, with guidance only.
+        prediction_type: What the U-Net predicts, one of `sheepgen.schedulers.PREDICTION_TYPES`.
         step_arguments: From `sheepgen.schedulers.step_arguments`.
 
     Yields:
@@ -91,11 +93,10 @@ def denoise(
     if unet.config.time_cond_proj_dim is not None:
         timestep_cond = guidance_embedding(guidance_scale, unet.config.time_cond_proj_dim)
         timestep_cond = timestep_cond.to(latents.device, latents.dtype)
-    prediction_type: str = scheduler.config.prediction_type
 
     for index, t in enumerate(scheduler.timesteps):
         model_input = scheduler.scale_model_input(latents, t)
-        noise_pred = unet(
+        prediction = unet(
             torch.cat([model_input] * 2) if guided else model_input,
             t,
             encoder_hidden_states=hidden_states,
@@ -103,9 +104,14 @@ def denoise(
             return_dict=False,
         )[0]
         if guided:
-            noise_pred = apply_guidance(noise_pred, guidance_scale, guidance_rescale)
+            prediction = apply_guidance(prediction, guidance_scale, guidance_rescale)
         alpha, sigma = signal_and_noise(scheduler, t)
-        latents = scheduler.step(noise_pred, t, latents, **step_arguments, return_dict=False)[0]
+        estimate = clean_estimate(
+            model_input, prediction, prediction_type, alpha=alpha, sigma=sigma
+        )
+        if scheduler.config.prediction_type != prediction_type:
+            prediction = velocity(model_input, prediction, alpha=alpha, sigma=sigma)
+        latents = scheduler.step(prediction, t, latents, **step_arguments, return_dict=False)[0]
         if not latents.isfinite().all():
             raise NonFiniteError(
                 f"The latents are not finite after step {index + 1} of {len(scheduler.timesteps)}.",
@@ -115,8 +121,6 @@ def denoise(
             index=index,
             timestep=float(t),
             model_input=model_input,
-            pred_original_sample=clean_estimate(
-                model_input, noise_pred, prediction_type, alpha=alpha, sigma=sigma
-            ),
+            pred_original_sample=estimate,
             latents=latents,
         )

@@ -26,7 +26,8 @@ class PipelineParts:
         spec: The model that the parts are from.
         tokenizer: Prompt to token ids.
         text_encoder: Token ids to embeddings, (batch, tokens, hidden_size).
-        unet: Predicts the noise in latents, (batch, channels, height, width).
+        unet: Predicts the noise in latents, (batch, channels, height, width), or what
+            ``prediction_type`` says.
         vae: Latents to pixels and back.
         scheduler_config: Of the folder's scheduler. Schedulers hold the state of a run, so each
             run builds a fresh one from this.
@@ -44,3 +45,9 @@ class PipelineParts:
     device: torch.device
     dtype: torch.dtype
     preview_decoder: PreviewDecoder | None
+
+    @property
+    def prediction_type(self) -> str:
+        """What the U-Net predicts, one of `sheepgen.schedulers.PREDICTION_TYPES`."""
+        told: str = self.scheduler_config.get("prediction_type", "epsilon")
+        return told

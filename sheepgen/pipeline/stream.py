@@ -151,6 +151,7 @@ def stream_together(
         prepare_latents(parts, scheduler, torch.cat(noise)),
         guidance_scale=shared.guidance_scale,
         guidance_rescale=shared.guidance_rescale,
+        prediction_type=parts.prediction_type,
         step_arguments=step_arguments(shared.scheduler, eta=shared.eta, generators=generators),
     )
     steps: deque[DenoiseStep] = deque(maxlen=1 if frames is None else None)

@@ -19,16 +19,18 @@ NO_WORDS = PromptEmbeds(prompt_embeds=torch.zeros(1, 1, 1), negative_prompt_embe
 
 
 class OracleUNet:
-    """Knows the clean latents and tells just the noise, or the velocity, that hides them.
+    """Knows the clean latents and tells them, or just the noise or velocity that hides them.
 
     How noisy its input is it reads off the timestep alone, never off the scheduler's state.
     """
 
     config = SimpleNamespace(in_channels=4, time_cond_proj_dim=None)
 
-    def __init__(self, clean: Tensor, scheduler: SchedulerMixin) -> None:
+    def __init__(
+        self, clean: Tensor, scheduler: SchedulerMixin, prediction_type: str = "epsilon"
+    ) -> None:
         self.clean = clean
-        self.prediction_type = scheduler.config.prediction_type
+        self.prediction_type = prediction_type
         alphas_cumprod = scheduler.alphas_cumprod.double().numpy()
         self.log_ratios = np.log((1 - alphas_cumprod) / alphas_cumprod) / 2
 
@@ -36,6 +38,8 @@ class OracleUNet:
         times = np.arange(len(self.log_ratios))
         ratio = math.exp(np.interp(float(timestep), times, self.log_ratios))
         alpha, sigma = 1 / math.hypot(1, ratio), ratio / math.hypot(1, ratio)
+        if self.prediction_type == "sample":
+            return (self.clean,)
         noise = (sample - alpha * self.clean) / sigma
         if self.prediction_type == "v_prediction":
             return (alpha * noise - sigma * self.clean,)

@@ -1,4 +1,4 @@
-"""x0 is right at every step of every scheduler, for both kinds of prediction."""
+"""x0 is right at every step of every scheduler, for every kind of prediction."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ STEPS = 6
 ROUNDED = {name for name in SCHEDULERS if name.endswith("karras") and "dpm" in name}
 
 
-def run(name: str, scheduler: SchedulerMixin, unet: Any, **settings: Any) -> list[DenoiseStep]:
+def run(
+    name: str, scheduler: SchedulerMixin, unet: Any, prediction_type: str, **settings: Any
+) -> list[DenoiseStep]:
     generator = torch.Generator().manual_seed(0)
     timesteps = set_timesteps(scheduler, STEPS, CPU)
     steps = list(
@@ -38,6 +40,7 @@ def run(name: str, scheduler: SchedulerMixin, unet: Any, **settings: Any) -> lis
             settings.pop("embeds", NO_WORDS),
             torch.randn(1, 4, 4, 4, generator=generator) * scheduler.init_noise_sigma,
             guidance_scale=settings.pop("guidance_scale", 1.0),
+            prediction_type=prediction_type,
             step_arguments=step_arguments(name, eta=0.5, generators=[generator]),
             **settings,
         )
@@ -56,7 +59,8 @@ def test_a_perfect_prediction_shows_the_clean_latents(name: str, prediction_type
     }
     scheduler = build_scheduler(name, config)
     clean = torch.linspace(-1.5, 1.5, 64).reshape(1, 4, 4, 4)
-    steps = run(name, scheduler, OracleUNet(clean, scheduler))
+    oracle = OracleUNet(clean, scheduler, prediction_type)
+    steps = run(name, scheduler, oracle, prediction_type)
     tolerance = 0.1 if name in ROUNDED else 5e-5
     for step in steps:
         error = (step.pred_original_sample - clean).abs().max().item()
@@ -88,9 +92,14 @@ def test_it_is_the_estimate_that_the_scheduler_works_with(
     scheduler = build_scheduler(name, config)
     estimates = own_estimates(monkeypatch, scheduler)
     embeds = encode_prompt(tiny_parts, "a red sheep", "mud")
-    steps = run(name, scheduler, tiny_parts.unet, embeds=embeds, guidance_scale=4.0)
+    settings: dict[str, Any] = {"embeds": embeds, "guidance_scale": 4.0}
+    steps = run(name, scheduler, tiny_parts.unet, prediction_type, **settings)
+    # Told as a velocity, this U-Net's nonsense is divided by as little noise as there is, and an
+    # error in that is magnified.
+    converted = prediction_type == "sample" and not SCHEDULERS[name].takes_sample
+    near = 2e-3 if converted else 2e-4
     for step, estimate in zip(steps, estimates, strict=True):
-        torch.testing.assert_close(step.pred_original_sample, estimate, rtol=2e-4, atol=2e-4)
+        torch.testing.assert_close(step.pred_original_sample, estimate, rtol=near, atol=near)
 
 
 @pytest.mark.parametrize("prediction_type", PREDICTION_TYPES)

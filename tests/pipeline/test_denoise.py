@@ -35,6 +35,7 @@ def start(
         NO_WORDS,
         torch.randn(1, 4, 2, 2, generator=generator) * scheduler.init_noise_sigma,
         guidance_scale=1.0,
+        prediction_type="epsilon",
         step_arguments=step_arguments(name, eta=0.0, generators=[generator]),
     )
 

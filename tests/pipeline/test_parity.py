@@ -49,8 +49,16 @@ def assert_same_bits(
     assert np.array_equal(np.asarray(finished.image), (pixels * 255).round().astype("uint8"))
 
 
-@pytest.mark.parametrize("prediction_type", PREDICTION_TYPES)
-@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize(
+    ("name", "prediction_type"),
+    [
+        (name, prediction_type)
+        for name, spec in SCHEDULERS.items()
+        for prediction_type in PREDICTION_TYPES
+        # diffusers itself cannot do the rest.
+        if spec.takes_sample or prediction_type != "sample"
+    ],
+)
 def test_every_scheduler(tiny_parts: PipelineParts, name: str, prediction_type: str) -> None:
     config = {**tiny_parts.scheduler_config, "prediction_type": prediction_type}
     # Half of what is usual: KDPM2 takes a second to be built for 1000.
