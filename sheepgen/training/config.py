@@ -102,16 +102,15 @@ class DiffusionConfig:
 
     Smooth pictures show through much noise. So the noise schedule is linear in its variances, as
     DDPM's: words decide at signal-to-noise ratios below 1/40, and there two fifths of its time are
-    spent, of the squared cosine one's a tenth. Through the quietest third of the noise words decide
-    nothing that cannot be seen: ``timestep_shift`` draws those times less often.
+    spent, of the squared cosine one's a tenth.
 
-    ``lookup_weight`` is that of the loss that tells attention where to look, beside the velocity's.
+    ``lookup_weight`` is that of the loss that tells attention where to look, beside the latents'.
 
     The learning rate is constant, and falls linearly to zero over the last ``decay_share`` of the
     steps, so that a longer run goes on from a shorter one's checkpoint.
     """
 
-    channels: tuple[int, ...] = (32, 64, 128, 192)
+    channels: tuple[int, ...] = (64, 64, 128, 192)
     attention_levels: int = 3
     layers_per_block: int = 1
     head_dim: int = 32
@@ -124,7 +123,6 @@ class DiffusionConfig:
     decay_share: float = 0.2
     ema_decay: float = 0.998
     empty_caption_rate: float = 0.1
-    timestep_shift: float = 2.0
     lookup_weight: float = 0.1
     seed: int = 4
 

@@ -24,7 +24,7 @@ A small latent diffusion model that draws things as clip art, {size} by {size} p
 English prompt. It is trained from nothing by the code in `sheepgen/training/`.
 
 - **Parts:** CLIP-layout text encoder ({text_parameters}), U-Net ({unet_parameters},
-  v-prediction, linear noise schedule), tiny autoencoder with 8 pixels a latent side
+  predicts clean latents, linear noise schedule), tiny autoencoder with 8 pixels a latent side
   ({vae_parameters}), and a preview decoder for step frames. `StableDiffusionPipeline` loads it.
 - **Licence:** Apache-2.0.
 

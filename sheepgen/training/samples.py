@@ -69,7 +69,8 @@ def draw_sheet(
     generator = torch.Generator().manual_seed(seed)
     size, channels = unet.config.sample_size, unet.config.in_channels
     noise = torch.randn((len(states), channels, size, size), generator=generator)
-    scheduler = build_sampler(SAMPLER, build_scheduler().config)
+    trained = build_scheduler().config
+    scheduler = build_sampler(SAMPLER, trained)
     set_timesteps(scheduler, steps, unet.device)
     embeds = PromptEmbeds(
         prompt_embeds=states.float().to(unet.device),
@@ -81,6 +82,7 @@ def draw_sheet(
         embeds,
         noise.to(unet.device) * scheduler.init_noise_sigma,
         guidance_scale=guidance_scale,
+        prediction_type=trained.prediction_type,
         step_arguments=step_arguments(SAMPLER, eta=0.0, generators=[generator]),
     )
     with torch.inference_mode():
