@@ -199,7 +199,8 @@ def loss_weights(times: Tensor, scheduler: DDIMScheduler) -> Tensor:
     As much as in the velocity's squared error, that is one more than the signal-to-noise ratio, but
     at most ``LARGEST_WEIGHT``: of the least noise there is nothing to be learned.
     """
-    return (1 / (1 - scheduler.alphas_cumprod[times])).clamp(max=LARGEST_WEIGHT)
+    weights: Tensor = 1 / (1 - scheduler.alphas_cumprod[times])
+    return weights.clamp(max=LARGEST_WEIGHT)
 
 
 def learning_rate(step: int, config: DiffusionConfig) -> float:

@@ -41,7 +41,9 @@ SAMPLE_PROMPTS = (
     "a handwritten digit seven",
 )
 
-SAMPLER = "dpmpp_2m"
+SAMPLER = "dpmpp_2m_sde"
+"""It adds noise at its steps, which washes out what a half-trained network gets wrong on the way.
+Samplers that add none carry it on, and things look like mosaics."""
 
 
 def draw_sheet(
@@ -51,7 +53,7 @@ def draw_sheet(
     empty_state: Tensor,
     *,
     steps: int = 20,
-    guidance_scale: float = 4.0,
+    guidance_scale: float = 2.0,
     seed: int = 0,
 ) -> Image.Image:
     """Draw one picture a caption and lay them out in rows.
