@@ -22,6 +22,7 @@ __all__ = [
     "build_scheduler",
     "canonical_scheduler_name",
     "check_step_count",
+    "prediction_type_of",
     "scheduler_name_for",
     "step_arguments",
 ]
@@ -97,11 +98,26 @@ def check_step_count(name: str, num_inference_steps: int) -> None:
         )
 
 
+def prediction_type_of(config: Mapping[str, Any]) -> str:
+    """Return which of `PREDICTION_TYPES` a model with this scheduler config predicts.
+
+    Raises:
+        ModelError: If it predicts something else.
+    """
+    prediction_type: str = config.get("prediction_type", "epsilon")
+    if prediction_type not in PREDICTION_TYPES:
+        raise ModelError(
+            f"The model predicts {excerpt(prediction_type)}, which sheepgen cannot draw with.",
+            f"It reads models that predict {' or '.join(PREDICTION_TYPES)}.",
+        )
+    return prediction_type
+
+
 def build_scheduler(name: str, config: Mapping[str, Any]) -> SchedulerMixin:
     """Return a fresh scheduler for one run; it keeps state, so that none is ever used twice.
 
-    One that takes no clean latents is built to take the velocity, whatever the model predicts; the
-    loop converts.
+    If the model predicts clean latents and this one cannot take them, it is built to take the
+    velocity; the loop converts.
 
     Args:
         name: A short name.
@@ -112,14 +128,8 @@ def build_scheduler(name: str, config: Mapping[str, Any]) -> SchedulerMixin:
     """
     import diffusers
 
-    prediction_type = config.get("prediction_type", "epsilon")
-    if prediction_type not in PREDICTION_TYPES:
-        raise ModelError(
-            f"The model predicts {excerpt(prediction_type)}, which sheepgen cannot draw with.",
-            f"It reads models that predict {' or '.join(PREDICTION_TYPES)}.",
-        )
     spec = SCHEDULERS[name]
-    if prediction_type == "sample" and not spec.takes_sample:
+    if prediction_type_of(config) == "sample" and not spec.takes_sample:
         config = {**config, "prediction_type": "v_prediction"}
     scheduler_class = getattr(diffusers, spec.class_name)
     # StableDiffusionPipeline forces these two on any scheduler it is given: latents are not

@@ -27,7 +27,7 @@ class PipelineParts:
         tokenizer: Prompt to token ids.
         text_encoder: Token ids to embeddings, (batch, tokens, hidden_size).
         unet: Predicts the noise in latents, (batch, channels, height, width), or what
-            ``prediction_type`` says.
+            `sheepgen.schedulers.prediction_type_of` says.
         vae: Latents to pixels and back.
         scheduler_config: Of the folder's scheduler. Schedulers hold the state of a run, so each
             run builds a fresh one from this.
@@ -45,9 +45,3 @@ class PipelineParts:
     device: torch.device
     dtype: torch.dtype
     preview_decoder: PreviewDecoder | None
-
-    @property
-    def prediction_type(self) -> str:
-        """What the U-Net predicts, one of `sheepgen.schedulers.PREDICTION_TYPES`."""
-        told: str = self.scheduler_config.get("prediction_type", "epsilon")
-        return told

@@ -31,7 +31,7 @@ from sheepgen.pipeline.latents import (
     vary_noise,
 )
 from sheepgen.pipeline.timesteps import set_timesteps
-from sheepgen.schedulers import build_scheduler, step_arguments
+from sheepgen.schedulers import build_scheduler, prediction_type_of, step_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -151,7 +151,7 @@ def stream_together(
         prepare_latents(parts, scheduler, torch.cat(noise)),
         guidance_scale=shared.guidance_scale,
         guidance_rescale=shared.guidance_rescale,
-        prediction_type=parts.prediction_type,
+        prediction_type=prediction_type_of(parts.scheduler_config),
         step_arguments=step_arguments(shared.scheduler, eta=shared.eta, generators=generators),
     )
     steps: deque[DenoiseStep] = deque(maxlen=1 if frames is None else None)
