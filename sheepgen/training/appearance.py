@@ -21,8 +21,7 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from sheepgen.training.data.concepts import concepts
-from sheepgen.training.data.drawing_sets import STYLES, TRAINING_SETS
+from sheepgen.training.data.drawing_sets import STYLES
 from sheepgen.training.data.held_out import held_out_drawings
 from sheepgen.training.data.placement import is_turned
 from sheepgen.training.data.recolour import recoloured
@@ -111,7 +110,7 @@ class Appearances:
         return self.of_patches.directions.shape[1]
 
     def look(self, style: str, name: str, colour: str = "") -> Look:
-        """Return what a thing looks like in a style, or in the first that has it."""
+        """Return what a thing looks like in a style, or in the first that training shows it in."""
         styles = _styles_of(name)
         return _look(self, style if style in styles else styles[0], name, colour)
 
@@ -175,10 +174,5 @@ def _evened(vectors: Tensor, width: int, told: int) -> Reduction:
 
 
 def _styles_of(name: str) -> list[str]:
-    """Return the styles that training may show this in, or else the first set that has it."""
-    sets = [
-        style
-        for style in (*STYLES, *TRAINING_SETS)
-        if style in concepts()[name].drawings and (style, name) not in held_out_drawings()
-    ]
-    return [style for style in sets[: len(STYLES)] if style in STYLES] or sets[:1]
+    """Return the styles that training may show this in."""
+    return [style for style in STYLES if (style, name) not in held_out_drawings()]

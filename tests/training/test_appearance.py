@@ -7,9 +7,10 @@ import torch
 from PIL import Image
 
 from sheepgen.training.appearance import GRID, SIDE, Appearances, patches_of, thumbnail
+from sheepgen.training.data.held_out import held_out_drawings
 from tests.training.data.fakes import Blocks
 
-CAST = ("sheep", "cat", "hot dog", "light rail train", "orange", "bus", "crescent moon", "mountain")
+CAST = ("sheep", "cat", "hot dog", "tram", "orange", "bus", "crescent moon", "mountain")
 WIDTH = 3
 
 
@@ -67,10 +68,12 @@ def test_a_colour_changes_the_look(appearances: Appearances) -> None:
     assert appearances.look("noto", "bus", "red") is red
 
 
-def test_a_style_that_lacks_a_drawing_shows_another(appearances: Appearances) -> None:
-    # No set of the styles has an infinity sign.
-    look = appearances.look("noto", "infinity sign")
-    assert look.patches.shape == (GRID * GRID, WIDTH)
+def test_what_no_training_scene_shows_is_looked_up_in_another_style(
+    appearances: Appearances,
+) -> None:
+    assert ("fluent-emoji", "lemon") in held_out_drawings()
+    assert appearances.look("fluent-emoji", "lemon") is appearances.look("noto", "lemon")
+    assert appearances.look("fluent-emoji", "orange") is not appearances.look("noto", "orange")
 
 
 def test_a_small_cast_has_short_codes_of_wholes() -> None:
@@ -80,4 +83,4 @@ def test_a_small_cast_has_short_codes_of_wholes() -> None:
 
 def test_things_that_look_alike_have_no_codes() -> None:
     with pytest.raises(ValueError, match="have no"):
-        Appearances.fitted(Blocks(), ("infinity sign",), WIDTH)
+        Appearances.fitted(Blocks(), ("lemon",), WIDTH)

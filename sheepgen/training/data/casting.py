@@ -27,10 +27,10 @@ __all__ = ["FAVOURITES", "candidates", "deck", "sample_label", "sample_scene", "
 FAVOURITES = {"sheep": 8, "motorcycle": 8}
 """The tool's own animal and its vehicle are dealt this many times more."""
 
-DIGIT_CARDS = 4
+DIGIT_CARDS = 2
 """How often each of the ten digits is in the deck."""
 
-ROLE_CARDS = {"rides": 4, "ridden": 5, "hat": 8, "glasses": 8, "held": 1, "base": 1}
+ROLE_CARDS = {"rides": 1, "ridden": 2, "hat": 4, "glasses": 4}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +55,7 @@ PARTS: dict[Kind, Part] = {
     "several": Part(subject="counted", as_subject=2.0),
     "next_to": Part(subject="any", other="any", as_subject=1.2, as_other=1.2),
     "on_top": Part(subject="stands", other="base", as_subject=0.7, as_other=2.5),
-    "riding": Part(subject="rides", other="ridden", as_subject=8.0, as_other=8.0),
+    "riding": Part(subject="rides", other="ridden", as_subject=6.0, as_other=6.0),
     "wearing": Part(subject="wears", other="worn", as_subject=2.0, as_other=14.0),
     "holding": Part(subject="holds", other="held", as_subject=1.2, as_other=1.2),
 }

@@ -61,7 +61,7 @@ def test_no_concept_starves(scenes: list[Scene]) -> None:
 def test_all_kinds_styles_places_and_colours_occur(scenes: list[Scene]) -> None:
     shares = Counter(scene.kind for scene in scenes)
     assert set(shares) == set(KINDS)
-    assert shares["riding"] >= 0.15 * len(scenes)
+    assert shares["riding"] >= 0.12 * len(scenes)
     assert min(shares.values()) >= 0.02 * len(scenes)
     assert {scene.style for scene in scenes} == {"", *STYLES}
     assert {scene.place for scene in scenes} == {"", *PLACES}
@@ -96,10 +96,11 @@ def test_a_small_cast_plays_alone() -> None:
     assert not [scene for scene in series if scene.kind in ("wearing", "digits")]
 
 
-def test_who_has_no_drawing_cannot_lead() -> None:
-    assert not {"noto"} & concepts()["infinity sign"].drawings.keys()
-    with pytest.raises(ValueError, match="can show 'infinity sign'"):
-        sample_scene("1", 0, mix="house", cast=("infinity sign",))
+def test_who_has_no_drawing_cannot_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "noto-v1" not in concepts()["raccoon"].drawings
+    monkeypatch.setitem(MIXES, "early", {"noto-v1": 1.0})
+    with pytest.raises(ValueError, match="can show 'raccoon'"):
+        sample_scene("1", 0, mix="early", cast=("raccoon",))
 
 
 def test_held_out_pairs_never_meet(scenes: list[Scene]) -> None:

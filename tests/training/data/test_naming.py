@@ -13,7 +13,7 @@ from sheepgen.training.data.naming import NamedThing, named_style, named_things
         ("a sheep riding a bus", {1: "sheep", 4: "bus"}),
         ("Two Cats.", {1: "cat"}),
         ("a hot dog, glossy style", {2: "hot dog"}),
-        ("a light rail train", {3: "light rail train"}),
+        ("a four leaf clover", {3: "four leaf clover"}),
         ("an orange", {1: "orange"}),
         ("an orange next to a bus", {1: "orange", 5: "bus"}),
         ("an orange cat", {2: "cat"}),
