@@ -1,7 +1,7 @@
 """Draws scenes: who takes part, in which relation, and in which style.
 
 Scenes are dealt from a shuffled deck that holds every concept once, and those that can do more
-(ride, be ridden, be worn or held) a few times more. So every concept leads equally often as its
+(ride, be ridden, be worn) a few times more. So every concept leads equally often as its
 neighbours, whatever its group, and relations come as often as there is much to learn about them.
 """
 
