@@ -28,7 +28,7 @@ PhasesArg = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="PHASE",
-        help="text, vae, decoder, latents, unet, preview, classifier. Without any: all that the "
+        help="text, vae, latents, unet, preview, classifier. Without any: all that the "
         "preset needs.",
         show_default=False,
     ),

@@ -1,7 +1,6 @@
 """Makes checkpoints out of an exported model, so that training goes on where only the folder is.
 
-Weights and step counts are taken over; optimizers begin anew. The text encoder and the VAE have
-all their steps already.
+Weights and step counts are taken over; optimizers begin anew.
 """
 
 from __future__ import annotations
@@ -78,10 +77,9 @@ def _write_checkpoints(folder: Path, steps: dict[str, int], checkpoints: Path) -
     average |= {f"module.{name}": value for name, value in unet.state_dict().items()}
     parts = {
         "text": {"encoder": text_encoder.state_dict()},
-        "vae": {"vae": vae.state_dict()},
-        "decoder": {"decoder": vae.decoder.state_dict()},
+        "vae": {"decoder": vae.decoder.state_dict()},
         "unet": {"unet": unet.state_dict(), "average": average},
     }
     for phase, networks in parts.items():
         torch.save({"step": steps[phase], "parts": networks}, checkpoints / f"{phase}.pt")
-    torch.save(vae.state_dict(), checkpoints / "vae-normalised.pt")
+    torch.save(vae.encoder.state_dict(), checkpoints / "encoder.pt")

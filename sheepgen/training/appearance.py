@@ -25,7 +25,7 @@ from sheepgen.training.data.drawing_sets import STYLES
 from sheepgen.training.data.held_out import held_out_drawings
 from sheepgen.training.data.placement import is_turned
 from sheepgen.training.data.recolour import recoloured
-from sheepgen.training.reduction import Reduction, principal_components
+from sheepgen.training.reduction import Reduction, evened_components
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +43,7 @@ GRID = 4
 """Patches a side of a drawing."""
 
 EVENNESS = 0.25
-"""How far the components are brought to one spread; 0 leaves them as they are, 1 makes them equal.
+"""How far the components are brought to one spread; see `evened_components`.
 
 As they are, the text encoder learns the first ones alone, but what follows the sixteenth explains
 half as much of a picture's latents as the first sixteen do. Made equal, most of what there is to
@@ -56,9 +56,6 @@ PATCH_COMPONENTS = 32
 Ridge regression from true codes, cut to their first 4, 8, 16, 32 or 96 numbers, leaves .68, .63,
 .61, .588 or .587 of the variance of the latents that show the patch.
 """
-
-LEAST_SPREAD = 0.01
-"""Of the first component's: components that vary less than this are hardly more than rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,7 @@ class Appearances:
 
     @classmethod
     def fitted(cls, drawings: Drawings, cast: Iterable[str], width: int) -> Appearances:
-        """Return codes at most so wide that tell the drawings of a cast apart.
+        """Return codes of that width that tell the drawings of a cast apart.
 
         Raises:
             ValueError: If there are no two drawings that differ.
@@ -100,8 +97,8 @@ class Appearances:
         patches = torch.cat([patches_of(whole) for whole in wholes])
         return cls(
             drawings,
-            _evened(wholes.flatten(1), width, width),
-            _evened(patches, width, PATCH_COMPONENTS),
+            _told(wholes.flatten(1), width, width),
+            _told(patches, PATCH_COMPONENTS, width),
         )
 
     @property
@@ -121,8 +118,6 @@ def _look(appearances: Appearances, style: str, name: str, colour: str) -> Look:
     picture.thumbnail((4 * SIDE, 4 * SIDE))  # To recolour it costs most.
     tiny = thumbnail(recoloured(picture, colour) if colour else picture)
     (whole,) = appearances.of_wholes(tiny.flatten()[None])
-    # A small cast's drawings differ in fewer ways than their patches do.
-    whole = functional.pad(whole, (0, appearances.width - len(whole)))
     return Look(whole, appearances.of_patches(patches_of(tiny)))
 
 
@@ -159,18 +154,13 @@ def patches_of(tiny: Tensor) -> Tensor:
     return cut.reshape(GRID * GRID, -1)
 
 
-def _evened(vectors: Tensor, width: int, told: int) -> Reduction:
-    """Return a reduction whose first components vary more alike than principal components do.
-
-    Those from ``told`` on are zero.
-    """
-    reduction = principal_components(vectors, width)
-    reduced = reduction(vectors)
-    spread = reduced.std(0)
-    evening = spread.clamp(min=LEAST_SPREAD * spread[0]) ** -EVENNESS
-    evening[told:] = 0.0
-    scale = evening / (reduced * evening).square().mean().sqrt()
-    return Reduction(reduction.mean, reduction.directions * scale)
+def _told(vectors: Tensor, told: int, width: int) -> Reduction:
+    """Return the first ``told`` evened components, and zeros up to ``width``."""
+    reduction = evened_components(vectors, min(told, width), EVENNESS)
+    silent = width - reduction.directions.shape[1]
+    # Of unit variance on average over all, zeros among them.
+    scale = (width / (width - silent)) ** 0.5
+    return Reduction(reduction.mean, functional.pad(reduction.directions * scale, (0, silent)))
 
 
 def _styles_of(name: str) -> list[str]:

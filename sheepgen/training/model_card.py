@@ -66,7 +66,7 @@ composed, not remembered. Such words it knows from the text encoder only{lexicon
 
 1. Text encoder: taught word by word what the teacher understands, and what the thing looks like;
    {text_steps:,} steps.
-2. Autoencoder: {vae_steps:,} steps; then its decoder alone, {decoder_steps:,} steps.
+2. Autoencoder: the encoder is fitted, not trained; the decoder {vae_steps:,} steps.
 3. U-Net: {unet_steps:,} steps, {scenes_seen:,} scenes; averaged weights.
 
 On {hardware}: {hours_in_all:.1f} hours in all. `training.json` has every
@@ -172,7 +172,6 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         lexicon=_LEXICON.format(nouns=record["lexicon"]) if record["lexicon"] else "",
         text_steps=record["steps"]["text"],
         vae_steps=record["steps"]["vae"],
-        decoder_steps=record["steps"]["decoder"],
         unet_steps=record["steps"]["unet"],
         scenes_seen=record["scenes_seen"],
         hardware=record["hardware"],

@@ -1,9 +1,9 @@
 """The phases of training in their order, each going on from where it was stopped.
 
-    text ────────────────────────┐
-    vae ┬─> latents ─────────────┴─> unet ──> export, then evaluate
-        └─> decoder ─> preview ────────────────┘       │
-    classifier ────────────────────────────────────────┘
+    text ──────────┐
+    latents ───────┴─> unet ──> export, then evaluate
+    vae ─> preview ───────────────┘       │
+    classifier ───────────────────────────┘
 
 A phase that trains is a generator of `TrainStep`; what it leaves behind is its checkpoint.
 """
@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from sheepgen.training.autoencoder import (
-    build_autoencoder,
     encode_pictures,
-    train_autoencoder,
     train_decoder,
     train_preview_decoder,
 )
@@ -62,24 +60,12 @@ def text(project: Project) -> Iterator[TrainStep]:
 
 
 def vae(project: Project) -> Iterator[TrainStep]:
-    """Train encoder and decoder."""
-    settings = project.config.autoencoder
-    yield from train_autoencoder(
-        build_autoencoder(settings),
-        project.material.pictures.pictures,
-        settings,
-        project.checkpoint("vae"),
-        project.device,
-    )
-
-
-def decoder(project: Project) -> Iterator[TrainStep]:
-    """Go on with the decoder alone."""
+    """Fit the encoder, and train the decoder."""
     yield from train_decoder(
-        project.normalised_autoencoder(),
+        project.autoencoder(),
         project.material.pictures.pictures,
         project.config.autoencoder,
-        project.checkpoint("decoder"),
+        project.checkpoint("vae"),
         project.device,
     )
 
@@ -88,7 +74,7 @@ def preview(project: Project) -> Iterator[TrainStep]:
     """Train the frames' decoder; short enough to begin anew each time."""
     network = project.preview_decoder()
     pictures = project.material.pictures.pictures[:PREVIEW_PICTURES]
-    latents = encode_pictures(project.normalised_autoencoder(), pictures, project.device)
+    latents = encode_pictures(project.autoencoder(), pictures, project.device)
     settings = project.config.autoencoder
     yield from train_preview_decoder(network, torch.cat([*latents]), pictures, settings)
     with written_whole(project.checkpoint("preview")) as partial:
@@ -97,7 +83,7 @@ def preview(project: Project) -> Iterator[TrainStep]:
 
 def latents(project: Project) -> Iterator[TrainStep]:
     """Paint the U-Net's scenes and encode them."""
-    material, autoencoder = project.material, project.normalised_autoencoder()
+    material, autoencoder = project.material, project.autoencoder()
     yield from encode_split(
         material.scenes, material.album, autoencoder, project.latents, project.device
     )
@@ -111,7 +97,7 @@ def unet(project: Project) -> Iterator[TrainStep]:
     states = project.encode(captions)
     empty_state = states[row[""]]
     sample_states = project.encode(list(SAMPLE_PROMPTS))
-    autoencoder = project.normalised_autoencoder()
+    autoencoder = project.autoencoder()
     sheets = project.workspace.samples
     sheets.mkdir(parents=True, exist_ok=True)
     for report, averaged in train_unet(
@@ -149,7 +135,6 @@ def classifier(project: Project) -> Iterator[TrainStep]:
 PHASES = {
     "text": text,
     "vae": vae,
-    "decoder": decoder,
     "latents": latents,
     "unet": unet,
     "preview": preview,

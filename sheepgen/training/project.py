@@ -12,11 +12,9 @@ from sheepgen.pipeline.preview import PreviewDecoder
 from sheepgen.training.appearance import Appearances
 from sheepgen.training.autoencoder import (
     build_autoencoder,
-    encode_pictures,
-    normalise_latents,
+    fit_encoder,
 )
 from sheepgen.training.classifier import Classifier
-from sheepgen.training.data.dataset import paint_pictures
 from sheepgen.training.diffusion import build_unet
 from sheepgen.training.export import ModelParts
 from sheepgen.training.latents import LatentStore
@@ -38,8 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Project"]
 
-STATISTICS_SCENES = 1_000
-"""How many scenes the latents' mean and spread are taken from."""
+FITTED_PICTURES = 300
+"""How many pictures the VAE's encoder is fitted on."""
 
 
 @dataclass(frozen=True)
@@ -105,23 +103,18 @@ class Project:
         encoder.load_state_dict(trained_weights(self.checkpoint("text"), "encoder"))
         return encoder.eval()
 
-    def normalised_autoencoder(self) -> AutoencoderTiny:
-        """Return the VAE with normalised latents, its decoder as far as it has been trained."""
-        vae = build_autoencoder(self.config.autoencoder).to(self.device)
-        normalised = self.checkpoint("vae-normalised")
-        if not normalised.exists():
-            steps = self.config.autoencoder.steps
-            vae.load_state_dict(trained_weights(self.checkpoint("vae"), "vae", steps=steps))
-            _, sample = paint_pictures(
-                self.material.scenes, self.material.album, 0, STATISTICS_SCENES
-            )
-            normalise_latents(vae, torch.cat([*encode_pictures(vae, sample, self.device)]))
-            with written_whole(normalised) as partial:
-                torch.save(vae.state_dict(), partial)
-        vae.load_state_dict(torch.load(normalised, map_location="cpu", weights_only=True))
-        if self.checkpoint("decoder").exists():
-            vae.decoder.load_state_dict(trained_weights(self.checkpoint("decoder"), "decoder"))
-        return vae.eval()
+    def autoencoder(self) -> AutoencoderTiny:
+        """Return the VAE: its encoder fitted, once, its decoder as far as it has been trained."""
+        vae = build_autoencoder(self.config.autoencoder)
+        fitted, trained = self.checkpoint("encoder"), self.checkpoint("vae")
+        if not fitted.exists():
+            fit_encoder(vae, self.material.pictures.pictures[:FITTED_PICTURES])
+            with written_whole(fitted) as partial:
+                torch.save(vae.encoder.state_dict(), partial)
+        vae.encoder.load_state_dict(torch.load(fitted, map_location="cpu", weights_only=True))
+        if trained.exists():
+            vae.decoder.load_state_dict(trained_weights(trained, "decoder"))
+        return vae.to(self.device).eval()
 
     @property
     def latents(self) -> LatentStore:
@@ -153,7 +146,7 @@ class Project:
 
     @property
     def _latent_side(self) -> int:
-        return self.config.data.image_size >> len(self.config.autoencoder.encoder_blocks) - 1
+        return self.config.data.image_size >> len(self.config.autoencoder.decoder_blocks) - 1
 
     def preview_decoder(self) -> PreviewDecoder:
         """Return an untrained preview decoder."""
@@ -162,7 +155,7 @@ class Project:
         network: PreviewDecoder = PreviewDecoder(
             latent_channels=settings.latent_channels,
             width=settings.preview_width,
-            upscale=2 ** (len(settings.encoder_blocks) - 1),
+            upscale=2 ** (len(settings.decoder_blocks) - 1),
         )
         return network
 
@@ -192,6 +185,6 @@ class Project:
             tokenizer=load_tokenizer(self.workspace.tokenizer),
             text_encoder=self.text_encoder(),
             unet=unet,
-            vae=self.normalised_autoencoder(),
+            vae=self.autoencoder(),
             preview_decoder=preview,
         )

@@ -18,7 +18,7 @@ __all__ = ["claim_workspace", "differing_setting"]
 IDENTITY = {
     "data": ("image_size", "mix", "cast", "seed"),
     "text": ("vocab_size", "max_tokens", "hidden_size", "appearance_size", "layers", "heads"),
-    "autoencoder": ("width", "encoder_blocks", "latent_channels"),
+    "autoencoder": ("width", "decoder_blocks", "latent_channels"),
     "diffusion": (
         "channels",
         "attention_levels",

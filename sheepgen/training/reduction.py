@@ -9,7 +9,10 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Reduction", "principal_components"]
+__all__ = ["Reduction", "evened_components", "principal_components"]
+
+LEAST_SPREAD = 0.01
+"""Of the first component's: components that vary less than this are hardly more than rounding."""
 
 
 class Reduction(NamedTuple):
@@ -45,3 +48,21 @@ def principal_components(vectors: Tensor, count: int) -> Reduction:
         raise ValueError(f"{len(vectors)} vectors have no {count} components")
     scale = (spread[:count].square().mean() / len(vectors)).sqrt()
     return Reduction(mean, directions[:count].T / scale)
+
+
+def evened_components(vectors: Tensor, count: int, evenness: float) -> Reduction:
+    """Fit `principal_components` that vary more alike.
+
+    Args:
+        vectors: What it is fitted on, (vectors, width).
+        count: Components; there are at most ``width``, and one fewer than vectors.
+        evenness: 0 leaves their spreads as they are, 1 makes them equal.
+
+    Raises:
+        ValueError: If no component is asked for, or the vectors are all alike.
+    """
+    reduction = principal_components(vectors, count)
+    spread = reduction(vectors).std(0)
+    evening = spread.clamp(min=LEAST_SPREAD * spread[0]) ** -evenness
+    scale = evening / (spread * evening).square().mean().sqrt()
+    return Reduction(reduction.mean, reduction.directions * scale)

@@ -88,7 +88,8 @@ def draw_sheet(
         step_arguments=step_arguments(SAMPLER, eta=0.0, generators=[generator]),
     )
     with torch.inference_mode():
-        pictures = vae.decode(last.latents.to(vae.device)).sample
+        latents = last.latents.to(vae.device) / vae.config.scaling_factor
+        pictures = vae.decode(latents).sample
     pixels = ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     return tile([Image.fromarray(picture) for picture in pixels], columns=8)
 

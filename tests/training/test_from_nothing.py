@@ -17,7 +17,6 @@ from sheepgen.pipeline.loading import load_pipeline
 from sheepgen.pipeline.stream import stream
 from sheepgen.request import GenerationRequest
 from sheepgen.training import material as material_module
-from sheepgen.training import project as project_module
 from sheepgen.training import release, text_encoder
 from sheepgen.training.config import (
     AutoencoderConfig,
@@ -53,10 +52,9 @@ CONFIG = TrainingConfig(
     ),
     autoencoder=AutoencoderConfig(
         width=8,
-        encoder_blocks=(0, 1, 1, 1),
+        decoder_blocks=(1, 1, 1, 0),
         latent_channels=3,
         steps=3,
-        decoder_steps=2,
         batch_size=2,
         crop=16,
         preview_width=8,
@@ -79,7 +77,6 @@ CONFIG = TrainingConfig(
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Return a project whose drawings are squares and whose words are few."""
     monkeypatch.setattr(text_encoder, "FITTED_ON", 12)
-    monkeypatch.setattr(project_module, "STATISTICS_SCENES", 4)
     monkeypatch.setattr(material_module, "unseen_scenes", dict)
     project = Project(CONFIG, Workspace(tmp_path / "work"), torch.device("cpu"))
     # What comes from npm.
@@ -104,7 +101,7 @@ def test_all_phases_and_a_release(project: Project, tmp_path: Path) -> None:
         json.dumps(record)
     )
     assert record["steps"] == {
-        "text": 3, "vae": 3, "decoder": 2, "latents": 1, "unet": 4, "preview": 2,
+        "text": 3, "vae": 3, "latents": 1, "unet": 4, "preview": 2,
     }  # fmt: skip
     assert record["scenes_seen"] == 4 * 2
     assert "2 things:" in (folder / "MODEL_CARD.md").read_text("utf-8")

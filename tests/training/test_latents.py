@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CPU = torch.device("cpu")
 SPLIT = Split(name="train", count=10, size=32)
-VAE = AutoencoderConfig(width=8, encoder_blocks=(0, 0, 1), latent_channels=3)
+VAE = AutoencoderConfig(width=8, decoder_blocks=(1, 0, 0), latent_channels=3)
 
 
 @pytest.fixture(autouse=True)

@@ -45,11 +45,11 @@ if TYPE_CHECKING:
 CONFIG = TrainingConfig(
     text=TextConfig(vocab_size=600, max_tokens=8, hidden_size=16, layers=1, heads=2),
     autoencoder=AutoencoderConfig(
-        width=8, encoder_blocks=(0, 1, 1), latent_channels=3, preview_width=8
+        width=8, decoder_blocks=(1, 1, 0), latent_channels=3, preview_width=8
     ),
     diffusion=DiffusionConfig(channels=(8, 16), attention_levels=1, head_dim=8, norm_groups=4),
 )
-PHASES = ("text", "vae", "decoder", "unet")
+PHASES = ("text", "vae", "unet")
 FACTS: dict[str, Any] = {
     "data_sha256": "0" * 64,
     "captions": 7,
