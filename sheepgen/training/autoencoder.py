@@ -1,11 +1,10 @@
 """The VAE: pictures to latents of 1/8 the side and back.
 
 Its encoder is not trained: a latent holds the principal components of the 8 by 8 pixels that it
-stands for. They tell more of flat colours and edges than an encoder that was trained for half an
-hour (30.0 dB from 16 components alone, 29.5 dB from 8 channels that are no longer linear), and they
-are linear: who tells them a little wrong draws a soft picture, not a ragged one. That suits a U-Net
-that cannot yet tell them exactly. See https://arxiv.org/abs/2502.14831 for how much a smooth latent
-space is worth.
+stands for. Twelve of them alone, without a trained decoder, give held-out scenes back at 28.8 dB.
+And they are linear: whoever tells them a little wrong draws a soft picture, not a ragged one. A
+U-Net that had learned a trained encoder's latents for 9,800 steps drew better ones of this kind
+after 200 more. See https://arxiv.org/abs/2502.14831 for what a smooth latent space is worth.
 
 The decoder is trained, on crops, with a little noise on the latents. It knows what drawings look
 like, and draws edges sharper than the components say. The loss is L1 + L2/2 + L1 of the differences
