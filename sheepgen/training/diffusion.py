@@ -41,11 +41,10 @@ LARGEST_WEIGHT = 10.0
 
 TIMES_MEAN = -0.5
 TIMES_SPREAD = 1.3
-"""Of the normal distribution of times' logits, as in Stable Diffusion 3's equation 19.
+"""Of the normal distribution of times' logits, as in https://arxiv.org/abs/2403.03206.
 
-See https://arxiv.org/abs/2403.03206. Half of the times lie between 200 and 590, where shapes come
-out of the noise, a tenth below 100 and 7% above 800: what is to be seen there is soon
-learned.
+Half of the times lie between 200 and 590, where shapes come out of the noise, a tenth below 100 and
+7% above 800: what is to be seen there is soon learned.
 """
 
 
