@@ -61,7 +61,7 @@ class Examples:
     """Latents, their captions, and where what is shown that these name.
 
     Args:
-        latents: (examples, channels, height, width), normalised.
+        latents: (examples, channels, height, width), as the U-Net sees them.
         slots_shown: (examples, side, side), int8; see `sheepgen.training.shown`.
         caption_states: (captions, tokens, width).
         caption_ids: (examples,), the row of ``caption_states`` that belongs to each.

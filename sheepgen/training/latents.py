@@ -97,7 +97,7 @@ def encode_split(
     Args:
         split: Which scenes.
         drawings: What scenes are composed of.
-        vae: With normalised latents.
+        vae: Its encoder is used.
         store: Where they go.
         device: Where to encode.
         processes: How many paint at a time; all processors by default.

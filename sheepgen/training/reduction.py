@@ -51,7 +51,7 @@ def principal_components(vectors: Tensor, count: int) -> Reduction:
 
 
 def evened_components(vectors: Tensor, count: int, evenness: float) -> Reduction:
-    """Fit `principal_components` that vary more alike.
+    """Fit `principal_components` that vary more alike, with unit variance on average, too.
 
     Args:
         vectors: What it is fitted on, (vectors, width).
