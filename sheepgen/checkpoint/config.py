@@ -23,7 +23,6 @@ _REFUSED_SETTINGS = {
     "addition_embed_type": "extra conditions in the U-Net",
     "attn_implementation": "attention code from elsewhere",
     "class_embed_type": "class labels in the U-Net",
-    "encoder_hid_dim": "an extra projection in the U-Net",
     "encoder_hid_dim_type": "an extra projection in the U-Net",
     "num_class_embeds": "class labels in the U-Net",
     "quantization_config": "quantised weights",
@@ -31,8 +30,8 @@ _REFUSED_SETTINGS = {
 }
 """Config entries that, when set, ask for what is not run here, and what that is."""
 
-_RUN_SETTINGS = {"addition_embed_type": "text"}
-"""What such an entry may say all the same: this one pools the prompt's own states."""
+_RUN_SETTINGS = {"encoder_hid_dim_type": "text_proj"}
+"""What such an entry may say all the same: this one projects the prompt's own states."""
 
 _REQUIRED_SETTINGS = {
     "text_encoder": ("hidden_size", "max_position_embeddings"),
@@ -41,7 +40,6 @@ _REQUIRED_SETTINGS = {
 }
 
 _LIMITS = {
-    "addition_embed_type_num_heads": 8192,
     "attention_head_dim": 8192,
     "block_out_channels": 8192,
     "conv_in_kernel": 15,
@@ -49,6 +47,7 @@ _LIMITS = {
     "cross_attention_dim": 8192,
     "decoder_block_out_channels": 8192,
     "encoder_block_out_channels": 8192,
+    "encoder_hid_dim": 8192,
     "hidden_size": 8192,
     "in_channels": 64,
     "intermediate_size": 32_768,
@@ -161,16 +160,13 @@ def _check_fit(
             f"but its latents have {latent_channels}.",
             "Is it made for inpainting or editing? Those models do not run here.",
         )
-    width = unet["cross_attention_dim"]
+    width = unet.get("encoder_hid_dim") or unet["cross_attention_dim"]
     if isinstance(width, int) and width != text_encoder["hidden_size"]:
         raise ModelError(
             f"{owner} has a U-Net for text {width} wide, but its text encoder gives "
             f"{text_encoder['hidden_size']}.",
             "Its parts come from different models.",
         )
-    heads = unet.get("addition_embed_type_num_heads") or 64  # diffusers' default
-    if unet.get("addition_embed_type") and (not isinstance(width, int) or width % heads):
-        raise _bad_setting("unet", "addition_embed_type_num_heads", heads, owner)
 
 
 def _check_preview(preview: Mapping[str, Any], vae: Mapping[str, Any], owner: str) -> None:

@@ -1,23 +1,24 @@
 """Makes checkpoints out of an exported model, so that training goes on where only the folder is.
 
-Weights and step counts are taken over; optimizers begin anew.
+Weights and step counts of the VAE and the U-Net are taken over; optimizers begin anew. The text
+encoder is taught anew: the U-Net does not depend on how it came to know what it tells.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers import AutoencoderTiny, UNet2DConditionModel
-from transformers import CLIPTextModel
 
 from sheepgen.checkpoint import RECORD_FILE
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.text import excerpt
 from sheepgen.training.history import History, Note
+from sheepgen.training.looks import look_width
 from sheepgen.training.recipe import claim_workspace, differing_setting
+from sheepgen.training.states import Layout
 from sheepgen.training.whole_file import written_whole
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from sheepgen.training.config import TrainingConfig, Workspace
 
 __all__ = ["adopt_model"]
+
+ADOPTED = ("vae", "unet")
+"""The phases whose weights and steps are taken over."""
 
 
 def adopt_model(folder: Path, workspace: Workspace, config: TrainingConfig) -> None:
@@ -59,26 +63,28 @@ def adopt_model(folder: Path, workspace: Workspace, config: TrainingConfig) -> N
     claim_workspace(workspace, config)
     with written_whole(workspace.checkpoints) as checkpoints:
         checkpoints.mkdir()
-        _write_checkpoints(folder, record["steps"], checkpoints)
-        shutil.copytree(folder / "tokenizer", checkpoints / workspace.tokenizer.name)
+        seen = Layout(look_width(config.autoencoder.latent_channels)).width
+        _write_checkpoints(folder, record["steps"], seen, checkpoints)
     history = History(workspace.history)
-    for phase, steps in record["steps"].items():
+    for phase in ADOPTED:
+        steps = record["steps"][phase]
         loss, seconds = record["losses"][phase], record["seconds"][phase]
         history.add(Note(phase=phase, step=steps, loss=loss, seconds=seconds))
 
 
-def _write_checkpoints(folder: Path, steps: dict[str, int], checkpoints: Path) -> None:
-    text_encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
+def _write_checkpoints(folder: Path, steps: dict[str, int], seen: int, checkpoints: Path) -> None:
+    """Write them; of the text encoder's states the U-Net sees the first numbers only."""
     vae = AutoencoderTiny.from_pretrained(folder / "vae", low_cpu_mem_usage=False)
     unet = UNet2DConditionModel.from_pretrained(
         folder / "unet", dtype=torch.float32, low_cpu_mem_usage=False
     )
     average = {"n_averaged": torch.tensor(steps["unet"])}
-    average |= {f"module.{name}": value for name, value in unet.state_dict().items()}
+    weights = unet.state_dict()
+    weights["encoder_hid_proj.weight"] = weights["encoder_hid_proj.weight"][:, :seen].clone()
+    average |= {f"module.{name}": value for name, value in weights.items()}
     parts = {
-        "text": {"encoder": text_encoder.state_dict()},
         "vae": {"decoder": vae.decoder.state_dict()},
-        "unet": {"unet": unet.state_dict(), "average": average},
+        "unet": {"unet": weights, "average": average},
     }
     for phase, networks in parts.items():
         torch.save({"step": steps[phase], "parts": networks}, checkpoints / f"{phase}.pt")

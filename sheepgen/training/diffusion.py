@@ -1,8 +1,8 @@
 """Trains the U-Net to predict clean latents from noised ones and a caption's states.
 
-It works on cached latents and cached text states; one caption in ten is empty, so that guidance has
-something to steer away from. Besides, attention is told where to look, see
-`sheepgen.training.lookup`.
+It works on cached latents, and on states as a text encoder without error would give them; one
+caption in ten is empty, so that guidance has something to steer away from. Besides, attention is
+told where to look, see `sheepgen.training.lookup`.
 
 Clean latents are predicted, not velocity or noise, because a narrow network cannot pass noise on
 exactly: it has few channels to do it with, and normalises them. What it loses is a pattern of cells
@@ -20,17 +20,19 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
-from sheepgen.training.lookup import NOTHING, LookupProcessor
+from sheepgen.training.lookup import NOTHING, Lookups
 from sheepgen.training.loop import Checkpoint, TrainStep, autocast
 from sheepgen.training.muon import build_optimizers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from sheepgen.training.config import DiffusionConfig
+    from sheepgen.training.data.scenes import Scene
+    from sheepgen.training.states import States
 
-__all__ = ["Examples", "build_scheduler", "build_unet", "draw_times", "train_unet"]
+__all__ = ["Examples", "build_scheduler", "build_unet", "draw_times", "train_unet", "widened"]
 
 SAVE_EVERY = 200
 
@@ -58,61 +60,81 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Latents, their captions, and where what is shown that these name.
+    """Latents, what they show, and where it is that their captions name.
 
     Args:
         latents: (examples, channels, height, width), as the U-Net sees them.
-        slots_shown: (examples, side, side), int8; see `sheepgen.training.shown`.
-        caption_states: (captions, tokens, width).
-        caption_ids: (examples,), the row of ``caption_states`` that belongs to each.
-        empty_state: (tokens, width), of the empty caption.
+        slots_shown: (examples, height, width), int16; see `sheepgen.training.shown`.
+        scenes: What each of them shows.
+        states: Tells the U-Net of a scene's caption.
     """
 
     latents: Tensor
     slots_shown: Tensor
-    caption_states: Tensor
-    caption_ids: Tensor
-    empty_state: Tensor
+    scenes: Sequence[Scene]
+    states: States
 
     def draw(self, count: int, empty_rate: float, rng: torch.Generator) -> Batch:
         """Return ``count`` examples, the captions of some emptied, so that these name nothing."""
         chosen = torch.randint(len(self.latents), (count,), generator=rng)
-        states = self.caption_states[self.caption_ids[chosen]].float()
+        states = self.states.of([self.scenes[index] for index in chosen.tolist()])
         slots_shown = self.slots_shown[chosen].long()
         emptied = torch.rand(count, generator=rng) < empty_rate
-        states[emptied] = self.empty_state.float()
+        states[emptied] = 0.0
         slots_shown[emptied] = NOTHING
         return Batch(self.latents[chosen].float(), states, slots_shown)
 
 
 def build_unet(
-    config: DiffusionConfig, *, latent_channels: int, sample_size: int, text_width: int
+    config: DiffusionConfig, *, latent_channels: int, sample_size: int, state_width: int
 ) -> UNet2DConditionModel:
-    """Return an untrained U-Net, with attention at its coarsest levels.
+    """Return an untrained U-Net.
 
-    Besides, every block is told the prompt, pooled, together with the time. Attention alone learns
-    very slowly what a word looks like: at first it sees the mean of all words, and that faintly.
+    Its finest attention is diffusers' simple kind, with one head, and so is the middle's: there a
+    whole transformer costs more than it gains.
     """
     torch.manual_seed(config.seed)
-    attending = config.attention_levels
-    plain = len(config.channels) - attending
+    levels = range(len(config.channels))
+    # Of blocks of the simple kind the numbers of a head, of the others the number of heads, see
+    # diffusers' issue 2011. On the way up the finest block is given the last level's.
+    simple = {0, len(config.channels) - 1}
+    kinds = {0: "SimpleCrossAttn", config.attention_level: "CrossAttn"}
     return UNet2DConditionModel(
         sample_size=sample_size,
         in_channels=latent_channels,
         out_channels=latent_channels,
         block_out_channels=config.channels,
         layers_per_block=config.layers_per_block,
-        down_block_types=("DownBlock2D",) * plain + ("CrossAttnDownBlock2D",) * attending,
-        up_block_types=("CrossAttnUpBlock2D",) * attending + ("UpBlock2D",) * plain,
-        cross_attention_dim=text_width,
-        # diffusers' name for the number of heads, see its issue 2011
-        attention_head_dim=tuple(max(1, width // config.head_dim) for width in config.channels),
+        down_block_types=tuple(f"{kinds.get(level, '')}DownBlock2D" for level in levels),
+        up_block_types=tuple(f"{kinds.get(level, '')}UpBlock2D" for level in reversed(levels)),
+        only_cross_attention=tuple(level == 0 for level in levels),
+        encoder_hid_dim=state_width,
+        encoder_hid_dim_type="text_proj",
+        cross_attention_dim=config.text_width,
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn",
+        mid_block_only_cross_attention=True,
+        attention_head_dim=tuple(
+            config.channels[0] if level in simple else max(1, width // config.head_dim)
+            for level, width in enumerate(config.channels)
+        ),
         norm_num_groups=config.norm_groups,
-        addition_embed_type="text",
-        addition_embed_type_num_heads=max(1, text_width // config.head_dim),
         time_embedding_dim=config.embedding_size,
         resnet_time_scale_shift="scale_shift",
     )
+
+
+def widened(unet: UNet2DConditionModel, state_width: int) -> UNet2DConditionModel:
+    """Return the same U-Net for states that have further numbers, which it does not look at."""
+    wider: UNet2DConditionModel = UNet2DConditionModel.from_config(
+        {**unet.config, "encoder_hid_dim": state_width}
+    )
+    weights = unet.state_dict()
+    projection = weights["encoder_hid_proj.weight"]
+    weights["encoder_hid_proj.weight"] = functional.pad(
+        projection, (0, state_width - projection.shape[1])
+    )
+    wider.load_state_dict(weights)
+    return wider
 
 
 def build_scheduler() -> DDIMScheduler:
@@ -155,10 +177,7 @@ def train_unet(
         # instead of 23.9.
         unet.to(memory_format=torch.channels_last)
     average = AveragedModel(unet, multi_avg_fn=_ema(config.ema_decay)).requires_grad_(False)
-    lookups = LookupProcessor()
-    unet.set_attn_processor(lookups)
-    # The matrices that tell a block the time and the prompt are Muon's largest, and cost it a fifth
-    # of its time; but through them words are learned.
+    lookups = Lookups(unet)
     optimizers = build_optimizers(unet, outer=("conv_in", "conv_out"))
     parts = {"unet": unet, "average": average, **optimizers}
     checkpoint = Checkpoint(checkpoint_path, parts)
@@ -170,13 +189,14 @@ def train_unet(
         times = draw_times(config.batch_size, rng)
         noise = torch.randn(batch.latents.shape, generator=rng)
         noisy = scheduler.add_noise(batch.latents, noise, times)
+        lookups.expect(batch.slots_shown.to(device))
         with autocast(device):
             clean = unet(
                 noisy.to(device), times.to(device), batch.states.to(device), return_dict=False
             )[0]
         error = functional.mse_loss(clean.float(), batch.latents.to(device), reduction="none")
         loss = (error.mean(dim=(1, 2, 3)) * loss_weights(times, scheduler).to(device)).mean()
-        misled = lookups.loss(batch.slots_shown.to(device))
+        misled = lookups.loss()
         unet.zero_grad()
         (loss + config.lookup_weight * misled).backward()
         torch.nn.utils.clip_grad_norm_(unet.parameters(), 1.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -11,17 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sheepgen.training.classifier import INPUT_SIZE
-from sheepgen.training.data.casting import sample_label
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.dataset import SceneSet, Split, paint_split
-from sheepgen.training.data.drawing_sets import MIXES, NPM_PACKAGES
+from sheepgen.training.data.drawing_sets import NPM_PACKAGES
 from sheepgen.training.data.drawings import Album
 from sheepgen.training.data.painter import paint_scene
 from sheepgen.training.data.unseen import unseen_scenes
 from sheepgen.training.fetch import fetch_packages
 from sheepgen.training.lexicon import nearest_concepts
 from sheepgen.training.sentence_encoder import SentenceEncoder
-from sheepgen.training.vocabulary import EMOJI_PACKAGE, Vocabulary, wide_vocabulary
+from sheepgen.training.vocabulary import EMOJI_PACKAGE, wide_vocabulary
 from sheepgen.training.whole_file import written_whole
 from sheepgen.training.wordnet import WORDNET_PACKAGE, read_nouns
 
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
     from sheepgen.training.config import TrainingConfig, Workspace
 
 __all__ = ["Material"]
-
-LABELS_A_DRAWING = 20
 
 
 @dataclass(frozen=True)
@@ -70,14 +66,6 @@ class Material:
     def captions(self) -> list[str]:
         """One caption a training scene."""
         return self.scenes.captions
-
-    @cached_property
-    def labels(self) -> list[str]:
-        """Short captions that name every drawing of the styles about equally often."""
-        data = self.config.data
-        rng = random.Random(f"{data.seed}/labels")  # noqa: S311
-        count = LABELS_A_DRAWING * len(self.cast) * len(MIXES[data.mix])
-        return [sample_label(rng, mix=data.mix, cast=data.cast) for _ in range(count)]
 
     @cached_property
     def pictures(self) -> SceneSet:
@@ -124,10 +112,9 @@ class Material:
         )
 
     @cached_property
-    def vocabulary(self) -> Vocabulary:
-        """The words that the text encoder learns besides those of captions."""
-        words = wide_vocabulary(self.modules, self.sentence_encoder.frequent_words())
-        return Vocabulary(words=words, lexicon=self.lexicon)
+    def vocabulary(self) -> list[str]:
+        """Words whose meaning the text encoder learns besides those of captions."""
+        return wide_vocabulary(self.modules, self.sentence_encoder.frequent_words())
 
     @cached_property
     def sentence_encoder(self) -> SentenceEncoder:

@@ -9,7 +9,6 @@ from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.drawing_sets import DRAWING_SETS, MIXES
 from sheepgen.training.data.held_out import held_out_drawings, held_out_pairs, held_out_words
 from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
-from sheepgen.training.slots import SLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -178,7 +177,7 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         hours_in_all=sum(record["seconds"].values()) / 3600,
         psnr="\n".join(f"| {name} | {ratio:.1f} dB |" for name, ratio in record["psnr_db"].items()),
         scores=_scores(record) if record["scores"] else "It was not measured otherwise.",
-        words=config["text"]["max_tokens"] - SLOTS,
+        words=config["text"]["words"],
     )
     (folder / "MODEL_CARD.md").write_text(text, encoding="utf-8")
 

@@ -20,14 +20,15 @@ from sheepgen.training.autoencoder import (
     train_preview_decoder,
 )
 from sheepgen.training.classifier import train_classifier
-from sheepgen.training.diffusion import Examples, train_unet
+from sheepgen.training.data.words import words_of
+from sheepgen.training.diffusion import train_unet
 from sheepgen.training.latents import encode_split
+from sheepgen.training.lessons import Lessons
 from sheepgen.training.samples import SAMPLE_PROMPTS, draw_sheet
-from sheepgen.training.text_encoder import (
-    build_text_encoder,
-    train_text_encoder,
-)
+from sheepgen.training.shown import things_shown
+from sheepgen.training.text_encoder import train_trunk
 from sheepgen.training.whole_file import written_whole
+from sheepgen.training.word_meanings import WordMeanings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,16 +44,29 @@ PREVIEW_PICTURES = 2_000
 
 
 def text(project: Project) -> Iterator[TrainStep]:
-    """Teach the text encoder."""
-    settings = project.config.text
-    encoder = build_text_encoder(project.tokenizer, settings)
-    yield from train_text_encoder(
-        encoder,
+    """Teach the text encoder's trunk."""
+    material, settings, data = project.material, project.config.text, project.config.data
+    said = {word for caption in material.captions for word in words_of(caption)}
+    lexicon, further = material.lexicon, material.vocabulary
+    meanings = WordMeanings.of(
+        {*said, *lexicon, *(word for name in further for word in name.split())},
+        material.sentence_encoder,
+        settings.width,
+    )
+    lessons = Lessons(
+        seed=settings.seed,
+        lexicon=lexicon,
+        fillers=[
+            word for word in further if word.isalpha() and word not in said and word not in lexicon
+        ],
+        mix=data.mix,
+        cast=data.cast,
+    )
+    yield from train_trunk(
+        project.trunk(meanings),
         project.tokenizer,
-        project.teacher,
-        project.material.captions,
-        project.material.labels,
-        project.material.vocabulary,
+        lessons,
+        meanings,
         settings,
         project.checkpoint("text"),
         project.device,
@@ -91,30 +105,21 @@ def latents(project: Project) -> Iterator[TrainStep]:
 
 def unet(project: Project) -> Iterator[TrainStep]:
     """Train the U-Net, drawing a sample sheet every so often."""
-    scenes = project.material.captions
-    captions = sorted({"", *scenes})
-    row = {caption: index for index, caption in enumerate(captions)}
-    states = project.encode(captions)
-    empty_state = states[row[""]]
-    sample_states = project.encode(list(SAMPLE_PROMPTS))
+    # Of what the text encoder tells, the U-Net is taught to look at this alone.
+    looked_at = slice(0, project.states.layout.width)
+    states = project.encode(["", *SAMPLE_PROMPTS])[..., looked_at]
     autoencoder = project.autoencoder()
     sheets = project.workspace.samples
     sheets.mkdir(parents=True, exist_ok=True)
     for report, averaged in train_unet(
         project.unet(),
-        Examples(
-            latents=project.latents.load(len(scenes)),
-            slots_shown=project.slots_shown(),
-            caption_states=states,
-            caption_ids=torch.tensor([row[caption] for caption in scenes]),
-            empty_state=empty_state,
-        ),
+        project.examples(),
         project.config.diffusion,
         project.checkpoint("unet"),
         project.device,
     ):
         if report.step % SHEET_EVERY == 0 or report.step == report.total_steps:
-            sheet = draw_sheet(averaged, autoencoder, sample_states, empty_state)
+            sheet = draw_sheet(averaged, autoencoder, states[1:], states[0])
             sheet.save(sheets / f"unet_{report.step:06d}.png")
         yield report
 
@@ -126,6 +131,7 @@ def classifier(project: Project) -> Iterator[TrainStep]:
         project.classifier(),
         scenes.pictures,
         scenes.scenes,
+        things_shown(scenes.scenes, project.material.album),
         project.config.classifier,
         project.checkpoint("classifier"),
         project.device,

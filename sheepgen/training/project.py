@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING
 import torch
 
 from sheepgen.pipeline.preview import PreviewDecoder
-from sheepgen.training.appearance import Appearances
-from sheepgen.training.autoencoder import (
-    build_autoencoder,
-    fit_encoder,
-)
+from sheepgen.training.autoencoder import build_autoencoder, fit_encoder
 from sheepgen.training.classifier import Classifier
-from sheepgen.training.diffusion import build_unet
+from sheepgen.training.data.concepts import concepts
+from sheepgen.training.data.drawing_sets import MIXES
+from sheepgen.training.data.held_out import held_out_drawings
+from sheepgen.training.data.placement import CELLS
+from sheepgen.training.diffusion import Examples, build_unet, widened
 from sheepgen.training.export import ModelParts
 from sheepgen.training.latents import LatentStore
+from sheepgen.training.looks import ALONE_SIDE, COMPANION_SIDE, Drawing, Looks, measured_looks
 from sheepgen.training.loop import averaged_weights, trained_weights
 from sheepgen.training.material import Material
 from sheepgen.training.shown import slots_shown
-from sheepgen.training.teacher import Teacher
-from sheepgen.training.text_encoder import build_text_encoder, encode_captions, teacher_sample
+from sheepgen.training.states import States
+from sheepgen.training.text_encoder import build_trunk, encode_captions
 from sheepgen.training.tokenizer import build_tokenizer, load_tokenizer
+from sheepgen.training.unfolding import unfold
 from sheepgen.training.whole_file import written_whole
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from transformers import CLIPTextModel, CLIPTokenizer
 
     from sheepgen.training.config import TrainingConfig, Workspace
+    from sheepgen.training.text_trunk import TextTrunk
+    from sheepgen.training.word_meanings import WordMeanings
 
 __all__ = ["Project"]
 
@@ -58,25 +62,34 @@ class Project:
         return Material(self.config, self.workspace)
 
     @cached_property
-    def teacher(self) -> Teacher:
-        """What the text encoder learns from; fitted once and then kept."""
-        path = self.checkpoint("teacher")
+    def states(self) -> States:
+        """What the text encoder is to tell of prompts; fitted once and then kept."""
+        path = self.checkpoint("looks")
         if not path.exists():
-            settings = self.config.text
-            fitted = Teacher.fitted(
-                self.material.sentence_encoder,
-                Appearances.fitted(
-                    self.material.album, self.material.cast, settings.appearance_size
-                ),
-                teacher_sample(self.material.captions, self.material.vocabulary, settings.seed),
-                settings.hidden_size,
-            )
             with written_whole(path) as partial:
-                torch.save(fitted.state(), partial)
-        return Teacher.restored(
-            self.material.sentence_encoder,
-            self.material.album,
-            torch.load(path, weights_only=True),
+                torch.save(self._fitted_looks().state(), partial)
+        looks = Looks(**torch.load(path, weights_only=True))
+        rows = {drawing: row for row, drawing in enumerate(self._drawings)}
+        return States(looks, rows, self.config.text.words)
+
+    @property
+    def _drawings(self) -> list[Drawing]:
+        """The drawings that training shows."""
+        return [
+            Drawing(style, name)
+            for name in self.material.cast
+            for style in MIXES[self.config.data.mix]
+            if style in concepts()[name].drawings and (style, name) not in held_out_drawings()
+        ]
+
+    def _fitted_looks(self) -> Looks:
+        settings, vae = self.config.text, self.autoencoder()
+        alone, companion = (
+            measured_looks(self.material.album, self._drawings, vae, side)
+            for side in (ALONE_SIDE, COMPANION_SIDE)
+        )
+        return Looks.fitted(
+            alone, companion, width=settings.code_width, block_width=settings.block_width
         )
 
     @cached_property
@@ -89,19 +102,21 @@ class Project:
         folder = self.workspace.tokenizer
         if not folder.exists():
             tokenizer = build_tokenizer(
-                self.material.captions,
-                [*self.material.vocabulary.words, *self.material.vocabulary.lexicon],
-                self.config.text,
+                self.material.captions, [*self.material.lexicon], self.config.text
             )
             with written_whole(folder) as partial:
                 tokenizer.save_pretrained(partial)
         return load_tokenizer(folder)
 
+    def trunk(self, meanings: WordMeanings | None = None) -> TextTrunk:
+        """Return an untrained trunk of the text encoder, whose words begin as what they mean."""
+        return build_trunk(self.tokenizer, self.material.cast, meanings, self.config.text)
+
     def text_encoder(self) -> CLIPTextModel:
-        """Return the trained text encoder."""
-        encoder = build_text_encoder(self.tokenizer, self.config.text)
-        encoder.load_state_dict(trained_weights(self.checkpoint("text"), "encoder"))
-        return encoder.eval()
+        """Return the text encoder: its trunk as far as it has been trained, and the rest."""
+        trunk = self.trunk()
+        trunk.load_state_dict(trained_weights(self.checkpoint("text"), "trunk"))
+        return unfold(trunk, self.states, self.tokenizer)
 
     def autoencoder(self) -> AutoencoderTiny:
         """Return the VAE: its encoder fitted, once, its decoder as far as it has been trained."""
@@ -125,28 +140,25 @@ class Project:
         """Return the captions' states, (captions, tokens, width), float16."""
         return encode_captions(self.text_encoder(), self.tokenizer, captions, self.device)
 
-    def slots_shown(self) -> torch.Tensor:
-        """Return what the training scenes show, as finely as the U-Net's attention looks.
-
-        See `sheepgen.training.shown.slots_shown`.
-        """
-        split, settings = self.material.scenes, self.config.diffusion
+    def examples(self) -> Examples:
+        """Return what the U-Net learns from."""
+        split = self.material.scenes
         scenes = [split.scene(index) for index in range(split.count)]
-        side = self._latent_side >> len(settings.channels) - settings.attention_levels
-        return slots_shown(scenes, self.material.album, side)
+        return Examples(
+            latents=self.latents.load(split.count),
+            slots_shown=slots_shown(scenes, self.material.album),
+            scenes=scenes,
+            states=self.states,
+        )
 
     def unet(self) -> UNet2DConditionModel:
-        """Return an untrained U-Net for this project's latents and text."""
+        """Return an untrained U-Net for this project's latents and states."""
         return build_unet(
             self.config.diffusion,
             latent_channels=self.config.autoencoder.latent_channels,
-            sample_size=self._latent_side,
-            text_width=self.config.text.hidden_size,
+            sample_size=CELLS,
+            state_width=self.states.layout.width,
         )
-
-    @property
-    def _latent_side(self) -> int:
-        return self.config.data.image_size >> len(self.config.autoencoder.decoder_blocks) - 1
 
     def preview_decoder(self) -> PreviewDecoder:
         """Return an untrained preview decoder."""
@@ -178,13 +190,14 @@ class Project:
         """Return everything that is exported."""
         unet = self.unet()
         unet.load_state_dict(averaged_weights(self.checkpoint("unet")))
+        text_encoder = self.text_encoder()
         preview = self.preview_decoder()
         preview.load_state_dict(torch.load(self.checkpoint("preview"), weights_only=True))
         return ModelParts(
             # A fresh one: those that were called keep how they were told to cut and pad.
             tokenizer=load_tokenizer(self.workspace.tokenizer),
-            text_encoder=self.text_encoder(),
-            unet=unet,
+            text_encoder=text_encoder,
+            unet=widened(unet, text_encoder.config.hidden_size),
             vae=self.autoencoder(),
             preview_decoder=preview,
         )

@@ -17,11 +17,20 @@ __all__ = ["claim_workspace", "differing_setting"]
 
 IDENTITY = {
     "data": ("image_size", "mix", "cast", "seed"),
-    "text": ("vocab_size", "max_tokens", "hidden_size", "appearance_size", "layers", "heads"),
+    "text": (
+        "vocab_size",
+        "words",
+        "width",
+        "layers",
+        "heads",
+        "code_width",
+        "block_width",
+    ),
     "autoencoder": ("width", "decoder_blocks", "latent_channels"),
     "diffusion": (
         "channels",
-        "attention_levels",
+        "attention_level",
+        "text_width",
         "layers_per_block",
         "head_dim",
         "norm_groups",

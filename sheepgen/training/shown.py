@@ -1,25 +1,27 @@
-"""Which slot of a scene's caption is shown where in its picture.
+"""What is shown at each place of a scene's latents: which slot of its caption, and which thing.
 
 That follows from the layout, so nothing has to be painted. See `sheepgen.training.slots` for what
-slots are, and `sheepgen.training.lookup` for what learns from this.
+slots are, `sheepgen.training.lookup` for what learns from them, and
+`sheepgen.training.classifier` for what learns from things.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image
 
-from sheepgen.training.appearance import GRID
-from sheepgen.training.data.layout import lay_out
-from sheepgen.training.data.naming import named_things
+from sheepgen.training.data.layout import SMALL, lay_out
+from sheepgen.training.data.placement import CELLS, is_turned
 from sheepgen.training.lookup import NOTHING
-from sheepgen.training.slots import PATCHES, THINGS
+from sheepgen.training.questions import all_things
+from sheepgen.training.states import slot_things
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,73 +29,113 @@ if TYPE_CHECKING:
     from sheepgen.training.data.placement import Placement
     from sheepgen.training.data.scenes import Scene
 
-__all__ = ["slots_shown"]
+    Opacity = Callable[[str, str, int], NDArray[np.bool_]]
 
-FINENESS = 4
-"""Things are laid on a grid so many times finer, and the middle of every place is looked at."""
+__all__ = ["slots_shown", "things_shown"]
 
-OPAQUE = 128
-"""Of 255."""
+OPAQUE = 64
+"""Of 255, how opaque a thing is in a cell that it takes from what is behind."""
+
+REMEMBERED = 8_000
+"""Silhouettes that are kept in memory."""
+
+DIGIT_ROWS = slice(CELLS * 3 // 8, CELLS * 5 // 8)
+DIGIT_COLUMNS = {
+    1: (slice(CELLS * 3 // 8, CELLS * 5 // 8),),
+    2: (slice(CELLS // 4, CELLS // 2), slice(CELLS // 2, CELLS * 3 // 4)),
+}
+"""Where one digit, or each of two, is for certain."""
 
 
-def slots_shown(scenes: Sequence[Scene], drawings: Drawings, side: int) -> torch.Tensor:
+def slots_shown(scenes: Sequence[Scene], drawings: Drawings) -> torch.Tensor:
     """Return which slot of its caption is shown at each place of each scene.
 
-    Where a thing is transparent, its patch counts as shown all the same, unless another thing is
-    there: the slot says that the patch is empty.
+    Where a thing is transparent, its cell counts as shown all the same, unless another thing is
+    there: the slot says that the cell is empty. Of what is worn or held, a place shows several
+    cells, so that there is no slot to tell.
 
     Args:
         scenes: Which.
         drawings: What they are composed of.
-        side: How many places a side are told apart.
 
     Returns:
-        (scenes, side, side), int8: slots, and `NOTHING` where there is the backdrop alone, or a
-        thing that has no slots.
+        (scenes, `CELLS`, `CELLS`), int16: slots, and `NOTHING` where there is the backdrop alone,
+        or a thing that has no slots.
     """
-    maps = np.stack([_slots_shown(scene, drawings, side * FINENESS) for scene in scenes])
-    middle = slice(FINENESS // 2, None, FINENESS)
-    return torch.from_numpy(maps[:, middle, middle].astype(np.int8)) + NOTHING
+    opaque = lru_cache(REMEMBERED)(partial(_opaque, drawings))
+    maps = [_slots_shown(scene, lay_out(scene, drawings), opaque) for scene in scenes]
+    return torch.from_numpy(np.stack(maps))
 
 
-def _slots_shown(scene: Scene, drawings: Drawings, side: int) -> NDArray[np.uint8]:
-    """Return one more than each place's slot, (side, side); zero for `NOTHING`."""
-    canvas = Image.new("L", (side, side))
+def things_shown(scenes: Sequence[Scene], drawings: Drawings) -> torch.Tensor:
+    """Return which thing is to be seen at each place of each scene; arguments as `slots_shown`.
+
+    Returns:
+        (scenes, `CELLS`, `CELLS`), int16: numbers of `all_things`, and `NOTHING`.
+    """
+    opaque = lru_cache(REMEMBERED)(partial(_opaque, drawings))
+    maps = [_things_shown(scene, lay_out(scene, drawings), opaque) for scene in scenes]
+    return torch.from_numpy(np.stack(maps))
+
+
+def _slots_shown(
+    scene: Scene, things: Sequence[Placement], opaque: Opacity
+) -> NDArray[np.int16]:
+    shown = np.full((CELLS, CELLS), NOTHING, np.int16)
+    first = {name: part.first for name, _, part in slot_things(scene)}
+    for everywhere in (True, False):
+        for thing in things:
+            where = opaque(scene.style, thing.name, _side(thing))
+            slots = np.arange(where.size, dtype=np.int16).reshape(where.shape)
+            small = len(slots) == round(SMALL * CELLS)
+            numbers = np.full_like(slots, NOTHING) if small else slots + first[thing.name]
+            _put(shown, thing, numbers, np.ones_like(where) if everywhere else where)
+    return shown
+
+
+def _things_shown(
+    scene: Scene, things: Sequence[Placement], opaque: Opacity
+) -> NDArray[np.int16]:
+    shown = np.full((CELLS, CELLS), NOTHING, np.int16)
+    number_of = {name: number for number, name in enumerate(all_things())}
     if scene.kind == "digits":
-        return np.asarray(canvas)
-    names = [thing.name for thing in named_things(scene.caption)][:THINGS]
-    pieces = [
-        _piece(_slots_of(thing.name, names), drawings.thing(scene.style, thing.name), thing, side)
-        for thing in lay_out(scene, drawings)
-    ]
-    for piece, _, at in pieces:
-        canvas.paste(piece, at)
-    for piece, silhouette, at in pieces:
-        canvas.paste(piece, at, silhouette)
-    return np.asarray(canvas)
+        columns = DIGIT_COLUMNS[len(scene.subject)]
+        for digit, place in zip(scene.subject, columns, strict=True):
+            shown[DIGIT_ROWS, place] = number_of[f"digit {digit}"]
+        return shown
+    for thing in things:
+        where = opaque(scene.style, thing.name, _side(thing))
+        _put(shown, thing, np.full(where.shape, number_of[thing.name], np.int16), where)
+    return shown
 
 
-def _slots_of(name: str, names: Sequence[str]) -> Image.Image:
-    """Return one more than each slot of a thing, (`GRID`, `GRID`); zero if it has none."""
-    if name not in names:
-        return Image.new("L", (GRID, GRID))
-    slots = np.arange(PATCHES, dtype=np.uint8) + names.index(name) * PATCHES + 1
-    return Image.fromarray(slots.reshape(GRID, GRID))
+def _side(thing: Placement) -> int:
+    return round(max(thing.width, thing.height) * CELLS)
 
 
-def _piece(
-    slots: Image.Image, drawing: Image.Image, thing: Placement, side: int
-) -> tuple[Image.Image, Image.Image, tuple[int, int]]:
-    """Return a thing's slots and its silhouette as large as it is shown, and where that is."""
-    width, height = (max(1, round(length * side)) for length in (thing.width, thing.height))
-    # A thumbnail, of which patches are cut, has the drawing in the middle of a square.
-    longest = max(thing.width, thing.height)
-    left, top = ((1 - length / longest) / 2 * GRID for length in (thing.width, thing.height))
-    slots = slots.resize(
-        (width, height), Image.Resampling.NEAREST, box=(left, top, GRID - left, GRID - top)
-    )
-    opacity = drawing.getchannel("A").resize((width, height), Image.Resampling.BOX)
-    if thing.flip:
+def _put(
+    shown: NDArray[np.int16],
+    thing: Placement,
+    numbers: NDArray[np.int16],
+    where: NDArray[np.bool_],
+) -> None:
+    """Write the numbers of a thing's cells where it is, as far as that is in the picture."""
+    side = len(numbers)
+    left = round((thing.x + thing.width / 2) * CELLS - side / 2)
+    top = round(thing.bottom * CELLS) - side
+    rows, columns = (slice(max(0, start), start + side) for start in (top, left))
+    seen = np.s_[max(0, -top) : CELLS - top, max(0, -left) : CELLS - left]
+    np.copyto(shown[rows, columns], numbers[seen], where=where[seen])
+
+
+def _opaque(drawings: Drawings, style: str, name: str, side: int) -> NDArray[np.bool_]:
+    """Return which cells of its square a drawing fills, (side, side)."""
+    opacity = drawings.thing(style, name).getchannel("A")
+    if is_turned(style, name):
         opacity = opacity.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    silhouette = opacity.point(lambda value: 255 * (value >= OPAQUE))
-    return slots, silhouette, (round(thing.x * side), round(thing.y * side))
+    factor = side / max(opacity.size)
+    width, height = (max(1, round(length * factor)) for length in opacity.size)
+    square = Image.new("L", (side, side))
+    small = opacity.resize((width, height), Image.Resampling.BOX)
+    square.paste(small, (round((side - width) / 2), side - height))
+    return np.asarray(square) >= OPAQUE

@@ -9,6 +9,8 @@ from tokenizers import Tokenizer, models, trainers
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTokenizer
 
+from sheepgen.training.slots import SLOTS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -44,7 +46,7 @@ def build_tokenizer(
     return CLIPTokenizer(
         vocab={token: index for index, token in enumerate(tokens)},
         merges=[tuple(merge) for merge in learned["merges"]],
-        model_max_length=config.max_tokens,
+        model_max_length=config.words + SLOTS,
     )
 
 

@@ -9,33 +9,19 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["EMOJI_PACKAGE", "Vocabulary", "emoji_words", "wide_vocabulary"]
+__all__ = ["EMOJI_PACKAGE", "emoji_words", "wide_vocabulary"]
 
 EMOJI_PACKAGE = "emojibase-data@17.0.0"
 """The npm package that names emoji, as ``name@version``."""
 
 MOST_FREQUENT = 8_000
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Vocabulary:
-    """Words besides those of captions.
-
-    Args:
-        words: Each of them means itself; see `wide_vocabulary`.
-        lexicon: Nouns, each with the concept that it is to mean; see `sheepgen.training.lexicon`.
-    """
-
-    words: Sequence[str]
-    lexicon: Mapping[str, str]
 
 
 def wide_vocabulary(modules: Path, frequent: Iterable[str]) -> list[str]:

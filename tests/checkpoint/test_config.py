@@ -28,7 +28,6 @@ def refusal(folder: Path, component: str, **changes: Any) -> ModelError:
         ("unet", "addition_embed_type", "text_time", "extra conditions"),
         ("unet", "class_embed_type", "timestep", "class labels"),
         ("unet", "num_class_embeds", 10**9, "class labels"),
-        ("unet", "encoder_hid_dim", 200_000, "extra projection"),
         ("unet", "encoder_hid_dim_type", "image_proj", "extra projection"),
         ("vae", "quantization_config", {"quant_method": "x"}, "quantised"),
         ("text_encoder", "_attn_implementation", "org/kernel", "attention code"),
@@ -53,6 +52,7 @@ def test_what_does_not_run_here_is_refused_by_name(
         ("text_encoder", "num_hidden_layers", 10**6),
         ("text_encoder", "vocab_size", -1),
         ("unet", "block_out_channels", [8] * 9),
+        ("unet", "encoder_hid_dim", 200_000),
         ("unet", "block_out_channels", [[8], 16]),
         ("unet", "block_out_channels", []),
         ("unet", "in_channels", [4]),
@@ -101,14 +101,15 @@ def test_a_unet_for_inpainting_is_refused(model_copy: Path) -> None:
     assert "inpainting" in error.hint
 
 
-def test_the_prompt_may_be_pooled(model_copy: Path) -> None:
-    config = model_copy / "unet" / "config.json"
-    edit_json(config, addition_embed_type="text", addition_embed_type_num_heads=2)
-    assert read_checkpoint(model_copy).configs["unet"]["addition_embed_type"] == "text"
+def test_the_prompt_may_be_projected(model_copy: Path) -> None:
+    hidden = read_checkpoint(model_copy).configs["text_encoder"]["hidden_size"]
+    projected = {"encoder_hid_dim_type": "text_proj", "cross_attention_dim": 5}
+    edit_json(model_copy / "unet" / "config.json", encoder_hid_dim=hidden, **projected)
+    assert read_checkpoint(model_copy).configs["unet"]["encoder_hid_dim"] == hidden
 
-    error = refusal(model_copy, "unet", addition_embed_type_num_heads=3)
+    error = refusal(model_copy, "unet", encoder_hid_dim=hidden + 1)
 
-    assert "for addition_embed_type_num_heads in unet/" in error.message
+    assert f"text {hidden + 1} wide" in error.message
 
 
 def test_parts_of_different_models_are_refused(model_copy: Path) -> None:

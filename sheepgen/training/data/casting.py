@@ -100,8 +100,10 @@ def sample_scene(
     return replace(scene, caption=caption_of(rng, scene))
 
 
-def sample_label(rng: random.Random, *, mix: str = "styles", cast: tuple[str, ...] = ()) -> str:
-    """Return a caption that names a thing or two and their style, and no place or hour.
+def sample_label(
+    rng: random.Random, *, mix: str = "styles", cast: tuple[str, ...] = (), lead: str = ""
+) -> Scene:
+    """Return a scene whose caption names a thing or two and their style, and no place or hour.
 
     Any drawing leads as often as any other; scenes show most in the mix's first style, some hardly
     ever.
@@ -110,9 +112,10 @@ def sample_label(rng: random.Random, *, mix: str = "styles", cast: tuple[str, ..
         rng: Chooses.
         mix: Which drawing sets; a key of `MIXES`.
         cast: The concepts that may take part; all of them if empty.
+        lead: Whom it names first; anyone if empty.
     """
     everyone = candidates("any", cast)
-    subject, other = rng.choice(everyone), ""
+    subject, other = lead or rng.choice(everyone), ""
     style = rng.choice([set_ for set_ in styles_for("single", subject, "") if set_ in MIXES[mix]])
     if rng.random() > LABELS_OF_ONE:
         partner = rng.choice(everyone)
@@ -120,8 +123,8 @@ def sample_label(rng: random.Random, *, mix: str = "styles", cast: tuple[str, ..
         if possible and style in styles_for("next_to", subject, partner):
             other = partner
     kind: Kind = "next_to" if other else "single"
-    scene = Scene(kind=kind, subject=subject, other=other, style=style)
-    return caption_of(rng, in_colours(rng, scene))
+    scene = in_colours(rng, Scene(kind=kind, subject=subject, other=other, style=style))
+    return replace(scene, caption=caption_of(rng, scene))
 
 
 @cache

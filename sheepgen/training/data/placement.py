@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from sheepgen.training.data.drawings import Drawings
     from sheepgen.training.data.scenes import Scene
 
-__all__ = ["Placement", "is_turned", "stand"]
+__all__ = ["CELLS", "Placement", "is_turned", "stand"]
+
+CELLS = 32
+"""A picture's side in cells of the grid that things stand on, one for each place of its latents."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -121,7 +121,7 @@ def test_testing_may_see_held_out_drawings() -> None:
 
 def test_labels_name_every_drawing_of_the_styles_about_equally_often() -> None:
     rng = random.Random(1)
-    labels = [sample_label(rng) for _ in range(12_000)]
+    labels = [sample_label(rng).caption for _ in range(12_000)]
     named = [(named_style(label), named_things(label)) for label in labels]
     shares = Counter(style for style, _ in named)
     # Nearly every concept has a drawing in each, so thirds; where a letter slipped in, none is.
@@ -143,10 +143,10 @@ def test_labels_name_every_drawing_of_the_styles_about_equally_often() -> None:
 def test_labels_keep_to_a_mix_a_cast_and_what_may_be_shown() -> None:
     rng = random.Random(2)
     cast = ("sheep", "motorcycle", "hot dog")
-    labels = [sample_label(rng, mix="house", cast=cast) for _ in range(300)]
+    labels = [sample_label(rng, mix="house", cast=cast).caption for _ in range(300)]
     assert {thing.name for label in labels for thing in named_things(label)} == {*cast}
     assert {named_style(label) for label in labels} == {HOUSE_STYLE}
-    labels = [sample_label(rng) for _ in range(3_000)]
+    labels = [sample_label(rng).caption for _ in range(3_000)]
     apart = {frozenset(pair[1:]) for pair in held_out_pairs()}
     for label in labels:
         assert find_held_out_word(label) is None

@@ -1,0 +1,121 @@
+"""The whole text encoder tells of prompts what the states say that it should."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from sheepgen.training.data.captions import plain_caption
+from sheepgen.training.data.scenes import Scene
+from sheepgen.training.facts import COLOUR_NAMES, facts_of
+from sheepgen.training.slots import ALL, SLOTS
+from sheepgen.training.states import slot_things
+from sheepgen.training.stream import REGION_SCALE, Stream
+from sheepgen.training.text_encoder import build_trunk
+from sheepgen.training.text_trunk import SLOT_PLACES, TextTrunk
+from sheepgen.training.tokenizer import build_tokenizer
+from sheepgen.training.unfolding import unfold
+from tests.training.text_fakes import CAPTIONS, CONFIG, NAMES, WORDS, random_states
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
+
+SURE = 10.0
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> CLIPTokenizer:
+    return build_tokenizer(CAPTIONS * 10, [], CONFIG)
+
+
+def ids_of(tokenizer: CLIPTokenizer, prompt: str) -> torch.Tensor:
+    ids: torch.Tensor = tokenizer(
+        prompt, padding="max_length", truncation=True, return_tensors="pt"
+    )["input_ids"]
+    return ids
+
+
+def knowing_trunk(tokenizer: CLIPTokenizer, scene: Scene | None) -> TextTrunk:
+    """Return a trunk that takes every prompt for a scene's, and looks at places only."""
+    trunk = build_trunk(tokenizer, NAMES, None, CONFIG)
+    with torch.no_grad():
+        for weight in trunk.parameters():
+            weight.zero_()
+        for place in range(SLOT_PLACES):
+            trunk.places.weight[WORDS + place, place] = 1
+        answers = -SURE * torch.ones(SLOT_PLACES, trunk.answers.out_features)
+        if scene:
+            answers[:, trunk.facts] = SURE * (2 * facts_of(scene) - 1)
+            for name, colour, part in slot_things(scene):
+                places = slice(None) if part == ALL else part.thing
+                answers[places, NAMES.index(name)] = SURE
+                if colour:
+                    answers[places, trunk.colours.start + COLOUR_NAMES.index(colour)] = SURE
+        # As states have a mean of zero, three of a place's answers tell the bias as well.
+        trunk.answers.bias.copy_(answers.mean(0))
+        trunk.answers.weight[:, :SLOT_PLACES] = (answers - answers.mean(0)).T
+        if scene:
+            trunk.answers.bias[trunk.facts] = answers[0, trunk.facts]
+    return trunk
+
+
+SCENES = [
+    Scene(kind="single", subject="sheep", style="noto", colour="red"),
+    Scene(kind="single", subject="motorcycle", style="fluent-emoji-flat", place="moon"),
+    Scene(kind="riding", subject="cat", other="motorcycle", style="noto", other_colour="blue"),
+    Scene(kind="next_to", subject="cat", other="sheep", style="fluent-emoji"),
+    Scene(kind="several", subject="cat", count=3, style="fluent-emoji-flat", time="night"),
+    Scene(kind="digits", subject="42", background="green"),
+]
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: plain_caption(scene))
+def test_slots_are_told_what_things_look_like(tokenizer: CLIPTokenizer, scene: Scene) -> None:
+    scene = replace(scene, caption=plain_caption(scene))
+    states = random_states()
+    encoder = unfold(knowing_trunk(tokenizer, scene), states, tokenizer)
+    ids = ids_of(tokenizer, "a sheep")
+    with torch.inference_mode():
+        told = encoder(ids)[0][0, :, : states.layout.width]
+    (expected,) = states.of([scene])
+    assert torch.allclose(told[-SLOTS:], expected[-SLOTS:], atol=0.02)
+    assert told[:3].abs().max() < 1e-3
+    padding = told[4:-SLOTS, : states.layout.facts.start]
+    assert padding.abs().max() < 1e-3
+    assert torch.allclose(told[4, states.layout.facts], facts_of(scene), atol=0.01)
+
+
+def test_who_knows_nothing_tells_nothing(tokenizer: CLIPTokenizer) -> None:
+    states = random_states()
+    encoder = unfold(knowing_trunk(tokenizer, None), states, tokenizer)
+    with torch.inference_mode():
+        told = encoder(ids_of(tokenizer, ""))[0][0, :, : states.layout.width]
+    assert told.abs().max() < 1e-3
+
+
+def test_the_trunk_computes_in_wider_states_what_it_did(tokenizer: CLIPTokenizer) -> None:
+    trunk = build_trunk(tokenizer, NAMES, None, CONFIG)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for weight in trunk.parameters():
+            weight.add_(torch.randn(weight.shape, generator=generator), alpha=0.3)
+    states = random_states()
+    stream = Stream.of(trunk, states.looks, states.layout)
+    encoder = unfold(trunk, states, tokenizer)
+    seen: list[torch.Tensor] = []
+
+    def look(_: Any, inputs: tuple[torch.Tensor], __: Any) -> None:
+        seen.append(inputs[0][..., stream.thought] / REGION_SCALE)
+
+    encoder.encoder.layers[len(trunk.perceptrons)].layer_norm2.register_forward_hook(look)
+    ids = ids_of(tokenizer, "a sheep at night")
+    at = [*range(WORDS), WORDS + 3, WORDS + 300, WORDS + SLOTS - 1]
+    with torch.inference_mode():
+        encoder(ids)
+        expected = trunk(ids[:, at], torch.arange(WORDS + SLOT_PLACES))
+    error = (seen[0][:, at] - expected).square().mean().sqrt()
+    # As much as float16 rounds.
+    assert error < 2e-3 * expected.square().mean().sqrt()
