@@ -37,8 +37,8 @@ _KNOWN = (
         name=EMBEDDED_MODEL,
         about="small, installed with the program, needs no network",
         licence="Apache-2.0",
-        num_inference_steps=20,
-        guidance_scale=3.5,
+        num_inference_steps=8,
+        guidance_scale=2.0,
     ),
     KnownModel(
         name="stable-diffusion-v1-5/stable-diffusion-v1-5",

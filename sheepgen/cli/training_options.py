@@ -37,7 +37,7 @@ PresetOpt = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="full, which takes days; or small, which learns sixteen things.",
+        help="full, which takes hours; or small, which learns sixteen things.",
         rich_help_panel=DRAWER,
     ),
 ]
@@ -131,5 +131,5 @@ def check_judge(workspace: Path) -> None:
     if not (workspace / "checkpoints" / "classifier.pt").is_file():
         raise UsageError(
             f"There is no judge in {excerpt(workspace, 200)}.",
-            "Train one with sheepgen train classifier; it takes some 25 minutes on two cores.",
+            "Train one with sheepgen train classifier; it takes some ten minutes on two cores.",
         )

@@ -59,7 +59,7 @@ class TextConfig:
     heads: int = 8
     code_width: int = 448
     block_width: int = 128
-    steps: int = 3_800
+    steps: int = 3_000
     batch_size: int = 256
     learning_rate: float = 4e-3
     seed: int = 2
@@ -127,8 +127,8 @@ class DiffusionConfig:
 class ClassifierConfig:
     """The judge: sees only real scenes, made with another seed than the training ones."""
 
-    train_scenes: int = 24_000
-    steps: int = 3_500
+    train_scenes: int = 20_000
+    steps: int = 1_000
     batch_size: int = 64
     learning_rate: float = 2e-3
     seed: int = 5
@@ -157,8 +157,7 @@ PRESETS: dict[str, TrainingConfig] = {
         text=TextConfig(vocab_size=4_000, steps=300, batch_size=64),
         autoencoder=AutoencoderConfig(steps=2_000, preview_steps=300),
         diffusion=DiffusionConfig(
-            steps=800,
-            batch_size=16,
+            steps=600,
             warmup_steps=50,
             decay_share=0.5,
         ),
@@ -166,8 +165,8 @@ PRESETS: dict[str, TrainingConfig] = {
 }
 """Recipes by name.
 
-Small shows how a model learns, with sixteen things: 15 minutes on two cores without AVX-512, half
-of them the U-Net's; what rides on what can be told then, if not from up close. Full takes days.
+Small shows how a model learns, with sixteen things: some 15 minutes on two cores, half of them the
+U-Net's. Full takes hours.
 """
 
 

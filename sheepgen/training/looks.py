@@ -171,14 +171,15 @@ def measured_looks(
         side: Cells a side, a multiple of `BLOCKS`.
     """
     pixels = side * CELL
-    nothing = vae.encode(torch.zeros(1, 3, pixels, pixels)).latents
+    nothing = vae.encode(torch.zeros(1, 3, pixels, pixels, device=vae.device)).latents.cpu()
     rows, columns = torch.meshgrid(*[torch.linspace(-1, 1, CELL)] * 2, indexing="ij")
     waves = torch.stack([torch.ones_like(rows), rows, columns, rows * columns])
     waves = waves / waves.square().mean((1, 2), keepdim=True).sqrt() / CELL**2
     looks = []
     for drawing in shown:
         colour, opacity = _premultiplied(drawings, drawing, pixels)
-        latents = (vae.encode(colour[None]).latents - nothing) * vae.config.scaling_factor
+        latents = vae.encode(colour[None].to(vae.device)).latents.cpu()
+        latents = (latents - nothing) * vae.config.scaling_factor
         opacities = functional.conv2d(opacity[None], 2 * waves[:, None], stride=CELL)
         looks.append(torch.cat([latents, opacities], dim=1))
     return _in_blocks(torch.cat(looks).permute(0, 2, 3, 1))
@@ -191,12 +192,13 @@ def _premultiplied(drawings: Drawings, drawing: Drawing, side: int) -> tuple[Ten
     """
     picture = drawings.thing(*drawing)
     factor = side / max(picture.size)
+    left = round((side - picture.width * factor) / 2)
     width, height = (max(1, round(length * factor)) for length in picture.size)
     picture = picture.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3)
     if is_turned(*drawing):
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     square = Image.new("RGBA", (side, side))
-    square.paste(picture, (round((side - width) / 2), side - height))
+    square.paste(picture, (left, side - height))
     pixels = torch.from_numpy(np.asarray(square, np.float32) / 255).permute(2, 0, 1)
     opacity = pixels[3:]
     return (2 * pixels[:3] - 1) * opacity, opacity

@@ -115,7 +115,8 @@ class _Look(torch.autograd.Function):
             value: The same shape.
             shown: (pictures, places): slots, the last of the tokens, or `NOTHING`.
         """
-        weights = (query @ key.mT).softmax(-1)
+        # On a GPU, autocast computes a softmax in float32; the backward pass knows no autocast.
+        weights = (query @ key.mT).softmax(-1).to(value.dtype)
         brought = weights @ value
         tokens = (shown + key.shape[1] - SLOTS).clamp(min=0)[..., None]
         counted = (shown != NOTHING).to(query.dtype)[..., None]

@@ -9,6 +9,7 @@ from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.drawing_sets import DRAWING_SETS, MIXES
 from sheepgen.training.data.held_out import held_out_drawings, held_out_pairs, held_out_words
 from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
+from sheepgen.training.slots import SLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +26,9 @@ English prompt. It is trained from nothing by the code in `sheepgen/training/`.
 - **Parts:** CLIP-layout text encoder ({text_parameters}), U-Net ({unet_parameters},
   predicts clean latents, linear noise schedule), tiny autoencoder with 8 pixels a latent side
   ({vae_parameters}), and a preview decoder for step frames. `StableDiffusionPipeline` loads it.
+- **Who knows what:** the text encoder knows what things look like. Behind a prompt's {words} tokens
+  it has {slots} more, which tell the U-Net its things' latents, cell by cell. The U-Net knows how
+  to put them together: where they go, what is in front, what is behind, in which colours.
 - **Licence:** Apache-2.0.
 
 {sheet}
@@ -63,14 +67,14 @@ composed, not remembered. Such words it knows from the text encoder only{lexicon
 
 ## How it was trained
 
-1. Text encoder: taught word by word what the teacher understands, and what the thing looks like;
-   {text_steps:,} steps.
+1. Text encoder: what a prompt names is learned, {text_steps:,} steps of made-up prompts; what the
+   named looks like is {code_width} principal components of all drawings, written into its weights.
 2. Autoencoder: the encoder is fitted, not trained; the decoder {vae_steps:,} steps.
 3. U-Net: {unet_steps:,} steps, {scenes_seen:,} scenes; averaged weights.
 
 On {hardware}: {hours_in_all:.1f} hours in all. `training.json` has every
 setting, loss, version and hash; `sheepgen train` does it again, on a GPU if there is one. With ten
-times the time, raise `scenes`, `steps` and `channels` in `sheepgen/training/config.py` first.
+times the time, raise `steps`, `code_width` and `channels` in `sheepgen/training/config.py` first.
 
 ## How good it is
 
@@ -87,7 +91,7 @@ Autoencoder, mean over pictures of the peak signal-to-noise ratio:
 - Draw every thing on its lists well: the table says how often each kind is recognised.
 - Anything outside the lists above: unknown words are pulled to what the text encoder finds near.
 - Fine detail, text, people, faces, photographs. Things look like one drawing each in a
-  style, and none faces right.
+  style, in three sizes, and none faces right.
 - Long sentences: {words} tokens, some twenty words, and one relation between two things. Longer
   ones take the places of the tokens that say what the things look like.
 - Other sizes than {size} by {size} run, but were never trained.
@@ -115,7 +119,7 @@ teacher taught it, without pictures, that a lorry is much the same as a truck, a
 _SCORES = """\
 How often a classifier with its own network, data seed and weights sees *everything* that the
 prompt says ("right": things, number, colour, style, surroundings), and how often it finds the
-things at least ({steps} steps, guidance {guidance:g}, seeds 0 and 1, nothing picked). The ceiling
+things at least ({steps} steps, guidance {guidance:g}, seed 0, nothing picked). The ceiling
 is how often it is right about real scenes of the same prompts; between the brackets lies the share
 with 95% certainty. The prompts are in `sheepgen/training/prompts.tsv`.
 
@@ -178,6 +182,8 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         psnr="\n".join(f"| {name} | {ratio:.1f} dB |" for name, ratio in record["psnr_db"].items()),
         scores=_scores(record) if record["scores"] else "It was not measured otherwise.",
         words=config["text"]["words"],
+        slots=SLOTS,
+        code_width=config["text"]["code_width"],
     )
     (folder / "MODEL_CARD.md").write_text(text, encoding="utf-8")
 

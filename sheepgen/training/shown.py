@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from sheepgen.training.data.layout import SMALL, lay_out
+from sheepgen.training.data.layout import lay_out
 from sheepgen.training.data.placement import CELLS, is_turned
 from sheepgen.training.lookup import NOTHING
 from sheepgen.training.questions import all_things
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sheepgen.training.data.drawings import Drawings
     from sheepgen.training.data.placement import Placement
     from sheepgen.training.data.scenes import Scene
+    from sheepgen.training.slots import Part
 
     Opacity = Callable[[str, str, int], NDArray[np.bool_]]
 
@@ -51,16 +52,15 @@ def slots_shown(scenes: Sequence[Scene], drawings: Drawings) -> torch.Tensor:
     """Return which slot of its caption is shown at each place of each scene.
 
     Where a thing is transparent, its cell counts as shown all the same, unless another thing is
-    there: the slot says that the cell is empty. Of what is worn or held, a place shows several
-    cells, so that there is no slot to tell.
+    there: the slot says that the cell is empty. Of what is worn or held, a place shows four cells:
+    which of them is told differs from scene to scene, so that all four are learned.
 
     Args:
         scenes: Which.
         drawings: What they are composed of.
 
     Returns:
-        (scenes, `CELLS`, `CELLS`), int16: slots, and `NOTHING` where there is the backdrop alone,
-        or a thing that has no slots.
+        (scenes, `CELLS`, `CELLS`), int16: slots, and `NOTHING` where there is the backdrop alone.
     """
     opaque = lru_cache(REMEMBERED)(partial(_opaque, drawings))
     maps = [_slots_shown(scene, lay_out(scene, drawings), opaque) for scene in scenes]
@@ -78,24 +78,26 @@ def things_shown(scenes: Sequence[Scene], drawings: Drawings) -> torch.Tensor:
     return torch.from_numpy(np.stack(maps))
 
 
-def _slots_shown(
-    scene: Scene, things: Sequence[Placement], opaque: Opacity
-) -> NDArray[np.int16]:
+def _slots_shown(scene: Scene, things: Sequence[Placement], opaque: Opacity) -> NDArray[np.int16]:
     shown = np.full((CELLS, CELLS), NOTHING, np.int16)
-    first = {name: part.first for name, _, part in slot_things(scene)}
+    parts = {name: part for name, _, part in slot_things(scene)}
     for everywhere in (True, False):
         for thing in things:
             where = opaque(scene.style, thing.name, _side(thing))
-            slots = np.arange(where.size, dtype=np.int16).reshape(where.shape)
-            small = len(slots) == round(SMALL * CELLS)
-            numbers = np.full_like(slots, NOTHING) if small else slots + first[thing.name]
-            _put(shown, thing, numbers, np.ones_like(where) if everywhere else where)
+            slots = _slots_of(parts[thing.name], len(where), scene.layout_seed)
+            _put(shown, thing, slots, np.ones_like(where) if everywhere else where)
     return shown
 
 
-def _things_shown(
-    scene: Scene, things: Sequence[Placement], opaque: Opacity
-) -> NDArray[np.int16]:
+def _slots_of(part: Part, side: int, seed: int) -> NDArray[np.int16]:
+    """Return a thing's slots as many a side as it is shown, (side, side)."""
+    slots = np.arange(part.first, part.slots.stop, dtype=np.int16).reshape(part.side, part.side)
+    step = part.side // side
+    row, column = divmod(seed % step**2, step)
+    return slots[row::step, column::step]
+
+
+def _things_shown(scene: Scene, things: Sequence[Placement], opaque: Opacity) -> NDArray[np.int16]:
     shown = np.full((CELLS, CELLS), NOTHING, np.int16)
     number_of = {name: number for number, name in enumerate(all_things())}
     if scene.kind == "digits":

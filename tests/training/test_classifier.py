@@ -1,4 +1,4 @@
-"""The judge: what it is asked, that it learns, and that it goes on exactly where it was stopped."""
+"""The judge: what it is asked of which place, that it learns, and goes on where it was stopped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import torch
 
 from sheepgen.training import classifier as module
 from sheepgen.training.classifier import (
+    UNASKED,
     Classifier,
+    _clear_things,
     embed,
     judge_pictures,
     scene_loss,
@@ -21,12 +23,14 @@ from sheepgen.training.config import ClassifierConfig
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.drawing_sets import STYLES
 from sheepgen.training.data.scenes import Scene
+from sheepgen.training.lookup import NOTHING
 from sheepgen.training.questions import QUESTIONS, all_things, things_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
 CPU = torch.device("cpu")
 CONFIG = ClassifierConfig(steps=6, batch_size=4)
@@ -36,11 +40,13 @@ TWO_DOGS = Scene(
 )
 RIDE = Scene(kind="riding", subject="sheep", other="motorcycle", style="openmoji", weather="rain")
 DIGITS = Scene(kind="digits", subject="42", background="blue")
+SIDE = 8
+"""Places a side."""
 
 
 def build() -> Classifier:
     torch.manual_seed(0)
-    return Classifier((8, 8))
+    return Classifier((8, 8, 8))
 
 
 @pytest.fixture(autouse=True)
@@ -49,10 +55,24 @@ def _save_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def pictures() -> NDArray[np.uint8]:
-    """Return eight gray pictures, every second one light."""
+def pictures(monkeypatch: pytest.MonkeyPatch) -> NDArray[np.uint8]:
+    """Return eight gray pictures as large as they are looked at, every second one light."""
+    monkeypatch.setattr(module, "INPUT_SIZE", 32)
     gray = np.array([40, 220] * 4, np.uint8)[:, None, None, None]
     return np.broadcast_to(gray, (8, 32, 32, 3)).copy()
+
+
+def number_of(thing: str) -> int:
+    return all_things().index(thing)
+
+
+def shown_by(scene: Scene) -> Tensor:
+    """Return where a scene's things are, (1, 32, 32): in squares side by side, in the middle."""
+    shown = torch.full((1, 4 * SIDE, 4 * SIDE), NOTHING, dtype=torch.int16)
+    for place, name in enumerate(sorted(things_of(scene))):
+        # Two places a side, and a quarter of the next ones.
+        shown[:, 8:17, 8 + 8 * place : 16 + 8 * place] = number_of(name)
+    return shown
 
 
 def answers_to(scene: Scene) -> dict[str, str | None]:
@@ -90,7 +110,8 @@ def test_the_network_is_small_and_as_wide_as_the_tables() -> None:
     assert sum(weights.numel() for weights in network.parameters()) < 4_000_000
     logits = network.eval()(torch.zeros(1, 3, 128, 128))
     sizes = {name: tuple(values.shape) for name, values in logits.items()}
-    assert sizes["things"] == (1, len(all_things()))
+    # One more stands for no thing.
+    assert sizes["things"] == (1, len(all_things()) + 1, SIDE, SIDE)
     assert sizes["count"] == (1, 4)
     assert sizes["style"] == (1, len(STYLES))
     assert sizes.keys() == {"things", *QUESTIONS}
@@ -103,11 +124,34 @@ def test_weights_for_other_tables_do_not_load(monkeypatch: pytest.MonkeyPatch) -
         build().load_state_dict(weights)
 
 
-def logits_for(scene: Scene, *, sure: float) -> dict[str, torch.Tensor]:
+@pytest.mark.parametrize(
+    ("filled", "clear"),
+    [(16, 7), (10, 7), (9, UNASKED), (2, UNASKED), (1, len(all_things())), (0, len(all_things()))],
+)
+def test_a_place_is_what_fills_most_of_it_or_is_not_asked_about(filled: int, clear: int) -> None:
+    shown = torch.full((1, 16), NOTHING, dtype=torch.int16)
+    shown[:, :filled] = 7
+    for finely in (shown, shown.flip(1)):
+        assert _clear_things(finely.view(1, 4, 4), 1).tolist() == [[[clear]]]
+
+
+def test_places_lie_row_by_row() -> None:
+    places = torch.arange(2 * SIDE**2, dtype=torch.int16).view(2, SIDE, SIDE)
+    finely = places.repeat_interleave(4, 1).repeat_interleave(4, 2)
+    for shown in (places, finely):
+        assert torch.equal(_clear_things(shown, SIDE), places.long())
+
+
+def test_where_two_things_share_a_place_neither_is_asked_about() -> None:
+    shown = torch.tensor([[[1, 2], [1, 2]]], dtype=torch.int16)
+    assert _clear_things(shown, 1).item() == UNASKED
+
+
+def logits_for(scene: Scene, *, sure: float) -> dict[str, Tensor]:
     """Return logits that give a scene's answers, and 0 where no answer fits."""
-    logits = {"things": torch.full((1, len(all_things())), -sure)}
-    for name in things_of(scene):
-        logits["things"][0, all_things().index(name)] = sure
+    things = _clear_things(shown_by(scene), SIDE).clamp(min=0)
+    right = torch.nn.functional.one_hot(things, len(all_things()) + 1).permute(0, 3, 1, 2)
+    logits = {"things": sure * right.float()}
     for name, question in QUESTIONS.items():
         logits[name] = torch.zeros(1, len(question.answers))
         answer = question.right(scene)
@@ -118,38 +162,61 @@ def logits_for(scene: Scene, *, sure: float) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("scene", [RED_CAT, TWO_DOGS, RIDE, DIGITS])
 def test_the_loss_is_nothing_for_right_answers_and_counts_what_fits_only(scene: Scene) -> None:
-    assert scene_loss(logits_for(scene, sure=50), [scene]).item() == pytest.approx(0, abs=1e-6)
+    shown = shown_by(scene)
+    assert {*_clear_things(shown, SIDE).flatten().tolist()} == {
+        UNASKED, len(all_things()), *map(number_of, things_of(scene)),
+    }  # fmt: skip
+    assert scene_loss(logits_for(scene, sure=50), shown, [scene]).item() == pytest.approx(
+        0, abs=1e-6
+    )
     fitting = [len(QUESTIONS[name].answers) for name, right in answers_to(scene).items() if right
                is not None]  # fmt: skip
-    ignorant = scene_loss(logits_for(scene, sure=0), [scene]).item()
-    assert ignorant == pytest.approx(len(all_things()) * np.log(2) + np.log(fitting).sum())
+    ignorant = scene_loss(logits_for(scene, sure=0), shown, [scene]).item()
+    of_places = module.PLACES_WEIGHT * np.log(len(all_things()) + 1)
+    assert ignorant == pytest.approx(of_places + np.log(fitting).sum(), rel=1e-5)
+
+
+def test_a_place_that_is_not_clear_is_not_counted() -> None:
+    shown, logits = shown_by(RIDE), logits_for(RIDE, sure=50)
+    unclear = _clear_things(shown, SIDE)[0] == UNASKED
+    logits["things"][0, :, unclear] = torch.randn(len(all_things()) + 1, int(unclear.sum()))
+    assert scene_loss(logits, shown, [RIDE]).item() == pytest.approx(0, abs=1e-6)
+    logits["things"][0, :, 0, 0] = 0.0
+    assert scene_loss(logits, shown, [RIDE]).item() > 0.1
 
 
 def test_the_loss_is_a_mean_over_scenes() -> None:
-    one = logits_for(RIDE, sure=1)
-    twice = {name: values.repeat(2, 1) for name, values in one.items()}
-    assert scene_loss(twice, [RIDE, RIDE]).item() == pytest.approx(scene_loss(one, [RIDE]).item())
+    one, shown = logits_for(RIDE, sure=1), shown_by(RIDE)
+    twice = {name: torch.cat([values, values]) for name, values in one.items()}
+    of_two = scene_loss(twice, shown.repeat(2, 1, 1), [RIDE, RIDE]).item()
+    assert of_two == pytest.approx(scene_loss(one, shown, [RIDE]).item())
 
 
-def test_digits_are_never_mirrored() -> None:
+def test_digits_are_never_mirrored_and_what_is_shown_is_with_its_picture() -> None:
     ramp = torch.linspace(-1, 1, 8).expand(40, 3, 8, 8)
+    columns = torch.arange(4, dtype=torch.int16).expand(40, 4, 4)
     scenes = [DIGITS, RED_CAT] * 20
     mirrored = set()
     for seed in range(9):
-        augmented = module._augmented(np.random.default_rng(seed), ramp.clone(), scenes)
+        rng = np.random.default_rng(seed)
+        augmented, shown = module._augmented(rng, ramp.clone(), columns, scenes)
         falls = (augmented[..., 0] > augmented[..., -1]).float().mean(dim=(1, 2)) > 0.5
         assert not falls[::2].any()
         mirrored |= set(falls[1::2].tolist())
+        expected = torch.where(falls[:, None, None], columns.flip(-1), columns)
+        assert torch.equal(shown, expected)
     assert mirrored == {True, False}
+    assert (columns == torch.arange(4)).all()
 
 
 def test_going_on_gives_the_weights_of_an_unbroken_run(
     pictures: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     scenes = [RED_CAT, TWO_DOGS, RIDE, DIGITS] * 2
+    shown = torch.cat([shown_by(scene) for scene in scenes])
 
     def steps(network: Classifier, name: str) -> list[int]:
-        run = train_classifier(network, pictures, scenes, CONFIG, tmp_path / name, CPU)
+        run = train_classifier(network, pictures, scenes, shown, CONFIG, tmp_path / name, CPU)
         return [report.step for report in islice(run, 2 if name == "first" else None)]
 
     unbroken, first, second = build(), build(), build()
@@ -162,14 +229,14 @@ def test_going_on_gives_the_weights_of_an_unbroken_run(
     assert not unbroken.training
 
 
-def test_it_learns_and_says_what_it_sees(
-    pictures: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "INPUT_SIZE", 32)
+def test_it_learns_and_says_what_it_sees(pictures: NDArray[np.uint8], tmp_path: Path) -> None:
     scenes = [RED_CAT, TWO_DOGS] * 4
+    # The whole picture is what its brightness says.
+    numbers = torch.tensor([number_of("cat"), number_of("dog")] * 4, dtype=torch.int16)
+    shown = numbers[:, None, None].expand(8, 4 * SIDE, 4 * SIDE)
     config = ClassifierConfig(steps=80, batch_size=16, learning_rate=2e-2)
     network = build()
-    run = train_classifier(network, pictures, scenes, config, tmp_path / "judge.pt", CPU)
+    run = train_classifier(network, pictures, scenes, shown, config, tmp_path / "judge.pt", CPU)
     losses = [report.loss for report in run]
     assert losses[0] is not None
     assert losses[-1] is not None
@@ -179,6 +246,62 @@ def test_it_learns_and_says_what_it_sees(
     assert {**dark.answers, "relation": None} == answers_to(RED_CAT)
     assert light.things == {"dog"}
     assert {**light.answers, "relation": None} == answers_to(TWO_DOGS)
+
+
+class Sure(Classifier):
+    """Sees in every picture what it is told to, so surely, at so many places."""
+
+    def __init__(self, sights: dict[str, Tensor]) -> None:
+        """Take how likely each thing is at each place, (rows, columns)."""
+        super().__init__((8,))
+        likely = torch.zeros(len(all_things()) + 1, SIDE, SIDE)
+        for name, places in sights.items():
+            likely[number_of(name)] = places
+        likely[-1] = 1 - likely.sum(0)
+        self.things = likely.clamp(min=1e-9).log()
+
+    def forward(self, pictures: Tensor) -> dict[str, Tensor]:
+        """Return the logits by head."""
+        answers = {name: torch.zeros(len(pictures), 1) for name in QUESTIONS}
+        return answers | {"things": self.things.expand(len(pictures), -1, -1, -1)}
+
+
+def sight(*where: tuple[int, int], likely: float) -> Tensor:
+    """Return how likely a thing is at each place: so much where it is, by row and column."""
+    found = torch.zeros(SIDE, SIDE)
+    for row, column in where:
+        found[row, column] = likely
+    return found
+
+
+def sighted(sights: dict[str, Tensor]) -> frozenset[str]:
+    """Return what is seen in a picture in which there are these sights."""
+    (sighting,) = judge_pictures(Sure(sights), np.zeros((1, 8, 8, 3), np.uint8))
+    return sighting.things
+
+
+SQUARE = ((3, 4), (3, 5), (4, 4), (4, 5))
+
+
+def test_a_thing_is_seen_where_it_is_likely_at_four_neighbouring_places() -> None:
+    assert sighted({"cat": sight(*SQUARE, likely=0.6)}) == {"cat"}
+    assert sighted({"cat": sight(*SQUARE, likely=0.4)}) == set()
+    # It is their mean that counts.
+    assert sighted({"cat": sight(*SQUARE[:3], likely=0.9)}) == {"cat"}
+    assert sighted({"cat": sight(*SQUARE[:2], likely=0.9)}) == set()
+
+
+def test_a_thing_is_not_seen_at_single_places_however_many() -> None:
+    everywhere = [(row, column) for row in range(0, 8, 2) for column in range(0, 8, 2)]
+    assert sighted({"cat": sight(*everywhere, likely=0.99)}) == set()
+
+
+def test_several_things_are_seen_in_one_picture_and_none_where_there_is_none() -> None:
+    corners = (((0, 0), (0, 1), (1, 0), (1, 1)), ((6, 6), (6, 7), (7, 6), (7, 7)))
+    names = ("cat", "digit 4")
+    sights = {name: sight(*corner, likely=0.8) for name, corner in zip(names, corners, strict=True)}
+    assert sighted(sights) == {*names}
+    assert sighted({}) == set()
 
 
 @pytest.mark.parametrize("side", [128, 256, 512])
