@@ -26,7 +26,7 @@ def evaluate(
     steps: options.StepsOpt = None,
     guidance: options.GuidanceOpt = None,
     scheduler: options.SchedulerOpt = None,
-    seeds: own.SeedsAPromptOpt = 1,
+    seeds: own.SeedsAPromptOpt = 2,
     group: own.GroupsOpt = None,
     workspace: own.WorkspaceOpt = Path(".training"),
     output: own.SheetsOpt = None,

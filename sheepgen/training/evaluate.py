@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Judge", "score_model"]
 
-SEEDS_A_PROMPT = 1
+SEEDS_A_PROMPT = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -63,6 +63,10 @@ def export_model(parts: ModelParts, folder: Path) -> None:
         feature_extractor=None,
         requires_safety_checker=False,
     ).save_pretrained(folder, safe_serialization=True)
+    # What loads it takes its states as float32, as the U-Net does.
+    config = folder / "text_encoder" / "config.json"
+    settings = json.loads(config.read_text("utf-8")) | {"dtype": "float32"}
+    config.write_text(json.dumps(settings, indent=2) + "\n", "utf-8")
     parts.preview_decoder.to("cpu", torch.float32).save_pretrained(folder / "preview_decoder")
 
 

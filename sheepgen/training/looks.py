@@ -148,14 +148,16 @@ def _in_rows(blocks: Tensor) -> Tensor:
     """Put cells in rows of the drawing: (drawings, blocks, cells of a block, numbers)."""
     side = round(blocks.shape[2] ** 0.5)
     split = blocks.unflatten(1, (BLOCKS, BLOCKS)).unflatten(3, (side, side))
-    return split.transpose(2, 3).flatten(1, 4)
+    rows: Tensor = split.transpose(2, 3).flatten(1, 4)
+    return rows
 
 
 def _in_blocks(cells: Tensor) -> Tensor:
     """Put cells in blocks: (drawings, rows, columns, numbers)."""
     side = cells.shape[1] // BLOCKS
     split = cells.unflatten(2, (BLOCKS, side)).unflatten(1, (BLOCKS, side))
-    return split.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+    blocks: Tensor = split.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+    return blocks
 
 
 @torch.inference_mode()

@@ -111,7 +111,7 @@ def _measure(
     sheets.mkdir(parents=True, exist_ok=True)
     scores: list[Score] = []
     drawn: list[Image] = []
-    for score, pictures in score_model(parts, settings, judge):
+    for score, pictures in score_model(parts, settings, judge, seeds_a_prompt=1):
         scores.append(score)
         drawn += pictures
         tile(pictures).save(sheets / f"{score.group.replace(' ', '-')}.png")

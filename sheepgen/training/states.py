@@ -69,7 +69,8 @@ class Layout:
     @property
     def width(self) -> int:
         """Numbers of a state."""
-        return self.facts.stop
+        width: int = self.facts.stop
+        return width
 
 
 def slot_things(told: Scene) -> list[tuple[str, str, Part]]:

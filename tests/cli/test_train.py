@@ -142,7 +142,7 @@ def test_a_small_preset_is_not_judged(
     assert len(trained) == 2
     other = run("train")
     assert other.exit_code == 2
-    assert "belongs to another recipe: data.image_size differs" in other.stderr
+    assert "belongs to another recipe: data.mix differs" in other.stderr
     assert run("train", "--workspace", "full").exit_code == 0
     assert len(trained) == 5
 

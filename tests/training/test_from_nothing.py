@@ -17,7 +17,7 @@ from sheepgen.pipeline.loading import load_pipeline
 from sheepgen.pipeline.stream import stream
 from sheepgen.request import GenerationRequest
 from sheepgen.training import material as material_module
-from sheepgen.training import release, text_encoder
+from sheepgen.training import release
 from sheepgen.training.config import (
     AutoencoderConfig,
     DataConfig,
@@ -30,7 +30,6 @@ from sheepgen.training.phases import PHASES
 from sheepgen.training.project import Project
 from sheepgen.training.release import release_model
 from sheepgen.training.runner import run_phases
-from sheepgen.training.vocabulary import Vocabulary
 from tests.training.data.fakes import Blocks
 
 if TYPE_CHECKING:
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 NAMES = [name for name in PHASES if name != "classifier"]
 CONFIG = TrainingConfig(
     data=DataConfig(
-        image_size=32,
         mix="house",
         cast=("sheep", "bus"),
         scenes=8,
@@ -48,7 +46,14 @@ CONFIG = TrainingConfig(
         held_out_scenes=2,
     ),
     text=TextConfig(
-        vocab_size=600, hidden_size=32, appearance_size=4, layers=1, heads=2, steps=3, batch_size=2
+        vocab_size=600,
+        words=16,
+        width=32,
+        heads=2,
+        code_width=2,
+        block_width=4,
+        steps=3,
+        batch_size=2,
     ),
     autoencoder=AutoencoderConfig(
         width=8,
@@ -62,7 +67,8 @@ CONFIG = TrainingConfig(
     ),
     diffusion=DiffusionConfig(
         channels=(8, 16),
-        attention_levels=1,
+        attention_level=1,
+        text_width=16,
         head_dim=8,
         norm_groups=4,
         embedding_size=32,
@@ -76,13 +82,10 @@ CONFIG = TrainingConfig(
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Return a project whose drawings are squares and whose words are few."""
-    monkeypatch.setattr(text_encoder, "FITTED_ON", 12)
     monkeypatch.setattr(material_module, "unseen_scenes", dict)
     project = Project(CONFIG, Workspace(tmp_path / "work"), torch.device("cpu"))
     # What comes from npm.
-    vars(project.material).update(
-        album=Blocks(), vocabulary=Vocabulary(words=["lamb", "red bus"], lexicon={})
-    )
+    vars(project.material).update(album=Blocks(), vocabulary=["lamb", "red bus"])
     return project
 
 
@@ -111,7 +114,7 @@ def test_all_phases_and_a_release(project: Project, tmp_path: Path) -> None:
     drawn = [
         event for event in stream(parts, request, FrameOptions()) if isinstance(event, RunFinished)
     ]
-    assert [event.image.size for event in drawn] == [(32, 32)]
+    assert [event.image.size for event in drawn] == [(256, 256)]
 
 
 def test_a_longer_recipe_goes_on(project: Project) -> None:

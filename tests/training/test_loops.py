@@ -18,12 +18,14 @@ from sheepgen.pipeline.clean_estimate import velocity
 from sheepgen.pipeline.preview import PreviewDecoder
 from sheepgen.training import autoencoder, diffusion
 from sheepgen.training.config import AutoencoderConfig, DiffusionConfig
+from sheepgen.training.data.places import COLOURS
+from sheepgen.training.data.scenes import Scene
 from sheepgen.training.diffusion import Examples
 from sheepgen.training.history import History, Note, PhaseSummary, summarise
 from sheepgen.training.lookup import NOTHING
 from sheepgen.training.loop import averaged_weights, cosine_learning_rate, trained_weights
 from sheepgen.training.muon import build_optimizers
-from sheepgen.training.slots import SLOTS
+from tests.training.text_fakes import random_states
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,14 +36,14 @@ if TYPE_CHECKING:
 
 CPU = torch.device("cpu")
 STEPS = 6
-TOKENS = SLOTS + 1
 VAE = AutoencoderConfig(
     width=8, decoder_blocks=(1, 0, 0), latent_channels=3, steps=STEPS,
     batch_size=2, crop=16, preview_width=8, preview_steps=40,
 )  # fmt: skip
 UNET = DiffusionConfig(
     channels=(8, 16),
-    attention_levels=1,
+    attention_level=1,
+    text_width=8,
     head_dim=8,
     norm_groups=4,
     steps=STEPS,
@@ -70,13 +72,18 @@ def latents() -> Tensor:
 
 
 def examples() -> Examples:
-    """Return twelve examples whose captions are one-hot, each showing the slot of its number."""
+    """Return twelve examples of other backdrops, each showing the slot of its number."""
+    cat = Scene(kind="single", subject="cat", style="noto")
+    scenes = [
+        replace(cat, background=colour, caption=f"a cat on a {colour} background")
+        for colour in COLOURS
+    ]
+    scenes.append(replace(cat, place="beach", caption="a cat on a beach"))
     return Examples(
         latents=latents(),
-        slots_shown=torch.arange(12, dtype=torch.int8)[:, None, None].expand(12, 4, 4),
-        caption_states=torch.eye(12)[:, None, :].expand(12, TOKENS, 12),
-        caption_ids=torch.arange(12),
-        empty_state=torch.zeros(TOKENS, 12),
+        slots_shown=torch.arange(12, dtype=torch.int16)[:, None, None].expand(12, 8, 8),
+        scenes=scenes,
+        states=random_states(),
     )
 
 
@@ -90,7 +97,10 @@ def unet_steps(
 
 def tiny_unet() -> nn.Module:
     """Return an untrained U-Net for `latents`."""
-    network: nn.Module = diffusion.build_unet(UNET, latent_channels=3, sample_size=8, text_width=12)
+    width = random_states().layout.width
+    network: nn.Module = diffusion.build_unet(
+        UNET, latent_channels=3, sample_size=8, state_width=width
+    )
     return network
 
 
@@ -235,7 +245,7 @@ def test_inner_matrices_are_muons_and_all_else_is_adamws() -> None:
     assert {
         "mid_block.resnets.0.time_emb_proj.weight",
         "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.weight",
-        "add_embedding.proj.weight",
+        "encoder_hid_proj.weight",
     } <= {*groups["muon"]}
     assert {"conv_in.weight", "conv_out.weight", "conv_norm_out.weight"} <= {*groups["adamw"]}
 
@@ -270,9 +280,23 @@ def test_the_unet_learns_and_averages(tmp_path: Path) -> None:
     assert any(not torch.equal(trained[key], averaged[key]) for key in trained)
 
 
+def test_a_widened_unet_does_not_look_at_further_numbers() -> None:
+    unet, width = tiny_unet().eval(), random_states().layout.width
+    generator = torch.Generator().manual_seed(6)
+    noisy, times = torch.randn(2, 3, 8, 8, generator=generator), torch.tensor([10, 900])
+    states = torch.randn(2, 600, width + 7, generator=generator)
+    with torch.inference_mode():
+        seen = unet(noisy, times, states[..., :width], return_dict=False)[0]
+        wider = diffusion.widened(unet, width + 7).eval()(noisy, times, states, return_dict=False)
+    torch.testing.assert_close(wider[0], seen, rtol=1e-5, atol=1e-6)
+
+
 def test_emptied_captions_name_nothing_and_the_others_what_their_scene_shows() -> None:
-    drawn = examples().draw(200, 0.25, torch.Generator().manual_seed(3))
-    named = drawn.states[:, 0].argmax(1)
+    shown_there = examples()
+    drawn = shown_there.draw(200, 0.25, torch.Generator().manual_seed(3))
+    # The last slot knows the backdrop, as all do.
+    told = shown_there.states.of(shown_there.scenes)[:, -1]
+    named = (drawn.states[:, -1:] - told).abs().sum(-1).argmin(1)
     emptied = drawn.states.abs().amax((1, 2)) == 0
     assert emptied.float().mean().item() == pytest.approx(0.25, abs=0.08)
     assert torch.equal(drawn.latents[~emptied], latents()[named[~emptied]])

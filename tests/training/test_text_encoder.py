@@ -12,6 +12,7 @@ from sheepgen.training.data.scenes import Scene
 from sheepgen.training.facts import COLOUR_NAMES, FACTS
 from sheepgen.training.lesson_batches import read_lessons
 from sheepgen.training.lessons import Lesson, Lessons
+from sheepgen.training.slots import SLOTS
 from sheepgen.training.text_encoder import build_trunk, encode_captions, train_trunk, trunk_loss
 from sheepgen.training.text_trunk import SLOT_PLACES
 from sheepgen.training.tokenizer import build_tokenizer
@@ -114,5 +115,5 @@ def test_captions_are_encoded(tokenizer: CLIPTokenizer) -> None:
     trunk = build_trunk(tokenizer, NAMES, None, CONFIG)
     encoder = unfold(trunk, random_states(), tokenizer)
     states = encode_captions(encoder, tokenizer, CAPTIONS[:3], CPU, batch=2)
-    assert states.shape == (3, CONFIG.max_tokens, encoder.config.hidden_size)
+    assert states.shape == (3, CONFIG.words + SLOTS, encoder.config.hidden_size)
     assert states.dtype == torch.float16

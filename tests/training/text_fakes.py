@@ -7,15 +7,14 @@ import torch
 from sheepgen.training.config import TextConfig
 from sheepgen.training.data.drawing_sets import STYLES
 from sheepgen.training.looks import ALONE_SIDE, BLOCKS, COMPANION_SIDE, Drawing, Looks
-from sheepgen.training.slots import SLOTS
 from sheepgen.training.states import States
 
 WORDS = 16
 NAMES = ("sheep", "cat", "motorcycle")
 CONFIG = TextConfig(
     vocab_size=700,
-    max_tokens=SLOTS + WORDS,
-    hidden_size=16,
+    words=WORDS,
+    width=16,
     layers=1,
     heads=2,
     steps=30,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -11,17 +12,18 @@ import pytest
 from PIL import Image, ImageDraw
 
 from sheepgen.errors import ModelError
+from sheepgen.training.data.backdrop import paint_backdrop
 from sheepgen.training.data.casting import sample_scene
 from sheepgen.training.data.drawings import render_icon
-from sheepgen.training.data.layout import lay_out
+from sheepgen.training.data.layout import ALONE, COMPANION, SMALL, lay_out
 from sheepgen.training.data.painter import paint_scene
-from sheepgen.training.data.placement import Placement
+from sheepgen.training.data.placement import CELLS, Placement
 from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.recolour import recoloured
 from sheepgen.training.data.scenes import Scene
 from sheepgen.training.data.shapes import brim_height, find_head, roof_height
 from sheepgen.training.data.sheet import contact_sheet
-from tests.training.data.fakes import Blocks, colour_of
+from tests.training.data.fakes import SIDE, Blocks, colour_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +31,14 @@ if TYPE_CHECKING:
 SIZE = 64
 SINGLE = Scene(kind="single", subject="star", style="noto", layout_seed=4)
 RIDING = Scene(kind="riding", subject="cat", other="bus", style="noto", background="white")
+
+
+class Slabs(Blocks):
+    """Draws everything half as high as wide."""
+
+    def thing(self, style: str, name: str) -> Image.Image:
+        """Return the upper half of the square."""
+        return super().thing(style, name).crop((0, 0, SIDE, SIDE // 2))
 
 
 def silhouette(*boxes: tuple[int, int, int, int]) -> Image.Image:
@@ -67,10 +77,26 @@ def test_things_stay_inside_the_picture() -> None:
         if scene.kind == "digits":
             continue
         for thing in lay_out(scene, Blocks()):
-            assert thing.x >= -0.01
-            assert thing.x + thing.width <= 1.01
-            assert thing.y >= -0.01
-            assert thing.bottom <= 1.03
+            assert thing.x >= 0
+            assert thing.x + thing.width <= 1
+            assert thing.y >= 0
+            assert thing.bottom <= 1
+
+
+def test_things_come_in_three_sizes_on_a_grid() -> None:
+    sizes = set()
+    for index in range(400):
+        for thing in lay_out(sample_scene("1/train", index), Slabs()):
+            side = max(thing.width, thing.height)
+            sizes.add(side)
+            left = thing.x + (thing.width - side) / 2
+            for edge in (left * CELLS, thing.bottom * CELLS):
+                assert edge == pytest.approx(round(edge), abs=1e-6)
+    assert sizes == {ALONE, COMPANION, SMALL}
+
+
+def test_digits_are_none_of_the_things() -> None:
+    assert lay_out(Scene(kind="digits", subject="42"), Blocks()) == []
 
 
 def test_the_number_of_things_is_the_count() -> None:
@@ -81,10 +107,11 @@ def test_the_number_of_things_is_the_count() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_rider_is_above_and_behind(seed: int) -> None:
-    rider, ridden = lay_out(replace(RIDING, layout_seed=seed), Blocks())
+    rider, ridden = lay_out(replace(RIDING, layout_seed=seed), Slabs())
     assert (rider.name, ridden.name) == ("cat", "bus")
     assert rider.y < ridden.y
-    assert ridden.y < rider.bottom < ridden.y + 0.2 * ridden.height + 0.12 * rider.height
+    # Its feet are behind what it rides; half a cell is what the grid may move either.
+    assert rider.bottom == pytest.approx(ridden.y + 0.12 * COMPANION, abs=0.5 / CELLS)
 
 
 def test_nothing_faces_right() -> None:
@@ -105,9 +132,9 @@ def test_the_subject_is_to_the_left_of_what_it_is_next_to() -> None:
 
 def test_what_is_on_top_touches_what_it_stands_on() -> None:
     scene = Scene(kind="on_top", subject="cat", other="book", style="noto")
-    base, subject = lay_out(scene, Blocks())
-    assert subject.bottom == pytest.approx(base.y, abs=0.03)
-    assert subject.x + subject.width / 2 == pytest.approx(base.x + base.width / 2, abs=0.05)
+    base, subject = lay_out(scene, Slabs())
+    assert subject.bottom == pytest.approx(base.y + 0.05 * COMPANION, abs=0.5 / CELLS)
+    assert subject.x + subject.width / 2 == pytest.approx(base.x + base.width / 2, abs=0.5 / CELLS)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -133,7 +160,7 @@ def test_digits_are_light_on_dark() -> None:
 
 def test_every_two_places_look_different() -> None:
     pictures = [
-        np.asarray(paint_scene(replace(SINGLE, place=place), Blocks(), SIZE), int)
+        np.asarray(paint_backdrop(random.Random(4), replace(SINGLE, place=place), SIZE), int)
         for place in PLACES
     ]
     for one, other in combinations(pictures, 2):
