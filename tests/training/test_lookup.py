@@ -35,7 +35,7 @@ FINEST = {
 
 def look(query: Tensor, key: Tensor, value: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
     """Return what is brought, and how far attention was from what is shown."""
-    brought, loss = _Look.apply(query, key, value, shown)  # type: ignore[no-untyped-call]
+    brought, loss = _Look.apply(query, key, value, shown)
     return brought, loss
 
 
