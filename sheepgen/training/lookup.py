@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.autograd.function import FunctionCtx
 
-__all__ = ["NOTHING", "Lookups"]
+__all__ = ["NOTHING", "Lookups", "look"]
 
 NOTHING = -1
 """Stands for a slot where none is shown."""
@@ -86,7 +86,7 @@ class _Watched(AttnAddedKVProcessor):  # type: ignore[misc]
     ) -> Tensor:
         """Attend; see diffusers' ``AttnAddedKVProcessor``."""
         places = attn.group_norm(hidden_states.flatten(2)).transpose(1, 2)
-        brought, self.loss = _Look.apply(
+        brought, self.loss = look(
             attn.to_q(places) * attn.scale,
             attn.add_k_proj(encoder_hidden_states),
             attn.add_v_proj(encoder_hidden_states),
@@ -94,6 +94,22 @@ class _Watched(AttnAddedKVProcessor):  # type: ignore[misc]
         )
         attended: Tensor = hidden_states + attn.to_out[0](brought).mT.reshape(hidden_states.shape)
         return attended
+
+
+def look(query: Tensor, key: Tensor, value: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
+    """Attend, and return what is brought and how far attention was from what is shown.
+
+    Args:
+        query: (pictures, places, width), scaled.
+        key: (pictures, tokens, width).
+        value: The same shape.
+        shown: (pictures, places): slots, which are the last of the tokens, or `NOTHING`.
+
+    Returns:
+        (pictures, places, width), and the mean cross-entropy over places that show something.
+    """
+    brought, missed = _Look.apply(query, key, value, shown)
+    return brought, missed
 
 
 class _Look(torch.autograd.Function):
@@ -106,15 +122,7 @@ class _Look(torch.autograd.Function):
     def forward(
         ctx: FunctionCtx, query: Tensor, key: Tensor, value: Tensor, shown: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return what is brought, (pictures, places, width), and the mean cross-entropy.
-
-        Args:
-            ctx: For the backward pass.
-            query: (pictures, places, width).
-            key: (pictures, tokens, width).
-            value: The same shape.
-            shown: (pictures, places): slots, the last of the tokens, or `NOTHING`.
-        """
+        """Return what `look` does."""
         # On a GPU, autocast computes a softmax in float32; the backward pass knows no autocast.
         weights = (query @ key.mT).softmax(-1).to(value.dtype)
         brought = weights @ value

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from sheepgen.training.config import DiffusionConfig
 from sheepgen.training.diffusion import build_unet
-from sheepgen.training.lookup import LEAST, NOTHING, Lookups, _Look, _Watched
+from sheepgen.training.lookup import LEAST, NOTHING, Lookups, _Watched, look
 from sheepgen.training.slots import SLOTS
 
 if TYPE_CHECKING:
@@ -31,12 +31,6 @@ FINEST = {
     "up_blocks.2.attentions.0.processor",
     "up_blocks.2.attentions.1.processor",
 }
-
-
-def look(query: Tensor, key: Tensor, value: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what is brought, and how far attention was from what is shown."""
-    brought, loss = _Look.apply(query, key, value, shown)
-    return brought, loss
 
 
 def plain_look(query: Tensor, key: Tensor, value: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
