@@ -106,7 +106,7 @@ def score_table(scores: Iterable[Mapping[str, Any]]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    for heading in ("Prompts", "Pictures", "Right", "95%", "Found", "Ceiling"):
+    for heading in ("Prompts", "Pictures", "Right", "95%", "Found", "By chance", "Ceiling"):
         table.add_column(heading, justify="left" if heading == "Prompts" else "right")
     for score in scores:
         low, high = score["interval"]
@@ -116,6 +116,7 @@ def score_table(scores: Iterable[Mapping[str, Any]]) -> Table:
             f"{score['right']:.1f}%",
             f"{low:.0f} to {high:.0f}",
             f"{score['found']:.1f}%",
+            f"{score['by_chance']:.1f}%",
             f"{score['ceiling']:.1f}%",
         )
     return table

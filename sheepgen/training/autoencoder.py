@@ -105,9 +105,9 @@ def fit_encoder(vae: AutoencoderTiny, pictures: NDArray[np.uint8]) -> None:
     last.bias.copy_(-mean @ directions)
 
 
-def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
+def to_tensor(pictures: NDArray[np.uint8], device: torch.device | None = None) -> Tensor:
     """Return (batch, height, width, 3) bytes as (batch, 3, height, width) in [-1, 1]."""
-    return torch.tensor(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+    return torch.tensor(pictures, device=device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
 def train_decoder(
@@ -190,7 +190,7 @@ def reconstruction_psnr(
     """Return the mean over pictures of the peak signal-to-noise ratio in dB, pixels in [0, 1]."""
     ratios: list[Tensor] = []
     for start in range(0, len(pictures), batch):
-        target = to_tensor(pictures[start : start + batch]).to(device)
+        target = to_tensor(pictures[start : start + batch], device)
         error = (vae.decode(vae.encode(target).latents).sample.clamp(-1, 1) - target) / 2
         ratios.append(-10 * error.square().mean(dim=(1, 2, 3)).log10())
     return torch.cat(ratios).mean().item()

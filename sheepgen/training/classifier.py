@@ -1,7 +1,7 @@
 """The judge: a small network of its own that answers `QUESTIONS` about a picture.
 
 It says place by place which thing is there, as of its training scenes is known: from one scene it
-learns at 64 places. It is trained on real scenes only, made with another seed than the model's
+learns at 256 places. It is trained on real scenes only, made with another seed than the model's
 training scenes, and may see held-out pairs and drawings; nothing of it ever reaches the model. How
 often it is right on real scenes is reported beside every figure, as the ceiling.
 """
@@ -21,6 +21,7 @@ from sheepgen.training.lookup import NOTHING
 from sheepgen.training.loop import Checkpoint, TrainStep, autocast, cosine_learning_rate
 from sheepgen.training.muon import build_optimizers
 from sheepgen.training.questions import QUESTIONS, all_things
+from sheepgen.training.shown import UNCLEAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +39,9 @@ INPUT_SIZE = 128
 
 THINGS = "things"
 """The head for `all_things`, and none; the others bear their questions' names."""
+
+HALVINGS = 3
+"""Stages that halve height and width."""
 
 CLEAR_SHARE = 0.6
 """How much of a place a thing must fill to be what is there; what is filled less is not asked."""
@@ -75,12 +79,11 @@ class Sighting:
 class Classifier(nn.Module):
     """Pictures (batch, 3, height, width) in [-1, 1] to logits for each head.
 
-    Those for things are (batch, things and one for none, rows, columns), of each of 8 by 8 places;
-    the others (batch, answers).
+    Those for things are (batch, things and one for none, rows, columns), of each of 16 by 16
+    places, a quarter as wide as the smallest thing; the others (batch, answers).
 
     Args:
-        widths: Channels of each stage; every stage but the last halves height and width. The first
-            ones cost most, by far, and need few.
+        widths: Channels of each stage; the first `HALVINGS` halve height and width.
     """
 
     def __init__(self, widths: Sequence[int] = (16, 48, 96, 192, 256)) -> None:
@@ -88,7 +91,7 @@ class Classifier(nn.Module):
         layers: list[nn.Module] = []
         channels = 3
         for stage, width in enumerate(widths):
-            stride = 1 if stage == len(widths) - 1 else 2
+            stride = 2 if stage < HALVINGS else 1
             layers += [
                 nn.Conv2d(channels, width, 3, stride=stride, padding=1, bias=False),
                 nn.BatchNorm2d(width),
@@ -159,10 +162,11 @@ def train_classifier(
         rng = np.random.default_rng((config.seed, step))
         chosen = np.sort(rng.integers(len(scenes), size=config.batch_size))
         asked = [scenes[index] for index in chosen]
-        batch, there = _augmented(rng, to_tensor(pictures[chosen]), shown[chosen], asked)
+        seen, there = to_tensor(pictures[chosen], device), shown[chosen].to(device)
+        batch, there = _augmented(rng, seen, there, asked)
         with autocast(device):
-            logits = classifier(batch.to(device))
-        loss = scene_loss(logits, there.to(device), asked)
+            logits = classifier(batch)
+        loss = scene_loss(logits, there, asked)
         classifier.zero_grad()
         loss.backward()
         for optimizer in optimizers.values():
@@ -184,7 +188,7 @@ def scene_loss(logits: Mapping[str, Tensor], shown: Tensor, scenes: Sequence[Sce
 
     Args:
         logits: For each head, as `Classifier` gives them.
-        shown: (scenes, rows, columns), the thing at each place, or `NOTHING`, more finely.
+        shown: (scenes, rows, columns), more finely; see `sheepgen.training.shown.things_shown`.
         scenes: What the pictures show.
     """
     of_places = logits[THINGS].float()
@@ -213,7 +217,7 @@ def _clear_things(shown: Tensor, side: int) -> Tensor:
     most = places.mode(dim=-1).values
     share = (places == most[..., None]).float().mean(-1)
     nothing = most == NOTHING
-    clear = share >= torch.where(nothing, PLAIN_SHARE, CLEAR_SHARE)
+    clear = (share >= torch.where(nothing, PLAIN_SHARE, CLEAR_SHARE)) & (most != UNCLEAR)
     known = torch.where(nothing, len(all_things()), most)
     return torch.where(clear, known, UNASKED)
 
@@ -229,7 +233,11 @@ def _augmented(
     blur = int(rng.integers(3))
     if blur:
         pictures = functional.avg_pool2d(pictures, 2 * blur + 1, 1, blur, count_include_pad=False)
-    noise = torch.from_numpy(rng.standard_normal(pictures.shape, np.float32))
+    noise = torch.randn(
+        pictures.shape,
+        generator=torch.Generator(pictures.device).manual_seed(int(rng.integers(1 << 32))),
+        device=pictures.device,
+    )
     return pictures + noise * float(rng.uniform(0, 0.15)), shown
 
 
@@ -267,4 +275,4 @@ def embed(classifier: Classifier, pictures: NDArray[np.uint8]) -> NDArray[np.flo
 def _batches(classifier: Classifier, pictures: NDArray[np.uint8]) -> Iterator[Tensor]:
     device = next(classifier.parameters()).device
     for start in range(0, len(pictures), JUDGED_TOGETHER):
-        yield to_tensor(pictures[start : start + JUDGED_TOGETHER]).to(device)
+        yield to_tensor(pictures[start : start + JUDGED_TOGETHER], device)

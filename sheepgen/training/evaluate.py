@@ -80,6 +80,7 @@ class Judge:
             interval=wilson_interval(hits, len(pictures)),
             found=100.0 * sum(map(is_found, prompts, sightings)) / len(pictures),
             ceiling=self._ceiling(prompts),
+            by_chance=100.0 * _mistaken(prompts, sightings),
         )
 
     def distance(self, pictures: Sequence[Image]) -> float:
@@ -94,6 +95,18 @@ class Judge:
 
     def _look(self, pictures: Sequence[Image]) -> list[Sighting]:
         return judge_pictures(self.classifier, _stack(pictures))
+
+
+def _mistaken(prompts: Sequence[Prompt], sightings: Sequence[Sighting]) -> float:
+    """Return in what share of pictures the things of the prompt half a list away are found."""
+    half = len(prompts) // 2
+    others = [*prompts[half:], *prompts[:half]]
+    found = [
+        is_found(other, sighting)
+        for prompt, other, sighting in zip(prompts, others, sightings, strict=True)
+        if not other.things <= prompt.things
+    ]
+    return sum(found) / max(1, len(found))
 
 
 def score_model(

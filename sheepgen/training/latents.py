@@ -6,7 +6,6 @@ added to those that are there.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,10 +51,10 @@ class LatentStore:
         with np.load(self.path(first)) as chunk:
             return len(chunk["latents"]) >= count
 
-    def save(self, first: int, latents: Tensor, pixels_sha256: str) -> None:
-        """Write a chunk atomically, and with it the checksum of the pictures it was made of."""
+    def save(self, first: int, latents: Tensor) -> None:
+        """Write a chunk atomically."""
         with written_whole(self.path(first)) as partial, partial.open("wb") as file:
-            np.savez(file, latents=latents.half().numpy(), sha256=pixels_sha256)
+            np.savez(file, latents=latents.half().numpy())
 
     def load(self, count: int) -> Tensor:
         """Return the first ``count`` latents, (count, channels, height, width), float16.
@@ -73,14 +72,6 @@ class LatentStore:
             with np.load(self.path(first)) as chunk:
                 chunks.append(torch.from_numpy(chunk["latents"]))
         return torch.cat(chunks)[:count]
-
-    def sha256(self, count: int) -> str:
-        """Return one checksum of the pictures of the first ``count`` scenes."""
-        digest = hashlib.sha256()
-        for first in range(0, count, CHUNK):
-            with np.load(self.path(first)) as chunk:
-                digest.update(str(chunk["sha256"]).encode())
-        return digest.hexdigest()
 
 
 def encode_split(
@@ -106,6 +97,5 @@ def encode_split(
     missing = [first for first in starts if not store.holds(first, split.chunk_size(first))]
     painted = paint_chunks(split, drawings, missing, processes)
     for done, (first, pictures) in enumerate(painted, start=len(starts) - len(missing) + 1):
-        latents = torch.cat([*encode_pictures(vae, pictures, device)])
-        store.save(first, latents, hashlib.sha256(pictures.tobytes()).hexdigest())
+        store.save(first, torch.cat([*encode_pictures(vae, pictures, device)]))
         yield TrainStep(phase=store.folder.name, step=done, total_steps=len(starts))

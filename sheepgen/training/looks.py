@@ -56,6 +56,12 @@ COMPANION_SIDE = round(COMPANION * CELLS)
 CELL = 8
 """Pixels a side of a cell, as of what a latent stands for."""
 
+REFITS = 3
+EAGERNESS = 0.35
+NEGLIGIBLE = 1e-3
+"""How often looks are fitted again, how much more what is missed counts each time, and how little
+of it makes no difference."""
+
 OPACITIES = 4
 """Numbers that tell where a cell is opaque: its mean, and how that differs across and down."""
 
@@ -95,29 +101,50 @@ class Looks:
     def fitted(cls, alone: Tensor, companion: Tensor, *, width: int, block_width: int) -> Looks:
         """Fit the codes and the maps to drawings.
 
+        What the numbers do not suffice for is shared out evenly: a drawing counts for more, the
+        more of it is missed. Otherwise most of a bicycle is, which is thin and like nothing else.
+
         Args:
             alone: Looks, (drawings, blocks, cells of a block, numbers of a look), of things alone.
             companion: The same drawings, smaller.
             width: Numbers of a code, at most.
             block_width: Numbers of a block's code, at most.
         """
+        energy = alone.square().sum((1, 2, 3))
+        counts = energy.rsqrt() / energy.rsqrt().mean()
+        looks = cls.weighted(alone, companion, counts, width=width, block_width=block_width)
+        for _ in range(REFITS):
+            seen = torch.einsum("dbk,kcn->dbcn", looks.blocks(looks.codes), looks.to_alone)
+            missed = (seen - alone).square().sum((1, 2, 3)) / energy + NEGLIGIBLE
+            counts = counts * (missed / missed.mean()) ** EAGERNESS
+            looks = cls.weighted(alone, companion, counts, width=width, block_width=block_width)
+        return looks
+
+    @classmethod
+    def weighted(
+        cls, alone: Tensor, companion: Tensor, counts: Tensor, *, width: int, block_width: int
+    ) -> Looks:
+        """Fit to drawings of which each counts so much, (drawings,); see `fitted`."""
         drawings, blocks = alone.shape[:2]
         centre = alone.mean(0)
-        left, spread, directions = torch.linalg.svd(
-            (alone - centre).flatten(1), full_matrices=False
-        )
-        kept = min(width, drawings)
-        scale = (spread[:kept].square().mean() / drawings).sqrt()
-        codes = left[:, :kept] * spread[:kept] / scale
-        maps = (directions[:kept] * scale).view(kept, blocks, -1)
+        around = (alone - centre).flatten(1)
+        directions = torch.linalg.svd(around * counts[:, None], full_matrices=False).Vh
+        directions = directions[: min(width, drawings)]
+        codes = around @ directions.T
+        scale = codes.square().mean().sqrt()
+        codes = codes / scale
+        maps = (directions * scale).unflatten(1, (blocks, -1))
         seen = torch.einsum("dw,wbn->dbn", codes, maps) + centre.flatten(1)
         # A basis for blocks, wherever they are.
-        gram = torch.einsum("dbn,dbm->nm", seen, seen)
+        counted = seen * counts[:, None, None]
+        gram = torch.einsum("dbn,dbm->nm", counted, counted)
         basis = torch.linalg.eigh(gram).eigenvectors.flip(1)[:, :block_width]
         of_blocks = seen @ basis
         block_scale = of_blocks.square().mean().sqrt()
+        rows = counts.repeat_interleave(blocks)[:, None]
         to_companion = torch.linalg.lstsq(
-            of_blocks.flatten(0, 1) / block_scale, companion.flatten(0, 1).flatten(1)
+            of_blocks.flatten(0, 1) / block_scale * rows,
+            companion.flatten(0, 1).flatten(1) * rows,
         ).solution
         return cls(
             codes=codes,
@@ -141,7 +168,7 @@ class Looks:
 
     def state(self) -> dict[str, Tensor]:
         """Return all of it, by name."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name).contiguous() for name in self.__slots__}
 
 
 def _in_rows(blocks: Tensor) -> Tensor:

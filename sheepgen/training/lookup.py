@@ -127,10 +127,12 @@ class _Look(torch.autograd.Function):
         weights = (query @ key.mT).softmax(-1).to(value.dtype)
         brought = weights @ value
         tokens = (shown + key.shape[1] - SLOTS).clamp(min=0)[..., None]
-        counted = (shown != NOTHING).to(query.dtype)[..., None]
+        # What is counted and averaged, bfloat16 would round too far.
+        exact = torch.promote_types(query.dtype, torch.float32)
+        counted = (shown != NOTHING).to(exact)[..., None]
         counted = counted / counted.sum().clamp(min=1)
         ctx.save_for_backward(query, key, value, weights, brought, tokens, counted)
-        missed = -weights.gather(-1, tokens).clamp(min=LEAST).log()
+        missed = -weights.gather(-1, tokens).to(exact).clamp(min=LEAST).log()
         return brought, (missed * counted).sum()
 
     @staticmethod
@@ -143,7 +145,7 @@ class _Look(torch.autograd.Function):
         by_logits = by_brought @ value.mT
         by_logits -= (by_brought * brought).sum(-1, keepdim=True) - counted
         by_logits *= weights
-        by_logits.scatter_add_(-1, tokens, -counted)
+        by_logits.scatter_add_(-1, tokens, -counted.to(by_logits.dtype))
         return by_logits @ key, by_logits.mT @ query, weights.mT @ by_brought, None
 
 

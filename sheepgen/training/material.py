@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Material"]
 
+CAPTIONS = 24_000
+
 
 @dataclass(frozen=True)
 class Material:
@@ -64,8 +66,9 @@ class Material:
 
     @cached_property
     def captions(self) -> list[str]:
-        """One caption a training scene."""
-        return self.scenes.captions
+        """What the first training scenes are called: enough to hold every word."""
+        count = min(self.scenes.count, CAPTIONS)
+        return [self.scenes.scene(index).caption for index in range(count)]
 
     @cached_property
     def pictures(self) -> SceneSet:

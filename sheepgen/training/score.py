@@ -25,6 +25,8 @@ class Score:
         found: In how many per cent of them the things were, whatever their number, colour, style
             and surroundings.
         ceiling: How often the judge is right about real scenes of the same prompts, in per cent.
+        by_chance: How often it finds another prompt's things, in per cent: what its eagerness
+            alone is worth.
     """
 
     group: str
@@ -33,6 +35,7 @@ class Score:
     interval: tuple[float, float]
     found: float
     ceiling: float
+    by_chance: float
 
     def to_dict(self) -> dict[str, object]:
         """Return the score as plain data."""

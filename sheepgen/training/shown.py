@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
     Opacity = Callable[[str, str, int], NDArray[np.bool_]]
 
-__all__ = ["slots_shown", "things_shown"]
+__all__ = ["UNCLEAR", "slots_shown", "things_shown"]
+
+UNCLEAR = -2
+"""Stands for a thing at places that a digit may or may not reach."""
 
 OPAQUE = 64
 """Of 255, how opaque a thing is in a cell that it takes from what is behind."""
@@ -71,7 +74,7 @@ def things_shown(scenes: Sequence[Scene], drawings: Drawings) -> torch.Tensor:
     """Return which thing is to be seen at each place of each scene; arguments as `slots_shown`.
 
     Returns:
-        (scenes, `CELLS`, `CELLS`), int16: numbers of `all_things`, and `NOTHING`.
+        (scenes, `CELLS`, `CELLS`), int16: numbers of `all_things`, `NOTHING`, and `UNCLEAR`.
     """
     opaque = lru_cache(REMEMBERED)(partial(_opaque, drawings))
     maps = [_things_shown(scene, lay_out(scene, drawings), opaque) for scene in scenes]
@@ -101,6 +104,7 @@ def _things_shown(scene: Scene, things: Sequence[Placement], opaque: Opacity) ->
     shown = np.full((CELLS, CELLS), NOTHING, np.int16)
     number_of = {name: number for number, name in enumerate(all_things())}
     if scene.kind == "digits":
+        shown[:] = UNCLEAR
         columns = DIGIT_COLUMNS[len(scene.subject)]
         for digit, place in zip(scene.subject, columns, strict=True):
             shown[DIGIT_ROWS, place] = number_of[f"digit {digit}"]

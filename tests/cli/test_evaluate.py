@@ -61,7 +61,16 @@ def test_every_group_is_drawn_and_scored(run: Run, tiny_folder: Path) -> None:
     result = run("evaluate", *words, "-o", "sheets")
     assert result.exit_code == 0, result.output
     headings, first, second = result.stdout.splitlines()[:3]
-    assert headings.split() == ["Prompts", "Pictures", "Right", "95%", "Found", "Ceiling"]
+    assert headings.split() == [
+        "Prompts",
+        "Pictures",
+        "Right",
+        "95%",
+        "Found",
+        "By",
+        "chance",
+        "Ceiling",
+    ]
     assert first.split()[:3] == ["single", "things", "6"]
     assert second.split()[:2] == ["riding", "3"]
     assert "Fréchet distance" in result.stdout.splitlines()[-1]
@@ -75,7 +84,7 @@ def test_json_is_all_of_standard_output(run: Run, tiny_folder: Path) -> None:
     told = json.loads(result.stdout)
     assert [score["pictures"] for score in told["scores"]] == [4, 2]
     assert told["scores"][1].keys() == {
-        "group", "pictures", "right", "interval", "found", "ceiling",
+        "group", "pictures", "right", "interval", "found", "ceiling", "by_chance",
     }  # fmt: skip
     assert told["frechet_distance"] > 0
     assert len(told["sha256"]) == 64

@@ -88,6 +88,7 @@ def test_the_model_is_written_and_measured(run: Run, monkeypatch: pytest.MonkeyP
         "interval": (40.9, 92.9),
         "found": 80.0,
         "ceiling": 100.0,
+        "by_chance": 2.0,
     }
     released: list[Path] = []
 

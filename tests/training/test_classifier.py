@@ -111,7 +111,7 @@ def test_the_network_is_small_and_as_wide_as_the_tables() -> None:
     logits = network.eval()(torch.zeros(1, 3, 128, 128))
     sizes = {name: tuple(values.shape) for name, values in logits.items()}
     # One more stands for no thing.
-    assert sizes["things"] == (1, len(all_things()) + 1, SIDE, SIDE)
+    assert sizes["things"] == (1, len(all_things()) + 1, 16, 16)
     assert sizes["count"] == (1, 4)
     assert sizes["style"] == (1, len(STYLES))
     assert sizes.keys() == {"things", *QUESTIONS}

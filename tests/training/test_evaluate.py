@@ -94,10 +94,26 @@ def test_a_score_counts_right_found_and_what_real_scenes_reach(
         "interval": wilson_interval(2, 4),
         "found": 75.0,
         "ceiling": 75.0,
+        "by_chance": 0.0,
     }
     assert [batch.shape for batch in pictures_seen] == [(4, 48, 48, 3), (4, 32, 32, 3)]
     # Real scenes of one prompt differ.
     assert len(np.unique(pictures_seen[1], axis=0)) == 4
+
+
+def test_by_chance_is_how_often_another_prompts_things_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cats, dogs = (
+        TWO_RED_CATS,
+        replace(TWO_RED_CATS, scene=replace(TWO_RED_CATS.scene, subject="dog")),
+    )
+    drawn = [seen("cat"), seen("cat", "dog"), seen("cat"), seen("dog")]
+    monkeypatch.setattr(evaluate, "judge_pictures", lambda *_: drawn)
+    white = [Image.new("RGB", (32, 32), "white")] * 4
+    # Where cats are drawn dogs are looked for, and the other way round; cats are no other's.
+    assert judge().score("pets", [cats, cats, dogs, dogs], white).by_chance == 50.0
+    assert judge().score("cats", [cats] * 4, white).by_chance == 0.0
 
 
 def test_the_distance_is_that_of_the_judges_features() -> None:

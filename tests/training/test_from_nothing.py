@@ -11,12 +11,14 @@ import torch
 from rich.console import Console
 
 from sheepgen.catalog import find_model
+from sheepgen.errors import ModelError
 from sheepgen.events import RunFinished
 from sheepgen.frame_options import FrameOptions
 from sheepgen.pipeline.loading import load_pipeline
 from sheepgen.pipeline.stream import stream
 from sheepgen.request import GenerationRequest
 from sheepgen.training import material as material_module
+from sheepgen.training import project as project_module
 from sheepgen.training import release
 from sheepgen.training.config import (
     AutoencoderConfig,
@@ -26,6 +28,9 @@ from sheepgen.training.config import (
     TrainingConfig,
     Workspace,
 )
+from sheepgen.training.data.drawing_sets import HOUSE_STYLE
+from sheepgen.training.looks import Drawing
+from sheepgen.training.loop import trained_weights
 from sheepgen.training.phases import PHASES
 from sheepgen.training.project import Project
 from sheepgen.training.release import release_model
@@ -94,6 +99,15 @@ def run(project: Project, names: Sequence[str] = NAMES) -> None:
     run_phases(project, names, Console(quiet=True))
 
 
+def started_again(project: Project, config: TrainingConfig = CONFIG) -> Project:
+    """Return a project of the same folder that has read nothing of it yet."""
+    again = Project(config, project.workspace, project.device)
+    vars(again.material).update(
+        album=project.material.album, vocabulary=project.material.vocabulary
+    )
+    return again
+
+
 def test_all_phases_and_a_release(project: Project, tmp_path: Path) -> None:
     run(project)
     assert (project.workspace.samples / "unet_000004.png").is_file()
@@ -117,13 +131,53 @@ def test_all_phases_and_a_release(project: Project, tmp_path: Path) -> None:
     assert [event.image.size for event in drawn] == [(256, 256)]
 
 
+def test_the_text_phase_teaches_the_trunk(project: Project) -> None:
+    run(project, ["text"])
+    taught = trained_weights(project.checkpoint("text"), "trunk", steps=CONFIG.text.steps)
+    untaught = project.trunk().state_dict()
+    assert taught.keys() == untaught.keys()
+    for name in ("answers.weight", "places.weight", "attentions.0.query.weight"):
+        assert not torch.equal(taught[name], untaught[name]), name
+    # It is taught without pictures.
+    assert not project.checkpoint("looks").exists()
+
+
+@pytest.mark.parametrize(
+    ("done", "needed", "missing"),
+    [
+        ((), "text", r"no checkpoint text\.pt"),
+        (("text",), "latents", "Not all of the 8 scenes are encoded"),
+    ],
+)
+def test_the_unet_needs_what_the_phases_before_it_leave(
+    done: Sequence[str], needed: str, missing: str, project: Project
+) -> None:
+    run(project, done)
+    with pytest.raises(ModelError, match=missing) as caught:
+        run(project, ["unet"])
+    assert caught.value.hint == f"Run the phase {needed} first."
+    assert not project.checkpoint("unet").exists()
+
+
+def test_looks_are_fitted_once_and_then_kept(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not project.checkpoint("looks").exists()
+    fitted = project.states
+    # Whoever measured again would fail.
+    monkeypatch.delattr(project_module, "measured_looks")
+    kept = started_again(project).states
+    assert kept.rows == {Drawing(HOUSE_STYLE, "sheep"): 0, Drawing(HOUSE_STYLE, "bus"): 1}
+    assert len(kept.looks.codes) == 2
+    assert kept.words == CONFIG.text.words
+    for name, value in fitted.looks.state().items():
+        assert torch.equal(kept.looks.state()[name], value), name
+
+
 def test_a_longer_recipe_goes_on(project: Project) -> None:
     run(project)
     longer = replace(CONFIG, diffusion=replace(CONFIG.diffusion, steps=6))
-    further = Project(longer, project.workspace, project.device)
-    vars(further.material).update(
-        album=project.material.album, vocabulary=project.material.vocabulary
-    )
+    further = started_again(project, longer)
     before = torch.load(project.checkpoint("unet"), weights_only=True)
     steps = [report.step for report in PHASES["unet"](further)]
     after = torch.load(project.checkpoint("unet"), weights_only=True)

@@ -48,11 +48,13 @@ def halved(cells: Tensor) -> Tensor:
 CELLS = random_cells(2 * BLOCKS, seed=0)
 
 
+EQUALLY = torch.ones(DRAWINGS, dtype=torch.float64)
+
+
 def fitted(width: int = DRAWINGS, block_width: int = WIDTHS) -> Looks:
-    """Return `CELLS` fitted, and their halves as companions."""
-    return Looks.fitted(
-        _in_blocks(CELLS), _in_blocks(halved(CELLS)), width=width, block_width=block_width
-    )
+    """Return `CELLS` fitted, all alike, and their halves as companions."""
+    alone, companion = _in_blocks(CELLS), _in_blocks(halved(CELLS))
+    return Looks.weighted(alone, companion, EQUALLY, width=width, block_width=block_width)
 
 
 @pytest.mark.parametrize("side", [BLOCKS, COMPANION_SIDE, ALONE_SIDE])
@@ -83,7 +85,9 @@ def test_more_room_than_there_are_drawings_changes_nothing() -> None:
 
 def test_any_other_companion_is_the_nearest_that_follows_from_the_blocks() -> None:
     other = random_cells(BLOCKS, seed=1)
-    looks = Looks.fitted(_in_blocks(CELLS), _in_blocks(other), width=DRAWINGS, block_width=WIDTHS)
+    looks = Looks.weighted(
+        _in_blocks(CELLS), _in_blocks(other), EQUALLY, width=DRAWINGS, block_width=WIDTHS
+    )
     left = other.flatten(1, 2) - looks.companion(looks.codes)
     assert left.abs().max() > 0.5
     # Least squares: what is left has nothing in common with what it was told from.
@@ -99,6 +103,24 @@ def test_short_codes_lose_the_last_principal_components_alone(width: int) -> Non
     lost = (looks.alone(looks.codes) - CELLS.flatten(1, 2)).square().sum()
     spread = torch.linalg.svdvals((CELLS - CELLS.mean(0)).flatten(1))
     torch.testing.assert_close(lost, spread[width:].square().sum())
+
+
+def test_what_is_missed_is_shared_out_evenly() -> None:
+    # The first drawing is faint, and the others are much alike.
+    cells = CELLS.clone()
+    cells[1:] = 10 * (cells[1] + 0.3 * cells[1:])
+    alone, companion = _in_blocks(cells), _in_blocks(halved(cells))
+    energy = alone.square().sum((1, 2, 3))
+    missed = []
+    for looks in (
+        Looks.weighted(alone, companion, EQUALLY, width=2, block_width=WIDTHS),
+        Looks.fitted(alone, companion, width=2, block_width=WIDTHS),
+    ):
+        lost = (looks.alone(looks.codes) - cells.flatten(1, 2)).square().sum((1, 2)) / energy
+        missed.append(lost)
+    equally, evenly = missed
+    assert equally.argmax() == 0
+    assert evenly.max() < 0.6 * equally.max()
 
 
 @pytest.mark.parametrize("block_width", [1, 5, 11])

@@ -16,13 +16,13 @@ from torch.nn import functional
 from sheepgen.errors import ModelError
 from sheepgen.pipeline.clean_estimate import velocity
 from sheepgen.pipeline.preview import PreviewDecoder
-from sheepgen.training import autoencoder, diffusion
+from sheepgen.training import autoencoder, diffusion, loop
 from sheepgen.training.config import AutoencoderConfig, DiffusionConfig
 from sheepgen.training.data.places import COLOURS
 from sheepgen.training.data.scenes import Scene
-from sheepgen.training.diffusion import Examples
+from sheepgen.training.examples import Examples
 from sheepgen.training.history import History, Note, PhaseSummary, summarise
-from sheepgen.training.lookup import NOTHING
+from sheepgen.training.lookup import NOTHING, Lookups
 from sheepgen.training.loop import averaged_weights, cosine_learning_rate, trained_weights
 from sheepgen.training.muon import build_optimizers
 from tests.training.text_fakes import random_states
@@ -82,7 +82,7 @@ def examples() -> Examples:
     return Examples(
         latents=latents(),
         slots_shown=torch.arange(12, dtype=torch.int16)[:, None, None].expand(12, 8, 8),
-        scenes=scenes,
+        notes=random_states().noted(scenes),
         states=random_states(),
     )
 
@@ -280,6 +280,47 @@ def test_the_unet_learns_and_averages(tmp_path: Path) -> None:
     assert any(not torch.equal(trained[key], averaged[key]) for key in trained)
 
 
+def test_the_unet_is_taught_to_look_at_what_its_examples_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Tensor] = []
+    expected: list[Tensor] = []
+    draw = Examples.draw
+
+    class Watched(Lookups):
+        """Remembers what it was to look at."""
+
+        def expect(self, shown: Tensor) -> None:
+            """Remember it."""
+            expected.append(shown)
+            super().expect(shown)
+
+    def drawing(shown_there: Examples, *how: Any) -> Any:
+        batch = draw(shown_there, *how)
+        drawn.append(batch.slots_shown)
+        return batch
+
+    monkeypatch.setattr(diffusion, "Lookups", Watched)
+    monkeypatch.setattr(Examples, "draw", drawing)
+    list(unet_steps(tiny_unet(), tmp_path / "unet.pt"))
+    assert len(drawn) == len(expected) == STEPS
+    assert torch.equal(torch.stack(expected), torch.stack(drawn))
+    assert len({*torch.stack(drawn).flatten().tolist()}) > 2
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_attention_learns_where_to_look_from_the_lookup_s_loss_alone(
+    weight: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without errors of pictures, there is nothing else to learn from.
+    monkeypatch.setattr(diffusion, "loss_weights", lambda times, _: torch.zeros(len(times)))
+    network, config = tiny_unet(), replace(UNET, steps=1, lookup_weight=weight)
+    list(diffusion.train_unet(network, examples(), config, tmp_path / "unet.pt", CPU))
+    gradients = [own.grad for own in network.parameters() if own.grad is not None]
+    taught = any(gradient.abs().max() > 0 for gradient in gradients)
+    assert taught == (weight > 0)
+
+
 def test_a_widened_unet_does_not_look_at_further_numbers() -> None:
     unet, width = tiny_unet().eval(), random_states().layout.width
     generator = torch.Generator().manual_seed(6)
@@ -295,7 +336,7 @@ def test_emptied_captions_name_nothing_and_the_others_what_their_scene_shows() -
     shown_there = examples()
     drawn = shown_there.draw(200, 0.25, torch.Generator().manual_seed(3))
     # The last slot knows the backdrop, as all do.
-    told = shown_there.states.of(shown_there.scenes)[:, -1]
+    told = shown_there.states.written(shown_there.notes)[:, -1]
     named = (drawn.states[:, -1:] - told).abs().sum(-1).argmin(1)
     emptied = drawn.states.abs().amax((1, 2)) == 0
     assert emptied.float().mean().item() == pytest.approx(0.25, abs=0.08)
@@ -326,6 +367,37 @@ def test_learning_rates() -> None:
     plateau = DiffusionConfig(steps=1000, warmup_steps=10, decay_share=0.2, learning_rate=1.0)
     rates = [diffusion.learning_rate(step, plateau) for step in (0, 9, 500, 800, 900, 999)]
     assert rates == pytest.approx([0.1, 1.0, 1.0, 1.0, 0.5, 0.005])
+
+
+@pytest.mark.parametrize(
+    ("supported", "seconds", "faster"),
+    [(True, 0.5, True), (True, 2.0, False), (False, 0.5, False)],
+)
+def test_bfloat16_is_for_processors_that_have_it_and_are_faster_with_it(
+    supported: bool, seconds: float, faster: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = {torch.bfloat16: seconds, torch.float32: 1.0}
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: supported)
+    monkeypatch.setattr(loop, "_seconds", taken.__getitem__)
+    # Past the cache, which would hold what was measured first.
+    assert loop.bf16_is_faster.__wrapped__() is faster
+
+
+def test_this_processor_is_asked_once() -> None:
+    first, second = loop.bf16_is_faster(), loop.bf16_is_faster()
+    assert isinstance(first, bool)
+    assert first is second
+    assert loop.bf16_is_faster.cache_info().misses == 1
+
+
+@pytest.mark.parametrize(("faster", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_what_is_multiplied_is_so_in_the_faster_type(
+    faster: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "bf16_is_faster", lambda: faster)
+    with loop.autocast(CPU):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+    assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
 
 
 def test_a_phase_that_has_not_run_is_named(tmp_path: Path) -> None:

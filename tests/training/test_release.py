@@ -57,7 +57,6 @@ CONFIG = TrainingConfig(
 PHASES = ("text", "vae", "unet")
 FACTS: dict[str, Any] = {
     "data_sha256": "0" * 64,
-    "captions": 7,
     "lexicon": 9,
     "steps": dict.fromkeys(PHASES, 10),
     "scenes_seen": 160,
@@ -75,6 +74,7 @@ FACTS: dict[str, Any] = {
             "interval": (40.9, 92.9),
             "found": 80.0,
             "ceiling": 100.0,
+            "by_chance": 2.0,
         }
     ],
     "frechet_distance": 12.34,
@@ -134,7 +134,7 @@ def test_the_record_hashes_every_weight_file(folder: Path) -> None:
 def test_the_card_is_written_from_the_record(folder: Path) -> None:
     card = (folder / "MODEL_CARD.md").read_text("utf-8")
     assert "| held-out scenes | 26.5 dB |" in card
-    assert "| singles | 8 | 75% (41 to 93) | 80% | 100% |" in card
+    assert "| singles | 8 | 75% (41 to 93) | 80% | 2% | 100% |" in card
     assert "(contact_sheet.webp)" in card
     assert "Twitter" in card
     assert "OpenMoji" not in card

@@ -27,7 +27,7 @@ from sheepgen.training.looks import (
 )
 from sheepgen.training.lookup import NOTHING
 from sheepgen.training.questions import all_things
-from sheepgen.training.shown import slots_shown, things_shown
+from sheepgen.training.shown import UNCLEAR, slots_shown, things_shown
 from sheepgen.training.slots import ALL, PARTS, SLOTS
 from sheepgen.training.states import slot_things
 from tests.training.data.fakes import Blocks, colour_of
@@ -179,6 +179,48 @@ def test_what_is_seen_through_another_thing_is_shown(monkeypatch: pytest.MonkeyP
     assert (things == expected).all()
 
 
+@dataclass(frozen=True, slots=True)
+class Low(Blocks):
+    """Draws everything a quarter as high as wide."""
+
+    def thing(self, style: str, name: str) -> Image.Image:
+        """Return the drawing."""
+        assert style
+        return Image.new("RGBA", (64, 16), (*colour_of(name), 255))
+
+
+def test_what_is_low_stands_in_the_lowest_rows_of_its_slots(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cat = Placement(name="cat", x=0.25, y=0.625, width=0.5, height=0.125)
+    monkeypatch.setattr(module, "lay_out", lambda *_: [cat])
+    expected = np.full((CELLS, CELLS), NOTHING)
+    expected[20:24, 8:24] = all_things().index("cat")
+    assert (things_of(PAIR, Low()) == expected).all()
+    # Its slots tell of what is empty above it, too.
+    expected[:] = NOTHING
+    expected[8:24, 8:24] = np.arange(COMPANION_SIDE**2).reshape(COMPANION_SIDE, COMPANION_SIDE)
+    assert (slots_of(PAIR, Low()) == expected).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Pale(Blocks):
+    """Draws everything as a square that is as opaque as this, of 255."""
+
+    opacity: int = 0
+
+    def thing(self, style: str, name: str) -> Image.Image:
+        """Return the drawing."""
+        assert style
+        return Image.new("RGBA", (64, 64), (*colour_of(name), self.opacity))
+
+
+@pytest.mark.parametrize(("opacity", "seen"), [(63, False), (64, True), (255, True)])
+def test_a_quarter_of_opacity_is_enough_to_be_seen(opacity: int, seen: bool) -> None:
+    things = things_of(SINGLE, Pale(opacity))
+    assert (things != NOTHING).sum() == (ALONE_SIDE**2 if seen else 0)
+
+
 def test_what_is_outside_of_the_picture_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     own = np.arange(COMPANION_SIDE**2).reshape(COMPANION_SIDE, COMPANION_SIDE)
     expected = np.full((CELLS, CELLS), NOTHING)
@@ -209,12 +251,13 @@ def test_digits_are_where_they_are_written_and_have_no_slots(digits: str) -> Non
     scene = Scene(kind="digits", subject=digits, background="white")
     things = things_of(scene)
     assert (slots_of(scene) == NOTHING).all()
-    seen = [all_things()[number] for number in things[CELLS // 2] if number != NOTHING]
+    assert (things != NOTHING).all()
+    seen = [all_things()[number] for number in things[CELLS // 2] if number != UNCLEAR]
     assert list(dict.fromkeys(seen)) == [f"digit {digit}" for digit in digits]
     for seed in range(8):
         picture = paint_scene(replace(scene, layout_seed=seed), Inked(), SIZE)
         middles = np.asarray(picture)[CELL // 2 :: CELL, CELL // 2 :: CELL]
-        assert middles[things != NOTHING].max() < 60
+        assert middles[things != UNCLEAR].max() < 60
 
 
 SHADOWLESS = replace(SINGLE, subject=HOLLOW)

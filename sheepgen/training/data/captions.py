@@ -107,7 +107,18 @@ def _cast(rng: random.Random, scene: Scene, varied: bool) -> str:
     if not scene.other:
         return subject
     other = _noun(rng, concepts()[scene.other], 1, scene.other_colour, varied)
-    return f"{subject} {_mostly_first(rng, RELATION_PHRASES[scene.kind], varied)} {other}"
+    return f"{subject} {_mostly_first(rng, _relation_phrases(scene), varied)} {other}"
+
+
+def _relation_phrases(scene: Scene) -> tuple[str, ...]:
+    """Return how to say a scene's relation.
+
+    "With" is left to what is worn or held, lest "a cat with a hat" mean two pictures.
+    """
+    phrases = RELATION_PHRASES[scene.kind]
+    if scene.kind == "next_to" and concepts()[scene.other].roles & {"hat", "glasses", "held"}:
+        phrases = tuple(phrase for phrase in phrases if phrase != "with")
+    return phrases
 
 
 def _noun(

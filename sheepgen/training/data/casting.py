@@ -27,7 +27,7 @@ __all__ = ["FAVOURITES", "candidates", "deck", "sample_label", "sample_scene", "
 FAVOURITES = {"sheep": 8, "motorcycle": 8}
 """The tool's own animal and its vehicle are dealt this many times more."""
 
-DIGIT_CARDS = 2
+DIGIT_CARDS = 4
 """How often each of the ten digits is in the deck."""
 
 ROLE_CARDS = {"rides": 1, "ridden": 2, "hat": 4, "glasses": 4}

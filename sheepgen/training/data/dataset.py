@@ -63,9 +63,12 @@ class Split:
     cast: tuple[str, ...] = ()
 
     @property
-    def captions(self) -> list[str]:
-        """One caption a scene."""
-        return [self.scene(index).caption for index in range(self.count)]
+    def sha256(self) -> str:
+        """Checksum of all that the scenes are, as data."""
+        digest = hashlib.sha256()
+        for index in range(self.count):
+            digest.update(f"{self.scene(index).to_json()}\n".encode())
+        return digest.hexdigest()
 
     def scene(self, index: int) -> Scene:
         """Return scene ``index``."""

@@ -66,10 +66,11 @@ def _on_grid(thing: Placement) -> Placement:
     bottom = round(thing.bottom * CELLS) / CELLS
     while bottom < thing.height:
         bottom += 1 / CELLS
-    x = left + (side - thing.width) / 2
+    # Rounded, lest an error of 1e-17 move what just fits.
+    x = round(left + (side - thing.width) / 2, 9)
     while x < 0:
         x += 1 / CELLS
-    while x + thing.width > 1:
+    while round(x + thing.width, 9) > 1:
         x -= 1 / CELLS
     return replace(thing, x=x, y=min(bottom, 1.0) - thing.height)
 

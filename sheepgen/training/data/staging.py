@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["in_colours", "on_stage"]
 
-THING_COLOUR_RATE = 0.14
+THING_COLOUR_RATE = 0.22
 GLOOMY = ("night",)
 DARK_PLACES = ("space", "moon")
 

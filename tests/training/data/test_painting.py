@@ -14,8 +14,9 @@ from PIL import Image, ImageDraw
 from sheepgen.errors import ModelError
 from sheepgen.training.data.backdrop import paint_backdrop
 from sheepgen.training.data.casting import sample_scene
+from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.drawings import render_icon
-from sheepgen.training.data.layout import ALONE, COMPANION, SMALL, lay_out
+from sheepgen.training.data.layout import ALONE, COMPANION, SMALL, _on_grid, lay_out
 from sheepgen.training.data.painter import paint_scene
 from sheepgen.training.data.placement import CELLS, Placement
 from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
@@ -39,6 +40,14 @@ class Slabs(Blocks):
     def thing(self, style: str, name: str) -> Image.Image:
         """Return the upper half of the square."""
         return super().thing(style, name).crop((0, 0, SIDE, SIDE // 2))
+
+
+class Posts(Blocks):
+    """Draws everything half as wide as high."""
+
+    def thing(self, style: str, name: str) -> Image.Image:
+        """Return the left half of the square."""
+        return super().thing(style, name).crop((0, 0, SIDE // 2, SIDE))
 
 
 def silhouette(*boxes: tuple[int, int, int, int]) -> Image.Image:
@@ -71,28 +80,66 @@ def test_layouts_scale_with_the_picture() -> None:
         )
 
 
-def test_things_stay_inside_the_picture() -> None:
+@pytest.mark.parametrize(
+    "drawings", [Blocks(), Slabs(), Posts()], ids=lambda own: type(own).__name__
+)
+def test_things_stay_inside_the_picture(drawings: Blocks) -> None:
     for index in range(400):
         scene = sample_scene("1/train", index)
         if scene.kind == "digits":
             continue
-        for thing in lay_out(scene, Blocks()):
+        for thing in lay_out(scene, drawings):
             assert thing.x >= 0
             assert thing.x + thing.width <= 1
             assert thing.y >= 0
             assert thing.bottom <= 1
 
 
-def test_things_come_in_three_sizes_on_a_grid() -> None:
+@pytest.mark.parametrize(
+    "drawings", [Blocks(), Slabs(), Posts()], ids=lambda own: type(own).__name__
+)
+def test_things_come_in_three_sizes_on_a_grid(drawings: Blocks) -> None:
     sizes = set()
     for index in range(400):
-        for thing in lay_out(sample_scene("1/train", index), Slabs()):
+        for thing in lay_out(sample_scene("1/train", index), drawings):
             side = max(thing.width, thing.height)
             sizes.add(side)
             left = thing.x + (thing.width - side) / 2
             for edge in (left * CELLS, thing.bottom * CELLS):
                 assert edge == pytest.approx(round(edge), abs=1e-6)
     assert sizes == {ALONE, COMPANION, SMALL}
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "moved_x", "moved_y"),
+    [
+        (0.26, 0.24, 0.25, 0.25),
+        # A thing's square may stick out of the picture, but not the thing itself.
+        (-0.15, 0.5, 0.0, 0.5),
+        (0.02, 0.5, 0.03125, 0.5),
+        (0.9, 0.5, 0.75, 0.5),
+        (0.5, -0.2, 0.5, 0.0),
+        (0.5, 0.6, 0.5, 0.5),
+    ],
+)
+def test_what_sticks_out_of_the_picture_is_moved_in_by_whole_cells(
+    x: float, y: float, moved_x: float, moved_y: float
+) -> None:
+    thing = Placement(name="cat", x=x, y=y, width=0.25, height=0.5)
+    moved = replace(thing, x=moved_x, y=moved_y)
+    assert _on_grid(thing) == moved
+    # What is on the grid already stays.
+    assert _on_grid(moved) == moved
+
+
+@pytest.mark.parametrize("x", [-0.3, 0.95])
+def test_a_narrow_thing_is_in_the_middle_of_its_square_wherever_that_is(x: float) -> None:
+    thing = _on_grid(Placement(name="cat", x=x, y=0.5, width=0.1, height=0.5))
+    assert thing.x >= 0
+    assert thing.x + thing.width <= 1
+    # Not at the edge, as it would be if it were moved by less than a cell.
+    left = (thing.x + thing.width / 2 - thing.height / 2) * CELLS
+    assert left == pytest.approx(round(left), abs=1e-6)
 
 
 def test_digits_are_none_of_the_things() -> None:
@@ -112,6 +159,17 @@ def test_the_rider_is_above_and_behind(seed: int) -> None:
     assert rider.y < ridden.y
     # Its feet are behind what it rides; half a cell is what the grid may move either.
     assert rider.bottom == pytest.approx(ridden.y + 0.12 * COMPANION, abs=0.5 / CELLS)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_rider_sits_where_the_table_has_the_seat(seed: int) -> None:
+    seat = concepts()["bicycle"].seats["noto"]
+    assert seat.y is not None
+    rider, ridden = lay_out(replace(RIDING, other="bicycle", layout_seed=seed), Slabs())
+    middle = rider.x + rider.width / 2
+    assert middle == pytest.approx(ridden.x + seat.x * ridden.width, abs=0.5 / CELLS)
+    feet = ridden.y + seat.y * ridden.height + 0.12 * COMPANION
+    assert rider.bottom == pytest.approx(feet, abs=0.5 / CELLS)
 
 
 def test_nothing_faces_right() -> None:
@@ -141,8 +199,29 @@ def test_what_is_on_top_touches_what_it_stands_on() -> None:
 def test_a_hat_is_on_the_head(seed: int) -> None:
     scene = Scene(kind="wearing", subject="cat", other="crown", style="noto")
     wearer, hat = lay_out(replace(scene, layout_seed=seed), Blocks())
-    assert hat.bottom == pytest.approx(wearer.y, abs=0.1)
-    assert (hat.x + hat.width / 2 - wearer.x) / wearer.width < 0.5
+    # A square's head is in the middle of its left 58%, a twentieth below its upper edge.
+    assert hat.bottom == pytest.approx(wearer.y + 0.05 * COMPANION, abs=0.5 / CELLS)
+    middle = hat.x + hat.width / 2
+    assert middle == pytest.approx(wearer.x + 0.29 * COMPANION, abs=0.5 / CELLS)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_glasses_are_over_the_eyes(seed: int) -> None:
+    scene = Scene(kind="wearing", subject="lion", other="pair of sunglasses", style="noto")
+    wearer, glasses = lay_out(replace(scene, layout_seed=seed), Slabs())
+    eyes = wearer.y + 0.45 * wearer.height
+    assert glasses.y + glasses.height / 2 == pytest.approx(eyes, abs=0.5 / CELLS)
+    middle = glasses.x + glasses.width / 2
+    assert middle == pytest.approx(wearer.x + wearer.width / 2, abs=0.5 / CELLS)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_held_is_before_the_side_that_its_holder_faces(seed: int) -> None:
+    scene = Scene(kind="holding", subject="cat", other="apple", style="noto", layout_seed=seed)
+    holder, held = lay_out(scene, Blocks())
+    assert held.bottom == pytest.approx(holder.y + 0.88 * COMPANION, abs=0.5 / CELLS)
+    middle = held.x + held.width / 2
+    assert middle == pytest.approx(holder.x + 0.08 * COMPANION, abs=0.5 / CELLS)
 
 
 def test_a_place_in_a_drawing_is_mirrored_with_it() -> None:
