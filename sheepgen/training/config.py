@@ -157,7 +157,8 @@ PRESETS: dict[str, TrainingConfig] = {
         text=TextConfig(vocab_size=4_000, steps=300, batch_size=64),
         autoencoder=AutoencoderConfig(steps=2_000, preview_steps=300),
         diffusion=DiffusionConfig(
-            steps=450,
+            channels=(64, 96, 160, 192),
+            steps=700,
             batch_size=16,
             learning_rate=2e-3,
             warmup_steps=50,

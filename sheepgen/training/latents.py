@@ -67,11 +67,15 @@ class LatentStore:
                 f"Not all of the {count} scenes are encoded.",
                 f"Run the phase {self.folder.name} first.",
             )
-        chunks = [torch.empty(0, dtype=torch.half)]
+        latents = torch.empty(0, dtype=torch.half)
         for first in range(0, count, CHUNK):
-            with np.load(self.path(first)) as chunk:
-                chunks.append(torch.from_numpy(chunk["latents"]))
-        return torch.cat(chunks)[:count]
+            with np.load(self.path(first)) as file:
+                chunk = torch.from_numpy(file["latents"])
+            # Filled in place, for together they are gigabytes.
+            if not first:
+                latents = chunk.new_empty(count, *chunk.shape[1:])
+            latents[first : first + CHUNK] = chunk[: count - first]
+        return latents
 
 
 def encode_split(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from sheepgen.errors import ModelError
 from sheepgen.pipeline.preview import PreviewDecoder
 from sheepgen.training.autoencoder import build_autoencoder, fit_encoder
 from sheepgen.training.classifier import Classifier
@@ -64,13 +65,22 @@ class Project:
 
     @cached_property
     def states(self) -> States:
-        """What the text encoder is to tell of prompts; fitted once and then kept."""
+        """What the text encoder is to tell of prompts; fitted once and then kept.
+
+        Raises:
+            ModelError: If what is kept is of other drawings.
+        """
         path = self.checkpoint("looks")
         if not path.exists():
             with written_whole(path) as partial:
                 torch.save(self._fitted_looks().state(), partial)
         looks = Looks(**torch.load(path, weights_only=True))
         rows = {drawing: row for row, drawing in enumerate(self._drawings)}
+        if len(rows) != len(looks.codes):
+            raise ModelError(
+                f"{path.name} tells {len(looks.codes)} drawings, and there are {len(rows)}.",
+                "Move the file away to fit looks anew.",
+            )
         return States(looks, rows, self.config.text.words)
 
     @property

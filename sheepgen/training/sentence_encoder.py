@@ -24,7 +24,7 @@ MOST_TOKENS = 64
 
 
 class SentenceEncoder:
-    """Turns sentences into vectors of 384 numbers, whole or word by word."""
+    """Turns words and sentences into vectors of 384 numbers."""
 
     def __init__(self) -> None:
         folder = str(get_model_path())
@@ -37,26 +37,6 @@ class SentenceEncoder:
         entries = self._tokenizer.get_vocab()
         words = sorted(entries, key=entries.__getitem__)
         return (word for word in words if re.fullmatch(r"[a-z]{3,}", word))
-
-    @torch.inference_mode()
-    def words_and_wholes(self, sentences: Sequence[str]) -> tuple[list[Tensor], Tensor]:
-        """Return each sentence's vectors, (words, 384), and those of all wholes, (sentences, 384).
-
-        Words are what spaces separate.
-        """
-        encoded = self._tokenizer(
-            [sentence.split() for sentence in sentences],
-            is_split_into_words=True,
-            padding=True,
-            return_tensors="pt",
-        )
-        states = self._model(**encoded).last_hidden_state
-        words = []
-        for index, sentence in enumerate(sentences):
-            owner = torch.tensor([-1 if word is None else word for word in encoded.word_ids(index)])
-            count = len(sentence.split())
-            words.append(torch.stack([states[index, owner == k].mean(0) for k in range(count)]))
-        return words, _mean(states, encoded["attention_mask"])
 
     @torch.inference_mode()
     def meanings(self, texts: Sequence[str], batch: int = 128) -> Tensor:

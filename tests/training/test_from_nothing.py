@@ -174,6 +174,15 @@ def test_looks_are_fitted_once_and_then_kept(
         assert torch.equal(kept.looks.state()[name], value), name
 
 
+def test_looks_of_other_drawings_are_refused(project: Project) -> None:
+    fewer = project.states.looks.state()
+    fewer["codes"] = fewer["codes"][:1]
+    torch.save(fewer, project.checkpoint("looks"))
+    with pytest.raises(ModelError, match=r"looks\.pt tells 1 drawings, and there are 2") as caught:
+        _ = started_again(project).states
+    assert caught.value.hint == "Move the file away to fit looks anew."
+
+
 def test_a_longer_recipe_goes_on(project: Project) -> None:
     run(project)
     longer = replace(CONFIG, diffusion=replace(CONFIG.diffusion, steps=6))

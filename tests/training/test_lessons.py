@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 
 from sheepgen.training.data.held_out import find_held_out_word, must_stay_apart
-from sheepgen.training.data.naming import named_style, named_things
 from sheepgen.training.data.scenes import KINDS, Kind, Scene
 from sheepgen.training.lessons import Lesson, Lessons, renamed
+from tests.training.data.naming import named_style, named_things
 
 LEXICON = {"ewe": "sheep", "lorry": "truck"}
 

@@ -29,9 +29,9 @@ from sheepgen.training.data.held_out import (
     held_out_drawings,
     held_out_pairs,
 )
-from sheepgen.training.data.naming import named_style, named_things
 from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.scenes import KINDS, RELATIONS, Scene
+from tests.training.data.naming import named_style, named_things
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sheepgen.training.data.naming import NamedThing, named_style, named_things
+from tests.training.data.naming import NamedThing, named_style, named_things
 
 
 @pytest.mark.parametrize(
