@@ -65,6 +65,7 @@ class ModelSpec:
         revision: Commit sha if it is from the hub.
         vae_scale_factor: Pixels a side of one latent.
         max_tokens: Longest prompt in tokens, special tokens included.
+        encoded_tokens: What every prompt is padded to.
         sha256: Of all weights, the same wherever the model lies.
         weight_bytes: What they take on the disk.
         defaults: See `ModelDefaults`.
@@ -75,10 +76,15 @@ class ModelSpec:
     revision: str | None
     vae_scale_factor: int
     max_tokens: int
+    encoded_tokens: int
     sha256: str
     weight_bytes: int
     defaults: ModelDefaults
 
+
+PROMPT_TOKENS = "prompt_tokens"
+"""What a text encoder's config may say, as the embedded one's does: how many of its tokens are the
+prompt's, where the others are for what it knows itself."""
 
 _USUAL = Sampling(50, 7.5)  # of diffusers' StableDiffusionPipeline
 
@@ -100,12 +106,14 @@ def find_model(
     folder, revision = _locate(name, offline=offline, download=download)
     checkpoint = read_checkpoint(folder)
     scale = 2 ** (len(checkpoint.configs["vae"]["block_out_channels"]) - 1)
+    encoded_tokens = _encoded_tokens(checkpoint)
     return ModelSpec(
         name=name,
         folder=folder,
         revision=revision,
         vae_scale_factor=scale,
-        max_tokens=_max_tokens(checkpoint),
+        max_tokens=checkpoint.configs["text_encoder"].get(PROMPT_TOKENS, encoded_tokens),
+        encoded_tokens=encoded_tokens,
         sha256=fingerprint(folder, checkpoint.weights),
         weight_bytes=sum((folder / file).stat().st_size for file in checkpoint.weights),
         defaults=_defaults(name.partition("@")[0], checkpoint, scale),
@@ -161,8 +169,8 @@ def _unknown(name: str) -> UsageError:
     )
 
 
-def _max_tokens(checkpoint: Checkpoint) -> int:
-    """Return the prompt's length, clamped: some tokenizers say that they take any."""
+def _encoded_tokens(checkpoint: Checkpoint) -> int:
+    """Return how long encoded prompts are, clamped: some tokenizers say that they take any."""
     positions: int = checkpoint.configs["text_encoder"]["max_position_embeddings"]
     limit = checkpoint.configs["tokenizer"].get("model_max_length")
     return min(positions, limit) if isinstance(limit, int) and limit > 2 else positions

@@ -124,7 +124,14 @@ def test_a_prompt_is_no_longer_than_the_text_encoder_takes(
 ) -> None:
     edit_json(model_copy / "tokenizer" / "tokenizer_config.json", model_max_length=limit)
 
-    assert find_model(str(model_copy)).max_tokens == max_tokens
+    spec = find_model(str(model_copy))
+    assert spec.max_tokens == spec.encoded_tokens == max_tokens
+
+
+def test_a_text_encoder_may_keep_tokens_for_itself(model_copy: Path) -> None:
+    edit_json(model_copy / "text_encoder" / "config.json", prompt_tokens=9)
+    spec = find_model(str(model_copy))
+    assert (spec.max_tokens, spec.encoded_tokens) == (9, MAX_TOKENS)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ def spec(scheduler: str | None = "ddim") -> ModelSpec:
         revision=None,
         vae_scale_factor=8,
         max_tokens=77,
+        encoded_tokens=77,
         sha256="0" * 64,
         weight_bytes=0,
         defaults=ModelDefaults(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn import functional
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PromptEmbeds:
-    """Encoded prompts, each (batch, max_tokens, hidden_size); without guidance there is but one."""
+    """Encoded prompts, each (batch, encoded_tokens, hidden_size); one where none guides."""
 
     prompt_embeds: Tensor
     negative_prompt_embeds: Tensor | None
@@ -97,10 +98,13 @@ def _encode(parts: PipelineParts, text: str) -> Tensor:
         truncation=True,
         return_tensors="pt",
     )
+    further = (0, parts.spec.encoded_tokens - parts.spec.max_tokens)
+    ids = functional.pad(tokens.input_ids, further, value=parts.tokenizer.pad_token_id)
+    seen = functional.pad(tokens.attention_mask, further)
     # CLIP was trained to attend to the padding, BERT was not; the model's config knows.
     masked = getattr(parts.text_encoder.config, "use_attention_mask", False)
     embeds: Tensor = parts.text_encoder(
-        tokens.input_ids.to(parts.device),
-        attention_mask=tokens.attention_mask.to(parts.device) if masked else None,
+        ids.to(parts.device),
+        attention_mask=seen.to(parts.device) if masked else None,
     )[0]
     return embeds.to(parts.dtype)

@@ -92,8 +92,8 @@ Autoencoder, mean over pictures of the peak signal-to-noise ratio:
 - Anything outside the lists above: unknown words are pulled to what the text encoder finds near.
 - Fine detail, text, people, faces, photographs. Things look like one drawing each in a
   style, in three sizes, and none faces right.
-- Long sentences: {words} tokens, some twenty words, and one relation between two things. Longer
-  ones take the places of the tokens that say what the things look like.
+- Long sentences: {words} tokens, some twenty words, and one relation between two things. What
+  is behind them is not read.
 - Other sizes than {size} by {size} run, but were never trained.
 """
 

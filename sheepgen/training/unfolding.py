@@ -89,6 +89,7 @@ def _untold(
             num_hidden_layers=len(trunk.attentions) + further,
             num_attention_heads=stream.heads,
             max_position_embeddings=trunk.words + SLOTS,
+            prompt_tokens=trunk.words,
             hidden_act="gelu",
             layer_norm_eps=1e-5 * REGION_SCALE**2 * stream.trunk / stream.width,
             bos_token_id=tokenizer.bos_token_id,

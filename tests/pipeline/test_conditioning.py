@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,6 +39,17 @@ def test_embeds_are_diffusers(tiny_parts: PipelineParts, prompt: str) -> None:
     assert ours.negative_prompt_embeds is not None
     assert torch.equal(ours.prompt_embeds, theirs[0])
     assert torch.equal(ours.negative_prompt_embeds, theirs[1])
+
+
+def test_tokens_that_a_text_encoder_keeps_for_itself_are_no_prompts(
+    tiny_parts: PipelineParts,
+) -> None:
+    kept = replace(tiny_parts, spec=replace(tiny_parts.spec, max_tokens=5))
+    longest, longer = "red sheep of", "red sheep of red red"
+    told = [encode_prompt(kept, text, None).prompt_embeds for text in (longest, longer)]
+    assert torch.equal(*told)
+    # Padded as far as it would be anyway.
+    assert torch.equal(told[0], encode_prompt(tiny_parts, longest, None).prompt_embeds)
 
 
 def test_without_guidance_one_prompt_is_encoded(tiny_parts: PipelineParts) -> None:

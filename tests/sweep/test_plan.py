@@ -33,6 +33,7 @@ def spec(name: str, *, side: int) -> ModelSpec:
         revision=None,
         vae_scale_factor=8,
         max_tokens=77,
+        encoded_tokens=77,
         sha256="0" * 64,
         weight_bytes=0,
         defaults=ModelDefaults(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from sheepgen.training.unfolding import unfold
 from tests.training.text_fakes import CAPTIONS, CONFIG, NAMES, WORDS, random_states
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from transformers import CLIPTokenizer
 
 SURE = 10.0
@@ -94,6 +97,15 @@ def test_who_knows_nothing_tells_nothing(tokenizer: CLIPTokenizer) -> None:
     with torch.inference_mode():
         told = encoder(ids_of(tokenizer, ""))[0][0, :, : states.layout.width]
     assert told.abs().max() < 1e-3
+
+
+def test_the_config_says_how_many_tokens_are_the_prompts(
+    tokenizer: CLIPTokenizer, tmp_path: Path
+) -> None:
+    unfold(knowing_trunk(tokenizer, None), random_states(), tokenizer).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text("utf-8"))
+    assert config["prompt_tokens"] == WORDS
+    assert config["max_position_embeddings"] == WORDS + SLOTS
 
 
 def test_the_trunk_computes_in_wider_states_what_it_did(tokenizer: CLIPTokenizer) -> None:
