@@ -49,7 +49,7 @@ class TextConfig:
 
     ``words`` are a prompt's tokens before its slots; ``width``, ``layers`` and ``heads`` are the
     trunk's. A drawing is told by ``code_width`` numbers, and a block of it by ``block_width``; of
-    the variance of 1,225 drawings' looks 512 and 160 leave a ninth, and of none more than a fifth.
+    the variance of 1,225 drawings' looks 512 and 160 leave a ninth, and of none a quarter.
     """
 
     vocab_size: int = 7_000

@@ -136,8 +136,6 @@ def train_unet(
     """
     unet.to(device).train()
     scenes = scenes.to(device)
-    # On a GPU what a step takes is mostly reading and writing, which fused kernels do less of.
-    predict = torch.compile(unet, dynamic=False) if device.type == "cuda" else unet
     average = AveragedModel(unet, multi_avg_fn=_ema(config.ema_decay)).requires_grad_(False)
     lookups = Lookups(unet)
     optimizers = build_optimizers(unet, outer=("conv_in", "conv_out"))
@@ -153,7 +151,7 @@ def train_unet(
         noisy = scheduler.add_noise(batch.latents, noise, times)
         lookups.expect(batch.slots_shown)
         with autocast(device):
-            clean = predict(noisy, times, batch.states, return_dict=False)[0]
+            clean = unet(noisy, times, batch.states, return_dict=False)[0]
         error = functional.mse_loss(clean.float(), batch.latents, reduction="none")
         loss = (error.mean(dim=(1, 2, 3)) * loss_weights(times, scheduler)).mean()
         misled = lookups.loss()

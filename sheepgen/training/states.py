@@ -184,7 +184,7 @@ class States:
 
     def _tables(self, device: torch.device) -> _Tables:
         if device not in self._tables_on:
-            self._tables_on[device] = _Tables(*(table.to(device) for table in self._written))
+            self._tables_on[device] = _Tables(*(table.to(device) for table in self._cpu_tables))
         return self._tables_on[device]
 
     @cached_property
@@ -192,7 +192,7 @@ class States:
         return {}
 
     @cached_property
-    def _written(self) -> _Tables:
+    def _cpu_tables(self) -> _Tables:
         looks = torch.cat(
             [self.looks.companion(self.looks.codes), self.looks.alone(self.looks.codes)], dim=1
         )
