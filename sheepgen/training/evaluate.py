@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sheepgen.training.classifier import embed, judge_pictures
 from sheepgen.training.data.painter import paint_scene
 from sheepgen.training.draw import draw_prompts
 from sheepgen.training.frechet import frechet_distance
 from sheepgen.training.prompts import prompt_groups
 from sheepgen.training.score import Score, is_found, is_right, wilson_interval
+from sheepgen.training.sightings import embed, judge_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
     from sheepgen.pipeline.parts import PipelineParts
     from sheepgen.request import GenerationRequest
-    from sheepgen.training.classifier import Classifier, Sighting
+    from sheepgen.training.classifier import Classifier
     from sheepgen.training.data.drawings import Drawings
     from sheepgen.training.project import Project
     from sheepgen.training.prompts import Prompt
+    from sheepgen.training.sightings import Sighting
 
 __all__ = ["Judge", "score_model"]
 

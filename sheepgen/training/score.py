@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sheepgen.training.classifier import Sighting
     from sheepgen.training.prompts import Prompt
+    from sheepgen.training.sightings import Sighting
 
 __all__ = ["Score", "is_found", "is_right", "wilson_interval"]
 

@@ -17,13 +17,14 @@ from sheepgen.pipeline.loading import load_pipeline
 from sheepgen.pipeline.stream import generate, stream_together
 from sheepgen.request import GenerationRequest
 from sheepgen.training import draw, evaluate
-from sheepgen.training.classifier import Classifier, Sighting, embed
+from sheepgen.training.classifier import Classifier
 from sheepgen.training.data.scenes import Scene
 from sheepgen.training.draw import draw_prompts
 from sheepgen.training.evaluate import Judge, score_model
 from sheepgen.training.frechet import frechet_distance
 from sheepgen.training.prompts import Prompt
 from sheepgen.training.score import is_found, is_right, wilson_interval
+from sheepgen.training.sightings import Sighting, embed
 from tests.training.data.fakes import Blocks
 
 if TYPE_CHECKING:
