@@ -89,9 +89,10 @@ Autoencoder, mean over pictures of the peak signal-to-noise ratio:
 ## What it cannot do
 
 - Draw every thing on its lists well: the table says how often each kind is recognised.
-- Anything outside the lists above: unknown words are pulled to what the text encoder finds near.
-- Fine detail, text, people, faces, photographs. Things look like one drawing each in a
-  style, in three sizes, and none faces right.
+- Anything outside the lists above: unknown words are pulled to what the text encoder finds near,
+  or name no thing at all. So may what is said behind a noun, as in "a kitten sleeping".
+- Fine detail, text, numbers above nine, people, faces, photographs. Things look like one drawing
+  each in a style, in three sizes, and none faces right.
 - Long sentences: {words} tokens, some twenty words, and one relation between two things. What
   is behind them is not read.
 - Other sizes than {size} by {size} run, but were never trained.
