@@ -32,7 +32,7 @@ from sheepgen.text import excerpt
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["KNOWN_MODELS", "ModelDefaults", "ModelSpec", "find_model"]
+__all__ = ["KNOWN_MODELS", "PROMPT_TOKENS", "ModelDefaults", "ModelSpec", "find_model"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +65,7 @@ class ModelSpec:
         revision: Commit sha if it is from the hub.
         vae_scale_factor: Pixels a side of one latent.
         max_tokens: Longest prompt in tokens, special tokens included.
-        encoded_tokens: What every prompt is padded to.
+        encoded_tokens: What every prompt is padded to, in tokens.
         sha256: Of all weights, the same wherever the model lies.
         weight_bytes: What they take on the disk.
         defaults: See `ModelDefaults`.
@@ -112,7 +112,9 @@ def find_model(
         folder=folder,
         revision=revision,
         vae_scale_factor=scale,
-        max_tokens=checkpoint.configs["text_encoder"].get(PROMPT_TOKENS, encoded_tokens),
+        max_tokens=min(
+            checkpoint.configs["text_encoder"].get(PROMPT_TOKENS) or encoded_tokens, encoded_tokens
+        ),
         encoded_tokens=encoded_tokens,
         sha256=fingerprint(folder, checkpoint.weights),
         weight_bytes=sum((folder / file).stat().st_size for file in checkpoint.weights),

@@ -61,6 +61,7 @@ _LIMITS = {
     "num_hidden_layers": 64,
     "num_train_timesteps": 100_000,
     "out_channels": 64,
+    "prompt_tokens": 8192,
     "sample_size": 8192,
     "time_embedding_dim": 32_768,
     "transformer_layers_per_block": 16,

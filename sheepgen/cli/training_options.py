@@ -37,7 +37,7 @@ PresetOpt = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="full, which takes hours; or small, which learns sixteen things.",
+        help="full, which is for a GPU; or small, which learns sixteen things.",
         rich_help_panel=DRAWER,
     ),
 ]

@@ -31,7 +31,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PromptEmbeds:
-    """Encoded prompts, each (batch, encoded_tokens, hidden_size); one where none guides."""
+    """Encoded prompts, each (batch, encoded_tokens, hidden_size); the negative if guided."""
 
     prompt_embeds: Tensor
     negative_prompt_embeds: Tensor | None
@@ -67,6 +67,8 @@ def truncated_words(
 @torch.inference_mode()
 def encode_prompt(parts: PipelineParts, prompt: str, negative_prompt: str | None) -> PromptEmbeds:
     """Encode the prompts as diffusers' pipeline does, one at a time.
+
+    But a text encoder's own tokens, if it has any behind the prompt's, are never the prompt's.
 
     Args:
         parts: The model.

@@ -49,7 +49,7 @@ class TextConfig:
 
     ``words`` are a prompt's tokens before its slots; ``width``, ``layers`` and ``heads`` are the
     trunk's. A drawing is told by ``code_width`` numbers, and a block of it by ``block_width``; of
-    the variance of 1,225 drawings' looks 512 and 160 leave a ninth, and of none a quarter.
+    the variance of 1,225 drawings' looks 512 and 160 leave a ninth, of none a quarter.
     """
 
     vocab_size: int = 7_000
@@ -168,7 +168,8 @@ PRESETS: dict[str, TrainingConfig] = {
 """Recipes by name.
 
 Small shows how a model learns, with sixteen things: some 15 minutes on two cores, half of them the
-U-Net's. Full is for a GPU, which the U-Net takes ten minutes of; of two cores it would take a day.
+U-Net's. Full is for a GPU, which the U-Net takes ten minutes of, and 16 GB for its examples; two
+cores would take a day.
 """
 
 

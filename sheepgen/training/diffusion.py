@@ -177,7 +177,9 @@ def draw_times(count: int, rng: torch.Generator) -> Tensor:
     """
     places = torch.arange(count, device=rng.device)
     slices = (places + torch.rand(count, generator=rng, device=rng.device)) / count
-    times = torch.sigmoid(TIMES_MEAN + TIMES_SPREAD * torch.special.ndtri(slices))
+    # Not every device has ndtri.
+    logits = TIMES_MEAN + TIMES_SPREAD * torch.special.ndtri(slices.cpu()).to(rng.device)
+    times = torch.sigmoid(logits)
     # The sigmoid may be rounded up to one.
     return (times * TRAIN_TIMESTEPS).long().clamp(max=TRAIN_TIMESTEPS - 1)
 
@@ -188,7 +190,7 @@ def loss_weights(times: Tensor, scheduler: DDIMScheduler) -> Tensor:
     As much as in the velocity's squared error, that is one more than the signal-to-noise ratio, but
     at most ``LARGEST_WEIGHT``: of the least noise there is nothing to be learned.
     """
-    as_velocity: Tensor = 1 / (1 - scheduler.alphas_cumprod[times])
+    as_velocity: Tensor = 1 / (1 - scheduler.alphas_cumprod.to(times.device)[times])
     return as_velocity.clamp(max=LARGEST_WEIGHT)
 
 

@@ -112,13 +112,16 @@ class Looks:
         """
         energy = alone.square().sum((1, 2, 3))
         counts = energy.rsqrt() / energy.rsqrt().mean()
-        looks = cls.weighted(alone, companion, counts, width=width, block_width=block_width)
-        for _ in range(REFITS):
-            seen = torch.einsum("dbk,kcn->dbcn", looks.blocks(looks.codes), looks.to_alone)
-            missed = (seen - alone).square().sum((1, 2, 3)) / energy + NEGLIGIBLE
-            counts = counts * (missed / missed.mean()) ** EAGERNESS
+        fits = []
+        for _ in range(1 + REFITS):
             looks = cls.weighted(alone, companion, counts, width=width, block_width=block_width)
-        return looks
+            seen = torch.einsum("dbk,kcn->dbcn", looks.blocks(looks.codes), looks.to_alone)
+            missed = (seen - alone).square().sum((1, 2, 3)) / energy
+            fits.append((missed.max().item(), looks))
+            missed = missed + NEGLIGIBLE
+            counts = counts * (missed / missed.mean()) ** EAGERNESS
+        # Few drawings may be told no better by that.
+        return min(fits, key=lambda fit: fit[0])[1]
 
     @classmethod
     def weighted(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Material"]
 
 CAPTIONS = 24_000
+"""How many are searched for words; words that are rarer still are mostly typing errors."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Material:
 
     @cached_property
     def captions(self) -> list[str]:
-        """What the first training scenes are called: enough to hold every word."""
+        """What the first training scenes are called."""
         count = min(self.scenes.count, CAPTIONS)
         return [self.scenes.scene(index).caption for index in range(count)]
 

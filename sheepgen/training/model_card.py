@@ -68,7 +68,7 @@ composed, not remembered. Such words it knows from the text encoder only{lexicon
 ## How it was trained
 
 1. Text encoder: what a prompt names is learned, {text_steps:,} steps of made-up prompts; what the
-   named looks like is {code_width} principal components of all drawings, written into its weights.
+   named looks like is at most {code_width} numbers a drawing, fitted and written into its weights.
 2. Autoencoder: the encoder is fitted, not trained; the decoder {vae_steps:,} steps.
 3. U-Net: {unet_steps:,} steps, {scenes_seen:,} scenes; averaged weights.
 

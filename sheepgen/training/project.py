@@ -68,7 +68,7 @@ class Project:
         """What the text encoder is to tell of prompts; fitted once and then kept.
 
         Raises:
-            ModelError: If what is kept is of other drawings.
+            ModelError: If what is kept is of another number of drawings.
         """
         path = self.checkpoint("looks")
         if not path.exists():

@@ -76,7 +76,7 @@ def _write_model(project: Project, folder: Path) -> dict[str, Any]:
         folder,
         project.config,
         {
-            "data_sha256": project.material.scenes.sha256,
+            "data_sha256": project.material.scenes.sha256(),
             "lexicon": len(project.material.lexicon),
             "steps": {name: phase.steps for name, phase in phases.items()},
             "scenes_seen": phases["unet"].steps * project.config.diffusion.batch_size,

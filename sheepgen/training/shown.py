@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["UNCLEAR", "slots_shown", "things_shown"]
 
 UNCLEAR = -2
-"""Stands for a thing at places that a digit may or may not reach."""
+"""Stands for whatever is around digits: they are written anywhere in some part of a picture."""
 
 OPAQUE = 64
 """Of 255, how opaque a thing is in a cell that it takes from what is behind."""

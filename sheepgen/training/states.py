@@ -89,11 +89,11 @@ class Notes(NamedTuple):
     """What captions tell, in short: `States` writes it out.
 
     Args:
-        drawings: Whose the slots of each part are, and nobody's, (scenes, `OWNERS`), int64: rows
-            of the drawings' codes.
+        drawings: Whose the slots of each part are, (scenes, `OWNERS`), int64: rows of the drawings'
+            codes, and as many as there are for nobody, as always in the last column.
         colours: What is said of each of them, (scenes, `OWNERS`), int64.
         alone: Whether a thing has all slots, (scenes,), bool.
-        facts: (scenes, `FACTS`).
+        facts: (scenes, `FACTS`), float32.
         padding: The first token behind the words, (scenes,), int64.
     """
 
@@ -164,18 +164,18 @@ class States:
     def written(self, notes: Notes) -> Tensor:
         """Return the states that tell what notes do, (scenes, tokens, numbers), float32."""
         tables = self._tables(notes.facts.device)
-        layout = notes.alone.long()
-        owner = tables.owner[layout]
+        alone = notes.alone.long()
+        owner = tables.owner[alone]
         drawing, colour = (of.gather(1, owner) for of in (notes.drawings, notes.colours))
         owned = (drawing < len(self.looks.codes))[..., None]
         slots = torch.cat(
             [
-                tables.looks[drawing, tables.cell[layout]],
-                tables.marks[layout] * owned,
+                tables.looks[drawing, tables.cell[alone]],
+                tables.marks[alone] * owned,
                 tables.colours[colour],
             ],
             dim=2,
-        ).float()
+        )
         words = slots.new_zeros(len(slots), self.words, slots.shape[2])
         tokens = torch.arange(self.words + SLOTS, device=slots.device)
         knowing = tokens >= notes.padding.clamp(max=self.words)[:, None]

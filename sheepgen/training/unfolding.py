@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from sheepgen.catalog import PROMPT_TOKENS
 from sheepgen.training.block_attention import blocks_attended, write_block_attention
 from sheepgen.training.looked_up import block_units, cell_units, decision_units, look_up_units
 from sheepgen.training.slots import SLOTS
@@ -89,7 +90,7 @@ def _untold(
             num_hidden_layers=len(trunk.attentions) + further,
             num_attention_heads=stream.heads,
             max_position_embeddings=trunk.words + SLOTS,
-            prompt_tokens=trunk.words,
+            **{PROMPT_TOKENS: trunk.words},
             hidden_act="gelu",
             layer_norm_eps=1e-5 * REGION_SCALE**2 * stream.trunk / stream.width,
             bos_token_id=tokenizer.bos_token_id,

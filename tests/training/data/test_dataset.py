@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,3 +67,9 @@ def test_other_seeds_and_splits_give_other_scenes() -> None:
     other = Split(name="validation", count=10, size=32)
     assert SPLIT.scene(0) != other.scene(0)
     assert SPLIT.scene(0) != Split(name="train", count=10, size=32, seed=2).scene(0)
+
+
+def test_the_checksum_is_that_of_the_scenes() -> None:
+    assert SPLIT.sha256() == replace(SPLIT).sha256()
+    others = [replace(SPLIT, seed=9), replace(SPLIT, count=SPLIT.count + 1)]
+    assert len({split.sha256() for split in (SPLIT, *others)}) == 3
