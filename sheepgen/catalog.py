@@ -107,14 +107,13 @@ def find_model(
     checkpoint = read_checkpoint(folder)
     scale = 2 ** (len(checkpoint.configs["vae"]["block_out_channels"]) - 1)
     encoded_tokens = _encoded_tokens(checkpoint)
+    prompt_tokens = checkpoint.configs["text_encoder"].get(PROMPT_TOKENS) or encoded_tokens
     return ModelSpec(
         name=name,
         folder=folder,
         revision=revision,
         vae_scale_factor=scale,
-        max_tokens=min(
-            checkpoint.configs["text_encoder"].get(PROMPT_TOKENS) or encoded_tokens, encoded_tokens
-        ),
+        max_tokens=min(prompt_tokens, encoded_tokens),
         encoded_tokens=encoded_tokens,
         sha256=fingerprint(folder, checkpoint.weights),
         weight_bytes=sum((folder / file).stat().st_size for file in checkpoint.weights),

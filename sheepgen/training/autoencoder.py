@@ -106,7 +106,12 @@ def fit_encoder(vae: AutoencoderTiny, pictures: NDArray[np.uint8]) -> None:
 
 
 def to_tensor(pictures: NDArray[np.uint8], device: torch.device | None = None) -> Tensor:
-    """Return (batch, height, width, 3) bytes as (batch, 3, height, width) in [-1, 1]."""
+    """Return (batch, height, width, 3) bytes as (batch, 3, height, width) in [-1, 1].
+
+    Args:
+        pictures: The bytes.
+        device: Where to, and where numbers are made of them; the CPU if None.
+    """
     return torch.tensor(pictures, device=device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
 
 
@@ -178,8 +183,8 @@ def encode_pictures(
     They are (batch, channels, height, width), float32, on the CPU.
     """
     for start in range(0, len(pictures), batch):
-        target = to_tensor(pictures[start : start + batch])
-        latents = vae.encode(target.to(device, memory_format=torch.channels_last)).latents
+        target = to_tensor(pictures[start : start + batch], device)
+        latents = vae.encode(target.to(memory_format=torch.channels_last)).latents
         yield latents.float().cpu() * vae.config.scaling_factor
 
 

@@ -115,8 +115,8 @@ class Looks:
         fits = []
         for _ in range(1 + REFITS):
             looks = cls.weighted(alone, companion, counts, width=width, block_width=block_width)
-            seen = torch.einsum("dbk,kcn->dbcn", looks.blocks(looks.codes), looks.to_alone)
-            missed = (seen - alone).square().sum((1, 2, 3)) / energy
+            left = looks.alone(looks.codes) - _in_rows(alone)
+            missed = left.square().sum((1, 2)) / energy
             fits.append((missed.max().item(), looks))
             missed = missed + NEGLIGIBLE
             counts = counts * (missed / missed.mean()) ** EAGERNESS
