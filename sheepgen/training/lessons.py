@@ -2,7 +2,11 @@
 
 Most are captions of scenes, or labels that name any drawing as often as any other. In some a word
 stands for a thing that it is not the name of, but comes nearest to (`sheepgen.training.lexicon`);
-some hold a word that says nothing; and some name things and leave out all else, as people do.
+many hold words that say nothing; and some name things and leave out all else, as people do.
+
+Some name no thing. Then a place is drawn as it is, what a word brings to mind
+(`sheepgen.training.evoked`) as if it had been named, and failing both, the tool's own animal: a
+model that shows nothing tells nobody that it did not understand.
 """
 
 from __future__ import annotations
@@ -17,26 +21,47 @@ from typing import TYPE_CHECKING
 from sheepgen.training.data.casting import sample_label, sample_scene
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.drawing_sets import DRAWING_SETS, HOUSE_STYLE
+from sheepgen.training.data.places import PLACES, TIMES
+from sheepgen.training.data.scenes import Scene
 from sheepgen.training.data.words import article, plural_of
 from sheepgen.training.facts import as_told
+from sheepgen.training.fillers import with_fillers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sheepgen.training.data.scenes import Scene
-
 __all__ = ["Lesson", "Lessons", "renamed"]
 
-SHARES = {"scene": 0.52, "label": 0.2, "lexicon": 0.16, "bare": 0.1, "nothing": 0.02}
+SHARES = {
+    "scene": 0.48,
+    "label": 0.18,
+    "lexicon": 0.14,
+    "bare": 0.09,
+    "mood": 0.06,
+    "place": 0.03,
+    "nothing": 0.02,
+}
 """How many prompts are of which sort."""
 
 NICKNAME_RATE = 0.2
 """How many things in scenes go by a word of the lexicon."""
 
-FILLER_RATE = 0.15
-"""How many prompts hold a word that says nothing."""
+PLACE_NOUNS = (
+    "beach", "road", "field", "farm", "desert", "forest", "city", "lake", "room", "stage", "space"
+)  # fmt: skip
+"""The places that are called so and are no things."""
 
-ARTICLES = re.compile(r"\b(an?|the|one)\b", re.IGNORECASE)
+MASCOT = "sheep"
+"""What is drawn where a prompt brings nothing to mind."""
+
+EVOKED_RATE = 0.4
+"""How often words bring a thing to mind, of those that name none."""
+
+STAGED_RATE = 0.3
+"""How many of these name a place as well."""
+
+MOODS = ("{0}", "{0}", "{0} {1}", "{1} {0}", "{0}, {1}", "a {1} {0}", "the {0}", "a {0} {1} a {2}")
+"""Prompts that name no thing; the first number is the word that brings one to mind, if one does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +79,15 @@ class Lessons:
     Args:
         seed: Another seed gives other lessons.
         lexicon: Words, each with the concept that it is to mean; there may be none.
-        fillers: Words that mean no thing.
+        evoked: The same for words that mean it only where no thing is named.
+        fillers: Words that mean no thing; a few at least.
         mix: Which drawing sets, and how often; a key of `MIXES`.
         cast: The concepts that may take part; all of them if empty.
     """
 
     seed: int
     lexicon: Mapping[str, str]
+    evoked: Mapping[str, str]
     fillers: Sequence[str]
     mix: str = "styles"
     cast: tuple[str, ...] = ()
@@ -75,6 +102,11 @@ class Lessons:
             case "bare":
                 scene = replace(self._label(rng), caption="")
                 return Lesson(_bare(rng, scene), scene)
+            case "mood":
+                return self._mood(rng)
+            case "place":
+                prompt, scene = _place(rng)
+                return Lesson(with_fillers(rng, prompt, self.fillers), scene)
             case "lexicon" if self.lexicon:
                 word = rng.choice([*self.lexicon])
                 scene = self._label(rng, self.lexicon[word])
@@ -87,9 +119,22 @@ class Lessons:
             case _:
                 scene = self._label(rng)
                 prompt = scene.caption
-        if self.fillers and rng.random() < FILLER_RATE:
-            prompt = _with_filler(rng, prompt, rng.choice(self.fillers))
-        return Lesson(prompt, as_told(scene))
+        # Beside a thing's name, what brings another to mind says nothing, either.
+        words = [*self.evoked] if self.evoked and rng.random() < EVOKED_RATE else self.fillers
+        return Lesson(with_fillers(rng, prompt, words), as_told(scene))
+
+    def _mood(self, rng: random.Random) -> Lesson:
+        """Return a prompt that names no thing."""
+        words = rng.choices(self.fillers, k=3)
+        place, scene = "", Scene(kind="single", subject="", style=HOUSE_STYLE)
+        shown = MASCOT if not self.cast or MASCOT in self.cast else self.cast[0]
+        if self.evoked and rng.random() < EVOKED_RATE:
+            words[0] = rng.choice([*self.evoked])
+            shown = self.evoked[words[0]]
+            if rng.random() < STAGED_RATE:
+                place, scene = _place(rng)
+        prompt = f"{rng.choice(MOODS).format(*words)} {place}".rstrip()
+        return Lesson(prompt, replace(scene, subject=shown))
 
     def _label(self, rng: random.Random, lead: str = "") -> Scene:
         return sample_label(rng, mix=self.mix, cast=self.cast, lead=lead)
@@ -142,13 +187,17 @@ def _forms(name: str) -> tuple[str, ...]:
     return (concept.plural, *concept.words)
 
 
-def _with_filler(rng: random.Random, prompt: str, word: str) -> str:
-    """Put a word behind an article, or first if there is none."""
-    places = [found.end() for found in ARTICLES.finditer(prompt)]
-    if not places:
-        return f"{word} {prompt}"
-    at = rng.choice(places)
-    return f"{prompt[:at]} {word}{prompt[at:]}"
+def _place(rng: random.Random) -> tuple[str, Scene]:
+    """Return a phrase for a place alone, at some hour or none, and the scene without a thing."""
+    place, time = rng.choice([*PLACES]), rng.choice(["", "", *TIMES])
+    if not PLACES[place].open_air:
+        time = ""
+    said = rng.choice(PLACES[place].phrases)
+    if place in PLACE_NOUNS and rng.random() < 0.5:
+        said = f"{rng.choice(('', 'a ', 'the '))}{place}"
+    if time:
+        said = f"{said} {rng.choice(TIMES[time].phrases)}"
+    return said, Scene(kind="single", subject="", style=HOUSE_STYLE, place=place, time=time)
 
 
 def _bare(rng: random.Random, scene: Scene) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from sheepgen.training.data.drawing_sets import NPM_PACKAGES
 from sheepgen.training.data.drawings import Album
 from sheepgen.training.data.painter import paint_scene
 from sheepgen.training.data.unseen import unseen_scenes
+from sheepgen.training.data.words import words_of
+from sheepgen.training.evoked import evoked_concepts
 from sheepgen.training.fetch import fetch_packages
 from sheepgen.training.lexicon import nearest_concepts
 from sheepgen.training.sentence_encoder import SentenceEncoder
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sheepgen.training.config import TrainingConfig, Workspace
+    from sheepgen.training.wordnet import Nouns
 
 __all__ = ["Material"]
 
@@ -135,9 +139,34 @@ class Material:
             return {}
         path = self.workspace.checkpoints / "lexicon.json"
         if not path.exists():
-            nouns = read_nouns(self.modules)
-            nearest = nearest_concepts(nouns, self.sentence_encoder, self.captions)
+            nearest = nearest_concepts(self.nouns, self.sentence_encoder, self.captions)
             with written_whole(path) as partial:
                 partial.write_text(json.dumps(nearest, indent=0), "utf-8")
         lexicon: dict[str, str] = json.loads(path.read_text("utf-8"))
         return lexicon
+
+    @cached_property
+    def evoked(self) -> dict[str, str]:
+        """What words bring to mind that name no thing; a small cast has none of these either."""
+        if self.config.data.cast:
+            return {}
+        return evoked_concepts(
+            self.modules,
+            self.sentence_encoder,
+            self.captions,
+            excluded={*self.lexicon, *self.nouns.people},
+        )
+
+    @property
+    def fillers(self) -> list[str]:
+        """Words that name no thing of ours and bring none to mind, people among them."""
+        meaning = {word for caption in self.captions for word in words_of(caption)}
+        meaning |= {*self.lexicon, *self.evoked}
+        people = self.nouns.people & self.nouns.of_word.keys()
+        words = sorted({*self.vocabulary, *people} - meaning)
+        return [word for word in words if re.fullmatch("[a-z]+", word)]
+
+    @cached_property
+    def nouns(self) -> Nouns:
+        """WordNet's."""
+        return read_nouns(self.modules)

@@ -47,18 +47,17 @@ def text(project: Project) -> Iterator[TrainStep]:
     """Teach the text encoder's trunk."""
     material, settings, data = project.material, project.config.text, project.config.data
     said = {word for caption in material.captions for word in words_of(caption)}
-    lexicon, further = material.lexicon, material.vocabulary
+    vocabulary = {word for name in material.vocabulary for word in name.split()}
     meanings = WordMeanings.of(
-        {*said, *lexicon, *(word for name in further for word in name.split())},
+        {*said, *vocabulary, *material.lexicon, *material.evoked},
         material.sentence_encoder,
         settings.width,
     )
     lessons = Lessons(
         seed=settings.seed,
-        lexicon=lexicon,
-        fillers=[
-            word for word in further if word.isalpha() and word not in said and word not in lexicon
-        ],
+        lexicon=material.lexicon,
+        evoked=material.evoked,
+        fillers=material.fillers,
         mix=data.mix,
         cast=data.cast,
     )

@@ -112,9 +112,8 @@ class Project:
         """
         folder = self.workspace.tokenizer
         if not folder.exists():
-            tokenizer = build_tokenizer(
-                self.material.captions, [*self.material.lexicon], self.config.text
-            )
+            words = [*self.material.lexicon, *self.material.evoked]
+            tokenizer = build_tokenizer(self.material.captions, words, self.config.text)
             with written_whole(folder) as partial:
                 tokenizer.save_pretrained(partial)
         return load_tokenizer(folder)

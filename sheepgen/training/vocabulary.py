@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+    from typing import Any
 
-__all__ = ["EMOJI_PACKAGE", "emoji_words", "wide_vocabulary"]
+__all__ = ["EMOJI_PACKAGE", "emoji_entries", "emoji_words", "wide_vocabulary"]
 
 EMOJI_PACKAGE = "emojibase-data@17.0.0"
 """The npm package that names emoji, as ``name@version``."""
@@ -36,8 +37,14 @@ def wide_vocabulary(modules: Path, frequent: Iterable[str]) -> list[str]:
 
 def emoji_words(modules: Path) -> Iterator[str]:
     """Yield the labels and tags of all emoji that are made of letters and spaces."""
-    path = modules / "emojibase-data" / "en" / "data.json"
-    for entry in json.loads(path.read_text("utf-8")):
+    for entry in emoji_entries(modules):
         for name in (entry["label"], *entry.get("tags", ())):
             if re.fullmatch(r"[a-z][a-z ]+", name.lower()):
                 yield name.lower()
+
+
+def emoji_entries(modules: Path) -> list[dict[str, Any]]:
+    """Return emojibase's table: each emoji's ``label`` and, of most, ``tags``."""
+    path = modules / "emojibase-data" / "en" / "data.json"
+    entries: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
+    return entries

@@ -35,6 +35,7 @@ from sheepgen.training.phases import PHASES
 from sheepgen.training.project import Project
 from sheepgen.training.release import release_model
 from sheepgen.training.runner import run_phases
+from sheepgen.training.wordnet import Nouns
 from tests.training.data.fakes import Blocks
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     monkeypatch.setattr(material_module, "unseen_scenes", dict)
     project = Project(CONFIG, Workspace(tmp_path / "work"), torch.device("cpu"))
     # What comes from npm.
-    vars(project.material).update(album=Blocks(), vocabulary=["lamb", "red bus"])
+    nouns = Nouns(senses={}, of_word={"walker": ()}, people=frozenset({"walker", "washington"}))
+    vars(project.material).update(album=Blocks(), vocabulary=["lamb", "red bus"], nouns=nouns)
     return project
 
 
@@ -102,9 +104,8 @@ def run(project: Project, names: Sequence[str] = NAMES) -> None:
 def started_again(project: Project, config: TrainingConfig = CONFIG) -> Project:
     """Return a project of the same folder that has read nothing of it yet."""
     again = Project(config, project.workspace, project.device)
-    vars(again.material).update(
-        album=project.material.album, vocabulary=project.material.vocabulary
-    )
+    fetched = ("album", "vocabulary", "nouns")
+    vars(again.material).update({name: vars(project.material)[name] for name in fetched})
     return again
 
 
@@ -129,6 +130,15 @@ def test_all_phases_and_a_release(project: Project, tmp_path: Path) -> None:
         event for event in stream(parts, request, FrameOptions()) if isinstance(event, RunFinished)
     ]
     assert [event.image.size for event in drawn] == [(256, 256)]
+
+
+def test_words_that_name_no_thing_are_told_apart_from_those_that_do(project: Project) -> None:
+    material = project.material
+    # Capitals begin the other name; "red bus" is two words, and captions hold them.
+    assert material.fillers == ["lamb", "walker"]
+    vars(material).update(vocabulary=["lamb", "pony", "bus", "party"])
+    vars(material).update(lexicon={"pony": "sheep"}, evoked={"party": "bus"})
+    assert material.fillers == ["lamb", "walker"]
 
 
 def test_the_text_phase_teaches_the_trunk(project: Project) -> None:

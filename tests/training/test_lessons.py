@@ -7,22 +7,30 @@ from collections import Counter
 import pytest
 
 from sheepgen.training.data.held_out import find_held_out_word, must_stay_apart
+from sheepgen.training.data.places import PLACES, TIMES
 from sheepgen.training.data.scenes import KINDS, Kind, Scene
 from sheepgen.training.lessons import Lesson, Lessons, renamed
 from tests.training.data.naming import named_style, named_things
 
 LEXICON = {"ewe": "sheep", "lorry": "truck"}
+EVOKED = {"birthday": "cake", "fast": "racing car"}
+FILLERS = ["quietly", "hopeful"]
+
+
+def series_of(seed: int) -> Lessons:
+    """Return lessons with few words."""
+    return Lessons(seed=seed, lexicon=LEXICON, evoked=EVOKED, fillers=FILLERS)
 
 
 @pytest.fixture(scope="module")
 def lessons() -> list[Lesson]:
-    series = Lessons(seed=1, lexicon=LEXICON, fillers=["quietly"])
+    series = series_of(1)
     return [series[index] for index in range(3_000)]
 
 
 def test_a_lesson_depends_on_seed_and_index_only(lessons: list[Lesson]) -> None:
-    assert Lessons(seed=1, lexicon=LEXICON, fillers=["quietly"])[17] == lessons[17]
-    assert Lessons(seed=2, lexicon=LEXICON, fillers=["quietly"])[17] != lessons[17]
+    assert series_of(1)[17] == lessons[17]
+    assert series_of(2)[17] != lessons[17]
 
 
 def test_all_sorts_occur(lessons: list[Lesson]) -> None:
@@ -48,10 +56,52 @@ def test_prompts_name_what_they_tell(lessons: list[Lesson]) -> None:
         {thing.name for thing in named_things(lesson.prompt)} == {*lesson.told.things}
         and lesson.told.style in ("", named_style(lesson.prompt))
         for lesson in lessons
-        if lesson.told and not {*LEXICON.values()} & {*lesson.told.things}
+        if lesson.told and lesson.told.subject and not named_otherwise(lesson)
     ]
     # Where a letter slipped in, or the words are those of a longer name, they do not.
     assert sum(right) > 0.93 * len(right)
+
+
+def named_otherwise(lesson: Lesson) -> bool:
+    """Tell whether a thing of a lesson may go by another word, or by none."""
+    assert lesson.told
+    unsaid = {*LEXICON.values(), *EVOKED.values()}
+    return bool(unsaid & {*lesson.told.things})
+
+
+def test_where_no_thing_is_named_words_bring_one_to_mind(lessons: list[Lesson]) -> None:
+    told = {lesson.prompt: lesson.told for lesson in lessons}
+    assert {told["birthday"].subject, told["fast"].subject} == {"cake", "racing car"}  # type: ignore[union-attr]
+    assert told["quietly"] == Scene(kind="single", subject="sheep", style="noto")
+    staged = [scene for text, scene in told.items() if scene and "birthday" in text and scene.place]
+    assert {scene.subject for scene in staged} > {"cake"}
+
+
+def test_beside_a_thing_they_say_nothing(lessons: list[Lesson]) -> None:
+    birthdays = [lesson for lesson in lessons if "birthday" in lesson.prompt.split()]
+    shown = Counter("cake" in lesson.told.things for lesson in birthdays if lesson.told)
+    assert shown[True] > 10
+    assert shown[False] > 50
+
+
+def test_a_place_alone_is_told_without_a_thing(lessons: list[Lesson]) -> None:
+    told = {lesson.prompt: lesson.told for lesson in lessons}
+    places = {text: scene for text, scene in told.items() if scene and not scene.subject}
+    assert places["in the desert"] == Scene(kind="single", subject="", style="noto", place="desert")
+    assert len({scene.place for scene in places.values()}) > 0.8 * len(PLACES)
+    for text, scene in places.items():
+        said = " ".join(word for word in text.split() if word not in FILLERS)
+        phrases = [*PLACES[scene.place].phrases, scene.place]
+        assert any(phrase in said for phrase in phrases), text
+        assert not scene.time or any(phrase in said for phrase in TIMES[scene.time].phrases)
+
+
+def test_a_small_cast_draws_one_of_its_own() -> None:
+    series = Lessons(
+        seed=1, lexicon={}, evoked={}, fillers=FILLERS, mix="house", cast=("bus", "cat")
+    )
+    told = [series[index].told for index in range(300)]
+    assert {scene.subject for scene in told if scene} == {"bus", "cat", ""}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,12 @@ SENSES = """\
 00000004 06 n 01 lorry 0 002 @ 00000009 n 0000 + 00000001 v 0101 | a large truck for goods
 00000005 21 n 01 pony 0 001 @ 00000001 n 0000 | an informal term for 25 pounds
 00000006 05 n 01 Ponyidae 0 000 | a family
+00000007 18 n 02 stallion 0 hunk 0 001 @ 00007846 n 0000 | a man; "he is a hunk"
+00000008 05 n 01 stallion 0 001 @ 00000002 n 0000 | an adult male horse
 00000009 06 n 01 vehicle 0 000 | a conveyance
+00000010 18 n 01 Ponyer 0 001 @i 00000007 n 0000 | who is called so
+00000011 18 n 01 imp 0 000 | a spirit
+00007846 03 n 01 person 0 000 | a human being
 """
 INDEX = """\
   1 This software and database is being provided to you by its owners.
@@ -33,6 +38,11 @@ small_horse n 1 1 @ 1 0 00000003
 lorry n 1 1 @ 1 0 00000004
 ponyidae n 1 1 @ 1 0 00000006
 vehicle n 1 1 ~ 1 0 00000009
+stallion n 2 1 @ 2 1 00000008 00000007
+hunk n 1 1 @ 1 0 00000007
+ponyer n 1 1 @ 1 0 00000010
+imp n 1 0 1 0 00000011
+person n 1 1 ~ 1 1 00007846
 """
 
 
@@ -59,6 +69,13 @@ def test_latin_names_are_left_out(nouns: Nouns) -> None:
     assert "small horse" in nouns.of_word
 
 
+def test_people_are_not_seen_as_things(nouns: Nouns) -> None:
+    assert nouns.people == {"hunk", "person", "ponyer"}
+    assert nouns.visible_senses("hunk") == []
+    assert nouns.visible_senses("stallion") == ["00000008"]
+    assert nouns.visible_senses("imp") == ["00000011"]
+
+
 def test_words_come_to_the_nearest_thing(nouns: Nouns, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = SentenceEncoder()
     nearest = nearest_concepts(nouns, encoder, ["a horse", "an Equine."])
@@ -66,5 +83,7 @@ def test_words_come_to_the_nearest_thing(nouns: Nouns, monkeypatch: pytest.Monke
     assert nearest["lorry"] in ("truck", "tractor")
     # Two are words of captions, one is more than a word.
     assert not {"horse", "equine", "small horse"} & nearest.keys()
+    assert nearest["stallion"] == "horse"
+    assert "hunk" not in nearest
     monkeypatch.setattr(lexicon, "LEAST", 1.5)
     assert nearest_concepts(nouns, encoder, []) == {}

@@ -23,6 +23,7 @@ from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.prompts import Prompt, prompt_groups, read_prompts
 from sheepgen.training.questions import QUESTIONS
 from tests.training.data.fakes import Blocks
+from tests.training.data.naming import named_things
 
 GROUPS = {
     "single things": 160,
@@ -38,6 +39,7 @@ GROUPS = {
     "times and weather": 24,
     "styles": 45,
     "held-out words": 78,
+    "words behind things": 40,
     "handwritten digits": 10,
 }
 ASKED = {
@@ -102,6 +104,12 @@ def test_prompts_say_what_is_asked_of_them_and_nothing_else(group: str) -> None:
             text, _, words = text.partition(", ")
             assert words in DRAWING_SETS[prompt.scene.style].style_words
             text = f"{text}, {words}" if prompt.scene.style != HOUSE_STYLE else text
+        if group == "words behind things":
+            plain = plain_caption(prompt.scene)
+            assert text.startswith(plain)
+            assert [thing.name for thing in named_things(text)] == [prompt.scene.subject]
+            assert len(text) > len(plain)
+            text = plain
         assert text == plain_caption(prompt.scene)
         if group != "times and weather":
             assert prompt.asked.keys() == ASKED.get(group, set())

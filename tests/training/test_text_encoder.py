@@ -92,7 +92,14 @@ def test_padding_is_seen_by_nobody(tokenizer: CLIPTokenizer) -> None:
 def test_training_goes_on_from_a_checkpoint_and_helps(
     tokenizer: CLIPTokenizer, tmp_path: Path
 ) -> None:
-    lessons = Lessons(seed=1, lexicon={"ram": "sheep"}, fillers=["very"], mix="house", cast=NAMES)
+    lessons = Lessons(
+        seed=1,
+        lexicon={"ram": "sheep"},
+        evoked={"wool": "sheep"},
+        fillers=["very"],
+        mix="house",
+        cast=NAMES,
+    )
     taught = [lessons[index] for index in range(64)]
 
     def trained(*steps: int) -> float:

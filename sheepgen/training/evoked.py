@@ -1,0 +1,75 @@
+"""Which thing of ours a word brings to mind that is no thing itself: birthday, cake; music, note.
+
+The table is computed from what people tagged emoji with (emojibase, after Unicode's CLDR): a word
+brings to mind that thing, of those tagged with it, which the sentence encoder finds it most like.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from sheepgen.training.data.concepts import concepts
+from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
+from sheepgen.training.data.words import words_of
+from sheepgen.training.vocabulary import emoji_entries
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from pathlib import Path
+
+    from sheepgen.training.sentence_encoder import SentenceEncoder
+
+__all__ = ["evoked_concepts"]
+
+
+def evoked_concepts(
+    modules: Path, encoder: SentenceEncoder, captions: Iterable[str], excluded: Collection[str]
+) -> dict[str, str]:
+    """Return the name of the concept that a word brings to mind, for all that do.
+
+    Args:
+        modules: The ``node_modules`` folder with emojibase in it.
+        encoder: Says how alike words are.
+        captions: Their words tell something themselves, but for those that are only found in
+            things' longer names: love letter, birthday cake.
+        excluded: Further words that bring nothing to mind.
+    """
+    said = {word for caption in captions for word in words_of(caption)}
+    tagged = _tagged(modules)
+    words = sorted(tagged.keys() - (said - _only_in_longer_names()) - {*excluded})
+    names = list(concepts())
+    alike = encoder.meanings(words) @ encoder.meanings(names).T
+    evoked = {}
+    for word, row in zip(words, alike.tolist(), strict=True):
+        likeness = dict(zip(names, row, strict=True))
+        evoked[word] = max(sorted(tagged[word]), key=likeness.__getitem__)
+    return evoked
+
+
+def _tagged(modules: Path) -> dict[str, set[str]]:
+    """Return the concepts whose drawings bear each tag."""
+    drawn = defaultdict(set)
+    for concept in concepts().values():
+        for drawing in concept.drawings.values():
+            drawn[drawing].add(concept.name)
+    tagged: dict[str, set[str]] = defaultdict(set)
+    for entry in emoji_entries(modules):
+        # The drawing sets name their drawings so.
+        drawing = re.sub("[^a-z0-9]+", "-", entry["label"].lower()).strip("-")
+        for tag in entry.get("tags", ()):
+            if re.fullmatch("[a-z]{3,}", tag):
+                tagged[tag] |= drawn.get(drawing, set())
+    return {tag: names for tag, names in tagged.items() if names}
+
+
+def _only_in_longer_names() -> set[str]:
+    names = [name for concept in concepts().values() for name in (concept.plural, *concept.words)]
+    stage = (entry.phrases for table in (PLACES, TIMES, WEATHERS) for entry in table.values())
+    elsewhere = {
+        *(name for name in names if " " not in name),
+        *(word for phrases in stage for phrase in phrases for word in words_of(phrase)),
+        *COLOURS,
+    }
+    return {word for name in names if " " in name for word in words_of(name)} - elsewhere
