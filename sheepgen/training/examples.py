@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sheepgen.training.data.dataset import CHUNK
+from sheepgen.training.data.processes import in_processes
 from sheepgen.training.lookup import NOTHING
 from sheepgen.training.shown import slots_shown
 from sheepgen.training.states import Notes
@@ -93,26 +92,19 @@ def gather_examples(
         states: Knows the drawings' codes.
         processes: How many work at a time; all processors by default.
     """
-    processes = processes or os.cpu_count() or 1
-    with multiprocessing.Pool(processes, _start_gatherer, (split, drawings, states)) as pool:
-        chunks = pool.map(_gather_chunk, range(0, split.count, CHUNK))
+    chunks = [
+        *in_processes(
+            _gather_chunk, (split, drawings, states), range(0, split.count, CHUNK), processes
+        )
+    ]
     shown, *notes = (torch.from_numpy(np.concatenate(part)) for part in zip(*chunks, strict=True))
     return Examples(latents=latents, slots_shown=shown, notes=Notes(*notes), states=states)
 
 
-_gatherer: tuple[Split, Drawings, States]
-"""What a process was started with: sent once, not with every chunk."""
-
-
-def _start_gatherer(split: Split, drawings: Drawings, states: States) -> None:
-    global _gatherer
-    _gatherer = (split, drawings, states)
+def _gather_chunk(gathered: tuple[Split, Drawings, States], first: int) -> list[NDArray[Any]]:
+    """Return what is shown and notes; as arrays, for each tensor would keep a file open."""
+    split, drawings, states = gathered
     # As many processes as processors: threads of their own would only wait.
     torch.set_num_threads(1)
-
-
-def _gather_chunk(first: int) -> list[NDArray[Any]]:
-    """Return what is shown and notes; as arrays, for each tensor would keep a file open."""
-    split, drawings, states = _gatherer
     scenes = [split.scene(index) for index in range(first, first + split.chunk_size(first))]
     return [column.numpy() for column in (slots_shown(scenes, drawings), *states.noted(scenes))]

@@ -12,9 +12,6 @@ it was stopped: every finished chunk of scenes leaves a line in ``done``, and it
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
-import os
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,12 +19,12 @@ import numpy as np
 
 from sheepgen.training.data.casting import sample_scene
 from sheepgen.training.data.painter import paint_scene
+from sheepgen.training.data.processes import in_processes
 from sheepgen.training.data.scenes import Scene
 from sheepgen.training.whole_file import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from multiprocessing.pool import AsyncResult
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -176,30 +173,10 @@ def paint_chunks(
     Yields:
         A start, and its pictures: (scenes, size, size, 3), uint8; in order.
     """
-    if not starts:
-        return
-    processes = processes or os.cpu_count() or 1
-    with multiprocessing.Pool(processes, _start_painter, (split, drawings)) as pool:
-        ahead: deque[AsyncResult[tuple[int, NDArray[np.uint8]]]] = deque()
-        for first in starts:
-            ahead.append(pool.apply_async(_paint_chunk, (first,)))
-            # Painters that are faster than who takes the pictures would fill the memory.
-            if len(ahead) > 2 * processes:
-                yield ahead.popleft().get()
-        while ahead:
-            yield ahead.popleft().get()
+    yield from in_processes(_paint_chunk, (split, drawings), starts, processes)
 
 
-_painter: tuple[Split, Drawings]
-"""What a painting process was started with: sent once, not with every chunk."""
-
-
-def _start_painter(split: Split, drawings: Drawings) -> None:
-    global _painter
-    _painter = (split, drawings)
-
-
-def _paint_chunk(first: int) -> tuple[int, NDArray[np.uint8]]:
-    split, drawings = _painter
+def _paint_chunk(painted: tuple[Split, Drawings], first: int) -> tuple[int, NDArray[np.uint8]]:
+    split, drawings = painted
     _, pictures = paint_pictures(split, drawings, first, split.chunk_size(first))
     return first, pictures
