@@ -47,6 +47,9 @@ alone, one to four of a kind, two next to each other, one on top of another; {ri
 - in colours, as in "a blue sheep" or "on a red background": {colours};
 - in styles: {styles}. A prompt that names none gets the first.
 
+A prompt that names none of the things is drawn, too: a place as it is{evoked}, and what it does not
+understand as a sheep.
+
 ## Data and their licences
 
 | what | from | licence |
@@ -90,9 +93,10 @@ Autoencoder, mean over pictures of the peak signal-to-noise ratio:
 
 - Draw every thing on its lists well: the table says how often each kind is recognised.
 - Anything outside the lists above: unknown words are pulled to what the text encoder finds near,
-  or name no thing at all. So may what is said behind a noun, as in "a kitten sleeping".
-- Fine detail, text, numbers above nine, people, faces, photographs. Things look like one drawing
-  each in a style, in three sizes, and none faces right.
+  or say nothing. Words for people say nothing on purpose, lest a thing be drawn for somebody.
+- What things do: "a kitten sleeping" is a kitten.
+- Fine detail, text, numbers above nine, faces, photographs. Things look like one drawing each in a
+  style, in three sizes, and none faces right.
 - Long sentences: {words} tokens, some twenty words, and one relation between two things. What
   is behind them is not read.
 - Other sizes than {size} by {size} run, but were never trained.
@@ -116,6 +120,9 @@ _DIGIT_SOURCE = """\
 _LEXICON = """: WordNet and its
 teacher taught it, without pictures, that a lorry is much the same as a truck, and likewise
 {nouns:,} nouns that no caption holds"""
+
+_EVOKED = """, what one of
+{words} words brings to mind as that ("birthday", after the tags of emoji)"""
 
 _SCORES = """\
 How often a classifier with its own network, data seed and weights sees *everything* that the
@@ -175,6 +182,7 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         digits="" if small else _DIGITS,
         digit_source="" if small else _DIGIT_SOURCE,
         lexicon=_LEXICON.format(nouns=record["lexicon"]) if record["lexicon"] else "",
+        evoked=_EVOKED.format(words=record["evoked"]) if record["evoked"] else "",
         text_steps=record["steps"]["text"],
         vae_steps=record["steps"]["vae"],
         unet_steps=record["steps"]["unet"],

@@ -78,6 +78,7 @@ def _write_model(project: Project, folder: Path) -> dict[str, Any]:
         {
             "data_sha256": project.material.scenes.sha256(),
             "lexicon": len(project.material.lexicon),
+            "evoked": len(project.material.evoked),
             "steps": {name: phase.steps for name, phase in phases.items()},
             "scenes_seen": phases["unet"].steps * project.config.diffusion.batch_size,
             "losses": {name: phase.loss for name, phase in phases.items()},

@@ -58,6 +58,7 @@ PHASES = ("text", "vae", "unet")
 FACTS: dict[str, Any] = {
     "data_sha256": "0" * 64,
     "lexicon": 9,
+    "evoked": 7,
     "steps": dict.fromkeys(PHASES, 10),
     "scenes_seen": 160,
     "losses": dict.fromkeys(PHASES, 0.5),
@@ -140,6 +141,7 @@ def test_the_card_is_written_from_the_record(folder: Path) -> None:
     assert "OpenMoji" not in card
     assert "handwritten digits" in card
     assert "9 nouns that no caption holds." in card
+    assert "what one of\n7 words brings to mind" in card
     assert "12.3. It is there to compare versions" in card
     assert "{" not in card
 
