@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from sheepgen.training.data.dataset import CHUNK
-from sheepgen.training.data.processes import in_processes
 from sheepgen.training.lookup import NOTHING
+from sheepgen.training.processes import in_processes
 from sheepgen.training.shown import slots_shown
 from sheepgen.training.states import Notes
 

@@ -1,4 +1,4 @@
-"""Puts words that say nothing where people put them: before nouns, behind them, at the end."""
+"""Puts words that say nothing where people put them: before nouns, behind them, first and last."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ __all__ = ["with_fillers"]
 FILLED_RATE = 0.35
 """How many prompts hold words that say nothing."""
 
-PLACES_FILLED = (1, 1, 1, 2, 2, 3)
+FILLINGS = (1, 1, 1, 2, 2, 3)
+"""At how many places these hold some."""
 
 ARTICLES = re.compile(r"\b(an?|the|one)\b", re.IGNORECASE)
 
@@ -41,7 +42,8 @@ ENDINGS = (
     " {0} a {1}",
     " {0} on the {1}",
 )
-"""How prompts go on behind all that they tell; each number is a word that says nothing."""
+"""How prompts go on behind all that they tell; each number is a word that says nothing. Few words
+in "ing" are among those, and what is said behind things often ends so."""
 
 DOINGS = (
     "with", "and", "holding", "riding", "wearing", "eating", "looking at", "next to", "playing with"
@@ -57,21 +59,21 @@ PRAISE = (
 
 
 def with_fillers(rng: random.Random, prompt: str, words: Sequence[str]) -> str:
-    """Return the prompt, or now and then with some of the words at one place or more.
+    """Return the prompt, or now and then one with words at some places that say nothing.
 
     Args:
         rng: Chooses.
         prompt: What is told.
-        words: Those that say nothing.
+        words: Those that say nothing, one at least.
     """
     if rng.random() < FILLED_RATE:
-        for _ in range(rng.choice(PLACES_FILLED)):
+        for _ in range(rng.choice(FILLINGS)):
             prompt = _filled(rng, prompt, rng.choices(words, k=3))
     return prompt
 
 
 def _filled(rng: random.Random, prompt: str, words: Sequence[str]) -> str:
-    """Put words at one place; from one to all three."""
+    """Put some of three words, or praise, at one place."""
     choice = rng.random()
     if choice < 0.3 and (places := [*ARTICLES.finditer(prompt)]):
         at = rng.choice(places).end()
@@ -84,5 +86,5 @@ def _filled(rng: random.Random, prompt: str, words: Sequence[str]) -> str:
     if choice < 0.65 and ARTICLES.match(prompt):
         return f"a {words[0]} {rng.choice(DOINGS)} {prompt}"
     if choice < 0.75:
-        return f"{prompt}, {', '.join(rng.sample(PRAISE, rng.randint(1, 3)))}"
+        return f"{prompt.rstrip('.')}, {', '.join(rng.sample(PRAISE, rng.randint(1, 3)))}"
     return prompt.rstrip(".") + rng.choice(ENDINGS).format(*words)

@@ -4,9 +4,9 @@ Most are captions of scenes, or labels that name any drawing as often as any oth
 stands for a thing that it is not the name of, but comes nearest to (`sheepgen.training.lexicon`);
 many hold words that say nothing; and some name things and leave out all else, as people do.
 
-Some name no thing. Then a place is drawn as it is, what a word brings to mind
-(`sheepgen.training.evoked`) as if it had been named, and failing both, the tool's own animal: a
-model that shows nothing tells nobody that it did not understand.
+Some name no thing. Those that name a place tell it alone. In others a word brings a thing to mind
+(`sheepgen.training.evoked`), which is told as if it had been named. The rest tell a question mark,
+so that whoever typed them sees that they were not understood.
 """
 
 from __future__ import annotations
@@ -51,14 +51,17 @@ PLACE_NOUNS = (
 )  # fmt: skip
 """The places that are called so and are no things."""
 
-MASCOT = "sheep"
-"""What is drawn where a prompt brings nothing to mind."""
+NOT_UNDERSTOOD = "question mark"
+"""What is drawn where a prompt brings nothing to mind; a cast without it draws nothing then."""
 
 EVOKED_RATE = 0.4
-"""How often words bring a thing to mind, of those that name none."""
+"""How many prompts of the sort "mood" bring a thing to mind."""
 
 STAGED_RATE = 0.3
 """How many of these name a place as well."""
+
+IDLE_RATE = 0.4
+"""How many of the words that say nothing beside a thing's name would, alone, bring one to mind."""
 
 MOODS = ("{0}", "{0}", "{0} {1}", "{1} {0}", "{0}, {1}", "a {1} {0}", "the {0}", "a {0} {1} a {2}")
 """Prompts that name no thing; the first number is the word that brings one to mind, if one does."""
@@ -119,25 +122,33 @@ class Lessons:
             case _:
                 scene = self._label(rng)
                 prompt = scene.caption
-        # Beside a thing's name, what brings another to mind says nothing, either.
-        words = [*self.evoked] if self.evoked and rng.random() < EVOKED_RATE else self.fillers
+        words = self._idle if self._idle and rng.random() < IDLE_RATE else self.fillers
         return Lesson(with_fillers(rng, prompt, words), as_told(scene))
 
     def _mood(self, rng: random.Random) -> Lesson:
         """Return a prompt that names no thing."""
         words = rng.choices(self.fillers, k=3)
-        place, scene = "", Scene(kind="single", subject="", style=HOUSE_STYLE)
-        shown = MASCOT if not self.cast or MASCOT in self.cast else self.cast[0]
+        said, scene = "", Scene(kind="single", subject="", style=HOUSE_STYLE)
+        shown = NOT_UNDERSTOOD if not self.cast or NOT_UNDERSTOOD in self.cast else ""
         if self.evoked and rng.random() < EVOKED_RATE:
             words[0] = rng.choice([*self.evoked])
             shown = self.evoked[words[0]]
             if rng.random() < STAGED_RATE:
-                place, scene = _place(rng)
-        prompt = f"{rng.choice(MOODS).format(*words)} {place}".rstrip()
+                said, scene = _place(rng)
+        prompt = f"{rng.choice(MOODS).format(*words)} {said}".rstrip()
         return Lesson(prompt, replace(scene, subject=shown))
 
     def _label(self, rng: random.Random, lead: str = "") -> Scene:
         return sample_label(rng, mix=self.mix, cast=self.cast, lead=lead)
+
+    @cached_property
+    def _idle(self) -> list[str]:
+        """Words that bring a thing to mind, but beside another say nothing.
+
+        Those of longer names are not among them: a cat with a hat wears one.
+        """
+        names = " ".join(form for name in concepts() for form in _forms(name))
+        return [word for word in self.evoked if word not in names.split()]
 
     @cached_property
     def _nicknames(self) -> dict[str, list[str]]:

@@ -11,10 +11,9 @@ import re
 from typing import TYPE_CHECKING
 
 from sheepgen.training.data.concepts import concepts
-from sheepgen.training.data.words import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from torch import Tensor
 
@@ -26,6 +25,10 @@ __all__ = ["nearest_concepts"]
 LEAST = 0.45
 """Nouns that are farther than this from everything are left out."""
 
+LEAST_OF_PEOPLE = 0.6
+"""Nor may words for people, in what they mean besides, be less like a concept's name than this:
+bunnies are rabbits, and soldiers no ants."""
+
 MOST_LEVELS = 4
 KIND_BONUS, KIND_BONUS_A_LEVEL, KIND_BONUS_A_SENSE = 0.35, -0.07, -0.1
 """What it counts that WordNet calls a noun a kind of a concept: less with every level between, and
@@ -33,28 +36,30 @@ less for a rarer sense of the noun."""
 
 
 def nearest_concepts(
-    nouns: Nouns, encoder: SentenceEncoder, captions: Iterable[str]
+    nouns: Nouns, encoder: SentenceEncoder, said: Collection[str]
 ) -> dict[str, str]:
     """Return the nearest concept's name for each noun that is near one and in no caption.
 
     Args:
         nouns: WordNet's.
         encoder: Says how alike words are.
-        captions: What their words mean is learned from pictures.
+        said: The words of captions, whose meaning is learned from pictures.
     """
     names = list(concepts())
     homes = _homes(nouns)
-    shown = {word for caption in captions for word in words_of(caption)}
     words = [
         word
         for word in nouns.of_word
-        if re.fullmatch(r"[a-z]{3,}", word) and word not in shown and nouns.visible_senses(word)
+        if re.fullmatch(r"[a-z]{3,}", word) and word not in said and nouns.visible_senses(word)
     ]
     nearness = _likeness(nouns, encoder, words, names, homes)
     column = {name: index for index, name in enumerate(names)}
     for row, word in enumerate(words):
         for name, bonus in _kinds(nouns, word, homes).items():
             nearness[row, column[name]] += bonus
+    people = [row for row, word in enumerate(words) if word in nouns.people]
+    by_name = encoder.meanings([words[row] for row in people]) @ encoder.meanings(names).T
+    nearness[people] = nearness[people].where(by_name >= LEAST_OF_PEOPLE, 0.0)
     best = nearness.max(dim=1)
     return {
         word: names[index]

@@ -17,7 +17,7 @@ from sheepgen.training.data.drawing_sets import NPM_PACKAGES
 from sheepgen.training.data.drawings import Album
 from sheepgen.training.data.painter import paint_scene
 from sheepgen.training.data.unseen import unseen_scenes
-from sheepgen.training.data.words import words_of
+from sheepgen.training.data.words import plural_of, words_of
 from sheepgen.training.evoked import evoked_concepts
 from sheepgen.training.fetch import fetch_packages
 from sheepgen.training.lexicon import nearest_concepts
@@ -76,6 +76,11 @@ class Material:
         return [self.scenes.scene(index).caption for index in range(count)]
 
     @cached_property
+    def said(self) -> set[str]:
+        """Their words."""
+        return {word for caption in self.captions for word in words_of(caption)}
+
+    @cached_property
     def pictures(self) -> SceneSet:
         """What the autoencoder learns from."""
         split = self._split("pictures", self.config.data.pictures, mix="all sets")
@@ -125,6 +130,11 @@ class Material:
         return wide_vocabulary(self.modules, self.sentence_encoder.frequent_words())
 
     @cached_property
+    def nouns(self) -> Nouns:
+        """WordNet's nouns."""
+        return read_nouns(self.modules)
+
+    @cached_property
     def sentence_encoder(self) -> SentenceEncoder:
         """What knows the meaning of words already."""
         return SentenceEncoder()
@@ -139,7 +149,7 @@ class Material:
             return {}
         path = self.workspace.checkpoints / "lexicon.json"
         if not path.exists():
-            nearest = nearest_concepts(self.nouns, self.sentence_encoder, self.captions)
+            nearest = nearest_concepts(self.nouns, self.sentence_encoder, self.said)
             with written_whole(path) as partial:
                 partial.write_text(json.dumps(nearest, indent=0), "utf-8")
         lexicon: dict[str, str] = json.loads(path.read_text("utf-8"))
@@ -150,23 +160,12 @@ class Material:
         """What words bring to mind that name no thing; a small cast has none of these either."""
         if self.config.data.cast:
             return {}
-        return evoked_concepts(
-            self.modules,
-            self.sentence_encoder,
-            self.captions,
-            excluded={*self.lexicon, *self.nouns.people},
-        )
-
-    @property
-    def fillers(self) -> list[str]:
-        """Words that name no thing of ours and bring none to mind, people among them."""
-        meaning = {word for caption in self.captions for word in words_of(caption)}
-        meaning |= {*self.lexicon, *self.evoked}
-        people = self.nouns.people & self.nouns.of_word.keys()
-        words = sorted({*self.vocabulary, *people} - meaning)
-        return [word for word in words if re.fullmatch("[a-z]+", word)]
+        excluded = {*self.lexicon, *self.nouns.people}
+        return evoked_concepts(self.modules, self.sentence_encoder, self.said, excluded)
 
     @cached_property
-    def nouns(self) -> Nouns:
-        """WordNet's."""
-        return read_nouns(self.modules)
+    def fillers(self) -> list[str]:
+        """Words that name no thing of ours, nor bring one to mind."""
+        meaning = {*self.lexicon, *self.evoked}
+        words = {*self.vocabulary} - self.said - meaning - {*map(plural_of, meaning)}
+        return sorted(word for word in words if re.fullmatch("[a-z]+", word))

@@ -47,8 +47,8 @@ alone, one to four of a kind, two next to each other, one on top of another; {ri
 - in colours, as in "a blue sheep" or "on a red background": {colours};
 - in styles: {styles}. A prompt that names none gets the first.
 
-A prompt that names none of the things is drawn, too: a place as it is{evoked}, and what it does not
-understand as a sheep.
+A prompt that names none of the things still gives a picture: of the place alone, if it names one;
+{evoked}else of a question mark.
 
 ## Data and their licences
 
@@ -93,7 +93,7 @@ Autoencoder, mean over pictures of the peak signal-to-noise ratio:
 
 - Draw every thing on its lists well: the table says how often each kind is recognised.
 - Anything outside the lists above: unknown words are pulled to what the text encoder finds near,
-  or say nothing. Words for people say nothing on purpose, lest a thing be drawn for somebody.
+  or say nothing. So do words for people, on purpose: no thing is drawn for somebody.
 - What things do: "a kitten sleeping" is a kitten.
 - Fine detail, text, numbers above nine, faces, photographs. Things look like one drawing each in a
   style, in three sizes, and none faces right.
@@ -121,8 +121,8 @@ _LEXICON = """: WordNet and its
 teacher taught it, without pictures, that a lorry is much the same as a truck, and likewise
 {nouns:,} nouns that no caption holds"""
 
-_EVOKED = """, what one of
-{words} words brings to mind as that ("birthday", after the tags of emoji)"""
+_EVOKED = """of the thing that emoji link with one of {words} words ("birthday": a gift);
+"""
 
 _SCORES = """\
 How often a classifier with its own network, data seed and weights sees *everything* that the

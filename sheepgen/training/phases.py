@@ -20,7 +20,6 @@ from sheepgen.training.autoencoder import (
     train_preview_decoder,
 )
 from sheepgen.training.classifier import train_classifier
-from sheepgen.training.data.words import words_of
 from sheepgen.training.diffusion import train_unet
 from sheepgen.training.latents import encode_split
 from sheepgen.training.lessons import Lessons
@@ -46,10 +45,9 @@ PREVIEW_PICTURES = 2_000
 def text(project: Project) -> Iterator[TrainStep]:
     """Teach the text encoder's trunk."""
     material, settings, data = project.material, project.config.text, project.config.data
-    said = {word for caption in material.captions for word in words_of(caption)}
     vocabulary = {word for name in material.vocabulary for word in name.split()}
     meanings = WordMeanings.of(
-        {*said, *vocabulary, *material.lexicon, *material.evoked},
+        {*material.said, *vocabulary, *material.lexicon, *material.evoked},
         material.sentence_encoder,
         settings.width,
     )

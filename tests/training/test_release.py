@@ -141,7 +141,7 @@ def test_the_card_is_written_from_the_record(folder: Path) -> None:
     assert "OpenMoji" not in card
     assert "handwritten digits" in card
     assert "9 nouns that no caption holds." in card
-    assert "what one of\n7 words brings to mind" in card
+    assert "emoji link with one of 7 words" in card
     assert "12.3. It is there to compare versions" in card
     assert "{" not in card
 

@@ -68,7 +68,7 @@ def test_whose_slots_are_whose() -> None:
     ride = replace(RIDE, colour="red", other_colour="blue")
     assert slot_things(ride) == [("cat", "red", PARTS[0]), ("bus", "blue", PARTS[1])]
     assert slot_things(DIGITS) == []
-    assert slot_things(replace(CAT, subject="")) == []
+    assert slot_things(replace(CAT, subject="")) == slot_things(replace(CATS, subject="")) == []
 
 
 def test_words_are_zero_and_padding_knows_the_facts(states: States) -> None:

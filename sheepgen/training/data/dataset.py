@@ -19,8 +19,8 @@ import numpy as np
 
 from sheepgen.training.data.casting import sample_scene
 from sheepgen.training.data.painter import paint_scene
-from sheepgen.training.data.processes import in_processes
 from sheepgen.training.data.scenes import Scene
+from sheepgen.training.processes import in_processes
 from sheepgen.training.whole_file import written_whole
 
 if TYPE_CHECKING:

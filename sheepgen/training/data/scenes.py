@@ -20,7 +20,8 @@ class Scene:
 
     Args:
         kind: Which of `KINDS`; the relation between subject and other if there are two.
-        subject: A concept's name; for digits, the digits themselves ("7", "42").
+        subject: A concept's name; for digits, the digits themselves ("7", "42"); empty where a
+            prompt tells nothing but the place.
         other: The second concept's name: what is ridden, stood on, worn, held or beside it.
         count: How many of the subject; above 1 for "several" only.
         colour: The colour that the subject is shown in; empty for its own.
@@ -51,7 +52,7 @@ class Scene:
     @property
     def things(self) -> dict[str, int]:
         """Every concept in the picture and how many of it; empty for digits."""
-        if self.kind == "digits":
+        if self.kind == "digits" or not self.subject:
             return {}
         return {self.subject: self.count} | ({self.other: 1} if self.other else {})
 

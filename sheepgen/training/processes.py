@@ -26,7 +26,8 @@ def in_processes(
     """Yield what work makes of each number, in order.
 
     Args:
-        work: A function of a module; it is given ``shared`` and a number.
+        work: A function of a module; it is given ``shared`` and a number, and what it raises is
+            raised here.
         shared: What all of the work needs; it is sent to every process.
         numbers: What is worked on.
         processes: How many work at a time; all processors by default.
