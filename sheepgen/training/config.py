@@ -59,7 +59,7 @@ class TextConfig:
     heads: int = 8
     code_width: int = 512
     block_width: int = 160
-    steps: int = 8_000
+    steps: int = 10_500
     batch_size: int = 256
     learning_rate: float = 4e-3
     seed: int = 2

@@ -47,8 +47,8 @@ alone, one to four of a kind, two next to each other, one on top of another; {ri
 - in colours, as in "a blue sheep" or "on a red background": {colours};
 - in styles: {styles}. A prompt that names none gets the first.
 
-A prompt that names none of the things still gives a picture: of the place alone, if it names one;
-{evoked}else of a question mark.
+A prompt that names none of the things still gives a picture: {evoked}of what
+belongs to the place that it names; else of a question mark.
 
 ## Data and their licences
 
@@ -121,8 +121,8 @@ _LEXICON = """: WordNet and its
 teacher taught it, without pictures, that a lorry is much the same as a truck, and likewise
 {nouns:,} nouns that no caption holds"""
 
-_EVOKED = """of the thing that emoji link with one of {words} words ("birthday": a gift);
-"""
+_EVOKED = """of the thing that
+emoji link with one of {words} words ("birthday": a gift); """
 
 _SCORES = """\
 How often a classifier with its own network, data seed and weights sees *everything* that the

@@ -6,10 +6,15 @@ from collections import Counter
 
 import pytest
 
-from sheepgen.training.data.held_out import find_held_out_word, must_stay_apart
+from sheepgen.training.data.concepts import concepts
+from sheepgen.training.data.held_out import (
+    find_held_out_word,
+    held_out_drawings,
+    must_stay_apart,
+)
 from sheepgen.training.data.places import PLACES, TIMES
 from sheepgen.training.data.scenes import KINDS, Kind, Scene
-from sheepgen.training.lessons import Lesson, Lessons, renamed
+from sheepgen.training.lessons import AT_HOME, NOT_UNDERSTOOD, Lesson, Lessons, renamed
 from tests.training.data.naming import named_style, named_things
 
 LEXICON = {"ewe": "sheep", "lorry": "truck"}
@@ -56,7 +61,7 @@ def test_prompts_name_what_they_tell(lessons: list[Lesson]) -> None:
         {thing.name for thing in named_things(lesson.prompt)} == {*lesson.told.things}
         and lesson.told.style in ("", named_style(lesson.prompt))
         for lesson in lessons
-        if lesson.told and lesson.told.subject and not named_otherwise(lesson)
+        if lesson.told and not named_otherwise(lesson)
     ]
     # Where a letter slipped in, or the words are those of a longer name, they do not.
     assert sum(right) > 0.93 * len(right)
@@ -65,7 +70,7 @@ def test_prompts_name_what_they_tell(lessons: list[Lesson]) -> None:
 def named_otherwise(lesson: Lesson) -> bool:
     """Tell whether a thing of a lesson may go by another word, or by none."""
     assert lesson.told
-    unsaid = {*LEXICON.values(), *EVOKED.values()}
+    unsaid = {*LEXICON.values(), *EVOKED.values(), *AT_HOME.values(), NOT_UNDERSTOOD}
     return bool(unsaid & {*lesson.told.things})
 
 
@@ -73,8 +78,14 @@ def test_where_no_thing_is_named_words_bring_one_to_mind(lessons: list[Lesson]) 
     told = {lesson.prompt: lesson.told for lesson in lessons}
     assert {told["surprise"].subject, told["fast"].subject} == {"gift", "racing car"}  # type: ignore[union-attr]
     assert told["quietly"] == Scene(kind="single", subject="question mark", style="noto")
-    staged = [scene for text, scene in told.items() if scene and "surprise" in text and scene.place]
-    assert {scene.subject for scene in staged} > {"gift"}
+    both = [scene for text, scene in told.items() if text == "surprise, fast"]
+    assert all(scene and scene.subject == "gift" for scene in both)
+    staged = [
+        scene
+        for text, scene in told.items()
+        if scene and text.startswith("surprise") and scene.place and not scene.caption
+    ]
+    assert {scene.subject for scene in staged} == {"gift"}
 
 
 def test_beside_a_thing_they_say_nothing(lessons: list[Lesson]) -> None:
@@ -82,20 +93,33 @@ def test_beside_a_thing_they_say_nothing(lessons: list[Lesson]) -> None:
     shown = Counter("gift" in lesson.told.things for lesson in surprises if lesson.told)
     assert shown[True] > 10
     assert shown[False] > 50
-    hats = [lesson.told for lesson in lessons if "hat" in lesson.prompt.split()]
-    assert all({"top hat", "hard hat", "sun hat"} & {*told.things} for told in hats if told)
+    hats = [lesson for lesson in lessons if "hat" in lesson.prompt.split()]
+    captioned = [lesson.told for lesson in hats if lesson.told and lesson.told.caption]
+    assert all({"top hat", "hard hat", "sun hat"} & {*told.things} for told in captioned)
 
 
-def test_a_place_alone_is_told_without_a_thing(lessons: list[Lesson]) -> None:
+def test_places_are_told_with_what_belongs_there(lessons: list[Lesson]) -> None:
     told = {lesson.prompt: lesson.told for lesson in lessons}
-    places = {text: scene for text, scene in told.items() if scene and not scene.subject}
-    assert places["in the desert"] == Scene(kind="single", subject="", style="noto", place="desert")
+    desert = Scene(kind="single", subject="cactus", style="noto", place="desert")
+    assert told["in the desert"] == desert
+    places = {
+        text: scene
+        for text, scene in told.items()
+        if scene and scene.place and not scene.caption and scene.subject == AT_HOME[scene.place]
+    }
     assert len({scene.place for scene in places.values()}) > 0.8 * len(PLACES)
     for text, scene in places.items():
         said = " ".join(word for word in text.split() if word not in FILLERS)
         phrases = [*PLACES[scene.place].phrases, scene.place]
         assert any(phrase in said for phrase in phrases), text
         assert not scene.time or any(phrase in said for phrase in TIMES[scene.time].phrases)
+
+
+def test_what_is_shown_unasked_can_be_shown() -> None:
+    assert AT_HOME.keys() == PLACES.keys()
+    for name in (*AT_HOME.values(), NOT_UNDERSTOOD):
+        assert "noto" in concepts()[name].drawings
+        assert ("noto", name) not in held_out_drawings()
 
 
 def test_a_small_cast_knows_no_question_mark() -> None:

@@ -21,7 +21,7 @@ class Scene:
     Args:
         kind: Which of `KINDS`; the relation between subject and other if there are two.
         subject: A concept's name; for digits, the digits themselves ("7", "42"); empty where a
-            prompt tells nothing but the place.
+            prompt tells no thing.
         other: The second concept's name: what is ridden, stood on, worn, held or beside it.
         count: How many of the subject; above 1 for "several" only.
         colour: The colour that the subject is shown in; empty for its own.
