@@ -1,4 +1,4 @@
-"""Which thing of ours a word brings to mind that is none itself: birthday, gift; electricity, bolt.
+"""Which thing of ours a word brings to mind that is none itself: birthday, gift; music, note.
 
 The table is computed from what people tagged emoji with (emojibase, after Unicode's CLDR): a word
 brings to mind that thing, of those tagged with it, which the sentence encoder finds it most like.
@@ -80,7 +80,8 @@ def _tagged(modules: Path) -> dict[str, set[str]]:
 
 
 def _only_in_longer_names() -> set[str]:
-    names = [name for concept in concepts().values() for name in (concept.plural, *concept.words)]
+    """Return words of things' names that captions use for nothing else."""
+    names = [name for concept in concepts().values() for name in concept.forms]
     stage = (entry.phrases for table in (PLACES, TIMES, WEATHERS) for entry in table.values())
     styles = (entry.style_words for entry in DRAWING_SETS.values())
     phrases = (*stage, *styles, *RELATION_PHRASES.values(), LEAD_INS, DIGIT_NAMES)

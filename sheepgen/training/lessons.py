@@ -12,7 +12,6 @@ mark, so that whoever typed them sees that they were not understood.
 from __future__ import annotations
 
 import random
-import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,14 +22,15 @@ from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.drawing_sets import DRAWING_SETS, HOUSE_STYLE
 from sheepgen.training.data.places import PLACES, TIMES
 from sheepgen.training.data.scenes import Scene
-from sheepgen.training.data.words import article, plural_of, words_of
+from sheepgen.training.data.words import words_of
 from sheepgen.training.facts import as_told
 from sheepgen.training.fillers import with_fillers
+from sheepgen.training.renaming import renamed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Lesson", "Lessons", "renamed"]
+__all__ = ["Lesson", "Lessons"]
 
 SHARES = {
     "scene": 0.48,
@@ -191,8 +191,10 @@ class Lessons:
 
         Those of longer names are not among them: a cat with a hat wears one.
         """
-        names = " ".join(form for name in concepts() for form in _forms(name))
-        return [word for word in self.evoked if word not in names.split()]
+        names = {
+            word for thing in concepts().values() for form in thing.forms for word in form.split()
+        }
+        return [word for word in self.evoked if word not in names]
 
     @cached_property
     def _nicknames(self) -> dict[str, list[str]]:
@@ -207,39 +209,6 @@ class Lessons:
             if name in self._nicknames and rng.random() < NICKNAME_RATE:
                 prompt = renamed(prompt, scene, name, rng.choice(self._nicknames[name]))
         return prompt
-
-
-def renamed(caption: str, scene: Scene, name: str, word: str) -> str:
-    """Return a scene's caption with another word for one of its things.
-
-    It stays as it is where the name was mistyped, or cannot be told from the other thing's.
-
-    Args:
-        caption: The scene's.
-        scene: What it tells.
-        name: The concept that goes by another word.
-        word: That word, singular.
-    """
-    others = [form for thing in scene.things if thing != name for form in _forms(thing)]
-    plural = concepts()[name].plural
-    for form in sorted(_forms(name), key=len, reverse=True):
-        if any(form in other for other in others):
-            continue
-        said = plural_of(word) if form == plural and scene.count > 1 else word
-        pattern = rf"\b(?:(an?) )?{re.escape(form)}\b"
-
-        def spelled(found: re.Match[str], said: str = said) -> str:
-            return f"{article(said)} {said}" if found[1] else said
-
-        new, count = re.subn(pattern, spelled, caption, count=1, flags=re.IGNORECASE)
-        if count:
-            return new
-    return caption
-
-
-def _forms(name: str) -> tuple[str, ...]:
-    concept = concepts()[name]
-    return (concept.plural, *concept.words)
 
 
 def _bare(rng: random.Random, scene: Scene) -> str:

@@ -77,7 +77,7 @@ class Material:
 
     @cached_property
     def said(self) -> set[str]:
-        """Their words."""
+        """The words of captions."""
         return {word for caption in self.captions for word in words_of(caption)}
 
     @cached_property

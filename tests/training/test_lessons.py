@@ -13,8 +13,8 @@ from sheepgen.training.data.held_out import (
     must_stay_apart,
 )
 from sheepgen.training.data.places import PLACES, TIMES
-from sheepgen.training.data.scenes import KINDS, Kind, Scene
-from sheepgen.training.lessons import AT_HOME, NOT_UNDERSTOOD, Lesson, Lessons, renamed
+from sheepgen.training.data.scenes import KINDS, Scene
+from sheepgen.training.lessons import AT_HOME, NOT_UNDERSTOOD, Lesson, Lessons
 from tests.training.data.naming import named_style, named_things
 
 LEXICON = {"ewe": "sheep", "lorry": "truck"}
@@ -130,23 +130,3 @@ def test_a_small_cast_knows_no_question_mark() -> None:
     assert {lesson.told.subject for lesson in lessons if lesson.told} == {"bus", "cat", ""}
     empty = [lesson for lesson in lessons if lesson.told and not lesson.told.subject]
     assert any(lesson.told == Scene(kind="single", subject="", style="noto") for lesson in empty)
-
-
-@pytest.mark.parametrize(
-    ("caption", "other", "count", "name", "word", "expected"),
-    [
-        ("A sheep riding a bus", "bus", 1, "sheep", "ewe", "an ewe riding a bus"),
-        ("an owl next to a bus", "bus", 1, "owl", "kestrel", "a kestrel next to a bus"),
-        ("two red sheep at night", "", 2, "sheep", "ewe", "two red ewes at night"),
-        ("three buses", "", 3, "bus", "trolley", "three trolleys"),
-        ("a dog with a hot dog", "hot dog", 1, "dog", "pug", "a dog with a hot dog"),
-        ("a shep at night", "", 1, "sheep", "ewe", "a shep at night"),
-    ],
-)
-def test_things_go_by_other_words(
-    caption: str, other: str, count: int, name: str, word: str, expected: str
-) -> None:
-    kind: Kind = "next_to" if other else ("single" if count == 1 else "several")
-    subject = name if not other or caption.split()[1] == name else "owl"
-    scene = Scene(kind=kind, subject=subject, other=other, count=count, style="noto")
-    assert renamed(caption, scene, name, word) == expected

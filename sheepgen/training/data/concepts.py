@@ -85,6 +85,11 @@ class Concept:
         """The name, then the synonyms."""
         return (self.name, *self.synonyms)
 
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """All that it is called, the plural first."""
+        return (self.plural, *self.words)
+
 
 @cache
 def concepts() -> dict[str, Concept]:

@@ -65,9 +65,7 @@ def _meanings() -> dict[str, str]:
     """Return the concept of each name; what says where or when is none, nor are its words."""
     stage: list[Place | Light | Weather] = [*PLACES.values(), *TIMES.values(), *WEATHERS.values()]
     return {phrase: "" for setting in stage for phrase in setting.phrases} | {
-        word: concept.name
-        for concept in concepts().values()
-        for word in (concept.plural, *concept.words)
+        word: concept.name for concept in concepts().values() for word in concept.forms
     }
 
 
