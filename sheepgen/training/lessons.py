@@ -4,9 +4,7 @@ Most are captions of scenes, or labels that name any drawing as often as any oth
 stands for a thing that it is not the name of, but comes nearest to (`sheepgen.training.lexicon`);
 many hold words that say nothing; and some name things and leave out all else, as people do.
 
-Some name no thing. Those that name a place tell it with what belongs there. In others a word brings
-a thing to mind (`sheepgen.training.evoked`), the first if several do. The rest tell a question
-mark, so that whoever typed them sees that they were not understood.
+Some name no thing: see `sheepgen.training.unnamed`.
 """
 
 from __future__ import annotations
@@ -20,15 +18,15 @@ from typing import TYPE_CHECKING
 from sheepgen.training.data.casting import sample_label, sample_scene
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.drawing_sets import DRAWING_SETS, HOUSE_STYLE
-from sheepgen.training.data.places import PLACES, TIMES
-from sheepgen.training.data.scenes import Scene
-from sheepgen.training.data.words import words_of
 from sheepgen.training.facts import as_told
 from sheepgen.training.fillers import with_fillers
 from sheepgen.training.renaming import renamed
+from sheepgen.training.unnamed import sample_mood, sample_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from sheepgen.training.data.scenes import Scene
 
 __all__ = ["Lesson", "Lessons"]
 
@@ -46,50 +44,8 @@ SHARES = {
 NICKNAME_RATE = 0.2
 """How many things in scenes go by a word of the lexicon."""
 
-AT_HOME = {
-    "beach": "beach umbrella",
-    "road": "car",
-    "field": "cow",
-    "flowers": "butterfly",
-    "hills": "sheep",
-    "farm": "tractor",
-    "desert": "cactus",
-    "snow": "snowman",
-    "mountains": "goat",
-    "forest": "pine tree",
-    "city": "office building",
-    "lake": "duck",
-    "room": "chair",
-    "stage": "microphone",
-    "sky": "airplane",
-    "space": "planet",
-    "moon": "rocket",
-    "underwater": "fish",
-}
-"""What is shown at a place where nothing else is. The U-Net has seen no place without a thing."""
-
-PLACE_NOUNS = (
-    "beach", "road", "field", "farm", "desert", "forest", "city", "lake", "room", "stage", "space"
-)  # fmt: skip
-"""The places that are called so and are no things."""
-
-NOT_UNDERSTOOD = "question mark"
-"""What is shown where a prompt brings nothing to mind."""
-
-EVOKED_RATE = 0.4
-"""How many prompts of the sort "mood" bring a thing to mind."""
-
-EVOKING_WORDS = (1, 1, 2)
-"""By how many words of theirs; the first is what counts."""
-
-STAGED_RATE = 0.3
-"""How many of these name a place as well."""
-
 IDLE_RATE = 0.4
 """How many of the words that say nothing beside a thing's name would, alone, bring one to mind."""
-
-MOODS = ("{0}", "{0}", "{0} {1}", "{1} {0}", "{0}, {1}", "a {1} {0}", "the {0}", "a {0} {1} a {2}")
-"""Prompts that name no thing, where a number stands for a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +87,9 @@ class Lessons:
                 scene = replace(self._label(rng), caption="")
                 return Lesson(_bare(rng, scene), scene)
             case "mood":
-                return self._mood(rng)
+                return Lesson(*sample_mood(rng, self.evoked, self.fillers, self.cast))
             case "place":
-                prompt, scene = self._place(rng)
+                prompt, scene = sample_place(rng, self.cast)
                 return Lesson(with_fillers(rng, prompt, self.fillers), scene)
             case "lexicon" if self.lexicon:
                 word = rng.choice([*self.lexicon])
@@ -149,38 +105,6 @@ class Lessons:
                 prompt = scene.caption
         words = self._idle if self._idle and rng.random() < IDLE_RATE else self.fillers
         return Lesson(with_fillers(rng, prompt, words), as_told(scene))
-
-    def _mood(self, rng: random.Random) -> Lesson:
-        """Return a prompt that names no thing."""
-        words = rng.choices(self.fillers, k=3)
-        if self.evoked and rng.random() < EVOKED_RATE:
-            evoking = rng.choices([*self.evoked], k=rng.choice(EVOKING_WORDS))
-            words[: len(evoking)] = evoking
-        prompt = rng.choice(MOODS).format(*words)
-        shown = [self.evoked[word] for word in words_of(prompt) if word in self.evoked]
-        scene = Scene(kind="single", subject=self._known(NOT_UNDERSTOOD), style=HOUSE_STYLE)
-        if shown and rng.random() < STAGED_RATE:
-            said, scene = self._place(rng)
-            prompt = f"{prompt} {said}"
-        return Lesson(prompt, replace(scene, subject=shown[0]) if shown else scene)
-
-    def _place(self, rng: random.Random) -> tuple[str, Scene]:
-        """Return a phrase for a place, at some hour or none, and a scene of what belongs there."""
-        place, time = rng.choice([*PLACES]), rng.choice(["", "", *TIMES])
-        if not PLACES[place].open_air:
-            time = ""
-        said = rng.choice(PLACES[place].phrases)
-        if place in PLACE_NOUNS and rng.random() < 0.5:
-            said = f"{rng.choice(('', 'a ', 'the '))}{place}"
-        if time:
-            said = f"{said} {rng.choice(TIMES[time].phrases)}"
-        subject = self._known(AT_HOME[place])
-        scene = Scene(kind="single", subject=subject, style=HOUSE_STYLE, place=place, time=time)
-        return said, scene
-
-    def _known(self, name: str) -> str:
-        """Return a concept's name, or nothing if it is not in the cast."""
-        return name if not self.cast or name in self.cast else ""
 
     def _label(self, rng: random.Random, lead: str = "") -> Scene:
         return sample_label(rng, mix=self.mix, cast=self.cast, lead=lead)
