@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["blocks_attended", "write_block_attention"]
 
-FOCUS = 400.0
+FOCUS = 200.0
 """How sharply slots look at what they look for, times the root of what a head is wide."""
+
+ANY_PADDING, OWN, SHOWN = 2.0, 10.0, 10.0
+"""How much slots look for padding rather than words, of that for slots of their own thing, and of
+these for any slot if they show the block. A slot is padding, too, but that number bears what
+rounding leaves, and so may say that it is nearly two of it, or nearly none."""
 
 
 def blocks_attended(stream: Stream) -> int:
@@ -59,8 +64,11 @@ def write_block_attention(layer: CLIPEncoderLayer, stream: Stream, looks: Looks)
         wide.out_proj.weight[:, rows] = out[:, numbers]
         keyed = slice(head * room, head * room + len(keys))
         wide.k_proj.weight[keyed] = keys
-        # Any padding is far before words; slots of the own thing are nearest if they show this.
-        gate = 4 * (block_gate(stream, block) + unit[stream.known])
-        wide.q_proj.weight[keyed] = FOCUS * torch.stack([0 * gate, gate, *whose])
-        wide.q_proj.bias[keyed] = FOCUS * torch.tensor([2.0, -10.0, *[0.0] * THINGS])
+        # Where it is not shown, its own slots must be as far behind padding.
+        step = 2 * SHOWN + 2 * OWN
+        gate = step * (block_gate(stream, block) + unit[stream.known])
+        wide.q_proj.weight[keyed] = FOCUS * torch.stack([0 * gate, gate, *(OWN * whose)])
+        wide.q_proj.bias[keyed] = FOCUS * torch.tensor(
+            [ANY_PADDING, SHOWN - 3 * step, *[0.0] * THINGS]
+        )
     balance(wide.out_proj.weight, stream)

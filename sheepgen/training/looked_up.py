@@ -138,14 +138,26 @@ def block_units(stream: Stream, looks: Looks, first: int) -> Units:
     """Return what makes the code of a drawing that of a block of it, from the first block on."""
     units = Units(stream.width)
     maps = block_maps(looks)
-    most = float((torch.einsum("dw,bwk->dbk", looks.codes, maps) + looks.mean).abs().max())
     writes = torch.eye(stream.width)[stream.block_code]
+    most = _most_read(looks, maps, first)
     for block in range(first, len(maps)):
         reads = torch.zeros(len(writes), stream.width)
         reads[:, stream.code] = maps[block].T
         reads[:, stream.known] = looks.mean[block]
         units.add_gated(reads, writes, gate=block_gate(stream, block), needed=2, most=most)
     return units
+
+
+def _most_read(looks: Looks, maps: Tensor, first: int) -> float:
+    """Return what is read at most, also at slots where an earlier block's code is told already."""
+    shared = min(maps.shape[1:])
+    standing = [looks.codes]
+    for block in range(first):
+        told = looks.codes.clone()
+        told[:, -shared:] += (looks.codes @ maps[block] + looks.mean[block])[:, :shared]
+        standing.append(told)
+    read = torch.einsum("dw,bwk->dbk", torch.cat(standing), maps) + looks.mean
+    return float(read.abs().max())
 
 
 def cell_units(stream: Stream, looks: Looks) -> Units:

@@ -12,7 +12,7 @@ import torch
 from sheepgen.training.data.captions import plain_caption
 from sheepgen.training.data.scenes import Scene
 from sheepgen.training.facts import COLOUR_NAMES, facts_of
-from sheepgen.training.slots import ALL, SLOTS
+from sheepgen.training.slots import ALL, PARTS, SLOTS
 from sheepgen.training.states import slot_things
 from sheepgen.training.stream import REGION_SCALE, Stream
 from sheepgen.training.text_encoder import build_trunk
@@ -89,6 +89,26 @@ def test_slots_are_told_what_things_look_like(tokenizer: CLIPTokenizer, scene: S
     padding = told[4:-SLOTS, : states.layout.facts.start]
     assert padding.abs().max() < 1e-3
     assert torch.allclose(told[4, states.layout.facts], facts_of(scene), atol=0.01)
+
+
+@pytest.mark.parametrize("rest", [-0.9, 0.9])
+def test_what_rounding_leaves_does_not_matter(tokenizer: CLIPTokenizer, rest: float) -> None:
+    scene = SCENES[3]
+    trunk, states = knowing_trunk(tokenizer, scene), random_states()
+    stream = Stream.of(trunk, states.looks, states.layout)
+    encoder = unfold(trunk, states, tokenizer)
+
+    def leave_rests(_: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+        for part, sign in zip(PARTS, (1, -1), strict=True):
+            slots = inputs[0][0, -SLOTS:][part.slots]
+            left = sign * rest * stream.scales[stream.padding]
+            slots[:, stream.padding] += left
+            slots[:, stream.anchor] -= left / 2
+
+    encoder.encoder.layers[len(trunk.perceptrons) + 2].register_forward_pre_hook(leave_rests)
+    with torch.inference_mode():
+        told = encoder(ids_of(tokenizer, "a cat"))[0][0, -SLOTS:, : states.layout.width]
+    assert torch.allclose(told, states.of([scene])[0, -SLOTS:], atol=0.02)
 
 
 def test_who_knows_nothing_tells_nothing(tokenizer: CLIPTokenizer) -> None:
