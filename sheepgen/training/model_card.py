@@ -87,6 +87,9 @@ Autoencoder, mean over pictures of the peak signal-to-noise ratio:
 |---|---|
 {psnr}
 
+Text encoder: it tells {drawings_told:,} of {drawings_known:,} drawings as they look, cell by cell,
+where they are named alone.
+
 {scores}
 
 ## What it cannot do
@@ -190,6 +193,8 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         hardware=record["hardware"],
         hours_in_all=sum(record["seconds"].values()) / 3600,
         psnr="\n".join(f"| {name} | {ratio:.1f} dB |" for name, ratio in record["psnr_db"].items()),
+        drawings_told=record["drawings"]["told"],
+        drawings_known=record["drawings"]["known"],
         scores=_scores(record) if record["scores"] else "It was not measured otherwise.",
         words=config["text"]["words"],
         slots=SLOTS,

@@ -19,6 +19,7 @@ from sheepgen.training.export import export_model, write_training_record
 from sheepgen.training.history import History, summarise
 from sheepgen.training.model_card import write_model_card
 from sheepgen.training.samples import tile
+from sheepgen.training.told import drawings_told
 
 if TYPE_CHECKING:
     from typing import Any
@@ -71,6 +72,7 @@ def _write_model(project: Project, folder: Path) -> dict[str, Any]:
     if judge is not None:
         measured = _measure(parts, settings, judge, project.workspace.samples)
         draw_contact_sheet(parts, settings).save(folder / CONTACT_SHEET, quality=80, method=6)
+    told = drawings_told(parts.text_encoder, parts.tokenizer, project.states, project.device)
     phases = summarise(History(project.workspace.history).read())
     record = write_training_record(
         folder,
@@ -89,6 +91,7 @@ def _write_model(project: Project, folder: Path) -> dict[str, Any]:
                 "unet": parts.unet.num_parameters(),
                 "vae": parts.vae.num_parameters(),
             },
+            "drawings": {"known": len(told), "told": sum(told.values())},
             "psnr_db": {
                 name: round(reconstruction_psnr(parts.vae, pictures, torch.device("cpu")), 2)
                 for name, pictures in project.material.unseen_pictures()

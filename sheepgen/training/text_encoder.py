@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor
-    from transformers import CLIPTextModel, CLIPTokenizer
+    from transformers import CLIPTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
     from sheepgen.training.config import TextConfig
     from sheepgen.training.lesson_batches import Batch
@@ -134,8 +134,8 @@ def _doubt(answers: Tensor, right: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def encode_captions(
-    encoder: CLIPTextModel,
-    tokenizer: CLIPTokenizer,
+    encoder: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
     captions: Sequence[str],
     device: torch.device,
     batch: int = 16,

@@ -65,6 +65,7 @@ FACTS: dict[str, Any] = {
     "seconds": dict.fromkeys(PHASES, 60.0),
     "hardware": "a small machine",
     "parameters": {"text_encoder": 1_000_000, "unet": 2_000_000, "vae": 300_000},
+    "drawings": {"known": 1_250, "told": 1_249},
     "psnr_db": {"held-out scenes": 26.5},
     "sampling": {"num_inference_steps": 3, "guidance_scale": 4.0, "scheduler": "ddim"},
     "scores": [
@@ -135,6 +136,7 @@ def test_the_record_hashes_every_weight_file(folder: Path) -> None:
 def test_the_card_is_written_from_the_record(folder: Path) -> None:
     card = (folder / "MODEL_CARD.md").read_text("utf-8")
     assert "| held-out scenes | 26.5 dB |" in card
+    assert "tells 1,249 of 1,250 drawings as they look" in card
     assert "| singles | 8 | 75% (41 to 93) | 80% | 2% | 100% |" in card
     assert "(contact_sheet.webp)" in card
     assert "Twitter" in card

@@ -11,22 +11,26 @@ import torch
 
 from sheepgen.training.data.captions import plain_caption
 from sheepgen.training.data.scenes import Scene
-from sheepgen.training.facts import COLOUR_NAMES, facts_of
-from sheepgen.training.slots import ALL, PARTS, SLOTS
-from sheepgen.training.states import slot_things
+from sheepgen.training.facts import facts_of
+from sheepgen.training.slots import PARTS, SLOTS
 from sheepgen.training.stream import REGION_SCALE, Stream
 from sheepgen.training.text_encoder import build_trunk
-from sheepgen.training.text_trunk import SLOT_PLACES, TextTrunk
+from sheepgen.training.text_trunk import SLOT_PLACES
 from sheepgen.training.tokenizer import build_tokenizer
 from sheepgen.training.unfolding import unfold
-from tests.training.text_fakes import CAPTIONS, CONFIG, NAMES, WORDS, random_states
+from tests.training.text_fakes import (
+    CAPTIONS,
+    CONFIG,
+    NAMES,
+    WORDS,
+    knowing_trunk,
+    random_states,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from transformers import CLIPTokenizer
-
-SURE = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -39,30 +43,6 @@ def ids_of(tokenizer: CLIPTokenizer, prompt: str) -> torch.Tensor:
         prompt, padding="max_length", truncation=True, return_tensors="pt"
     )["input_ids"]
     return ids
-
-
-def knowing_trunk(tokenizer: CLIPTokenizer, scene: Scene | None) -> TextTrunk:
-    """Return a trunk that takes every prompt for a scene's, and looks at places only."""
-    trunk = build_trunk(tokenizer, NAMES, None, CONFIG)
-    with torch.no_grad():
-        for weight in trunk.parameters():
-            weight.zero_()
-        for place in range(SLOT_PLACES):
-            trunk.places.weight[WORDS + place, place] = 1
-        answers = -SURE * torch.ones(SLOT_PLACES, trunk.answers.out_features)
-        if scene:
-            answers[:, trunk.facts] = SURE * (2 * facts_of(scene) - 1)
-            for name, colour, part in slot_things(scene):
-                places = slice(None) if part == ALL else part.thing
-                answers[places, NAMES.index(name)] = SURE
-                if colour:
-                    answers[places, trunk.colours.start + COLOUR_NAMES.index(colour)] = SURE
-        # As states have a mean of zero, three of a place's answers tell the bias as well.
-        trunk.answers.bias.copy_(answers.mean(0))
-        trunk.answers.weight[:, :SLOT_PLACES] = (answers - answers.mean(0)).T
-        if scene:
-            trunk.answers.bias[trunk.facts] = answers[0, trunk.facts]
-    return trunk
 
 
 SCENES = [

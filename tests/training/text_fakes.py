@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from sheepgen.training.config import TextConfig
 from sheepgen.training.data.drawing_sets import STYLES
+from sheepgen.training.facts import COLOUR_NAMES, facts_of
 from sheepgen.training.looks import ALONE_SIDE, BLOCKS, COMPANION_SIDE, Drawing, Looks
-from sheepgen.training.states import States
+from sheepgen.training.slots import ALL
+from sheepgen.training.states import States, slot_things
+from sheepgen.training.text_encoder import build_trunk
+from sheepgen.training.text_trunk import SLOT_PLACES, TextTrunk
+
+if TYPE_CHECKING:
+    from transformers import CLIPTokenizer
+
+    from sheepgen.training.data.scenes import Scene
 
 WORDS = 16
+SURE = 10.0
 NAMES = ("sheep", "cat", "motorcycle")
 CONFIG = TextConfig(
     vocab_size=700,
@@ -34,3 +46,27 @@ def random_states(width: int = 5) -> States:
     )
     looks = Looks.fitted(alone, companion, width=6, block_width=9)
     return States(looks, {drawing: row for row, drawing in enumerate(drawings)}, WORDS)
+
+
+def knowing_trunk(tokenizer: CLIPTokenizer, scene: Scene | None) -> TextTrunk:
+    """Return a trunk that takes every prompt for a scene's, and looks at places only."""
+    trunk = build_trunk(tokenizer, NAMES, None, CONFIG)
+    with torch.no_grad():
+        for weight in trunk.parameters():
+            weight.zero_()
+        for place in range(SLOT_PLACES):
+            trunk.places.weight[WORDS + place, place] = 1
+        answers = -SURE * torch.ones(SLOT_PLACES, trunk.answers.out_features)
+        if scene:
+            answers[:, trunk.facts] = SURE * (2 * facts_of(scene) - 1)
+            for name, colour, part in slot_things(scene):
+                places = slice(None) if part == ALL else part.thing
+                answers[places, NAMES.index(name)] = SURE
+                if colour:
+                    answers[places, trunk.colours.start + COLOUR_NAMES.index(colour)] = SURE
+        # As states have a mean of zero, three of a place's answers tell the bias as well.
+        trunk.answers.bias.copy_(answers.mean(0))
+        trunk.answers.weight[:, :SLOT_PLACES] = (answers - answers.mean(0)).T
+        if scene:
+            trunk.answers.bias[trunk.facts] = answers[0, trunk.facts]
+    return trunk
