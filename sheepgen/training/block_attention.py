@@ -28,9 +28,9 @@ FOCUS = 200.0
 """How sharply slots look at what they look for, times the root of what a head is wide."""
 
 ANY_PADDING, OWN, SHOWN = 2.0, 10.0, 10.0
-"""How much slots look for padding rather than words, of that for slots of their own thing, and of
-these for any slot if they show the block. A slot is padding, too, but that number bears what
-rounding leaves, and so may say that it is nearly two of it, or nearly none."""
+"""How much more slots look for padding than for words, for slots of their own thing than of others,
+and for slots than for other padding if they show the block. Slots are padding, too, but that number
+bears what rounding leaves there, and may be off by one: so the latter two are much."""
 
 
 def blocks_attended(stream: Stream) -> int:
@@ -64,7 +64,7 @@ def write_block_attention(layer: CLIPEncoderLayer, stream: Stream, looks: Looks)
         wide.out_proj.weight[:, rows] = out[:, numbers]
         keyed = slice(head * room, head * room + len(keys))
         wide.k_proj.weight[keyed] = keys
-        # Where it is not shown, its own slots must be as far behind padding.
+        # Slots that do not show it find even their own thing's as far behind other padding.
         step = 2 * SHOWN + 2 * OWN
         gate = step * (block_gate(stream, block) + unit[stream.known])
         wide.q_proj.weight[keyed] = FOCUS * torch.stack([0 * gate, gate, *(OWN * whose)])

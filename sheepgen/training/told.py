@@ -45,14 +45,15 @@ def drawings_told(
     drawings = [*states.rows]
     told: list[bool] = []
     for start in range(0, len(drawings), AT_ONCE):
-        scenes = [
-            replace(scene, caption=plain_caption(scene))
-            for style, name in drawings[start : start + AT_ONCE]
-            for scene in [Scene(kind="single", subject=name, style=style)]
-        ]
+        scenes = [_named(drawing) for drawing in drawings[start : start + AT_ONCE]]
         captions = [scene.caption for scene in scenes]
         seen = encode_captions(text_encoder, tokenizer, captions, device)
         where = (slice(None), slice(-SLOTS, None), states.layout.look)
         error = (seen[where].float() - states.of(scenes)[where]).abs().amax((1, 2))
         told += (error < NEARLY).tolist()
     return dict(zip(drawings, told, strict=True))
+
+
+def _named(drawing: Drawing) -> Scene:
+    scene = Scene(kind="single", subject=drawing.name, style=drawing.style)
+    return replace(scene, caption=plain_caption(scene))
