@@ -9,7 +9,7 @@ from sheepgen.training.looked_up import block_units
 from sheepgen.training.looks import ALONE_SIDE, BLOCKS, COMPANION_SIDE, Looks
 from sheepgen.training.states import Layout
 from sheepgen.training.stream import Stream
-from tests.training.test_units import added
+from tests.training.adding import added
 from tests.training.text_fakes import random_states
 
 TRUNK, HEADS = 16, 2

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch.nn import functional
 
 from sheepgen.training.units import Units
+from tests.training.adding import added
 
 WIDTH = 3
-
-
-def added(units: Units, states: torch.Tensor) -> torch.Tensor:
-    """Return what units add to states."""
-    reads, biases, writes = units.weights()
-    assert len(units) == len(biases)
-    return functional.linear(functional.gelu(functional.linear(states, reads, biases)), writes)
 
 
 def test_a_switch_is_zero_or_one() -> None:
