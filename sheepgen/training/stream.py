@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from sheepgen.training.facts import QUESTIONS
 from sheepgen.training.looks import BLOCKS
 from sheepgen.training.slots import ALL, MARKS, PARTS, SLOTS, Part
 
@@ -112,6 +113,13 @@ class Stream:
         return self._parts[1]
 
     @property
+    def first_slot(self) -> list[int]:
+        """The numbers that all are 1 at the first slot of each part, and nowhere else."""
+        places = self.companion
+        lines = places.block_rows, places.block_columns, places.cell_rows, places.cell_columns
+        return [line.start for line in lines]
+
+    @property
     def thought(self) -> slice:
         """The trunk's state."""
         return slice(self.region.start, self.region.start + self.trunk)
@@ -141,6 +149,12 @@ class Stream:
     def companion(self) -> Places:
         """Those of one that is not."""
         return Places(*self._parts[7:12])
+
+    def fact(self, question: str, answer: str) -> int:
+        """Return where it is told that a question's answer is this."""
+        facts = [(asked, known) for asked, answers in QUESTIONS.items() for known in answers]
+        first: int = self.layout.facts.start
+        return first + facts.index((question, answer))
 
     @property
     def known(self) -> int:

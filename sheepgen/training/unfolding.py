@@ -1,15 +1,16 @@
 """Makes the text encoder: a ``CLIPTextModel`` that tells the U-Net what `States` would.
 
 Its first layers are the trunk's (`sheepgen.training.text_trunk`), its weights in a wider state. The
-last perceptron of those, and three layers behind them, are written, not trained:
+last perceptron of those, and four layers behind them, are written, not trained:
 
-    decide    the trunk's answers become 0 or 1, at the tokens that they are asked of
+    weigh     of the trunk's answers some become 0 or 1, others weights, at tokens that are asked
+    choose    what has most weight becomes 1
     look up   thing and style become the code of the drawing
     block     each slot's code becomes that of its block
     cell      and that the look of its cell; its marks are told, too
 
-See `sheepgen.training.looks` for codes, and `sheepgen.training.stream` for where in states they
-are.
+See `sheepgen.training.choice` for weights, `sheepgen.training.looks` for codes, and
+`sheepgen.training.stream` for where in states they are.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from sheepgen.catalog import PROMPT_TOKENS
 from sheepgen.training.block_attention import blocks_attended, write_block_attention
-from sheepgen.training.looked_up import block_units, cell_units, decision_units, look_up_units
+from sheepgen.training.choice import choose_units, weigh_units, write_fetching
+from sheepgen.training.looked_up import block_units, cell_units, look_up_units
 from sheepgen.training.slots import SLOTS
 from sheepgen.training.stream import ANCHOR_LENGTH, REGION_SCALE, Stream
 from sheepgen.training.trunk_layers import (
@@ -52,10 +54,12 @@ def unfold(trunk: TextTrunk, states: States, tokenizer: CLIPTokenizer) -> CLIPTe
         tokenizer: What cuts prompts into tokens.
     """
     stream = Stream.of(trunk, states.looks, states.layout)
+    first, last = blocks_attended(stream)
     steps = [
-        decision_units(trunk, stream),
+        weigh_units(trunk, stream),
+        choose_units(trunk, stream),
         look_up_units(trunk, stream, states),
-        block_units(stream, states.looks, blocks_attended(stream)),
+        block_units(stream, states.looks, range(first.stop, last.start)),
         cell_units(stream, states.looks),
     ]
     model = _untold(trunk, stream, tokenizer, max(map(len, steps)), len(steps) - 1)
@@ -69,7 +73,9 @@ def unfold(trunk: TextTrunk, states: States, tokenizer: CLIPTokenizer) -> CLIPTe
     _write_anchor(written[0], stream)
     for layer, units in zip(written, steps, strict=True):
         _write_units(layer, units, stream)
-    write_block_attention(written[2], stream, states.looks)
+    write_fetching(written[1], stream)
+    write_block_attention(written[3], stream, states.looks, first)
+    write_block_attention(written[4], stream, states.looks, last)
     told = model.final_layer_norm.weight
     told[stream.layout.width :] = 0
     told[: stream.layout.width] = ANCHOR_LENGTH / stream.scales[: stream.layout.width]

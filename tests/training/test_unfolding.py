@@ -85,7 +85,7 @@ def test_what_rounding_leaves_does_not_matter(tokenizer: CLIPTokenizer, rest: fl
             slots[:, stream.padding] += left
             slots[:, stream.anchor] -= left / 2
 
-    encoder.encoder.layers[len(trunk.perceptrons) + 2].register_forward_pre_hook(leave_rests)
+    encoder.encoder.layers[len(trunk.perceptrons) + 3].register_forward_pre_hook(leave_rests)
     with torch.inference_mode():
         told = encoder(ids_of(tokenizer, "a cat"))[0][0, -SLOTS:, : states.layout.width]
     assert torch.allclose(told, states.of([scene])[0, -SLOTS:], atol=0.02)
