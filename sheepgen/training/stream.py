@@ -113,6 +113,13 @@ class Stream:
         return self._parts[1]
 
     @property
+    def slot(self) -> Tensor:
+        """What is 1 at slots and 0 elsewhere, (width,)."""
+        slot = torch.zeros(self.width)
+        slot[self.alone.block_rows] = 1
+        return slot
+
+    @property
     def first_slot(self) -> list[int]:
         """The numbers that all are 1 at the first slot of each part, and nowhere else."""
         places = self.companion
