@@ -18,6 +18,10 @@ from sheepgen.pipeline.loading import load_pipeline
 from sheepgen.pipeline.stream import generate
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 from sheepgen.schedulers import build_scheduler
+from sheepgen.training.data.scenes import KINDS
+from sheepgen.training.looks import look_width
+from sheepgen.training.slots import ALL, PARTS, SLOTS, THINGS
+from sheepgen.training.states import Layout
 
 if TYPE_CHECKING:
     from sheepgen.pipeline.parts import PipelineParts
@@ -106,6 +110,38 @@ def test_words_near_in_meaning_are_near_in_space(parts: PipelineParts) -> None:
     assert likeness("motorcycle", "motorbike") > likeness("motorcycle", "sheep") + 0.3
     assert likeness("sheep", "lamb") > likeness("sheep", "motorcycle") + 0.3
     assert likeness("cat", "kitten") > likeness("cat", "castle") + 0.3
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kind"),
+    [
+        ("an astronaut riding a horse", "riding"),
+        ("a burger with fries", "next_to"),
+        ("a birthday cake with candles", "next_to"),
+        ("a cat playing the piano", "single"),
+        ("a knight fighting a dragon", "single"),
+        ("a pair of shoes", "single"),
+        ("a rainy day", "single"),
+        ("a ninja in the snow", "single"),
+        ("a computer on a desk", "single"),
+        ("an elephant in a bathtub", "single"),
+    ],
+)
+def test_whatever_is_asked_one_whole_picture_is_told(
+    parts: PipelineParts, prompt: str, kind: str
+) -> None:
+    """The text encoder doubts all of these, and yet each slot belongs to one thing or nobody."""
+    layout = Layout(look_width(parts.vae.config.latent_channels))
+    slots = encode_prompt(parts, prompt, None).prompt_embeds[0, -SLOTS:]
+    kinds = slots[:, layout.facts][:, : len(KINDS)]
+    expected = torch.tensor([float(name == kind) for name in KINDS])
+    assert torch.allclose(kinds, expected.expand_as(kinds), atol=0.02)
+    whose = slots[:, layout.mark][:, :THINGS]
+    owned = [(part.slots, part.thing) for part in (PARTS if kind != "single" else (ALL,))]
+    expected = torch.zeros_like(whose)
+    for part, thing in owned:
+        expected[part, thing] = 1
+    assert torch.allclose(whose, expected, atol=0.02)
 
 
 def test_the_card_names_data_licences_and_scores(record: dict[str, Any]) -> None:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NoReturn
 import typer
 from typer.testing import CliRunner
 
-from sheepgen.cli import batch_plan, plan, sweep_plan, training_options
+from sheepgen.cli import batch_plan, plan, sweep_plan
 from sheepgen.cli.app import app, with_default_command
 from sheepgen.image_file import encode_image
 from sheepgen.proof import exhibits
-from sheepgen.training import runner
+from sheepgen.training import prompts, runner
 from tests.samples import sample_image, sample_record
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def test_every_command_in_the_readme_is_taken(
         (batch_plan, "JobPlanner"),
         (exhibits, "find_exhibits"),
         (runner, "run_phases"),
-        (training_options, "check_judge"),
+        (prompts, "prompt_groups"),
     ):
         monkeypatch.setattr(module, function, stop)
     (tmp_path / "jobs.jsonl").write_text("{}", encoding="utf-8")

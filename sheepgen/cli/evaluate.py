@@ -55,7 +55,6 @@ def evaluate(
 
         groups = tuple(group or ())
         prompt_groups(groups)  # refuses unknown ones before anything is loaded
-        own.check_judge(workspace)
         console = error_console(quiet=quiet)
         if offline:
             go_offline()

@@ -10,7 +10,6 @@ import typer
 
 from sheepgen.cli.options import DRAWER, RUN, SAVED
 from sheepgen.errors import UsageError
-from sheepgen.text import excerpt
 
 WorkspaceOpt = Annotated[
     Path,
@@ -119,17 +118,4 @@ def check_training_packages() -> None:
         raise UsageError(
             f"Training needs packages that are not installed: {', '.join(missing)}.",
             "Install them with pip install 'sheepgen[train]'.",
-        )
-
-
-def check_judge(workspace: Path) -> None:
-    """Refuse to go on where no judge has been trained.
-
-    Raises:
-        UsageError: If there is none.
-    """
-    if not (workspace / "checkpoints" / "classifier.pt").is_file():
-        raise UsageError(
-            f"There is no judge in {excerpt(workspace, 200)}.",
-            "Train one with sheepgen train classifier; it takes some ten minutes on two cores.",
         )

@@ -51,11 +51,7 @@ class Judge:
 
     @classmethod
     def of(cls, project: Project) -> Judge:
-        """Return the project's judge; held-out scenes are painted where they are not there.
-
-        Raises:
-            ModelError: If it has not been trained.
-        """
+        """Return the project's judge; held-out scenes are painted where they are not there."""
         classifier = project.trained_classifier()
         return cls(
             classifier=classifier,

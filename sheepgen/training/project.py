@@ -19,6 +19,7 @@ from sheepgen.training.data.placement import CELLS
 from sheepgen.training.diffusion import build_unet, widened
 from sheepgen.training.examples import gather_examples
 from sheepgen.training.export import ModelParts
+from sheepgen.training.installed_judge import installed_judge
 from sheepgen.training.latents import LatentStore
 from sheepgen.training.looks import ALONE_SIDE, COMPANION_SIDE, Drawing, Looks, measured_looks
 from sheepgen.training.loop import averaged_weights, trained_weights
@@ -182,11 +183,9 @@ class Project:
         return Classifier()
 
     def trained_classifier(self) -> Classifier:
-        """Return the classifier that judges.
-
-        Raises:
-            ModelError: If it has not been trained.
-        """
+        """Return the classifier that judges: the workspace's own, or the installed one."""
+        if not self.checkpoint("classifier").exists():
+            return installed_judge()
         classifier = self.classifier()
         classifier.load_state_dict(trained_weights(self.checkpoint("classifier"), "classifier"))
         return classifier.eval()

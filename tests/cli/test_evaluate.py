@@ -11,7 +11,6 @@ import pytest
 import torch
 from PIL import Image
 
-from sheepgen.cli import training_options
 from sheepgen.training import prompts
 from sheepgen.training.classifier import Classifier
 from sheepgen.training.data.scenes import Scene
@@ -52,7 +51,6 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> None:
         real_features=np.random.default_rng(0).normal(size=(9, 8)).astype(np.float32),
     )
     monkeypatch.setattr(Judge, "of", lambda _: judge)
-    monkeypatch.setattr(training_options, "check_judge", lambda _: None)
     monkeypatch.setattr(prompts, "read_prompts", lambda: PROMPTS)
 
 
@@ -123,11 +121,3 @@ def test_unknown_prompts_are_refused_without_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
     assert "two to four of a kind" in done.stderr
-
-
-def test_a_missing_judge_is_noticed_first(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    result = run("evaluate", "--model", "some/model", "--workspace", "empty")
-    assert result.exit_code == 2
-    assert "There is no judge in empty" in result.stderr
-    assert "sheepgen train classifier" in result.stderr
