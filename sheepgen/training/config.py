@@ -47,9 +47,10 @@ class DataConfig:
 class TextConfig:
     """The text encoder: its trunk, which is trained, and what is written behind it.
 
-    ``words`` are a prompt's tokens before its slots; ``width``, ``layers`` and ``heads`` are the
-    trunk's. A drawing is told by ``code_width`` numbers, and a block of it by ``block_width``; of
-    the variance of 1,225 drawings' looks 512 and 160 leave a ninth, of none a quarter.
+    ``words`` are a prompt's tokens before its slots; ``width``, ``layers`` and ``heads``, three at
+    least, are the trunk's. A drawing is told by ``code_width`` numbers, and a block of it by
+    ``block_width``; of the variance of 1,225 drawings' looks 512 and 160 leave a ninth, of none a
+    quarter.
     """
 
     vocab_size: int = 7_000

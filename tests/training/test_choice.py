@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,10 +11,11 @@ import torch
 from sheepgen.training.data.scenes import Scene
 from sheepgen.training.facts import QUESTIONS
 from sheepgen.training.slots import SLOTS
+from sheepgen.training.text_encoder import build_trunk
 from sheepgen.training.text_trunk import SLOT_PLACES
 from sheepgen.training.tokenizer import build_tokenizer
 from sheepgen.training.unfolding import unfold
-from tests.training.text_fakes import CAPTIONS, CONFIG, knowing_trunk, random_states
+from tests.training.text_fakes import CAPTIONS, CONFIG, NAMES, knowing_trunk, random_states
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
@@ -138,3 +140,9 @@ def test_digits_are_no_thing(tokenizer: CLIPTokenizer) -> None:
 def test_what_speaks_for_nothing_tells_nothing(tokenizer: CLIPTokenizer) -> None:
     trunk = doubting(tokenizer, {}, {(0, SHEEP): -6.0, (1, CAT): -5.5}, (NO, -7.0, NO))
     assert tell(tokenizer, trunk).abs().max() < 1e-3
+
+
+def test_too_few_heads_are_refused(tokenizer: CLIPTokenizer) -> None:
+    trunk = build_trunk(tokenizer, NAMES, None, replace(CONFIG, heads=2))
+    with pytest.raises(ValueError, match="2 heads are too few"):
+        unfold(trunk, random_states(), tokenizer)
