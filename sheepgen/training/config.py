@@ -206,6 +206,11 @@ class Workspace:
         return self.checkpoints / "tokenizer"
 
     @property
+    def judge(self) -> Path:
+        """The trained judge, as it is installed."""
+        return self.root / "judge.safetensors"
+
+    @property
     def samples(self) -> Path:
         """Sample sheets, to watch the model learn."""
         return self.root / "samples"

@@ -35,7 +35,10 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
 }
 """What is told, and all answers to it."""
 
-FACTS = sum(map(len, QUESTIONS.values()))
+ANSWERS = tuple((question, answer) for question, known in QUESTIONS.items() for answer in known)
+"""Every fact, in order: to which question it is which answer."""
+
+FACTS = len(ANSWERS)
 
 
 def as_told(scene: Scene) -> Scene:
@@ -73,10 +76,4 @@ def facts_of(told: Scene) -> torch.Tensor:
         "digits": digits[:1],
         "second digit": digits[1:2],
     }
-    return torch.tensor(
-        [
-            float(answers[question] == answer)
-            for question, known in QUESTIONS.items()
-            for answer in known
-        ]
-    )
+    return torch.tensor([float(answers[question] == answer) for question, answer in ANSWERS])

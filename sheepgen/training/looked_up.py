@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from sheepgen.training.choice import identities
 from sheepgen.training.data.drawing_sets import STYLES
+from sheepgen.training.identities import identities
 from sheepgen.training.looks import ALONE_SIDE, BLOCKS, COMPANION_SIDE
+from sheepgen.training.stream import numbers_in
 from sheepgen.training.units import FAR, Units
 
 if TYPE_CHECKING:
@@ -68,8 +69,10 @@ def look_up_units(trunk: TextTrunk, stream: Stream, states: States) -> Units:
 def _add_block_choice(units: Units, stream: Stream) -> None:
     unit = torch.eye(stream.width)
     not_alone = unit[stream.known] - unit[stream.fact("kind", "single")]
-    chosen = [*_range(stream.alone.block_rows), *_range(stream.alone.block_columns)]
-    other = [*_range(stream.companion.block_rows), *_range(stream.companion.block_columns)]
+    chosen, other = (
+        [*numbers_in(places.block_rows), *numbers_in(places.block_columns)]
+        for places in (stream.alone, stream.companion)
+    )
     for seen, sign in ((chosen, -1), (other, 1)):
         reads = 4 * FAR * (unit[seen] + not_alone)
         units.add_switches(reads, torch.full((len(seen),), -6 * FAR), sign * unit[chosen])
@@ -163,7 +166,3 @@ def _add_cells(
         )
     marks = unit[places.marks]
     units.add_gated(marks, unit[stream.layout.mark], gate=owner, needed=needed - 2, most=1.0)
-
-
-def _range(where: slice) -> range:
-    return range(where.start, where.stop)

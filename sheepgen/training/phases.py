@@ -21,6 +21,7 @@ from sheepgen.training.autoencoder import (
 )
 from sheepgen.training.classifier import train_classifier
 from sheepgen.training.diffusion import train_unet
+from sheepgen.training.installed_judge import save_judge
 from sheepgen.training.latents import encode_split
 from sheepgen.training.lessons import Lessons
 from sheepgen.training.samples import SAMPLE_PROMPTS, draw_sheet
@@ -122,7 +123,7 @@ def unet(project: Project) -> Iterator[TrainStep]:
 
 
 def classifier(project: Project) -> Iterator[TrainStep]:
-    """Train the judge on scenes of its own."""
+    """Train the judge on scenes of its own, and write it as it is installed."""
     scenes = project.material.judge_scenes
     yield from train_classifier(
         project.classifier(),
@@ -133,6 +134,7 @@ def classifier(project: Project) -> Iterator[TrainStep]:
         project.checkpoint("classifier"),
         project.device,
     )
+    save_judge(project.trained_classifier(), project.workspace.judge)
 
 
 PHASES = {

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sheepgen.training.facts import QUESTIONS
+from sheepgen.training.facts import ANSWERS
 from sheepgen.training.looks import BLOCKS
 from sheepgen.training.slots import ALL, MARKS, PARTS, SLOTS, Part
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sheepgen.training.states import Layout
     from sheepgen.training.text_trunk import TextTrunk
 
-__all__ = ["ANCHOR_LENGTH", "Places", "Stream"]
+__all__ = ["ANCHOR_LENGTH", "Places", "Stream", "numbers_in"]
 
 REGION_SCALE = 1 / 8
 PLACE_SCALE = 1 / 4096
@@ -113,20 +113,6 @@ class Stream:
         return self._parts[1]
 
     @property
-    def slot(self) -> Tensor:
-        """What is 1 at slots and 0 elsewhere, (width,)."""
-        slot = torch.zeros(self.width)
-        slot[self.alone.block_rows] = 1
-        return slot
-
-    @property
-    def first_slot(self) -> list[int]:
-        """The numbers that all are 1 at the first slot of each part, and nowhere else."""
-        places = self.companion
-        lines = places.block_rows, places.block_columns, places.cell_rows, places.cell_columns
-        return [line.start for line in lines]
-
-    @property
     def thought(self) -> slice:
         """The trunk's state."""
         return slice(self.region.start, self.region.start + self.trunk)
@@ -159,9 +145,8 @@ class Stream:
 
     def fact(self, question: str, answer: str) -> int:
         """Return where it is told that a question's answer is this."""
-        facts = [(asked, known) for asked, answers in QUESTIONS.items() for known in answers]
         first: int = self.layout.facts.start
-        return first + facts.index((question, answer))
+        return first + ANSWERS.index((question, answer))
 
     @property
     def known(self) -> int:
@@ -190,6 +175,28 @@ class Stream:
         scales[self.padding] = PADDING_SCALE
         return scales
 
+    @cached_property
+    def slot(self) -> Tensor:
+        """What is 1 at slots and 0 at words, (width,)."""
+        slot = torch.zeros(self.width)
+        slot[self.alone.block_rows] = 1
+        return slot
+
+    @cached_property
+    def firsts(self) -> Tensor:
+        """What is 1 at the first slot of each part, 0 at words, and at other slots 0 or less."""
+        places = self.companion
+        lines = [places.block_rows, places.block_columns, places.cell_rows, places.cell_columns]
+        firsts = (1 - len(lines)) * self.slot
+        firsts[[line.start for line in lines]] = 1
+        return firsts
+
+    def first_of(self, thing: int) -> Tensor:
+        """Return what is 1 at the first slot of a thing's part, and else as `firsts`."""
+        first = self.firsts - self.slot
+        first[self.companion.marks.start + thing] = 1
+        return first
+
     def slot_places(self) -> Tensor:
         """Return what slots' states are told of their places, (slots, width)."""
         told = torch.zeros(SLOTS, self.width)
@@ -208,3 +215,8 @@ class Stream:
         told[everything, places.cell_rows.start + rows % cells] = 1
         told[everything, places.cell_columns.start + columns % cells] = 1
         told[:, places.marks] = part.marks
+
+
+def numbers_in(where: slice) -> list[int]:
+    """Return the numbers of a state that are somewhere."""
+    return [*range(where.start, where.stop)]

@@ -22,7 +22,8 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from sheepgen.catalog import PROMPT_TOKENS
 from sheepgen.training.block_attention import blocks_attended, write_block_attention
-from sheepgen.training.choice import choose_units, weigh_units, write_fetching
+from sheepgen.training.choice import choose_units, weigh_units
+from sheepgen.training.fetching import write_fetching
 from sheepgen.training.looked_up import block_units, cell_units, look_up_units
 from sheepgen.training.slots import SLOTS
 from sheepgen.training.stream import ANCHOR_LENGTH, REGION_SCALE, Stream

@@ -15,7 +15,7 @@ from sheepgen.training.text_encoder import build_trunk
 from sheepgen.training.text_trunk import SLOT_PLACES
 from sheepgen.training.tokenizer import build_tokenizer
 from sheepgen.training.unfolding import unfold
-from tests.training.text_fakes import CAPTIONS, CONFIG, NAMES, knowing_trunk, random_states
+from tests.training.text_fakes import CAPTIONS, CONFIG, NAMES, answering_trunk, random_states
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
@@ -47,18 +47,14 @@ def doubting(
         things: By place of slots and number.
         styles: In order.
     """
-    trunk = knowing_trunk(tokenizer, Scene(kind="single", subject="sheep", style="noto"))
-    answers = torch.full((SLOT_PLACES, trunk.answers.out_features), NO)
+    of = build_trunk(tokenizer, NAMES, None, CONFIG)
+    answers = torch.full((SLOT_PLACES, of.answers.out_features), NO)
     for kind, odds in kinds.items():
-        answers[:, trunk.facts.start + KINDS.index(kind)] = odds
-    answers[:, trunk.facts.start + STYLES : trunk.facts.start + STYLES + 3] = torch.tensor(styles)
+        answers[:, of.facts.start + KINDS.index(kind)] = odds
+    answers[:, of.facts.start + STYLES : of.facts.start + STYLES + 3] = torch.tensor(styles)
     for (place, thing), odds in things.items():
         answers[place, thing] = odds
-    with torch.no_grad():
-        trunk.answers.bias.copy_(answers.mean(0))
-        trunk.answers.weight[:, :SLOT_PLACES] = (answers - answers.mean(0)).T
-        trunk.answers.bias[trunk.facts] = answers[0, trunk.facts]
-    return trunk
+    return answering_trunk(tokenizer, answers)
 
 
 def tell(tokenizer: CLIPTokenizer, trunk: TextTrunk) -> torch.Tensor:

@@ -16,6 +16,7 @@ from sheepgen.training.text_encoder import build_trunk
 from sheepgen.training.text_trunk import SLOT_PLACES, TextTrunk
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import CLIPTokenizer
 
     from sheepgen.training.data.scenes import Scene
@@ -48,25 +49,33 @@ def random_states(width: int = 5) -> States:
     return States(looks, {drawing: row for row, drawing in enumerate(drawings)}, WORDS)
 
 
-def knowing_trunk(tokenizer: CLIPTokenizer, scene: Scene | None) -> TextTrunk:
-    """Return a trunk that takes every prompt for a scene's, and looks at places only."""
+def answering_trunk(tokenizer: CLIPTokenizer, answers: Tensor) -> TextTrunk:
+    """Return a trunk that gives every prompt these log odds, (slot places, answers).
+
+    Facts are asked of padding, too, and get the first place's.
+    """
     trunk = build_trunk(tokenizer, NAMES, None, CONFIG)
     with torch.no_grad():
         for weight in trunk.parameters():
             weight.zero_()
         for place in range(SLOT_PLACES):
             trunk.places.weight[WORDS + place, place] = 1
-        answers = -SURE * torch.ones(SLOT_PLACES, trunk.answers.out_features)
-        if scene:
-            answers[:, trunk.facts] = SURE * (2 * facts_of(scene) - 1)
-            for name, colour, part in slot_things(scene):
-                places = slice(None) if part == ALL else part.thing
-                answers[places, NAMES.index(name)] = SURE
-                if colour:
-                    answers[places, trunk.colours.start + COLOUR_NAMES.index(colour)] = SURE
         # As states have a mean of zero, three of a place's answers tell the bias as well.
         trunk.answers.bias.copy_(answers.mean(0))
         trunk.answers.weight[:, :SLOT_PLACES] = (answers - answers.mean(0)).T
-        if scene:
-            trunk.answers.bias[trunk.facts] = answers[0, trunk.facts]
+        trunk.answers.bias[trunk.facts] = answers[0, trunk.facts]
     return trunk
+
+
+def knowing_trunk(tokenizer: CLIPTokenizer, scene: Scene | None) -> TextTrunk:
+    """Return a trunk that takes every prompt for a scene's, or for none."""
+    of = build_trunk(tokenizer, NAMES, None, CONFIG)
+    answers = torch.full((SLOT_PLACES, of.answers.out_features), -SURE)
+    if scene:
+        answers[:, of.facts] = SURE * (2 * facts_of(scene) - 1)
+        for name, colour, part in slot_things(scene):
+            places = slice(None) if part == ALL else part.thing
+            answers[places, NAMES.index(name)] = SURE
+            if colour:
+                answers[places, of.colours.start + COLOUR_NAMES.index(colour)] = SURE
+    return answering_trunk(tokenizer, answers)
