@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 from rich.console import Console
+from safetensors.torch import load_file
 
 from sheepgen.catalog import find_model
 from sheepgen.errors import ModelError
@@ -22,6 +23,7 @@ from sheepgen.training import project as project_module
 from sheepgen.training import release
 from sheepgen.training.config import (
     AutoencoderConfig,
+    ClassifierConfig,
     DataConfig,
     DiffusionConfig,
     TextConfig,
@@ -70,6 +72,7 @@ CONFIG = TrainingConfig(
         preview_width=8,
         preview_steps=2,
     ),
+    classifier=ClassifierConfig(train_scenes=4, steps=2, batch_size=2),
     diffusion=DiffusionConfig(
         channels=(8, 16),
         attention_level=1,
@@ -129,6 +132,13 @@ def test_all_phases_and_a_release(project: Project, tmp_path: Path) -> None:
         event for event in stream(parts, request, FrameOptions()) if isinstance(event, RunFinished)
     ]
     assert [event.image.size for event in drawn] == [(256, 256)]
+
+
+def test_the_judge_is_written_as_it_is_installed(project: Project) -> None:
+    run(project, ["classifier"])
+    written = load_file(project.workspace.judge)
+    for name, weight in project.trained_classifier().state_dict().items():
+        assert torch.equal(written[name], weight.half() if weight.is_floating_point() else weight)
 
 
 def test_words_that_name_no_thing_are_told_apart_from_those_that_do(project: Project) -> None:
