@@ -1,0 +1,60 @@
+"""Opening a file that somebody else may have put there: regular files only, up to a limit.
+
+A FIFO blocks whoever opens it, a device may never end, and either can lie where a config or an
+image is expected, or be what a link there leads to. So the file is opened without blocking and
+what was opened is looked at, not its name, which could change in between.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import BinaryIO
+
+__all__ = ["open_untrusted", "read_untrusted"]
+
+# What a system lacks of these, it does not need.
+_FLAGS = sum(getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK"))
+
+
+def open_untrusted(path: Path, *, max_bytes: int | None = None) -> BinaryIO:
+    """Open a regular file for reading.
+
+    Args:
+        path: The file, or a link to it.
+        max_bytes: The largest size that is opened, or None for any: then the caller reads in
+            pieces.
+
+    Raises:
+        OSError: If it cannot be opened, is a folder, device, FIFO or socket (``EINVAL``), or is
+            larger than ``max_bytes`` (``EFBIG``).
+    """
+    handle = os.open(path, os.O_RDONLY | _FLAGS)
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file", str(path))
+        if max_bytes is not None and status.st_size > max_bytes:
+            raise OSError(errno.EFBIG, f"Larger than {max_bytes:,} bytes", str(path))
+        return os.fdopen(handle, "rb")
+    except OSError:
+        os.close(handle)
+        raise
+
+
+def read_untrusted(path: Path, *, max_bytes: int) -> bytes:
+    """Return the content of a regular file of at most ``max_bytes``.
+
+    Raises:
+        OSError: As `open_untrusted`; also if the file grew past the limit while it was read.
+    """
+    with open_untrusted(path, max_bytes=max_bytes) as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise OSError(errno.EFBIG, f"Larger than {max_bytes:,} bytes", str(path))
+    return content

@@ -1,0 +1,54 @@
+"""Files that others wrote: what is no regular file is refused at once, whatever leads to it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sheepgen.untrusted_file import open_untrusted, read_untrusted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_regular_file_is_read_also_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("file")
+    assert read_untrusted(tmp_path / "link", max_bytes=7) == b"content"
+    with open_untrusted(tmp_path / "file") as file:
+        assert file.read() == b"content"
+
+
+def test_a_fifo_is_refused_without_waiting_for_its_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to("fifo")
+    for name in ("fifo", "link"):
+        with pytest.raises(OSError, match="Not a regular file") as caught:
+            open_untrusted(tmp_path / name)
+        assert caught.value.errno == errno.EINVAL
+
+
+def test_a_device_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="Not a regular file"):
+        read_untrusted(tmp_path / "link", max_bytes=10)
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="regular file|directory"):
+        read_untrusted(tmp_path, max_bytes=10)
+
+
+def test_a_file_over_the_limit_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(11))
+    with pytest.raises(OSError, match="Larger than 10 bytes") as caught:
+        read_untrusted(tmp_path / "file", max_bytes=10)
+    assert caught.value.errno == errno.EFBIG
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_untrusted(tmp_path / "none", max_bytes=10)
