@@ -38,7 +38,7 @@ def test_a_device_without_end_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="regular file|directory"):
+    with pytest.raises(OSError, match=r"regular file|directory"):
         read_untrusted(tmp_path, max_bytes=10)
 
 
