@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parents[1] / "sheepgen" / "assets" / EMBEDDED_MODEL
 SHEEP = "a sheep riding a motorcycle"
+NOBODY = THINGS
+"""The owner of the slots that are left over, as an index after those of the things."""
 
 
 @pytest.fixture(scope="module")
@@ -127,21 +129,38 @@ def test_words_near_in_meaning_are_near_in_space(parts: PipelineParts) -> None:
         ("an elephant in a bathtub", "single"),
     ],
 )
-def test_whatever_is_asked_one_whole_picture_is_told(
+def test_every_prompt_is_read_as_one_whole_scene(
     parts: PipelineParts, prompt: str, kind: str
 ) -> None:
-    """The text encoder doubts all of these, and yet each slot belongs to one thing or nobody."""
+    """The text encoder doubts all of these, and yet each slot belongs to one thing or to none.
+
+    What the U-Net reads is which of the answers is the largest, and that by far: here they lead
+    by 0.95 and more, of 1. How near they come to 0 and 1 depends on the processor.
+    """
     layout = Layout(look_width(parts.vae.config.latent_channels))
     slots = encode_prompt(parts, prompt, None).prompt_embeds[0, -SLOTS:]
     kinds = slots[:, layout.facts][:, : len(KINDS)]
-    expected = torch.tensor([float(name == kind) for name in KINDS])
-    assert torch.allclose(kinds, expected.expand_as(kinds), atol=0.02)
-    whose = slots[:, layout.mark][:, :THINGS]
-    owned = [(part.slots, part.thing) for part in (PARTS if kind != "single" else (ALL,))]
-    expected = torch.zeros_like(whose)
-    for part, thing in owned:
-        expected[part, thing] = 1
-    assert torch.allclose(whose, expected, atol=0.02)
+    assert _clear_winners(kinds).eq(KINDS.index(kind)).all()
+    owners = torch.full((SLOTS,), NOBODY)
+    for part in PARTS if kind != "single" else (ALL,):
+        owners[part.slots] = part.thing
+    owned = slots[:, layout.mark][:, :THINGS]
+    nobody = torch.full((SLOTS, 1), 0.5)
+    assert _clear_winners(torch.cat([owned, nobody], dim=1)).eq(owners).all()
+
+
+def _clear_winners(answers: torch.Tensor) -> torch.Tensor:
+    """Return which answer is the largest in each row, asserting that it leads by far.
+
+    Args:
+        answers: (slots, answers), near 0 for no and near 1 for yes.
+
+    Returns:
+        (slots,) indices of answers.
+    """
+    largest, winners = answers.topk(2, dim=1)
+    assert (largest[:, 0] - largest[:, 1] > 0.4).all()
+    return winners[:, 0]
 
 
 def test_the_card_names_data_licences_and_scores(record: dict[str, Any]) -> None:
