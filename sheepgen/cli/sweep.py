@@ -9,11 +9,11 @@ import typer
 from sheepgen.cli import options
 from sheepgen.cli import sweep_options as several
 from sheepgen.cli.console import cli_errors, error_console, note
+from sheepgen.errors import UsageError
 from sheepgen.request import EMBEDDED_MODEL, draw_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
@@ -63,13 +63,14 @@ def sweep(
         from sheepgen.cli.download import downloader
         from sheepgen.cli.inputs import read_batch_size, read_prompts
         from sheepgen.cli.sweep_drawing import draw_sheets, draw_sweep
-        from sheepgen.cli.sweep_plan import prepare_sweep
+        from sheepgen.cli.sweep_plan import EarlierSweep, earlier_sweep, prepare_sweep
         from sheepgen.cli.sweep_report import summarise, tell_sweep
         from sheepgen.device_options import DeviceOptions
         from sheepgen.frame_options import FrameOptions
         from sheepgen.hub import go_offline
         from sheepgen.sinks.files import FRAME_CHOICES, OutputLayout
         from sheepgen.sinks.naming import parse_output, slug
+        from sheepgen.sweep.names import KEYED_NAMES
         from sheepgen.sweep.prompts import expand_alternatives
         from sheepgen.sweep.values import parse_integers, parse_numbers, parse_sizes, parse_words
 
@@ -78,9 +79,14 @@ def sweep(
             device=device, dtype=dtype, batch_size=read_batch_size(batch_size)
         )
         prompts = read_prompts(prompt, prompts_file, replace or [])
-        name = slug(prompt or prompts[0], empty="image")
-        default = f"outputs/{name}_sweep/{{prompt}}_{{seed}}_{{key}}.png"
-        template = parse_output(output, several=True, default=default)
+        folder = f"outputs/{slug(prompt or prompts[0], empty='image')}_sweep"
+        spare = parse_output(output, several=True, default=f"{folder}/{KEYED_NAMES}")
+        earlier = earlier_sweep(spare.home)
+        if resume and earlier is None:
+            raise UsageError(
+                f"There is no sweep in {spare.home}.", "Check --output, or leave out --resume."
+            )
+        earlier = earlier or EarlierSweep(seeds={}, keyed=False)
         strengths = parse_numbers("--variation-strength", variation_strength)
         values: dict[str, Sequence[Value]] = {
             "model": parse_words("--model", model),
@@ -93,8 +99,10 @@ def sweep(
             "guidance_rescale": parse_numbers("--guidance-rescale", guidance_rescale),
             "eta": parse_numbers("--eta", eta),
             "variation_strength": strengths,
-            **_seeds(seeds, variation_seed, template.home, resume=resume, varied=any(strengths)),
+            **_seeds(seeds, variation_seed, earlier.seeds, varied=any(strengths)),
         }
+        default = f"{folder}/{earlier.names(values)}"
+        template = parse_output(output, several=True, default=default)
         if offline:
             go_offline()
         layout = OutputLayout(template=template, frames=FRAME_CHOICES[frames], overwrite=True)
@@ -102,6 +110,7 @@ def sweep(
             run = prepare_sweep(
                 values,
                 layout,
+                spare=spare if template != spare else None,
                 dtype=dtype,
                 overwrite=overwrite,
                 offline=offline,
@@ -141,21 +150,13 @@ def sweep(
 def _seeds(
     seeds: str | None,
     variation_seeds: str | None,
-    folder: Path,
+    before: Mapping[str, Sequence[Value]],
     *,
-    resume: bool,
     varied: bool,
 ) -> dict[str, Sequence[Value]]:
     """Return the seeds that were given; in place of others the folder's own, else drawn ones."""
-    from sheepgen.cli.sweep_plan import remembered_seeds
-    from sheepgen.errors import UsageError
     from sheepgen.sweep.values import parse_integers
 
-    before = remembered_seeds(folder)
-    if resume and not before:
-        raise UsageError(
-            f"There is no sweep in {folder}.", "Check --output, or leave out --resume."
-        )
     chosen: dict[str, Sequence[Value]] = {}
     for field, option, text, wanted in (
         ("seed", "--seeds", seeds, True),

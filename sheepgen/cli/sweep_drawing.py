@@ -6,7 +6,7 @@ import json as json_format
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.cli.drawing import local_executor, remember_runs, tell_images
-from sheepgen.cli.sweep_plan import PLAN_NAME
+from sheepgen.cli.sweep_plan import PLAN_NAME, describe_run
 from sheepgen.sinks.atomic import (
     make_folder,
     output_errors,
@@ -111,7 +111,7 @@ def _sheet_cell(cell: Cell, entry: Mapping[str, Any] | None, folder: Path) -> Sh
 def _write_plan(run: SweepRun) -> None:
     """Keep the plan beside the images, so that the folder's seeds are known later."""
     path = run.folder / PLAN_NAME
-    data = json_format.dumps(describe_plan(run.plan), indent=1).encode() + b"\n"
+    data = json_format.dumps(describe_run(run), indent=1).encode() + b"\n"
     with output_errors(run.folder), staging_folder(run.folder) as staging:
         write_synced(staging / PLAN_NAME, data)
         (staging / PLAN_NAME).replace(path)

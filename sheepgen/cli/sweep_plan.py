@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.catalog import find_model
@@ -11,23 +12,50 @@ from sheepgen.errors import OutputError, UsageError
 from sheepgen.image_file import check_format, read_record
 from sheepgen.sweep.keys import image_key
 from sheepgen.sweep.manifest import Manifest
-from sheepgen.sweep.plan import AXES, SweepPlan, plan_sweep, resolve_plan
+from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
+from sheepgen.sweep.plan import AXES, SweepPlan, describe_plan, plan_sweep, resolve_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from sheepgen.catalog import ModelSpec
     from sheepgen.hub import DownloadPlan
     from sheepgen.request import GenerationRequest
     from sheepgen.sinks.files import OutputLayout
-    from sheepgen.sinks.naming import Target
+    from sheepgen.sinks.naming import OutputTemplate, Target
     from sheepgen.sweep.plan import Value
 
-__all__ = ["PLAN_NAME", "SweepRun", "prepare_sweep", "remembered_seeds"]
+__all__ = [
+    "PLAN_NAME",
+    "EarlierSweep",
+    "SweepRun",
+    "describe_run",
+    "earlier_sweep",
+    "prepare_sweep",
+]
 
 PLAN_NAME = "sweep.json"
 """The plan, in the sweep's folder."""
+
+_NAMES = "names"
+"""The plan's template of file names; versions before readable names wrote none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EarlierSweep:
+    """What a sweep that goes on in a folder takes over from the one that is there.
+
+    Args:
+        seeds: By the fields ``seed`` and ``variation_seed``.
+        keyed: Whether its images have the names that versions before readable ones gave.
+    """
+
+    seeds: Mapping[str, tuple[Value, ...]]
+    keyed: bool
+
+    def names(self, values: Mapping[str, Sequence[Value]]) -> str:
+        """Return the template of file names for images that the user has not named."""
+        return KEYED_NAMES if self.keyed else readable_names(values)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +91,7 @@ def prepare_sweep(
     values: Mapping[str, Sequence[Value]],
     layout: OutputLayout,
     *,
+    spare: OutputTemplate | None = None,
     dtype: str,
     overwrite: bool,
     offline: bool,
@@ -73,6 +102,7 @@ def prepare_sweep(
     Args:
         values: As `plan_sweep` takes them.
         layout: Where the files go.
+        spare: Names images whose name by the layout is another image's; None to refuse them.
         dtype: Number format as asked for.
         overwrite: Whether files that are in the way may be replaced.
         offline: Whether the network is forbidden.
@@ -97,12 +127,9 @@ def prepare_sweep(
     for key, cell in zip(cell_keys, plan.cells, strict=True):
         requests.setdefault(key, cell.request)
     keys = {request: key for key, request in requests.items()}
-    targets = {
-        request: layout.template.target(request, index, key)
-        for index, (request, key) in enumerate(keys.items(), start=1)
-    }
     manifest = Manifest(layout.template.home)
     manifest.refresh()
+    targets = place_images(keys, layout.template, spare, manifest.image_keys)
     missing = {request: key for request, key in keys.items() if not manifest.is_intact(key)}
     _check_names(targets)
     if not overwrite:
@@ -118,23 +145,29 @@ def prepare_sweep(
     )
 
 
-def remembered_seeds(folder: Path) -> dict[str, tuple[Value, ...]]:
-    """Return the seeds and variation seeds of the sweep that the folder holds, if it holds one.
+def describe_run(run: SweepRun) -> dict[str, Any]:
+    """Return what `earlier_sweep` reads back, and the whole plan, as plain JSON."""
+    return {**describe_plan(run.plan), _NAMES: Path(run.layout.template.text).name}
+
+
+def earlier_sweep(folder: Path) -> EarlierSweep | None:
+    """Return what there is to know of the sweep that the folder holds, or None if it holds none.
 
     Raises:
         OutputError: If there is a plan that cannot be read.
     """
     path = folder / PLAN_NAME
     if not path.exists():
-        return {}
+        return None
     try:
         plan: dict[str, Any] = json.loads(path.read_text("utf-8"))
         first = plan["first_request"]
         axes = {axis["name"]: axis["values"] for axis in plan["axes"]}
-        return {
+        seeds = {
             field: tuple(axes.get(AXES[field], [first[field]]))
             for field in ("seed", "variation_seed")
         }
+        return EarlierSweep(seeds=seeds, keyed=_NAMES not in plan)
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise OutputError(
             f"{path} cannot be read.", "Choose another folder with --output."
@@ -156,7 +189,7 @@ def _check_names(targets: Mapping[GenerationRequest, Target]) -> None:
 
 def _check_files(targets: Mapping[GenerationRequest, Target], manifest: Manifest) -> None:
     """Refuse to replace an image that is not this sweep's own."""
-    own = manifest.image_paths
+    own = manifest.image_keys
     for request, target in targets.items():
         path = target.products["image"]
         if path.exists() and path not in own and not _is_image_of(path, request):

@@ -35,6 +35,11 @@ FIELDS = (
     "height",
     "scheduler",
     "model",
+    "negative_prompt",
+    "guidance_rescale",
+    "eta",
+    "variation_seed",
+    "variation_strength",
     "index",
     "key",
 )
@@ -194,11 +199,20 @@ def _values(request: GenerationRequest, index: int, key: str) -> dict[str, str]:
         "prompt": slug(request.prompt, empty="image"),
         "seed": str(request.seed),
         "steps": str(request.num_inference_steps),
-        "guidance": str(request.guidance_scale).removesuffix(".0"),
+        "guidance": _number(request.guidance_scale),
         "width": str(request.width),
         "height": str(request.height),
         "scheduler": slug(str(request.scheduler), empty="scheduler"),
         "model": slug(request.model.rstrip("/").rpartition("/")[2], empty="model"),
+        "negative_prompt": slug(request.negative_prompt, empty="none"),
+        "guidance_rescale": _number(request.guidance_rescale),
+        "eta": _number(request.eta),
+        "variation_seed": _number(request.variation_seed),
+        "variation_strength": _number(request.variation_strength),
         "index": str(index),
         "key": key[:KEY_LENGTH],
     }
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else str(value).removesuffix(".0")

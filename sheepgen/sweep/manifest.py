@@ -86,10 +86,10 @@ class Manifest:
         return tuple(self._entries.values())
 
     @property
-    def image_paths(self) -> set[Path]:
-        """Where the images are that this manifest has made."""
-        paths = (entry.get("path") for entry in self.entries)
-        return {self.folder / path for path in paths if isinstance(path, str)}
+    def image_keys(self) -> dict[Path, str]:
+        """Keys of the images that this manifest has made, by where they are."""
+        paths = ((entry.get("path"), key) for key, entry in self._entries.items())
+        return {self.folder / path: key for path, key in paths if isinstance(path, str)}
 
     def is_intact(self, key: str) -> bool:
         """Say whether an image is done and all that was saved of it is still as it was.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -113,6 +114,48 @@ def test_the_folder_keeps_the_seed_that_was_drawn(sweep: Run) -> None:
     assert (first.exit_code, again.exit_code) == (0, 0)
     assert len(again.stdout.split()) == 1
     assert {entry["request"]["seed"] for entry in manifest()} == {seed}
+
+
+def test_files_are_called_by_what_was_asked_for(sweep: Run) -> None:
+    sweep("--seeds", "1-2", "--guidance", "4,3.5", "--no-sheet")
+    names = {f"a-red-sheep_s{seed}_g{g}_2steps_tiny.png" for seed in (1, 2) for g in ("4", "3.5")}
+    assert set(images()) == names
+    before = images()
+    sweep("--seeds", "3", "--guidance", "4", "--replace", "red,blue", "--no-sheet")
+    added = {f"a-{colour}-sheep_s3_g4_2steps_tiny.png" for colour in ("red", "blue")}
+    assert set(images()) == names | added
+    assert before.items() <= images().items()
+    assert json.loads(Path("out/sweep.json").read_text())["names"] == (
+        "{prompt}_s{seed}_g{guidance}_{steps}steps_{model}.png"
+    )
+
+
+def test_prompts_that_differ_in_a_comma_do_not_share_a_file(sweep: Run) -> None:
+    first = sweep("--seeds", "1", "--no-sheet")
+    second = sweep("--seeds", "1", "--replace", "red sheep,red!sheep", "--no-sheet")
+    assert (first.exit_code, second.exit_code) == (0, 0), second.stderr
+    assert len(manifest()) == len(images()) == 2
+
+
+def test_a_folder_of_an_older_version_goes_on_under_its_names(sweep: Run) -> None:
+    """Such a folder has names with keys in them, and a plan that does not say how it names."""
+    older = ("-o", "out/{prompt}_{seed}_{key}.png")
+    sweep("--seeds", "1-2", *older)
+    plan = json.loads(Path("out/sweep.json").read_text())
+    del plan["names"]
+    Path("out/sweep.json").write_text(json.dumps(plan))
+    before = images()
+    torn, _whole = manifest()
+    Path("out", torn["path"]).write_bytes(b"torn")
+    made = sweep("--seeds", "1-3").stdout.split()
+    assert len(made) == 2, "what is whole is not drawn again"
+    assert Path(made[0]).name == torn["path"]
+    assert re.fullmatch("a-red-sheep_3_[0-9a-f]{10}.png", Path(made[1]).name)
+    after = images()
+    del before["contact_sheet.png"]
+    assert before.items() <= after.items()
+    assert len(after) == len(before) + 2
+    assert "Nothing to draw" in sweep("--seeds", "1-3").stderr
 
 
 def test_resuming_what_is_not_there_is_refused(sweep: Run) -> None:

@@ -1,0 +1,88 @@
+"""What the images of a sweep are called where ``--output`` names only their folder.
+
+A name says the prompt, the seed and whatever else was asked for: ``a-red-sheep_s1_g3.5.png``. It
+depends on nothing that the sweep leaves open, so more values rename no image. Where two images
+would still share a name, as two prompts do that differ in a comma, each gets its key instead.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from sheepgen.request import GenerationRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from sheepgen.sinks.naming import OutputTemplate, Target
+    from sheepgen.sweep.plan import Value
+
+__all__ = ["KEYED_NAMES", "place_images", "readable_names"]
+
+KEYED_NAMES = "{prompt}_{seed}_{key}.png"
+"""Unique whatever is asked for; the only names that sweeps had before there were readable ones."""
+
+_PARTS: Mapping[str, str] = MappingProxyType(
+    {
+        "guidance_scale": "g{guidance}",
+        "num_inference_steps": "{steps}steps",
+        "scheduler": "{scheduler}",
+        "size": "{width}x{height}",
+        "variation_seed": "v{variation_seed}",
+        "variation_strength": "x{variation_strength}",
+        "guidance_rescale": "rescale{guidance_rescale}",
+        "eta": "eta{eta}",
+        "negative_prompt": "not-{negative_prompt}",
+        "model": "{model}",
+    }
+)
+"""How a name says each axis of `sheepgen.sweep.plan.AXES` besides the prompt and the seed."""
+
+
+def readable_names(values: Mapping[str, Sequence[Value]]) -> str:
+    """Return the template of file names that say what was asked for.
+
+    Args:
+        values: As `sheepgen.sweep.plan.plan_sweep` takes them.
+    """
+    defaults = {field.name: field.default for field in fields(GenerationRequest)}
+    asked = [
+        part
+        for axis, part in _PARTS.items()
+        if any(value != defaults.get(axis) for value in values.get(axis, ()))
+    ]
+    return "_".join(["{prompt}", "s{seed}", *asked]) + ".png"
+
+
+def place_images(
+    keys: Mapping[GenerationRequest, str],
+    template: OutputTemplate,
+    spare: OutputTemplate | None,
+    taken: Mapping[Path, str],
+) -> dict[GenerationRequest, Target]:
+    """Return where each image goes.
+
+    Args:
+        keys: Resolved requests and the keys of their images.
+        template: Names images.
+        spare: Names those whose name by ``template`` is, or will be, another image's; None if
+            they are to have it all the same.
+        taken: Keys of images that are there, by their paths.
+    """
+    targets = {
+        request: template.target(request, index, key)
+        for index, (request, key) in enumerate(keys.items(), start=1)
+    }
+    if spare is None:
+        return targets
+    paths = {request: target.products["image"] for request, target in targets.items()}
+    wanted = Counter(paths.values())
+    for index, (request, key) in enumerate(keys.items(), start=1):
+        owner = taken.get(paths[request])
+        if owner != key and (owner is not None or wanted[paths[request]] > 1):
+            targets[request] = spare.target(request, index, key)
+    return targets

@@ -1,0 +1,54 @@
+"""Names of a sweep's images say what was asked for, and no two images share one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sheepgen.sinks.naming import parse_output
+from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
+from sheepgen.sweep.plan import AXES
+from tests.samples import sample_request
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ({}, "{prompt}_s{seed}.png"),
+        ({"seed": (1, 2), "eta": (0.0,), "guidance_scale": [None]}, "{prompt}_s{seed}.png"),
+        ({"guidance_scale": (3.5,)}, "{prompt}_s{seed}_g{guidance}.png"),
+        ({"eta": (0.0, 1.0)}, "{prompt}_s{seed}_eta{eta}.png"),
+        ({"size": [(64, 32)]}, "{prompt}_s{seed}_{width}x{height}.png"),
+        ({"negative_prompt": ("", "blur")}, "{prompt}_s{seed}_not-{negative_prompt}.png"),
+    ],
+)
+def test_names_say_what_was_asked_for(values: dict[str, Any], names: str) -> None:
+    assert readable_names(values) == names
+
+
+def test_every_axis_has_its_part_of_the_name() -> None:
+    plain = readable_names({})
+    unsaid = {axis for axis in AXES if readable_names({axis: ("x", "y")}) == plain}
+    assert unsaid == {"prompt", "seed"}
+
+
+def place(prompts: list[str], taken: dict[Path, str]) -> list[str]:
+    keys = {sample_request(prompt=prompt): f"key-of-{prompt}" for prompt in prompts}
+    named, spare = (
+        parse_output(f"out/{names}", several=True) for names in (readable_names({}), KEYED_NAMES)
+    )
+    targets = place_images(keys, named, spare, taken)
+    assert list(targets) == list(keys)
+    return [target.stem for target in targets.values()]
+
+
+def test_images_that_would_share_a_name_have_their_keys() -> None:
+    assert place(["a", "a!", "b"], {}) == ["a_42_key-of-a", "a_42_key-of-a!", "b_s42"]
+
+
+def test_a_name_stays_with_the_image_that_has_it() -> None:
+    taken = {Path("out/a_s42.png"): "key-of-a"}
+    assert place(["a", "a!"], taken) == ["a_s42", "a_42_key-of-a!"]
+    assert place(["a!"], taken) == ["a_42_key-of-a!"]
