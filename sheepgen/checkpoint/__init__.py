@@ -14,11 +14,13 @@ from __future__ import annotations
 from sheepgen.checkpoint.fingerprint import fingerprint
 from sheepgen.checkpoint.folder import Checkpoint, check_index, read_checkpoint
 from sheepgen.checkpoint.sampling import RECORD_FILE, Sampling, recorded_sampling
+from sheepgen.checkpoint.weights import StoredWeights
 
 __all__ = [
     "RECORD_FILE",
     "Checkpoint",
     "Sampling",
+    "StoredWeights",
     "check_index",
     "fingerprint",
     "read_checkpoint",

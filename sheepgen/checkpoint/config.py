@@ -24,9 +24,13 @@ _REFUSED_SETTINGS = {
     "attn_implementation": "attention code from elsewhere",
     "class_embed_type": "class labels in the U-Net",
     "encoder_hid_dim_type": "an extra projection in the U-Net",
+    "init_inputs": "a vocabulary from elsewhere",
+    "merges": "a vocabulary from elsewhere",
     "num_class_embeds": "class labels in the U-Net",
     "quantization_config": "quantised weights",
     "time_cond_proj_dim": "a U-Net distilled for Latent Consistency",
+    "use_flow_sigmas": "flow matching",
+    "vocab": "a vocabulary from elsewhere",
 }
 """Config entries that, when set, ask for what is not run here, and what that is."""
 
@@ -39,37 +43,50 @@ _REQUIRED_SETTINGS = {
     "vae": ("block_out_channels", "latent_channels"),
 }
 
-_LIMITS = {
-    "attention_head_dim": 8192,
-    "block_out_channels": 8192,
-    "conv_in_kernel": 15,
-    "conv_out_kernel": 15,
-    "cross_attention_dim": 8192,
-    "decoder_block_out_channels": 8192,
-    "encoder_block_out_channels": 8192,
-    "encoder_hid_dim": 8192,
-    "hidden_size": 8192,
-    "in_channels": 64,
-    "intermediate_size": 32_768,
-    "latent_channels": 64,
-    "layers_per_block": 16,
-    "max_position_embeddings": 8192,
-    "norm_num_groups": 8192,
-    "num_attention_heads": 1024,
-    "num_decoder_blocks": 64,
-    "num_encoder_blocks": 64,
-    "num_hidden_layers": 64,
-    "num_train_timesteps": 100_000,
-    "out_channels": 64,
-    "prompt_tokens": 8192,
-    "sample_size": 8192,
-    "time_embedding_dim": 32_768,
-    "transformer_layers_per_block": 16,
-    "type_vocab_size": 1024,
-    "vocab_size": 300_000,
-    "width": 1024,
+
+def _up_to(limit: int) -> range:
+    return range(1, limit + 1)
+
+
+_ALLOWED = {
+    "attention_head_dim": _up_to(8192),
+    "block_out_channels": _up_to(8192),
+    "conv_in_kernel": _up_to(15),
+    "conv_out_kernel": _up_to(15),
+    "corrector_order": range(9),
+    "cross_attention_dim": _up_to(8192),
+    "decoder_block_out_channels": _up_to(8192),
+    "downsample_padding": range(2),
+    "encoder_block_out_channels": _up_to(8192),
+    "encoder_hid_dim": _up_to(8192),
+    "hidden_size": _up_to(8192),
+    "in_channels": _up_to(64),
+    "intermediate_size": _up_to(32_768),
+    "latent_channels": _up_to(64),
+    "layers_per_block": _up_to(16),
+    "max_position_embeddings": _up_to(8192),
+    "norm_num_groups": _up_to(8192),
+    "num_attention_heads": _up_to(1024),
+    "num_decoder_blocks": range(65),
+    "num_encoder_blocks": range(65),
+    "num_hidden_layers": _up_to(64),
+    "num_train_timesteps": _up_to(10_000),
+    "out_channels": _up_to(64),
+    "predictor_order": _up_to(8),
+    "prompt_tokens": _up_to(8192),
+    "reverse_transformer_layers_per_block": _up_to(16),
+    "sample_size": _up_to(8192),
+    "solver_order": _up_to(8),
+    "time_embedding_dim": _up_to(32_768),
+    "transformer_layers_per_block": _up_to(16),
+    "type_vocab_size": _up_to(1024),
+    "upsampling_scaling_factor": range(2, 3),
+    "vocab_size": _up_to(300_000),
+    "width": _up_to(1024),
 }
-"""Settings that decide how much memory a model takes: whole numbers from 1 (or 0) to these."""
+"""Settings that decide how much memory and time a model takes, and what whole numbers they may be.
+What is within these limits and still more than the weights hold is refused where it is built:
+`sheepgen.pipeline.building`."""
 
 _LISTS = {
     "attention_head_dim": 1,
@@ -81,12 +98,13 @@ _LISTS = {
     "num_attention_heads": 1,
     "num_decoder_blocks": 1,
     "num_encoder_blocks": 1,
+    "reverse_transformer_layers_per_block": 2,
     "sample_size": 1,
     "transformer_layers_per_block": 2,
 }
 """Which of them may be lists, one number for each block, and how deep."""
 
-_MAY_BE_ZERO = {"num_decoder_blocks", "num_encoder_blocks"}
+_SETTINGS = {"model_type", *_ALLOWED}
 
 _MAX_BLOCKS = 8
 
@@ -111,7 +129,9 @@ def check_configs(configs: Mapping[str, Mapping[str, Any]], owner: str) -> None:
 
 def _check_config(component: str, config: Mapping[str, Any], owner: str) -> None:
     for setting, meaning in _REFUSED_SETTINGS.items():
-        if config.get(setting) not in (None, _RUN_SETTINGS.get(setting)):
+        value = config.get(setting)
+        unset = value is None or value is False or value in ([], _RUN_SETTINGS.get(setting))
+        if not unset:
             raise ModelError(
                 f"{owner} asks for {meaning}, which does not run here.",
                 f"It says so in {component}/{_file(component)}, {setting}.",
@@ -119,11 +139,17 @@ def _check_config(component: str, config: Mapping[str, Any], owner: str) -> None
     for setting in _REQUIRED_SETTINGS.get(component, ()):
         if config.get(setting) is None:
             raise _bad_setting(component, setting, None, owner)
-    for setting, limit in _LIMITS.items():
+    for setting, allowed in _ALLOWED.items():
         value = config.get(setting)
-        allowed = range(0 if setting in _MAY_BE_ZERO else 1, limit + 1)
         if value is not None and not _within(value, allowed, depth=_LISTS.get(setting, 0)):
             raise _bad_setting(component, setting, value, owner)
+    for setting, value in config.items():
+        # Libraries read such settings in place of those that were checked above.
+        if isinstance(value, dict) and not _SETTINGS.isdisjoint(value):
+            raise ModelError(
+                f"{owner} has a config inside its config, which is not read here.",
+                f"It is in {component}/{_file(component)}, {excerpt(setting)}.",
+            )
 
 
 def _within(value: object, allowed: range, *, depth: int) -> bool:
@@ -150,8 +176,13 @@ def _bad_setting(component: str, setting: str, value: object, owner: str) -> Mod
 def _check_fit(
     unet: Mapping[str, Any], vae: Mapping[str, Any], text_encoder: Mapping[str, Any], owner: str
 ) -> None:
-    if not isinstance(vae["block_out_channels"], list):
-        raise _bad_setting("vae", "block_out_channels", vae["block_out_channels"], owner)
+    blocks = vae["block_out_channels"]
+    for setting in ("block_out_channels", "decoder_block_out_channels"):
+        value = vae.get(setting, blocks)
+        if not isinstance(value, list) or len(value) != len(blocks):
+            raise _bad_setting("vae", setting, value, owner)
+    if vae.get("out_channels", 3) != 3:
+        raise _bad_setting("vae", "out_channels", vae["out_channels"], owner)
     if isinstance(unet["sample_size"], list) and len(unet["sample_size"]) != 2:
         raise _bad_setting("unet", "sample_size", unet["sample_size"], owner)
     latent_channels = vae["latent_channels"]

@@ -14,7 +14,7 @@ from sheepgen.errors import ModelError
 from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "PREVIEW_COMPONENT",
     "PREVIEW_WEIGHTS",
     "WEIGHT_STEMS",
+    "check_entries",
     "list_files",
     "missing_files",
     "needed_files",
@@ -73,12 +74,37 @@ _VOCABULARIES = ("tokenizer.json", "vocab.json", "vocab.txt")
 
 def list_files(folder: Path) -> frozenset[str]:
     """Return the names of the files in ``folder`` and right inside its component folders."""
-    names = {path.name for path in folder.iterdir() if path.is_file()}
+    return frozenset(
+        path.relative_to(folder).as_posix() for path in _entries(folder) if path.is_file()
+    )
+
+
+def check_entries(folder: Path, owner: str) -> None:
+    """Check that nothing among a model's files is a link to nowhere, a device or a pipe.
+
+    Raises:
+        ModelError: If something is; to ask for it as if it were missing would mislead.
+        OSError: If the folder cannot be read.
+    """
+    for path in sorted(_entries(folder)):
+        name = excerpt(path.relative_to(folder).as_posix())
+        if path.is_symlink() and not path.exists():
+            raise ModelError(
+                f"{owner} has a link that leads nowhere: {name}.",
+                "Copy the model with the files that its links lead to: `cp -rL`, or `rsync -L`.",
+            )
+        if not path.is_file() and not path.is_dir():
+            raise ModelError(
+                f"{owner} has something that is not a regular file: {name}.",
+                "Put the model's file in its place.",
+            )
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    yield from folder.iterdir()
     for component in (*CONFIG_FILES, PREVIEW_COMPONENT):
         if (folder / component).is_dir():
-            files = (path for path in (folder / component).iterdir() if path.is_file())
-            names.update(f"{component}/{path.name}" for path in files)
-    return frozenset(names)
+            yield from (folder / component).iterdir()
 
 
 def weight_files(component: str, names: Collection[str]) -> tuple[str, ...]:

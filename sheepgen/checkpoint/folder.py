@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import reduce
 from itertools import chain
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.checkpoint.config import check_configs
@@ -20,12 +22,14 @@ from sheepgen.checkpoint.files import (
     PREVIEW_COMPONENT,
     PREVIEW_WEIGHTS,
     WEIGHT_STEMS,
+    check_entries,
     list_files,
+    missing_files,
     needed_files,
     weight_files,
 )
 from sheepgen.checkpoint.json_file import check_size, read_object
-from sheepgen.checkpoint.weights import check_safetensors, check_shards
+from sheepgen.checkpoint.weights import StoredWeights, check_safetensors, check_shards
 from sheepgen.errors import ModelError
 from sheepgen.text import excerpt
 
@@ -78,12 +82,14 @@ class Checkpoint:
         configs: Config of each component, as it is in the file; the preview decoder's among them
             if there is one.
         weights: The files with the weights that pixels depend on, as ``component/file``.
+        stored: How much each component's weight files hold.
     """
 
     folder: Path
     classes: Mapping[str, str]
     configs: Mapping[str, Mapping[str, Any]]
     weights: tuple[str, ...]
+    stored: Mapping[str, StoredWeights]
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -97,8 +103,10 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     try:
         return _read(folder, owner)
     except OSError as error:
+        name = excerpt(error.filename or folder, 200)
         raise ModelError(
-            f"{owner} cannot be read: {error.strerror}.", "Is it a folder that is yours to read?"
+            f"{name} cannot be read: {error.strerror}.",
+            "Check its permissions, and that it is a regular file.",
         ) from error
 
 
@@ -131,17 +139,21 @@ def check_index(index: Mapping[str, Any], owner: str) -> dict[str, str]:
 
 def _read(folder: Path, owner: str) -> Checkpoint:
     present = list_files(folder)
+    if missing_files(present):
+        check_entries(folder, owner)
     if INDEX_FILE not in present:
         raise ModelError(
-            f"{owner} is no diffusers folder: it has no {INDEX_FILE}.",
+            f"{owner} is not a diffusers folder: it has no {INDEX_FILE}.",
             "Give a folder that `pipeline.save_pretrained` wrote.",
         )
     classes = check_index(read_object(folder / INDEX_FILE), owner)
     names = needed_files(present, owner)
     files = CONFIG_FILES
+    weights = {part: _shards(folder, part, names) for part in WEIGHT_STEMS}
+    to_load = weights
     if PREVIEW_WEIGHTS in present:
         files = files | {PREVIEW_COMPONENT: "config.json"}
-        check_safetensors(folder / PREVIEW_WEIGHTS)
+        to_load = weights | {PREVIEW_COMPONENT: (PREVIEW_WEIGHTS,)}
     for component in files:
         if not (folder / component).resolve().is_relative_to(folder.resolve()):
             raise ModelError(
@@ -149,21 +161,28 @@ def _read(folder: Path, owner: str) -> Checkpoint:
             )
     configs = {part: read_object(folder / part / file) for part, file in files.items()}
     check_configs(configs, owner)
-    for name in names:
+    for name in present:
         if name.startswith("tokenizer/"):
             check_size(folder / name)
-    weights = tuple(chain.from_iterable(_weights(folder, part, names) for part in WEIGHT_STEMS))
-    return Checkpoint(folder=folder, classes=classes, configs=configs, weights=weights)
+    return Checkpoint(
+        folder=folder,
+        classes=classes,
+        configs=configs,
+        weights=tuple(chain.from_iterable(weights.values())),
+        stored={
+            part: reduce(add, (check_safetensors(folder / name) for name in shards))
+            for part, shards in to_load.items()
+        },
+    )
 
 
-def _weights(folder: Path, component: str, names: Collection[str]) -> Iterator[str]:
+def _shards(folder: Path, component: str, names: Collection[str]) -> tuple[str, ...]:
+    """Return a component's safetensors files, an index that names them left out."""
     files = weight_files(component, names)
-    shards = [name for name in files if name.endswith(".safetensors")]
+    shards = tuple(name for name in files if name.endswith(".safetensors"))
     if len(shards) < len(files):
         check_shards(folder / files[0], {name.rpartition("/")[2] for name in shards})
-    for name in shards:
-        check_safetensors(folder / name)
-        yield name
+    return shards
 
 
 def _component_classes(index: Mapping[str, Any], owner: str) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
 from sheepgen.text import excerpt
+from sheepgen.untrusted_file import read_untrusted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,11 +22,11 @@ def read_object(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        ModelError: If the file is larger than `MAX_BYTES` or is no JSON object.
-        OSError: If it cannot be read.
+        ModelError: If the file is larger than `MAX_BYTES` or is not a JSON object.
+        OSError: If it cannot be read or is not a regular file.
     """
     check_size(path)
-    return parse_object(path.read_bytes(), f"{path.parent.name}/{path.name}")
+    return parse_object(read_untrusted(path, max_bytes=MAX_BYTES), _short(path))
 
 
 def check_size(path: Path) -> None:
@@ -37,7 +38,7 @@ def check_size(path: Path) -> None:
     """
     if path.stat().st_size > MAX_BYTES:
         raise ModelError(
-            f"{excerpt(f'{path.parent.name}/{path.name}')} is larger than {MAX_BYTES:,} bytes.",
+            f"{excerpt(_short(path))} is larger than {MAX_BYTES:,} bytes.",
             "No honest config is: get the model from a source that you trust.",
         )
 
@@ -46,18 +47,22 @@ def parse_object(content: bytes, name: str) -> dict[str, Any]:
     """Parse a JSON object out of ``content``, which came from ``name``.
 
     Raises:
-        ModelError: If it is none.
+        ModelError: If it is not one.
     """
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise _no_object(name) from error
+        raise _not_an_object(name) from error
     if not isinstance(value, dict):
-        raise _no_object(name)
+        raise _not_an_object(name)
     return value
 
 
-def _no_object(name: str) -> ModelError:
+def _short(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _not_an_object(name: str) -> ModelError:
     return ModelError(
         f"{excerpt(name)} is not a JSON object.", "The model is damaged: fetch it again."
     )

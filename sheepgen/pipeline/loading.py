@@ -7,18 +7,17 @@ checker is not loaded.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import diffusers
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
-from safetensors import SafetensorError
+from safetensors.torch import load_file
 from transformers import BertModel, BertTokenizer, CLIPTextModel, CLIPTokenizer
 
 from sheepgen.checkpoint import read_checkpoint
 from sheepgen.checkpoint.files import PREVIEW_COMPONENT
 from sheepgen.errors import ModelError
+from sheepgen.pipeline.building import building, component_errors
 from sheepgen.pipeline.device import resolve_device, resolve_dtype
 from sheepgen.pipeline.parts import PipelineParts
 from sheepgen.pipeline.preview import PreviewDecoder
@@ -26,9 +25,9 @@ from sheepgen.pipeline.quiet import quiet_libraries
 from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Collection, Mapping
 
+    import torch
     from transformers import PreTrainedTokenizerBase
 
     from sheepgen.catalog import ModelSpec
@@ -47,15 +46,29 @@ _TOKENIZERS = {
 
 _AUTOENCODERS = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
 
-_LOADING_FAILURES = (
-    LookupError,
-    OSError,
-    RuntimeError,
-    SafetensorError,
-    TypeError,
-    ValueError,
+_TEXT_ENCODER_SETTINGS = (
+    "add_cross_attention",
+    "attention_probs_dropout_prob",
+    "bos_token_id",
+    "eos_token_id",
+    "hidden_act",
+    "hidden_size",
+    "intermediate_size",
+    "is_decoder",
+    "layer_norm_eps",
+    "max_position_embeddings",
+    "num_attention_heads",
+    "num_hidden_layers",
+    "pad_token_id",
+    "position_embedding_type",
+    "projection_dim",
+    "prompt_tokens",
+    "type_vocab_size",
+    "use_attention_mask",
+    "vocab_size",
 )
-"""What the libraries raise over a config and weights that do not go together."""
+"""All that is taken from a text encoder's config: what decides its numbers. The library would read
+many more settings, some of which lead to other files or to code."""
 
 
 def load_tokenizer(spec: ModelSpec) -> PreTrainedTokenizerBase:
@@ -82,66 +95,84 @@ def load_pipeline(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto")
     place = resolve_device(device)
     number = resolve_dtype(dtype, place)
     checkpoint = read_checkpoint(spec.folder)
-    text_encoder_class = _TEXT_ENCODERS[checkpoint.classes["text_encoder"]]
-    vae_class = _AUTOENCODERS[checkpoint.classes["vae"]]
 
-    def load(component: str, model_class: Any) -> Any:  # noqa: ANN401
-        model = _load_model(checkpoint.folder / component, model_class, dtype=number)
-        return model.to(place).eval().requires_grad_(requires_grad=False)
+    def load_diffusers(component: str, model_class: Any) -> Any:  # noqa: ANN401
+        return _load_diffusers(checkpoint, component, model_class, number)
 
     with quiet_libraries():
-        return PipelineParts(
-            spec=spec,
-            tokenizer=_load_tokenizer(checkpoint),
-            text_encoder=load("text_encoder", text_encoder_class),
-            unet=load("unet", UNet2DConditionModel),
-            vae=load("vae", vae_class),
-            scheduler_config=MappingProxyType(checkpoint.configs["scheduler"]),
-            device=place,
-            dtype=number,
-            preview_decoder=(
-                load(PREVIEW_COMPONENT, PreviewDecoder)
-                if PREVIEW_COMPONENT in checkpoint.configs
-                else None
-            ),
-        )
+        parts = {
+            "text_encoder": _load_text_encoder(checkpoint, number),
+            "unet": load_diffusers("unet", UNet2DConditionModel),
+            "vae": load_diffusers("vae", _AUTOENCODERS[checkpoint.classes["vae"]]),
+        }
+        if PREVIEW_COMPONENT in checkpoint.configs:
+            parts[PREVIEW_COMPONENT] = load_diffusers(PREVIEW_COMPONENT, PreviewDecoder)
+        tokenizer = _load_tokenizer(checkpoint)
+    for part in parts.values():
+        part.to(place).eval().requires_grad_(requires_grad=False)
+    return PipelineParts(
+        spec=spec,
+        tokenizer=tokenizer,
+        scheduler_config=MappingProxyType(checkpoint.configs["scheduler"]),
+        device=place,
+        dtype=number,
+        **{PREVIEW_COMPONENT: None, **parts},
+    )
 
 
 def _load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
     tokenizer_class = _TOKENIZERS[checkpoint.classes["tokenizer"]]
-    with _loading_errors("tokenizer"):
+    with component_errors("tokenizer"):
         return tokenizer_class.from_pretrained(
             str(checkpoint.folder / "tokenizer"), local_files_only=True
         )
 
 
-def _load_model(folder: Path, model_class: Any, **settings: Any) -> Any:  # noqa: ANN401
-    if issubclass(model_class, diffusers.ModelMixin):
-        # Its own default asks for another package, and says so on every load.
-        settings["low_cpu_mem_usage"] = False
-    with _loading_errors(folder.name):
+def _load_text_encoder(checkpoint: Checkpoint, dtype: torch.dtype) -> Any:  # noqa: ANN401
+    """Load a text encoder; the library sees no file of it, only weights and checked settings."""
+    model_class = _TEXT_ENCODERS[checkpoint.classes["text_encoder"]]
+    config = checkpoint.configs["text_encoder"]
+    settings = {name: config[name] for name in _TEXT_ENCODER_SETTINGS if name in config}
+    with building("text_encoder", checkpoint.stored["text_encoder"]):
+        weights: dict[str, torch.Tensor] = {}
+        for name in checkpoint.weights:
+            if name.startswith("text_encoder/"):
+                weights |= load_file(checkpoint.folder / name)
         model, report = model_class.from_pretrained(
-            str(folder),
-            local_files_only=True,
-            use_safetensors=True,
+            None,
+            config=model_class.config_class(**settings),
+            state_dict=weights,
+            dtype=dtype,
             output_loading_info=True,
-            **settings,
         )
-    # The libraries fill such holes with random numbers and go on.
-    if missing := sorted(report["missing_keys"]):
-        raise ModelError(
-            f"{folder.name} has no weights for {excerpt(missing[0])} ({len(missing)} are missing).",
-            "The model is incomplete: fetch it again.",
-        )
+    _check_complete("text_encoder", report)
     return model
 
 
-@contextmanager
-def _loading_errors(component: str) -> Iterator[None]:
-    try:
-        yield
-    except _LOADING_FAILURES as error:
+def _load_diffusers(
+    checkpoint: Checkpoint,
+    component: str,
+    model_class: Any,  # noqa: ANN401
+    dtype: torch.dtype,
+) -> Any:  # noqa: ANN401
+    with building(component, checkpoint.stored[component]):
+        model, report = model_class.from_pretrained(
+            str(checkpoint.folder / component),
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            # Its own default asks for another package, and says so on every load.
+            low_cpu_mem_usage=False,
+            dtype=dtype,
+        )
+    _check_complete(component, report)
+    return model
+
+
+def _check_complete(component: str, report: Mapping[str, Collection[str]]) -> None:
+    # The libraries fill such holes with random numbers and go on.
+    if missing := sorted(report["missing_keys"]):
         raise ModelError(
-            f"The model's {component} cannot be loaded: {excerpt(error, 200)}",
-            "Its config and its weights do not belong together, or one of them is damaged.",
-        ) from error
+            f"{component} has no weights for {excerpt(missing[0])} ({len(missing)} are missing).",
+            "The model is incomplete: fetch it again.",
+        )

@@ -17,15 +17,15 @@ __all__ = ["quiet_libraries"]
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
     """Keep both libraries' bars and notes about harmless things off the terminal."""
-    levels = diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()
-    had_bars = transformers_logging.is_progress_bar_enabled()
-    diffusers_logging.set_verbosity_error()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    loggings = (diffusers_logging, transformers_logging)
+    before = [(each.get_verbosity(), each.is_progress_bar_enabled()) for each in loggings]
+    for each in loggings:
+        each.set_verbosity_error()
+        each.disable_progress_bar()
     try:
         yield
     finally:
-        diffusers_logging.set_verbosity(levels[0])
-        transformers_logging.set_verbosity(levels[1])
-        if had_bars:
-            transformers_logging.enable_progress_bar()
+        for each, (verbosity, had_bars) in zip(loggings, before, strict=True):
+            each.set_verbosity(verbosity)
+            if had_bars:
+                each.enable_progress_bar()

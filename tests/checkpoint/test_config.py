@@ -33,6 +33,10 @@ def refusal(folder: Path, component: str, **changes: Any) -> ModelError:
         ("text_encoder", "_attn_implementation", "org/kernel", "attention code"),
         ("text_encoder", "_attn_implementation_internal", "org/kernel", "attention code"),
         ("text_encoder", "attn_implementation", "org/kernel", "attention code"),
+        ("scheduler", "use_flow_sigmas", True, "flow matching"),
+        ("tokenizer", "init_inputs", ["/dev/zero"], "vocabulary from elsewhere"),
+        ("tokenizer", "vocab", "/dev/zero", "vocabulary from elsewhere"),
+        ("tokenizer", "merges", "/dev/zero", "vocabulary from elsewhere"),
     ],
 )
 def test_what_does_not_run_here_is_refused_by_name(
@@ -48,10 +52,12 @@ def test_what_does_not_run_here_is_refused_by_name(
     ("component", "setting", "value"),
     [
         ("scheduler", "num_train_timesteps", 10**12),
+        ("scheduler", "predictor_order", 10**9),
         ("text_encoder", "hidden_size", 8.0),
         ("text_encoder", "num_hidden_layers", 10**6),
         ("text_encoder", "vocab_size", -1),
         ("unet", "block_out_channels", [8] * 9),
+        ("unet", "downsample_padding", 10**6),
         ("unet", "encoder_hid_dim", 200_000),
         ("unet", "block_out_channels", [[8], 16]),
         ("unet", "block_out_channels", []),
@@ -61,8 +67,12 @@ def test_what_does_not_run_here_is_refused_by_name(
         ("unet", "norm_num_groups", 0),
         ("unet", "sample_size", "16"),
         ("unet", "sample_size", [16]),
+        ("unet", "reverse_transformer_layers_per_block", [10**6, 1]),
         ("unet", "transformer_layers_per_block", [[[1]]]),
         ("vae", "block_out_channels", 8),
+        ("vae", "decoder_block_out_channels", [8] * 3),
+        ("vae", "out_channels", 4),
+        ("vae", "upsampling_scaling_factor", 1000),
         ("vae", "latent_channels", 10**6),
     ],
 )
@@ -72,6 +82,34 @@ def test_impossible_values_are_refused(
     error = refusal(model_copy, component, **{setting: value})
 
     assert f"for {setting} in {component}/" in error.message
+
+
+@pytest.mark.parametrize("component", ["text_encoder", "unet", "vae"])
+@pytest.mark.parametrize("setting", ["text_config", "text_config_dict", "anything"])
+def test_a_config_inside_a_config_is_refused(
+    model_copy: Path, component: str, setting: str
+) -> None:
+    error = refusal(model_copy, component, **{setting: {"num_hidden_layers": 100_000}})
+
+    assert "config inside its config" in error.message
+    assert f"{component}/config.json, {setting}" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("component", "unset"),
+    [
+        ("scheduler", {"use_flow_sigmas": False}),
+        ("text_encoder", {"id2label": {"0": "LABEL_0"}, "task_specific_params": {}}),
+        ("tokenizer", {"init_inputs": [], "vocab": None}),
+        ("unet", {"num_class_embeds": None}),
+    ],
+)
+def test_what_is_not_asked_for_is_not_refused(
+    model_copy: Path, component: str, unset: dict[str, object]
+) -> None:
+    edit_json(model_copy / component / CONFIG_FILES[component], **unset)
+
+    assert read_checkpoint(model_copy).configs[component].items() >= unset.items()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sheepgen.catalog import find_model
 from sheepgen.checkpoint import read_checkpoint
 from sheepgen.checkpoint.json_file import MAX_BYTES
 from sheepgen.errors import ModelError
@@ -140,7 +141,7 @@ def test_a_pickle_with_a_better_name_is_no_better(model_copy: Path, tmp_path: Pa
 
 
 def test_a_folder_without_an_index_is_none(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"no diffusers folder: it has no model_index\.json"):
+    with pytest.raises(ModelError, match=r"not a diffusers folder: it has no model_index\.json"):
         read_checkpoint(tmp_path)
 
 
@@ -171,6 +172,47 @@ def test_a_component_in_another_folder_is_refused(model_copy: Path, tmp_path: Pa
 
     with pytest.raises(ModelError, match="unet in another folder"):
         read_checkpoint(model_copy)
+
+
+@pytest.mark.parametrize("name", ["model_index.json", "unet/config.json", "vae/config.json"])
+def test_a_link_that_leads_nowhere_is_said(model_copy: Path, name: str) -> None:
+    (model_copy / name).unlink()
+    (model_copy / name).symlink_to("../../blobs/0123")
+
+    with pytest.raises(ModelError, match=f"link that leads nowhere: {name}") as error:
+        read_checkpoint(model_copy)
+
+    assert "cp -rL" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model_index.json",
+        "tokenizer/tokenizer.json",
+        "unet/config.json",
+        "unet/diffusion_pytorch_model.safetensors",
+    ],
+)
+@pytest.mark.parametrize("link", [False, True])
+def test_a_pipe_where_a_file_should_be_is_not_waited_for(
+    model_copy: Path, tmp_path: Path, name: str, link: bool
+) -> None:
+    (model_copy / name).unlink()
+    os.mkfifo(tmp_path / "pipe" if link else model_copy / name)
+    if link:
+        (model_copy / name).symlink_to(tmp_path / "pipe")
+
+    with pytest.raises(ModelError, match=f"not a regular file: {name}"):
+        read_checkpoint(model_copy)
+
+
+@pytest.mark.parametrize("name", ["training.json", "preview_decoder/config.json"])
+def test_a_device_that_is_not_needed_is_not_read(model_copy: Path, name: str) -> None:
+    (model_copy / name).parent.mkdir(exist_ok=True)
+    (model_copy / name).symlink_to("/dev/zero")
+
+    assert find_model(str(model_copy)).defaults.num_inference_steps == 50
 
 
 def test_files_may_be_links(model_copy: Path, tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
+from safetensors.torch import load_file
 
-from sheepgen.checkpoint.weights import check_safetensors, check_shards
+from sheepgen.checkpoint.weights import MAX_HEADER, check_safetensors, check_shards
 from sheepgen.errors import ModelError
 
 if TYPE_CHECKING:
@@ -66,8 +67,22 @@ def test_a_file_that_is_too_long(model_copy: Path) -> None:
         check_safetensors(path)
 
 
-def test_a_whole_file_passes(model_copy: Path) -> None:
-    check_safetensors(model_copy / WEIGHTS)
+def test_a_whole_file_passes_and_is_counted(model_copy: Path) -> None:
+    tensors = load_file(model_copy / WEIGHTS)
+
+    stored = check_safetensors(model_copy / WEIGHTS)
+
+    assert stored.data_bytes == sum(tensor.nbytes for tensor in tensors.values())
+    assert len(tensors) <= stored.tensors <= len(tensors) + 1  # what is said about the file
+
+
+def test_a_huge_header_is_not_parsed(tmp_path: Path) -> None:
+    header = b"{" + b" " * MAX_HEADER + b"}"
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header)
+
+    with pytest.raises(ModelError, match="its header is larger than 5,000,000 bytes"):
+        check_safetensors(path)
 
 
 def test_a_git_lfs_pointer_is_recognised(tmp_path: Path) -> None:

@@ -31,14 +31,22 @@ def load(folder: Path) -> PipelineParts:
     return load_pipeline(find_model(str(folder)), device="cpu")
 
 
-def test_sharded_weights_are_the_same_weights(model_copy: Path, tiny_parts: PipelineParts) -> None:
-    (model_copy / f"{UNET}.safetensors").unlink()
-    tiny_parts.unet.save_pretrained(model_copy / "unet", max_shard_size="100KB")
+def test_sharded_weights_are_the_same_weights_and_draw_no_bars(
+    model_copy: Path, tiny_parts: PipelineParts, capfd: pytest.CaptureFixture[str]
+) -> None:
+    parts_of = {"unet": tiny_parts.unet, "text_encoder": tiny_parts.text_encoder}
+    for component, part in parts_of.items():
+        (weights,) = (model_copy / component).glob("*.safetensors")
+        weights.unlink()
+        part.save_pretrained(model_copy / component, max_shard_size="10KB")
+        assert len(list((model_copy / component).glob("*-of-*"))) > 1
+    capfd.readouterr()
 
     parts = load(model_copy)
 
-    assert len(list((model_copy / "unet").glob("*-of-*"))) > 1
-    assert_same_weights(parts.unet, tiny_parts.unet)
+    for component, part in parts_of.items():
+        assert_same_weights(getattr(parts, component), part)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_vocabulary_and_merges_make_the_same_tokenizer(

@@ -1,0 +1,91 @@
+"""Building a component from somebody else's config: no more of it than its weights hold.
+
+A config within all limits can still ask for more layers than there is time to build, in ways that
+only the code that reads it knows. Whatever they are, each layer registers its parameters, and the
+weight files say how many there can be. So building is watched and stopped there.
+
+This is also the one place where what the libraries raise over a bad component becomes a
+`ModelError` that names it.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn.modules.module import register_module_parameter_registration_hook
+
+from sheepgen.errors import ModelError, SheepgenError
+from sheepgen.text import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+
+    from sheepgen.checkpoint import StoredWeights
+
+__all__ = ["building", "component_errors"]
+
+_SLACK = 2
+"""How many times what is stored a config may ask for: a few missing weights are named later."""
+
+
+@contextmanager
+def building(component: str, stored: StoredWeights) -> Iterator[None]:
+    """Build modules from a config, but not more than the weights can fill.
+
+    Args:
+        component: Name of the component, for the message.
+        stored: What its weight files hold.
+
+    Raises:
+        ModelError: If the config asks for far more, or the libraries cannot make sense of it.
+    """
+    builder = threading.get_ident()
+    tensors, elements = _SLACK * stored.tensors, _SLACK * stored.data_bytes
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
+        nonlocal tensors, elements
+        # A parameter that is there already is being loaded; other threads build what they like.
+        if threading.get_ident() != builder or name in module._parameters:
+            return
+        tensors -= 1
+        elements -= parameter.numel()
+        if tensors < 0 or elements < 0:
+            raise _cannot_load(component, "its config asks for more than its weights hold.")
+
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        with component_errors(component):
+            yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def component_errors(component: str) -> Iterator[None]:
+    """Turn whatever the libraries raise over a component's files into `ModelError`.
+
+    An error of memory is left as it is: it says nothing about the model.
+    """
+    try:
+        yield
+    except (SheepgenError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise _cannot_load(component, excerpt(error, 200)) from error
+    except BaseException as error:
+        # What the tokenizers' Rust code raises where it gives up is not an `Exception`.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise _cannot_load(component, excerpt(error, 200)) from error
+
+
+def _cannot_load(component: str, reason: str) -> ModelError:
+    return ModelError(
+        f"The model's {component} cannot be loaded: {reason}",
+        "Its config and its weights do not belong together, or one of them is damaged.",
+    )
