@@ -90,7 +90,11 @@ _USUAL = Sampling(50, 7.5)  # of diffusers' StableDiffusionPipeline
 
 
 def find_model(
-    name: str, *, offline: bool = False, download: Callable[[hub.DownloadPlan], None] = hub.fetch
+    name: str,
+    *,
+    offline: bool = False,
+    download: Callable[[hub.DownloadPlan], None] = hub.fetch,
+    rehash: bool = False,
 ) -> ModelSpec:
     """Find a model and check it; fetch it if it is on the hub and nowhere here.
 
@@ -98,6 +102,7 @@ def find_model(
         name: The embedded model's name, a folder, or ``org/name[@revision]``.
         offline: Do not use the network.
         download: Carries out a plan; the default tells nothing while it does so.
+        rehash: Hash all weights, whatever is remembered of them.
 
     Raises:
         UsageError: If the name is of no known kind.
@@ -115,7 +120,7 @@ def find_model(
         vae_scale_factor=scale,
         max_tokens=min(prompt_tokens, encoded_tokens),
         encoded_tokens=encoded_tokens,
-        sha256=fingerprint(folder, checkpoint.weights),
+        sha256=fingerprint(folder, checkpoint.weights, rehash=rehash),
         weight_bytes=sum((folder / file).stat().st_size for file in checkpoint.weights),
         defaults=_defaults(name.partition("@")[0], checkpoint, scale),
     )

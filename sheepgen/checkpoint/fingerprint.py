@@ -1,17 +1,23 @@
 """One hash that names a model's weights, whatever the model is called and wherever it lies.
 
 Gigabytes are not hashed on every run: the hub's cache names large files by their sha256, and all
-other hashes are remembered in the user's cache folder under the file's path, size and time of
-change. That memory is a convenience: where it cannot be read or written, files are hashed again.
+other hashes are remembered in the user's cache folder under the file's path and state. The state
+holds the inode and the change time (``ctime``), which no program can set: weights that were
+replaced by others of the same size and modification time are hashed again. Where the memory
+cannot be read or written, files are hashed again, too.
+
+Neither is proof: what has to be certain is asked for with ``rehash``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 from typing import TYPE_CHECKING
 
+from sheepgen.untrusted_file import open_untrusted
 from sheepgen.user_cache import cache_folder, remember
 
 if TYPE_CHECKING:
@@ -23,29 +29,45 @@ __all__ = ["file_sha256", "fingerprint"]
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def fingerprint(folder: Path, files: Iterable[str]) -> str:
+def fingerprint(folder: Path, files: Iterable[str], *, rehash: bool = False) -> str:
     """Return the sha256 over one line ``name sha256`` for each of ``files``, sorted.
 
     Args:
         folder: The model's folder.
         files: The weights, as ``component/file``.
+        rehash: Read every file, whatever its name or the memory says.
+
+    Raises:
+        OSError: If one of them cannot be read or is not a regular file.
     """
-    lines = (f"{name} {file_sha256(folder / name)}\n" for name in sorted(files))
+    lines = (f"{name} {file_sha256(folder / name, rehash=rehash)}\n" for name in sorted(files))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def file_sha256(path: Path) -> str:
-    """Return a file's sha256, from memory if the file is as it was when it was last hashed."""
-    if known := _hub_sha256(path):
+def file_sha256(path: Path, *, rehash: bool = False) -> str:
+    """Return a file's sha256, from memory if the file is as it was when it was last hashed.
+
+    Args:
+        path: A regular file, or a link to one.
+        rehash: Read the file, whatever its name or the memory says.
+
+    Raises:
+        OSError: If it cannot be read or is not a regular file.
+    """
+    if not rehash and (known := _hub_sha256(path)):
         return known
-    memory = _memory(path)
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        remembered = memory.read_text(encoding="ascii")
-        if _SHA256.fullmatch(remembered):
-            return remembered
-    with path.open("rb") as file:
+    with open_untrusted(path) as file:
+        state = os.fstat(file.fileno())
+        memory = _memory(path, state)
+        if not rehash:
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                remembered = memory.read_text(encoding="ascii")
+                if _SHA256.fullmatch(remembered):
+                    return remembered
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    remember(memory, digest)
+        # A file that was written to meanwhile may have the hash of neither state.
+        if _memory(path, os.fstat(file.fileno())) == memory:
+            remember(memory, digest)
     return digest
 
 
@@ -61,9 +83,15 @@ def _hub_sha256(path: Path) -> str | None:
     return None
 
 
-def _memory(path: Path) -> Path:
+def _memory(path: Path, state: os.stat_result) -> Path:
     """Return where a file's hash is remembered; a changed file has another place."""
-    status = path.stat()
-    state = f"{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}"
-    key = hashlib.sha256(state.encode(errors="surrogateescape")).hexdigest()
+    parts = (
+        path.resolve(),
+        state.st_dev,
+        state.st_ino,
+        state.st_size,
+        state.st_mtime_ns,
+        state.st_ctime_ns,
+    )
+    key = hashlib.sha256("\0".join(map(str, parts)).encode(errors="surrogateescape")).hexdigest()
     return cache_folder() / "sha256" / key

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,6 +52,46 @@ def test_a_changed_file_is_hashed_again(weights: Path) -> None:
     weights.write_bytes(b"other weights")
 
     assert file_sha256(weights) == sha256(b"other weights")
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_size_and_modification_time_do_not_vouch_for_weights(
+    weights: Path, tmp_path: Path, *, replaced: bool
+) -> None:
+    os.utime(weights, (1, 1))
+    file_sha256(weights)
+    target = tmp_path / "new" if replaced else weights
+    target.write_bytes(b"WEIGHTS")
+    os.utime(target, (1, 1))
+    target.replace(weights)
+
+    assert file_sha256(weights) == sha256(b"WEIGHTS")
+
+
+def test_a_file_can_be_hashed_whatever_is_remembered(weights: Path, cache: Path) -> None:
+    file_sha256(weights)
+    (memory,) = cache.iterdir()
+    memory.write_text("0" * 64)
+
+    assert file_sha256(weights, rehash=True) == sha256(b"weights")
+    assert file_sha256(weights) == sha256(b"weights")
+
+
+def test_a_name_of_the_hubs_is_not_proof(tmp_path: Path) -> None:
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / ("a" * 64)).write_bytes(b"weights")
+    link = tmp_path / "model.safetensors"
+    link.symlink_to(tmp_path / "blobs" / ("a" * 64))
+
+    assert file_sha256(link, rehash=True) == sha256(b"weights")
+    lines = f"model.safetensors {sha256(b'weights')}\n"
+    assert fingerprint(tmp_path, [link.name], rehash=True) == sha256(lines.encode())
+
+
+def test_only_regular_files_are_hashed(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "weights")
+    with pytest.raises(OSError, match="Not a regular file"):
+        file_sha256(tmp_path / "weights")
 
 
 @pytest.mark.parametrize("nonsense", [b"", b"short", b"\xff" * 64])
