@@ -99,7 +99,8 @@ def find_model(
     """Find a model and check it; fetch it if it is on the hub and nowhere here.
 
     Args:
-        name: The embedded model's name, a folder, or ``org/name[@revision]``.
+        name: The embedded model's name, a folder, or ``org/name[@revision]``. With a full commit
+            hash it is always the hub's; ``./org/name@commit`` is a folder.
         offline: Do not use the network.
         download: Carries out a plan; the default tells nothing while it does so.
         rehash: Hash all weights, whatever is remembered of them.
@@ -133,9 +134,28 @@ def _locate(
     # First, so that a folder of that name beside the user does not stand in for it.
     if name == EMBEDDED_MODEL:
         return _embedded_folder(), None
+    model = hub.parse_hub_model(name)
+    # A folder can bear the name of a model at a commit, but what is in it nobody knows.
+    if model is None or not model.is_pinned:
+        if folder := _local_folder(name):
+            return folder, None
+        if model is None:
+            raise _unknown(name)
+    cached = hub.cached_folder(model)
+    if cached is None:
+        if offline or hub.is_offline():
+            raise hub.not_cached(model.repo)
+        plan = hub.plan_download(model)
+        download(plan)
+        cached = plan.folder
+    return cached, cached.name
+
+
+def _local_folder(name: str) -> Path | None:
+    """Return the folder that a name is the path of, or None if it may be a model of the hub's."""
     path = Path(os.path.expanduser(name))  # noqa: PTH111 - does not fail without a home
     if os.path.isdir(path):  # noqa: PTH112 - does not fail on impossible names
-        return path, None
+        return path
     if os.path.isfile(path):  # noqa: PTH113 - neither does this
         raise ModelError(
             f"{excerpt(name, 200)} is a single file.",
@@ -144,17 +164,7 @@ def _locate(
         )
     if name.startswith((".", "~")) or path.is_absolute():
         raise ModelError(f"There is no folder {excerpt(name, 200)}.", "Check the path.")
-    model = hub.parse_hub_model(name)
-    if model is None:
-        raise _unknown(name)
-    folder = hub.cached_folder(model)
-    if folder is None:
-        if offline or hub.is_offline():
-            raise hub.not_cached(model.repo)
-        plan = hub.plan_download(model)
-        download(plan)
-        folder = plan.folder
-    return folder, folder.name
+    return None
 
 
 def _embedded_folder() -> Path:

@@ -15,6 +15,7 @@ __all__ = [
     "DEVICES",
     "DTYPES",
     "MAX_BATCH_SIZE",
+    "MAX_THREADS",
     "DeviceOptions",
     "check_device_options",
     "refuse_half_on_cpu",
@@ -28,6 +29,9 @@ DTYPES = ("auto", "fp32", "bf16", "fp16")
 
 MAX_BATCH_SIZE = 256
 """Each image that is being made holds a claim, which is an open file."""
+
+MAX_THREADS = 256
+"""Torch starts as many as it is asked for, and does not survive it where there is no room."""
 
 _DEVICE = re.compile(r"auto|cuda|cuda:\d{1,3}|mps|xpu|cpu")
 

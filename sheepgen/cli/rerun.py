@@ -2,7 +2,8 @@
 
 A record says everything; AUTOMATIC1111's parameters, which count where there is no record, leave
 some of it to the model. The image may be anybody's: where files go and, but for the cases of
-`sheepgen.recorded_model`, what is loaded are the user's to say.
+`sheepgen.recorded_model`, what is loaded are the user's to say; nothing is fetched without
+``--fetch`` or ``--model``.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def rerun(
     height: new.NewHeightOpt = None,
     size: options.SizeOpt = None,
     model: new.NewModelOpt = None,
+    fetch: new.FetchOpt = False,
     steps: options.StepsOpt = None,
     guidance: options.GuidanceOpt = None,
     guidance_rescale: new.NewGuidanceRescaleOpt = None,
@@ -70,7 +72,7 @@ def rerun(
 
         console = error_console(quiet=quiet or progress_json)
         width, height = read_size(size, width, height)
-        recorded, environment = _read(Path(image), model, console)
+        recorded, environment = _read(Path(image), model, console, fetch=fetch)
         drawn = (
             draw_seed()
             if variation_strength and variation_seed is None and recorded.variation_seed is None
@@ -129,7 +131,7 @@ def rerun(
 
 
 def _read(
-    path: Path, model: str | None, console: Console
+    path: Path, model: str | None, console: Console, *, fetch: bool
 ) -> tuple[GenerationRequest, Environment | None]:
     """Return what an image asks for, its model replaced by one that is safe to find.
 
@@ -137,6 +139,7 @@ def _read(
         path: Of the image.
         model: As given; None for the image's own.
         console: For notes on what could not be read.
+        fetch: Whether the image's own model may be fetched.
 
     Returns:
         The request, and where the image was made if it says so.
@@ -150,7 +153,8 @@ def _read(
 
     record = find_record(path)
     if record is not None:
-        name = recorded_model(record) if model is None else model
+        found = recorded_model(record, fetch=fetch) if model is None else model
+        name = found if isinstance(found, str) else found.name
         return replace(record.request, model=name), record.environment
     parameters = read_parameters_text(path)
     if parameters is None:

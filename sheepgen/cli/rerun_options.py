@@ -48,3 +48,13 @@ NewModelOpt = Annotated[str | None, _unset(options.ModelOpt)]
 NewGuidanceRescaleOpt = Annotated[float | None, _unset(options.GuidanceRescaleOpt)]
 NewEtaOpt = Annotated[float | None, _unset(options.EtaOpt)]
 NewDtypeOpt = Annotated[str | None, _unset(options.DtypeOpt)]
+
+FetchOpt = Annotated[
+    bool,
+    typer.Option(
+        "--fetch",
+        metavar="",
+        help="Download the model that the image names if it is not in the cache.",
+        rich_help_panel=options.DRAWER,
+    ),
+]

@@ -9,7 +9,8 @@ import typer
 
 from sheepgen.cli import options
 from sheepgen.cli.console import cli_errors, error_console, note, write_data
-from sheepgen.cli.rerun_options import NewModelOpt
+from sheepgen.cli.rerun_options import FetchOpt, NewModelOpt
+from sheepgen.device_options import MAX_THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +34,8 @@ ThreadsOpt = Annotated[
     typer.Option(
         metavar="N",
         min=1,
-        max=256,
-        help="CPU threads to compute with, in place of the image's own.",
+        max=MAX_THREADS,
+        help="CPU threads (default: as recorded in the image, if there are as many processors).",
         rich_help_panel=options.RUN,
     ),
 ]
@@ -44,6 +45,7 @@ def verify(
     images: ImagesArg,
     *,
     model: NewModelOpt = None,
+    fetch: FetchOpt = False,
     threads: ThreadsOpt = None,
     offline: options.OfflineOpt = False,
     json: options.JsonOpt = False,
@@ -59,7 +61,7 @@ def verify(
         from sheepgen.proof.examination import Case, examine, open_case
         from sheepgen.proof.exhibits import find_exhibits
         from sheepgen.proof.report import summary, to_json_line, to_line
-        from sheepgen.proof.verdict import Unchecked, Verdict
+        from sheepgen.proof.verdict import Verdict
         from sheepgen.sinks.progress import spinner
 
         console = error_console(quiet=quiet)
@@ -67,11 +69,11 @@ def verify(
             go_offline()
         # A model that the user has not named is never fetched in silence.
         download = downloader(error_console(quiet=quiet and model is not None))
-        find = _finder(model, offline=offline, download=download)
+        find = _finder(model, fetch=fetch, offline=offline, download=download)
         exhibits = find_exhibits(map(Path, images))
         opened = [open_case(exhibit, find) for exhibit in exhibits]
         outcomes = chain(
-            (each for each in opened if isinstance(each, Unchecked)),
+            (each for each in opened if not isinstance(each, Case)),
             examine((each for each in opened if isinstance(each, Case)), threads=threads),
         )
         told = []
@@ -81,14 +83,14 @@ def verify(
             told.append(outcome)
             write_data(to_json_line(outcome) if json else to_line(outcome))
         note(console, summary(told))
-        if not all(isinstance(outcome, Verdict) and outcome.equal for outcome in told):
+        if not all(isinstance(each, Verdict) and each.is_confirmed for each in told):
             raise typer.Exit(1)
 
 
 def _finder(
-    model: str | None, *, offline: bool, download: Callable[[DownloadPlan], None]
+    model: str | None, *, fetch: bool, offline: bool, download: Callable[[DownloadPlan], None]
 ) -> Callable[[ImageRecord], ModelSpec]:
-    """Return a function that finds a record's model, each model once, be it in vain."""
+    """Return a function that finds a record's model and hashes it, each one once."""
     from sheepgen.catalog import find_model
     from sheepgen.errors import SheepgenError
     from sheepgen.recorded_model import recorded_model
@@ -97,8 +99,10 @@ def _finder(
 
     def search(record: ImageRecord) -> ModelSpec | SheepgenError:
         try:
-            name = recorded_model(record) if model is None else model
-            return find_model(name, offline=offline, download=download)
+            found = model or recorded_model(record, fetch=fetch, rehash=True)
+            if not isinstance(found, str):
+                return found
+            return find_model(found, offline=offline, download=download, rehash=True)
         except SheepgenError as error:
             return error
 

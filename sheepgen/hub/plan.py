@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 _WORD = r"[A-Za-z0-9](?:[\w.-]{0,94}[\w-])?"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _HUB_MODEL = re.compile(rf"(?P<repo>{_WORD}/{_WORD})(?:@(?P<revision>[\w.-]+(?:/[\w.-]+)*))?", re.A)
 
 
@@ -46,6 +47,11 @@ class HubModel:
 
     repo: str
     revision: str = "main"
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the revision is a full commit hash, which always stands for the same files."""
+        return _COMMIT.fullmatch(self.revision) is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

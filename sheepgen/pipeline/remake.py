@@ -6,6 +6,8 @@ where this machine has it.
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -24,10 +26,7 @@ if TYPE_CHECKING:
     from sheepgen.metadata import Environment, ImageRecord
     from sheepgen.pipeline.parts import PipelineParts
 
-__all__ = ["MAX_THREADS", "load_as_recorded", "remake"]
-
-MAX_THREADS = 256
-"""Torch starts as many as it is told to; no record is to have it start a million."""
+__all__ = ["load_as_recorded", "processors", "remake"]
 
 
 def load_as_recorded(spec: ModelSpec, environment: Environment) -> PipelineParts:
@@ -52,13 +51,13 @@ def remake(parts: PipelineParts, record: ImageRecord, *, threads: int | None) ->
         parts: The model.
         record: Of the image.
         threads: CPU threads to compute with; None for the record's number, or this process's own
-            if that is out of bounds.
+            if this machine has fewer processors than that.
 
     Raises:
         UsageError: If this model cannot do what the record asks for.
         NonFiniteError: If NaN or infinity comes out of the model.
     """
-    with _computing_with(threads or record.environment.threads):
+    with _computing_with(threads or _threads_like(record.environment.threads)):
         *_, finished = stream(parts, record.request)
     assert isinstance(finished, RunFinished), "it is the last event"
     return finished
@@ -71,11 +70,22 @@ def _device_like(recorded: str) -> str:
     return recorded if recorded in available else next(iter(alike), "auto")
 
 
+def processors() -> int:
+    """Return how many processors this process may run on."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _threads_like(recorded: int) -> int:
+    # Torch starts as many as it is told to, and OpenMP ends the process where that fails.
+    return recorded if 1 <= recorded <= processors() else torch.get_num_threads()
+
+
 @contextmanager
 def _computing_with(threads: int) -> Iterator[None]:
     before = torch.get_num_threads()
-    if 1 <= threads <= MAX_THREADS:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(threads)
     try:
         yield
     finally:

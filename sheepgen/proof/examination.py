@@ -1,8 +1,8 @@
 """Images are made again, each from its record, and judged.
 
 Everything is done as the record says, as far as this machine can: device, number format, threads.
-Each image is made alone, whatever batch it was once part of, and what goes wrong with one does
-not stop the rest.
+Each image is made alone, whatever batch it was once part of. What goes wrong with one does not
+stop the rest, and what asks for most comes last.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sheepgen.errors import SheepgenError, as_sheepgen_error
+from sheepgen.errors import as_sheepgen_error
 from sheepgen.image_file import read_record
-from sheepgen.proof.pixels import read_picture
-from sheepgen.proof.verdict import Unchecked, judge
+from sheepgen.proof.pixels import read_picture, read_shape
+from sheepgen.proof.verdict import Unchecked, compare_sizes, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,8 +36,8 @@ class Case:
     spec: ModelSpec
 
 
-def open_case(exhibit: Exhibit, find: Callable[[ImageRecord], ModelSpec]) -> Case | Unchecked:
-    """Read an image's record and find its model.
+def open_case(exhibit: Exhibit, find: Callable[[ImageRecord], ModelSpec]) -> Case | Outcome:
+    """Read an image's record and find its model, or return what can be said without it.
 
     Args:
         exhibit: The image.
@@ -45,9 +45,11 @@ def open_case(exhibit: Exhibit, find: Callable[[ImageRecord], ModelSpec]) -> Cas
     """
     try:
         record = read_record(exhibit.path)
+        if resized := compare_sizes(exhibit, record, read_shape(exhibit.path)):
+            return resized
         return Case(exhibit=exhibit, record=record, spec=find(record))
-    except SheepgenError as error:
-        return Unchecked(path=exhibit.path, error=error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+        return Unchecked(path=exhibit.path, error=as_sheepgen_error(error))
 
 
 def examine(cases: Iterable[Case], *, threads: int | None = None) -> Iterator[Outcome]:
@@ -63,7 +65,13 @@ def examine(cases: Iterable[Case], *, threads: int | None = None) -> Iterator[Ou
         environment = case.record.environment
         groups[case.spec, environment.device, environment.dtype].append(case)
     for group in groups.values():
-        yield from _examine_group(group, threads)
+        yield from _examine_group(sorted(group, key=_cost), threads)
+
+
+def _cost(case: Case) -> int:
+    """Return how much there is to compute, in pixels times steps."""
+    request = case.record.request
+    return (request.width or 0) * (request.height or 0) * (request.num_inference_steps or 0)
 
 
 def _examine_group(group: Sequence[Case], threads: int | None) -> Iterator[Outcome]:

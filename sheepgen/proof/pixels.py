@@ -21,9 +21,31 @@ if TYPE_CHECKING:
 
     from sheepgen.metadata import ImageRecord
 
-__all__ = ["Picture", "PixelDifference", "as_jpeg", "is_step", "measure", "read_picture"]
+__all__ = [
+    "Picture",
+    "PixelDifference",
+    "Shape",
+    "as_jpeg",
+    "is_step",
+    "measure",
+    "read_picture",
+    "read_shape",
+]
 
 _STEP_KEY = "sheepgen-step"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shape:
+    """What the beginning of a file says of its picture.
+
+    Args:
+        size: Width and height in pixels.
+        is_jpeg: Whether the pixels went through a lossy compression.
+    """
+
+    size: tuple[int, int]
+    is_jpeg: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,20 +86,23 @@ def is_step(path: Path) -> bool:
         return _STEP_KEY in image.info
 
 
+def read_shape(path: Path) -> Shape:
+    """Return what can be known of the one picture in a file without decoding it.
+
+    Raises:
+        OutputError: As `read_picture`, except for damage to the pixels.
+    """
+    with _opened_single(path) as image:
+        return Shape(size=image.size, is_jpeg=image.format == "JPEG")
+
+
 def read_picture(path: Path) -> Picture:
     """Decode the one picture in a file.
 
     Raises:
         OutputError: If it cannot be read, shows a step on the way, or is an animation.
     """
-    with _opened(path) as image:
-        if _STEP_KEY in image.info:
-            raise OutputError(
-                f"{path} shows a step on the way, not the finished image.",
-                "Its record is the finished image's.",
-            )
-        if getattr(image, "n_frames", 1) > 1:
-            raise OutputError(f"{path} is an animation.", "Only single pictures can be proved.")
+    with _opened_single(path) as image:
         image.load()
         return Picture(image=image.copy(), is_jpeg=image.format == "JPEG")
 
@@ -105,6 +130,19 @@ def measure(shown: Image.Image, expected: Image.Image) -> PixelDifference | None
         share=1 - levels[0] / pixels,
         psnr_db=10 * math.log10(255**2 * 3 * pixels / squares) if squares else math.inf,
     )
+
+
+@contextmanager
+def _opened_single(path: Path) -> Iterator[Image.Image]:
+    with _opened(path) as image:
+        if _STEP_KEY in image.info:
+            raise OutputError(
+                f"{path} shows a step on the way, not the finished image.",
+                "Its record is the finished image's.",
+            )
+        if getattr(image, "n_frames", 1) > 1:
+            raise OutputError(f"{path} is an animation.", "Only single pictures can be verified.")
+        yield image
 
 
 @contextmanager

@@ -6,51 +6,69 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
+from sheepgen.device_options import MAX_THREADS
 from sheepgen.proof.verdict import Unchecked
 from sheepgen.text import excerpt, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sheepgen.proof.pixels import PixelDifference
     from sheepgen.proof.verdict import Outcome, Verdict
 
 __all__ = ["summary", "to_json_line", "to_line"]
 
 _MAX_ERROR = 400
 
+_WORDS = {
+    "equal": "equal",
+    "equal_within_processor": "equal within what another processor changes",
+    "differs": "different",
+    "unchecked": "unchecked",
+}
+"""Verdicts as programs and as people read them."""
+
 
 def to_line(outcome: Outcome) -> str:
-    """Return ``PATH: equal``, or how far the image differs and why, as one printable line."""
+    """Return ``PATH: equal``, or how far the image differs and why, as one printable line.
+
+    Where another processor explains the difference, the line says so instead.
+    """
     path = printable(str(outcome.path))
     if isinstance(outcome, Unchecked):
         said = f"{outcome.error.message} {outcome.error.hint}"
         return f"{path}: unchecked. {excerpt(said, _MAX_ERROR)}"
     if outcome.equal:
         return f"{path}: equal{', as far as a JPEG shows' if outcome.is_jpeg else ''}"
+    if outcome.equal_within_processor:
+        recorded, here = outcome.environment["device_name"]
+        return (
+            f"{path}: {_WORDS['equal_within_processor']} ({excerpt(recorded)}, here "
+            f"{excerpt(here)}): {_distance(outcome)}"
+        )
     label = "Cause" if len(outcome.causes) == 1 else "Possible causes"
-    return f"{path}: differs in {_parts(outcome)}. {label}: {'; '.join(outcome.causes)}"
+    causes = "; ".join(outcome.causes)
+    return f"{path}: differs in {_parts(outcome)}. {label}: {causes}{_advice(outcome)}"
 
 
 def to_json_line(outcome: Outcome) -> str:
     """Return one line of ASCII.
 
-    It is an object with ``path`` and ``verdict``: ``equal``, ``differs`` or ``unchecked``. If it
-    is unchecked there is ``error`` with ``kind``, ``message`` and ``hint``; else ``noise_equal``,
-    ``latents_equal``, ``pixels`` (null if the sizes differ) with ``largest``, ``share`` and
-    ``psnr_db`` (null if nothing differs), ``jpeg``, ``as_listed`` (null without a manifest),
-    ``environment`` with pairs of the record's value and this machine's, and ``causes``.
+    It is an object with ``path`` and ``verdict``: ``equal``, ``equal_within_processor``,
+    ``differs`` or ``unchecked``. If it is unchecked there is ``error`` with ``kind``, ``message``
+    and ``hint``; else ``noise_equal`` and ``latents_equal`` (null if the image was not made again,
+    because the sizes differ), ``sizes`` (of the file and of the record, if they differ),
+    ``pixels`` (null if the sizes differ) with ``largest``, ``share`` and ``psnr_db`` (null if
+    nothing differs), ``jpeg``, ``as_listed`` (null without a manifest), ``environment`` with pairs
+    of the record's value and this machine's, and ``causes``.
     """
     return json.dumps({"path": str(outcome.path), "verdict": _word(outcome), **_details(outcome)})
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """Return how many images were equal, differed and could not be checked."""
+    """Return how many images there are of each verdict."""
     words = [_word(outcome) for outcome in outcomes]
     counts = ", ".join(
-        f"{words.count(word)} {said}"
-        for word, said in (("equal", "equal"), ("differs", "different"), ("unchecked", "unchecked"))
-        if word in words
+        f"{words.count(word)} {said}" for word, said in _WORDS.items() if word in words
     )
     return f"{len(words)} image{'' if len(words) == 1 else 's'}: {counts}."
 
@@ -58,20 +76,34 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 def _word(outcome: Outcome) -> str:
     if isinstance(outcome, Unchecked):
         return "unchecked"
-    return "equal" if outcome.equal else "differs"
+    if outcome.equal:
+        return "equal"
+    return "equal_within_processor" if outcome.equal_within_processor else "differs"
+
+
+def _advice(verdict: Verdict) -> str:
+    """Return what would compute with more threads than this machine has processors."""
+    recorded, here = verdict.environment.get("threads", (0, 0))
+    if isinstance(recorded, int) and isinstance(here, int) and here < recorded <= MAX_THREADS:
+        return f". To compute with as many threads: --threads {recorded}"
+    return ""
 
 
 def _parts(verdict: Verdict) -> str:
     parts = {
-        "noise": not verdict.noise_equal,
-        "latents": not verdict.latents_equal,
+        "noise": verdict.noise_equal is False,
+        "latents": verdict.latents_equal is False,
         "bytes of the file": verdict.as_listed is False,
-        _distance(verdict.pixels): not verdict.pixels_equal,
+        _distance(verdict): not verdict.pixels_equal,
     }
     return ", ".join(part for part, differs in parts.items() if differs)
 
 
-def _distance(pixels: PixelDifference | None) -> str:
+def _distance(verdict: Verdict) -> str:
+    if verdict.sizes is not None:
+        (width, height), (recorded_width, recorded_height) = verdict.sizes
+        return f"size ({width}x{height}, recorded {recorded_width}x{recorded_height})"
+    pixels = verdict.pixels
     if pixels is None:
         return "size"
     return (
@@ -95,6 +127,7 @@ def _details(outcome: Outcome) -> dict[str, Any]:
             "share": pixels.share,
             "psnr_db": pixels.psnr_db if math.isfinite(pixels.psnr_db) else None,
         },
+        "sizes": outcome.sizes,
         "jpeg": outcome.is_jpeg,
         "as_listed": outcome.as_listed,
         "environment": outcome.environment,

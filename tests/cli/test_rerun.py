@@ -12,7 +12,7 @@ from sheepgen.image_file import encode_image, read_record
 from sheepgen.metadata import to_json
 from sheepgen.request import EMBEDDED_MODEL
 from tests.hub.conftest import REPO, hub  # noqa: F401 - a fixture
-from tests.hub.fake_hub import COMMIT
+from tests.hub.fake_hub import COMMIT, FakeHub
 from tests.samples import records, sample_image, sample_record
 from tests.tiny import save_tiny_model
 
@@ -123,14 +123,23 @@ def test_a_folder_with_other_weights_is_not_loaded(run: Run, tmp_path: Path) -> 
     assert "--model" in result.stderr
 
 
-@pytest.mark.usefixtures("hub")
-def test_a_model_of_the_hub_is_fetched_by_its_commit_and_never_in_silence(run: Run) -> None:
+def test_a_model_of_the_hub_is_fetched_by_its_commit_when_asked_and_never_in_silence(
+    run: Run,
+    hub: FakeHub,  # noqa: F811
+) -> None:
     record = sample_record(model=REPO)
     write(replace(record, environment=replace(record.environment, model_revision=COMMIT)))
-    told = run("rerun", "x.png", "--dry-run")
+    for words in ((), ("--dry-run",)):
+        refused = run("rerun", "x.png", *words)
+        assert refused.exit_code == 1
+        assert f"{REPO} at commit {COMMIT}, which is not in the cache" in refused.stderr
+        assert "--fetch" in refused.stderr
+    assert hub.requests == []
+    told = run("rerun", "x.png", "--dry-run", "--fetch")
     assert told.exit_code == 0
     assert "to fetch" in told.stdout
-    result = run("rerun", "x.png", "-q", "--device", "cpu", "--frames", "none", "-o", "y.png")
+    drawn = ("--device", "cpu", "--frames", "none")
+    result = run("rerun", "x.png", "-q", "--fetch", *drawn, "-o", "y.png")
     assert result.exit_code == 0
     assert f"Fetching {REPO}" in result.stderr
     assert read_record(Path("y.png")).request.model == f"{REPO}@{COMMIT}"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from sheepgen.device_options import MAX_THREADS
 from sheepgen.events import RunFinished
 from sheepgen.image_file import encode_image
 from sheepgen.pipeline import remake
@@ -98,8 +100,10 @@ def test_what_was_changed_is_found_and_the_rest_goes_on(run: Run, made: RunFinis
     write("steps.png", made, replace(record, request=replace(record.request, eta=0.5)))
     batch = replace(record.environment, batch_size=4)
     write("batch.png", made, replace(record, environment=batch, latents_sha256="0" * 64))
-    threads = replace(record.environment, threads=remake.MAX_THREADS + 1)
+    threads = replace(record.environment, threads=MAX_THREADS + 1)
     write("threads.png", made, replace(record, environment=threads, latents_sha256="0" * 64))
+    huge = replace(record.request, width=4096, height=4096)
+    write("size.png", made, replace(record, request=huge))
     with Image.open("whole.png") as image:
         texts = PngInfo()
         for key in ("parameters", "sheepgen"):
@@ -111,22 +115,37 @@ def test_what_was_changed_is_found_and_the_rest_goes_on(run: Run, made: RunFinis
     step = encode_image(made.image, record, ".png", texts={"sheepgen-step": "1/2"})
     Path("frames/step_001.png").write_bytes(step)
 
-    names = ("seed", "steps", "batch", "threads", "pixel", "torn", "frames/step_001", "whole")
+    names = (
+        "seed",
+        "steps",
+        "batch",
+        "threads",
+        "size",
+        "pixel",
+        "torn",
+        "frames/step_001",
+        "whole",
+    )
     result = run("verify", *(f"{name}.png" for name in names), "missing.png")
     assert result.exit_code == 1
     lines = dict(line.split(": ", maxsplit=1) for line in result.stdout.splitlines())
     assert lines["whole.png"] == "equal"
     assert lines["seed.png"].startswith("differs in noise, latents, pixels (by at most ")
-    assert lines["seed.png"].endswith("Cause: the record was edited: its seed, size or noise hash")
-    assert lines["steps.png"].endswith("the record was edited: its request or latents hash")
+    assert lines["seed.png"].endswith(
+        "Cause: the record's seed, size and noise hash do not belong together"
+    )
+    assert lines["steps.png"].endswith(
+        "the record's request, model and latents hash do not belong together"
+    )
     assert lines["batch.png"] == "differs in latents. Cause: batch size (4, here 1)"
     assert lines["threads.png"] == "differs in latents. Cause: threads (257, here 1)"
-    assert lines["pixel.png"].endswith("Cause: the file was edited")
+    assert lines["size.png"].startswith("differs in size (32x32, recorded 4096x4096). Cause: ")
+    assert lines["pixel.png"].endswith("Cause: the pixels were changed afterwards")
     assert "0.10% of them" in lines["pixel.png"]
     assert "cannot be read" in lines["torn.png"]
     assert "step on the way" in lines["frames/step_001.png"]
     assert "There is no image file" in lines["missing.png"]
-    assert "9 images: 1 equal, 5 different, 3 unchecked." in result.stderr
+    assert "10 images: 1 equal, 6 different, 3 unchecked." in result.stderr
 
 
 def test_a_manifest_is_held_to(run: Run, made: RunFinished) -> None:
@@ -157,6 +176,16 @@ def test_changed_weights_are_named(run: Run, made: RunFinished, tmp_path: Path) 
     assert compared.exit_code == 1
     assert "differs in latents, pixels" in compared.stdout
     assert "Cause: model weights (" in compared.stdout
+
+
+def test_weights_are_hashed_whatever_is_remembered_of_them(run: Run, model_copy: Path) -> None:
+    drawn = ("--model", str(model_copy), "--device", "cpu", "--steps", "1", "--frames", "none")
+    run("sheep", "-s", "3", "-o", "x.png", *drawn)
+    memories = list(Path(os.environ["XDG_CACHE_HOME"], "sheepgen", "sha256").iterdir())
+    assert memories
+    for memory in memories:
+        memory.write_text("0" * 64)
+    assert run("verify", "x.png").stdout == "x.png: equal\n"
 
 
 def test_a_missing_model_is_looked_for_once(

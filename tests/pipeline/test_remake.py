@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import torch
 
 from sheepgen.events import RunFinished
 from sheepgen.pipeline import remake as remake_module
-from sheepgen.pipeline.remake import MAX_THREADS, load_as_recorded, remake
+from sheepgen.pipeline.remake import load_as_recorded, processors, remake
 from sheepgen.pipeline.stream import stream
 from sheepgen.request import GenerationRequest
 
@@ -30,13 +31,23 @@ def test_the_same_request_gives_the_same_bits(tiny_parts: PipelineParts, made: R
     assert remade.image.tobytes() == made.image.tobytes()
 
 
+def test_there_is_a_processor() -> None:
+    assert 1 <= processors() <= (os.cpu_count() or 1)
+
+
 @pytest.mark.parametrize(
     ("recorded", "asked", "used"),
-    [(2, None, 2), (1, 3, 3), (0, None, None), (-1, None, None), (MAX_THREADS + 1, None, None)],
+    [(2, None, 2), (1, 3, 3), (0, None, None), (-1, None, None), (5, None, None)],
 )
 def test_threads_are_the_records_for_the_time_of_the_work(
-    tiny_parts: PipelineParts, made: RunFinished, recorded: int, asked: int | None, used: int | None
+    tiny_parts: PipelineParts,
+    made: RunFinished,
+    monkeypatch: pytest.MonkeyPatch,
+    recorded: int,
+    asked: int | None,
+    used: int | None,
 ) -> None:
+    monkeypatch.setattr(remake_module, "processors", lambda: 4)
     before = torch.get_num_threads()
     environment = replace(made.record.environment, threads=recorded)
     remade = remake(tiny_parts, replace(made.record, environment=environment), threads=asked)

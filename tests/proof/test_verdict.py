@@ -13,10 +13,16 @@ from sheepgen.errors import ModelError
 from sheepgen.events import RunFinished
 from sheepgen.image_file import encode_image
 from sheepgen.proof.exhibits import Exhibit
-from sheepgen.proof.pixels import read_picture
+from sheepgen.proof.pixels import Shape, read_picture
 from sheepgen.proof.report import summary, to_json_line, to_line
-from sheepgen.proof.verdict import Unchecked, Verdict, environment_differences, judge
-from tests.samples import sample_environment, sample_image, sample_record
+from sheepgen.proof.verdict import (
+    Unchecked,
+    Verdict,
+    compare_sizes,
+    environment_differences,
+    judge,
+)
+from tests.samples import SIZE, sample_environment, sample_image, sample_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,25 +86,109 @@ def test_other_surroundings_with_the_same_bits_are_equal(path: Path) -> None:
 
 def test_an_edited_pixel_is_found(path: Path) -> None:
     verdict = judged(path, image=edited_image())
-    assert to_line(verdict) == f"{path}: differs in {EDITED_PIXEL}. Cause: the file was edited"
+    assert (
+        to_line(verdict)
+        == f"{path}: differs in {EDITED_PIXEL}. Cause: the pixels were changed afterwards"
+    )
 
 
 def test_an_edited_pixel_of_a_jpeg_is_found(tmp_path: Path) -> None:
     verdict = judged(tmp_path / "x.jpg", image=edited_image())
     assert not verdict.equal
-    assert verdict.causes == ("the file was edited",)
+    assert verdict.causes == ("the pixels were changed afterwards",)
 
 
-def test_another_size_is_found(path: Path) -> None:
-    verdict = judged(path, image=sample_image().resize((8, 8)))
-    assert to_line(verdict) == f"{path}: differs in size. Cause: the file was edited"
-    assert json.loads(to_json_line(verdict))["pixels"] is None
+def test_another_size_is_found_without_making_the_image_again(path: Path) -> None:
+    exhibit, record = Exhibit(path=path), sample_record()
+    assert compare_sizes(exhibit, record, Shape(size=SIZE, is_jpeg=False)) is None
+    verdict = compare_sizes(exhibit, record, Shape(size=(8, 8), is_jpeg=False))
+    assert verdict is not None
+    assert to_line(verdict) == (
+        f"{path}: differs in size (8x8, recorded 32x24). "
+        "Cause: the picture was resized, or the record is of another"
+    )
+    line = json.loads(to_json_line(verdict))
+    assert line["verdict"] == "differs"
+    assert line["sizes"] == [[8, 8], [32, 24]]
+    assert (line["noise_equal"], line["latents_equal"], line["pixels"]) == (None, None, None)
+    path.write_bytes(b"another file")
+    listed = compare_sizes(
+        replace(exhibit, sha256="0" * 64), record, Shape(size=(8, 8), is_jpeg=False)
+    )
+    assert listed is not None
+    assert listed.causes[0] == "the file is not the one that the manifest lists"
+
+
+def nearby_image(levels: int) -> Image.Image:
+    """Return an image of which one pixel is so many levels off."""
+    image = sample_image()
+    image.putpixel((0, 0), (200, 30 + levels, 30))
+    return image
+
+
+OTHER_PROCESSOR = {"device_name": "Another processor"}
+
+
+@pytest.mark.parametrize("latents_sha256", ["34" * 32, "56" * 32])
+def test_what_another_processor_changes_has_a_verdict_of_its_own(
+    path: Path, latents_sha256: str
+) -> None:
+    record = replace(sample_record(), latents_sha256=latents_sha256)
+    verdict = judged(path, record=record, image=nearby_image(32), here=OTHER_PROCESSOR)
+    assert not verdict.equal
+    assert verdict.equal_within_processor
+    assert verdict.is_confirmed
+    assert to_line(verdict) == (
+        f"{path}: equal within what another processor changes (A processor, here Another "
+        "processor): pixels (by at most 32 of 255, 0.13% of them, PSNR 51.7 dB)"
+    )
+    assert json.loads(to_json_line(verdict))["verdict"] == "equal_within_processor"
+    assert summary([verdict]) == "1 image: 1 equal within what another processor changes."
+
+
+@pytest.mark.parametrize(
+    ("here", "levels"),
+    [
+        (OTHER_PROCESSOR, 33),
+        ({}, 1),
+        ({"threads": 1}, 1),
+        (OTHER_PROCESSOR | {"threads": 1}, 1),
+        (OTHER_PROCESSOR | {"torch": "3.0"}, 1),
+        (OTHER_PROCESSOR | {"model_sha256": "cd" * 32}, 1),
+    ],
+)
+def test_another_processor_explains_little_and_only_if_nothing_else_differs(
+    path: Path, here: dict[str, Any], levels: int
+) -> None:
+    verdict = judged(path, image=nearby_image(levels), here=here)
+    assert not verdict.equal_within_processor
+    assert not verdict.is_confirmed
+    assert json.loads(to_json_line(verdict))["verdict"] == "differs"
+
+
+def test_another_processor_explains_no_other_noise_file_or_picture(path: Path) -> None:
+    noise = replace(sample_record(), noise_sha256="56" * 32)
+    assert not judged(path, record=noise, here=OTHER_PROCESSOR).is_confirmed
+    assert not judged(path, sha256="0" * 64, here=OTHER_PROCESSOR).is_confirmed
+    everywhere = sample_image((210, 20, 40))
+    assert not judged(path, image=everywhere, here=OTHER_PROCESSOR).is_confirmed
+
+
+def test_more_threads_than_processors_can_be_asked_for(path: Path) -> None:
+    record = replace(sample_record(), latents_sha256="56" * 32)
+    assert to_line(judged(path, record=record, here={"threads": 1})).endswith(
+        "Cause: threads (2, here 1). To compute with as many threads: --threads 2"
+    )
+    many = replace(record, environment=replace(record.environment, threads=1_000_000))
+    assert "--threads" not in to_line(judged(path, record=many, here={"threads": 1}))
 
 
 def test_pixels_may_also_differ_by_what_decoded_them(path: Path) -> None:
     verdict = judged(path, image=edited_image(), here={"threads": 1})
-    assert verdict.causes == ("threads (2, here 1)", "the file was edited")
-    assert "Possible causes: threads (2, here 1); the file was edited" in to_line(verdict)
+    assert verdict.causes == ("threads (2, here 1)", "the pixels were changed afterwards")
+    assert "Possible causes: threads (2, here 1); the pixels were changed afterwards" in to_line(
+        verdict
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,7 +206,7 @@ def test_pixels_may_also_differ_by_what_decoded_them(path: Path) -> None:
         ),
         ({"model_sha256": "cd" * 32}, ["model weights (ababababab, here cdcdcdcdcd)"]),
         ({"model_revision": "0123456789abc"}, ["model revision (none, here 0123456789)"]),
-        ({}, ["the record was edited: its request or latents hash"]),
+        ({}, ["the record's request, model and latents hash do not belong together"]),
     ],
 )
 def test_other_latents_have_every_difference_as_a_cause(
@@ -132,11 +222,11 @@ def test_a_graphics_card_may_do_it_by_itself(path: Path) -> None:
     on_card = replace(sample_environment(), device="cuda:0")
     record = replace(sample_record(), latents_sha256="56" * 32, environment=on_card)
     verdict = judged(path, record=record, here={"device": "cuda:0"})
-    assert verdict.causes[1:] == ("cuda:0 does not compute twice the same",)
+    assert verdict.causes[1:] == ("results on cuda:0 are not deterministic",)
 
 
 def test_noise_is_only_reached_by_what_draws_it(path: Path) -> None:
-    edited = "the record was edited: its seed, size or noise hash"
+    edited = "the record's seed, size and noise hash do not belong together"
     record = replace(sample_record(), noise_sha256="56" * 32)
     elsewhere = {"torch": "3.0", "threads": 1}
     assert judged(path, record=record, here={"threads": 1}).causes == (edited,)
@@ -176,10 +266,11 @@ def test_json_says_everything(path: Path) -> None:
         "noise_equal": True,
         "latents_equal": True,
         "pixels": {"largest": 55, "share": pytest.approx(1 / 768)},
+        "sizes": None,
         "jpeg": False,
         "as_listed": None,
         "environment": {"threads": [2, 1]},
-        "causes": ["threads (2, here 1)", "the file was edited"],
+        "causes": ["threads (2, here 1)", "the pixels were changed afterwards"],
     }
     assert json.loads(to_json_line(judged(path)))["pixels"]["psnr_db"] is None
 
