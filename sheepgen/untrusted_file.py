@@ -13,8 +13,9 @@ import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from io import BufferedReader
     from pathlib import Path
-    from typing import BinaryIO
+
 
 __all__ = ["open_untrusted", "read_untrusted"]
 
@@ -22,7 +23,7 @@ __all__ = ["open_untrusted", "read_untrusted"]
 _FLAGS = sum(getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK"))
 
 
-def open_untrusted(path: Path, *, max_bytes: int | None = None) -> BinaryIO:
+def open_untrusted(path: Path, *, max_bytes: int | None = None) -> BufferedReader:
     """Open a regular file for reading.
 
     Args:
