@@ -111,6 +111,9 @@ def find_model(
     """
     folder, revision = _locate(name, offline=offline, download=download)
     checkpoint = read_checkpoint(folder)
+    if revision is not None:
+        for file in checkpoint.weights:
+            hub.check_cached(name.partition("@")[0], folder / file)
     scale = 2 ** (len(checkpoint.configs["vae"]["block_out_channels"]) - 1)
     encoded_tokens = _encoded_tokens(checkpoint)
     prompt_tokens = checkpoint.configs["text_encoder"].get(PROMPT_TOKENS) or encoded_tokens

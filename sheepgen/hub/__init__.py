@@ -1,18 +1,22 @@
 """Models on the Hugging Face hub: found in its cache first, fetched only when missing.
 
 plan      what is in the cache, and what a download would take
+listing   what files a repository has
 download  carrying a plan out
+answers   each answer checked before it is used
+arrival   each file checked when it is there
 errors    the hub's refusals in plain sentences
 """
 
 from __future__ import annotations
 
+from sheepgen.hub.arrival import check_cached
 from sheepgen.hub.download import DownloadProgress, download, fetch
 from sheepgen.hub.errors import cached_models, not_cached
+from sheepgen.hub.listing import PlannedFile
 from sheepgen.hub.plan import (
     DownloadPlan,
     HubModel,
-    PlannedFile,
     cached_folder,
     go_offline,
     is_offline,
@@ -27,6 +31,7 @@ __all__ = [
     "PlannedFile",
     "cached_folder",
     "cached_models",
+    "check_cached",
     "download",
     "fetch",
     "go_offline",

@@ -1,30 +1,38 @@
-"""Fetching a model from the hub, told step by step.
+"""Fetching a model from the hub, step by step.
 
-The files go through the hub's own library into its own cache: whole or not at all, checked, and
-found there by every other program. The library blocks until a file is there, so it works in a
-thread, and what it reports is yielded to whoever draws the bar. Dropping the generator stops the
-transfer.
+The files go through the hub's own library into its own cache: whole or not at all, and found there
+by every other program. The library blocks until a file is there, so it works in a thread, and what
+it reports is yielded to whoever draws the bar. Dropping the generator stops the transfer and takes
+away the half of a file that it leaves.
+
+What arrives is held against what the hub announced, in bytes while it comes and by its hash when it
+is there. From then on its hash is remembered, so that nothing is hashed twice.
 """
 
 from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import Interrupted
+from sheepgen.hub.answers import Announcement, checked_answers, senseless_answer
+from sheepgen.hub.arrival import check_arrival
 from sheepgen.hub.errors import hub_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
 
     from huggingface_hub.utils.tqdm import tqdm
 
-    from sheepgen.hub.plan import DownloadPlan, PlannedFile
+    from sheepgen.hub.listing import PlannedFile
+    from sheepgen.hub.plan import DownloadPlan
 
-__all__ = ["DownloadProgress", "bar_class", "download", "fetch"]
+__all__ = ["DownloadProgress", "download", "fetch", "fetch_file"]
 
 _FAREWELL_S = 2.0  # for a stopped transfer to take away its half of a file
 
@@ -39,7 +47,7 @@ class DownloadProgress:
 
 
 def fetch(plan: DownloadPlan) -> None:
-    """Carry out a plan without telling how far it is."""
+    """Carry out a plan without reporting progress."""
     for _ in download(plan):
         pass
 
@@ -51,12 +59,12 @@ def download(plan: DownloadPlan) -> Generator[DownloadProgress]:
         Progress, at least once a file; ``done_bytes`` never falls and ends at ``total_bytes``.
 
     Raises:
-        ModelError: If the hub stops serving the model or the disk fills up. What has arrived
-            whole stays in the cache.
+        ModelError: If the hub stops serving the model, serves anything else than it announced,
+            or the disk fills up. What has arrived whole stays in the cache.
     """
     done = 0
     for file in sorted(plan.files, key=lambda file: file.size):
-        for arrived in _fetch_file(plan, file):
+        for arrived in fetch_file(plan.repo, plan.commit, file):
             yield DownloadProgress(
                 done_bytes=done + arrived, total_bytes=plan.total_bytes, file=file.name
             )
@@ -64,7 +72,62 @@ def download(plan: DownloadPlan) -> Generator[DownloadProgress]:
         yield DownloadProgress(done_bytes=done, total_bytes=plan.total_bytes, file=file.name)
 
 
-def bar_class(report: Callable[[int], None]) -> type[tqdm]:
+def fetch_file(repo: str, revision: str, file: PlannedFile) -> Generator[int]:
+    """Fetch one file into the hub's cache.
+
+    Args:
+        repo: The repository, ``org/name``.
+        revision: A branch, tag or commit.
+        file: As the hub lists it.
+
+    Yields:
+        The bytes that have arrived, more each time.
+
+    Raises:
+        ModelError: If it cannot be had, or is not what was announced.
+    """
+    news: SimpleQueue[int | None] = SimpleQueue()
+    outcome: Future[str] = Future()
+    announcement = Announcement(repo, file.size)
+
+    def report(arrived: int) -> None:
+        if announcement.stopped.is_set():
+            raise Interrupted
+        if announcement.etag is None:
+            raise senseless_answer(repo, f"no ETag for {file.name}")
+        if arrived > file.size:
+            raise senseless_answer(repo, f"more than the {file.size:,} bytes of {file.name}")
+        news.put(arrived)
+
+    def work() -> None:
+        try:
+            with checked_answers(announcement):
+                outcome.set_result(_hub_download(repo, revision, file, _bar_class(report)))
+        except BaseException as error:  # noqa: BLE001 - raised where the outcome is asked for
+            outcome.set_exception(error)
+        news.put(None)
+
+    # A daemon, so that Ctrl-C need not wait for a transfer that hangs.
+    worker = threading.Thread(target=work, name="download", daemon=True)
+    worker.start()
+    most = 0
+    try:
+        while (arrived := news.get()) is not None:
+            # The library draws two bars for some files: bytes off the wire and bytes on the disk.
+            if arrived > most:
+                most = arrived
+                yield most
+    finally:
+        announcement.stopped.set()
+        worker.join(_FAREWELL_S)
+        if worker.is_alive() and announcement.etag is not None:
+            _remove_half(repo, announcement.etag)
+    with hub_errors(repo):
+        path = Path(outcome.result())
+    check_arrival(repo, path, file, announcement.etag)
+
+
+def _bar_class(report: Callable[[int], None]) -> type[tqdm]:
     """Return a bar for the hub's library that draws nothing.
 
     Args:
@@ -83,44 +146,20 @@ def bar_class(report: Callable[[int], None]) -> type[tqdm]:
     return Bar
 
 
-def _fetch_file(plan: DownloadPlan, file: PlannedFile) -> Iterator[int]:
-    """Fetch one file; yield the bytes that have arrived, more each time."""
-    news: SimpleQueue[int | None] = SimpleQueue()
-    outcome: Future[None] = Future()
-    stopped = threading.Event()
-
-    def report(arrived: int) -> None:
-        if stopped.is_set():
-            raise Interrupted
-        news.put(arrived)
-
-    def work() -> None:
-        try:
-            _hub_download(plan, file, bar_class(report))
-        except BaseException as error:  # noqa: BLE001 - raised where the outcome is asked for
-            outcome.set_exception(error)
-        else:
-            outcome.set_result(None)
-        news.put(None)
-
-    # A daemon, so that Ctrl-C need not wait for a transfer that hangs.
-    worker = threading.Thread(target=work, name="download", daemon=True)
-    worker.start()
-    most = 0
-    try:
-        while (arrived := news.get()) is not None:
-            # The library draws two bars for some files: bytes off the wire and bytes on the disk.
-            if most < arrived <= file.size:
-                most = arrived
-                yield most
-    finally:
-        stopped.set()
-        worker.join(_FAREWELL_S)
-    with hub_errors(plan.repo):
-        outcome.result()
-
-
-def _hub_download(plan: DownloadPlan, file: PlannedFile, bar: type[tqdm]) -> None:
+def _hub_download(repo: str, revision: str, file: PlannedFile, bar: type[tqdm]) -> str:
     from huggingface_hub import HfApi
 
-    HfApi().hf_hub_download(plan.repo, file.name, revision=plan.commit, tqdm_class=bar)
+    return HfApi().hf_hub_download(repo, file.name, revision=revision, tqdm_class=bar)
+
+
+def _remove_half(repo: str, etag: str) -> None:
+    """Remove what a transfer that hangs has written; no other process writes it while this does.
+
+    The library locks a file of the cache by its ETag, and gives the half of it a name with that.
+    """
+    from huggingface_hub import constants
+
+    blobs = Path(constants.HF_HUB_CACHE, f"models--{repo.replace('/', '--')}", "blobs")
+    with suppress(OSError):
+        for half in blobs.glob(f"{etag}.*.incomplete"):
+            half.unlink()

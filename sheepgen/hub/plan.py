@@ -19,10 +19,11 @@ from pathlib import Path
 
 from sheepgen.checkpoint.files import INDEX_FILE, list_files, missing_files, needed_files
 from sheepgen.checkpoint.folder import check_index
-from sheepgen.checkpoint.json_file import read_object
+from sheepgen.checkpoint.json_file import MAX_BYTES, read_object
 from sheepgen.errors import ModelError
-from sheepgen.hub.download import bar_class
-from sheepgen.hub.errors import hub_errors
+from sheepgen.hub.answers import senseless_answer
+from sheepgen.hub.download import fetch_file
+from sheepgen.hub.listing import PlannedFile, list_repository
 from sheepgen.text import byte_size, excerpt
 
 __all__ = [
@@ -52,14 +53,6 @@ class HubModel:
     def is_pinned(self) -> bool:
         """Whether the revision is a full commit hash, which always stands for the same files."""
         return _COMMIT.fullmatch(self.revision) is not None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PlannedFile:
-    """One file to fetch and its size in bytes."""
-
-    name: str
-    size: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,28 +123,26 @@ def plan_download(model: HubModel) -> DownloadPlan:
     Raises:
         ModelError: If the model cannot be had or would not run here, or the disk is too small.
     """
-    from huggingface_hub import HfApi
+    from huggingface_hub import try_to_load_from_cache
 
-    api = HfApi()
-    with hub_errors(model.repo):
-        info = api.model_info(model.repo, revision=model.revision, files_metadata=True)
-        # By its branch, so that the cache learns which commit the branch is at.
-        index = api.hf_hub_download(
-            model.repo, INDEX_FILE, revision=model.revision, tqdm_class=bar_class(lambda _: None)
-        )
+    listing = list_repository(model.repo, model.revision)
+    needed = [listing.files[name] for name in needed_files(listing.files, model.repo)]
+    for file in needed:
+        _check_size(file, model.repo)
+    # By its branch, so that the cache learns which commit the branch is at.
+    for _ in fetch_file(model.repo, model.revision, listing.files[INDEX_FILE]):
+        pass
+    index = try_to_load_from_cache(model.repo, INDEX_FILE, revision=model.revision)
+    assert isinstance(index, str), "it was just fetched"
     folder = Path(index).parent
-    check_index(read_object(Path(index)), model.repo)
-    sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
-    files = tuple(
-        PlannedFile(name=name, size=sizes[name])
-        for name in needed_files(sizes, model.repo)
-        if not (folder / name).is_file()
-    )
-    licence = info.card_data.get("license") if info.card_data else None
+    if folder.name != listing.commit:
+        raise senseless_answer(model.repo, "its listing and its files are of different commits")
+    check_index(read_object(folder / INDEX_FILE), model.repo)
+    files = tuple(file for file in needed if not (folder / file.name).is_file())
     plan = DownloadPlan(
         repo=model.repo,
-        commit=folder.name,
-        licence=excerpt(licence) if licence else None,
+        commit=listing.commit,
+        licence=excerpt(listing.licence) if listing.licence else None,
         files=files,
         total_bytes=sum(file.size for file in files),
         free_bytes=shutil.disk_usage(folder).free,
@@ -159,6 +150,15 @@ def plan_download(model: HubModel) -> DownloadPlan:
     )
     _check_room(plan)
     return plan
+
+
+def _check_size(file: PlannedFile, repo: str) -> None:
+    """Refuse what would not be read once it is here; weights may be of any size."""
+    if file.size > MAX_BYTES and not file.name.endswith(".safetensors"):
+        raise ModelError(
+            f"{excerpt(file.name)} of {repo} is larger than {MAX_BYTES:,} bytes.",
+            "No honest config is: get the model from a source that you trust.",
+        )
 
 
 def _check_room(plan: DownloadPlan) -> None:

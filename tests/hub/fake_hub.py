@@ -12,12 +12,12 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -32,6 +32,11 @@ class FakeHub(ThreadingHTTPServer):
         private: Repositories that nobody sees without the ``token``.
         token: The only token that is good.
         down: Answer everything with status 500.
+        contents: What is served instead of a file, by its name.
+        headers: What is said of a file besides or instead of what is true, by its name.
+        listing: Takes the listing as JSON would have it and returns what is sent instead.
+        endless: Send no end of a listing (``listing``), a refusal (``refusal``) or a file's name.
+        hang_after: Bytes of a file, by its name, after which nothing comes until ``go_on`` is set.
     """
 
     daemon_threads = True
@@ -43,6 +48,12 @@ class FakeHub(ThreadingHTTPServer):
         self.private: set[str] = set()
         self.token = "hf_good"
         self.down = False
+        self.contents: dict[str, bytes] = {}
+        self.headers: dict[str, dict[str, str]] = {}
+        self.listing: Callable[[dict[str, Any]], object] = dict
+        self.endless = ""
+        self.hang_after: dict[str, int] = {}
+        self.go_on = threading.Event()
         self.requests: list[str] = []
 
     @property
@@ -78,6 +89,8 @@ class _Handler(BaseHTTPRequestHandler):
         authorization = self.headers.get("Authorization")
         if self.server.down:
             self._refuse(500, "", "")
+        elif self.server.endless == "refusal":
+            self._send_endlessly(404)
         elif authorization not in (None, f"Bearer {self.server.token}"):
             self._refuse(401, "", "Invalid credentials in Authorization header")
         elif repo in self.server.private and authorization is None:
@@ -86,25 +99,49 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(404, "RepoNotFound", "Repository not found")
         elif rest[1] not in ("main", COMMIT):
             self._refuse(404, "RevisionNotFound", "Invalid rev id")
+        elif is_listing and self.server.endless == "listing":
+            self._send_endlessly(200)
         elif is_listing:
-            self._send(json.dumps(_listing(repo, self.server.repos[repo])).encode(), {})
+            listing = self.server.listing(_listing(repo, self.server.repos[repo]))
+            content = listing if isinstance(listing, bytes) else json.dumps(listing).encode()
+            self._send(content, {})
         elif repo in self.server.gated:
             self._refuse(403, "GatedRepo", "Access to this model is restricted")
         else:
-            content = (self.server.repos[repo] / "/".join(rest[2:])).read_bytes()
+            file = "/".join(rest[2:])
+            content = (self.server.repos[repo] / file).read_bytes()
             etag = hashlib.sha256(content).hexdigest()
-            self._send(content, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
+            headers = {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT}
+            headers |= self.server.headers.get(file, {})
+            if self.server.endless == file and self.command == "GET":
+                self._send_endlessly(200)
+            elif file in self.server.hang_after and self.command == "GET":
+                self._send(content[: self.server.hang_after[file]], headers, of=len(content))
+                self.server.go_on.wait()
+                self.close_connection = True
+            else:
+                self._send(self.server.contents.get(file, content), headers)
 
     def log_message(self, *_: object) -> None:
         """Be silent: what was asked for is in ``requests``."""
 
-    def _send(self, content: bytes, headers: dict[str, str]) -> None:
+    def _send(self, content: bytes, headers: dict[str, str], of: int | None = None) -> None:
         self.send_response(200)
-        for name, value in {"Content-Length": str(len(content)), **headers}.items():
+        length = len(content) if of is None else of
+        for name, value in {"Content-Length": str(length), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(content)
+
+    def _send_endlessly(self, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        with suppress(OSError):
+            while self.command == "GET":
+                self.wfile.write(b"%x\r\n%b\r\n" % (2**16, b" " * 2**16))
+        self.close_connection = True
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         self.send_response(status)
