@@ -13,6 +13,9 @@ turns them into a line on stderr and an exit code; library code only raises.
 
 from __future__ import annotations
 
+import errno
+import re
+
 __all__ = [
     "Interrupted",
     "ModelError",
@@ -21,7 +24,15 @@ __all__ = [
     "SheepgenError",
     "UsageError",
     "as_sheepgen_error",
+    "ran_out_of_memory",
 ]
+
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+)
 
 
 class SheepgenError(Exception):
@@ -67,13 +78,40 @@ class Interrupted(SheepgenError):  # noqa: N818 - named like KeyboardInterrupt
         super().__init__(message, hint)
 
 
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error means that there is not enough memory for what was tried.
+
+    torch says it in words, and only for CUDA with a type of its own.
+    """
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in said for words in _OUT_OF_MEMORY)
+    )
+
+
 def as_sheepgen_error(error: Exception) -> SheepgenError:
-    """Return the error itself if it was raised on purpose, else one that says it was not."""
+    """Return the error itself if it was raised on purpose, else one that says what it was.
+
+    What the system refuses, a full memory or disk among it, is nobody's fault; the rest is
+    sheepgen's.
+    """
     if isinstance(error, SheepgenError):
         return error
-    unexpected = SheepgenError(
-        f"Unexpected {type(error).__name__}: {error}",
-        "This is a fault in sheepgen or below it; --verbose shows where.",
-    )
-    unexpected.__cause__ = error
-    return unexpected
+    if ran_out_of_memory(error):
+        asked = re.search(r"allocate ([\d.]+ ?\w+)", str(error))
+        said: SheepgenError = SheepgenError(
+            "There is not enough memory" + (f" for another {asked[1]}." if asked else "."),
+            "Choose a smaller --size or --batch-size, or --dtype bf16.",
+        )
+    elif isinstance(error, OSError) and error.errno is not None and error.strerror:
+        place = "" if error.filename is None else f": {error.filename}"
+        said = OutputError(f"{error.strerror}{place}", "--verbose shows where it happened.")
+    else:
+        said = SheepgenError(
+            f"Unexpected {type(error).__name__}: {error}",
+            "This is a fault in sheepgen or below it; --verbose shows where.",
+        )
+    said.__cause__ = error
+    return said

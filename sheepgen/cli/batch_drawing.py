@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sheepgen.cli.console import note, write_data
+from sheepgen.cli.console import error_stream, note, write_data
 from sheepgen.cli.drawing import local_executor, log_failure
 from sheepgen.cli.dry_run import WouldDownloadError
 from sheepgen.cli.interrupt import taken_at_once
@@ -90,7 +89,7 @@ def draw_jobs(
             saved = save_images(running, layout, lambda _: batch.current.target)
             if progress_json:
                 shown = write_progress(
-                    saved, sys.stderr, call=lambda _: {"line": batch.current.line}
+                    saved, error_stream(), call=lambda _: {"line": batch.current.line}
                 )
             else:
                 shown = show_progress(

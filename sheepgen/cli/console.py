@@ -11,20 +11,31 @@ import logging
 import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from io import StringIO
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from sheepgen.errors import Interrupted, SheepgenError, as_sheepgen_error
+from sheepgen.errors import Interrupted, OutputError, SheepgenError, as_sheepgen_error
 from sheepgen.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
-__all__ = ["cli_errors", "error_console", "note", "output_console", "write_data"]
+    from rich.table import Table
+
+__all__ = [
+    "cli_errors",
+    "error_console",
+    "error_stream",
+    "note",
+    "output_console",
+    "write_data",
+    "write_table",
+]
 
 _UNLIMITED_WIDTH = 10_000
 """Off a terminal no line is wrapped, so that it can be searched for."""
@@ -34,6 +45,7 @@ def error_console(*, quiet: bool = False) -> Console:
     """Return the console of standard error; a quiet one prints nothing."""
     terminal = _is_terminal(sys.stderr)
     return Console(
+        file=error_stream(),
         stderr=True,
         quiet=quiet,
         highlight=False,
@@ -44,15 +56,52 @@ def error_console(*, quiet: bool = False) -> Console:
     )
 
 
+def error_stream() -> TextIO:
+    """Return standard error; what cannot be written there, as on a full disk, is lost quietly."""
+    return cast("TextIO", _Unfailing(sys.stderr or StringIO()))
+
+
 def output_console() -> Console:
-    """Return the console of standard output, for tables."""
+    """Return the console of standard output."""
     width = None if _is_terminal(sys.stdout) else _UNLIMITED_WIDTH
     return Console(highlight=False, emoji=False, width=width)
 
 
+def write_table(table: Table) -> None:
+    """Write a table to standard output.
+
+    Raises:
+        OutputError: If it cannot be written, but for a reader that has gone.
+    """
+    with _output_errors():
+        output_console().print(table)
+
+
 def write_data(text: str) -> None:
-    """Write one line of data to standard output, as it is."""
-    typer.echo(os.fsencode(text))
+    """Write one line of data to standard output, as it is.
+
+    What the locale's encoding does not have is written in UTF-8.
+
+    Raises:
+        OutputError: If it cannot be written, but for a reader that has gone.
+    """
+    try:
+        line = os.fsencode(text)
+    except UnicodeEncodeError:
+        line = text.encode("utf-8", "surrogateescape")
+    with _output_errors():
+        typer.echo(line)
+
+
+@contextmanager
+def _output_errors() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(f"Standard output cannot be written: {reason}.") from error
 
 
 def note(console: Console, text: str) -> None:
@@ -78,9 +127,8 @@ def cli_errors(*, verbose: bool = False) -> Iterator[None]:
         logger.setLevel(logging.DEBUG)
     try:
         yield
-    except BrokenPipeError as error:
-        # Whoever read standard output has enough. Nothing may be flushed into it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError as error:  # the reader of standard output has enough
+        _drop_unwritten(sys.stdout)
         raise typer.Exit(1) from error
     except KeyboardInterrupt as error:
         raise _exit(Interrupted()) from error
@@ -111,7 +159,38 @@ def _exit(error: SheepgenError) -> typer.Exit:
     console.print(Text.assemble((label, "bold red"), printable(error.message)))
     if error.hint:
         note(console, error.hint)
+    _drop_unwritten(sys.stdout)
     return typer.Exit(error.exit_code)
+
+
+class _Unfailing:
+    """A stream whose failures are passed over."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except OSError:
+            _drop_unwritten(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        _drop_unwritten(self._stream)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the stream has
+        return getattr(self._stream, name)
+
+
+def _drop_unwritten(stream: TextIO | None) -> None:
+    """Flush a stream; where that fails, keep it from failing once more when Python exits."""
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.cli import options
 from sheepgen.cli import training_options as own
-from sheepgen.cli.console import cli_errors, error_console, note, output_console, write_data
+from sheepgen.cli.console import cli_errors, error_console, note, write_data, write_table
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def evaluate(
             }
             write_data(json_format.dumps(told))
             return
-        output_console().print(score_table(scores))
+        write_table(score_table(scores))
         write_data(f"Fréchet distance from held-out scenes: {distance:.2f}")
 
 

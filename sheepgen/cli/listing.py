@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_format
 from dataclasses import asdict
 
-from sheepgen.cli.console import cli_errors, output_console, write_data
+from sheepgen.cli.console import cli_errors, write_data, write_table
 from sheepgen.cli.options import JsonOpt
 
 __all__ = ["models", "schedulers"]
@@ -28,7 +28,7 @@ def schedulers(*, json: JsonOpt = False) -> None:
             table.add_column(heading)
         for name, spec in SCHEDULERS.items():
             table.add_row(name, spec.sampler, spec.schedule_type, ", ".join(spec.aliases))
-        output_console().print(table)
+        write_table(table)
 
 
 def models(*, json: JsonOpt = False) -> None:

@@ -7,9 +7,10 @@ import time
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
+from sheepgen.errors import ran_out_of_memory
 from sheepgen.events import RunFailed, RunFinished
 from sheepgen.pipeline.conditioning import encode_prompt
-from sheepgen.pipeline.device import ran_out_of_memory, resolve_device
+from sheepgen.pipeline.device import resolve_device
 from sheepgen.pipeline.loading import load_pipeline
 from sheepgen.pipeline.stream import stream_together
 
