@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sheepgen.cli.console import note
+from sheepgen.cli.interrupt import interrupts_raised
 from sheepgen.text import byte_size
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ def _download(console: Console, plan: DownloadPlan) -> None:
     size, free = byte_size(plan.total_bytes), byte_size(plan.free_bytes)
     note(console, f"Fetching {plan.repo}: {size}{licence}. {free} are free on its disk.")
     note(console, f"It goes to {plan.folder}, and is there for good.")
-    show_bytes(
-        ((news.done_bytes, news.file) for news in download(plan)),
-        console,
-        total_bytes=plan.total_bytes,
-    )
+    with interrupts_raised():
+        show_bytes(
+            ((news.done_bytes, news.file) for news in download(plan)),
+            console,
+            total_bytes=plan.total_bytes,
+        )

@@ -1,9 +1,10 @@
-"""Ctrl-C while images are made: once to stop behind the current step, twice to stop at once."""
+"""Ctrl-C: at once until drawing begins; then once to stop after the step, twice to stop at once."""
 
 from __future__ import annotations
 
+import os
 import signal
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event as Flag
 from typing import TYPE_CHECKING, TypeVar
@@ -21,14 +22,58 @@ if TYPE_CHECKING:
 
 WAIT_S = 0.2
 
-__all__ = ["StoppableExecutor", "stop_flag", "taken_at_once", "until_stopped"]
+__all__ = [
+    "StoppableExecutor",
+    "exit_on_interrupt",
+    "interrupts_raised",
+    "stop_flag",
+    "taken_at_once",
+    "until_stopped",
+]
 
 _T = TypeVar("_T")
+
+
+def exit_on_interrupt() -> None:
+    """Have Ctrl-C end the program on the spot, until `stop_flag` or `interrupts_raised` takes over.
+
+    While libraries are being imported an exception would not do: they try whether others can be
+    imported, take `KeyboardInterrupt` for a failure, and go on for a long time before they fail
+    with it. Nothing is lost, for nothing is written before an image is begun. Here and below, a
+    process that was started with Ctrl-C ignored, as shells do in the background, goes on
+    ignoring it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _exit_now)
+
+
+def _exit_now(_signal: int, _frame: FrameType | None) -> None:
+    """Leave without unwinding; put the cursor back that a spinner hides."""
+    screen = os.isatty(2) and os.environ.get("TERM", "dumb") != "dumb"
+    # Not through sys.stderr, in the middle of whose own write this may be.
+    with suppress(OSError):
+        os.write(2, (b"\r\x1b[K\x1b[?25h" if screen else b"") + f"{Interrupted()}\n".encode())
+    os._exit(Interrupted.exit_code)
+
+
+@contextmanager
+def interrupts_raised() -> Iterator[None]:
+    """Have Ctrl-C raise `KeyboardInterrupt` meanwhile, so that what is half written is removed."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
 def stop_flag(on_stop: Callable[[], None]) -> Iterator[Flag]:
     """Take over Ctrl-C: the first one sets the flag, the second raises `KeyboardInterrupt`.
+
+    Afterwards it raises `KeyboardInterrupt` even where `exit_on_interrupt` came before, for now
+    there are files to be finished.
 
     Args:
         on_stop: Called with the first one, to say that it was heard.
@@ -41,11 +86,13 @@ def stop_flag(on_stop: Callable[[], None]) -> Iterator[Flag]:
         flag.set()
         on_stop()
 
-    before = signal.signal(signal.SIGINT, handle)
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, handle)
     try:
         yield flag
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, signal.default_int_handler if before is _exit_now else before)
 
 
 def until_stopped(events: Generator[Event], flag: Flag) -> Generator[Event]:
@@ -74,13 +121,10 @@ def taken_at_once(items: Iterator[_T], flag: Flag) -> Iterator[_T]:
         KeyboardInterrupt: With Ctrl-C.
     """
     while True:
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
+        with interrupts_raised():
             if flag.is_set():
                 raise Interrupted("Stopped between two images.")
             item = next(items, None)
-        finally:
-            signal.signal(signal.SIGINT, before)
         if item is None:
             return
         yield item

@@ -9,6 +9,7 @@ from sheepgen.checkpoint import RECORD_FILE
 from sheepgen.cli import options
 from sheepgen.cli import training_options as own
 from sheepgen.cli.console import cli_errors, error_console, note, write_data
+from sheepgen.cli.interrupt import interrupts_raised
 from sheepgen.errors import UsageError
 from sheepgen.text import excerpt
 
@@ -57,20 +58,21 @@ def train(
             names = phases or [name for name in PHASES if config.judged or name != "classifier"]
             if unet_steps is not None:
                 config = replace(config, diffusion=replace(config.diffusion, steps=unet_steps))
-            project = Project(config, Workspace(workspace), resolve_device(device))
-            if start is not None:
-                adopt_model(start, project.workspace, config)
-            claim_workspace(project.workspace, config)
-            console = error_console(quiet=quiet)
-            note(console, f"Sample sheets and the losses' plot: {project.workspace.samples}")
-            run_phases(project, names, console)
-            if output is not None:
-                if config.judged:
-                    note(console, "Measuring the model; that takes its time, too.")
-                record = release_model(project, output)
-                if record["scores"]:
-                    console.print(score_table(record["scores"]))
-                write_data(str(output))
+            with interrupts_raised():
+                project = Project(config, Workspace(workspace), resolve_device(device))
+                if start is not None:
+                    adopt_model(start, project.workspace, config)
+                claim_workspace(project.workspace, config)
+                console = error_console(quiet=quiet)
+                note(console, f"Sample sheets and the losses' plot: {project.workspace.samples}")
+                run_phases(project, names, console)
+                if output is not None:
+                    if config.judged:
+                        note(console, "Measuring the model; that takes its time, too.")
+                    record = release_model(project, output)
+                    if record["scores"]:
+                        console.print(score_table(record["scores"]))
+                    write_data(str(output))
 
 
 def _check_replaceable(output: Path, *, overwrite: bool) -> None:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sheepgen.cli.interrupt import stop_flag, taken_at_once, until_stopped
+from sheepgen.cli.interrupt import (
+    exit_on_interrupt,
+    interrupts_raised,
+    stop_flag,
+    taken_at_once,
+    until_stopped,
+)
 from sheepgen.errors import Interrupted
 from sheepgen.events import Event, RunFinished, RunStarted, StepCompleted
 from tests.samples import sample_events, sample_request
@@ -180,3 +186,71 @@ def test_ctrl_c_in_a_shell_exits_with_130_and_leaves_nothing_half_made(
     assert "Stopping after this step" in rest
     assert "Stopped " in rest
     assert list((tmp_path / "outputs").iterdir()) == []
+
+
+SWALLOWING = """
+import signal
+
+try:
+    signal.raise_signal(signal.SIGINT)
+except BaseException:  # as lazy imports do, and then fail with something else
+    pass
+raise ImportError("swallowed")
+"""
+
+
+@pytest.mark.parametrize("library", ["typer", "torch", "transformers", "diffusers"])
+def test_ctrl_c_while_a_library_is_imported_stops_at_once(tmp_path: Path, library: str) -> None:
+    (tmp_path / f"{library}.py").write_text(SWALLOWING)
+    result = subprocess.run(
+        [sys.executable, "-m", "sheepgen", "a sheep", "-o", "images/"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (130, ""), result.stderr
+    assert result.stderr.splitlines()[-1] == "Interrupted."
+    assert list(tmp_path.glob("images/*")) == []
+
+
+@pytest.fixture
+def no_exit(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Undo what is set here, and note codes that the process would leave with."""
+    codes: list[int] = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    before = signal.getsignal(signal.SIGINT)
+    yield codes
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_leaves_on_the_spot_until_something_may_be_half_written(
+    no_exit: list[int], capfd: pytest.CaptureFixture[str]
+) -> None:
+    exit_on_interrupt()
+    signal.raise_signal(signal.SIGINT)
+    assert no_exit == [130]
+    assert capfd.readouterr().err == "Interrupted.\n"
+    with pytest.raises(KeyboardInterrupt), interrupts_raised():
+        signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
+    assert no_exit == [130, 130]
+    with stop_flag(lambda: None) as flag:
+        signal.raise_signal(signal.SIGINT)
+    assert flag.is_set()
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert no_exit == [130, 130]
+
+
+def test_ctrl_c_stays_ignored_in_the_background(no_exit: list[int]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    exit_on_interrupt()
+    signal.raise_signal(signal.SIGINT)
+    with interrupts_raised():
+        signal.raise_signal(signal.SIGINT)
+    with stop_flag(lambda: None) as flag:
+        signal.raise_signal(signal.SIGINT)
+    assert not flag.is_set()
+    assert no_exit == []
