@@ -6,10 +6,17 @@ What they mean on this machine is decided in `sheepgen.pipeline.device`.
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
 from sheepgen.text import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
     "DEVICES",
@@ -18,6 +25,7 @@ __all__ = [
     "MAX_THREADS",
     "DeviceOptions",
     "check_device_options",
+    "check_device_present",
     "refuse_half_on_cpu",
 ]
 
@@ -32,6 +40,22 @@ MAX_BATCH_SIZE = 256
 
 MAX_THREADS = 256
 """Torch starts as many as it is asked for, and does not survive it where there is no room."""
+
+_TRACES: Mapping[str, Mapping[str, Sequence[str]]] = MappingProxyType(
+    {
+        "cuda": {
+            # NVIDIA's driver, its boards, Windows' subsystem for Linux, and AMD's driver.
+            "linux": ("nvidia*", "nv[hgm]*", "dxg", "kfd"),
+            "darwin": (),
+        },
+        "xpu": {"linux": ("dri*", "dxg"), "darwin": ()},
+        "mps": {"linux": (), "win32": ()},
+    }
+)
+"""By device and system, the files in /dev of which one is there wherever the device is. On systems
+that are not named, only torch can tell."""
+
+_DEV = Path("/dev")
 
 _DEVICE = re.compile(r"auto|cuda|cuda:\d{1,3}|mps|xpu|cpu")
 
@@ -60,7 +84,8 @@ class DeviceOptions:
         check_device_options(self.device, self.dtype)
         if self.batch_size is not None and not 1 <= self.batch_size <= MAX_BATCH_SIZE:
             raise UsageError(
-                f"batch size is {self.batch_size}.", f"It is auto, or from 1 to {MAX_BATCH_SIZE}."
+                f"batch size must be auto, or between 1 and {MAX_BATCH_SIZE}, "
+                f"got {self.batch_size}."
             )
 
     def __str__(self) -> str:
@@ -75,17 +100,28 @@ def check_device_options(device: str, dtype: str) -> None:
         UsageError: If a word is unknown, or if fp16 is asked for on the CPU.
     """
     if not _DEVICE.fullmatch(device):
-        raise UsageError(f"There is no device {excerpt(device)}.", f"Known: {', '.join(DEVICES)}.")
+        raise UsageError(f'Unknown device "{excerpt(device)}".', f"Known: {', '.join(DEVICES)}.")
     if dtype not in DTYPES:
-        raise UsageError(
-            f"There is no number format {excerpt(dtype)}.", f"Known: {', '.join(DTYPES)}."
-        )
+        raise UsageError(f'Unknown dtype "{excerpt(dtype)}".', f"Known: {', '.join(DTYPES)}.")
     if device == "cpu" and dtype == "fp16":
         raise refuse_half_on_cpu()
 
 
+def check_device_present(device: str) -> None:
+    """Refuse a device that this machine cannot have, as far as files show it before torch does.
+
+    Raises:
+        UsageError: If there is no trace of it.
+    """
+    traces = _TRACES.get(device.partition(":")[0], {}).get(sys.platform)
+    if traces is not None and not any(any(_DEV.glob(trace)) for trace in traces):
+        raise UsageError(
+            f"This machine has no {device} device.", "Choose another --device, or leave it out."
+        )
+
+
 def refuse_half_on_cpu() -> UsageError:
-    """Return the error for fp16 on the CPU, which is also found out late, behind ``auto``."""
+    """Return the error for fp16 on the CPU, which is also found out late, after ``auto``."""
     return UsageError(
         "fp16 is not for the CPU: its convolutions run some 50 times slower there than fp32.",
         "Use --dtype fp32, or bf16 to save memory.",

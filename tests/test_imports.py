@@ -22,10 +22,10 @@ SLOW = ("torch", "diffusers", "transformers", "safetensors", "numpy", "huggingfa
 
 PROBE = """
 import json, sys
-from sheepgen.cli import app
+from sheepgen.__main__ import main
 sys.argv[0] = "sheepgen"
 try:
-    app.main()
+    main()
 except SystemExit as leaving:
     code = leaving.code
 print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)

@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from sheepgen.cli import batch_plan, plan, sweep_plan
-from sheepgen.cli.app import app, with_default_command
+from sheepgen.cli.app import app
 from sheepgen.image_file import encode_image
 from sheepgen.proof import exhibits
 from sheepgen.training import prompts, runner
@@ -81,5 +81,5 @@ def test_every_command_in_the_readme_is_taken(
                 path = tmp_path / word
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(encode_image(sample_image(), sample_record(), path.suffix))
-        result = CliRunner().invoke(app, with_default_command(words), input="a sheep")
+        result = CliRunner().invoke(app, words, input="a sheep")
         assert result.exit_code == 0, f"{command}\n{result.output}"

@@ -1,10 +1,7 @@
-"""The application: its commands, and the entry point that draws when no command is named."""
+"""The application: its commands, by name."""
 
 from __future__ import annotations
 
-import os
-import stat
-import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +9,7 @@ import typer
 
 from sheepgen import __version__
 from sheepgen.cli.batch import batch
+from sheepgen.cli.command_line import Command, CommandGroup
 from sheepgen.cli.console import write_data
 from sheepgen.cli.evaluate import evaluate
 from sheepgen.cli.generate import generate
@@ -24,9 +22,9 @@ from sheepgen.cli.train import train
 from sheepgen.cli.verify import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-__all__ = ["COMMANDS", "app", "main", "with_default_command"]
+__all__ = ["COMMANDS", "app"]
 
 COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
     {
@@ -43,10 +41,9 @@ COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
     }
 )
 
-_ROOT_OPTIONS = ("-h", "--help", "--version", "--install-completion", "--show-completion")
-
 app = typer.Typer(
     name="sheepgen",
+    cls=CommandGroup,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "token_normalize_func": canonical_spelling,
@@ -55,7 +52,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _name, _command in COMMANDS.items():
-    app.command(_name)(_command)
+    app.command(_name, cls=Command)(_command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -73,30 +70,3 @@ def _root(
     ] = False,
 ) -> None:
     """Draw images from words, and keep the whole way from noise to image."""
-
-
-def with_default_command(words: Sequence[str]) -> list[str]:
-    """Return the command line with ``generate`` in front, unless it starts with a command.
-
-    Only the first word counts: ``sheepgen generate sweep`` draws what is called like a command,
-    and ``sheepgen --seed 42 'a sheep'`` starts with no command either.
-    """
-    if not words:
-        return ["generate"] if _prompt_is_piped() else ["--help"]
-    if words[0] in COMMANDS or words[0].partition("=")[0] in _ROOT_OPTIONS:
-        return list(words)
-    return ["generate", *words]
-
-
-def _prompt_is_piped() -> bool:
-    """Say whether standard input is a pipe or a file, which ``/dev/null`` and terminals are not."""
-    try:
-        mode = os.fstat(sys.stdin.fileno()).st_mode
-    except (AttributeError, OSError, ValueError):  # closed, or no file at all
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
-
-
-def main() -> None:
-    """Run the command line."""
-    app(args=with_default_command(sys.argv[1:]), prog_name="sheepgen")

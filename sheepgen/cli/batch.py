@@ -62,6 +62,7 @@ def batch(
         from sheepgen.cli.batch_drawing import draw_jobs, rehearse_jobs
         from sheepgen.cli.batch_plan import JobPlanner
         from sheepgen.cli.download import downloader
+        from sheepgen.cli.drawing import check_device
         from sheepgen.cli.dry_run import refuse_download
         from sheepgen.cli.inputs import read_layout, read_size
         from sheepgen.device_options import check_device_options
@@ -108,6 +109,7 @@ def batch(
         with open_jobs(jobs) as file:
             lines = read_lines(file)
             if dry_run:
+                check_device(device)
                 if rehearse_jobs(lines, planner, overwrite=overwrite, console=console):
                     raise typer.Exit(2)
                 return

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import sys
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from sheepgen.cli.console import note, write_data
+from sheepgen.cli.console import error_stream, note, write_data
 from sheepgen.cli.interrupt import StoppableExecutor, stop_flag
 from sheepgen.events import ImageSaved, RunFailed
 from sheepgen.past_runs import PastRun, remember_run
@@ -25,9 +24,21 @@ if TYPE_CHECKING:
     from sheepgen.events import Event
     from sheepgen.frame_options import FrameOptions
 
-__all__ = ["local_executor", "log_failure", "remember_runs", "tell_images"]
+__all__ = ["check_device", "local_executor", "log_failure", "remember_runs", "tell_images"]
 
 _log = logging.getLogger(__name__)
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that was asked for by name, and that torch does not see.
+
+    Raises:
+        UsageError: If this machine has no such device.
+    """
+    if device not in ("auto", "cpu"):
+        from sheepgen.pipeline.device import resolve_device
+
+        resolve_device(device)
 
 
 @contextmanager
@@ -108,7 +119,7 @@ def tell_images(
         Interrupted: If Ctrl-C cut it short; images that are finished stay.
     """
     failed = 0
-    shown = write_progress(events, sys.stderr) if progress_json else events
+    shown = write_progress(events, error_stream()) if progress_json else events
     if not keep_going:
         shown = _until_failure(shown, json=json)
     if not progress_json:

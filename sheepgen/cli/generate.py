@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sheepgen.cli import options
 from sheepgen.cli.console import cli_errors, error_console
-from sheepgen.request import EMBEDDED_MODEL, GenerationRequest, draw_seed
+from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 
 __all__ = ["generate"]
 
@@ -16,6 +16,7 @@ __all__ = ["generate"]
 def generate(
     prompt: options.PromptArg = None,
     *,
+    prompt_option: options.PromptOpt = None,
     negative_prompt: options.NegativePromptOpt = "",
     seed: options.SeedOpt = None,
     variation_seed: options.VariationSeedOpt = None,
@@ -48,18 +49,25 @@ def generate(
     """Draw what PROMPT says: one image, or several with seeds that count up."""
     with cli_errors(verbose=verbose):
         from sheepgen.cli.download import downloader
-        from sheepgen.cli.inputs import read_batch_size, read_prompt, read_size
+        from sheepgen.cli.inputs import (
+            RANDOM_SEED,
+            one_prompt,
+            read_batch_size,
+            read_prompt,
+            read_seed,
+            read_size,
+        )
         from sheepgen.cli.run import RunOptions, carry_out
         from sheepgen.device_options import DeviceOptions
 
         console = error_console(quiet=quiet or progress_json)
         width, height = read_size(size, width, height)
-        drawn = variation_strength > 0 and variation_seed is None
+        varied = variation_strength > 0 or variation_seed == RANDOM_SEED
         request = GenerationRequest(
-            prompt=read_prompt(prompt),
+            prompt=read_prompt(one_prompt(prompt, prompt_option)),
             negative_prompt=negative_prompt,
-            seed=draw_seed() if seed is None else seed,
-            variation_seed=draw_seed() if drawn else variation_seed,
+            seed=read_seed(seed),
+            variation_seed=read_seed(variation_seed) if varied else variation_seed,
             variation_strength=variation_strength,
             num_inference_steps=steps,
             guidance_scale=guidance,
@@ -95,8 +103,6 @@ def generate(
             console,
             download=downloader(console),
             remarks=lambda _: [
-                f"No {name} was given; this one is {used}."
-                for name, given, used in told
-                if given != used
+                f"Using random {name} {used}." for name, given, used in told if given != used
             ],
         )

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
-from sheepgen.request import MAX_PROMPT_CHARACTERS
+from sheepgen.request import MAX_PROMPT_CHARACTERS, draw_seed
 from sheepgen.sinks.files import FRAME_CHOICES, OutputLayout
 from sheepgen.sinks.naming import parse_output
 from sheepgen.sweep.prompts import expand_alternatives, read_prompt_lines, replace_word
@@ -17,18 +17,48 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["read_batch_size", "read_layout", "read_prompt", "read_prompts", "read_size"]
+__all__ = [
+    "RANDOM_SEED",
+    "one_prompt",
+    "read_batch_size",
+    "read_layout",
+    "read_prompt",
+    "read_prompts",
+    "read_seed",
+    "read_size",
+]
+
+RANDOM_SEED = -1
+"""What AUTOMATIC1111 writes for a seed that is to be picked at random."""
 
 _SIZE = re.compile(r"(\d{1,6})[xX](\d{1,6})", re.ASCII)
 _COUNT = re.compile(r"\d{1,6}", re.ASCII)
 _MAX_BYTES = 4 * MAX_PROMPT_CHARACTERS + 1
 
 
-def read_prompt(prompt: str | None) -> str:
-    """Return the prompt, from standard input where it is ``-`` or left out behind a pipe.
+def one_prompt(argument: str | None, option: str | None) -> str | None:
+    """Return the prompt, whichever way it was given.
 
     Raises:
-        UsageError: If there is none, or what comes in is no UTF-8 text.
+        UsageError: If it was given both ways.
+    """
+    if argument is not None and option is not None:
+        raise UsageError(
+            "The prompt is given twice.", "Leave out --prompt, or the one without an option."
+        )
+    return argument if option is None else option
+
+
+def read_seed(seed: int | None) -> int:
+    """Return the seed, or a random one in place of none and of `RANDOM_SEED`."""
+    return draw_seed() if seed is None or seed == RANDOM_SEED else seed
+
+
+def read_prompt(prompt: str | None) -> str:
+    """Return the prompt, from standard input if it is ``-``, or left out in a pipe.
+
+    Raises:
+        UsageError: If there is none, or standard input is not UTF-8 text.
     """
     if prompt is not None and prompt != "-":
         return prompt
@@ -37,7 +67,7 @@ def read_prompt(prompt: str | None) -> str:
     try:
         return sys.stdin.buffer.read(_MAX_BYTES).decode().strip()
     except UnicodeDecodeError as error:
-        raise UsageError("Standard input is no UTF-8 text.", "Convert it first.") from error
+        raise UsageError("Standard input is not UTF-8 text.", "Convert it first.") from error
 
 
 def read_prompts(
@@ -83,10 +113,10 @@ def read_size(
     if size is None:
         return width, height
     if width is not None or height is not None:
-        raise UsageError("--size says both sides already.", "Leave out --width and --height.")
+        raise UsageError("--size sets both sides already.", "Leave out --width and --height.")
     match = _SIZE.fullmatch(size)
     if match is None:
-        raise UsageError(f"{excerpt(size)} is no size.", "Write --size 512x768: width first.")
+        raise UsageError(f'"{excerpt(size)}" is not a size.', "Write --size 512x768: width first.")
     return int(match[1]), int(match[2])
 
 
@@ -99,7 +129,7 @@ def read_batch_size(text: str) -> int | None:
     if text == "auto":
         return None
     if not _COUNT.fullmatch(text):
-        raise UsageError(f"{excerpt(text)} is no batch size.", "It is auto, or a number from 1.")
+        raise UsageError(f'--batch-size must be auto or a whole number, got "{excerpt(text)}".')
     return int(text)
 
 

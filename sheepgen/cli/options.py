@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import typer
 
+from sheepgen.cli import completion, parsers
+from sheepgen.cli.command_line import PROMPT
+from sheepgen.device_options import DTYPES
 from sheepgen.frame_options import FrameDecoder
 
-DRAWN, DRAWER, SAVED, RUN = "What is drawn", "What draws it", "What is saved", "The run"
+DRAWN, DRAWER, SAVED, RUN = "Image", "Model", "Output", "Run"
 """Panels of ``--help``."""
 
 
 PromptArg = Annotated[
     str | None,
     typer.Argument(
-        metavar="PROMPT",
-        help="What to draw; - reads it from standard input, as does leaving it out in a pipe.",
+        metavar=PROMPT,
+        help="The prompt, in quotes. Use -, or pipe into the command, to read it from standard "
+        "input.",
         show_default=False,
+        parser=parsers.text,
+    ),
+]
+PromptOpt = Annotated[
+    str | None,
+    typer.Option(
+        "-p",
+        "--prompt",
+        metavar="TEXT",
+        help="The prompt, for those who are used to give it as an option.",
+        hidden=True,
+        parser=parsers.text,
     ),
 ]
 ImageArg = Annotated[
-    str, typer.Argument(metavar="IMAGE", help="A PNG, JPEG or WebP that says how it was made.")
+    str, typer.Argument(metavar="IMAGE", help="An image with embedded metadata: PNG, JPEG or WebP.")
 ]
 NegativePromptOpt = Annotated[
     str,
@@ -29,8 +45,9 @@ NegativePromptOpt = Annotated[
         "-n",
         "--negative-prompt",
         metavar="TEXT",
-        help="What to keep away from.",
+        help="What to avoid.",
         show_default=False,
+        parser=parsers.text,
         rich_help_panel=DRAWN,
     ),
 ]
@@ -40,7 +57,8 @@ SeedOpt = Annotated[
         "-s",
         "--seed",
         metavar="N",
-        help="Fixes the noise. Without it one is drawn, and told.",
+        help="Random seed. Picked and printed if omitted, or -1.",
+        parser=parsers.whole_number("--seed"),
         rich_help_panel=DRAWN,
     ),
 ]
@@ -48,7 +66,9 @@ VariationSeedOpt = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Mixes in this seed's noise. Without it one is drawn where it is needed, and told.",
+        help="Second seed to blend in, with --variation-strength. Picked and printed if omitted, "
+        "or -1.",
+        parser=parsers.whole_number("--variation-seed"),
         rich_help_panel=DRAWN,
     ),
 ]
@@ -56,7 +76,8 @@ VariationStrengthOpt = Annotated[
     float,
     typer.Option(
         metavar="0..1",
-        help="How much of it: a little keeps the picture and changes details.",
+        help="How strongly to blend it in. Small values keep the composition.",
+        parser=parsers.number("--variation-strength"),
         show_default=False,
         rich_help_panel=DRAWN,
     ),
@@ -67,9 +88,8 @@ CountOpt = Annotated[
         "-c",
         "--count",
         metavar="N",
-        min=1,
-        max=10_000,
-        help="How many images; their seeds count up.",
+        help="Number of images, with seeds N, N+1, …",
+        parser=parsers.whole_number("--count", 1, 10_000),
         rich_help_panel=DRAWN,
     ),
 ]
@@ -79,7 +99,8 @@ WidthOpt = Annotated[
         "-W",
         "--width",
         metavar="PIXELS",
-        help="The model's own, if left out.",
+        help="Defaults to the model's own.",
+        parser=parsers.whole_number("--width"),
         rich_help_panel=DRAWN,
     ),
 ]
@@ -89,13 +110,14 @@ HeightOpt = Annotated[
         "-H",
         "--height",
         metavar="PIXELS",
-        help="The model's own, if left out.",
+        help="Defaults to the model's own.",
+        parser=parsers.whole_number("--height"),
         rich_help_panel=DRAWN,
     ),
 ]
 SizeOpt = Annotated[
     str | None,
-    typer.Option(metavar="WxH", help="Both at once: 512x768.", rich_help_panel=DRAWN),
+    typer.Option(metavar="WxH", help="Width and height, as in 512x768.", rich_help_panel=DRAWN),
 ]
 
 ModelOpt = Annotated[
@@ -105,12 +127,18 @@ ModelOpt = Annotated[
         "--model",
         metavar="NAME",
         help="A name from `sheepgen models`, a diffusers folder, or org/name\\[@revision].",
+        autocompletion=completion.models,
         rich_help_panel=DRAWER,
     ),
 ]
 StepsOpt = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Denoising steps.", rich_help_panel=DRAWER),
+    typer.Option(
+        metavar="N",
+        help="Denoising steps. Defaults to the model's own.",
+        parser=parsers.whole_number("--steps"),
+        rich_help_panel=DRAWER,
+    ),
 ]
 GuidanceOpt = Annotated[
     float | None,
@@ -118,7 +146,8 @@ GuidanceOpt = Annotated[
         "-g",
         "--guidance",
         metavar="SCALE",
-        help="How closely to follow the prompt; 1 is off.",
+        help="How closely to follow the prompt; 1 is off. Defaults to the model's own.",
+        parser=parsers.number("--guidance"),
         rich_help_panel=DRAWER,
     ),
 ]
@@ -126,7 +155,8 @@ GuidanceRescaleOpt = Annotated[
     float,
     typer.Option(
         metavar="0..1",
-        help="Tames the contrast of strong guidance.",
+        help="Rescale guidance, to reduce over-exposure.",
+        parser=parsers.number("--guidance-rescale"),
         show_default=False,
         rich_help_panel=DRAWER,
     ),
@@ -135,32 +165,48 @@ EtaOpt = Annotated[
     float,
     typer.Option(
         metavar="0..1",
-        help="Share of fresh noise at each step of ddim and tcd.",
+        help="Noise added at each step, with ddim and tcd only.",
+        parser=parsers.number("--eta"),
         show_default=False,
         rich_help_panel=DRAWER,
     ),
 ]
 SchedulerOpt = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="A name from `sheepgen schedulers`.", rich_help_panel=DRAWER),
+    typer.Option(
+        metavar="NAME",
+        help="A name from `sheepgen schedulers`. Defaults to the model's own.",
+        autocompletion=completion.schedulers,
+        rich_help_panel=DRAWER,
+    ),
 ]
 DeviceOpt = Annotated[
     str,
     typer.Option(
-        metavar="WORD", help="auto, cpu, cuda, cuda:1, mps or xpu.", rich_help_panel=DRAWER
+        metavar="WORD",
+        help="auto, cpu, cuda, cuda:1, mps or xpu.",
+        parser=parsers.device,
+        autocompletion=completion.devices,
+        rich_help_panel=DRAWER,
     ),
 ]
 DtypeOpt = Annotated[
     str,
-    typer.Option(metavar="WORD", help="auto, fp32, bf16 or fp16.", rich_help_panel=DRAWER),
+    typer.Option(
+        metavar="WORD",
+        help="auto, fp32, bf16 or fp16.",
+        parser=parsers.dtype,
+        autocompletion=completion.of(*DTYPES),
+        rich_help_panel=DRAWER,
+    ),
 ]
 
 BatchSizeOpt = Annotated[
     str,
     typer.Option(
         metavar="N",
-        help="How many images are made together: faster, and not bit for bit those made alone. "
-        "auto: as many as pay.",
+        help="Images per batch. Faster, but not bit-identical to one at a time. auto picks the "
+        "fastest.",
         rich_help_panel=DRAWER,
     ),
 ]
@@ -172,8 +218,8 @@ OutputOpt = Annotated[
         "--output",
         metavar="PATH",
         help="A file, a folder/, or a template with {prompt} {seed} {steps} {guidance} {width} "
-        "{height} {scheduler} {model} {index}. The ending picks PNG, JPEG or WebP. "
-        "Without it, outputs/{prompt}_{seed}.png.",
+        "{height} {scheduler} {model} {index}. The extension selects PNG, JPEG or WebP. "
+        "Defaults to outputs/{prompt}_{seed}.png.",
         show_default=False,
         rich_help_panel=SAVED,
     ),
@@ -183,8 +229,10 @@ FramesOpt = Annotated[
     FramesWord,
     typer.Option(
         metavar="WORD",
-        help="What is kept of the way from noise to image: none, strip (a filmstrip), steps "
-        "(and every step), gif or webp (and an animation), all (and the noisy steps).",
+        help="Intermediate results to save: none; strip (a filmstrip); steps (plus one image per "
+        "step); gif or webp (plus an animation); all (plus the noisy steps).",
+        parser=parsers.one_of("--frames", get_args(FramesWord)),
+        autocompletion=completion.of(*get_args(FramesWord)),
         rich_help_panel=SAVED,
     ),
 ]
@@ -192,7 +240,9 @@ FrameDecoderOpt = Annotated[
     FrameDecoder,
     typer.Option(
         metavar="WORD",
-        help="How steps become pictures: auto, preview, linear or vae.",
+        help="How to decode the steps: auto, preview, linear or vae.",
+        parser=parsers.one_of("--frame-decoder", get_args(FrameDecoder)),
+        autocompletion=completion.of(*get_args(FrameDecoder)),
         rich_help_panel=SAVED,
     ),
 ]
@@ -201,8 +251,7 @@ OverwriteOpt = Annotated[
     typer.Option(
         "--overwrite",
         metavar="",
-        help="Replace an image of the same name and all that belongs to it, "
-        "instead of counting up.",
+        help="Overwrite existing files, instead of adding _2, _3, …",
         rich_help_panel=SAVED,
     ),
 ]
@@ -219,7 +268,10 @@ OfflineOpt = Annotated[
 DryRunOpt = Annotated[
     bool,
     typer.Option(
-        "--dry-run", metavar="", help="Check and tell all, draw nothing.", rich_help_panel=RUN
+        "--dry-run",
+        metavar="",
+        help="Check everything and print the plan, without drawing.",
+        rich_help_panel=RUN,
     ),
 ]
 JsonOpt = Annotated[
@@ -231,13 +283,15 @@ ProgressJsonOpt = Annotated[
     typer.Option(
         "--progress-json",
         metavar="",
-        help="A JSON line a step on standard error, instead of bars and notes.",
+        help="Print one JSON line per step to standard error, instead of progress bars.",
         rich_help_panel=RUN,
     ),
 ]
 QuietOpt = Annotated[
     bool,
-    typer.Option("-q", "--quiet", metavar="", help="Say nothing but errors.", rich_help_panel=RUN),
+    typer.Option(
+        "-q", "--quiet", metavar="", help="Print only paths and errors.", rich_help_panel=RUN
+    ),
 ]
 VerboseOpt = Annotated[
     bool,

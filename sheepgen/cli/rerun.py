@@ -66,23 +66,24 @@ def rerun(
     """Make IMAGE again; options say what to change, and all else is as it was."""
     with cli_errors(verbose=verbose):
         from sheepgen.cli.download import downloader
-        from sheepgen.cli.inputs import read_batch_size, read_prompt, read_size
+        from sheepgen.cli.inputs import RANDOM_SEED, read_batch_size, read_prompt, read_size
         from sheepgen.cli.run import RunOptions, carry_out
         from sheepgen.device_options import DeviceOptions
 
         console = error_console(quiet=quiet or progress_json)
         width, height = read_size(size, width, height)
         recorded, environment = _read(Path(image), model, console, fetch=fetch)
-        drawn = (
-            draw_seed()
-            if variation_strength and variation_seed is None and recorded.variation_seed is None
-            else None
-        )
+        varied = variation_strength and variation_seed is None and recorded.variation_seed is None
+        seeds = {
+            "seed": seed,
+            "variation_seed": RANDOM_SEED if varied else variation_seed,
+        }
+        random = {name: draw_seed() for name, given in seeds.items() if given == RANDOM_SEED}
         changes = {
             "prompt": None if prompt is None else read_prompt(prompt),
             "negative_prompt": negative_prompt,
-            "seed": seed,
-            "variation_seed": variation_seed if drawn is None else drawn,
+            **seeds,
+            **random,
             "variation_strength": variation_strength,
             "num_inference_steps": steps,
             "guidance_scale": guidance,
@@ -95,8 +96,8 @@ def rerun(
         given = {name: value for name, value in changes.items() if value is not None}
 
         def remarks(plan: RunPlan) -> Iterator[str]:
-            if drawn is not None:
-                yield f"No variation seed was given; this one is {drawn}."
+            for name, drawn in random.items():
+                yield f"Using random {name.replace('_', ' ')} {drawn}."
             if environment is not None and plan.spec.sha256 != environment.model_sha256:
                 yield (
                     f"{plan.spec.name} has other weights here than the image was made with: "

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from sheepgen.cli import options
+from sheepgen.cli import options, parsers
 
 _OWN = "The image's own, if left out."
 
@@ -26,9 +26,11 @@ def _unset(option: object, **changes: Any) -> Any:  # noqa: ANN401 - typer's own
 NewPromptOpt = Annotated[
     str | None,
     typer.Option(
+        "-p",
         "--prompt",
         metavar="TEXT",
         help="What to draw instead; - reads it from standard input.",
+        parser=parsers.text,
         rich_help_panel=options.DRAWN,
     ),
 ]

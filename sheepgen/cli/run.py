@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sheepgen.cli import dry_run as dry
 from sheepgen.cli import plan as planning
 from sheepgen.cli.console import note
-from sheepgen.cli.drawing import local_executor, remember_runs, tell_images
+from sheepgen.cli.drawing import check_device, local_executor, remember_runs, tell_images
 from sheepgen.cli.inputs import read_layout
 from sheepgen.frame_options import FrameDecoder, FrameOptions
 from sheepgen.hub import go_offline
@@ -93,6 +93,7 @@ def carry_out(
         return
     if options.verbose:
         note(console, f"Model {plan.spec.name} in {plan.spec.folder}, sha256 {plan.spec.sha256}.")
+    check_device(options.computing.device)
     if options.dry_run:
         dry.tell_plan(plan, options.computing, json=options.json)
         return

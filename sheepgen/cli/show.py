@@ -10,10 +10,11 @@ from __future__ import annotations
 import json as json_format
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
+from sheepgen.cli import completion, parsers
 from sheepgen.cli.console import cli_errors, error_console, note, write_data
 from sheepgen.cli.options import RUN, ImageArg, JsonOpt, VerboseOpt
 
@@ -29,6 +30,8 @@ ShowFormatOpt = Annotated[
         "--format",
         metavar="WORD",
         help="a1111 (the parameters), json or command. Without it, parameters and command.",
+        parser=parsers.one_of("--format", get_args(ShowFormatWord)),
+        autocompletion=completion.of(*get_args(ShowFormatWord)),
         show_default=False,
         rich_help_panel=RUN,
     ),

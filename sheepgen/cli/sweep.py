@@ -26,6 +26,7 @@ __all__ = ["sweep"]
 def sweep(
     prompt: several.PromptsArg = None,
     *,
+    prompt_option: options.PromptOpt = None,
     prompts_file: several.PromptsFileOpt = None,
     replace: several.ReplaceOpt = None,
     negative_prompt: several.NegativePromptsOpt = "",
@@ -61,7 +62,8 @@ def sweep(
     with cli_errors(verbose=verbose):
         from sheepgen.cli import dry_run as dry
         from sheepgen.cli.download import downloader
-        from sheepgen.cli.inputs import read_batch_size, read_prompts
+        from sheepgen.cli.drawing import check_device
+        from sheepgen.cli.inputs import one_prompt, read_batch_size, read_prompts
         from sheepgen.cli.sweep_drawing import draw_sheets, draw_sweep
         from sheepgen.cli.sweep_plan import EarlierSweep, earlier_sweep, prepare_sweep
         from sheepgen.cli.sweep_report import summarise, tell_sweep
@@ -78,6 +80,7 @@ def sweep(
         computing = DeviceOptions(
             device=device, dtype=dtype, batch_size=read_batch_size(batch_size)
         )
+        prompt = one_prompt(prompt, prompt_option)
         prompts = read_prompts(prompt, prompts_file, replace or [])
         folder = f"outputs/{slug(prompt or prompts[0], empty='image')}_sweep"
         spare = parse_output(output, several=True, default=f"{folder}/{KEYED_NAMES}")
@@ -119,6 +122,7 @@ def sweep(
         except dry.WouldDownloadError as answer:
             dry.tell_download(answer.plan, json=json)
             return
+        check_device(device)
         if dry_run:
             tell_sweep(run, computing, json=json)
             return
@@ -155,6 +159,7 @@ def _seeds(
     varied: bool,
 ) -> dict[str, Sequence[Value]]:
     """Return the seeds that were given; in place of others the folder's own, else drawn ones."""
+    from sheepgen.cli.inputs import RANDOM_SEED
     from sheepgen.sweep.values import parse_integers
 
     chosen: dict[str, Sequence[Value]] = {}
@@ -162,9 +167,9 @@ def _seeds(
         ("seed", "--seeds", seeds, True),
         ("variation_seed", "--variation-seed", variation_seeds, varied),
     ):
-        if text is not None:
+        if text is not None and text.strip() != str(RANDOM_SEED):
             chosen[field] = parse_integers(option, text)
-        elif not wanted:
+        elif text is None and not wanted:
             chosen[field] = [None]
         else:
             known = before.get(field, (None,))

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from sheepgen.cli import completion, parsers
+from sheepgen.cli.command_line import PROMPT
 from sheepgen.cli.options import DRAWER, DRAWN, RUN, SAVED
 
 _RANGES = "Values: 3,5,7.5 or 1-8 or 1-9:2."
@@ -14,9 +16,10 @@ _RANGES = "Values: 3,5,7.5 or 1-8 or 1-9:2."
 PromptsArg = Annotated[
     str | None,
     typer.Argument(
-        metavar="PROMPT",
-        help="What to draw. 'a {red|blue} sheep' stands for two prompts.",
+        metavar=PROMPT,
+        help="The prompt, in quotes. 'a {red|blue} sheep' expands to two prompts.",
         show_default=False,
+        parser=parsers.text,
     ),
 ]
 PromptsFileOpt = Annotated[
@@ -31,8 +34,9 @@ ReplaceOpt = Annotated[
     list[str] | None,
     typer.Option(
         metavar="WORDS",
-        help="sheep,goat,cow: draw with the first word of the prompt as it is, and with each "
-        "other in its place. Several of them multiply.",
+        help="sheep,goat,cow: search and replace. The first word must occur in the prompt and is "
+        "replaced by each other in turn. Repeatable.",
+        parser=parsers.text,
         rich_help_panel=DRAWN,
     ),
 ]
@@ -42,8 +46,9 @@ NegativePromptsOpt = Annotated[
         "-n",
         "--negative-prompt",
         metavar="TEXT",
-        help="What to keep away from; {|blur} stands for two.",
+        help="What to avoid; {|blur} expands to two.",
         show_default=False,
+        parser=parsers.text,
         rich_help_panel=DRAWN,
     ),
 ]
@@ -84,7 +89,12 @@ SizesOpt = Annotated[
 ModelsOpt = Annotated[
     str,
     typer.Option(
-        "-m", "--model", metavar="NAMES", help="One or more, with commas.", rich_help_panel=DRAWER
+        "-m",
+        "--model",
+        metavar="NAMES",
+        help="One or more, with commas.",
+        autocompletion=completion.models,
+        rich_help_panel=DRAWER,
     ),
 ]
 StepCountsOpt = Annotated[
@@ -127,6 +137,7 @@ SchedulersOpt = Annotated[
         "--scheduler",
         metavar="NAMES",
         help="One or more, with commas: ddim,euler.",
+        autocompletion=completion.schedulers,
         rich_help_panel=DRAWER,
     ),
 ]

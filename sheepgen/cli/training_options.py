@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from sheepgen.cli import completion, parsers
+from sheepgen.cli.installation import install_command
 from sheepgen.cli.options import DRAWER, RUN, SAVED
 from sheepgen.errors import UsageError
 
@@ -15,13 +17,20 @@ WorkspaceOpt = Annotated[
     Path,
     typer.Option(
         metavar="FOLDER",
-        help="Where downloads, data, checkpoints and sample sheets lie.",
+        help="Working folder for downloads, data, checkpoints and sample sheets.",
         file_okay=False,
         rich_help_panel=SAVED,
     ),
 ]
 TrainDeviceOpt = Annotated[
-    str, typer.Option(metavar="WORD", help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=RUN)
+    str,
+    typer.Option(
+        metavar="WORD",
+        help="auto, cpu, cuda, cuda:1 or mps.",
+        parser=parsers.device,
+        autocompletion=completion.devices,
+        rich_help_panel=RUN,
+    ),
 ]
 PhasesArg = Annotated[
     list[str] | None,
@@ -30,13 +39,15 @@ PhasesArg = Annotated[
         help="text, vae, latents, unet, preview, classifier. Without any: all that the "
         "preset needs.",
         show_default=False,
+        autocompletion=completion.of("text", "vae", "latents", "unet", "preview", "classifier"),
     ),
 ]
 PresetOpt = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="full, which is for a GPU; or small, which learns sixteen things.",
+        help="full, for a GPU; or small, which learns sixteen things.",
+        autocompletion=completion.of("full", "small"),
         rich_help_panel=DRAWER,
     ),
 ]
@@ -45,7 +56,7 @@ StartOpt = Annotated[
     typer.Option(
         "--from",
         metavar="FOLDER",
-        help="Go on from a model that was trained here before, in a new workspace.",
+        help="Resume from a model that was trained here before, in a new workspace.",
         rich_help_panel=DRAWER,
     ),
 ]
@@ -55,7 +66,7 @@ ModelOutputOpt = Annotated[
         "-o",
         "--output",
         metavar="FOLDER",
-        help="Then write the model there, measure it and describe it.",
+        help="Write the trained model here, with its scores and model card.",
         rich_help_panel=SAVED,
     ),
 ]
@@ -64,7 +75,7 @@ ReplaceModelOpt = Annotated[
     typer.Option(
         "--overwrite",
         metavar="",
-        help="Replace a model that is there already.",
+        help="Overwrite an existing model.",
         rich_help_panel=SAVED,
     ),
 ]
@@ -72,15 +83,19 @@ UnetStepsOpt = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        min=1,
-        help="U-Net steps in all; the recipe's, if left out.",
+        parser=parsers.whole_number("--unet-steps", 1),
+        help="U-Net steps in all. Defaults to the recipe's.",
         rich_help_panel=DRAWER,
     ),
 ]
 SeedsAPromptOpt = Annotated[
     int,
     typer.Option(
-        "--seeds", metavar="N", min=1, max=100, help="Pictures of each prompt.", rich_help_panel=RUN
+        "--seeds",
+        metavar="N",
+        help="Pictures of each prompt.",
+        parser=parsers.whole_number("--seeds", 1, 100),
+        rich_help_panel=RUN,
     ),
 ]
 GroupsOpt = Annotated[
@@ -88,7 +103,7 @@ GroupsOpt = Annotated[
     typer.Option(
         "--group",
         metavar="NAME",
-        help="Measure these prompts only; may be repeated. An unknown name lists all.",
+        help="Measure only these prompts. Repeatable. An unknown name lists all.",
         show_default=False,
         rich_help_panel=RUN,
     ),
@@ -99,7 +114,7 @@ SheetsOpt = Annotated[
         "-o",
         "--output",
         metavar="FOLDER",
-        help="Keep a sheet of all pictures of each group there.",
+        help="Save a sheet of all pictures of each group here.",
         rich_help_panel=SAVED,
     ),
 ]
@@ -116,6 +131,6 @@ def check_training_packages() -> None:
     ]
     if missing:
         raise UsageError(
-            f"Training needs packages that are not installed: {', '.join(missing)}.",
-            "Install them with pip install 'sheepgen[train]'.",
+            f"Training and evaluating need packages that are not installed: {', '.join(missing)}.",
+            f"Install them with: {install_command('train')}",
         )

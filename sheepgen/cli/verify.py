@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sheepgen.cli import options
+from sheepgen.cli import options, parsers
 from sheepgen.cli.console import cli_errors, error_console, note, write_data
 from sheepgen.cli.rerun_options import FetchOpt, NewModelOpt
 from sheepgen.device_options import MAX_THREADS
@@ -33,9 +33,8 @@ ThreadsOpt = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        min=1,
-        max=MAX_THREADS,
         help="CPU threads (default: as recorded in the image, if there are as many processors).",
+        parser=parsers.whole_number("--threads", 1, MAX_THREADS),
         rich_help_panel=options.RUN,
     ),
 ]

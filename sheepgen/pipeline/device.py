@@ -17,7 +17,6 @@ from sheepgen.errors import UsageError
 __all__ = [
     "available_devices",
     "peak_memory",
-    "ran_out_of_memory",
     "resolve_device",
     "resolve_dtype",
 ]
@@ -46,7 +45,10 @@ def resolve_device(name: str) -> torch.device:
     available = available_devices()
     meant = {"auto": available[0], "cuda": "cuda:0"}.get(name, name)
     if meant not in available:
-        raise UsageError(f"This machine has no device {name}.", f"It has {', '.join(available)}.")
+        raise UsageError(
+            f"This machine has no {name} device.",
+            f"PyTorch {torch.__version__} sees {', '.join(available)}.",
+        )
     return torch.device(meant)
 
 
@@ -89,19 +91,6 @@ def peak_memory(device: torch.device) -> int | None:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-def ran_out_of_memory(error: Exception) -> bool:
-    """Say whether an error means that there is not enough memory for what was tried.
-
-    CUDA has a type of its own for it; MPS, and torch's allocator for the CPU, say it in words.
-    """
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    said = str(error).lower()
-    return isinstance(error, RuntimeError) and any(
-        words in said for words in ("out of memory", "can't allocate memory", "not enough memory")
-    )
 
 
 def _has_fast_bf16(device: torch.device) -> bool:

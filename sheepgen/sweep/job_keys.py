@@ -27,20 +27,23 @@ if TYPE_CHECKING:
 __all__ = ["KEYS", "job_schema"]
 
 _TEXT = {"maxLength": MAX_PROMPT_CHARACTERS}
-_SEED = {"minimum": 0, "maximum": MAX_SEED}
+_SEED = {"minimum": -1, "maximum": MAX_SEED}
 _SIDE = {"minimum": 1, "maximum": MAX_SIDE}
 _SHARE = {"minimum": 0, "maximum": 1}
 _DETAILS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "prompt": {"description": "What to draw.", "pattern": r"\S", **_TEXT},
-        "negative_prompt": {"description": "What to keep away from.", **_TEXT},
-        "seed": {"description": "Fixes the noise. Without it one is drawn.", **_SEED},
+        "prompt": {"description": "The prompt.", "pattern": r"\S", **_TEXT},
+        "negative_prompt": {"description": "What to avoid.", **_TEXT},
+        "seed": {"description": "Random seed. Without it, or at -1, one is picked.", **_SEED},
         "variation_seed": {
-            "description": "Another seed, whose noise is mixed in. Without it one is drawn where "
-            "variation_strength asks for it.",
+            "description": "Second seed to blend in. At -1, or without it and with a "
+            "variation_strength, one is picked.",
             **_SEED,
         },
-        "variation_strength": {"description": "How much of it: 0 is nothing.", **_SHARE},
+        "variation_strength": {
+            "description": "How strongly to blend it in: 0 is not at all.",
+            **_SHARE,
+        },
         "num_inference_steps": {
             "description": "Denoising steps. Without it, the model's own.",
             "minimum": 1,
@@ -52,8 +55,8 @@ _DETAILS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "minimum": 0,
             "maximum": MAX_GUIDANCE,
         },
-        "guidance_rescale": {"description": "Tames the contrast of strong guidance.", **_SHARE},
-        "eta": {"description": "Share of fresh noise at each step of ddim and tcd.", **_SHARE},
+        "guidance_rescale": {"description": "Rescale guidance, to reduce over-exposure.", **_SHARE},
+        "eta": {"description": "Noise added at each step, with ddim and tcd only.", **_SHARE},
         "width": {"description": "Pixels. Without it, the model's own.", **_SIDE},
         "height": {"description": "Pixels. Without it, the model's own.", **_SIDE},
         "scheduler": {
@@ -111,7 +114,8 @@ def job_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A job of `sheepgen batch`",
         "description": "One line of JSON. Keys may also be spelled as the command line spells its "
-        "options: steps, guidance, sampler, cfg_scale. Null means that the key is not there.",
+        "options, or as AUTOMATIC1111's API does: steps, guidance, sampler_name, cfg_scale. Null "
+        "means that the key is not there.",
         "type": "object",
         "properties": properties,
         "required": ["prompt"],

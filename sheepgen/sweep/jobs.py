@@ -93,7 +93,7 @@ def parse_job(line: str, defaults: Mapping[str, Any], *, spell: Callable[[str], 
             type, or there is no such image.
     """
     values: dict[str, Any] = {}
-    for key, value in _pairs(line):
+    for key, value in _one_scheduler(_pairs(line)):
         name = _name(key, spell)
         if name in values:
             raise UsageError(f"{excerpt(key)} is given twice.", "Leave one of them out.")
@@ -131,6 +131,18 @@ def _pairs(line: str) -> tuple[tuple[str, Any], ...]:
     if not isinstance(pairs, tuple):
         raise UsageError("The line is no JSON object.", f"For example: {_EXAMPLE}")
     return pairs
+
+
+def _one_scheduler(pairs: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
+    """Return AUTOMATIC1111's ``sampler_name`` and ``scheduler``, a schedule type there, as one."""
+    match [pair for pair in pairs if pair[0] in ("sampler_name", "scheduler")]:
+        case [(first, str(one)), (second, str(other))] if first != second:
+            sampler, schedule = (one, other) if first == "sampler_name" else (other, one)
+            together = sampler if schedule.casefold() == "automatic" else f"{sampler} {schedule}"
+            rest = (pair for pair in pairs if pair[0] not in (first, second))
+            return (*rest, ("scheduler", together))
+        case _:
+            return pairs
 
 
 def _name(key: str, spell: Callable[[str], str]) -> str:
@@ -201,6 +213,8 @@ def _sides(given: dict[str, Any]) -> dict[str, int]:
 def _request(values: dict[str, Any]) -> GenerationRequest:
     if "prompt" not in values:
         raise UsageError("There is no prompt.", f"For example: {_EXAMPLE}")
-    drawn = ["seed", *(["variation_seed"] if values.get("variation_strength") else [])]
-    seeds = {name: draw_seed() for name in drawn if values.get(name) is None}
+    # As AUTOMATIC1111 has it, -1 stands for a random one.
+    varied = values.get("variation_strength") or values.get("variation_seed") == -1
+    drawn = ["seed", *(["variation_seed"] if varied else [])]
+    seeds = {name: draw_seed() for name in drawn if values.get(name) in (None, -1)}
     return GenerationRequest(**values | seeds)

@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from sheepgen.cli import plan
-from sheepgen.cli.app import app, with_default_command
+from sheepgen.cli.app import app
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ def run(
     monkeypatch.delenv("HF_HUB_OFFLINE")
 
     def run(*words: str, stdin: str | bytes | None = None) -> Result:
-        return CliRunner().invoke(app, with_default_command(words), input=stdin)
+        return CliRunner().invoke(app, words, input=stdin)
 
     return run
 

@@ -6,43 +6,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 import sheepgen
-from sheepgen.cli import app as app_module
-from sheepgen.cli.app import COMMANDS, with_default_command
+from sheepgen.cli.app import COMMANDS
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run, Typed
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.mark.parametrize(
-    ("words", "meant"),
-    [
-        (["a sheep"], ["generate", "a sheep"]),
-        (["--seed", "42", "a sheep"], ["generate", "--seed", "42", "a sheep"]),
-        (["-"], ["generate", "-"]),
-        (["--", "show"], ["generate", "--", "show"]),
-        (["generate", "show"], ["generate", "show"]),
-        (["show", "x.png"], ["show", "x.png"]),
-        (["models"], ["models"]),
-        (["--version"], ["--version"]),
-        (["-h"], ["-h"]),
-        (["--show-completion=bash"], ["--show-completion=bash"]),
-    ],
-)
-def test_only_commands_are_commands(words: list[str], meant: list[str]) -> None:
-    assert with_default_command(words) == meant
-
-
-@pytest.mark.parametrize(("piped", "words"), [(True, ["generate"]), (False, ["--help"])])
-def test_nothing_typed_is_help_or_a_piped_prompt(
-    monkeypatch: pytest.MonkeyPatch, piped: bool, words: list[str]
-) -> None:
-    monkeypatch.setattr(app_module, "_prompt_is_piped", lambda: piped)
-    assert with_default_command([]) == words
 
 
 def test_a_prompt_may_be_a_commands_name(typed: Typed) -> None:
@@ -84,8 +54,3 @@ def test_alone_behind_a_pipe_it_reads_the_prompt(tmp_path: Path) -> None:
         result = sheepgen_process(stdin=file.fileno())
     assert result.returncode == 2
     assert "The prompt is empty" in result.stderr
-
-
-def test_a_closed_standard_input_is_no_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", None)
-    assert with_default_command([]) == ["--help"]

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import errno
+import json
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,8 @@ import typer
 
 from sheepgen.cli.console import cli_errors, error_console, note, output_console, write_data
 from sheepgen.errors import Interrupted, ModelError, OutputError, SheepgenError, UsageError
+from sheepgen.image_file import encode_image
+from tests.samples import sample_image, sample_record
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,3 +92,71 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert result.stderr in {"1\n", "0\n"}  # 0 if all was written before the reader left
+
+
+def in_shell(command: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a line of bash in which ``sheepgen`` is this one."""
+    return subprocess.run(
+        ["bash", "-c", command.replace("sheepgen", f"'{sys.executable}' -m sheepgen")],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+
+
+full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+
+
+@full_disk
+@pytest.mark.parametrize("words", ["schedulers", "models", "--help", "--version"])
+def test_a_full_disk_behind_standard_output_is_said(words: str) -> None:
+    result = in_shell(f"sheepgen {words} >/dev/full")
+    assert result.returncode == 1
+    assert b"no space left on device" in result.stderr.lower()
+    assert b"Unexpected" not in result.stderr
+    assert b"Exception ignored" not in result.stderr
+
+
+@full_disk
+@pytest.mark.parametrize("place", ["/dev/full", "&-"])
+def test_errors_that_cannot_be_said_keep_their_code(place: str) -> None:
+    assert in_shell(f"sheepgen show missing.png 2>{place}").returncode == 1
+    assert in_shell(f"sheepgen show 2>{place}").returncode == 2
+    assert in_shell(f"sheepgen models 2>{place}").returncode == 0
+
+
+def test_notes_that_cannot_be_written_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    note(error_console(), "Drawing on cpu.")
+    monkeypatch.setattr(sys, "stderr", None)
+    note(error_console(), "Drawing on cpu.")
+
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def test_any_text_can_be_shown_in_any_locale(tmp_path: Path) -> None:
+    record = sample_record(prompt="a 羊 at the café")
+    (tmp_path / "x.png").write_bytes(encode_image(sample_image(), record, ".png"))
+    for words in ("show", "show --format command", "show --json"):
+        result = in_shell(f"sheepgen {words} {tmp_path}/x.png", **ASCII)
+        assert result.returncode == 0, result.stderr
+    assert (
+        "a 羊 at the café" in in_shell(f"sheepgen show {tmp_path}/x.png", **ASCII).stdout.decode()
+    )
+    assert in_shell("sheepgen --help", **ASCII).returncode == 0
+
+
+def test_a_prompt_in_utf_8_is_taken_in_any_locale(tmp_path: Path) -> None:
+    words = f"'a 羊' -n 'caf\u00e9' --dry-run --json -o {tmp_path}/x.png"
+    result = in_shell(f"sheepgen {words}", **ASCII)
+    assert result.returncode == 0, result.stderr
+    (image,) = json.loads(result.stdout)["images"]
+    assert (image["request"]["prompt"], image["request"]["negative_prompt"]) == ("a 羊", "café")
+    invalid = in_shell("sheepgen $'a \\xff'", **ASCII)
+    assert invalid.returncode == 2
+    assert b"not valid UTF-8" in invalid.stderr

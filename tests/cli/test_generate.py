@@ -63,7 +63,7 @@ def test_the_same_command_gives_the_same_bytes(draw: Run) -> None:
 def test_a_seed_is_drawn_told_and_stored(draw: Run) -> None:
     result = draw("sheep", "--frames", "none")
     seed = read_record(Path(result.stdout.strip())).request.seed
-    assert f"this one is {seed}." in result.stderr
+    assert f"Using random seed {seed}." in result.stderr
     assert result.stdout == f"outputs/sheep_{seed}.png\n"
 
 
@@ -71,15 +71,26 @@ def test_a_variation_seed_is_drawn_told_and_stored(draw: Run) -> None:
     result = draw("sheep", "-s", "3", "--variation-strength", "0.5", "--frames", "none")
     request = read_record(Path(result.stdout.strip())).request
     assert (request.seed, request.variation_strength) == (3, 0.5)
-    assert f"No variation seed was given; this one is {request.variation_seed}." in result.stderr
-    assert "No seed" not in result.stderr
+    assert f"Using random variation seed {request.variation_seed}." in result.stderr
+    assert "random seed" not in result.stderr
+
+
+def test_a_seed_of_minus_one_is_random_and_told(draw: Run) -> None:
+    words = ("sheep", "-s", "-1", "--variation-seed", "-1", "--frames", "none")
+    result = draw(*words)
+    request = read_record(Path(result.stdout.strip())).request
+    assert request.seed >= 0
+    assert request.variation_seed is not None
+    assert f"Using random seed {request.seed}." in result.stderr
+    assert f"Using random variation seed {request.variation_seed}." in result.stderr
+    assert draw(*words).stdout != result.stdout
 
 
 def test_nothing_is_drawn_where_nothing_is_varied(draw: Run) -> None:
     for words in ((), ("--variation-strength", "0.5")):
         result = draw("sheep", "-s", "3", "--variation-seed", "9", *words, "--frames", "none")
         assert read_record(Path(result.stdout.strip())).request.variation_seed == 9
-        assert "was given" not in result.stderr
+        assert "random" not in result.stderr
     result = draw("sheep", "-s", "3", "--frames", "none")
     assert read_record(Path(result.stdout.strip())).request.variation_seed is None
 
@@ -276,7 +287,8 @@ def test_as_many_as_pay_go_together(draw: Run) -> None:
 def test_a_batch_size_is_a_number(draw: Run, size: str) -> None:
     result = draw("sheep", f"--batch-size={size}")
     assert result.exit_code == 2
-    assert "batch size" in result.stderr
+    assert "batch" in result.stderr
+    assert "must be auto" in result.stderr
 
 
 def test_progress_can_be_read_by_a_program(draw: Run) -> None:

@@ -90,8 +90,19 @@ def test_a_variation_of_an_image_that_has_none_draws_its_seed(run: Run, tiny_fol
     )
     request = read_record(Path("y.png")).request
     assert request.variation_strength == 0.2
-    assert f"No variation seed was given; this one is {request.variation_seed}." in result.stderr
+    assert f"Using random variation seed {request.variation_seed}." in result.stderr
     assert "has other weights here than the image was made with" in result.stderr
+
+
+def test_a_seed_of_minus_one_is_another_one(run: Run, tiny_folder: Path) -> None:
+    write(sample_record(seed=42))
+    result = run(
+        *("rerun", "x.png", "--seed", "-1", "--model", str(tiny_folder), "--device", "cpu"),
+        *("-o", "y.png", "--frames", "none"),
+    )
+    request = read_record(Path("y.png")).request
+    assert request.seed not in (42, -1)
+    assert f"Using random seed {request.seed}." in result.stderr
 
 
 def test_an_image_made_again_is_the_same_file(run: Run, tiny_folder: Path) -> None:
@@ -174,7 +185,7 @@ def test_a_strangers_words_are_checked(run: Run) -> None:
     write(replace(record, environment=replace(record.environment, dtype="\x1b[2J")))
     result = run("rerun", "x.png")
     assert result.exit_code == 2
-    assert "There is no number format [2J." in result.stderr
+    assert 'Unknown dtype "[2J".' in result.stderr
     texts = PngInfo()
     texts.add_text("sheepgen", to_json(record).replace('"seed":42', '"seed":-1'))
     sample_image().save("y.png", pnginfo=texts)

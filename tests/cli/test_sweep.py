@@ -249,7 +249,7 @@ def test_a_failing_image_stops_nobody_else(sweep: Run, monkeypatch: pytest.Monke
     assert (failed["status"], failed["seed"]) == ("failed", 2)
     assert 'raise MemoryError("not that one")' in told.stderr
     assert "raise MemoryError" not in result.stderr
-    assert "seed 2: failed. Unexpected MemoryError: not that one" in result.stderr
+    assert "seed 2: failed. There is not enough memory." in result.stderr
     assert [entry["status"] for entry in manifest()] == ["done", "failed", "done", "failed"]
     assert sweep("--seeds", "1-3").exit_code == 0
     assert [entry["request"]["seed"] for entry in manifest()] == [1, 2, 3, 2, 2]
@@ -262,7 +262,8 @@ def test_fail_fast_stops_at_the_first_failure(sweep: Run, monkeypatch: pytest.Mo
     monkeypatch.setattr(local, "stream_together", fail)
     result = sweep("--seeds", "1-3", "--fail-fast")
     assert result.exit_code == 1
-    assert "none at all" in result.stderr
+    assert "not enough memory" in result.stderr
+    assert "--size" in result.stderr
     assert [entry["status"] for entry in manifest()] == ["failed"]
 
 

@@ -9,7 +9,6 @@ from sheepgen.errors import UsageError
 from sheepgen.pipeline.device import (
     available_devices,
     peak_memory,
-    ran_out_of_memory,
     resolve_device,
     resolve_dtype,
 )
@@ -44,16 +43,16 @@ def test_cards_come_first(machine: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize("name", ["cuda", "cuda:1", "mps", "xpu"])
 def test_a_device_that_is_not_there_is_said(name: str) -> None:
-    with pytest.raises(UsageError, match=f"no device {name}") as error:
+    with pytest.raises(UsageError, match=f"no {name} device") as error:
         resolve_device(name)
 
-    assert error.value.hint == "It has cpu."
+    assert error.value.hint == f"PyTorch {torch.__version__} sees cpu."
 
 
 def test_unknown_words_are_refused() -> None:
-    with pytest.raises(UsageError, match="no device tpu"):
+    with pytest.raises(UsageError, match='Unknown device "tpu"'):
         resolve_device("tpu")
-    with pytest.raises(UsageError, match="no number format int4"):
+    with pytest.raises(UsageError, match='Unknown dtype "int4"'):
         resolve_dtype("int4", torch.device("cpu"))
 
 
@@ -100,18 +99,3 @@ def test_peak_memory_is_the_process_or_the_card(machine: pytest.MonkeyPatch) -> 
     machine.setattr(torch.cuda, "max_memory_allocated", lambda device: 7 + device.index)
     assert peak_memory(torch.device("cuda:1")) == 8
     assert peak_memory(torch.device("mps")) is None
-
-
-@pytest.mark.parametrize(
-    ("error", "told"),
-    [
-        (torch.OutOfMemoryError("CUDA out of memory"), True),
-        (RuntimeError("MPS backend out of memory (MPS allocated: 5.90 GB)"), True),
-        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to"), True),
-        (MemoryError(), True),
-        (RuntimeError("out of luck"), False),
-        (ValueError("out of memory"), False),
-    ],
-)
-def test_a_full_memory_is_told_from_other_failures(error: Exception, *, told: bool) -> None:
-    assert ran_out_of_memory(error) is told

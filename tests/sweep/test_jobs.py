@@ -281,3 +281,35 @@ def test_a_line_without_end_takes_no_memory_without_end() -> None:
     assert all(len(text) <= most for _, text in lines)
     assert "more than 500,000" in complaint(lines[3][1])[0]
     assert parse_job(lines[4][1], {}).request.prompt == "x"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "scheduler"),
+    [("Karras", "dpmpp_2m_karras"), ("Automatic", "dpmpp_2m"), (None, "dpmpp_2m")],
+)
+def test_the_web_uis_names_are_understood(schedule: str | None, scheduler: str) -> None:
+    line = {
+        "prompt": "a sheep",
+        "seed": -1,
+        "subseed": -1,
+        "subseed_strength": 0.1,
+        "sampler_name": "DPM++ 2M",
+        "scheduler": schedule,
+        "cfg_scale": 3.5,
+        "steps": 7,
+    }
+    given = {name: value for name, value in line.items() if value is not None}
+    request = parse_job(json.dumps(given), {}, spell=canonical_spelling).request
+    assert request.scheduler == scheduler
+    assert (request.guidance_scale, request.num_inference_steps) == (3.5, 7)
+    assert request.seed >= 0
+    assert request.variation_seed is not None
+
+
+def test_a_seed_of_minus_one_is_random() -> None:
+    first, second = (
+        parse_job('{"prompt": "a sheep", "seed": -1, "variation_seed": -1}', {}).request
+        for _ in range(2)
+    )
+    assert first.seed != second.seed
+    assert first.variation_seed != second.variation_seed

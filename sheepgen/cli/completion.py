@@ -1,0 +1,62 @@
+"""What <TAB> offers after an option, found without loading anything slow.
+
+In lists with commas, as sweeps take them, it completes the last.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sheepgen.device_options import DEVICES
+from sheepgen.known_models import KNOWN_MODELS
+from sheepgen.schedulers import SCHEDULERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["devices", "models", "of", "schedulers"]
+
+
+def of(*words: str) -> Callable[[str], list[str]]:
+    """Return a function that offers words."""
+
+    def offer(incomplete: str) -> list[str]:
+        return _offered(incomplete, words)
+
+    return offer
+
+
+def devices(incomplete: str) -> list[str]:
+    """Offer devices; of several cards nobody but torch knows."""
+    return _offered(incomplete, (word for word in DEVICES if ":" not in word))
+
+
+def schedulers(incomplete: str) -> list[str]:
+    """Offer schedulers."""
+    return _offered(incomplete, SCHEDULERS)
+
+
+def models(incomplete: str) -> list[str]:
+    """Offer known models and those in the hub's cache; of folders, the shell itself knows more."""
+    return _offered(incomplete, dict.fromkeys([*KNOWN_MODELS, *_cached_models()]))
+
+
+def _offered(incomplete: str, words: Iterable[str]) -> list[str]:
+    before, comma, begun = incomplete.rpartition(",")
+    return [f"{before}{comma}{word}" for word in words if word.startswith(begun)]
+
+
+def _cached_models() -> list[str]:
+    """Return what is in the cache, by the names of its folders: huggingface_hub is slow to load."""
+    hub = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / (
+        "huggingface"
+    )
+    folder = Path(os.path.expanduser(hub or Path(home) / "hub"))  # noqa: PTH111 - never fails
+    try:
+        names = sorted(path.name for path in folder.glob("models--*--*"))
+    except OSError:
+        return []
+    return [name.removeprefix("models--").replace("--", "/") for name in names]
