@@ -24,13 +24,15 @@ from sheepgen.checkpoint import (
     recorded_sampling,
 )
 from sheepgen.errors import ModelError, UsageError
-from sheepgen.known_models import KNOWN_MODELS
+from sheepgen.known_models import KNOWN_MODELS, KnownModel
 from sheepgen.request import EMBEDDED_MODEL
 from sheepgen.schedulers import scheduler_name_for
 from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from sheepgen.made_for import MadeFor
 
 __all__ = ["KNOWN_MODELS", "PROMPT_TOKENS", "ModelDefaults", "ModelSpec", "find_model"]
 
@@ -69,6 +71,7 @@ class ModelSpec:
         sha256: Of all weights, the same wherever the model lies.
         weight_bytes: What they take on the disk.
         defaults: See `ModelDefaults`.
+        made_for: The range that its pictures are good in; None if nobody knows it.
     """
 
     name: str
@@ -80,6 +83,7 @@ class ModelSpec:
     sha256: str
     weight_bytes: int
     defaults: ModelDefaults
+    made_for: MadeFor | None = None
 
 
 PROMPT_TOKENS = "prompt_tokens"
@@ -116,6 +120,9 @@ def find_model(
             hub.check_cached(name.partition("@")[0], folder / file)
     scale = 2 ** (len(checkpoint.configs["vae"]["block_out_channels"]) - 1)
     encoded_tokens = _encoded_tokens(checkpoint)
+    advised = (
+        KNOWN_MODELS.get(name.partition("@")[0]) or recorded_sampling(checkpoint.folder) or _USUAL
+    )
     prompt_tokens = checkpoint.configs["text_encoder"].get(PROMPT_TOKENS) or encoded_tokens
     return ModelSpec(
         name=name,
@@ -126,7 +133,8 @@ def find_model(
         encoded_tokens=encoded_tokens,
         sha256=fingerprint(folder, checkpoint.weights, rehash=rehash),
         weight_bytes=sum((folder / file).stat().st_size for file in checkpoint.weights),
-        defaults=_defaults(name.partition("@")[0], checkpoint, scale),
+        defaults=_defaults(advised, checkpoint, scale),
+        made_for=advised.made_for,
     )
 
 
@@ -195,8 +203,7 @@ def _encoded_tokens(checkpoint: Checkpoint) -> int:
     return min(positions, limit) if isinstance(limit, int) and limit > 2 else positions
 
 
-def _defaults(name: str, checkpoint: Checkpoint, scale: int) -> ModelDefaults:
-    advised = KNOWN_MODELS.get(name) or recorded_sampling(checkpoint.folder) or _USUAL
+def _defaults(advised: KnownModel | Sampling, checkpoint: Checkpoint, scale: int) -> ModelDefaults:
     height, width = _sample_size(checkpoint.configs["unet"])
     return ModelDefaults(
         num_inference_steps=advised.num_inference_steps,

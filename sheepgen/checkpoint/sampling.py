@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sheepgen.checkpoint.json_file import read_object
 from sheepgen.errors import ModelError
-from sheepgen.request import MAX_GUIDANCE, MAX_STEPS
+from sheepgen.made_for import MadeFor
+from sheepgen.request import MAX_GUIDANCE, MAX_SIDE, MAX_STEPS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,10 +19,11 @@ RECORD_FILE = "training.json"
 
 
 class Sampling(NamedTuple):
-    """Denoising steps, and guidance in diffusers' convention, where 1 is off."""
+    """Denoising steps, guidance in diffusers' convention, where 1 is off, and the good range."""
 
     num_inference_steps: int
     guidance_scale: float
+    made_for: MadeFor | None = None
 
 
 def recorded_sampling(folder: Path) -> Sampling | None:
@@ -35,9 +37,37 @@ def recorded_sampling(folder: Path) -> Sampling | None:
     except (OSError, ModelError):
         return None
     match sampling:
-        case {"num_inference_steps": int(steps), "guidance_scale": int() | float() as guidance}:
+        case {
+            "num_inference_steps": int(steps),
+            "guidance_scale": int() | float() as guidance,
+            **others,
+        }:
             numbers = bool not in {type(steps), type(guidance)}
             sensible = numbers and 1 <= steps <= MAX_STEPS and 0 <= guidance <= MAX_GUIDANCE
-            return Sampling(steps, float(guidance)) if sensible else None
+            if not sensible:
+                return None
+            return Sampling(steps, float(guidance), _made_for(others.get("made_for")))
+        case _:
+            return None
+
+
+def _made_for(recorded: Any) -> MadeFor | None:  # noqa: ANN401 - anybody's JSON
+    match recorded:
+        case {
+            "guidance_scale": [int() | float() as weakest, int() | float() as strongest],
+            "num_inference_steps": [int(fewest), int(most)],
+            "side": [int(shortest), int(longest)],
+            "unsuited_schedulers": list(unsuited),
+        }:
+            spans = (weakest, strongest, MAX_GUIDANCE), (fewest, most, MAX_STEPS)
+            for low, high, limit in (*spans, (shortest, longest, MAX_SIDE)):
+                if not 0 <= low <= high <= limit:
+                    return None
+            return MadeFor(
+                guidance_scale=(weakest, strongest),
+                num_inference_steps=(fewest, most),
+                side=(shortest, longest),
+                unsuited_schedulers=tuple(name for name in unsuited if isinstance(name, str)),
+            )
         case _:
             return None

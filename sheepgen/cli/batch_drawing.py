@@ -16,6 +16,7 @@ from sheepgen.cli.interrupt import taken_at_once
 from sheepgen.device_options import DeviceOptions
 from sheepgen.errors import OutputError, SheepgenError
 from sheepgen.events import ImageSaved, RunFailed
+from sheepgen.made_for import outside_warnings
 from sheepgen.sinks.files import free_target, save_images
 from sheepgen.sinks.progress import show_progress
 from sheepgen.sinks.progress_lines import write_progress
@@ -127,7 +128,9 @@ def rehearse_jobs(
     good, bad = 0, []
     for number, text in lines:
         try:
-            answer = _planned(planner.plan(number, text), overwrite=overwrite)
+            job = planner.plan(number, text)
+            answer = _planned(job, overwrite=overwrite)
+            answer["warnings"] = outside_warnings([job.request], planner.specs)
         except WouldDownloadError as would:
             size = would.plan.total_bytes
             answer = {"line": number, "id": job_id(text), "status": "planned", "to_fetch": size}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.catalog import find_model
+from sheepgen.cli.console import note
 from sheepgen.cli.prompt_check import check_texts
 from sheepgen.cli.spellings import canonical_spelling
 from sheepgen.image_file import check_format
+from sheepgen.made_for import outside_warnings
 from sheepgen.sinks.naming import parse_output
 from sheepgen.sweep.batch import PlannedJob
 from sheepgen.sweep.jobs import parse_job
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["JobPlanner"]
 
+_MOST_WARNINGS = 20
+"""Whoever is not warned by so many will not be by more, and lines may come without end."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobPlanner:
@@ -39,6 +44,7 @@ class JobPlanner:
         download: Fetches a model that is not here.
         console: For notes.
         specs: The models so far, by name; an executor may share it.
+        warned: Warnings so far; each is printed once.
     """
 
     defaults: Mapping[str, Any]
@@ -49,6 +55,7 @@ class JobPlanner:
     download: Callable[[DownloadPlan], None]
     console: Console
     specs: dict[str, ModelSpec]
+    warned: set[str] = field(default_factory=set)
 
     def plan(self, line: int, text: str) -> PlannedJob:
         """Read a line and settle everything that its model decides.
@@ -71,6 +78,10 @@ class JobPlanner:
             f"negative prompt of line {line}": request.negative_prompt,
         }
         check_texts(spec, texts, self.console, strict=self.strict)
+        for warning in outside_warnings([request], self.specs):
+            if warning not in self.warned and len(self.warned) < _MOST_WARNINGS:
+                note(self.console, warning)
+                self.warned.add(warning)
         return PlannedJob(line=line, id=job.id, request=request, key=key, target=target)
 
     def find(self, model: str) -> ModelSpec:

@@ -1,7 +1,8 @@
 """``--dry-run``: the whole plan of a run, told instead of carried out.
 
 What is told is data and goes to standard output. With ``--json`` it is one object: ``model``
-(its ``download`` is null where it is in place), ``prompt``, ``negative_prompt``, ``estimate`` (as
+(its ``download`` is null where it is in place), ``prompt``, ``negative_prompt``, ``warnings``
+(lines on what is asked for outside of the model's range), ``estimate`` (as
 `sheepgen.cli.estimate.Estimate` has it) and ``images``, each with its ``path``, the path it
 ``wanted`` if that is taken, and its ``request``.
 """
@@ -77,9 +78,11 @@ def tell_plan(plan: RunPlan, options: DeviceOptions, *, json: bool) -> None:
             "download": None,
         }
         prompts = {name.replace(" ", "_"): asdict(length) for name, length in plan.prompts.items()}
-        whole = {"model": model, **prompts, "estimate": asdict(taking), "images": images}
-        write_data(json_format.dumps(whole))
+        whole = {"model": model, **prompts, "warnings": plan.warnings, "estimate": asdict(taking)}
+        write_data(json_format.dumps({**whole, "images": images}))
         return
+    for warning in plan.warnings:
+        write_data(excerpt(warning, 300))
     _tell("model", f"{spec.name}, in place")
     for name, length in plan.prompts.items():
         lost = f"; not read: {' '.join(length.truncated)}" if length.truncated else ""

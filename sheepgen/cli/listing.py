@@ -42,7 +42,10 @@ def models(*, json: JsonOpt = False) -> None:
                 continue
             write_data(model.name)
             write_data(f"    {model.about}")
+            steps = model.num_inference_steps
             write_data(
-                f"    {model.num_inference_steps} steps, guidance {model.guidance_scale:g}, "
+                f"    {steps} step{'' if steps == 1 else 's'}, guidance {model.guidance_scale:g}, "
                 f"licence {model.licence}"
             )
+            range_ = model.made_for
+            write_data(f"    made for {range_.guidance}, {range_.steps}, {range_.sides}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sheepgen.catalog import find_model
 from sheepgen.cli.prompt_check import check_prompts
+from sheepgen.made_for import outside_warnings
 from sheepgen.schedulers import check_step_count
 from sheepgen.sinks.progress import spinner
 from sheepgen.sweep.keys import image_key
@@ -41,6 +42,7 @@ class RunPlan:
         layout: Where the files go.
         targets: Where each image goes if nothing is there yet.
         prompts: How much of the ``prompt`` and the ``negative prompt`` the model reads.
+        warnings: A line on what is asked for outside of the model's range, if anything is.
     """
 
     spec: ModelSpec
@@ -48,6 +50,7 @@ class RunPlan:
     layout: OutputLayout
     targets: Mapping[GenerationRequest, Target]
     prompts: Mapping[str, PromptLength]
+    warnings: tuple[str, ...]
 
     @property
     def folders(self) -> set[Path]:
@@ -98,5 +101,10 @@ def make_plan(
     with spinner(console, "Reading the prompt"):
         prompts = check_prompts(spec, first, console, strict=strict)
     return RunPlan(
-        spec=spec, requests=tuple(requests), layout=layout, targets=targets, prompts=prompts
+        spec=spec,
+        requests=tuple(requests),
+        layout=layout,
+        targets=targets,
+        prompts=prompts,
+        warnings=outside_warnings(requests, {spec.name: spec}),
     )

@@ -97,7 +97,7 @@ def carry_out(
     if options.dry_run:
         dry.tell_plan(plan, options.computing, json=options.json)
         return
-    for remark in remarks(plan):
+    for remark in (*remarks(plan), *plan.warnings):
         note(console, remark)
     wanted = FrameOptions(noisy=layout.frames.noisy, decoder=options.frame_decoder)
     for folder in plan.folders:

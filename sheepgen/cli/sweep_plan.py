@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.catalog import find_model
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.image_file import check_format, read_record
+from sheepgen.made_for import outside_warnings
 from sheepgen.sweep.keys import image_key
 from sheepgen.sweep.manifest import Manifest
 from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
@@ -71,6 +72,7 @@ class SweepRun:
         keys: Of every image that is to be there in the end, in order.
         targets: Where each of them goes.
         missing: Those that are not there yet, or not whole.
+        warnings: A line for each model that is asked for what is outside of its range.
     """
 
     plan: SweepPlan
@@ -80,6 +82,7 @@ class SweepRun:
     keys: Mapping[GenerationRequest, str]
     targets: Mapping[GenerationRequest, Target]
     missing: Mapping[GenerationRequest, str]
+    warnings: tuple[str, ...]
 
     @property
     def folder(self) -> Path:
@@ -142,6 +145,7 @@ def prepare_sweep(
         keys=keys,
         targets=targets,
         missing=missing,
+        warnings=outside_warnings(keys, specs),
     )
 
 

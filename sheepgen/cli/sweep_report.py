@@ -34,7 +34,7 @@ def summarise(run: SweepRun, options: DeviceOptions) -> list[str]:
     taking = _estimate(run, options)
     lines.append(f"{taking.steps:,} steps, {taking.time}")
     lines.append(f"Disk: {taking.disk}. Memory: {taking.memory}")
-    return lines
+    return [*lines, *run.warnings]
 
 
 def tell_sweep(run: SweepRun, options: DeviceOptions, *, json: bool) -> None:
@@ -52,6 +52,7 @@ def tell_sweep(run: SweepRun, options: DeviceOptions, *, json: bool) -> None:
         plan: dict[str, Any] = {
             "plan": describe_plan(run.plan),
             "folder": str(run.folder),
+            "warnings": run.warnings,
             **asdict(_estimate(run, options)),
         }
         write_data(json_format.dumps({**plan, "images": images}))

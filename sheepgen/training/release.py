@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -100,6 +101,7 @@ def _write_model(project: Project, folder: Path) -> dict[str, Any]:
                 "num_inference_steps": sampling.num_inference_steps,
                 "guidance_scale": sampling.guidance_scale,
                 "scheduler": parts.spec.defaults.scheduler,
+                "made_for": asdict(sampling.made_for),
             },
             **measured,
         },

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sheepgen.catalog import find_model
 from sheepgen.checkpoint import Sampling, recorded_sampling
+from sheepgen.known_models import KNOWN_MODELS
+from sheepgen.made_for import MadeFor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +23,58 @@ def test_a_record_is_the_default_of_its_folder(model_copy: Path) -> None:
     assert recorded_sampling(model_copy) == Sampling(12, 3.0)
     defaults = find_model(str(model_copy)).defaults
     assert (defaults.num_inference_steps, defaults.guidance_scale) == (12, 3.0)
+
+
+RANGE: dict[str, Any] = {
+    "guidance_scale": [1, 3.5],
+    "num_inference_steps": [4, 50],
+    "side": [32, 64],
+    "unsuited_schedulers": ["pndm"],
+}
+
+
+def test_a_record_says_what_range_its_model_was_made_for(model_copy: Path) -> None:
+    sampling = {"num_inference_steps": 12, "guidance_scale": 3, "made_for": RANGE}
+    (model_copy / "training.json").write_text(json.dumps({"sampling": sampling}), "utf-8")
+    assert find_model(str(model_copy)).made_for == MadeFor(
+        guidance_scale=(1, 3.5),
+        num_inference_steps=(4, 50),
+        side=(32, 64),
+        unsuited_schedulers=("pndm",),
+    )
+
+
+def test_a_range_that_is_written_is_read_back(tmp_path: Path) -> None:
+    for model in KNOWN_MODELS.values():
+        sampling = {
+            "num_inference_steps": 12,
+            "guidance_scale": 3,
+            "made_for": asdict(model.made_for),
+        }
+        (tmp_path / "training.json").write_text(json.dumps({"sampling": sampling}), "utf-8")
+        assert recorded_sampling(tmp_path) == Sampling(12, 3.0, model.made_for)
+
+
+@pytest.mark.parametrize(
+    "made_for",
+    [
+        None,
+        [],
+        "everything",
+        {},
+        RANGE | {"side": [64, 32]},
+        RANGE | {"side": [-1, 32]},
+        RANGE | {"side": ["32", "64"]},
+        RANGE | {"guidance_scale": [1, 1e9]},
+        RANGE | {"guidance_scale": [float("nan"), 3]},
+        RANGE | {"num_inference_steps": [4]},
+        RANGE | {"num_inference_steps": [True, 4.0]},
+    ],
+)
+def test_a_range_that_is_nonsense_is_passed_over(tmp_path: Path, made_for: Any) -> None:
+    sampling = {"num_inference_steps": 12, "guidance_scale": 3, "made_for": made_for}
+    (tmp_path / "training.json").write_text(json.dumps({"sampling": sampling}), "utf-8")
+    assert recorded_sampling(tmp_path) == Sampling(12, 3.0)
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,15 @@ def test_every_scheduler_is_listed_with_its_other_names(run: Run) -> None:
 def test_every_model_is_listed(run: Run) -> None:
     lines = run("models").stdout.splitlines()
     assert [line for line in lines if not line.startswith(" ")] == list(KNOWN_MODELS)
-    assert all(len(line) <= 80 for line in lines)
+    assert all(len(line) <= 90 for line in lines)
     assert all(any(model.about in line for line in lines) for model in KNOWN_MODELS.values())
+
+
+def test_a_model_is_listed_with_its_settings_and_its_range(run: Run) -> None:
+    text = run("models").stdout
+    assert "\n    1 step, guidance 0, " in text
+    assert "\n    8 steps, guidance 2, " in text
+    assert "\n    made for guidance 1 to 3, 4 steps or more, sides of 192 to 256 pixels\n" in text
 
 
 def test_lists_are_json_lines_too(run: Run) -> None:
