@@ -5,9 +5,17 @@ nothing:
 
     from sheepgen import GenerationRequest, find_model, generate, load_pipeline
 
-    spec = find_model("sheepgen")
-    request = GenerationRequest(prompt="a red fox in the snow", seed=42).resolve(spec)
-    generate(load_pipeline(spec), request).save("fox.png")
+    parts = load_pipeline(find_model("sheepgen"))
+    request = GenerationRequest(prompt="a fox in the snow", seed=42)
+    image = generate(parts, request)  # a Pillow image
+    image.save("fox.png")  # with its record, as the command writes it
+
+With the frames on its way, a filmstrip and an animation:
+
+    from sheepgen import FrameOptions, save, stream
+
+    saved = save(stream(parts, request, FrameOptions()), "fox.png", frames="gif")
+    print(saved.path, saved.frames_folder, saved.filmstrip, saved.animation)
 """
 
 from __future__ import annotations
@@ -20,16 +28,21 @@ from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 
 if TYPE_CHECKING:
     from sheepgen.catalog import ModelSpec, find_model
+    from sheepgen.frame_options import FrameOptions
+    from sheepgen.generated_image import GeneratedImage
     from sheepgen.image_file import read_record
     from sheepgen.metadata import ImageRecord
     from sheepgen.pipeline.denoise import denoise
     from sheepgen.pipeline.loading import load_pipeline
     from sheepgen.pipeline.stream import generate, stream
+    from sheepgen.sinks.save import save
 
 __version__ = "0.1.0"
 
 __all__ = [
     "EMBEDDED_MODEL",
+    "FrameOptions",
+    "GeneratedImage",
     "GenerationRequest",
     "ImageRecord",
     "ModelSpec",
@@ -40,10 +53,13 @@ __all__ = [
     "generate",
     "load_pipeline",
     "read_record",
+    "save",
     "stream",
 ]
 
 _LAZY = {
+    "FrameOptions": "sheepgen.frame_options",
+    "GeneratedImage": "sheepgen.generated_image",
     "ImageRecord": "sheepgen.metadata",
     "ModelSpec": "sheepgen.catalog",
     "denoise": "sheepgen.pipeline.denoise",
@@ -51,6 +67,7 @@ _LAZY = {
     "generate": "sheepgen.pipeline.stream",
     "load_pipeline": "sheepgen.pipeline.loading",
     "read_record": "sheepgen.image_file",
+    "save": "sheepgen.sinks.save",
     "stream": "sheepgen.pipeline.stream",
 }
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import io
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.infotext import to_parameters
@@ -39,6 +39,7 @@ __all__ = [
     "find_record",
     "read_parameters_text",
     "read_record",
+    "save_options",
 ]
 
 IMAGE_FORMATS: Mapping[str, str] = MappingProxyType(
@@ -92,14 +93,29 @@ def encode_image(
     """
     buffer = io.BytesIO()
     kind = IMAGE_FORMATS[suffix.lower()]
-    if kind == "PNG":
-        info = _png_texts(record, texts or {})
-        image.save(buffer, kind, pnginfo=info, compress_level=_PNG_EFFORT)
-    elif kind == "JPEG":
-        image.save(buffer, kind, quality=95, subsampling=0, exif=_exif(record))
-    else:
-        image.save(buffer, kind, lossless=True, exif=_exif(record))
+    image.save(buffer, kind, **save_options(record, kind, texts=texts))
     return buffer.getvalue()
+
+
+def save_options(
+    record: ImageRecord, kind: str, *, texts: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Return what Pillow's ``save`` takes to write a record into a file.
+
+    Args:
+        record: Of the image.
+        kind: Pillow's name of the format; in one that is not of `IMAGE_FORMATS` no record fits.
+        texts: As for `encode_image`.
+    """
+    match kind:
+        case "PNG":
+            return {"pnginfo": _png_texts(record, texts or {}), "compress_level": _PNG_EFFORT}
+        case "JPEG":
+            return {"quality": 95, "subsampling": 0, "exif": _exif(record)}
+        case "WEBP":
+            return {"lossless": True, "exif": _exif(record)}
+        case _:
+            return {}
 
 
 def read_record(path: Path) -> ImageRecord:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from sheepgen.events import FrameDecoded, RunFinished, RunStarted, StepCompleted
+from sheepgen.generated_image import GeneratedImage
 from sheepgen.metadata import ImageRecord
 from sheepgen.pipeline.conditioning import encode_prompt, join_embeds, truncated_words
 from sheepgen.pipeline.denoise import denoise
@@ -36,7 +37,6 @@ from sheepgen.schedulers import build_scheduler, prediction_type_of, step_argume
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-    from PIL.Image import Image
     from torch import Tensor
 
     from sheepgen.events import Event
@@ -49,10 +49,15 @@ if TYPE_CHECKING:
 __all__ = ["generate", "stream", "stream_together"]
 
 
-def generate(parts: PipelineParts, request: GenerationRequest) -> Image:
-    """Make one image; `stream` says more and raises the same."""
+def generate(parts: PipelineParts, request: GenerationRequest) -> GeneratedImage:
+    """Make one image; `stream` says more and raises the same.
+
+    Returns:
+        A Pillow image whose ``save`` writes its record into the file.
+    """
     *_, finished = stream(parts, request)
     assert isinstance(finished, RunFinished), "it is the last event"
+    assert isinstance(finished.image, GeneratedImage)
     return finished.image
 
 
@@ -183,7 +188,7 @@ def stream_together(
         )
         yield RunFinished(
             request=request,
-            image=to_images(pixels)[0],
+            image=GeneratedImage(to_images(pixels)[0], record),
             record=record,
             elapsed_s=time.perf_counter() - started,
         )
