@@ -12,8 +12,8 @@ JobsArg = Annotated[
     str | None,
     typer.Argument(
         metavar="JOBS",
-        help="A file of JSON lines; - reads them from standard input, as does leaving it out in "
-        "a pipe.",
+        help="A file of jobs, one a line: a JSON object, or just a prompt. - reads them from "
+        "standard input, as does leaving it out in a pipe.",
         show_default=False,
     ),
 ]

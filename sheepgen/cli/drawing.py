@@ -11,11 +11,11 @@ from sheepgen.cli.interrupt import StoppableExecutor, stop_flag
 from sheepgen.events import ImageSaved, RunFailed
 from sheepgen.past_runs import PastRun, remember_run
 from sheepgen.sinks.jsonlines import to_json_line
-from sheepgen.sinks.progress import show_progress, spinner
+from sheepgen.sinks.progress import counted, show_progress, spinner
 from sheepgen.sinks.progress_lines import write_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     from rich.console import Console
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sheepgen.device_options import DeviceOptions
     from sheepgen.events import Event
     from sheepgen.frame_options import FrameOptions
+    from sheepgen.request import GenerationRequest
 
 __all__ = ["check_device", "local_executor", "log_failure", "remember_runs", "tell_images"]
 
@@ -98,6 +99,7 @@ def tell_images(
     console: Console,
     *,
     images: int,
+    detail: Callable[[GenerationRequest], str] | None = None,
     json: bool,
     progress_json: bool,
     keep_going: bool,
@@ -108,6 +110,7 @@ def tell_images(
         events: With an `ImageSaved` behind every `RunFinished`.
         console: For the bar and notes.
         images: How many there will be.
+        detail: What tells an image from the others; else its seed.
         json: Whether the line is JSON instead of the image's path; failed ones have one then, too.
         progress_json: Whether progress is JSON lines instead of a bar.
         keep_going: Whether a failed image is counted instead of raised.
@@ -123,7 +126,8 @@ def tell_images(
     if not keep_going:
         shown = _until_failure(shown, json=json)
     if not progress_json:
-        shown = show_progress(shown, console, images=images)
+        name = counted(images, detail) if detail else None
+        shown = show_progress(shown, console, images=images, name=name)
     with closing(events), closing(shown):
         for event in shown:
             match event:

@@ -13,7 +13,6 @@ from sheepgen.catalog import find_model
 from sheepgen.cli.prompt_check import check_prompts
 from sheepgen.made_for import outside_warnings
 from sheepgen.schedulers import check_step_count
-from sheepgen.sinks.progress import spinner
 from sheepgen.sweep.keys import image_key
 
 if TYPE_CHECKING:
@@ -98,8 +97,7 @@ def make_plan(
         )
         for index, each in enumerate(requests, start=1)
     }
-    with spinner(console, "Reading the prompt"):
-        prompts = check_prompts(spec, first, console, strict=strict)
+    prompts = check_prompts(spec, first, console, strict=strict)
     return RunPlan(
         spec=spec,
         requests=tuple(requests),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sheepgen.cli.console import note
 from sheepgen.errors import UsageError
+from sheepgen.sinks.progress import spinner
 from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from rich.console import Console
     from transformers import PreTrainedTokenizerBase
@@ -55,9 +59,10 @@ def check_texts(
     Raises:
         UsageError: If ``strict`` and a word would fall off.
     """
-    from sheepgen.pipeline.conditioning import count_tokens, truncated_words
+    with _starting(console):
+        from sheepgen.pipeline.conditioning import count_tokens, truncated_words
 
-    tokenizer = _tokenizer(spec)
+        tokenizer = _tokenizer(spec)
     lengths = {
         name: PromptLength(
             tokens=count_tokens(tokenizer, text),
@@ -76,6 +81,11 @@ def check_texts(
                 raise UsageError(said, "Shorten it, or leave out --strict.")
             note(console, said)
     return lengths
+
+
+def _starting(console: Console) -> AbstractContextManager[None]:
+    """Show what takes so long where PyTorch is needed for the first time."""
+    return nullcontext() if "torch" in sys.modules else spinner(console, "Starting PyTorch")
 
 
 @lru_cache(maxsize=4)

@@ -180,7 +180,6 @@ def _seeds(
 def _check_words(run: SweepRun, console: Console, *, strict: bool) -> None:
     """Tell which words of the prompts will not be read by which model."""
     from sheepgen.cli.prompt_check import check_texts
-    from sheepgen.sinks.progress import spinner
     from sheepgen.text import excerpt
 
     for name, spec in run.specs.items():
@@ -190,5 +189,4 @@ def _check_words(run: SweepRun, console: Console, *, strict: bool) -> None:
             for request in requests
             for text in (request.prompt, request.negative_prompt)
         }
-        with spinner(console, "Reading the prompts"):
-            check_texts(spec, texts, console, strict=strict)
+        check_texts(spec, texts, console, strict=strict)

@@ -21,7 +21,7 @@ from sheepgen.sweep.manifest import Manifest
 from sheepgen.sweep.plan import describe_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from sheepgen.cli.sweep_plan import SweepRun
     from sheepgen.device_options import DeviceOptions
     from sheepgen.frame_options import FrameOptions
-    from sheepgen.sweep.plan import Cell
+    from sheepgen.request import GenerationRequest
+    from sheepgen.sweep.plan import SweepPlan
 
 __all__ = ["draw_sheets", "draw_sweep"]
 
@@ -77,6 +78,7 @@ def draw_sweep(
                 remember_runs(events, run.specs, options),
                 console,
                 images=len(run.missing),
+                detail=_details(run.plan).__getitem__,
                 json=json,
                 progress_json=progress_json,
                 keep_going=keep_going,
@@ -88,15 +90,49 @@ def draw_sheets(run: SweepRun) -> tuple[Path, ...]:
     remove_leftovers(run.folder)  # of a process that was killed while it drew them
     manifest = Manifest(run.folder)
     manifest.refresh()
-    axes = [SheetAxis(name=axis.name, labels=axis.labels) for axis in run.plan.axes]
+    order = _sheet_order([axis.name for axis in run.plan.axes])
+    axes = [
+        SheetAxis(name=axis.name, labels=axis.labels)
+        for axis in (run.plan.axes[place] for place in order)
+    ]
     cells = [
-        _sheet_cell(cell, manifest.entry(key), run.folder)
+        _sheet_cell(
+            tuple(cell.coordinates[place] for place in order), manifest.entry(key), run.folder
+        )
         for cell, key in zip(run.plan.cells, run.cell_keys, strict=True)
     ]
     return write_contact_sheets(run.folder, axes, cells, plan=describe_plan(run.plan))
 
 
-def _sheet_cell(cell: Cell, entry: Mapping[str, Any] | None, folder: Path) -> SheetCell:
+def _details(plan: SweepPlan) -> dict[GenerationRequest, str]:
+    """Return what tells each image from the others: its values of whatever varies."""
+    details: dict[GenerationRequest, str] = {}
+    for cell in plan.cells:
+        values = (
+            axis.labels[place] if axis.name == "prompt" else f"{axis.name} {axis.labels[place]}"
+            for axis, place in zip(plan.axes, cell.coordinates, strict=True)
+        )
+        details.setdefault(cell.request, ", ".join(values) or f"seed {cell.request.seed}")
+    return details
+
+
+def _sheet_order(names: Sequence[str]) -> list[int]:
+    """Return the places of the axes as a contact sheet takes them, rows and columns last.
+
+    Where the prompt would turn pages while the seed has a row or column, they change places:
+    another prompt changes more of a picture than another seed.
+    """
+    places = range(len(names))
+    if names[-1:] != ["seed"] or "prompt" not in names[:-2]:
+        return list(places)
+    prompt = names.index("prompt")
+    *others, last, seed = (place for place in places if place != prompt)
+    return [*others, seed, prompt, last]
+
+
+def _sheet_cell(
+    coordinates: tuple[int, ...], entry: Mapping[str, Any] | None, folder: Path
+) -> SheetCell:
     image, note = None, "not drawn yet"
     match entry:
         case {"status": "done", "path": str(path)}:
@@ -105,7 +141,7 @@ def _sheet_cell(cell: Cell, entry: Mapping[str, Any] | None, folder: Path) -> Sh
             note = f"failed: {message}"
         case _:
             pass
-    return SheetCell(coordinates=cell.coordinates, image=image, note=note)
+    return SheetCell(coordinates=coordinates, image=image, note=note)
 
 
 def _write_plan(run: SweepRun) -> None:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _MOST_BARS = 4
 """Images of one batch are all equally far: a few bars say it."""
 
-__all__ = ["show_bytes", "show_progress", "spinner"]
+__all__ = ["counted", "show_bytes", "show_progress", "spinner"]
 
 
 @contextmanager
@@ -75,11 +75,13 @@ def show_progress(
 ) -> Generator[Event]:
     """Pass events on and show on ``console`` how far they have come.
 
+    The line on a saved image comes after its event has been taken, and so after its path.
+
     Args:
         events: With an `ImageSaved` behind every `RunFinished`.
         console: Of standard error.
         images: How many images there will be; None if nobody knows yet.
-        name: What an image is called, asked once a run; else they are counted.
+        name: What an image is called, asked once a run; else they are `counted`, with their seeds.
     """
     bars = _bars(
         console,
@@ -91,7 +93,7 @@ def show_progress(
     )
     display = _Display(bars)
     total = bars.add_task("All images", total=images, pace="", visible=images != 1)
-    name = name or _counted(images)
+    name = name or counted(images, lambda request: f"seed {request.seed}")
     names: dict[GenerationRequest, str] = {}
     tasks: dict[GenerationRequest, TaskID] = {}
     started = False
@@ -127,12 +129,32 @@ def show_progress(
                     display.hide()
                     if task is not None:
                         bars.remove_task(task)
-                    console.print(Text(printable(f"{called}: {_outcome(event)}")))
+                    try:
+                        yield event
+                    finally:  # it is on disk, whatever becomes of whoever takes the event
+                        console.print(Text(printable(f"{called}: {_outcome(event)}")))
+                    continue
                 case _:
                     pass
             yield event
     finally:
         display.hide()
+
+
+def counted(
+    images: int | None, detail: Callable[[GenerationRequest], str]
+) -> Callable[[GenerationRequest], str]:
+    """Return a function that calls images by their numbers and what tells them apart.
+
+    Args:
+        images: How many there will be; None if nobody knows yet.
+        detail: What tells an image from the others.
+    """
+    if images == 1:
+        return lambda request: detail(request)[:1].upper() + detail(request)[1:]
+    numbers = count(1)
+    of_all = "" if images is None else f" of {images}"
+    return lambda request: f"Image {next(numbers)}{of_all}, {detail(request)}"
 
 
 class _Display:
@@ -173,19 +195,12 @@ def _bars(console: Console, *columns: ProgressColumn) -> Progress:
     )
 
 
-def _counted(images: int | None) -> Callable[[GenerationRequest], str]:
-    """Return a function that calls images by their numbers and seeds."""
-    if images == 1:
-        return lambda request: f"Seed {request.seed}"
-    numbers = count(1)
-    of_all = "" if images is None else f" of {images}"
-    return lambda request: f"Image {next(numbers)}{of_all}, seed {request.seed}"
-
-
 def _outcome(event: ImageSaved | RunFailed) -> str:
     if isinstance(event, RunFailed):
         error = as_sheepgen_error(event.error)
         return f"failed. {error.message} {error.hint}".rstrip()
     steps = event.request.num_inference_steps
-    counted = f"{steps} step{'' if steps == 1 else 's'}, {event.elapsed_s:.1f} s."
-    return counted if event.filmstrip is None else f"{counted} Filmstrip: {event.filmstrip}"
+    outcome = f"{steps} step{'' if steps == 1 else 's'}, {event.elapsed_s:.1f} s."
+    beside = (event.frames_folder, event.filmstrip, event.animation)
+    names = [path.name for path in beside if path is not None]
+    return f"{outcome} Beside it: {', '.join(names)}" if names else outcome

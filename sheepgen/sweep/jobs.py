@@ -1,6 +1,10 @@
 """A job is a line: one JSON object that says what an image is, as `GenerationRequest` does.
 
     {"prompt": "a red sheep", "seed": 7, "steps": 20, "output": "sheep/{seed}.png", "id": "a1"}
+    a red sheep in the snow
+
+A line that does not begin with a brace is a prompt and nothing else; one with a # in front is a
+comment, as in the files of prompts that a sweep reads.
 
 Which keys there are, `sheepgen.sweep.job_keys` says; one whose value is null is read as if it were
 not there. Lines may come from anybody: none is read without end, and none chooses a path outside
@@ -65,7 +69,7 @@ class Job:
 
 
 def read_lines(file: BinaryIO) -> Iterator[tuple[int, str]]:
-    """Yield lines with their numbers, each as soon as it is there; blank ones are left out.
+    """Yield lines with their numbers, each as soon as it is there, without blanks and comments.
 
     Bytes that are no UTF-8 become half surrogates, which no key takes, and of a line that is too
     long there is as much as `parse_job` needs to refuse it.
@@ -76,7 +80,7 @@ def read_lines(file: BinaryIO) -> Iterator[tuple[int, str]]:
         while len(part) == most and not part.endswith(b"\n"):
             part = file.readline(most)
         text = line.decode(errors="surrogateescape")
-        if text.strip(_BLANK):
+        if text.strip(_BLANK) and not text.lstrip(_BLANK).startswith("#"):
             yield number, text
 
 
@@ -84,13 +88,13 @@ def parse_job(line: str, defaults: Mapping[str, Any], *, spell: Callable[[str], 
     """Read one line.
 
     Args:
-        line: One JSON object.
+        line: One JSON object, or a prompt.
         defaults: Fields of the request, for what the line does not say.
         spell: Turns other programs' spellings of a key into the command line's own.
 
     Raises:
-        UsageError: If the line is no JSON object, a key is unknown, given twice or of another
-            type, or there is no such image.
+        UsageError: If a line that begins with a brace is no JSON object, a key is unknown, given
+            twice or of another type, or there is no such image.
     """
     values: dict[str, Any] = {}
     for key, value in _one_scheduler(_pairs(line)):
@@ -121,15 +125,18 @@ def _pairs(line: str) -> tuple[tuple[str, Any], ...]:
         raise UsageError(
             f"The line has more than {MAX_LINE_CHARACTERS:,} characters.", "Shorten it."
         )
+    if not line.lstrip(_BLANK).startswith("{"):
+        return (("prompt", line.strip(_BLANK)),)
     try:
-        pairs = json.loads(line.removeprefix("\ufeff"), object_pairs_hook=tuple)
+        pairs: tuple[tuple[str, Any], ...] = json.loads(
+            line.removeprefix("\ufeff"), object_pairs_hook=tuple
+        )
     except (ValueError, RecursionError) as error:
         place = f" at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
         raise UsageError(
-            f"The line is not JSON{place}.", f"Write an object on one line, in UTF-8: {_EXAMPLE}"
+            f"The line is not JSON{place}.",
+            f"Write an object on one line, in UTF-8: {_EXAMPLE}, or a prompt alone.",
         ) from error
-    if not isinstance(pairs, tuple):
-        raise UsageError("The line is no JSON object.", f"For example: {_EXAMPLE}")
     return pairs
 
 

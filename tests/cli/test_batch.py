@@ -55,6 +55,15 @@ def answers(result: Any, code: int = 0) -> Answers:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
+def test_plain_lines_are_prompts(run: Run, tiny_folder: Path) -> None:
+    words = ("batch", "-", "-m", str(tiny_folder), "--steps", "1", "--seed", "3")
+    given = lines("a red sheep", "# nothing", {"prompt": "a goat", "seed": 4}, "[x] {y|z}")
+    made = answers(run(*words, stdin=given))
+    assert [each["request"]["prompt"] for each in made] == ["a red sheep", "a goat", "[x] {y|z}"]
+    assert [each["line"] for each in made] == [1, 3, 4]
+    assert [each["seed"] for each in made] == [3, 4, 3]
+
+
 def manifest(folder: str = "outputs") -> Answers:
     text = (Path(folder) / "manifest.jsonl").read_text()
     return [json.loads(line) for line in text.splitlines()]
@@ -396,7 +405,7 @@ def test_jobs_are_answered_while_others_are_awaited_until_nobody_listens(
 
 
 def test_progress_names_the_line(batch: Run) -> None:
-    jobs = lines({"prompt": "a", "seed": 5}, "no json", {"prompt": "b", "seed": 6})
+    jobs = lines({"prompt": "a", "seed": 5}, "{no json", {"prompt": "b", "seed": 6})
     result = batch("--progress-json", stdin=jobs)
     told = [json.loads(line) for line in result.stderr.splitlines()]
     assert [(each["event"], each["line"], each["seed"]) for each in told] == [

@@ -158,6 +158,44 @@ def test_a_folder_of_an_older_version_goes_on_under_its_names(sweep: Run) -> Non
     assert "Nothing to draw" in sweep("--seeds", "1-3").stderr
 
 
+def test_progress_says_what_varies(sweep: Run) -> None:
+    words = ("--seeds", "1-2", "--guidance", "1,4", "--replace", "red,blue", "--no-sheet")
+    told = sweep(*words).stderr
+    assert "Image 1 of 8, a red sheep, guidance 1, seed 1: 2 steps" in told
+    assert "Image 8 of 8, a blue sheep, guidance 4, seed 2: 2 steps" in told
+    (path, *_) = Path("out").glob("*.png")
+    path.unlink()
+    again = sweep(*words).stderr
+    assert re.search("^A (red|blue) sheep, guidance [14], seed [12]: 2 steps", again, re.MULTILINE)
+    assert "\nSeed 5: 2 steps" in sweep("--seeds", "5", "-o", "other/").stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "pages"),
+    [
+        (["--seeds", "1-3", "--replace", "red,blue"], [{}]),
+        (
+            ["--seeds", "1-3", "--replace", "red,blue", "--guidance", "1,4"],
+            [{"seed": "1"}, {"seed": "2"}, {"seed": "3"}],
+        ),
+        (
+            ["--seeds", "1-2", "--guidance", "1,4", "--scheduler", "ddim,euler"],
+            [{"scheduler": "ddim"}, {"scheduler": "euler"}],
+        ),
+    ],
+)
+def test_a_contact_sheet_shows_prompts_before_seeds(
+    sweep: Run, words: list[str], pages: list[dict[str, str]]
+) -> None:
+    assert sweep(*words, "--batch-size", "auto").exit_code == 0
+    found = {}
+    for path in Path("out").glob("contact_sheet*.png"):
+        with Image.open(path) as sheet:
+            text = json.loads(sheet.text["sheepgen-sweep"])  # type: ignore[attr-defined]
+            found[text["page"]] = text["fixed"]
+    assert [found[number] for number in sorted(found)] == pages
+
+
 def test_resuming_what_is_not_there_is_refused(sweep: Run) -> None:
     result = sweep("--resume")
     assert result.exit_code == 2

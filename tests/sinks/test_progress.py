@@ -28,9 +28,9 @@ def console(*, terminal: bool, quiet: bool = False) -> tuple[Console, io.StringI
     return made, file
 
 
-def saved_events(folder: Path, *seeds: int) -> list[Event]:
+def saved_events(folder: Path, *seeds: int, frames: str = "strip") -> list[Event]:
     layout = OutputLayout(
-        template=parse_output(f"{folder}/x.png", several=False), frames=FRAME_CHOICES["strip"]
+        template=parse_output(f"{folder}/x.png", several=False), frames=FRAME_CHOICES[frames]
     )
     events = (event for seed in seeds for event in sample_events(sample_request(seed=seed)))
     return list(
@@ -42,9 +42,30 @@ def test_off_a_terminal_there_is_one_line_an_image(tmp_path: Path) -> None:
     plain, written = console(terminal=False)
     events = saved_events(tmp_path, 42)
     assert list(show_progress(iter(events), plain, images=1)) == events
-    lines = written.getvalue().replace("\n/", " /").splitlines()
-    assert lines[0] == "Drawing on cpu in fp32."
-    assert lines[1].startswith("Seed 42: 3 steps, 3.0 s. Filmstrip:")
+    lines = written.getvalue().splitlines()
+    assert lines == [
+        "Drawing on cpu in fp32.",
+        "Seed 42: 3 steps, 3.0 s. Beside it: x_filmstrip.png",
+    ]
+
+
+def test_what_is_saved_is_printed_by_name_after_the_picture(tmp_path: Path) -> None:
+    plain, written = console(terminal=False)
+    events = saved_events(tmp_path, 42, frames="gif")
+    for event in show_progress(iter(events), plain, images=1):
+        if isinstance(event, ImageSaved):
+            print("the picture", file=written)
+    *_, picture, line = written.getvalue().splitlines()
+    assert picture == "the picture"
+    assert line == (
+        "Seed 42: 3 steps, 3.0 s. Beside it: x_frames, x_filmstrip.png, x_animation.gif"
+    )
+
+
+def test_a_picture_alone_has_nothing_beside_it(tmp_path: Path) -> None:
+    plain, written = console(terminal=False)
+    list(show_progress(iter(saved_events(tmp_path, 42, frames="none")), plain, images=1))
+    assert written.getvalue().splitlines()[-1] == "Seed 42: 3 steps, 3.0 s."
 
 
 def test_several_images_are_counted(tmp_path: Path) -> None:

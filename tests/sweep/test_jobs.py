@@ -70,6 +70,27 @@ def test_keys_may_be_spelled_like_options(key: str, value: object, field: str) -
     assert getattr(parse_job(line, {}, spell=canonical_spelling).request, field) == value
 
 
+@pytest.mark.parametrize(
+    ("line", "prompt"),
+    [
+        ("a red sheep", "a red sheep"),
+        ("\ufeff  a red sheep, {big|small}\t\r\n", "a red sheep, {big|small}"),
+        ('"x"', '"x"'),
+        ("[1]", "[1]"),
+        ("7", "7"),
+    ],
+)
+def test_a_line_without_a_brace_in_front_is_a_prompt(line: str, prompt: str) -> None:
+    request = parse_job(line, {"seed": 3, "num_inference_steps": 5}).request
+    assert request == GenerationRequest(prompt=prompt, seed=3, num_inference_steps=5)
+    assert job_id(line) is None
+
+
+def test_blank_lines_and_comments_are_no_jobs_but_are_counted() -> None:
+    file = io.BytesIO(b"# farm\n\na sheep\n  # more\n{}\n")
+    assert list(read_lines(file)) == [(3, "a sheep\n"), (5, "{}\n")]
+
+
 def test_a_size_is_both_sides() -> None:
     request = job({"width": 8, "height": 8}, size="64X32").request
     assert (request.width, request.height) == (64, 32)
@@ -94,12 +115,10 @@ def test_an_id_is_any_text_or_number(value: object) -> None:
 @pytest.mark.parametrize(
     ("line", "message", "hint"),
     [
-        ("", "The line is not JSON at character 1.", "UTF-8"),
-        ('{"prompt": "x"', "The line is not JSON at character 15.", "one line"),
-        ("[" * 100_000, "The line is not JSON.", ""),
+        ("", "The prompt is empty.", ""),
+        ('{"prompt": "x"', "The line is not JSON at character 15.", "or a prompt alone"),
+        ('{"prompt": ' + "[" * 100_000, "The line is not JSON.", ""),
         (f'{{"seed": {"9" * 5000}}}', "The line is not JSON.", ""),
-        ('"x"', "The line is no JSON object.", '{"prompt": "a red sheep"'),
-        ('[["prompt", "x"]]', "The line is no JSON object.", ""),
         (" " * (MAX_LINE_CHARACTERS + 1), "more than 500,000 characters", "Shorten"),
         ("{}", "There is no prompt.", "For example"),
         ('{"prompt": null}', "There is no prompt.", ""),
