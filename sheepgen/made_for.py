@@ -25,15 +25,15 @@ class MadeFor:
 
     Args:
         guidance_scale: Lowest and highest, in diffusers' convention, where 1 and less is off.
-        num_inference_steps: Fewest and most.
+        num_inference_steps: Fewest and most, with most schedulers.
         side: Shortest and longest width or height, in pixels.
-        unsuited_schedulers: Short names of those whose pictures are poor at the model's own steps.
+        slower_schedulers: Short names of schedulers, with the fewest steps that they need here.
     """
 
     guidance_scale: tuple[float, float]
     num_inference_steps: tuple[int, int]
     side: tuple[int, int]
-    unsuited_schedulers: tuple[str, ...] = ()
+    slower_schedulers: tuple[tuple[str, int], ...] = ()
 
     @property
     def guidance(self) -> str:
@@ -69,7 +69,7 @@ def outside_warnings(
     return tuple(
         f"Warning: {excerpt(model)} was made for "
         f"{'; '.join(f'{clause} {_listed([*values])}' for clause, values in clauses.items())}. "
-        "Expect poor pictures."
+        "Pictures may be poor."
         for model, clauses in found.items()
     )
 
@@ -84,13 +84,15 @@ def _outside(made_for: MadeFor, request: GenerationRequest) -> Iterator[tuple[st
     if not low <= max(request.guidance_scale, 1.0) <= high:
         yield f"{made_for.guidance}, not", f"{request.guidance_scale:g}"
     fewest, most = made_for.num_inference_steps
+    needed = dict(made_for.slower_schedulers).get(request.scheduler or "", fewest)
     if not fewest <= request.num_inference_steps <= most:
         yield f"{made_for.steps}, not", f"{request.num_inference_steps}"
+    elif request.num_inference_steps < needed:
+        clause = f"{needed} steps or more with {request.scheduler}, not"
+        yield clause, f"{request.num_inference_steps}"
     shortest, longest = made_for.side
     if not all(shortest <= side <= longest for side in (request.width, request.height)):
         yield f"{made_for.sides}, not", f"{request.width}x{request.height}"
-    if request.scheduler in made_for.unsuited_schedulers:
-        yield "other schedulers than", request.scheduler
 
 
 def _span(low: float, high: float) -> str:

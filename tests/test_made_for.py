@@ -48,16 +48,18 @@ def test_guidance_that_is_off_is_not_too_low(embedded: ModelSpec, guidance: floa
     [
         ({"guidance_scale": 7.5}, "guidance 1 to 3, not 7.5"),
         ({"num_inference_steps": 2}, "4 steps or more, not 2"),
-        ({"width": 512, "height": 512}, "sides of 192 to 256 pixels, not 512x512"),
-        ({"height": 64}, "sides of 192 to 256 pixels, not 256x64"),
-        ({"scheduler": "pndm"}, "other schedulers than pndm"),
+        ({"width": 512, "height": 512}, "sides of 224 to 256 pixels, not 512x512"),
+        ({"height": 64}, "sides of 224 to 256 pixels, not 256x64"),
+        ({"scheduler": "pndm"}, "20 steps or more with pndm, not 8"),
+        ({"scheduler": "heun", "num_inference_steps": 5}, "8 steps or more with heun, not 5"),
+        ({"scheduler": "heun", "num_inference_steps": 3}, "4 steps or more, not 3"),
     ],
 )
 def test_what_is_outside_is_said_with_what_the_range_is(
     embedded: ModelSpec, fields: dict[str, Any], said: str
 ) -> None:
     (warning,) = warnings(embedded, fields)
-    assert warning == f"Warning: sheepgen was made for {said}. Expect poor pictures."
+    assert warning == f"Warning: sheepgen was made for {said}. Pictures may be poor."
 
 
 def test_many_requests_have_one_warning(embedded: ModelSpec) -> None:

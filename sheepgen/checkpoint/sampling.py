@@ -8,8 +8,10 @@ from sheepgen.checkpoint.json_file import read_object
 from sheepgen.errors import ModelError
 from sheepgen.made_for import MadeFor
 from sheepgen.request import MAX_GUIDANCE, MAX_SIDE, MAX_STEPS
+from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["RECORD_FILE", "Sampling", "recorded_sampling"]
@@ -57,7 +59,7 @@ def _made_for(recorded: Any) -> MadeFor | None:  # noqa: ANN401 - anybody's JSON
             "guidance_scale": [int() | float() as weakest, int() | float() as strongest],
             "num_inference_steps": [int(fewest), int(most)],
             "side": [int(shortest), int(longest)],
-            "unsuited_schedulers": list(unsuited),
+            "slower_schedulers": list(slower),
         }:
             spans = (weakest, strongest, MAX_GUIDANCE), (fewest, most, MAX_STEPS)
             for low, high, limit in (*spans, (shortest, longest, MAX_SIDE)):
@@ -67,7 +69,16 @@ def _made_for(recorded: Any) -> MadeFor | None:  # noqa: ANN401 - anybody's JSON
                 guidance_scale=(weakest, strongest),
                 num_inference_steps=(fewest, most),
                 side=(shortest, longest),
-                unsuited_schedulers=tuple(name for name in unsuited if isinstance(name, str)),
+                slower_schedulers=tuple(_slower(slower)),
             )
         case _:
             return None
+
+
+def _slower(recorded: list[object]) -> Iterator[tuple[str, int]]:
+    for entry in recorded:
+        match entry:
+            case [str(name), int(steps)] if name in SCHEDULERS and steps <= MAX_STEPS:
+                yield name, steps
+            case _:
+                pass

@@ -25,7 +25,7 @@ def draw(run: Run, model_copy: Path) -> Callable[..., Result]:
         "guidance_scale": [1, 3],
         "num_inference_steps": [1, 1000],
         "side": [32, 32],
-        "unsuited_schedulers": [],
+        "slower_schedulers": [],
     }
     sampling = {"num_inference_steps": 1, "guidance_scale": 2.0, "made_for": made_for}
     (model_copy / "training.json").write_text(json.dumps({"sampling": sampling}), "utf-8")
@@ -88,5 +88,5 @@ def test_the_embedded_model_warns_of_what_people_type_first(run: Run) -> None:
     result = run("a sheep", "-g", "7.5", "--size", "512x512", "--dry-run")
     (warning,) = warnings(result.stdout)
     assert f"{GUIDANCE} 7.5; sides of " in warning
-    assert warning.endswith("not 512x512. Expect poor pictures.")
+    assert warning.endswith("not 512x512. Pictures may be poor.")
     assert not Path("outputs").exists()
