@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sheepgen.cli.console import error_stream, note, write_data
 from sheepgen.cli.drawing import local_executor, log_failure
 from sheepgen.cli.dry_run import WouldDownloadError
+from sheepgen.cli.folders import prepare_folders
 from sheepgen.cli.interrupt import taken_at_once
 from sheepgen.device_options import DeviceOptions
 from sheepgen.errors import OutputError, SheepgenError
@@ -79,6 +80,7 @@ def draw_jobs(
         while not (fail_fast and answers["failed"]) and (line := next(lines, None)):
             yield line
 
+    prepare_folders({planner.template.home}, console)
     options = DeviceOptions(device=device, dtype=planner.dtype)
     drawing = local_executor(planner.specs, options, frames=frames, console=console)
     with Ledger(planner.template.home) as ledger, drawing as executor:

@@ -9,11 +9,11 @@ from sheepgen.cli import dry_run as dry
 from sheepgen.cli import plan as planning
 from sheepgen.cli.console import note
 from sheepgen.cli.drawing import check_device, local_executor, remember_runs, tell_images
+from sheepgen.cli.folders import prepare_folders
 from sheepgen.cli.inputs import read_layout
 from sheepgen.frame_options import FrameDecoder, FrameOptions
 from sheepgen.hub import go_offline
 from sheepgen.image_file import check_format
-from sheepgen.sinks.atomic import make_folder
 from sheepgen.sinks.files import save_images
 from sheepgen.sweep.batching import in_batches
 
@@ -100,8 +100,7 @@ def carry_out(
     for remark in (*remarks(plan), *plan.warnings):
         note(console, remark)
     wanted = FrameOptions(noisy=layout.frames.noisy, decoder=options.frame_decoder)
-    for folder in plan.folders:
-        make_folder(folder)
+    prepare_folders(plan.folders, console)
     specs = {plan.spec.name: plan.spec}
     drawing = local_executor(
         specs,

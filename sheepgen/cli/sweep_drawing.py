@@ -6,14 +6,9 @@ import json as json_format
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.cli.drawing import local_executor, remember_runs, tell_images
+from sheepgen.cli.folders import prepare_folders
 from sheepgen.cli.sweep_plan import PLAN_NAME, describe_run
-from sheepgen.sinks.atomic import (
-    make_folder,
-    output_errors,
-    remove_leftovers,
-    staging_folder,
-    write_synced,
-)
+from sheepgen.sinks.atomic import output_errors, remove_leftovers, staging_folder, write_synced
 from sheepgen.sinks.contact_sheet import SheetAxis, SheetCell, write_contact_sheets
 from sheepgen.sweep.images import make_images
 from sheepgen.sweep.ledger import Ledger
@@ -54,9 +49,9 @@ def draw_sweep(
         OutputError: If the disk is full; what is whole stays, and the same sweep goes on later.
         Interrupted: If Ctrl-C cut it short.
     """
-    for target in run.targets.values():
-        make_folder(target.folder)
-    with Ledger(run.folder) as ledger:
+    folders = {run.folder, *(target.folder for target in run.targets.values())}
+    prepare_folders(folders, console)
+    with Ledger(run.folder, folders) as ledger:
         _write_plan(run)
         models = dict.fromkeys(request.model for request in run.missing)
         drawing = local_executor(

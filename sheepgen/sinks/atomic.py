@@ -2,37 +2,45 @@
 
 What belongs together is first written into a hidden staging folder beside its destination, where
 a full disk or a kill does no harm, and then renamed into place by whoever staged it. Such a
-rename is atomic, needs no more room, and replaces a link instead of following it. What a killed
-process left staged is known by its lock, which nobody holds any more.
+rename is atomic, needs no more room, and replaces a link instead of following it.
+
+What a killed process left staged is a folder of exactly our form of name, with our lock in it, and
+nobody holds that lock any more. Nothing else is ever removed, however much like ours its name is.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
-from contextlib import contextmanager
+import stat
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import OutputError
-from sheepgen.sinks.locks import hold, lock_folder
+from sheepgen.sinks.locks import has_locks, hold, lock_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from filelock import BaseFileLock
+
 __all__ = [
-    "STAGING_PREFIX",
+    "is_writable",
     "make_folder",
     "output_errors",
+    "prepare_folder",
     "remove_leftovers",
     "staging_folder",
     "sync_folder",
     "write_synced",
 ]
 
-STAGING_PREFIX = ".sheepgen-"
+_STAGING_PREFIX = ".sheepgen-"
+_STAGING_NAME = re.compile(r"\.sheepgen-[0-9a-f]{16}")
 _LOCK = "lock"
 
 _REASONS = {
@@ -64,14 +72,33 @@ def make_folder(folder: Path) -> None:
     """
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK | os.X_OK):
+        if not is_writable(folder):
             raise PermissionError(errno.EACCES, "permission denied")
+
+
+def prepare_folder(folder: Path) -> bool:
+    """Make the folder and try its lock, before anything is drawn that is to go there.
+
+    Returns:
+        Whether the file system has locks; without them one process at a time is safe.
+
+    Raises:
+        OutputError: If it cannot be written to.
+    """
+    make_folder(folder)
+    with output_errors(folder):
+        return has_locks(folder)
+
+
+def is_writable(folder: Path) -> bool:
+    """Say whether this process may make files in a folder."""
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 @contextmanager
 def staging_folder(parent: Path) -> Iterator[Path]:
     """Make a hidden folder inside ``parent``, and remove it with what is left in it."""
-    folder = parent / f"{STAGING_PREFIX}{secrets.token_hex(8)}"
+    folder = parent / f"{_STAGING_PREFIX}{secrets.token_hex(8)}"
     with lock_folder(parent):
         folder.mkdir(mode=0o700)
         lock = hold(folder / _LOCK)
@@ -79,20 +106,49 @@ def staging_folder(parent: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        lock.release()
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            _remove_staging(folder, lock)
 
 
-def remove_leftovers(parent: Path) -> None:
-    """Remove the staging folders whose processes were killed."""
-    with lock_folder(parent):
-        for folder in parent.glob(f"{STAGING_PREFIX}*/"):
-            if folder.is_symlink():
-                continue  # none of ours
-            lock = hold(folder / _LOCK)
-            if lock is not None:
-                lock.release()
-                shutil.rmtree(folder, ignore_errors=True)
+def remove_leftovers(folder: Path) -> None:
+    """Remove the staging folders directly in ``folder`` whose processes were killed.
+
+    Raises:
+        OutputError: If the folder cannot be read, or its lock cannot be taken.
+    """
+    if not folder.is_dir():
+        return
+    with output_errors(folder):
+        left = [path for path in folder.iterdir() if _STAGING_NAME.fullmatch(path.name)]
+        if not left:
+            return
+        with lock_folder(folder):
+            for path in left:
+                _remove_abandoned(path)
+
+
+def _remove_abandoned(staging: Path) -> None:
+    """Remove a folder that holds our lock, if nobody else does; links are never ours."""
+    path = staging / _LOCK
+    with suppress(OSError):  # another user's, or removed meanwhile
+        ours = stat.S_ISDIR(staging.lstat().st_mode) and stat.S_ISREG(path.lstat().st_mode)
+        if ours and (lock := hold(path)) is not None:
+            if lock.is_locked:
+                _remove_staging(staging, lock)
+            lock.release()
+
+
+def _remove_staging(folder: Path, lock: BaseFileLock) -> None:
+    """Remove a staging folder whose lock is held, the lock last: it marks what is to be removed."""
+    for path in folder.iterdir():
+        if path.name == _LOCK:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    lock.release()
+    shutil.rmtree(folder)
 
 
 def write_synced(path: Path, data: bytes) -> None:

@@ -3,10 +3,15 @@
 The operating system lets go of such a lock when its process ends, however it ends, so whatever is
 not held belongs to nobody alive. Files of locks that are held for long are made and removed only
 under the folder's own lock; that leaves no moment in which two processes could hold one name.
+
+Some file systems have no locks (NFS without its lock daemon, some containers and network drives).
+There everything is done without them, which is safe for one process at a time, and nothing is ever
+taken for abandoned.
 """
 
 from __future__ import annotations
 
+import errno
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,11 +23,14 @@ if TYPE_CHECKING:
 
     from filelock import BaseFileLock
 
-__all__ = ["LOCK_NAME", "hold", "lock_folder"]
+__all__ = ["LOCK_NAME", "has_locks", "hold", "lock_folder"]
 
 LOCK_NAME = ".sheepgen.lock"
 LOCK_TIMEOUT_S = 60
 """The folder's lock is held for a few renames; a minute means that something is wrong with it."""
+
+
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 @contextmanager
@@ -30,31 +38,77 @@ def lock_folder(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, so that no other process chooses a name in it meanwhile.
 
     Raises:
+        OSError: If the lock's file cannot be made or opened.
         OutputError: If another process does not let go of it.
     """
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
+    lock = _file_lock(folder / LOCK_NAME, timeout=LOCK_TIMEOUT_S)
     try:
-        with FileLock(folder / LOCK_NAME, timeout=LOCK_TIMEOUT_S):
-            yield
+        _acquire(lock)
     except Timeout as error:
         raise OutputError(
             f"Another process has kept the lock {folder / LOCK_NAME} for {LOCK_TIMEOUT_S} s.",
             "Stop it, or choose another folder with --output.",
         ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def has_locks(folder: Path) -> bool:
+    """Say whether the folder's file system has locks.
+
+    Raises:
+        OSError: If the lock's file cannot be made or opened.
+    """
+    from filelock import Timeout
+
+    lock = _file_lock(folder / LOCK_NAME, timeout=0)
+    try:
+        return _acquire(lock)
+    except Timeout:
+        return True
+    finally:
+        lock.release()
 
 
 def hold(path: Path) -> BaseFileLock | None:
     """Take the lock on ``path`` for as long as this process likes to keep it.
 
     Returns:
-        The lock, which ``release()`` ends, or None if another process has it.
-    """
-    from filelock import FileLock, Timeout
+        The lock, which ``release()`` ends, or None if another process has it. On a file system
+        without locks its ``is_locked`` is false, and nobody knows who else is at work.
 
-    lock = FileLock(path, blocking=False)
+    Raises:
+        OSError: If the lock's file cannot be made or opened.
+    """
+    from filelock import Timeout
+
+    lock = _file_lock(path, timeout=0)
     try:
-        lock.acquire()
+        _acquire(lock)
     except Timeout:
         return None
     return lock
+
+
+def _file_lock(path: Path, *, timeout: float) -> BaseFileLock:
+    from filelock import FileLock
+
+    # Without the library's fallback to files that stay locked when their process is killed.
+    return FileLock(path, timeout=timeout, fallback_to_soft=False)
+
+
+def _acquire(lock: BaseFileLock) -> bool:
+    """Acquire the lock, or return False if the file system has none."""
+    try:
+        lock.acquire()
+    except NotImplementedError:  # older releases say so of ENOSYS
+        return False
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return False
+        raise
+    return True

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.sinks.atomic import make_folder
 from sheepgen.sinks.jsonlines import error_to_dict, outcome_to_dict
 from sheepgen.sweep.jobs import job_id
 
@@ -93,7 +92,7 @@ class Batch:
         for number, text in lines:
             try:
                 job = plan(number, text)
-                make_folder(job.target.folder)
+                self._ledger.add_folder(job.target.folder)
             except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
                 answer = failed_answer(number, text, error)
                 self._tell(answer)

@@ -3,27 +3,28 @@
 Several processes may work on one folder. Each claims an image before it makes it, and gives the
 claim up with the line it writes into the manifest. Claims die with their process, so that what a
 killed one was at is free at once.
+
+What killed processes have left is removed: in the folders that images go to or that the manifest
+names, and nowhere else.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from sheepgen.sinks.atomic import (
-    STAGING_PREFIX,
-    make_folder,
-    output_errors,
-    remove_leftovers,
-)
+from sheepgen.sinks.atomic import make_folder, output_errors, prepare_folder, remove_leftovers
 from sheepgen.sinks.jsonlines import outcome_to_dict
 from sheepgen.sinks.locks import hold, lock_folder
 from sheepgen.sweep.manifest import PRODUCTS, Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from filelock import BaseFileLock
 
@@ -34,7 +35,7 @@ __all__ = ["Claim", "Ledger"]
 Claim = Literal["mine", "done", "busy"]
 """Answer to a claim: to be made by the one who asked, made already, being made by another."""
 
-_CLAIM_PREFIX = ".claim-"
+_CLAIM_NAME = re.compile(r"\.claim-[0-9a-f]{64}")
 
 
 class Ledger:
@@ -42,27 +43,41 @@ class Ledger:
 
     Args:
         folder: Where the images go; made if it is not there.
+        folders: Those below it that images go to.
 
     Raises:
-        OutputError: If the folder cannot be written to.
+        OutputError: If the folder cannot be written to, or its manifest cannot be appended to.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, folders: Iterable[Path] = ()) -> None:
         make_folder(folder)
         self.folder = folder
         self.manifest = Manifest(folder)
         self._claims: dict[str, BaseFileLock] = {}
-        self._tidy()
+        self.manifest.check_appendable()
         self.manifest.refresh()
+        self._folders = {folder, *folders, *self.manifest.folders}
+        self._tidy()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with lock_folder(self.folder):
+        with output_errors(self.folder), lock_folder(self.folder):
             for key in list(self._claims):
                 self._give_up(key)
         self._tidy()
+
+    def add_folder(self, folder: Path) -> None:
+        """Make ready another folder that images go to.
+
+        Raises:
+            OutputError: If it cannot be written to.
+        """
+        if folder not in self._folders:
+            prepare_folder(folder)
+            remove_leftovers(folder)
+            self._folders.add(folder)
 
     def claim(self, key: str) -> Claim:
         """Ask for an image."""
@@ -103,19 +118,30 @@ class Ledger:
             lock.release()
 
     def _claim_path(self, key: str) -> Path:
-        return self.folder / f"{_CLAIM_PREFIX}{key}"
+        return self.folder / f".claim-{hashlib.sha256(key.encode()).hexdigest()}"
 
     def _tidy(self) -> None:
         """Remove what killed processes have left."""
-        staged = self.folder.rglob(f"{STAGING_PREFIX}*/")
-        for folder in {self.folder, *(path.parent for path in staged)}:
+        for folder in self._folders:
             remove_leftovers(folder)
-        with lock_folder(self.folder):
-            for path in self.folder.glob(f"{_CLAIM_PREFIX}*"):
-                if not path.is_symlink() and (lock := hold(path)) is not None:
-                    with suppress(OSError):
-                        path.unlink()
-                    lock.release()
+        with output_errors(self.folder):
+            left = [path for path in self.folder.iterdir() if _CLAIM_NAME.fullmatch(path.name)]
+            if left:
+                with lock_folder(self.folder):
+                    for path in left:
+                        _remove_claim(path)
+
+
+def _remove_claim(path: Path) -> None:
+    """Remove a claim that nobody holds: an empty file, and never a link."""
+    with suppress(OSError):  # another user's, or removed meanwhile
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size:
+            return
+        if (lock := hold(path)) is not None:
+            if lock.is_locked:
+                path.unlink()
+            lock.release()
 
 
 def _with_paths(entry: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:

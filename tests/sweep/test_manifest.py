@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from sheepgen.errors import OutputError
 from sheepgen.sweep.manifest import MANIFEST_NAME, Manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -111,6 +113,112 @@ def test_an_entry_that_makes_no_sense_is_not_intact(tmp_path: Path, entry: dict[
     manifest.append(done(tmp_path, "a", **entry))
     assert not manifest.is_intact("a")
     assert set(manifest.image_keys) <= {tmp_path / "a.png", tmp_path / "a\0b"}
+
+
+@pytest.mark.parametrize("path", ["../a.png", "/a.png", "b/../../a.png", 7, "a\0b"])
+def test_lines_that_lead_out_of_the_folder_are_passed_over(tmp_path: Path, path: object) -> None:
+    manifest = Manifest(tmp_path)
+    for name in ("path", "frames", "filmstrip", "animation"):
+        manifest.append(done(tmp_path, "a", **{name: path}))
+    assert manifest.entries == ()
+    assert manifest.folders == set()
+
+
+def test_a_line_without_end_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sheepgen.sweep.manifest.MAX_LINE_BYTES", 1000)
+    manifest = Manifest(tmp_path)
+    manifest.append(done(tmp_path, "a"))
+    manifest.append(done(tmp_path, "b", more="x" * 5000))
+    manifest.append(done(tmp_path, "c"))
+    assert [entry["key"] for entry in manifest.entries] == ["a", "c"]
+    assert len(lines(tmp_path)) == 3
+
+
+def test_who_made_what_lies_there_outlives_a_later_failure(tmp_path: Path) -> None:
+    manifest = Manifest(tmp_path)
+    manifest.append(done(tmp_path, "a"))
+    manifest.append({"key": "a", "status": "failed"})
+    made = manifest.maker(tmp_path / "a.png")
+    assert made is not None
+    assert made["key"] == "a"
+    manifest.append(done(tmp_path, "b", path="a.png"))
+    made = manifest.maker(tmp_path / "a.png")
+    assert made is not None
+    assert made["key"] == "b"
+    assert manifest.maker(tmp_path / "b.png") is None
+
+
+def endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, endless, os.mkdir])
+def test_what_is_no_regular_file_is_refused_at_once(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / MANIFEST_NAME)
+    with pytest.raises(OutputError, match=r"manifest\.jsonl cannot be read"):
+        Manifest(tmp_path).refresh()
+    with pytest.raises(OutputError, match=r"manifest\.jsonl cannot be"):
+        Manifest(tmp_path).check_appendable()
+
+
+def test_a_manifest_that_is_too_large_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Manifest(tmp_path).append(done(tmp_path, "a"))
+    monkeypatch.setattr("sheepgen.sweep.manifest.MAX_MANIFEST_BYTES", 10)
+    with pytest.raises(OutputError, match="Larger than 10 bytes"):
+        Manifest(tmp_path).refresh()
+
+
+def test_a_link_is_read_but_never_appended_to(tmp_path: Path) -> None:
+    theirs = Manifest(tmp_path / "theirs")
+    theirs.folder.mkdir()
+    theirs.append(done(theirs.folder, "a"))
+    before = theirs.path.read_bytes()
+    manifest = Manifest(tmp_path)
+    manifest.path.symlink_to(theirs.path)
+    manifest.refresh()
+    assert manifest.entry("a") is not None
+    with pytest.raises(OutputError, match="cannot be appended to: It is a link"):
+        manifest.check_appendable()
+    with pytest.raises(OSError, match="link"):
+        manifest.append(done(tmp_path, "b"))
+    manifest.path.unlink()
+    manifest.path.symlink_to("not there")
+    with pytest.raises(OSError, match="link"):
+        manifest.append(done(tmp_path, "b"))
+    assert theirs.path.read_bytes() == before
+    assert not (tmp_path / "not there").exists()
+
+
+@pytest.mark.parametrize("content", [b'{"audio": "a.wav"}\n', b'{"audio": "a.wav"}', b"a,b\n"])
+def test_another_programs_file_is_not_appended_to(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / MANIFEST_NAME).write_bytes(content)
+    with pytest.raises(OutputError, match="another program's file"):
+        Manifest(tmp_path).check_appendable()
+    assert (tmp_path / MANIFEST_NAME).read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"", b'{"key"', b'{"key": "a", "stat'])
+def test_half_a_line_of_ours_is_gone_on_from(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / MANIFEST_NAME).write_bytes(content)
+    manifest = Manifest(tmp_path)
+    manifest.check_appendable()
+    manifest.append(done(tmp_path, "a"))
+    assert [json.loads(line)["key"] for line in lines(tmp_path)] == ["a"]
+
+
+@pytest.mark.parametrize("last", [b'{"key": "z", "status": "failed"}', b"# a person's own words"])
+def test_a_last_line_that_is_whole_or_not_ours_is_kept(tmp_path: Path, last: bytes) -> None:
+    Manifest(tmp_path).append(done(tmp_path, "a"))
+    with (tmp_path / MANIFEST_NAME).open("ab") as file:
+        file.write(last)
+    Manifest(tmp_path).append(done(tmp_path, "b"))
+    first, kept, added = lines(tmp_path)
+    assert kept == last + b"\n"
+    assert [json.loads(line)["key"] for line in (first, added)] == ["a", "b"]
 
 
 def test_a_full_disk_leaves_the_manifest_as_it_was(
