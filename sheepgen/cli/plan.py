@@ -13,6 +13,7 @@ from sheepgen.catalog import find_model
 from sheepgen.cli.prompt_check import check_prompts
 from sheepgen.made_for import outside_warnings
 from sheepgen.schedulers import check_step_count
+from sheepgen.sinks.files import check_overwritable
 from sheepgen.sweep.keys import image_key
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def make_plan(
         console: For notes.
 
     Raises:
-        UsageError: If the model cannot draw what was asked for, or ``strict`` forbids it.
+        UsageError: If the model cannot draw what was asked for, ``strict`` forbids it, or
+            something is in the way that must not be overwritten.
         ModelError: If the model cannot be had.
     """
     requests = [replace(request, seed=request.seed + number) for number in range(count)]
@@ -97,6 +99,9 @@ def make_plan(
         )
         for index, each in enumerate(requests, start=1)
     }
+    if layout.overwrite:
+        for target in targets.values():
+            check_overwritable(target)
     prompts = check_prompts(spec, first, console, strict=strict)
     return RunPlan(
         spec=spec,

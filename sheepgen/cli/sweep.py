@@ -108,14 +108,13 @@ def sweep(
         template = parse_output(output, several=True, default=default)
         if offline:
             go_offline()
-        layout = OutputLayout(template=template, frames=FRAME_CHOICES[frames], overwrite=True)
+        layout = OutputLayout(template=template, frames=FRAME_CHOICES[frames], overwrite=overwrite)
         try:
             run = prepare_sweep(
                 values,
                 layout,
                 spare=spare if template != spare else None,
                 dtype=dtype,
-                overwrite=overwrite,
                 offline=offline,
                 download=dry.refuse_download if dry_run else downloader(console),
             )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.catalog import find_model
 from sheepgen.errors import OutputError, UsageError
-from sheepgen.image_file import check_format, read_record
+from sheepgen.image_file import check_format
 from sheepgen.made_for import outside_warnings
+from sheepgen.sinks.files import check_overwritable, obstacle
 from sheepgen.sweep.keys import image_key
 from sheepgen.sweep.manifest import Manifest
 from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
+from sheepgen.sweep.ownership import own_products
 from sheepgen.sweep.plan import AXES, SweepPlan, describe_plan, plan_sweep, resolve_plan
 
 if TYPE_CHECKING:
@@ -96,7 +98,6 @@ def prepare_sweep(
     *,
     spare: OutputTemplate | None = None,
     dtype: str,
-    overwrite: bool,
     offline: bool,
     download: Callable[[DownloadPlan], None],
 ) -> SweepRun:
@@ -104,10 +105,9 @@ def prepare_sweep(
 
     Args:
         values: As `plan_sweep` takes them.
-        layout: Where the files go.
+        layout: Where the files go, and whether those that are in the way may be replaced.
         spare: Names images whose name by the layout is another image's; None to refuse them.
         dtype: Number format as asked for.
-        overwrite: Whether files that are in the way may be replaced.
         offline: Whether the network is forbidden.
         download: Fetches a model that is not here.
 
@@ -135,8 +135,9 @@ def prepare_sweep(
     targets = place_images(keys, layout.template, spare, manifest.image_keys)
     missing = {request: key for request, key in keys.items() if not manifest.is_intact(key)}
     _check_names(targets)
-    if not overwrite:
-        _check_files({request: targets[request] for request in missing}, manifest)
+    for request in missing:
+        own = own_products(targets[request], request, manifest)
+        _check_files(replace(targets[request], own=own), overwrite=layout.overwrite)
     return SweepRun(
         plan=plan,
         specs=specs,
@@ -191,21 +192,12 @@ def _check_names(targets: Mapping[GenerationRequest, Target]) -> None:
         taken.add(path)
 
 
-def _check_files(targets: Mapping[GenerationRequest, Target], manifest: Manifest) -> None:
-    """Refuse to replace an image that is not this sweep's own."""
-    own = manifest.image_keys
-    for request, target in targets.items():
-        path = target.products["image"]
-        if path.exists() and path not in own and not _is_image_of(path, request):
-            raise UsageError(
-                f"{path} is in the way: it is another image.",
-                "Move it, or choose another --output, or give --overwrite.",
-            )
-
-
-def _is_image_of(path: Path, request: GenerationRequest) -> bool:
-    """Say whether a file is the image, from a run that ended before the manifest had it."""
-    try:
-        return read_record(path).request == request
-    except OutputError:
-        return False
+def _check_files(target: Target, *, overwrite: bool) -> None:
+    """Refuse to replace what is not this sweep's own, whichever product of an image it is."""
+    if overwrite:
+        check_overwritable(target)
+    elif (path := obstacle(target)) is not None:
+        raise UsageError(
+            f"{path} is in the way: it was not made for the image that would be saved there.",
+            "Move it, or choose another --output, or give --overwrite.",
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Literal
 
-from PIL import Image
+from PIL import ExifTags, Image
 
 from sheepgen.sinks.filmstrip import spread
 
@@ -26,7 +26,11 @@ _LAST_FRAME_MS = 2500
 
 
 def encode_animation(
-    frames: Sequence[FrameDecoded], image: Image.Image, kind: AnimationKind
+    frames: Sequence[FrameDecoded],
+    image: Image.Image,
+    kind: AnimationKind,
+    *,
+    key: str = "",
 ) -> bytes:
     """Return the bytes of an endless animation that ends, and rests, on the finished image.
 
@@ -34,6 +38,7 @@ def encode_animation(
         frames: In the order of their steps. Of many, `MAX_FRAMES` less one are shown.
         image: The finished image, RGB. The film is at most 512 pixels a side.
         kind: ``gif`` has 256 colours a frame, ``webp`` has all.
+        key: Of the image, written into the file as it is, so that it can be found there.
     """
     scale = min(1.0, MAX_SIDE / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
@@ -42,11 +47,14 @@ def encode_animation(
         picture.convert("RGB").resize(size, Image.Resampling.LANCZOS) for picture in (*shown, image)
     ]
     durations = [_FRAME_MS] * len(shown) + [_LAST_FRAME_MS]
-    options: dict[str, object] = {"quality": 90}
+    exif = Image.Exif()
+    exif[ExifTags.Base.Software] = f"sheepgen-key {key}"
+    options: dict[str, object] = {"quality": 90, "exif": exif} if key else {"quality": 90}
     if kind == "gif":
         # One palette a frame: a shared one would be spent on the noise.
         pictures = [picture.quantize(256) for picture in pictures]
         options = {"optimize": False, "disposal": 1}
+        options |= {"comment": f"sheepgen-key {key}".encode()} if key else {}
     buffer = io.BytesIO()
     pictures[0].save(
         buffer,

@@ -10,18 +10,25 @@ What belongs to one image shares one stem:
 All of it is staged first, then moved into place under a lock on the folder, the image last: where
 the image is, everything is, and whole. A stem is free only if none of these names is taken, so
 that two processes, or two images, never mix.
+
+What has one of these names is replaced only if it was made for the same image, or if the user said
+so; and even then only if it is what it would be replaced by: a file, or a folder of frames alone.
+A folder that holds anything else is never removed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
+import stat
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from itertools import chain, count
+from itertools import count
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from sheepgen.errors import UsageError
 from sheepgen.events import FrameDecoded, ImageSaved, RunFailed, RunFinished, RunStarted
 from sheepgen.image_file import encode_image
 from sheepgen.sinks.animation import AnimationKind, encode_animation
@@ -43,9 +50,19 @@ if TYPE_CHECKING:
     from sheepgen.request import GenerationRequest
     from sheepgen.sinks.naming import OutputTemplate, Target
 
-__all__ = ["FRAME_CHOICES", "FrameChoice", "OutputLayout", "free_target", "save_images"]
+__all__ = [
+    "FRAME_CHOICES",
+    "FrameChoice",
+    "OutputLayout",
+    "check_overwritable",
+    "free_target",
+    "holds_only_frames",
+    "obstacle",
+    "save_images",
+]
 
 _PREFIXES = {"clean": "step", "noisy": "noisy"}
+_FRAME_NAME = re.compile(r"(step|noisy)_[0-9]{3,}\.png")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,8 +100,9 @@ class OutputLayout:
     Args:
         template: Names the image.
         frames: What is saved of the frames.
-        overwrite: Replace an image of the same name with all that belongs to it; otherwise the
-            new one gets a counter: ``a-sheep_42_2.png``.
+        overwrite: Replace an image of the same name with all that belongs to it; otherwise, and
+            if a folder of something else is there, the new one gets a counter:
+            ``a-sheep_42_2.png``.
     """
 
     template: OutputTemplate
@@ -124,14 +142,42 @@ def save_images(
                 pass
 
 
+def obstacle(target: Target, *, overwrite: bool = False) -> Path | None:
+    """Return what lies at the name of one of the target's products and may not be replaced.
+
+    Args:
+        target: Its ``own`` products may be replaced.
+        overwrite: Whether all may be.
+    """
+    for product, path in target.products.items():
+        allowed = overwrite or product in target.own
+        if os.path.lexists(path) and not (allowed and _is_replaceable(product, path)):
+            return path
+    return None
+
+
+def check_overwritable(target: Target) -> None:
+    """Refuse to overwrite what is neither an image nor its frames.
+
+    Raises:
+        UsageError: If ``--overwrite`` would not replace something that is in the way.
+    """
+    path = obstacle(target, overwrite=True)
+    if path is not None:
+        raise UsageError(
+            f"{path} is in the way, and --overwrite replaces only files and folders of frames.",
+            "Move it, or choose another --output.",
+        )
+
+
 def free_target(target: Target, *, overwrite: bool = False) -> Target:
-    """Return the target with the first counter under which no product of it exists."""
-    numbered = (replace(target, stem=f"{target.stem}_{number}") for number in count(2))
-    return next(
-        candidate
-        for candidate in chain([target], numbered)
-        if overwrite or not any(map(os.path.lexists, candidate.products.values()))
+    """Return the target, or if something is in its way, with the first counter that is free."""
+    if obstacle(target, overwrite=overwrite) is None:
+        return target
+    numbered = (
+        replace(target, stem=f"{target.stem}_{number}", own=frozenset()) for number in count(2)
     )
+    return next(candidate for candidate in numbered if obstacle(candidate) is None)
 
 
 def _save(
@@ -140,16 +186,12 @@ def _save(
     make_folder(target.folder)
     data = encode_image(run.image, run.record, target.suffix)
     with output_errors(target.folder), staging_folder(target.folder) as staging:
-        staged = _stage_frames(staging, run, frames, layout.frames)
+        staged = _stage_frames(staging, run, frames, layout.frames, target.key)
         staged["image"] = staging / "image"
         write_synced(staged["image"], data)
         with lock_folder(target.folder):
             target = free_target(target, overwrite=layout.overwrite)
-            for product, path in target.products.items():
-                if os.path.lexists(path):
-                    path.rename(staging / f"old-{product}")
-            for product, path in staged.items():
-                path.rename(target.products[product])
+            _put_in_place(staged, target, staging)
             sync_folder(target.folder)
     saved = {product: target.products[product] for product in staged}
     return ImageSaved(
@@ -164,8 +206,55 @@ def _save(
     )
 
 
+def _put_in_place(staged: Mapping[str, Path], target: Target, staging: Path) -> None:
+    """Move what is there out of the way and what was staged in; or leave all as it was.
+
+    Raises:
+        OSError: If something cannot be moved.
+    """
+    moves = [
+        (path, staging / f"old-{product}")
+        for product, path in target.products.items()
+        if os.path.lexists(path)
+    ]
+    moves += [(path, target.products[product]) for product, path in staged.items()]
+    done: list[tuple[Path, Path]] = []
+    try:
+        for before, after in moves:
+            before.rename(after)
+            done.append((before, after))
+    except BaseException:
+        for before, after in reversed(done):
+            after.rename(before)
+        raise
+
+
+def _is_replaceable(product: str, path: Path) -> bool:
+    """Say whether nothing else is lost when a product takes the place of what lies there."""
+    mode = path.lstat().st_mode
+    if stat.S_ISREG(mode) or stat.S_ISLNK(mode):
+        return True
+    return product == "frames" and stat.S_ISDIR(mode) and holds_only_frames(path)
+
+
+def holds_only_frames(folder: Path) -> bool:
+    """Say whether a folder holds nothing but files that are called as frames are."""
+    try:
+        with os.scandir(folder) as entries:
+            return all(
+                _FRAME_NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+                for entry in entries
+            )
+    except OSError:
+        return False
+
+
 def _stage_frames(
-    staging: Path, run: RunFinished, frames: Sequence[FrameDecoded], choice: FrameChoice
+    staging: Path,
+    run: RunFinished,
+    frames: Sequence[FrameDecoded],
+    choice: FrameChoice,
+    key: str,
 ) -> dict[str, Path]:
     """Write what is wanted of the frames into the staging folder; return it by product."""
     staged: dict[str, Path] = {}
@@ -181,8 +270,9 @@ def _stage_frames(
         sync_folder(staged["frames"])
     if choice.filmstrip:
         staged["filmstrip"] = staging / "filmstrip"
-        write_synced(staged["filmstrip"], encode_filmstrip(clean, run.image))
+        write_synced(staged["filmstrip"], encode_filmstrip(clean, run.image, key=key))
     if choice.animation is not None:
         staged[choice.animation] = staging / choice.animation
-        write_synced(staged[choice.animation], encode_animation(clean, run.image, choice.animation))
+        data = encode_animation(clean, run.image, choice.animation, key=key)
+        write_synced(staged[choice.animation], data)
     return staged

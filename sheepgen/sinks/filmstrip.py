@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,10 +119,19 @@ def draw_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image) -> Image.
     return strip
 
 
-def encode_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image) -> bytes:
-    """Return the filmstrip as the bytes of a PNG."""
+def encode_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image, *, key: str = "") -> bytes:
+    """Return the filmstrip as the bytes of a PNG.
+
+    Args:
+        frames: As `draw_filmstrip` takes them.
+        image: The finished image, RGB.
+        key: Of the image, written into the file as it is, so that it can be found there.
+    """
+    info = PngInfo()
+    if key:
+        info.add_text("sheepgen-key", key)
     buffer = io.BytesIO()
-    draw_filmstrip(frames, image).save(buffer, "PNG", compress_level=3)
+    draw_filmstrip(frames, image).save(buffer, "PNG", compress_level=3, pnginfo=info)
     return buffer.getvalue()
 
 

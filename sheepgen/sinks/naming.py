@@ -58,11 +58,21 @@ _DEVICES = {"con", "prn", "aux", "nul"} | {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """Where one image goes, with everything that belongs to it."""
+    """Where one image goes, with everything that belongs to it.
+
+    Args:
+        folder: That it goes to.
+        stem: What all names begin with.
+        suffix: Of the image.
+        key: The image's `sheepgen.sweep.keys.image_key`.
+        own: Which of the `products` may be replaced because they were made for this image.
+    """
 
     folder: Path
     stem: str
     suffix: str
+    key: str = ""
+    own: frozenset[str] = frozenset()
 
     @property
     def products(self) -> dict[str, Path]:
@@ -113,7 +123,7 @@ class OutputTemplate:
                 f"The file's name would have more than {MAX_STEM_BYTES} bytes.",
                 "Use fewer fields in --output.",
             )
-        return Target(folder=Path(folder), stem=stem, suffix=self.suffix)
+        return Target(folder=Path(folder), stem=stem, suffix=self.suffix, key=key)
 
 
 def slug(text: str, *, empty: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sheepgen.events import ImageSaved, RunFailed
 from sheepgen.sinks.files import save_images
 from sheepgen.sweep.batching import in_batches
+from sheepgen.sweep.ownership import own_products
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -41,15 +43,21 @@ def make_images(
         executor: Makes them.
         ledger: Of the folder that they go to.
         layout: What is saved of each.
-        place: Where each one goes, inside the ledger's folder.
+        place: Where each one goes, inside the ledger's folder; what was made for it is replaced.
         wait: Called between two looks at what others are making; sleeps a moment.
 
     Raises:
         OutputError: If the disk is full, or the folder cannot be written to.
     """
+
+    def place_now(request: GenerationRequest) -> Target:
+        """Look again at what is there: another process may have been killed since the plan."""
+        target = place(request)
+        return replace(target, own=own_products(target, request, ledger.manifest))
+
     claimed = _claimed(keys, ledger, executor, wait)
     with closing(executor.run(claimed)) as running:
-        for event in save_images(running, layout, place):
+        for event in save_images(running, layout, place_now):
             if isinstance(event, ImageSaved | RunFailed):
                 ledger.record(keys[event.request], event)
             yield event

@@ -262,6 +262,66 @@ def test_strangers_files_are_not_replaced_unless_told(sweep: Run) -> None:
     assert read_record(Path("out/1.png")).request.seed == 1
 
 
+@pytest.mark.parametrize("frames", ["none", "all"])
+@pytest.mark.parametrize(
+    "name", ["1_frames/notes.txt", "1_filmstrip.png", "1_animation.gif", "1_animation.webp"]
+)
+def test_neighbours_that_a_sweep_did_not_make_are_not_replaced(
+    sweep: Run, name: str, frames: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("out", name).parent.mkdir(parents=True)
+    Path("out", name).write_text("mine")
+    monkeypatch.setattr(local, "LocalExecutor", no_drawing)
+    result = sweep("--seeds", "1", "-o", "out/{seed}.png", "--frames", frames)
+    assert result.exit_code == 2
+    assert f"out/{name.partition('/')[0]} is in the way" in result.stderr
+    assert Path("out", name).read_text() == "mine"
+    assert not Path("out/manifest.jsonl").exists()
+
+
+def test_another_sweeps_image_of_the_same_name_is_kept_with_all_of_its_own(sweep: Run) -> None:
+    words = ("--seeds", "1", "--frames", "gif")
+    sweep(*words, "-o", "out/{seed}.png")
+    before = everything("out")
+    for other in ("out/{seed}.png", "out/{seed}.webp"):
+        refused = sweep(*words, "--steps", "1", "-o", other)
+        assert refused.exit_code == 2
+        assert "is in the way" in refused.stderr
+    assert everything("out") == before
+    assert sweep(*words, "--steps", "1", "-o", "out/{seed}.png", "--overwrite").exit_code == 0
+    assert everything("out").keys() == before.keys() - {Path("out/1_frames/step_002.png")}
+
+
+def everything(folder: str) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["1.png/a", "1_frames/notes.txt"])
+def test_no_word_removes_a_folder_of_something_else(sweep: Run, name: str) -> None:
+    Path("out", name).parent.mkdir(parents=True)
+    Path("out", name).write_text("mine")
+    for words in ([], ["--overwrite"]):
+        refused = sweep("--seeds", "1", "-o", "out/{seed}.png", *words)
+        assert refused.exit_code == 2
+        assert "is in the way" in refused.stderr
+    assert Path("out", name).read_text() == "mine"
+
+
+def test_a_torn_image_is_made_again_with_all_that_belongs_to_it(sweep: Run) -> None:
+    words = ("--seeds", "1-2", "--frames", "gif", "-o", "out/{seed}.png")
+    sweep(*words)
+    before = everything("out")
+    for manifest_too in (False, True):
+        if manifest_too:
+            Path("out/manifest.jsonl").unlink()
+        Path("out/1.png").write_bytes(before[Path("out/1.png")][:300])
+        assert sweep(*words).exit_code == 0
+        after = everything("out")
+        del after[Path("out/manifest.jsonl")]
+        assert after == {path: before[path] for path in after}
+        assert after.keys() == before.keys() - {Path("out/manifest.jsonl")}
+
+
 def test_an_image_that_the_manifest_missed_is_not_in_the_way(sweep: Run) -> None:
     words = ("--seeds", "1-2", "-o", "out/{seed}.png")
     sweep(*words)

@@ -5,17 +5,24 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
-from sheepgen.errors import OutputError
+from sheepgen.errors import OutputError, UsageError
 from sheepgen.events import ImageSaved, RunFinished
 from sheepgen.image_file import read_record
 from sheepgen.sinks import locks
-from sheepgen.sinks.files import FRAME_CHOICES, OutputLayout, save_images
+from sheepgen.sinks.files import (
+    FRAME_CHOICES,
+    OutputLayout,
+    check_overwritable,
+    obstacle,
+    save_images,
+)
 from sheepgen.sinks.locks import LOCK_NAME
 from sheepgen.sinks.naming import parse_output
 from tests.samples import sample_events, sample_image, sample_record, sample_request
@@ -148,6 +155,89 @@ def test_overwriting_replaces_everything_that_belongs_to_the_image(tmp_path: Pat
     assert read_record(saved.path).request.seed == 7
 
 
+def test_overwriting_removes_no_folder_of_anything_else(tmp_path: Path) -> None:
+    wanted = layout(tmp_path, overwrite=True)
+    for name in ("sheep.png/a", "sheep_2_frames/notes.txt", "sheep_2_frames/step_000.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    saved = only_saved(save(wanted))
+    assert saved.path == tmp_path / "sheep_3.png"
+    assert (tmp_path / "sheep.png/a").read_text() == "mine"
+    assert (tmp_path / "sheep_2_frames/notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("sheep.png/a", False),
+        ("sheep_filmstrip.png/a", False),
+        ("sheep_frames/notes.txt", False),
+        ("sheep_frames/step_000.png/a", False),
+        ("sheep_frames/step_000.png", True),
+        ("sheep_frames", True),
+        ("sheep_animation.gif", True),
+    ],
+)
+def test_only_files_and_folders_of_frames_are_overwritable(
+    tmp_path: Path, name: str, allowed: bool
+) -> None:
+    target = layout(tmp_path).template.target(sample_request(), 1, "k")
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    assert obstacle(target) is not None
+    if allowed:
+        check_overwritable(target)
+    else:
+        with pytest.raises(UsageError, match="in the way, and --overwrite replaces only"):
+            check_overwritable(target)
+
+
+def test_products_of_the_same_image_are_replaced_and_no_others(tmp_path: Path) -> None:
+    first = only_saved(save(layout(tmp_path, frames="gif")))
+    target = layout(tmp_path).template.target(sample_request(), 1, "k")
+    assert obstacle(replace(target, own=frozenset(["image", "frames", "filmstrip"]))) == (
+        tmp_path / "sheep_animation.gif"
+    )
+    own = replace(target, own=frozenset(["image", "frames", "filmstrip", "gif"]))
+    events = save_images(sample_events(sample_request()), layout(tmp_path), lambda _: own)
+    assert only_saved(list(events)).path == first.path
+    assert names(tmp_path) == {"sheep.png", "sheep_frames", "sheep_filmstrip.png"}
+
+
+def test_filmstrips_and_animations_hold_the_key_of_their_image(tmp_path: Path) -> None:
+    key = "ab" * 32
+    for frames in ("gif", "webp"):
+        events = save_images(
+            sample_events(sample_request()),
+            layout(tmp_path, frames=frames),
+            lambda request: layout(tmp_path).template.target(request, 1, key),
+        )
+        saved = only_saved(list(events))
+        for path in (saved.filmstrip, saved.animation):
+            assert path is not None
+            assert key.encode() in path.read_bytes()
+            with Image.open(path) as picture:
+                picture.load()
+
+
+def test_what_cannot_be_moved_leaves_all_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = only_saved(save(layout(tmp_path)))
+    rename = Path.rename
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path.name == "sheep_filmstrip.png":
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(OutputError, match="permission denied"):
+        save(layout(tmp_path, overwrite=True), sample_request(seed=7))
+    assert hashlib.sha256(old.path.read_bytes()).hexdigest() == old.sha256
+    assert names(tmp_path) == {"sheep.png", "sheep_frames", "sheep_filmstrip.png"}
+
+
 def test_links_at_the_final_name_are_replaced_and_not_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "victim").write_text("mine")
@@ -260,6 +350,7 @@ def test_a_kill_leaves_no_image_without_its_frames(tmp_path: Path, renames: int)
 
 SAVE_FIVE = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tests.samples import sample_request
 from tests.sinks.test_files import layout, save
