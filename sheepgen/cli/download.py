@@ -30,8 +30,8 @@ def _download(console: Console, plan: DownloadPlan) -> None:
 
     licence = f", licence {plan.licence}" if plan.licence else ""
     size, free = byte_size(plan.total_bytes), byte_size(plan.free_bytes)
-    note(console, f"Fetching {plan.repo}: {size}{licence}. {free} are free on its disk.")
-    note(console, f"It goes to {plan.folder}, and is there for good.")
+    note(console, f"Fetching {plan.repo}: {size}{licence}. The disk has {free} free.")
+    note(console, f"Saving to {plan.folder}.")
     with interrupts_raised():
         show_bytes(
             ((news.done_bytes, news.file) for news in download(plan)),

@@ -1,7 +1,7 @@
 """``--dry-run``: the whole plan of a run, told instead of carried out.
 
 What is told is data and goes to standard output. With ``--json`` it is one object: ``model``
-(its ``download`` is null where it is in place), ``prompt``, ``negative_prompt``, ``warnings``
+(its ``download`` is null if it is on this disk), ``prompt``, ``negative_prompt``, ``warnings``
 (lines on what is asked for outside of the model's range), ``estimate`` (as
 `sheepgen.cli.estimate.Estimate` has it) and ``images``, each with its ``path``, the path it
 ``wanted`` if that is taken, and its ``request``.
@@ -39,7 +39,7 @@ class WouldDownloadError(Exception):
 
 
 def refuse_download(plan: DownloadPlan) -> NoReturn:
-    """Stand in for the download in `sheepgen.catalog.find_model`."""
+    """Take the place of the download in `sheepgen.catalog.find_model`."""
     raise WouldDownloadError(plan)
 
 
@@ -57,7 +57,8 @@ def tell_download(plan: DownloadPlan, *, json: bool) -> None:
         write_data(json_format.dumps({"model": {"name": plan.repo, "download": download}}))
         return
     _tell("model", f"{plan.repo}, licence {plan.licence or 'not stated'}")
-    _tell("to fetch", f"{byte_size(plan.total_bytes)} in {len(plan.files)} files")
+    files = "1 file" if len(plan.files) == 1 else f"{len(plan.files)} files"
+    _tell("to fetch", f"{byte_size(plan.total_bytes)} in {files}")
     _tell("into", f"{plan.folder}, {byte_size(plan.free_bytes)} free")
 
 
@@ -83,7 +84,7 @@ def tell_plan(plan: RunPlan, options: DeviceOptions, *, json: bool) -> None:
         return
     for warning in plan.warnings:
         write_data(excerpt(warning, 300))
-    _tell("model", f"{spec.name}, in place")
+    _tell("model", f"{spec.name}, on this disk")
     for name, length in plan.prompts.items():
         lost = f"; not read: {' '.join(length.truncated)}" if length.truncated else ""
         _tell(name, f"{length.tokens} of {length.limit} tokens{lost}")

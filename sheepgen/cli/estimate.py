@@ -51,7 +51,7 @@ class Estimate:
     def time(self) -> str:
         """The time in words."""
         if self.seconds is None:
-            return "how long is not known here before the first one"
+            return "unknown, for the first of its kind on this machine"
         return f"about {timedelta(seconds=math.ceil(self.seconds))}"
 
     @property
@@ -63,8 +63,8 @@ class Estimate:
     def memory(self) -> str:
         """The memory in words."""
         if self.peak_bytes is None:
-            return f"{byte_size(self.weight_bytes)} of weights on the disk, and what the steps take"
-        return f"{byte_size(self.peak_bytes)}, as last time"
+            return f"unknown; the weights alone are {byte_size(self.weight_bytes)}"
+        return f"{byte_size(self.peak_bytes)}, as in the last run"
 
 
 def estimate(

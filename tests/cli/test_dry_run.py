@@ -37,7 +37,7 @@ def test_the_plan_is_told_and_nothing_is_made(run: Run, tiny_folder: Path, tmp_p
     assert ["size", "32x32"] in rows
     assert ["seed", "7           outputs/a-red-sheep_7.png"] in rows
     assert "prompt           5 of 16 tokens" in result.stdout
-    assert "time             how long is not known here before the first one" in result.stdout
+    assert "time             unknown, for the first of its kind on this machine" in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -92,7 +92,7 @@ def test_a_model_to_be_fetched_is_told(run: Run, monkeypatch: pytest.MonkeyPatch
     result = run("sheep", "-m", "org/name", "--dry-run")
     assert result.exit_code == 0
     assert "org/name, licence MIT" in result.stdout
-    assert "2.0 GB in 1 files" in result.stdout
+    assert "2.0 GB in 1 file\n" in result.stdout
     data = json.loads(run("sheep", "-m", "org/name", "--dry-run", "--json").stdout)
     assert data["model"]["download"]["bytes"] == 2_000_000_000
     assert data["model"]["download"]["files"] == ["unet/model.safetensors"]
