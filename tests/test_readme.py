@@ -5,22 +5,27 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from textwrap import dedent
 from typing import TYPE_CHECKING, NoReturn
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
+import sheepgen
+from sheepgen.catalog import find_model
 from sheepgen.cli import batch_plan, plan, sweep_plan
 from sheepgen.cli.app import app
-from sheepgen.image_file import encode_image
+from sheepgen.image_file import encode_image, read_record
+from sheepgen.made_for import outside_warnings
 from sheepgen.proof import exhibits
+from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
+from sheepgen.sweep.plan import plan_sweep
 from sheepgen.training import prompts, runner
 from tests.samples import sample_image, sample_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pytest
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -83,3 +88,49 @@ def test_every_command_in_the_readme_is_taken(
                 path.write_bytes(encode_image(sample_image(), sample_record(), path.suffix))
         result = CliRunner().invoke(app, words, input="a sheep")
         assert result.exit_code == 0, f"{command}\n{result.output}"
+
+
+def test_every_example_stays_in_the_range_of_the_embedded_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[GenerationRequest] = []
+
+    def take(what: object, *_: object, **__: object) -> NoReturn:
+        drawn.extend(
+            [what]
+            if isinstance(what, GenerationRequest)
+            else [cell.request for cell in plan_sweep(what).cells]  # type: ignore[arg-type]
+        )
+        raise typer.Exit
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plan, "make_plan", take)
+    monkeypatch.setattr(sweep_plan, "prepare_sweep", take)
+    other_uses = {"show", "rerun", "verify", "train", "evaluate", "models", "schedulers", "batch"}
+    for command in commands(README.read_text(encoding="utf-8")):
+        words = words_of(command)
+        if words[0] not in other_uses:
+            assert CliRunner().invoke(app, words, input="a sheep").exit_code == 0, command
+    spec = find_model(EMBEDDED_MODEL)
+    ours = [request.resolve(spec) for request in drawn if request.model == EMBEDDED_MODEL]
+    assert len(ours) > 20
+    assert outside_warnings(ours, {EMBEDDED_MODEL: spec}) == ()
+
+
+def python_examples() -> list[str]:
+    """Return the README's example and the package's own."""
+    (block,) = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.DOTALL | re.M)
+    assert sheepgen.__doc__
+    return [block, dedent("\n".join(re.findall(r"^    .*", sheepgen.__doc__, re.MULTILINE)))]
+
+
+@pytest.mark.parametrize("example", python_examples(), ids=["README", "docstring"])
+def test_python_examples_run_and_their_images_carry_records(
+    example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "example", "exec"), {})
+    images = [path for path in tmp_path.rglob("*.png") if "_f" not in path.name + path.parent.name]
+    assert len(images) == 2
+    assert {read_record(path).request.prompt for path in images} == {"a fox in the snow"}
+    assert list(tmp_path.rglob("*_animation.gif"))
