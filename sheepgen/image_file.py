@@ -7,38 +7,45 @@
 UserComment is where readers of AUTOMATIC1111's files look in a JPEG or WebP, so it holds nothing
 else. The JSON is ASCII, as EXIF wants ImageDescription to be.
 
-The same image and record give the same bytes. A file that is read may be anybody's: only these
-three formats are opened, sizes are bounded, and no pixel is decoded.
+The same image and record give the same bytes. A file that is read may be anybody's, and carry
+texts of any program's (`sheepgen.image_texts`); only what this package wrote is a record.
 """
 
 from __future__ import annotations
 
 import io
+import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import OutputError, UsageError
+from sheepgen.exif_texts import COMMENT, DESCRIPTION
+from sheepgen.image_texts import MAX_FILE_BYTES, not_an_image, read_texts
 from sheepgen.infotext import to_parameters
 from sheepgen.metadata import from_json, to_json
 from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from PIL.Image import Exif, Image
+    from PIL.Image import Image
     from PIL.PngImagePlugin import PngInfo
 
+    from sheepgen.image_texts import ImageTexts
     from sheepgen.metadata import ImageRecord
     from sheepgen.request import GenerationRequest
 
 __all__ = [
     "IMAGE_FORMATS",
+    "MAX_FILE_BYTES",
+    "STEP_KEY",
     "check_format",
     "encode_image",
     "find_record",
     "read_parameters_text",
     "read_record",
+    "record_in",
     "save_options",
 ]
 
@@ -47,7 +54,9 @@ IMAGE_FORMATS: Mapping[str, str] = MappingProxyType(
 )
 """Pillow's name of the format by the ending of a file's name, in small letters."""
 
-MAX_FILE_BYTES = 256 * 2**20
+STEP_KEY = "sheepgen-step"
+"""The text of a PNG that shows a step on the way: ``3/20``. Its record is the finished image's."""
+
 MAX_JPEG_PROMPT_BYTES = 4_000
 """EXIF in a JPEG ends at 64 KiB, and one byte of a prompt can become 14 there: two as UTF-16,
 and six as a JSON escape, which comes again where the word is among the truncated ones."""
@@ -59,8 +68,12 @@ _EXIF_IFD = 0x8769
 _IMAGE_DESCRIPTION = 0x010E
 _USER_COMMENT = 0x9286
 _UNICODE_COMMENT = b"UNICODE\0"
-_ASCII_COMMENT = b"ASCII\0\0\0"
-_UNDEFINED_COMMENT = bytes(8)
+
+_PARAMETERS_KEY = "parameters"
+_RECORD_KEY = "sheepgen"
+_OUR_JSON = re.compile(r'\s*+\{\s*+"(?:format"\s*+:\s*+\d++\s*+,\s*+"request|environment)"\s*+:')
+"""How a record begins, as it is written here or with its keys in order. Cameras and editors have
+other descriptions, which may be JSON, too."""
 
 
 def check_format(suffix: str, request: GenerationRequest) -> None:
@@ -139,13 +152,34 @@ def find_record(path: Path) -> ImageRecord | None:
     Raises:
         OutputError: If the file is no such image, or its record is malformed.
     """
-    text = _carried_text(path, "sheepgen", lambda exif: exif.get(_IMAGE_DESCRIPTION))
+    return record_in(read_texts(path), path)
+
+
+def record_in(found: ImageTexts, path: Path) -> ImageRecord | None:
+    """Return the record among the texts of an image, or None if there is none.
+
+    Raises:
+        OutputError: If it is malformed, or the image is damaged and may have had one.
+    """
+    text = _record_text(found)
     if text is None:
+        if found.is_damaged and not found.texts:
+            raise not_an_image(path)
+        if _RECORD_KEY in found.too_large:
+            raise OutputError(f"{path}: The record is too large to be one of sheepgen's.")
         return None
     try:
         return from_json(text)
     except OutputError as error:
         raise OutputError(f"{path}: {error.message}", error.hint) from error
+
+
+def _record_text(found: ImageTexts) -> str | None:
+    """Return the record among the texts of an image as it stands there."""
+    if (text := found.texts.get(_RECORD_KEY)) is not None:
+        return text
+    text = found.texts.get(DESCRIPTION, "")
+    return text if _OUR_JSON.match(text) else None
 
 
 def read_parameters_text(path: Path) -> str | None:
@@ -154,17 +188,30 @@ def read_parameters_text(path: Path) -> str | None:
     Raises:
         OutputError: If the file is no such image.
     """
-    return _carried_text(path, "parameters", _user_comment)
+    texts = read_texts(path).texts
+    return texts.get(_PARAMETERS_KEY) or texts.get(COMMENT)
 
 
 def _png_texts(record: ImageRecord, texts: Mapping[str, str]) -> PngInfo:
     from PIL.PngImagePlugin import PngInfo
 
     info = PngInfo()
-    entries = {"parameters": to_parameters(record), "sheepgen": to_json(record), **texts}
+    entries = {_PARAMETERS_KEY: to_parameters(record), _RECORD_KEY: to_json(record), **texts}
     for key, value in entries.items():
-        info.add_text(key, value)  # turns to iTXt where the text is not Latin-1
+        if _looks_like_utf8(value):
+            info.add_itxt(key, value)
+        else:
+            info.add_text(key, value)  # turns to iTXt where the text is not Latin-1
     return info
+
+
+def _looks_like_utf8(text: str) -> bool:
+    """Say whether Latin-1 text would be taken for UTF-8, as ``Ã©`` is for ``é``."""
+    try:
+        text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return False
+    return not text.isascii()
 
 
 def _exif(record: ImageRecord) -> bytes:
@@ -175,38 +222,3 @@ def _exif(record: ImageRecord) -> bytes:
     comment = to_parameters(record).encode("utf-16-be")
     exif.get_ifd(_EXIF_IFD)[_USER_COMMENT] = _UNICODE_COMMENT + comment
     return exif.tobytes()
-
-
-def _user_comment(exif: Exif) -> str | None:
-    """Return EXIF's UserComment, whichever charset its first eight bytes name."""
-    comment = exif.get_ifd(_EXIF_IFD).get(_USER_COMMENT)
-    if isinstance(comment, str):
-        return comment
-    if not isinstance(comment, bytes):
-        return None
-    if comment.startswith(_UNICODE_COMMENT):
-        comment = comment.removeprefix(_UNICODE_COMMENT)
-        # EXIF does not say which byte comes first, and few writers do. The keys of the parameters
-        # are the same in every language, and only there in the right order.
-        texts = [comment.decode(order, "replace") for order in ("utf-16-be", "utf-16-le")]
-        text = next((text for text in texts if "Seed: " in text), texts[0])
-        return text.strip("\ufeff\0")
-    comment = comment.removeprefix(_ASCII_COMMENT).removeprefix(_UNDEFINED_COMMENT)
-    return comment.decode("utf-8", "replace").strip("\0")
-
-
-def _carried_text(path: Path, png_key: str, exif_text: Callable[[Exif], object]) -> str | None:
-    """Return a text of a PNG by its key, or of another image by what ``exif_text`` takes out."""
-    from sheepgen.untrusted_image import UNREADABLE, open_image
-
-    if not path.is_file():
-        raise OutputError(f"There is no image file {path}.", "Check the path.")
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise OutputError(f"{path} is larger than {MAX_FILE_BYTES // 2**20} MiB.")
-    try:
-        with open_image(path) as image:
-            is_png = image.format == "PNG"
-            text = image.info.get(png_key) if is_png else exif_text(image.getexif())
-    except UNREADABLE as error:
-        raise OutputError(f"{path} cannot be read as a PNG, JPEG or WebP image.") from error
-    return text if isinstance(text, str) and text else None

@@ -57,16 +57,20 @@ def to_parameters(record: ImageRecord) -> str:
     return "\n".join(lines)
 
 
-def to_command(request: GenerationRequest) -> str:
+def to_command(request: GenerationRequest, *, with_seed: bool = True) -> str:
     """Return the shell command that makes the image again, ready to paste.
 
     Of a resolved request every option is spelled out, so that it says the same when a model's
     defaults change; what a request leaves open is left out. The one prompt that no command line
     can carry is a lone ``-``, which stands for standard input.
+
+    Args:
+        request: For the image.
+        with_seed: Whether its seed is to be the same.
     """
     options: dict[str, str | float | None] = {
         "--negative-prompt": request.negative_prompt or None,
-        "--seed": request.seed,
+        "--seed": request.seed if with_seed else None,
         "--variation-seed": request.variation_seed,
         "--variation-strength": request.variation_strength or None,
         "--steps": request.num_inference_steps,

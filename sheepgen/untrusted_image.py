@@ -9,22 +9,19 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from sheepgen.image_file import IMAGE_FORMATS, MAX_FILE_BYTES
+from sheepgen.errors import OutputError
+from sheepgen.image_texts import MAX_FILE_BYTES, image_file_errors, not_an_image
+from sheepgen.untrusted_file import open_untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["UNREADABLE", "open_image"]
+__all__ = ["UNREADABLE", "image_errors", "open_image"]
 
-UNREADABLE = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    struct.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
+_TOO_MANY_PIXELS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+UNREADABLE = (OSError, ValueError, SyntaxError, struct.error, *_TOO_MANY_PIXELS)
 """What Pillow raises on files that are damaged, no images, or larger than honest ones."""
 
 
@@ -35,12 +32,27 @@ def open_image(path: Path) -> Iterator[Image.Image]:
     Raises:
         One of `UNREADABLE`.
     """
-    if not path.is_file():
-        raise FileNotFoundError(path)
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise ValueError(f"{path} is larger than {MAX_FILE_BYTES} bytes")
-    with warnings.catch_warnings():
+    with open_untrusted(path, max_bytes=MAX_FILE_BYTES) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of damaged EXIF: what is whole is read
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path, formats=sorted(set(IMAGE_FORMATS.values()))) as image:
+        with Image.open(file, formats=("JPEG", "PNG", "WEBP")) as image:
             yield image
+
+
+@contextmanager
+def image_errors(path: Path) -> Iterator[None]:
+    """Turn what `open_image` raises into an `OutputError` that says what is wrong."""
+    with image_file_errors(path):
+        try:
+            yield
+        except _TOO_MANY_PIXELS as error:
+            raise OutputError(
+                f"{path} is too large: more than {Image.MAX_IMAGE_PIXELS:,} pixels.",
+                "Pictures of at most 8192x8192 pixels are made and compared.",
+            ) from error
+        except FileNotFoundError:
+            raise
+        except UNREADABLE as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise not_an_image(path) from error

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sheepgen.errors import OutputError
+from sheepgen.foreign_recipe import MAX_NOT_MAPPED
 from sheepgen.infotext import to_parameters
-from sheepgen.infotext_reader import MAX_CHARACTERS, read_parameters
+from sheepgen.infotext_reader import MAX_CHARACTERS, looks_like_parameters, read_parameters
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 from sheepgen.schedulers import SCHEDULERS
 from tests.samples import records, sample_record
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def read(settings: str, prompt: str = "a fox") -> GenerationRequest:
-    return read_parameters(f"{prompt}\nSeed: 1, RNG: CPU, {settings}").request
+    return read_parameters(f"{prompt}\nSeed: 1, RNG: CPU, {settings}").request()
 
 
 def left_over(settings: str) -> list[str]:
@@ -36,7 +38,7 @@ def test_a_web_ui_image_of_today() -> None:
         "Variation seed strength: 0.15, Denoising strength: 0.4, Clip skip: 2, "
         'Hires upscale: 2, Lora hashes: "a: 12, b: 34", Version: v1.10.1'
     )
-    assert recipe.request == GenerationRequest(
+    assert recipe.request() == GenerationRequest(
         prompt="a red fox,\nin the snow",
         negative_prompt="mud,\nrain",
         seed=4294967295,
@@ -62,8 +64,8 @@ def test_a_web_ui_image_of_today() -> None:
 
 def test_the_model_is_the_callers_choice_alone() -> None:
     text = "a fox\nSteps: 1, Seed: 1, Model: ../../evil, Model hash: 12"
-    assert read_parameters(text).request.model == EMBEDDED_MODEL
-    assert read_parameters(text, model="org/name").request.model == "org/name"
+    assert read_parameters(text).request().model == EMBEDDED_MODEL
+    assert read_parameters(text).request(model="org/name").model == "org/name"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +141,7 @@ def test_networks_in_the_prompts_are_told_and_stay() -> None:
     recipe = read_parameters(
         "fox <lora:a:1> and <hypernet:b:0.5>, 1 < 2\nNegative prompt: <lyco:c>\nSeed: 1, RNG: CPU"
     )
-    assert recipe.request.prompt == "fox <lora:a:1> and <hypernet:b:0.5>, 1 < 2"
+    assert recipe.request().prompt == "fox <lora:a:1> and <hypernet:b:0.5>, 1 < 2"
     assert recipe.not_mapped == (
         "Prompt: <lora:a:1>",
         "Prompt: <hypernet:b:0.5>",
@@ -168,27 +170,130 @@ def test_values_are_plain_or_json(settings: str, left: list[str] | None) -> None
 
 
 def test_spaces_and_breaks_behind_the_last_line_do_not_matter() -> None:
-    assert read_parameters("a fox\nSteps: 5, Seed: 1 \r\n\n") == read_parameters(
-        "a fox\nSteps: 5, Seed: 1"
+    spaced, plain = map(
+        read_parameters, ("a fox\nSteps: 5, Seed: 1 \r\n\n", "a fox\nSteps: 5, Seed: 1")
     )
+    assert spaced.to_dict() == plain.to_dict()
+
+
+PLAIN = "a fox\nSteps: 20, Sampler: DDIM, Seed: 3"
+
+ODD_FORMS = {
+    "more lines": (
+        "a ewe\nNegative prompt: fog\nSteps: 12, Seed: 77, Model hash: 0011\n"
+        "Template: a {ewe|ram}, in a __place__\nNegative Template: fog"
+    ),
+    "a value over several lines": (
+        "a ewe\nNegative prompt: fog\nSteps: 12, Seed: 77, Wildcard prompt: a __animal__\n"
+        "in a barn, Version: v1.5.1"
+    ),
+    "one line": "a ewe Negative prompt: fog Steps: 12, Sampler: Euler a, Seed: 77",
+    "one line with dots": "a ewe.Negative prompt: fog.Steps: 12, Sampler: Euler a, Seed: 77",
+    "carriage returns": "a ewe\r\nNegative prompt: fog\r\nSteps: 12, Seed: 77\r\n",
+}
+
+
+@pytest.mark.parametrize("text", ODD_FORMS.values(), ids=ODD_FORMS)
+def test_odd_forms_say_the_same(text: str) -> None:
+    settings = read_parameters(text).settings
+    assert {name: settings[name] for name in ("prompt", "negative_prompt")} == {
+        "prompt": "a ewe",
+        "negative_prompt": "fog",
+    }
+    assert (settings["seed"], settings["num_inference_steps"]) == (77, 12)
+
+
+def test_what_odd_forms_say_besides_is_not_lost() -> None:
+    assert read_parameters(ODD_FORMS["more lines"]).not_mapped == (
+        "Model hash: 0011",
+        "Template: a {ewe|ram}, in a __place__",
+        "Negative Template: fog",
+        "RNG: GPU",
+    )
+    several = read_parameters(ODD_FORMS["a value over several lines"])
+    assert several.not_mapped == ("Wildcard prompt: a __animal__\nin a barn", "RNG: GPU")
+
+
+def test_a_prompt_of_several_paragraphs_stays_one() -> None:
+    prompt = "a ewe,\n\nSteps: to a barn\nSize: large, Seed of a plant"
+    recipe = read_parameters(f"{prompt}\nSteps: 12, Seed: 77")
+    assert recipe.settings["prompt"] == prompt
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "missing"),
+    [
+        ("a fox", {"prompt": "a fox"}, "seed"),
+        (
+            "a fox\nSteps: 20, Sampler: DDIM",
+            {"prompt": "a fox", "num_inference_steps": 20, "scheduler": "ddim"},
+            "seed",
+        ),
+        ("a fox\nSteps: 20, Seed: any", {"prompt": "a fox", "num_inference_steps": 20}, "seed"),
+        ("a fox\nSeed: -1", {"prompt": "a fox"}, "seed"),
+        ("a fox\nSteps: 20, Seed: [1, 2]", {"prompt": "a fox", "num_inference_steps": 20}, "seed"),
+        ("Steps: 20, Seed: 1", {"seed": 1, "num_inference_steps": 20}, "prompt"),
+        (
+            "Negative prompt: mud\nSteps: 20, Seed: 1",
+            {"negative_prompt": "mud", "seed": 1, "num_inference_steps": 20},
+            "prompt",
+        ),
+        ("", {}, "prompt"),
+    ],
+)
+def test_what_there_is_is_read(text: str, settings: dict[str, Any], missing: str) -> None:
+    recipe = read_parameters(text)
+    assert recipe.settings == settings
+    with pytest.raises(OutputError, match=f"names no {missing}") as caught:
+        recipe.request()
+    assert f"--{missing}" in caught.value.hint
+    request = recipe.request(prompt="a goat", seed=5)
+    assert (request.prompt, request.seed) == ("a goat", 5)
+    assert recipe.to_dict()["request"][missing] is None
+
+
+def test_a_seed_that_cannot_be_is_told() -> None:
+    assert "Seed: -58" in read_parameters("a fox\nSteps: 2, Seed: -58").not_mapped
+    assert "Seed: [1, 2]" in read_parameters("a fox\nSteps: 2, Seed: [1, 2]").not_mapped
+
+
+@pytest.mark.parametrize(
+    ("version", "program"),
+    [
+        ("v1.6.0", None),
+        ("f2.0.1v1.10.1", None),
+        ("ComfyUI", "ComfyUI"),
+        ("Fooocus v2.5.5", "Fooocus"),
+    ],
+)
+def test_a_program_that_names_itself_is_known(version: str, program: str | None) -> None:
+    assert read_parameters(f"a fox\nSteps: 2, Seed: 1, Version: {version}").program == program
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        (PLAIN, True),
+        ("a fox Steps: 20, Sampler: DDIM", True),
+        ("Seed: 5", True),
+        ("Photographed by me, with steps in the snow", False),
+        ("", False),
+        (PLAIN + "x" * MAX_CHARACTERS, False),
+    ],
+)
+def test_somebodys_words_are_no_parameters(text: str, *, is_one: bool) -> None:
+    assert looks_like_parameters(text) == is_one
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "no seed"),
-        ("a fox", "no seed"),
-        ("a fox\nSteps: 20, Sampler: DDIM", "no seed"),
-        ("a fox\nSteps: 20, Seed: any", "no seed"),
-        ("a fox\nSeed: -1", "seed is -1"),
-        ("Steps: 20, Seed: 1", "prompt is empty"),
-        ("Negative prompt: mud\nSteps: 20, Seed: 1", "prompt is empty"),
         ("a\0fox\nSeed: 1", "NUL"),
         ("x" * 20_001 + "\nSeed: 1", "20,001 characters"),
         ("x" * (MAX_CHARACTERS + 1), "500,001 characters"),
     ],
 )
-def test_what_is_no_recipe_is_refused(text: str, complaint: str) -> None:
+def test_what_cannot_be_a_prompt_is_refused(text: str, complaint: str) -> None:
     with pytest.raises(OutputError, match=complaint):
         read_parameters(text)
 
@@ -200,16 +305,36 @@ def test_any_text_gives_a_recipe_or_an_output_error(text: str) -> None:
         recipe = read_parameters(f"x\nSeed: 1, Steps: 2, {text}")
     except OutputError:
         return
-    assert recipe.request.model == EMBEDDED_MODEL
+    assert recipe.request(prompt="x", seed=1).model == EMBEDDED_MODEL
     assert json.dumps(recipe.not_mapped)
 
 
-@pytest.mark.parametrize("piece", ["a", "a ", ":", '"', "\\", "K:", 'K:"', "K:[", ",", "<lora:"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a",
+        "a ",
+        ":",
+        '"',
+        "\\",
+        "K:",
+        'K:"',
+        "K:[",
+        ",",
+        "<lora:",
+        "Steps: 1",
+        "Steps: 1,",
+        "\n",
+        "\nKey: ",
+    ],
+)
 def test_hostile_text_takes_no_longer_than_honest_text(piece: str) -> None:
     # Reading that goes back and forth would take hours for this.
     text = piece * (MAX_CHARACTERS // len(piece) - 20)
-    with pytest.raises(OutputError, match="seed"):
-        read_parameters(text)
+    for whole in (text, f"a fox\nSteps: 2, Seed: 1, {text}"):
+        with suppress(OutputError):  # a prompt that is too long
+            assert len(read_parameters(whole).not_mapped) <= MAX_NOT_MAPPED
+    assert looks_like_parameters(text) == text.startswith("Steps: 1,")
 
 
 def shared(request: GenerationRequest) -> GenerationRequest:
@@ -227,4 +352,4 @@ def shared(request: GenerationRequest) -> GenerationRequest:
 @example(sample_record(prompt=" a\n\n\tb \n", negative_prompt="\nNegative prompt: no\n"))
 @example(sample_record(model='" a', eta=0.5, scheduler="ddim"))
 def test_our_own_parameters_come_back(record: ImageRecord) -> None:
-    assert read_parameters(to_parameters(record)).request == shared(record.request)
+    assert read_parameters(to_parameters(record)).request() == shared(record.request)

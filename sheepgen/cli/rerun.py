@@ -1,7 +1,7 @@
 """``sheepgen rerun``: an image made again from what it carries, changed or not.
 
-A record says everything; AUTOMATIC1111's parameters, which count where there is no record, leave
-some of it to the model. The image may be anybody's: where files go and, but for the cases of
+A record says everything; other programs' settings, which count where there is no record, leave some
+of it to the model. The image may be anybody's: where files go and, but for the cases of
 `sheepgen.recorded_model`, what is loaded are the user's to say; nothing is fetched without
 ``--fetch`` or ``--model``.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sheepgen.cli import options
 from sheepgen.cli import rerun_options as new
-from sheepgen.cli.console import cli_errors, error_console, note
+from sheepgen.cli.console import cli_errors, error_console
 from sheepgen.request import draw_seed
 
 if TYPE_CHECKING:
@@ -72,7 +72,15 @@ def rerun(
 
         console = error_console(quiet=quiet or progress_json)
         width, height = read_size(size, width, height)
-        recorded, environment = _read(Path(image), model, console, fetch=fetch)
+        prompt = None if prompt is None else read_prompt(prompt)
+        recorded, environment = _read(
+            Path(image),
+            model,
+            console,
+            fetch=fetch,
+            prompt=prompt,
+            seed=0 if seed == RANDOM_SEED else seed,
+        )
         varied = variation_strength and variation_seed is None and recorded.variation_seed is None
         seeds = {
             "seed": seed,
@@ -80,7 +88,7 @@ def rerun(
         }
         random = {name: draw_seed() for name, given in seeds.items() if given == RANDOM_SEED}
         changes = {
-            "prompt": None if prompt is None else read_prompt(prompt),
+            "prompt": prompt,
             "negative_prompt": negative_prompt,
             **seeds,
             **random,
@@ -132,7 +140,13 @@ def rerun(
 
 
 def _read(
-    path: Path, model: str | None, console: Console, *, fetch: bool
+    path: Path,
+    model: str | None,
+    console: Console,
+    *,
+    fetch: bool,
+    prompt: str | None,
+    seed: int | None,
 ) -> tuple[GenerationRequest, Environment | None]:
     """Return what an image asks for, its model replaced by one that is safe to find.
 
@@ -141,29 +155,25 @@ def _read(
         model: As given; None for the image's own.
         console: For notes on what could not be read.
         fetch: Whether the image's own model may be fetched.
+        prompt: As given; another program's image may name none.
+        seed: Likewise.
 
     Returns:
         The request, and where the image was made if it says so.
     """
-    from sheepgen.errors import OutputError
-    from sheepgen.image_file import find_record, read_parameters_text
-    from sheepgen.infotext_reader import read_parameters
+    from sheepgen.cli.foreign import note_not_mapped, recipe_in
+    from sheepgen.image_file import record_in
+    from sheepgen.image_texts import read_texts
     from sheepgen.recorded_model import recorded_model
     from sheepgen.request import EMBEDDED_MODEL
-    from sheepgen.text import excerpt
 
-    record = find_record(path)
+    texts = read_texts(path)
+    record = record_in(texts, path)
     if record is not None:
         found = recorded_model(record, fetch=fetch) if model is None else model
         name = found if isinstance(found, str) else found.name
         return replace(record.request, model=name), record.environment
-    parameters = read_parameters_text(path)
-    if parameters is None:
-        raise OutputError(
-            f"{path} carries no record and no parameters.",
-            "They were never in it, or another program has taken them out.",
-        )
-    recipe = read_parameters(parameters, model=model or EMBEDDED_MODEL)
-    for said in recipe.not_mapped:
-        note(console, f"Not mapped: {excerpt(said, 200)}")
-    return recipe.request, None
+    recipe = recipe_in(texts, path)
+    request = recipe.request(model=model or EMBEDDED_MODEL, prompt=prompt, seed=seed)
+    note_not_mapped(console, recipe)
+    return request, None

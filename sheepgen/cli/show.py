@@ -1,14 +1,16 @@
 """``sheepgen show``: what an image says about itself.
 
-An image of another program's that carries AUTOMATIC1111's parameters is shown as the command that
-comes nearest; what that leaves out goes to standard error. With ``--json`` it is an object of
-``request``, as far as it could be read, and ``not_mapped``.
+An image of another program's (`sheepgen.foreign_image`) is shown as the command that comes nearest;
+what that leaves out goes to standard error. Where there can be no command, because the image names
+no prompt or the installed model cannot draw its size, the settings are shown, one a line.
+
+With ``--json`` it is an object: ``program`` (null where that is not known), ``request`` as far as
+it could be read, with nulls for what the image does not name, and ``not_mapped``.
 """
 
 from __future__ import annotations
 
 import json as json_format
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
@@ -19,9 +21,13 @@ from sheepgen.cli.console import cli_errors, error_console, note, write_data
 from sheepgen.cli.options import RUN, ImageArg, JsonOpt, VerboseOpt
 
 if TYPE_CHECKING:
+    from sheepgen.foreign_recipe import ForeignRecipe
     from sheepgen.metadata import ImageRecord
 
 __all__ = ["show"]
+
+_MAX_SHOWN = 2_000
+"""Characters of one setting of another program's."""
 
 ShowFormatWord = Literal["a1111", "json", "command"]
 ShowFormatOpt = Annotated[
@@ -47,22 +53,18 @@ def show(
 ) -> None:
     """Show how an image was made, and the command that makes it again."""
     with cli_errors(verbose=verbose):
-        from sheepgen.errors import OutputError
-        from sheepgen.image_file import find_record, read_parameters_text
+        from sheepgen.cli.foreign import recipe_in
+        from sheepgen.image_file import record_in
+        from sheepgen.image_texts import read_texts
 
         path = Path(image)
         form = "json" if json else form
-        record = find_record(path)
+        found = read_texts(path)
+        record = record_in(found, path)
         if record is not None:
             _show_record(record, form)
-            return
-        parameters = read_parameters_text(path)
-        if parameters is None:
-            raise OutputError(
-                f"{path} carries no record and no parameters.",
-                "They were never in it, or another program has taken them out.",
-            )
-        _show_parameters(parameters, form)
+        else:
+            _show_recipe(recipe_in(found, path), form)
 
 
 def _show_record(record: ImageRecord, form: ShowFormatWord | None) -> None:
@@ -80,19 +82,64 @@ def _show_record(record: ImageRecord, form: ShowFormatWord | None) -> None:
         write_data(to_command(record.request))
 
 
-def _show_parameters(parameters: str, form: ShowFormatWord | None) -> None:
-    from sheepgen.infotext import to_command
-    from sheepgen.infotext_reader import read_parameters
+def _show_recipe(recipe: ForeignRecipe, form: ShowFormatWord | None) -> None:
+    from sheepgen.cli.foreign import note_not_mapped
+    from sheepgen.errors import OutputError
     from sheepgen.text import excerpt, printable
 
     if form == "a1111":
-        write_data(printable(parameters))
+        write_data(printable(recipe.source))
         return
-    recipe = read_parameters(parameters)
     if form == "json":
-        write_data(json_format.dumps(asdict(recipe)))
+        write_data(json_format.dumps(recipe.to_dict()))
         return
-    write_data(to_command(recipe.request))
+    command, remark = _nearest_command(recipe)
+    if command is not None:
+        write_data(command)
+    elif form == "command":
+        raise OutputError(remark)
+    else:
+        for label, value in _settings(recipe).items():
+            write_data(f"{label:<16} {excerpt(value, _MAX_SHOWN)}")
     console = error_console()
-    for said in recipe.not_mapped:
-        note(console, f"Not mapped: {excerpt(said, 200)}")
+    note_not_mapped(console, recipe)
+    if remark:
+        note(console, remark)
+
+
+def _nearest_command(recipe: ForeignRecipe) -> tuple[str | None, str]:
+    """Return the command for another program's image, or None, and what to say about it."""
+    from sheepgen.catalog import find_model
+    from sheepgen.errors import UsageError
+    from sheepgen.infotext import to_command
+    from sheepgen.request import EMBEDDED_MODEL
+
+    if "prompt" not in recipe.settings:
+        return None, "There is no command for it: the image names no prompt."
+    has_seed = "seed" in recipe.settings
+    request = recipe.request(seed=None if has_seed else 0)
+    try:
+        request.resolve(find_model(EMBEDDED_MODEL))
+    except UsageError as error:
+        return None, f"There is no command for it: {error.message} {error.hint}"
+    remark = "" if has_seed else "The image names no seed: the command picks a random one."
+    return to_command(request, with_seed=has_seed), remark
+
+
+def _settings(recipe: ForeignRecipe) -> dict[str, object]:
+    """Return the settings of an image by the labels that they are shown with."""
+    left = dict(recipe.settings)
+    shown = {
+        label: left.pop(name)
+        for name, label in (
+            ("prompt", "prompt"),
+            ("negative_prompt", "negative prompt"),
+            ("seed", "seed"),
+            ("num_inference_steps", "steps"),
+            ("guidance_scale", "guidance"),
+        )
+        if name in left
+    }
+    if {"width", "height"} <= left.keys():
+        shown["size"] = f"{left.pop('width')}x{left.pop('height')}"
+    return shown | {name.replace("_", " "): value for name, value in left.items()}

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import OutputError
-from sheepgen.image_file import IMAGE_FORMATS, find_record
-from sheepgen.proof.pixels import is_step
+from sheepgen.image_file import IMAGE_FORMATS, STEP_KEY, record_in
+from sheepgen.image_texts import read_texts
 from sheepgen.sweep.manifest import MANIFEST_NAME, Manifest
 
 if TYPE_CHECKING:
@@ -82,11 +82,13 @@ def _carrying_records(folder: Path) -> Iterator[Exhibit]:
     finished image's, and are not it.
     """
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in IMAGE_FORMATS or not path.is_file():
-            continue
-        try:
-            wanted = find_record(path) is not None and not is_step(path)
-        except OutputError:
-            wanted = True  # damaged: to be told, not passed over
-        if wanted:
+        if path.suffix.lower() in IMAGE_FORMATS and path.is_file() and _may_carry_record(path):
             yield Exhibit(path=path)
+
+
+def _may_carry_record(path: Path) -> bool:
+    try:
+        found = read_texts(path)
+        return STEP_KEY not in found.texts and record_in(found, path) is not None
+    except OutputError:
+        return True  # to be said, not passed over

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageChops
 
 from sheepgen.errors import OutputError
-from sheepgen.image_file import encode_image
-from sheepgen.untrusted_image import UNREADABLE, open_image
+from sheepgen.image_file import STEP_KEY, encode_image
+from sheepgen.untrusted_image import image_errors, open_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,13 +26,10 @@ __all__ = [
     "PixelDifference",
     "Shape",
     "as_jpeg",
-    "is_step",
     "measure",
     "read_picture",
     "read_shape",
 ]
-
-_STEP_KEY = "sheepgen-step"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,16 +71,6 @@ class PixelDifference:
     largest: int
     share: float
     psnr_db: float
-
-
-def is_step(path: Path) -> bool:
-    """Say whether a file shows a step on the way and not the finished image.
-
-    Raises:
-        OutputError: If it cannot be read.
-    """
-    with _opened(path) as image:
-        return _STEP_KEY in image.info
 
 
 def read_shape(path: Path) -> Shape:
@@ -135,7 +122,7 @@ def measure(shown: Image.Image, expected: Image.Image) -> PixelDifference | None
 @contextmanager
 def _opened_single(path: Path) -> Iterator[Image.Image]:
     with _opened(path) as image:
-        if _STEP_KEY in image.info:
+        if STEP_KEY in image.info:
             raise OutputError(
                 f"{path} shows a step on the way, not the finished image.",
                 "Its record is the finished image's.",
@@ -147,8 +134,5 @@ def _opened_single(path: Path) -> Iterator[Image.Image]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    try:
-        with open_image(path) as image:
-            yield image
-    except UNREADABLE as error:
-        raise OutputError(f"{path} cannot be read as a PNG, JPEG or WebP image.") from error
+    with image_errors(path), open_image(path) as image:
+        yield image

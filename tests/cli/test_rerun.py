@@ -29,9 +29,9 @@ def write(record: ImageRecord, name: str = "x.png") -> None:
     Path(name).write_bytes(encode_image(sample_image(), record, ".png"))
 
 
-def write_foreign(name: str = "x.png") -> None:
+def write_foreign(name: str = "x.png", parameters: str = PARAMETERS) -> None:
     texts = PngInfo()
-    texts.add_text("parameters", PARAMETERS)
+    texts.add_text("parameters", parameters)
     sample_image().save(name, pnginfo=texts)
 
 
@@ -164,6 +164,20 @@ def test_other_programs_parameters_count_where_there_is_no_record(typed: Typed) 
     assert (request.scheduler, request.width, request.height) == ("euler_a", 32, 24)
     assert request.model == EMBEDDED_MODEL
     assert typed("rerun", "x.png", "--model", "org/name").model == "org/name"
+
+
+def test_what_an_image_does_not_name_has_to_be_given(run: Run, typed: Typed) -> None:
+    for missing, parameters, words in (
+        ("seed", "a red sheep\nSteps: 4, Sampler: Euler a", ("--seed", "3")),
+        ("prompt", "Steps: 4, Sampler: Euler a, Seed: 3", ("--prompt", "a red sheep")),
+    ):
+        write_foreign(parameters=parameters)
+        result = run("rerun", "x.png")
+        assert result.exit_code == 1
+        assert f"The image names no {missing}." in result.stderr
+        assert f"--{missing}" in result.stderr
+        request = typed("rerun", "x.png", *words)
+        assert (request.prompt, request.seed) == ("a red sheep", 3)
 
 
 def test_what_could_not_be_mapped_is_said(run: Run, tiny_folder: Path) -> None:

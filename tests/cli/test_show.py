@@ -6,7 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, given, settings
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from sheepgen.image_file import encode_image
@@ -87,7 +89,7 @@ def test_another_programs_image_becomes_a_command(run: Run, typed: Typed) -> Non
         "Not mapped: Prompt: <lora:foxes:0.8>\n"
     )
     assert run("show", "x.png", "--format", "command").stdout == result.stdout
-    assert typed(*shlex.split(result.stdout)[1:]) == read_parameters(FOREIGN).request
+    assert typed(*shlex.split(result.stdout)[1:]) == read_parameters(FOREIGN).request()
 
 
 def test_another_programs_image_as_json_and_as_it_is(run: Run) -> None:
@@ -96,18 +98,71 @@ def test_another_programs_image_as_json_and_as_it_is(run: Run) -> None:
     assert result.stderr == ""
     recipe = read_parameters(FOREIGN)
     assert json.loads(result.stdout) == {
-        "request": asdict(recipe.request),
+        "program": None,
+        "request": asdict(recipe.request()),
         "not_mapped": list(recipe.not_mapped),
     }
     assert run("show", "x.png", "--format", "a1111").stdout == f"{printable(FOREIGN)}\n"
 
 
-def test_parameters_that_cannot_be_read_are_an_error(run: Run) -> None:
-    save_foreign("x.png", "only a prompt")
+def test_without_a_seed_the_command_picks_one(run: Run, typed: Typed) -> None:
+    save_foreign("x.png", "a ewe\nSteps: 4, Sampler: Euler a")
     result = run("show", "x.png")
-    assert result.exit_code == 1
-    assert "name no seed" in result.stderr
-    assert run("show", "x.png", "--format", "a1111").stdout == "only a prompt\n"
+    assert result.exit_code == 0
+    assert result.stdout == "sheepgen generate 'a ewe' --steps 4 --scheduler euler_a\n"
+    assert "names no seed: the command picks a random one" in result.stderr
+    assert typed(*shlex.split(result.stdout)[1:]).prompt == "a ewe"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("Negative prompt: fog\nSteps: 4, Seed: 7, Size: 64x32", "names no prompt"),
+        (
+            "a ewe\nNegative prompt: fog\nSteps: 4, Seed: 7, Size: 250x251",
+            "250, and this model draws multiples of 8. Nearest: 248 or 256.",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_shown_without_a_command(run: Run, text: str, why: str) -> None:
+    save_foreign("x.png", text)
+    result = run("show", "x.png")
+    assert result.exit_code == 0
+    shown = dict(line.rsplit(maxsplit=1) for line in result.stdout.splitlines())
+    assert (shown["negative prompt"], shown["seed"], shown["steps"]) == ("fog", "7", "4")
+    assert shown["size"] in ("64x32", "250x251")
+    assert "There is no command for it" in result.stderr
+    assert why in result.stderr
+    asked = run("show", "x.png", "--format", "command")
+    assert asked.exit_code == 1
+    assert asked.stdout == ""
+    assert why in asked.stderr
+
+
+def test_the_program_is_named(run: Run) -> None:
+    save_foreign("x.png", json.dumps({"sui_image_params": {"prompt": "a ewe", "seed": 7}}))
+    result = run("show", "x.png")
+    assert result.stdout == "sheepgen generate 'a ewe' --seed 7\n"
+    assert result.stderr == "Made by SwarmUI.\n"
+    assert json.loads(run("show", "x.png", "--json").stdout)["program"] == "SwarmUI"
+
+
+def test_an_image_that_says_much_is_cut_short(run: Run) -> None:
+    notes = ", ".join(f"N{number}: 1" for number in range(40_000))
+    save_foreign("x.png", f"a ewe\nSteps: 4, Seed: 7, {notes}")
+    result = run("show", "x.png")
+    assert result.exit_code == 0
+    assert result.stderr.count("\n") == 21
+    assert "Not mapped: 980 more; --json shows them." in result.stderr
+
+
+def test_a_picture_too_large_to_open_still_says_how_it_was_made(run: Run) -> None:
+    info = PngInfo()
+    info.add_text("parameters", FOREIGN)
+    Image.new("1", (9_500, 9_500)).save("x.png", pnginfo=info)
+    result = run("show", "x.png")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("sheepgen generate 'a red fox")
 
 
 def test_a_damaged_record_is_not_passed_over(run: Run) -> None:

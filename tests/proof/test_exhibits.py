@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngInfo
 
 from sheepgen.image_file import encode_image
 from sheepgen.proof.exhibits import Exhibit, find_exhibits
@@ -38,10 +41,18 @@ def test_a_folder_stands_for_the_images_that_carry_a_record(tmp_path: Path) -> N
     step = encode_image(sample_image(), sample_record(), ".png", texts={"sheepgen-step": "1/3"})
     (tmp_path / "step_001.png").write_bytes(step)
     sample_image().save(tmp_path / "filmstrip.png")
+    photo = Image.Exif()
+    photo[ExifTags.Base.ImageDescription] = "a nice sheep, by me"
+    sample_image().save(tmp_path / "photo.jpg", exif=photo.tobytes())
+    Image.new("1", (9_500, 9_500)).save(tmp_path / "poster.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    damaged = PngInfo()
+    damaged.add_text("sheepgen", "{}")
+    sample_image().save(tmp_path / "damaged.png", pnginfo=damaged)
     (tmp_path / "notes.txt").write_bytes(DATA)
     (tmp_path / "deeper.png").mkdir()
     names = [exhibit.path.name for exhibit in find_exhibits([tmp_path])]
-    assert names == ["a.jpg", "b.PNG", "torn.png"]
+    assert names == ["a.jpg", "b.PNG", "damaged.png", "torn.png"]
 
 
 def test_a_manifest_says_what_there_should_be(tmp_path: Path) -> None:

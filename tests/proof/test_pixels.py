@@ -10,7 +10,7 @@ from PIL import Image
 
 from sheepgen.errors import OutputError
 from sheepgen.image_file import encode_image
-from sheepgen.proof.pixels import PixelDifference, as_jpeg, is_step, measure, read_picture
+from sheepgen.proof.pixels import PixelDifference, Shape, as_jpeg, measure, read_picture, read_shape
 from tests.samples import SIZE, sample_image, sample_record
 
 if TYPE_CHECKING:
@@ -73,8 +73,35 @@ def test_steps_and_animations_are_no_finished_images(tmp_path: Path) -> None:
     sample_image().save(buffer, "WEBP", save_all=True, append_images=[sample_image((0, 0, 0))])
     film.write_bytes(buffer.getvalue())
     torn.write_bytes(encode_image(sample_image(), sample_record(), ".png")[:-40])
-    assert is_step(step)
-    assert not is_step(film)
     for path, said in ((step, "step on the way"), (film, "animation"), (torn, "cannot be read")):
         with pytest.raises(OutputError, match=said):
             read_picture(path)
+    for path, said in ((step, "step on the way"), (film, "animation")):
+        with pytest.raises(OutputError, match=said):
+            read_shape(path)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".jpg"])
+def test_the_shape_is_known_without_the_pixels(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"x{suffix}"
+    path.write_bytes(encode_image(sample_image(), sample_record(), suffix))
+    assert read_shape(path) == Shape(size=SIZE, is_jpeg=suffix == ".jpg")
+
+
+@pytest.mark.parametrize("side", [9_500, 14_000])
+def test_a_picture_that_is_too_large_is_called_so(tmp_path: Path, side: int) -> None:
+    path = tmp_path / "x.png"
+    Image.new("1", (side, side)).save(path)
+    for read in (read_shape, read_picture):
+        with pytest.raises(OutputError, match="too large: more than 89,478,485 pixels"):
+            read(path)
+
+
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "device.png").symlink_to("/dev/zero")
+    for name in ("pipe.png", "device.png", "."):
+        with pytest.raises(OutputError, match="it is not a file"):
+            read_picture(tmp_path / name)
+    with pytest.raises(OutputError, match="There is no image file"):
+        read_picture(tmp_path / "missing.png")
