@@ -32,6 +32,29 @@ PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 https://arxiv.org/abs/2202.00512, or the clean latents."""
 
 
+_MODEL_SETTINGS = frozenset(
+    {
+        "beta_end",
+        "beta_schedule",
+        "beta_start",
+        "clip_sample",
+        "clip_sample_range",
+        "dynamic_thresholding_ratio",
+        "num_train_timesteps",
+        "prediction_type",
+        "rescale_betas_zero_snr",
+        "sample_max_value",
+        "set_alpha_to_one",
+        "steps_offset",
+        "thresholding",
+        "timestep_spacing",
+        "trained_betas",
+    }
+)
+"""What a scheduler config says of the model, in the same words for every class. The rest is one
+class's own: its ``algorithm_type`` is no other's, and its ``solver_order`` may be."""
+
+
 def _spelling(name: str) -> str:
     """Return what of a name counts: its letters and digits, with "+" read as "p"."""
     return "".join(filter(str.isalnum, name.casefold().replace("+", "p")))
@@ -129,9 +152,15 @@ def build_scheduler(name: str, config: Mapping[str, Any]) -> SchedulerMixin:
     import diffusers
 
     spec = SCHEDULERS[name]
+    scheduler_class = getattr(diffusers, spec.class_name)
+    if config.get("_class_name", spec.class_name) != spec.class_name:
+        config = {
+            key: value
+            for key, value in config.items()
+            if key in _MODEL_SETTINGS or key.startswith("_")
+        }
     if prediction_type_of(config) == "sample" and not spec.takes_sample:
         config = {**config, "prediction_type": "v_prediction"}
-    scheduler_class = getattr(diffusers, spec.class_name)
     # StableDiffusionPipeline forces these two on any scheduler it is given: latents are not
     # confined to [-1, 1], and the first step must not land on the untrained timestep.
     # `from_config` leaves out what a class does not know.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.catalog import find_model
 from sheepgen.cli.console import note
 from sheepgen.cli.prompt_check import check_texts
+from sheepgen.cli.schedule_check import check_schedules
 from sheepgen.cli.spellings import canonical_spelling
 from sheepgen.image_file import check_format
 from sheepgen.made_for import outside_warnings
@@ -77,6 +78,7 @@ class JobPlanner:
             f"prompt of line {line}": request.prompt,
             f"negative prompt of line {line}": request.negative_prompt,
         }
+        check_schedules(spec, [request], self.console)
         check_texts(spec, texts, self.console, strict=self.strict)
         for warning in outside_warnings([request], self.specs):
             if warning not in self.warned and len(self.warned) < _MOST_WARNINGS:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sheepgen.catalog import find_model
 from sheepgen.cli.prompt_check import check_prompts
+from sheepgen.cli.schedule_check import check_schedules
 from sheepgen.made_for import outside_warnings
 from sheepgen.schedulers import check_step_count
 from sheepgen.sinks.files import check_overwritable
@@ -102,6 +103,7 @@ def make_plan(
     if layout.overwrite:
         for target in targets.values():
             check_overwritable(target)
+    check_schedules(spec, [first], console)
     prompts = check_prompts(spec, first, console, strict=strict)
     return RunPlan(
         spec=spec,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sheepgen.catalog import ModelSpec
     from sheepgen.request import GenerationRequest
 
-__all__ = ["PromptLength", "check_prompts", "check_texts"]
+__all__ = ["PromptLength", "check_prompts", "check_texts", "starting_torch"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +59,7 @@ def check_texts(
     Raises:
         UsageError: If ``strict`` and a word would fall off.
     """
-    with _starting(console):
+    with starting_torch(console):
         from sheepgen.pipeline.conditioning import count_tokens, truncated_words
 
         tokenizer = _tokenizer(spec)
@@ -83,7 +83,7 @@ def check_texts(
     return lengths
 
 
-def _starting(console: Console) -> AbstractContextManager[None]:
+def starting_torch(console: Console) -> AbstractContextManager[None]:
     """Show what takes so long where PyTorch is needed for the first time."""
     return nullcontext() if "torch" in sys.modules else spinner(console, "Starting PyTorch")
 

@@ -64,6 +64,7 @@ def sweep(
         from sheepgen.cli.download import downloader
         from sheepgen.cli.drawing import check_device
         from sheepgen.cli.inputs import one_prompt, read_batch_size, read_prompts
+        from sheepgen.cli.schedule_check import check_schedules
         from sheepgen.cli.sweep_drawing import draw_sheets, draw_sweep
         from sheepgen.cli.sweep_plan import EarlierSweep, earlier_sweep, prepare_sweep
         from sheepgen.cli.sweep_report import summarise, tell_sweep
@@ -122,6 +123,8 @@ def sweep(
             dry.tell_download(answer.plan, json=json)
             return
         check_device(device)
+        for name, spec in run.specs.items():
+            check_schedules(spec, [each for each in run.missing if each.model == name], console)
         if dry_run:
             tell_sweep(run, computing, json=json)
             return

@@ -14,10 +14,9 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import torch
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from sheepgen.errors import ModelError, SheepgenError
+from sheepgen.errors import ModelError, SheepgenError, ran_out_of_memory
 from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     from sheepgen.checkpoint import StoredWeights
 
 __all__ = ["building", "component_errors"]
+
+_DAMAGED = "Its config and its weights do not belong together, or one of them is damaged."
 
 _SLACK = 2
 """How many times what is stored a config may ask for: a few missing weights are named later."""
@@ -66,26 +67,27 @@ def building(component: str, stored: StoredWeights) -> Iterator[None]:
 
 
 @contextmanager
-def component_errors(component: str) -> Iterator[None]:
+def component_errors(component: str, hint: str = _DAMAGED) -> Iterator[None]:
     """Turn whatever the libraries raise over a component's files into `ModelError`.
 
     An error of memory is left as it is: it says nothing about the model.
+
+    Args:
+        component: Name of the component, for the message.
+        hint: What to do about it.
     """
     try:
         yield
-    except (SheepgenError, MemoryError, torch.OutOfMemoryError):
+    except SheepgenError:
         raise
-    except Exception as error:
-        raise _cannot_load(component, excerpt(error, 200)) from error
     except BaseException as error:
         # What the tokenizers' Rust code raises where it gives up is not an `Exception`.
-        if type(error).__name__ != "PanicException":
+        is_failure = isinstance(error, Exception) or type(error).__name__ == "PanicException"
+        if not is_failure or ran_out_of_memory(error):
             raise
-        raise _cannot_load(component, excerpt(error, 200)) from error
+        said = excerpt(error, 200) or type(error).__name__
+        raise _cannot_load(component, said, hint) from error
 
 
-def _cannot_load(component: str, reason: str) -> ModelError:
-    return ModelError(
-        f"The model's {component} cannot be loaded: {reason}",
-        "Its config and its weights do not belong together, or one of them is damaged.",
-    )
+def _cannot_load(component: str, reason: str, hint: str = _DAMAGED) -> ModelError:
+    return ModelError(f"The model's {component} cannot be loaded: {reason}", hint)

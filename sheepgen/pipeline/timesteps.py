@@ -26,12 +26,12 @@ def set_timesteps(
     """
     trained: int = scheduler.config.num_train_timesteps
     if num_inference_steps > trained:
-        raise _too_many(num_inference_steps, trained)
+        raise _too_many(scheduler, num_inference_steps)
     scheduler.set_timesteps(num_inference_steps, device=device)
     timesteps: torch.Tensor = scheduler.timesteps
     # Rounding drives the largest step counts beyond the last trained timestep, or onto one.
     if timesteps[0] >= trained or (len(timesteps) > 1 and timesteps[0] <= timesteps[-1]):
-        raise _too_many(num_inference_steps, trained)
+        raise _too_many(scheduler, num_inference_steps)
     # Else a scheduler looks its place up by the first timestep and, should rounding have made
     # the second one equal, begins at the second and runs off the end.
     if hasattr(scheduler, "set_begin_index"):
@@ -39,8 +39,9 @@ def set_timesteps(
     return timesteps
 
 
-def _too_many(num_inference_steps: int, trained: int) -> UsageError:
+def _too_many(scheduler: SchedulerMixin, num_inference_steps: int) -> UsageError:
     return UsageError(
-        f"{num_inference_steps} steps do not fit on this model's schedule of {trained} timesteps.",
+        f"{num_inference_steps} steps of {type(scheduler).__name__} do not fit on this model's "
+        f"schedule of {scheduler.config.num_train_timesteps} timesteps.",
         "Ask for fewer steps.",
     )
