@@ -76,7 +76,8 @@ class Environment:
         python: Version.
         platform: System and machine, as in ``Linux-x86_64``.
         device: As torch names it: ``cpu``, ``cuda:0``, ``mps``.
-        device_name: The processor's or graphics card's own name.
+        device_name: The graphics card's own name, or the processor's and in brackets the vector
+            instructions that torch used, which the first images do not have.
         dtype: ``fp32``, ``bf16`` or ``fp16``.
         threads: CPU threads that torch computed with.
         batch_size: Images that went through the U-Net together.

@@ -28,6 +28,10 @@ __all__ = ["file_sha256", "fingerprint"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
+_rehashed: dict[Path, str] = {}
+"""What this process was asked to read itself, by the hash's place in the memory: a thousand images
+of one model have it read once."""
+
 
 def fingerprint(folder: Path, files: Iterable[str], *, rehash: bool = False) -> str:
     """Return the sha256 over one line ``name sha256`` for each of ``files``, sorted.
@@ -35,7 +39,7 @@ def fingerprint(folder: Path, files: Iterable[str], *, rehash: bool = False) -> 
     Args:
         folder: The model's folder.
         files: The weights, as ``component/file``.
-        rehash: Read every file, whatever its name or the memory says.
+        rehash: Read every file, once a process, whatever its name or the memory says.
 
     Raises:
         OSError: If one of them cannot be read or is not a regular file.
@@ -49,7 +53,7 @@ def file_sha256(path: Path, *, rehash: bool = False, believe_name: bool = True) 
 
     Args:
         path: A regular file, or a link to one.
-        rehash: Read the file, whatever its name or the memory says.
+        rehash: Read the file, once a process, whatever its name or the memory says.
         believe_name: Take the name that the hub's cache has given a large file for its sha256.
 
     Raises:
@@ -60,6 +64,8 @@ def file_sha256(path: Path, *, rehash: bool = False, believe_name: bool = True) 
     with open_untrusted(path) as file:
         state = os.fstat(file.fileno())
         memory = _memory(path, state)
+        if rehash and memory in _rehashed:
+            return _rehashed[memory]
         if not rehash:
             with contextlib.suppress(OSError, UnicodeDecodeError):
                 remembered = memory.read_text(encoding="ascii")
@@ -69,6 +75,8 @@ def file_sha256(path: Path, *, rehash: bool = False, believe_name: bool = True) 
         # A file that was written to meanwhile may have the hash of neither state.
         if _memory(path, os.fstat(file.fileno())) == memory:
             remember(memory, digest)
+            if rehash:
+                _rehashed[memory] = digest
     return digest
 
 

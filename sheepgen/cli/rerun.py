@@ -63,7 +63,7 @@ def rerun(
     quiet: options.QuietOpt = False,
     verbose: options.VerboseOpt = False,
 ) -> None:
-    """Make IMAGE again; options say what to change, and all else is as it was."""
+    """Regenerate an image, changing only the options you give."""
     with cli_errors(verbose=verbose):
         from sheepgen.cli.download import downloader
         from sheepgen.cli.inputs import RANDOM_SEED, read_batch_size, read_prompt, read_size

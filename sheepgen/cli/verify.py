@@ -15,6 +15,8 @@ from sheepgen.device_options import MAX_THREADS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rich.console import Console
+
     from sheepgen.catalog import ModelSpec
     from sheepgen.hub import DownloadPlan
     from sheepgen.metadata import ImageRecord
@@ -51,14 +53,14 @@ def verify(
     quiet: options.QuietOpt = False,
     verbose: options.VerboseOpt = False,
 ) -> None:
-    """Make images again and say whether they are equal, or how far they differ and why."""
+    """Regenerate images and report whether they match, and if not, by how much and why."""
     with cli_errors(verbose=verbose):
         from itertools import chain
 
         from sheepgen.cli.download import downloader
         from sheepgen.hub import go_offline
         from sheepgen.proof.examination import Case, examine, open_case
-        from sheepgen.proof.exhibits import find_exhibits
+        from sheepgen.proof.exhibits import Exhibit, find_exhibits
         from sheepgen.proof.report import summary, to_json_line, to_line
         from sheepgen.proof.verdict import Verdict
         from sheepgen.sinks.progress import spinner
@@ -68,49 +70,63 @@ def verify(
             go_offline()
         # A model that the user has not named is never fetched in silence.
         download = downloader(error_console(quiet=quiet and model is not None))
-        find = _finder(model, fetch=fetch, offline=offline, download=download)
+        find = _finder(model, console, fetch=fetch, offline=offline, download=download)
         exhibits = find_exhibits(map(Path, images))
-        opened = [open_case(exhibit, find) for exhibit in exhibits]
+        opened = [
+            open_case(exhibit, find) if isinstance(exhibit, Exhibit) else exhibit
+            for exhibit in exhibits
+        ]
         outcomes = chain(
             (each for each in opened if not isinstance(each, Case)),
             examine((each for each in opened if isinstance(each, Case)), threads=threads),
         )
-        told = []
+        verdicts = []
         for number in range(1, len(exhibits) + 1):
-            with spinner(console, f"Making image {number} of {len(exhibits)} again"):
+            with spinner(console, f"Regenerating image {number} of {len(exhibits)}"):
                 outcome = next(outcomes)
-            told.append(outcome)
+            verdicts.append(outcome)
             write_data(to_json_line(outcome) if json else to_line(outcome))
-        note(console, summary(told))
-        if not all(isinstance(each, Verdict) and each.is_confirmed for each in told):
+        note(console, summary(verdicts))
+        if not all(isinstance(each, Verdict) and each.is_confirmed for each in verdicts):
             raise typer.Exit(1)
 
 
 def _finder(
-    model: str | None, *, fetch: bool, offline: bool, download: Callable[[DownloadPlan], None]
+    model: str | None,
+    console: Console,
+    *,
+    fetch: bool,
+    offline: bool,
+    download: Callable[[DownloadPlan], None],
 ) -> Callable[[ImageRecord], ModelSpec]:
-    """Return a function that finds a record's model and hashes it, each one once."""
+    """Return a function that finds a record's model and hashes it; failures are kept, too."""
     from sheepgen.catalog import find_model
     from sheepgen.errors import SheepgenError
     from sheepgen.recorded_model import recorded_model
+    from sheepgen.sinks.progress import spinner
 
-    found: dict[tuple[str, str | None, str], ModelSpec | SheepgenError] = {}
+    found: dict[tuple[str, str | None, str] | None, ModelSpec | SheepgenError] = {}
 
     def search(record: ImageRecord) -> ModelSpec | SheepgenError:
         try:
-            found = model or recorded_model(record, fetch=fetch, rehash=True)
-            if not isinstance(found, str):
-                return found
-            return find_model(found, offline=offline, download=download, rehash=True)
+            if model is None:
+                with spinner(console, "Hashing the model's weights"):
+                    name = recorded_model(record, fetch=fetch, rehash=True)
+                if not isinstance(name, str):
+                    return name
+            else:
+                name = model
+            return find_model(name, offline=offline, download=download, rehash=True)
         except SheepgenError as error:
             return error
 
     def find(record: ImageRecord) -> ModelSpec:
         environment = record.environment
         key = record.request.model, environment.model_revision, environment.model_sha256
-        if key not in found:
-            found[key] = search(record)
-        spec = found[key]
+        wanted = key if model is None else None
+        if wanted not in found:
+            found[wanted] = search(record)
+        spec = found[wanted]
         if isinstance(spec, SheepgenError):
             raise spec
         return spec

@@ -52,12 +52,16 @@ def describe_environment(parts: PipelineParts, *, batch_size: int = 1) -> Enviro
 
 
 def device_name(device: torch.device) -> str:
-    """Return the graphics card's own name, or the processor's."""
+    """Return the graphics card's own name, or the processor's and the instructions in use.
+
+    Clouds give processors of several generations one name; which instructions there are decides
+    how sums are rounded.
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "xpu":
         return torch.xpu.get_device_name(device)
-    return processor_name()
+    return f"{processor_name()} ({torch.backends.cpu.get_cpu_capability()})"
 
 
 def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

@@ -7,9 +7,10 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sheepgen.errors import OutputError
+from sheepgen.errors import OutputError, SheepgenError
 from sheepgen.image_file import IMAGE_FORMATS, STEP_KEY, record_in
 from sheepgen.image_texts import read_texts
+from sheepgen.proof.verdict import Unchecked
 from sheepgen.sweep.manifest import MANIFEST_NAME, Manifest
 
 if TYPE_CHECKING:
@@ -31,25 +32,27 @@ class Exhibit:
     sha256: str | None = None
 
 
-def find_exhibits(paths: Iterable[Path]) -> tuple[Exhibit, ...]:
+def find_exhibits(paths: Iterable[Path]) -> tuple[Exhibit | Unchecked, ...]:
     """Return the images that the paths stand for, each once.
 
     A folder stands for the images directly in it that carry a record, and for all that its
-    manifest lists; a manifest for what it lists; anything else for itself. So does a folder or
-    manifest without images, for nothing must not pass as proved.
+    manifest lists; a manifest for what it lists; anything else for itself. A folder or manifest
+    without images cannot be checked, for nothing must not pass as proved; and a manifest that
+    cannot be read keeps no image of its folder from being found.
     """
-    found: dict[Path, Exhibit] = {}
+    found: dict[Path, Exhibit | Unchecked] = {}
     for path in paths:
         try:
-            exhibits = list(_exhibits(path))
-        except OSError:
-            exhibits = []
-        for exhibit in exhibits or [Exhibit(path=path)]:
+            exhibits = list(_exhibits(path)) or [_without_images(path)]
+        except OSError as error:
+            message = f"{path} cannot be read: {error.strerror or error}."
+            exhibits = [Unchecked(path=path, error=OutputError(message))]
+        for exhibit in exhibits:
             found.setdefault(exhibit.path, exhibit)
     return tuple(found.values())
 
 
-def _exhibits(path: Path) -> Iterable[Exhibit]:
+def _exhibits(path: Path) -> Iterable[Exhibit | Unchecked]:
     if path.is_dir():
         return chain(_listed(path), _carrying_records(path))
     if path.name == MANIFEST_NAME:
@@ -57,10 +60,23 @@ def _exhibits(path: Path) -> Iterable[Exhibit]:
     return [Exhibit(path=path)]
 
 
-def _listed(folder: Path) -> Iterator[Exhibit]:
+def _without_images(path: Path) -> Unchecked:
+    message = f"{path} lists no finished image."
+    if path.is_dir():
+        message = f"There is no image with a record in {path}."
+    elif not path.exists():
+        message = f"There is no {path}."
+    return Unchecked(path=path, error=OutputError(message))
+
+
+def _listed(folder: Path) -> Iterator[Exhibit | Unchecked]:
     """Yield the finished images of a folder's manifest; the last line of a key counts."""
     manifest = Manifest(folder)
-    manifest.refresh()
+    try:
+        manifest.refresh()
+    except SheepgenError as error:
+        yield Unchecked(path=manifest.path, error=error)
+        return
     for entry in manifest.entries:
         match entry:
             case {"status": "done", "path": str(path), "sha256": str(sha256)}:

@@ -187,11 +187,17 @@ def judge(exhibit: Exhibit, record: ImageRecord, picture: Picture, remade: RunFi
 def environment_differences(
     recorded: Environment, here: Environment
 ) -> dict[str, tuple[_Value, _Value]]:
-    """Return the fields that differ, each with the record's value and this machine's."""
+    """Return the fields that differ, each with the record's value and this machine's.
+
+    A processor without its instructions, as the first images have it, is any of that name.
+    """
     ours = asdict(here)
-    return {
+    differing = {
         name: (value, ours[name]) for name, value in asdict(recorded).items() if value != ours[name]
     }
+    if here.device_name.startswith(f"{recorded.device_name} ("):
+        differing.pop("device_name", None)
+    return differing
 
 
 def _told(environment: Mapping[str, tuple[_Value, _Value]], names: Collection[str]) -> list[str]:

@@ -55,6 +55,11 @@ def test_processors(tmp_path: Path) -> None:
     assert processor_name(tmp_path / "missing")
 
 
+def test_a_processor_is_named_with_its_instructions() -> None:
+    instructions = torch.backends.cpu.get_cpu_capability()
+    assert device_name(torch.device("cpu")) == f"{processor_name()} ({instructions})"
+
+
 @pytest.mark.parametrize("kind", ["cuda", "xpu"])
 def test_graphics_cards(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     monkeypatch.setattr(getattr(torch, kind), "get_device_name", "card {}".format)

@@ -11,6 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from sheepgen.image_file import encode_image
 from sheepgen.proof.exhibits import Exhibit, find_exhibits
+from sheepgen.proof.verdict import Unchecked
 from tests.samples import sample_image, sample_record
 
 if TYPE_CHECKING:
@@ -27,6 +28,14 @@ def write_manifest(folder: Path, lines: Iterable[dict[str, Any]], *, torn: str =
 
 def done(key: str, path: str, sha256: str = "ab") -> dict[str, Any]:
     return {"key": key, "status": "done", "path": path, "sha256": sha256}
+
+
+def unchecked(path: Path) -> str:
+    """Return what is said of a path that stands for no image."""
+    (outcome,) = find_exhibits([path])
+    assert isinstance(outcome, Unchecked)
+    assert outcome.path == path
+    return outcome.error.message
 
 
 def test_a_file_stands_for_itself() -> None:
@@ -84,16 +93,33 @@ def test_the_manifests_hash_is_kept_for_an_image_in_the_folder(tmp_path: Path) -
 @pytest.mark.parametrize("path", ["/etc/x.png", "../x.png", "a/../../x.png"])
 def test_a_manifest_leads_out_of_no_folder(tmp_path: Path, path: str) -> None:
     manifest = write_manifest(tmp_path, [done("1", path)])
-    assert find_exhibits([manifest]) == (Exhibit(path=manifest),)
+    assert unchecked(manifest) == f"{manifest} lists no finished image."
 
 
 def test_nothing_is_not_proved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = tmp_path / "manifest.jsonl"
-    assert find_exhibits([tmp_path]) == (Exhibit(path=tmp_path),)
-    assert find_exhibits([manifest]) == (Exhibit(path=manifest),)
+    assert unchecked(tmp_path) == f"There is no image with a record in {tmp_path}."
+    assert unchecked(manifest) == f"There is no {manifest}."
 
     def refuse(_: Path) -> Iterable[Path]:
         raise PermissionError
 
     monkeypatch.setattr(Path, "iterdir", refuse)
-    assert find_exhibits([tmp_path]) == (Exhibit(path=tmp_path),)
+    assert unchecked(tmp_path).startswith(f"{tmp_path} cannot be read: ")
+
+
+@pytest.mark.parametrize("is_device", [False, True])
+def test_a_manifest_that_is_no_file_keeps_no_image_from_being_found(
+    tmp_path: Path, *, is_device: bool
+) -> None:
+    (tmp_path / "a.png").write_bytes(DATA)
+    manifest = tmp_path / "manifest.jsonl"
+    if is_device:
+        manifest.symlink_to("/dev/zero")
+    else:
+        os.mkfifo(manifest)
+    failed, exhibit = find_exhibits([tmp_path])
+    assert isinstance(failed, Unchecked)
+    assert failed.path == manifest
+    assert "cannot be read" in failed.error.message
+    assert exhibit == Exhibit(path=tmp_path / "a.png")

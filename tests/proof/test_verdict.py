@@ -257,6 +257,16 @@ def test_all_differing_fields_are_named() -> None:
     assert environment_differences(sample_environment(), here) == {"python": ("3.11.7", "3.14.0")}
 
 
+def test_the_first_images_name_the_processor_alone() -> None:
+    recorded = sample_environment()
+    here = replace(recorded, device_name=f"{recorded.device_name} (AVX2)")
+    assert environment_differences(recorded, here) == {}
+    newer = replace(recorded, device_name=f"{recorded.device_name} (AVX512)")
+    assert environment_differences(newer, here) == {
+        "device_name": ("A processor (AVX512)", "A processor (AVX2)")
+    }
+
+
 def test_json_says_everything(path: Path) -> None:
     line = json.loads(to_json_line(judged(path, image=edited_image(), here={"threads": 1})))
     assert line["pixels"].pop("psnr_db") == pytest.approx(46.95, abs=0.01)
