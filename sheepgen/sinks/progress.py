@@ -201,6 +201,6 @@ def _outcome(event: ImageSaved | RunFailed) -> str:
         return f"failed. {error.message} {error.hint}".rstrip()
     steps = event.request.num_inference_steps
     outcome = f"{steps} step{'' if steps == 1 else 's'}, {event.elapsed_s:.1f} s."
-    beside = (event.frames_folder, event.filmstrip, event.animation)
-    names = [path.name for path in beside if path is not None]
+    names = [f"{event.frames_folder.name}/"] if event.frames_folder else []
+    names += [path.name for path in (event.filmstrip, event.animation) if path]
     return f"{outcome} Beside it: {', '.join(names)}" if names else outcome

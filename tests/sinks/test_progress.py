@@ -58,7 +58,7 @@ def test_what_is_saved_is_printed_by_name_after_the_picture(tmp_path: Path) -> N
     *_, picture, line = written.getvalue().splitlines()
     assert picture == "the picture"
     assert line == (
-        "Seed 42: 3 steps, 3.0 s. Beside it: x_frames, x_filmstrip.png, x_animation.gif"
+        "Seed 42: 3 steps, 3.0 s. Beside it: x_frames/, x_filmstrip.png, x_animation.gif"
     )
 
 
