@@ -23,6 +23,7 @@ from sheepgen.checkpoint import (
     read_checkpoint,
     recorded_sampling,
 )
+from sheepgen.checkpoint.families import family_of_name
 from sheepgen.errors import ModelError, UsageError
 from sheepgen.known_models import KNOWN_MODELS, KnownModel
 from sheepgen.request import EMBEDDED_MODEL
@@ -147,11 +148,10 @@ def _locate(
         return _embedded_folder(), None
     model = hub.parse_hub_model(name)
     # A folder can bear the name of a model at a commit, but what is in it nobody knows.
-    if model is None or not model.is_pinned:
-        if folder := _local_folder(name):
-            return folder, None
-        if model is None:
-            raise _unknown(name)
+    if (model is None or not model.is_pinned) and (folder := _local_folder(name)):
+        return folder, None
+    if model is None or family_of_name(model.repo):
+        raise _unknown(name)
     cached = hub.cached_folder(model)
     if cached is None:
         if offline or hub.is_offline():
@@ -188,6 +188,11 @@ def _embedded_folder() -> Path:
 
 
 def _unknown(name: str) -> UsageError:
+    if family := family_of_name(name):
+        return UsageError(
+            f"{excerpt(name)} is a model of a family that does not run here yet: {family}.",
+            "Stable Diffusion 1.x and 2.x run: `sheepgen models` lists some.",
+        )
     nearest = difflib.get_close_matches(name, KNOWN_MODELS, n=2, cutoff=0.4)
     hint = f"Did you mean {' or '.join(nearest)}? " if nearest else ""
     return UsageError(

@@ -110,6 +110,39 @@ def test_any_other_name_is_refused_with_the_nearest(name: str, hint: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("sdxl", "Stable Diffusion XL"),
+        ("SDXL-Turbo", "Stable Diffusion XL"),
+        ("flux", "Flux"),
+        ("FLUX.1-dev", "Flux"),
+        ("sd3", "Stable Diffusion 3"),
+        ("sd3.5_medium", "Stable Diffusion 3"),
+        ("z-image-turbo", "Z-Image"),
+        ("black-forest-labs/FLUX.1-schnell", "Flux"),
+        ("stabilityai/stable-diffusion-xl-base-1.0@main", "Stable Diffusion XL"),
+        (f"stabilityai/sdxl-turbo@{'0' * 40}", "Stable Diffusion XL"),
+    ],
+)
+def test_a_family_that_does_not_run_is_said_before_anything_is_looked_for(
+    name: str, family: str
+) -> None:
+    with pytest.raises(UsageError, match=f"family that does not run here yet: {family}") as error:
+        find_model(name, offline=True)
+
+    assert "Stable Diffusion 1.x and 2.x" in error.value.hint
+
+
+def test_a_folder_may_be_called_like_another_family(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "flux")
+    monkeypatch.chdir(tmp_path)
+
+    assert find_model("flux").name == "flux"
+
+
+@pytest.mark.parametrize(
     ("limit", "max_tokens"),
     [
         (8, 8),

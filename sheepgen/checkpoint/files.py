@@ -24,6 +24,7 @@ __all__ = [
     "PREVIEW_WEIGHTS",
     "WEIGHT_STEMS",
     "check_entries",
+    "incompleteness",
     "list_files",
     "missing_files",
     "needed_files",
@@ -154,8 +155,8 @@ def needed_files(names: Collection[str], owner: str) -> tuple[str, ...]:
     Raises:
         ModelError: If the model is incomplete, or has its weights in another format.
     """
-    for missing in missing_files(names):
-        raise _incomplete(missing, names, owner)
+    if error := incompleteness(names, owner):
+        raise error
     needed = [INDEX_FILE, *(f"{part}/{file}" for part, file in CONFIG_FILES.items())]
     needed += [f"tokenizer/{file}" for file in _TOKENIZER_FILES if f"tokenizer/{file}" in names]
     for component in WEIGHT_STEMS:
@@ -163,19 +164,35 @@ def needed_files(names: Collection[str], owner: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(needed))
 
 
-def _incomplete(missing: str, names: Collection[str], owner: str) -> ModelError:
+def incompleteness(names: Collection[str], owner: str) -> ModelError | None:
+    """Return the error for a model that is incomplete; None if ``names`` are enough.
+
+    Args:
+        names: What there is.
+        owner: Whose files these are, for the message.
+    """
+    missing = next(iter(missing_files(names)), None)
+    if missing is None:
+        return None
     component, _, file = missing.rpartition("/")
     siblings = sorted(name for name in names if name.startswith(f"{component}/"))
     if file.endswith(".safetensors"):
         for sibling in siblings:
             if sibling.lower().endswith(".safetensors"):
-                return ModelError(
-                    f"{owner} has no complete {missing}, only {excerpt(sibling)}.",
-                    "Fetch the model again, or save it whole and without a variant.",
-                )
+                return _variant(missing, sibling, owner)
         for sibling in siblings:
             if sibling.lower().endswith(_PICKLE_SUFFIXES):
                 return ModelError(
                     f"{owner} has its weights as pickles: {excerpt(sibling)}.", _PICKLE_HINT
                 )
     return ModelError(f"{owner} has no {missing}.", "The model is incomplete: fetch it again.")
+
+
+def _variant(missing: str, sibling: str, owner: str) -> ModelError:
+    """Return the error for weights that are there under another name than is read here."""
+    stem = missing.removesuffix(".safetensors")
+    if re.fullmatch(rf"{stem}\.\w+\.safetensors", sibling):
+        hint = f"Rename {excerpt(sibling)} to {missing}, or fetch the model without a variant."
+    else:
+        hint = "Fetch the model again, whole and without a variant."
+    return ModelError(f"{owner} has no complete {missing}, only {excerpt(sibling)}.", hint)

@@ -16,6 +16,7 @@ from operator import add
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.checkpoint.config import check_configs
+from sheepgen.checkpoint.families import family_of_class
 from sheepgen.checkpoint.files import (
     CONFIG_FILES,
     INDEX_FILE,
@@ -40,25 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["Checkpoint", "check_index", "read_checkpoint"]
 
 _FAMILY = "StableDiffusionPipeline"
-
-_OTHER_FAMILIES = {
-    "AuraFlow": "AuraFlow",
-    "Flux": "Flux",
-    "IF": "DeepFloyd IF",
-    "Kandinsky": "Kandinsky",
-    "LDM": "Latent Diffusion",
-    "LatentConsistencyModel": "Latent Consistency",
-    "PixArt": "PixArt",
-    "QwenImage": "Qwen-Image",
-    "Sana": "Sana",
-    "StableCascade": "Stable Cascade",
-    "StableDiffusion3": "Stable Diffusion 3",
-    "StableDiffusionInpaint": "Stable Diffusion inpainting",
-    "StableDiffusionXL": "Stable Diffusion XL",
-    "UnCLIP": "unCLIP",
-    "ZImage": "Z-Image",
-}
-"""How the class names of other families begin, and what the families are called."""
 
 _CLASSES = {
     "scheduler": ("diffusers", re.compile(r"[A-Za-z0-9]{1,60}Scheduler")),
@@ -126,10 +108,7 @@ def check_index(index: Mapping[str, Any], owner: str) -> dict[str, str]:
     """
     name = str(index.get("_class_name"))
     if name != _FAMILY:
-        family = next(
-            (title for start, title in _OTHER_FAMILIES.items() if name.startswith(start)),
-            excerpt(name),
-        )
+        family = family_of_class(name) or excerpt(name)
         raise ModelError(
             f"{owner} is a model of another family: {family}.",
             f"Stable Diffusion 1.x and 2.x run here ({_FAMILY}).",

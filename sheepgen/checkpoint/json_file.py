@@ -22,11 +22,18 @@ def read_object(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        ModelError: If the file is larger than `MAX_BYTES` or is not a JSON object.
-        OSError: If it cannot be read or is not a regular file.
+        ModelError: If the file cannot be read, is not a regular one, is larger than `MAX_BYTES` or
+            is not a JSON object.
     """
-    check_size(path)
-    return parse_object(read_untrusted(path, max_bytes=MAX_BYTES), _short(path))
+    try:
+        check_size(path)
+        content = read_untrusted(path, max_bytes=MAX_BYTES)
+    except OSError as error:
+        raise ModelError(
+            f"{excerpt(path, 200)} cannot be read: {error.strerror}.",
+            "Check its permissions, and that it is a regular file.",
+        ) from error
+    return parse_object(content, _short(path))
 
 
 def check_size(path: Path) -> None:

@@ -36,7 +36,7 @@ def recorded_sampling(folder: Path) -> Sampling | None:
     """
     try:
         sampling = read_object(folder / RECORD_FILE).get("sampling")
-    except (OSError, ModelError):
+    except ModelError:
         return None
     match sampling:
         case {

@@ -8,16 +8,15 @@ looked for, to tell a wrong one from a missing one, and never shown.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sheepgen.checkpoint.files import INDEX_FILE
 from sheepgen.errors import ModelError
+from sheepgen.hub.cache import cached_models, cached_part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["cached_models", "hub_errors", "not_cached"]
+__all__ = ["hub_errors", "not_cached"]
 
 
 @contextmanager
@@ -64,20 +63,17 @@ def hub_errors(repo: str) -> Iterator[None]:
 
 
 def not_cached(repo: str) -> ModelError:
-    """Return the error for a model that is wanted offline and not in the cache."""
+    """Return the error for a model that is wanted offline and not whole in the cache."""
+    if part := cached_part(repo):
+        return ModelError(
+            part.message,
+            "Leave out --offline (or HF_HUB_OFFLINE) once to fetch what is missing, if the hub "
+            "has it as safetensors.",
+        )
     return ModelError(
         f"{repo} is not in the cache, and the network is not to be used.",
         f"Leave out --offline (or HF_HUB_OFFLINE) once to fetch it. {_cached_hint()}",
     )
-
-
-def cached_models() -> tuple[str, ...]:
-    """Return the names of the models in the hub's cache, sorted."""
-    from huggingface_hub import constants
-
-    indexes = Path(constants.HF_HUB_CACHE).glob(f"models--*/snapshots/*/{INDEX_FILE}")
-    folders = {index.parents[2].name.removeprefix("models--") for index in indexes}
-    return tuple(sorted(folder.replace("--", "/") for folder in folders))
 
 
 def _answered(repo: str, status: int) -> ModelError:
@@ -113,6 +109,11 @@ def _gated(repo: str) -> ModelError:
 
 
 def _unreachable(repo: str) -> ModelError:
+    if part := cached_part(repo):
+        return ModelError(
+            f"{part.message} The hub cannot be reached to fetch what is missing.",
+            "Check the connection, or give a local folder.",
+        )
     return ModelError(
         f"{repo} is not in the cache, and the hub cannot be reached.",
         f"Check the connection, or give a local folder. {_cached_hint()}",

@@ -1,8 +1,4 @@
-"""Models on the Hugging Face hub: what is in the cache, and what a download would take.
-
-The cache is the hub's own and shared with every other program (``HF_HOME``, ``HF_HUB_CACHE``).
-The network is asked only for what is not in it, so that a model once fetched is the same model
-for ever after, online or not; ``org/name@revision`` asks for another.
+"""What a download from the Hugging Face hub would take.
 
 `plan_download` finds out all that can stop a download (no access, no such model, a family that
 does not run here, pickles, too little disk) before a single weight is fetched.
@@ -12,12 +8,12 @@ does not run here, pickles, too little disk) before a single weight is fetched.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sheepgen.checkpoint.files import INDEX_FILE, list_files, missing_files, needed_files
+from sheepgen.checkpoint.files import INDEX_FILE, needed_files
 from sheepgen.checkpoint.folder import check_index
 from sheepgen.checkpoint.json_file import MAX_BYTES, read_object
 from sheepgen.errors import ModelError
@@ -26,33 +22,10 @@ from sheepgen.hub.download import fetch_file
 from sheepgen.hub.listing import PlannedFile, list_repository
 from sheepgen.text import byte_size, excerpt
 
-__all__ = [
-    "DownloadPlan",
-    "HubModel",
-    "PlannedFile",
-    "cached_folder",
-    "go_offline",
-    "is_offline",
-    "parse_hub_model",
-    "plan_download",
-]
+if TYPE_CHECKING:
+    from sheepgen.hub.names import HubModel
 
-_WORD = r"[A-Za-z0-9](?:[\w.-]{0,94}[\w-])?"
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_HUB_MODEL = re.compile(rf"(?P<repo>{_WORD}/{_WORD})(?:@(?P<revision>[\w.-]+(?:/[\w.-]+)*))?", re.A)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HubModel:
-    """A repository on the hub at a branch, tag or commit."""
-
-    repo: str
-    revision: str = "main"
-
-    @property
-    def is_pinned(self) -> bool:
-        """Whether the revision is a full commit hash, which always stands for the same files."""
-        return _COMMIT.fullmatch(self.revision) is not None
+__all__ = ["DownloadPlan", "go_offline", "is_offline", "plan_download"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,14 +51,6 @@ class DownloadPlan:
     folder: Path
 
 
-def parse_hub_model(name: str) -> HubModel | None:
-    """Read ``org/name`` or ``org/name@revision``; anything else is none of the hub's names."""
-    match = _HUB_MODEL.fullmatch(name)
-    if match is None or "--" in match["repo"] or ".." in name:
-        return None
-    return HubModel(repo=match["repo"], revision=match["revision"] or "main")
-
-
 def go_offline() -> None:
     """Keep the hub's libraries off the network for the rest of the process.
 
@@ -99,22 +64,6 @@ def is_offline() -> bool:
     from huggingface_hub import is_offline_mode
 
     return is_offline_mode()
-
-
-def cached_folder(model: HubModel) -> Path | None:
-    """Return the model's folder in the cache if all that is needed of it is there.
-
-    Raises:
-        ModelError: If the cache shows already that the model does not run here.
-    """
-    from huggingface_hub import try_to_load_from_cache
-
-    index = try_to_load_from_cache(model.repo, INDEX_FILE, revision=model.revision)
-    if not isinstance(index, str):
-        return None
-    check_index(read_object(Path(index)), model.repo)
-    folder = Path(index).parent
-    return None if missing_files(list_files(folder)) else folder
 
 
 def plan_download(model: HubModel) -> DownloadPlan:

@@ -74,11 +74,24 @@ def test_pickles_are_refused_with_the_way_out(tiny_folder: Path, suffix: str) ->
     assert "safe_serialization=True" in error.value.hint
 
 
-def test_a_variant_alone_is_refused_by_name(tiny_folder: Path) -> None:
+def test_a_variant_alone_is_refused_by_name_with_the_way_out(tiny_folder: Path) -> None:
     names = list_files(tiny_folder) - {f"{UNET}.safetensors"} | {f"{UNET}.fp16.safetensors"}
 
-    with pytest.raises(ModelError, match=r"only unet/diffusion_pytorch_model\.fp16\.safetensors"):
+    with pytest.raises(
+        ModelError, match=r"only unet/diffusion_pytorch_model\.fp16\.safetensors"
+    ) as error:
         needed_files(names, "it")
+
+    assert f"Rename {UNET}.fp16.safetensors to {UNET}.safetensors" in error.value.hint
+
+
+def test_a_set_with_a_shard_missing_is_not_to_be_renamed(tiny_folder: Path) -> None:
+    names = list_files(tiny_folder) - {f"{UNET}.safetensors"} | set(SHARDS[:2])
+
+    with pytest.raises(ModelError, match="00001-of-00002") as error:
+        needed_files(names, "it")
+
+    assert "Fetch the model again" in error.value.hint
 
 
 def test_a_file_name_cannot_steer_the_terminal(tiny_folder: Path) -> None:

@@ -89,6 +89,28 @@ def test_no_network_names_what_is_cached(hub: FakeHub) -> None:
     assert error.value.hint.endswith(f"In the cache: {REPO}.")
 
 
+@pytest.mark.parametrize("suffix", [".bin", ".fp16.safetensors"])
+@pytest.mark.parametrize("is_offline", [True, False])
+def test_a_cache_without_the_weights_that_are_read_says_what_it_has(
+    hub: FakeHub, suffix: str, *, is_offline: bool
+) -> None:
+    folder = find_model(REPO).folder
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(suffix))
+    hub.shutdown()
+    hub.server_close()
+
+    with pytest.raises(ModelError, match=f"{REPO}, as it is in the cache, has .*{suffix}") as error:
+        find_model(REPO, offline=is_offline)
+
+    said = error.value.message + error.value.hint
+    assert "Leave out --offline" in said if is_offline else "cannot be reached" in said
+    assert "In the cache:" not in said
+    with pytest.raises(ModelError) as error:
+        find_model("flock/other", offline=True)
+    assert error.value.hint.endswith("The cache is empty.")
+
+
 def test_offline_with_nothing_cached(hub: FakeHub) -> None:
     with pytest.raises(ModelError, match="network is not to be used") as error:
         find_model(REPO, offline=True)
