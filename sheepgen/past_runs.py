@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from sheepgen.untrusted_file import read_untrusted
 from sheepgen.user_cache import cache_folder, remember
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["PastRun", "PastRuns", "remember_run"]
 
 MAX_ENTRIES = 200
+_MAX_BYTES = 2**20
 _A_DAY = 86_400.0
 
 
@@ -93,7 +95,7 @@ def _name(request: GenerationRequest, model_sha256: str, options: DeviceOptions)
 
 def _read() -> dict[str, object]:
     with suppress(OSError, ValueError, RecursionError):
-        runs = json.loads(_path().read_text("utf-8"))
+        runs = json.loads(read_untrusted(_path(), max_bytes=_MAX_BYTES))
         if isinstance(runs, dict):
             return runs
     return {}

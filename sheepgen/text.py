@@ -7,7 +7,12 @@ through here at the point where it enters a message or a console.
 
 from __future__ import annotations
 
-__all__ = ["byte_size", "excerpt", "printable"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["byte_size", "excerpt", "first_of", "printable"]
 
 _CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 _DIRECTIONS = dict.fromkeys(
@@ -30,6 +35,12 @@ def excerpt(value: object, limit: int = 60) -> str:
     """Return ``value`` as one printable line of at most ``limit`` characters."""
     line = " ".join(printable(str(value)).split())
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def first_of(texts: Sequence[str], limit: int = 20) -> list[str]:
+    """Return at most ``limit`` texts; if there are more, one that says how many follows them."""
+    rest = len(texts) - limit
+    return list(texts) if rest <= 0 else [*texts[:limit], f"and {rest:,} more"]
 
 
 def byte_size(size: int) -> str:

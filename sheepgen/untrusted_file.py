@@ -10,14 +10,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from io import BufferedReader
-    from pathlib import Path
 
 
-__all__ = ["open_untrusted", "read_untrusted"]
+__all__ = ["open_named", "open_untrusted", "read_untrusted"]
 
 # What a system lacks of these, it does not need.
 _FLAGS = sum(getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK"))
@@ -59,3 +59,25 @@ def read_untrusted(path: Path, *, max_bytes: int) -> bytes:
     if len(content) > max_bytes:
         raise OSError(errno.EFBIG, f"Larger than {max_bytes:,} bytes", str(path))
     return content
+
+
+def open_named(path: str, *, wait: bool = False) -> BufferedReader:
+    """Open a regular file or a pipe that the user named, such as ``<(command)``.
+
+    Args:
+        path: As it was typed.
+        wait: Whether to wait until somebody writes into a FIFO; otherwise one that nobody has open
+            for writing is empty.
+
+    Raises:
+        OSError: If it cannot be opened, or is a folder, device or socket (``EINVAL``).
+        ValueError: If no file can have that name.
+    """
+    mode = os.stat(path).st_mode  # noqa: PTH116 - before it is opened, which a device may not like
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+        raise OSError(errno.EINVAL, "Not a regular file or pipe", path)
+    if stat.S_ISREG(mode):
+        return open_untrusted(Path(path))
+    handle = os.open(path, os.O_RDONLY | (0 if wait else _FLAGS))
+    os.set_blocking(handle, True)
+    return os.fdopen(handle, "rb")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sheepgen.text import byte_size, excerpt, printable
+from sheepgen.text import byte_size, excerpt, first_of, printable
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,10 @@ def test_an_excerpt_is_one_short_line() -> None:
 )
 def test_bytes_are_said_in_decimal_units(size: int, said: str) -> None:
     assert byte_size(size) == said
+
+
+def test_of_many_only_the_first_are_said() -> None:
+    texts = [str(number) for number in range(1030)]
+    assert first_of(texts[:20]) == texts[:20]
+    assert first_of(texts) == [*texts[:20], "and 1,010 more"]
+    assert first_of([]) == []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sheepgen.untrusted_file import open_untrusted, read_untrusted
+from sheepgen.untrusted_file import open_named, open_untrusted, read_untrusted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,3 +52,24 @@ def test_a_file_over_the_limit_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_untrusted(tmp_path / "none", max_bytes=10)
+
+
+def test_a_pipe_that_the_user_named_is_read_to_its_end(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with open_named(str(fifo)) as file:
+        assert file.read() == b"", "nobody writes into it"
+    writer = os.open(fifo, os.O_RDWR)
+    os.write(writer, b"content")
+    with open_named(str(fifo), wait=True) as file:
+        os.close(writer)
+        assert file.read() == b"content"
+
+
+def test_a_file_that_the_user_named_is_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    with open_named(str(tmp_path / "file"), wait=True) as file:
+        assert file.read() == b"content"
+    for name in (str(tmp_path), "/dev/zero"):
+        with pytest.raises(OSError, match="Not a regular file or pipe"):
+            open_named(name, wait=True)

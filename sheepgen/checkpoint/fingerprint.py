@@ -17,7 +17,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from sheepgen.untrusted_file import open_untrusted
+from sheepgen.untrusted_file import open_untrusted, read_untrusted
 from sheepgen.user_cache import cache_folder, remember
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def file_sha256(path: Path, *, rehash: bool = False, believe_name: bool = True) 
             return _rehashed[memory]
         if not rehash:
             with contextlib.suppress(OSError, UnicodeDecodeError):
-                remembered = memory.read_text(encoding="ascii")
+                remembered = read_untrusted(memory, max_bytes=64).decode("ascii")
                 if _SHA256.fullmatch(remembered):
                     return remembered
         digest = hashlib.file_digest(file, "sha256").hexdigest()

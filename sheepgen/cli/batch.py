@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,6 +16,7 @@ from sheepgen.cli.sweep_options import FailFastOpt
 from sheepgen.errors import UsageError
 from sheepgen.request import EMBEDDED_MODEL
 from sheepgen.text import excerpt
+from sheepgen.untrusted_file import open_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,10 +145,12 @@ def open_jobs(jobs: str | None) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     try:
-        file = Path(jobs).open("rb")  # noqa: SIM115 - see below
+        file = open_named(jobs, wait=True)
     except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "No file has such a name"
         raise UsageError(
-            f"The jobs cannot be read from {excerpt(jobs, 200)}.", "Give a file of JSON lines."
+            f"The jobs cannot be read from {excerpt(jobs, 200)}: {reason}.",
+            "Give a file of JSON lines, a pipe, or - for standard input.",
         ) from error
     with file:
         yield file

@@ -24,6 +24,7 @@ from sheepgen.sinks.progress_lines import write_progress
 from sheepgen.sweep.batch import Batch, failed_answer
 from sheepgen.sweep.jobs import job_id
 from sheepgen.sweep.ledger import Ledger
+from sheepgen.text import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -141,7 +142,10 @@ def rehearse_jobs(
             bad.append(str(number))
         write_data(json.dumps(answer))
         good += answer["status"] == "planned"
-    note(console, f"{good} good, {len(bad)} bad" + (f": line {', '.join(bad)}" if bad else ""))
+    note(
+        console,
+        f"{good} good, {len(bad)} bad" + (f": line {', '.join(first_of(bad))}" if bad else ""),
+    )
     return len(bad)
 
 

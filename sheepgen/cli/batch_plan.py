@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.catalog import find_model
@@ -10,12 +12,14 @@ from sheepgen.cli.console import note
 from sheepgen.cli.prompt_check import check_texts
 from sheepgen.cli.schedule_check import check_schedules
 from sheepgen.cli.spellings import canonical_spelling
+from sheepgen.errors import UsageError
 from sheepgen.image_file import check_format
 from sheepgen.made_for import outside_warnings
 from sheepgen.sinks.naming import parse_output
 from sheepgen.sweep.batch import PlannedJob
 from sheepgen.sweep.jobs import parse_job
 from sheepgen.sweep.keys import image_key
+from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,12 +72,14 @@ class JobPlanner:
         job = parse_job(text, self.defaults, spell=canonical_spelling)
         template = self.template
         if job.output is not None:
-            template = parse_output(f"{template.home}/{job.output}", several=False)
+            template = parse_output(job.output, several=False, inside=template.home)
         check_format(template.suffix, job.request)
         spec = self.find(job.request.model)
         request = job.request.resolve(spec)
         key = image_key(request, model_sha256=spec.sha256, dtype=self.dtype)
         target = template.target(request, line, key)
+        if job.output is not None:
+            self._check_folder(target.folder)
         texts = {
             f"prompt of line {line}": request.prompt,
             f"negative prompt of line {line}": request.negative_prompt,
@@ -96,3 +102,12 @@ class JobPlanner:
         if model not in self.specs:
             self.specs[model] = find_model(model, offline=self.offline, download=self.download)
         return self.specs[model]
+
+    def _check_folder(self, folder: Path) -> None:
+        """Refuse a folder that a link puts outside the batch's own."""
+        home = Path(os.path.realpath(self.template.home))
+        if not Path(os.path.realpath(folder)).is_relative_to(home):
+            raise UsageError(
+                f"output leads out of the batch's folder through a link: {excerpt(folder)}",
+                "Write another path, or draw the batch into the link's own folder.",
+            )

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from sheepgen.errors import UsageError
 from sheepgen.request import MAX_PROMPT_CHARACTERS, draw_seed
 from sheepgen.sinks.files import FRAME_CHOICES, OutputLayout
-from sheepgen.sinks.naming import parse_output
+from sheepgen.sinks.naming import expand_home, parse_output
 from sheepgen.sweep.prompts import expand_alternatives, read_prompt_lines, replace_word
-from sheepgen.text import excerpt
+from sheepgen.text import byte_size, excerpt
+from sheepgen.untrusted_file import open_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,7 @@ RANDOM_SEED = -1
 _SIZE = re.compile(r"(\d{1,6})[xX](\d{1,6})", re.ASCII)
 _COUNT = re.compile(r"\d{1,6}", re.ASCII)
 _MAX_BYTES = 4 * MAX_PROMPT_CHARACTERS + 1
+_MAX_FILE_BYTES = 64_000_000
 
 
 def one_prompt(argument: str | None, option: str | None) -> str | None:
@@ -89,17 +91,28 @@ def read_prompts(
     elif prompt is not None or prompts_file is None:
         lines.append(read_prompt(prompt))
     if prompts_file is not None:
-        try:
-            lines += read_prompt_lines(prompts_file.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise UsageError(
-                f"The prompts cannot be read from {excerpt(prompts_file, 200)}.",
-                "Give a text file in UTF-8 with a prompt on each line.",
-            ) from error
+        lines += read_prompt_lines(_read_text(prompts_file))
     prompts = tuple(dict.fromkeys(each for line in lines for each in expand_alternatives(line)))
     for words in replacements:
         prompts = replace_word(prompts, words)
     return prompts
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with open_named(expand_home(str(path))) as file:
+            data = file.read(_MAX_FILE_BYTES + 1)
+        if len(data) > _MAX_FILE_BYTES:
+            raise ValueError(f"more than {byte_size(_MAX_FILE_BYTES)}")
+        return data.decode()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        if isinstance(error, UnicodeDecodeError):
+            reason = "not UTF-8 text"
+        raise UsageError(
+            f"The prompts cannot be read from {excerpt(path, 200)}: {reason}.",
+            "Give a text file in UTF-8 with a prompt on each line.",
+        ) from error
 
 
 def read_size(

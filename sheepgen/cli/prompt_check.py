@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sheepgen.cli.console import note
 from sheepgen.errors import UsageError
 from sheepgen.sinks.progress import spinner
-from sheepgen.text import excerpt
+from sheepgen.text import excerpt, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,15 +71,16 @@ def check_texts(
         )
         for name, text in texts.items()
     }
-    for name, length in lengths.items():
-        if length.truncated:
-            said = (
-                f"The {name} has {length.tokens} tokens, and this model reads {length.limit}. "
-                f"Not read: {excerpt(' '.join(length.truncated), 200)}"
-            )
-            if strict:
-                raise UsageError(said, "Shorten it, or leave out --strict.")
-            note(console, said)
+    unread = [
+        f"The {name} has {length.tokens} tokens, and this model reads {length.limit}. "
+        f"Not read: {excerpt(' '.join(length.truncated), 200)}"
+        for name, length in lengths.items()
+        if length.truncated
+    ]
+    if unread and strict:
+        raise UsageError(unread[0], "Shorten it, or leave out --strict.")
+    for said in first_of(unread):
+        note(console, said)
     return lengths
 
 

@@ -71,6 +71,7 @@ def sweep(
         from sheepgen.device_options import DeviceOptions
         from sheepgen.frame_options import FrameOptions
         from sheepgen.hub import go_offline
+        from sheepgen.sinks.contact_sheet import check_contact_sheet
         from sheepgen.sinks.files import FRAME_CHOICES, OutputLayout
         from sheepgen.sinks.naming import parse_output, slug
         from sheepgen.sweep.names import KEYED_NAMES
@@ -132,6 +133,8 @@ def sweep(
             note(console, line)
         failed = 0
         if run.missing:
+            if sheet:
+                check_contact_sheet(run.folder)
             _check_words(run, console, strict=strict)
             wanted = FrameOptions(noisy=layout.frames.noisy, decoder=frame_decoder)
             failed = draw_sweep(
@@ -146,8 +149,8 @@ def sweep(
         else:
             note(console, "Nothing to draw: every image is there and as it was made.")
         if sheet:
-            for path in draw_sheets(run):
-                note(console, f"Contact sheet: {path}")
+            for line in draw_sheets(run):
+                note(console, line)
         if failed:
             note(console, f"{failed} of {len(run.keys)} images failed; run it again to try them.")
             raise typer.Exit(3)

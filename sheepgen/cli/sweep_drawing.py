@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.cli.drawing import local_executor, remember_runs, tell_images
 from sheepgen.cli.folders import prepare_folders
 from sheepgen.cli.sweep_plan import PLAN_NAME, describe_run
+from sheepgen.errors import OutputError
 from sheepgen.sinks.atomic import output_errors, remove_leftovers, staging_folder, write_synced
 from sheepgen.sinks.contact_sheet import SheetAxis, SheetCell, write_contact_sheets
 from sheepgen.sweep.images import make_images
@@ -80,8 +81,22 @@ def draw_sweep(
             )
 
 
-def draw_sheets(run: SweepRun) -> tuple[Path, ...]:
-    """Draw the contact sheets from what is there."""
+def draw_sheets(run: SweepRun) -> list[str]:
+    """Draw the contact sheets from what is there; return what to say about them.
+
+    Raises:
+        OutputError: If they cannot be written, unless nothing else had to be: a finished sweep may
+            lie on a read-only disk, or in another user's folder.
+    """
+    try:
+        return [f"Contact sheet: {path}" for path in _draw_sheets(run)]
+    except OutputError as error:
+        if run.missing:
+            raise
+        return [f"No contact sheet was drawn. {error.message}"]
+
+
+def _draw_sheets(run: SweepRun) -> tuple[Path, ...]:
     remove_leftovers(run.folder)  # of a process that was killed while it drew them
     manifest = Manifest(run.folder)
     manifest.refresh()

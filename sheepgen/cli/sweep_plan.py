@@ -11,12 +11,14 @@ from sheepgen.catalog import find_model
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.image_file import check_format
 from sheepgen.made_for import outside_warnings
+from sheepgen.request import MAX_SEED
 from sheepgen.sinks.files import check_overwritable, obstacle
 from sheepgen.sweep.keys import image_key
 from sheepgen.sweep.manifest import Manifest
 from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
 from sheepgen.sweep.ownership import own_products
 from sheepgen.sweep.plan import AXES, SweepPlan, describe_plan, plan_sweep, resolve_plan
+from sheepgen.untrusted_file import read_untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +41,8 @@ __all__ = [
 
 PLAN_NAME = "sweep.json"
 """The plan, in the sweep's folder."""
+
+_MAX_PLAN_BYTES = 2**27
 
 _NAMES = "names"
 """The plan's template of file names; versions before readable names wrote none."""
@@ -162,21 +166,38 @@ def earlier_sweep(folder: Path) -> EarlierSweep | None:
         OutputError: If there is a plan that cannot be read.
     """
     path = folder / PLAN_NAME
-    if not path.exists():
-        return None
     try:
-        plan: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        plan: dict[str, Any] = json.loads(read_untrusted(path, max_bytes=_MAX_PLAN_BYTES))
         first = plan["first_request"]
         axes = {axis["name"]: axis["values"] for axis in plan["axes"]}
         seeds = {
-            field: tuple(axes.get(AXES[field], [first[field]]))
-            for field in ("seed", "variation_seed")
+            field: _checked_seeds(axes.get(AXES[field], [first[field]]), optional=optional)
+            for field, optional in (("seed", False), ("variation_seed", True))
         }
         return EarlierSweep(seeds=seeds, keyed=_NAMES not in plan)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "It is not the plan of a sweep"
         raise OutputError(
-            f"{path} cannot be read.", "Choose another folder with --output."
+            f"{path} cannot be read: {reason}.",
+            "Move it, or choose another folder with --output.",
         ) from error
+
+
+def _checked_seeds(values: object, *, optional: bool) -> tuple[Value, ...]:
+    """Return a plan's seeds.
+
+    Raises:
+        ValueError: If they are no list of seeds.
+    """
+    if optional and values == [None]:
+        return (None,)
+    if not isinstance(values, list) or not values:
+        raise ValueError(values)
+    if not all(type(value) is int and 0 <= value <= MAX_SEED for value in values):
+        raise ValueError(values)
+    return tuple(values)
 
 
 def _check_names(targets: Mapping[GenerationRequest, Target]) -> None:

@@ -39,12 +39,30 @@ if TYPE_CHECKING:
 
     from sheepgen.sinks.contact_sheet_layout import SheetPage
 
-__all__ = ["SWEEP_KEY", "SheetAxis", "SheetCell", "write_contact_sheets"]
+__all__ = [
+    "SWEEP_KEY",
+    "SheetAxis",
+    "SheetCell",
+    "check_contact_sheet",
+    "write_contact_sheets",
+]
 
 SWEEP_KEY = "sheepgen-sweep"
 
 _PNG_EFFORT = 3
 """Of 9, as for every image."""
+
+
+_STEM = "contact_sheet"
+
+
+def check_contact_sheet(folder: Path) -> None:
+    """Make sure, before images are drawn for it, that there may be a contact sheet.
+
+    Raises:
+        OutputError: If a file that is no contact sheet has the name of its first page.
+    """
+    _refuse_strangers([folder / _name(_STEM, 1)])
 
 
 def write_contact_sheets(
@@ -53,7 +71,7 @@ def write_contact_sheets(
     cells: Iterable[SheetCell],
     *,
     plan: Mapping[str, Any],
-    stem: str = "contact_sheet",
+    stem: str = _STEM,
 ) -> tuple[Path, ...]:
     """Draw all cells, on as many pages as they need, in place of an earlier sheet.
 

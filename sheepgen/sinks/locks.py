@@ -39,7 +39,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
     Raises:
         OSError: If the lock's file cannot be made or opened.
-        OutputError: If another process does not let go of it.
+        OutputError: If another process does not let go of it, or it is another user's.
     """
     from filelock import Timeout
 
@@ -51,6 +51,8 @@ def lock_folder(folder: Path) -> Iterator[None]:
             f"Another process has kept the lock {folder / LOCK_NAME} for {LOCK_TIMEOUT_S} s.",
             "Stop it, or choose another folder with --output.",
         ) from error
+    except PermissionError as error:
+        raise _not_ours(folder) from error
     try:
         yield
     finally:
@@ -62,6 +64,7 @@ def has_locks(folder: Path) -> bool:
 
     Raises:
         OSError: If the lock's file cannot be made or opened.
+        OutputError: If it is another user's.
     """
     from filelock import Timeout
 
@@ -70,6 +73,8 @@ def has_locks(folder: Path) -> bool:
         return _acquire(lock)
     except Timeout:
         return True
+    except PermissionError as error:
+        raise _not_ours(folder) from error
     finally:
         lock.release()
 
@@ -92,6 +97,13 @@ def hold(path: Path) -> BaseFileLock | None:
     except Timeout:
         return None
     return lock
+
+
+def _not_ours(folder: Path) -> OutputError:
+    return OutputError(
+        f"Cannot take the lock {folder / LOCK_NAME}: permission denied.",
+        "It may be another user's. Choose another folder with --output.",
+    )
 
 
 def _file_lock(path: Path, *, timeout: float) -> BaseFileLock:

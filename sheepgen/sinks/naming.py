@@ -22,7 +22,15 @@ from sheepgen.text import excerpt
 if TYPE_CHECKING:
     from sheepgen.request import GenerationRequest
 
-__all__ = ["DEFAULT_OUTPUT", "FIELDS", "OutputTemplate", "Target", "parse_output", "slug"]
+__all__ = [
+    "DEFAULT_OUTPUT",
+    "FIELDS",
+    "OutputTemplate",
+    "Target",
+    "expand_home",
+    "parse_output",
+    "slug",
+]
 
 DEFAULT_OUTPUT = "outputs/{prompt}_{seed}.png"
 
@@ -97,7 +105,12 @@ class OutputTemplate:
     @property
     def home(self) -> Path:
         """The folder named before the first field, which no target leaves."""
-        return Path(os.path.normpath(self.text.partition("{")[0] + "name")).parent
+        literal = ""
+        for text, field, _, _ in Formatter().parse(self.text):
+            literal += text
+            if field is not None:
+                break
+        return Path(os.path.normpath(literal + "name")).parent
 
     def target(self, request: GenerationRequest, index: int, key: str) -> Target:
         """Return where this image goes.
@@ -148,21 +161,33 @@ def slug(text: str, *, empty: str) -> str:
     return word or empty
 
 
+def expand_home(path: str) -> str:
+    """Expand a leading ``~``, as shells do for a word of its own but not for ``--option=~``."""
+    return os.path.expanduser(path)  # noqa: PTH111 - pathlib's fails for a user without a home
+
+
 def parse_output(
-    output: str | None, *, several: bool, default: str = DEFAULT_OUTPUT
+    output: str | None,
+    *,
+    several: bool,
+    default: str = DEFAULT_OUTPUT,
+    inside: Path | None = None,
 ) -> OutputTemplate:
     """Parse ``--output``: a file, a folder (with a slash, or existing), or a template.
 
     Args:
-        output: As typed, or None for the default.
+        output: As typed, or None for the default. Blanks at its end are left out, and a leading
+            ``~`` is the home folder.
         several: Whether more than one image is made. A template that would give them all one
             name then gets ``_{seed}`` behind its stem.
         default: A template; its last part also names what goes into a folder.
+        inside: A folder that the output is relative to; then ``~`` is a name like any other.
 
     Raises:
         UsageError: If a field is unknown, a brace is alone, or the file has no ending.
     """
-    text = default if output is None else output
+    text = default if output is None else output.rstrip()
+    text = _in_home(text) if inside is None else f"{_escaped(str(inside))}/{text}"
     if not text or "\0" in text:
         raise UsageError("The output has no name.", f"For example: -o '{default}'.")
     if text.endswith(("/", os.sep)) or _is_folder(text):
@@ -179,9 +204,21 @@ def parse_output(
     return OutputTemplate(text=stem + suffix, suffix=suffix)
 
 
+def _in_home(text: str) -> str:
+    """Expand ``~`` in a template."""
+    user, slash, rest = text.partition("/")
+    home = expand_home(user)
+    return text if home == user else _escaped(home) + slash + rest
+
+
+def _escaped(path: str) -> str:
+    """Return a path as a template has it, in which its braces are no fields."""
+    return path.replace("{", "{{").replace("}", "}}")
+
+
 def _is_folder(text: str) -> bool:
     try:
-        return Path(text).is_dir()
+        return Path(text.replace("{{", "{").replace("}}", "}")).is_dir()
     except OSError:  # a name that no file can have
         return False
 

@@ -413,3 +413,25 @@ def test_progress_names_the_line(batch: Run) -> None:
         *((event, 3, 6) for event in ("started", "step", "saved")),
     ]
     assert [each["status"] for each in answers(result, 3)] == ["done", "failed", "done"]
+
+
+def test_no_link_leads_a_job_out_of_the_batchs_folder(batch: Run, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    Path("outputs/inside").mkdir(parents=True)
+    Path("outputs/link").symlink_to(outside)
+    Path("outputs/near").symlink_to("inside")
+    outputs = ("link/x.png", "link/deep/x.png", "near/../link/x.png", "near/x.png", "~/x.png")
+    jobs = [{"prompt": "a", "seed": 1, "output": output} for output in outputs]
+    made = answers(batch("-", stdin=lines(*jobs)), 3)
+    assert [each["status"] for each in made] == ["failed"] * 3 + ["done"] * 2
+    assert "through a link" in made[0]["error"]["message"]
+    assert list(outside.iterdir()) == []
+    assert [each["path"] for each in made[3:]] == ["outputs/near/x.png", "outputs/~/x.png"]
+
+
+@pytest.mark.parametrize("jobs", ["/dev/zero", "."])
+def test_jobs_come_from_a_file_or_a_pipe(batch: Run, jobs: str) -> None:
+    result = batch(jobs)
+    assert result.exit_code == 2
+    assert "Not a regular file or pipe" in result.stderr

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -314,3 +316,48 @@ def test_programs_learn_what_went_wrong(draw: Run, monkeypatch: pytest.MonkeyPat
     told, *error = result.stderr.splitlines()
     assert (json.loads(told)["event"], json.loads(told)["seed"]) == ("failed", 3)
     assert error == ["Error: NaN in step 3.", "Try --dtype fp32."]
+
+
+@pytest.mark.parametrize("taken", ["a-red-sheep.png/a", "a-red-sheep_frames/notes.txt"])
+def test_no_word_overwrites_a_folder_of_something_else(
+    draw: Run, taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "LocalExecutor", fail)
+    Path(taken).parent.mkdir()
+    Path(taken).write_text("mine")
+    for words in (["--overwrite"], ["--overwrite", "--dry-run"]):
+        result = draw("a red sheep", "-s", "1", "-o", "{prompt}.png", *words)
+        assert result.exit_code == 2, result.output
+        assert f"{taken.partition('/')[0]} is in the way" in result.stderr
+    assert Path(taken).read_text() == "mine"
+
+
+def test_a_lock_that_cannot_be_taken_is_found_out_before_drawing(
+    draw: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(_handle: int, _operation: int) -> NoReturn:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    monkeypatch.setattr(local, "LocalExecutor", fail)
+    result = draw("a red sheep", "-s", "1", "-o", "out/")
+    assert result.exit_code == 1
+    assert "Cannot take the lock out/.sheepgen.lock: permission denied." in result.stderr
+
+
+def test_a_file_system_without_locks_is_told_and_drawn_on(
+    draw: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(_handle: int, _operation: int) -> NoReturn:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    result = draw("a red sheep", "-s", "1", "-c", "2", "-o", "out/")
+    assert result.exit_code == 0, result.stderr
+    assert len(result.stdout.split()) == 2
+    assert result.stderr.count("The file system of out has no locks.") == 1
+    assert result.stderr.index("no locks") < result.stderr.index("Drawing on")

@@ -188,3 +188,12 @@ def test_the_command_stands_for_the_same_request(typed: Typed, record: ImageReco
     command = to_command(record.request)
     if "$'" not in command:  # quoting that only a shell undoes; tests/test_infotext.py asks one
         assert typed(*shlex.split(command)[1:]) == record.request
+
+
+def test_what_is_not_mapped_is_told_in_few_lines(run: Run) -> None:
+    many = ", ".join(f"Key {number}: value" for number in range(5000))
+    save_foreign("many.png", f"a sheep\nSteps: 20, Seed: 42, {many}")
+    result = run("show", "many.png")
+    assert result.exit_code == 0, result.stderr
+    assert len(result.stderr.splitlines()) <= 25
+    assert "more" in result.stderr.splitlines()[-1]

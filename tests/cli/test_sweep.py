@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -203,12 +205,112 @@ def test_resuming_what_is_not_there_is_refused(sweep: Run) -> None:
     assert not Path("out").exists()
 
 
-def test_a_plan_that_is_damaged_is_said(sweep: Run) -> None:
+def plan_of(seeds: object, **fields: object) -> str:
+    axes = [{"name": "seed", "values": seeds}]
+    return json.dumps({"axes": axes, "first_request": {"seed": 1, "variation_seed": None}} | fields)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        "{",
+        "[]",
+        "[" * 100_000,
+        plan_of(["x", "y"]),
+        plan_of("12"),
+        plan_of([]),
+        plan_of([1.5]),
+        plan_of([True]),
+        plan_of([None]),
+        plan_of([-1]),
+        plan_of([2**64]),
+        plan_of([1], axes=7),
+        plan_of([1], axes=[], first_request={"seed": "x", "variation_seed": None}),
+        plan_of([1], first_request={"seed": 1, "variation_seed": {}}),
+    ],
+)
+def test_a_plan_that_is_damaged_is_said(sweep: Run, plan: str) -> None:
     Path("out").mkdir()
-    Path("out/sweep.json").write_text("{")
+    Path("out/sweep.json").write_text(plan)
     result = sweep("--guidance", "3,4")
     assert result.exit_code == 1
-    assert "sweep.json cannot be read" in result.stderr
+    assert "sweep.json cannot be read: It is not the plan of a sweep" in result.stderr
+    assert Path("out/sweep.json").read_text() == plan
+
+
+@pytest.mark.parametrize("name", ["sweep.json", "manifest.jsonl"])
+def test_what_would_be_read_without_end_is_refused(sweep: Run, name: str) -> None:
+    Path("out").mkdir()
+    os.mkfifo(Path("out", name))
+    Path("two").mkdir()
+    Path("two", name).symlink_to("/dev/zero")
+    for folder in ("out/", "two/"):
+        result = sweep("--seeds", "1", "-o", folder, "--dry-run")
+        assert result.exit_code == 1
+        assert f"{name} cannot be read: Not a regular file" in result.stderr
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_no_other_programs_manifest_is_appended_to(
+    sweep: Run, linked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "LocalExecutor", no_drawing)
+    theirs = Path("theirs" if linked else "out/manifest.jsonl")
+    Path("out").mkdir()
+    theirs.write_text('{"audio": "a.wav"}')
+    if linked:
+        Path("out/manifest.jsonl").symlink_to(theirs.resolve())
+    result = sweep("--seeds", "1")
+    assert result.exit_code == 1
+    assert "out/manifest.jsonl " in result.stderr
+    assert theirs.read_text() == '{"audio": "a.wav"}'
+
+
+def test_a_finished_sweep_needs_no_folder_that_can_be_written_to(
+    sweep: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep("--seeds", "1-2")
+    before = everything("out")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(local, "LocalExecutor", no_drawing)
+    done = sweep("--seeds", "1-2")
+    assert done.exit_code == 0, done.stderr
+    assert "Nothing to draw" in done.stderr
+    assert "No contact sheet was drawn. Cannot write into out: permission denied." in done.stderr
+    refused = sweep("--seeds", "1-3")
+    assert refused.exit_code == 1
+    assert "Cannot write into out: permission denied." in refused.stderr
+    assert everything("out") == before
+
+
+def test_what_is_in_the_way_of_the_sheet_is_said_before_anything_is_drawn(
+    sweep: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("out").mkdir()
+    Path("out/contact_sheet.png").write_text("mine")
+    with monkeypatch.context() as patched:
+        patched.setattr(local, "LocalExecutor", no_drawing)
+        refused = sweep("--seeds", "1")
+    assert refused.exit_code == 1
+    assert "contact_sheet.png is in the way" in refused.stderr
+    assert sweep("--seeds", "1", "--no-sheet").exit_code == 0
+    assert Path("out/contact_sheet.png").read_text() == "mine"
+
+
+def test_a_file_system_without_locks_is_told_and_drawn_on(
+    sweep: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(_handle: int, _operation: int) -> NoReturn:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    result = sweep("--seeds", "1-2")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.count("has no locks. Use it from one process at a time") == 1
+    assert result.stderr.index("no locks") < result.stderr.index("Drawing on")
+    assert len(manifest()) == 2
 
 
 def test_prompts_come_from_alternatives_a_file_and_words_to_replace(

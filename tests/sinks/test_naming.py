@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -94,6 +94,34 @@ def test_an_existing_folder_needs_no_slash(tmp_path: Path, monkeypatch: pytest.M
     Path("here").mkdir()
     assert parse_output("here", several=False).text == "here/{prompt}_{seed}.png"
     assert parse_output(".", several=False).text == "./{prompt}_{seed}.png"
+
+
+def test_the_home_folder_is_meant_as_in_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "h{o}me"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+
+    def path(output: str, **options: Any) -> Path:
+        template = parse_output(output, several=False, **options)
+        return template.target(sample_request(), 1, "k").products["image"]
+
+    assert path("~/pics/{seed}.png") == home / "pics" / "42.png"
+    assert path("~/pics/") == home / "pics" / "a-red-sheep_42.png"
+    assert path("./~/x.png") == Path("~/x.png")
+    assert path("~nobody-has-this-name/x.png") == Path("~nobody-has-this-name/x.png")
+    assert path("~/x.png", inside=Path("~")) == Path("~/~/x.png")
+    home.mkdir()
+    assert path("~") == home / "a-red-sheep_42.png"
+
+
+@pytest.mark.parametrize("output", ["x.png ", "x.png\n", "x.png\t "])
+def test_blanks_at_the_end_are_left_out(output: str) -> None:
+    assert parse_output(output, several=False).text == "x.png"
+    assert parse_output(f"pics/{' ' * 3}", several=False).text == "pics/{prompt}_{seed}.png"
+    with pytest.raises(UsageError, match="no name"):
+        parse_output("  ", several=False)
 
 
 @pytest.mark.parametrize(
