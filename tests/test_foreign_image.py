@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sd_parsers.parsers import ComfyUIParser, InvokeAIParser, NovelAIParser
 
 from sheepgen.errors import OutputError
 from sheepgen.foreign_image import find_recipe
@@ -21,7 +22,7 @@ def read(texts: dict[str, str]) -> ForeignRecipe | None:
     return find_recipe(ImageTexts(texts=texts))
 
 
-COMFY = {
+COMFY: dict[str, dict[str, Any]] = {
     "3": {
         "class_type": "KSampler",
         "inputs": {
@@ -202,6 +203,36 @@ def test_a_graph_of_many_nodes_is_followed_to_what_samples() -> None:
         "height": 768,
         "scheduler": "euler",
     }
+
+
+def plain_comfy() -> dict[str, str]:
+    """Return the graph without the node that another parser does not know, and its links."""
+    graph = {**COMFY, "7": {"class_type": "CLIPTextEncode", "inputs": {"text": "fog"}}}
+    links = [
+        [0, source, 0, target, 0, "CONDITIONING"]
+        for target, node in graph.items()
+        for source, _ in (each for each in node["inputs"].values() if isinstance(each, list))
+    ]
+    return {"prompt": json.dumps(graph), "workflow": json.dumps({"links": links})}
+
+
+@pytest.mark.parametrize(
+    ("parser", "texts"),
+    [
+        (InvokeAIParser, PROGRAMS["invoke"][1]),
+        (NovelAIParser, {**PROGRAMS["novel"][1], "Source": "Stable Diffusion 1234"}),
+        (ComfyUIParser, plain_comfy()),
+    ],
+)
+def test_another_parser_agrees(parser: type[Any], texts: dict[str, str]) -> None:
+    theirs, ours = parser().parse(dict(texts)), read(texts)
+    assert ours is not None
+    assert ours.program == theirs.generator.value
+    assert ours.settings["prompt"] == theirs.full_prompt
+    assert ours.settings["negative_prompt"] == theirs.full_negative_prompt
+    (sampler,) = theirs.samplers
+    assert ours.settings["seed"] == sampler.parameters["seed"]
+    assert ours.settings["guidance_scale"] == sampler.parameters["cfg_scale"]
 
 
 def test_what_is_missing_or_odd_is_left_out() -> None:

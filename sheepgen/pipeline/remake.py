@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from sheepgen.device_options import DTYPES
+from sheepgen.errors import UsageError
 from sheepgen.events import RunFinished
 from sheepgen.pipeline.device import available_devices, resolve_device
 from sheepgen.pipeline.loading import load_pipeline
 from sheepgen.pipeline.stream import stream
+from sheepgen.text import byte_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from sheepgen.catalog import ModelSpec
     from sheepgen.metadata import Environment, ImageRecord
     from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.request import GenerationRequest
 
 __all__ = ["load_as_recorded", "processors", "remake"]
 
@@ -54,13 +57,42 @@ def remake(parts: PipelineParts, record: ImageRecord, *, threads: int | None) ->
             if this machine has fewer processors than that.
 
     Raises:
-        UsageError: If this model cannot do what the record asks for.
+        UsageError: If this model cannot do what the record asks for, or this machine has not the
+            memory.
         NonFiniteError: If NaN or infinity comes out of the model.
     """
+    _check_memory(parts, record.request)
     with _computing_with(threads or _threads_like(record.environment.threads)):
         *_, finished = stream(parts, record.request)
     assert isinstance(finished, RunFinished), "it is the last event"
     return finished
+
+
+def _check_memory(parts: PipelineParts, request: GenerationRequest) -> None:
+    """Refuse what cannot fit, for a system that runs out of memory ends the process.
+
+    The decoder's last layers have one value a pixel and channel, before a convolution and after it:
+    less than that it never takes.
+    """
+    assert request.width is not None
+    assert request.height is not None
+    values = request.width * request.height * parts.vae.config.block_out_channels[0]
+    needed, there = 2 * values * parts.dtype.itemsize, _memory_bytes(parts.device)
+    if there is not None and needed > there:
+        raise UsageError(
+            f"{request.width}x{request.height} pixels take {byte_size(needed)} of memory at least, "
+            f"and there are {byte_size(there)}.",
+            "Verify it on a larger machine.",
+        )
+
+
+def _memory_bytes(device: torch.device) -> int | None:
+    """Return how much memory a device has, where that can be known."""
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    if device.type == "cpu" and sys.platform in ("linux", "darwin"):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
 
 
 def _device_like(recorded: str) -> str:

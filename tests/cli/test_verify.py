@@ -20,6 +20,8 @@ from sheepgen.pipeline.loading import load_pipeline
 from sheepgen.pipeline.stream import stream
 from sheepgen.request import GenerationRequest
 from sheepgen.text import printable
+from tests.hub.conftest import REPO, hub  # noqa: F401 - a fixture
+from tests.hub.fake_hub import COMMIT, FakeHub
 from tests.tiny import save_tiny_model
 
 if TYPE_CHECKING:
@@ -186,6 +188,28 @@ def test_weights_are_hashed_whatever_is_remembered_of_them(run: Run, model_copy:
     for memory in memories:
         memory.write_text("0" * 64)
     assert run("verify", "x.png").stdout == "x.png: equal\n"
+
+
+def test_an_images_model_is_fetched_only_if_the_user_says_so(
+    run: Run,
+    made: RunFinished,
+    hub: FakeHub,  # noqa: F811
+) -> None:
+    environment = replace(made.record.environment, model_revision=COMMIT)
+    request = replace(made.request, model=REPO)
+    write("x.png", made, replace(made.record, request=request, environment=environment))
+    refused = run("verify", "x.png")
+    assert refused.exit_code == 1
+    assert f"{REPO} at commit {COMMIT}, which is not in the cache" in refused.stdout
+    assert "Add --fetch" in refused.stdout
+    assert hub.requests == []
+    fetched = run("verify", "x.png", "--fetch", "-q")
+    assert fetched.stdout == "x.png: equal\n"
+    assert f"{REPO}" in fetched.stderr
+    assert hub.requests
+    hub.requests.clear()
+    assert run("verify", "x.png").stdout == "x.png: equal\n"
+    assert hub.requests == []
 
 
 def test_a_missing_model_is_looked_for_once(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from sheepgen.errors import UsageError
 from sheepgen.events import RunFinished
 from sheepgen.pipeline import remake as remake_module
 from sheepgen.pipeline.remake import load_as_recorded, processors, remake
@@ -53,6 +54,17 @@ def test_threads_are_the_records_for_the_time_of_the_work(
     remade = remake(tiny_parts, replace(made.record, environment=environment), threads=asked)
     assert remade.record.environment.threads == (used or before)
     assert torch.get_num_threads() == before
+
+
+def test_what_cannot_fit_into_memory_is_not_begun(
+    tiny_parts: PipelineParts, made: RunFinished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two layers of 32x32 pixels with 4 channels of 4 bytes are the least that the picture takes.
+    monkeypatch.setattr(remake_module, "_memory_bytes", lambda _: 32_768)
+    assert remake(tiny_parts, made.record, threads=None).record == made.record
+    monkeypatch.setattr(remake_module, "_memory_bytes", lambda _: 32_767)
+    with pytest.raises(UsageError, match=r"32x32 pixels take 32\.8 kB of memory at least"):
+        remake(tiny_parts, made.record, threads=None)
 
 
 @pytest.mark.parametrize(
