@@ -174,7 +174,7 @@ def earlier_sweep(folder: Path) -> EarlierSweep | None:
             field: _checked_seeds(axes.get(AXES[field], [first[field]]), optional=optional)
             for field, optional in (("seed", False), ("variation_seed", True))
         }
-        return EarlierSweep(seeds=seeds, keyed=_NAMES not in plan)
+        return EarlierSweep(seeds=seeds, keyed=plan.get(_NAMES, KEYED_NAMES) == KEYED_NAMES)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:

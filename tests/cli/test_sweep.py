@@ -158,6 +158,8 @@ def test_a_folder_of_an_older_version_goes_on_under_its_names(sweep: Run) -> Non
     assert before.items() <= after.items()
     assert len(after) == len(before) + 2
     assert "Nothing to draw" in sweep("--seeds", "1-3").stderr
+    (later,) = sweep("--seeds", "1-4").stdout.split()
+    assert re.fullmatch("a-red-sheep_4_[0-9a-f]{10}.png", Path(later).name), "and still does"
 
 
 def test_progress_says_what_varies(sweep: Run) -> None:
