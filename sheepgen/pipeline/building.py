@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 
     from sheepgen.checkpoint import StoredWeights
 
-__all__ = ["building", "component_errors"]
+__all__ = ["building", "component_errors", "running"]
 
 _DAMAGED = "Its config and its weights do not belong together, or one of them is damaged."
+
+_UNUSABLE = "One of its files is damaged, or this device cannot run it: try --device cpu."
 
 _SLACK = 2
 """How many times what is stored a config may ask for: a few missing weights are named later."""
@@ -81,12 +83,40 @@ def component_errors(component: str, hint: str = _DAMAGED) -> Iterator[None]:
     except SheepgenError:
         raise
     except BaseException as error:
-        # What the tokenizers' Rust code raises where it gives up is not an `Exception`.
-        is_failure = isinstance(error, Exception) or type(error).__name__ == "PanicException"
-        if not is_failure or ran_out_of_memory(error):
+        if not _is_about_files(error):
             raise
-        said = excerpt(error, 200) or type(error).__name__
-        raise _cannot_load(component, said, hint) from error
+        raise _cannot_load(component, _said(error), hint) from error
+
+
+@contextmanager
+def running(component: str) -> Iterator[None]:
+    """Turn what the libraries raise while a component computes into `ModelError`.
+
+    Much of a config is read only then.
+
+    Args:
+        component: Name of the component, for the message.
+    """
+    try:
+        yield
+    except SheepgenError:
+        raise
+    except BaseException as error:
+        if not _is_about_files(error):
+            raise
+        raise ModelError(
+            f"The model's {component} cannot be run: {_said(error)}", _UNUSABLE
+        ) from error
+
+
+def _is_about_files(error: BaseException) -> bool:
+    # What the tokenizers' Rust code raises where it gives up is not an `Exception`.
+    is_failure = isinstance(error, Exception) or type(error).__name__ == "PanicException"
+    return is_failure and not ran_out_of_memory(error)
+
+
+def _said(error: BaseException) -> str:
+    return excerpt(error, 200) or type(error).__name__
 
 
 def _cannot_load(component: str, reason: str, hint: str = _DAMAGED) -> ModelError:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
+from sheepgen.pipeline.building import running
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -43,7 +45,8 @@ EncodePrompt = Callable[[str, str | None], PromptEmbeds]
 
 def count_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> int:
     """Return how many tokens ``text`` takes, special tokens included."""
-    return len(tokenizer(text, verbose=False).input_ids)
+    with running("tokenizer"):
+        return len(tokenizer(text, verbose=False).input_ids)
 
 
 def truncated_words(
@@ -93,20 +96,22 @@ def join_embeds(embeds: Sequence[PromptEmbeds]) -> PromptEmbeds:
 
 
 def _encode(parts: PipelineParts, text: str) -> Tensor:
-    tokens = parts.tokenizer(
-        text,
-        padding="max_length",
-        max_length=parts.spec.max_tokens,
-        truncation=True,
-        return_tensors="pt",
-    )
+    with running("tokenizer"):
+        tokens = parts.tokenizer(
+            text,
+            padding="max_length",
+            max_length=parts.spec.max_tokens,
+            truncation=True,
+            return_tensors="pt",
+        )
     further = (0, parts.spec.encoded_tokens - parts.spec.max_tokens)
     ids = functional.pad(tokens.input_ids, further, value=parts.tokenizer.pad_token_id)
     seen = functional.pad(tokens.attention_mask, further)
     # CLIP was trained to attend to the padding, BERT was not; the model's config knows.
     masked = getattr(parts.text_encoder.config, "use_attention_mask", False)
-    embeds: Tensor = parts.text_encoder(
-        ids.to(parts.device),
-        attention_mask=seen.to(parts.device) if masked else None,
-    )[0]
+    with running("text_encoder"):
+        embeds: Tensor = parts.text_encoder(
+            ids.to(parts.device),
+            attention_mask=seen.to(parts.device) if masked else None,
+        )[0]
     return embeds.to(parts.dtype)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sheepgen.errors import NonFiniteError
+from sheepgen.pipeline.building import running
 from sheepgen.pipeline.clean_estimate import clean_estimate, signal_and_noise, velocity
 from sheepgen.pipeline.guidance import apply_guidance, guidance_embedding
 
@@ -96,13 +97,14 @@ def denoise(
 
     for index, t in enumerate(scheduler.timesteps):
         model_input = scheduler.scale_model_input(latents, t)
-        prediction = unet(
-            torch.cat([model_input] * 2) if guided else model_input,
-            t,
-            encoder_hidden_states=hidden_states,
-            timestep_cond=timestep_cond,
-            return_dict=False,
-        )[0]
+        with running("unet"):
+            prediction = unet(
+                torch.cat([model_input] * 2) if guided else model_input,
+                t,
+                encoder_hidden_states=hidden_states,
+                timestep_cond=timestep_cond,
+                return_dict=False,
+            )[0]
         if guided:
             prediction = apply_guidance(prediction, guidance_scale, guidance_rescale)
         alpha, sigma = signal_and_noise(scheduler, t)

@@ -16,6 +16,7 @@ from PIL import Image
 from torch.nn.functional import normalize
 
 from sheepgen.errors import NonFiniteError
+from sheepgen.pipeline.building import running
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL, SchedulerMixin
@@ -134,7 +135,8 @@ def decode_latents(parts: PipelineParts, latents: Tensor) -> Tensor:
 
 
 def _decode(vae: AutoencoderKL, latents: Tensor) -> Tensor:
-    pixels: Tensor = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
+    with running("vae"):
+        pixels: Tensor = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
     return pixels
 
 

@@ -15,6 +15,8 @@ from sheepgen.checkpoint.files import CONFIG_FILES
 from sheepgen.errors import ModelError
 from sheepgen.pipeline.building import building, component_errors
 from sheepgen.pipeline.loading import load_pipeline
+from sheepgen.pipeline.stream import generate
+from sheepgen.request import GenerationRequest
 from tests.tiny import edit_json
 
 if TYPE_CHECKING:
@@ -75,6 +77,28 @@ def test_a_config_that_no_library_can_build_is_the_models_fault(
     assert "do not belong together" in refusal(model_copy, component, **changes).hint
 
 
+@pytest.mark.parametrize(
+    ("component", "changes"),
+    [
+        ("text_encoder", {"layer_norm_eps": None}),
+        ("text_encoder", {"eos_token_id": []}),
+        ("unet", {"freq_shift": "abc"}),
+        ("unet", {"mid_block_scale_factor": None}),
+        ("vae", {"scaling_factor": "abc"}),
+    ],
+)
+def test_a_config_that_cannot_be_run_is_the_models_fault(
+    model_copy: Path, component: str, changes: dict[str, Any]
+) -> None:
+    edit_json(model_copy / component / CONFIG_FILES[component], **changes)
+    parts = load_pipeline(find_model(str(model_copy)), device="cpu")
+    request = GenerationRequest(prompt="x", seed=1, num_inference_steps=1, model=parts.spec.name)
+    with pytest.raises(ModelError, match=f"model's {component} cannot be run: ") as error:
+        generate(parts, request)
+
+    assert "damaged" in error.value.hint
+
+
 def test_as_much_as_is_stored_may_be_built() -> None:
     with building("unet", STORED):
         layers = [nn.Linear(2, 2) for _ in range(2)]
@@ -125,7 +149,13 @@ def test_the_libraries_errors_name_the_component(error: BaseException) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [KeyboardInterrupt(), MemoryError(), torch.OutOfMemoryError(), ModelError("mine")]
+    "error",
+    [
+        KeyboardInterrupt(),
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        ModelError("mine"),
+    ],
 )
 def test_what_is_not_about_the_component_is_left_as_it_is(error: BaseException) -> None:
     with pytest.raises(type(error)) as raised, component_errors("vae"):
