@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
+import torch
 
+from sheepgen import device_options
 from sheepgen.cli.options import FramesWord
 from sheepgen.cli.spellings import SPELLINGS
+from sheepgen.image_file import encode_image
 from sheepgen.sinks.files import FRAME_CHOICES
+from tests.samples import sample_image, sample_record
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run, Typed
@@ -118,3 +124,40 @@ def test_usage_errors_say_what_is_wrong_and_exit_with_2(
     assert complaint in result.stderr
     assert result.stderr.startswith("Error: ")
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sheep --dry-run",
+        "sheep",
+        "sweep sheep --dry-run",
+        "sweep sheep",
+        "batch jobs.jsonl --dry-run",
+        "batch jobs.jsonl",
+        "rerun x.png --dry-run",
+    ],
+)
+def test_a_device_that_torch_does_not_see_is_said_before_anything_is_drawn(
+    run: Run, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    Path("nvidiactl").touch()  # as if there were a driver
+    monkeypatch.setattr(device_options, "_DEV", Path.cwd())
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    Path("jobs.jsonl").write_text('{"prompt": "a sheep"}\n')
+    Path("x.png").write_bytes(encode_image(sample_image(), sample_record(), ".png"))
+    result = run(*command.split(), "--device", "cuda", "--model", str(tiny_folder))
+    assert result.exit_code == 2, result.output
+    assert "This machine has no cuda device." in result.stderr
+    assert f"PyTorch {torch.__version__} sees" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["sheep", "sweep sheep", "train", "evaluate", "rerun x.png"])
+def test_a_device_without_a_trace_is_said_at_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(device_options, "_DEV", Path.cwd())
+    monkeypatch.setattr(sys, "platform", "linux")
+    result = run(*command.split(), "--device", "cuda")
+    assert result.exit_code == 2
+    assert "This machine has no cuda device." in result.stderr

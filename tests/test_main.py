@@ -1,0 +1,44 @@
+"""What is set before anything large is imported."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def python(tmp_path: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python, for which torch is a module that ends it by saying how threads wait."""
+    (tmp_path / "torch.py").write_text(
+        "import os; raise SystemExit(f'waiting: {os.environ.get(\"OMP_WAIT_POLICY\")}')"
+    )
+    inherited = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=tmp_path,
+        env={**inherited, "PYTHONPATH": f"{tmp_path}:{ROOT}", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", [("a sheep",), ("sweep", "a sheep"), ("batch", "jobs.jsonl")])
+def test_idle_threads_sleep_unless_the_user_has_said_otherwise(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "jobs.jsonl").write_text('{"prompt": "a sheep"}\n')
+    result = python(tmp_path, "-m", "sheepgen", *command)
+    assert result.stderr.splitlines()[-1] == "waiting: passive"
+    result = python(tmp_path, "-m", "sheepgen", *command, OMP_WAIT_POLICY="active")
+    assert result.stderr.splitlines()[-1] == "waiting: active"
+
+
+def test_a_library_leaves_its_host_alone(tmp_path: Path) -> None:
+    result = python(tmp_path, "-c", "import sheepgen; sheepgen.generate")
+    assert result.stderr == "waiting: None\n"
