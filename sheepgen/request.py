@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sheepgen.errors import UsageError
 from sheepgen.schedulers import canonical_scheduler_name, check_step_count
+from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
     from sheepgen.catalog import ModelSpec
@@ -174,12 +175,12 @@ def _check_text(name: str, text: str) -> None:
 
 def _check_int(name: str, value: int | None, low: int, high: int) -> None:
     if value is not None and not low <= value <= high:
-        raise UsageError(f"{name} is {value}.", f"It goes from {low} to {high}.")
+        raise UsageError(f"{name} must be between {low} and {high}, got {excerpt(value)}.")
 
 
 def _check_float(name: str, value: float | None, low: float, high: float) -> None:
     if value is not None and not (math.isfinite(value) and low <= value <= high):
-        raise UsageError(f"{name} is {value}.", f"It goes from {low:g} to {high:g}.")
+        raise UsageError(f"{name} must be between {low:g} and {high:g}, got {value:g}.")
 
 
 def _check_multiple(side: str, value: int, multiple: int) -> None:

@@ -69,4 +69,4 @@ def _root(
         typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Draw images from words, and keep the whole way from noise to image."""
+    """Generate images from text, and keep every step from noise to picture."""

@@ -37,7 +37,7 @@ def evaluate(
     quiet: options.QuietOpt = False,
     verbose: options.VerboseOpt = False,
 ) -> None:
-    """Draw a fixed list of prompts and count in how many pictures everything is right."""
+    """Score a model on a fixed set of prompts."""
     with cli_errors(verbose=verbose):
         settings = GenerationRequest(
             prompt="any",

@@ -12,7 +12,7 @@ __all__ = ["models", "schedulers"]
 
 
 def schedulers(*, json: JsonOpt = False) -> None:
-    """List the schedulers, which decide the way from noise to image."""
+    """List the schedulers (samplers)."""
     with cli_errors():
         from rich.table import Table
 
@@ -32,7 +32,7 @@ def schedulers(*, json: JsonOpt = False) -> None:
 
 
 def models(*, json: JsonOpt = False) -> None:
-    """List models that are known to run; others of their kind do too."""
+    """List tested models. Other Stable Diffusion 1.x and 2.x models work too."""
     with cli_errors():
         from sheepgen.catalog import KNOWN_MODELS
 

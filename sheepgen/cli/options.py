@@ -37,7 +37,12 @@ PromptOpt = Annotated[
     ),
 ]
 ImageArg = Annotated[
-    str, typer.Argument(metavar="IMAGE", help="An image with embedded metadata: PNG, JPEG or WebP.")
+    str,
+    typer.Argument(
+        metavar="IMAGE",
+        help="An image with embedded metadata: PNG, JPEG or WebP.",
+        parser=parsers.path,
+    ),
 ]
 NegativePromptOpt = Annotated[
     str,

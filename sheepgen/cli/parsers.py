@@ -16,9 +16,9 @@ from sheepgen.text import excerpt
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-__all__ = ["device", "dtype", "number", "one_of", "text", "whole_number"]
+__all__ = ["device", "dtype", "number", "one_of", "path", "text", "whole_number"]
 
-_INTEGER = re.compile(r"[+-]?\d{1,30}", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d{1,100}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d{1,30}\.?\d{0,30}|\.\d{1,30})([eE][+-]?\d{1,3})?|nan|inf", re.ASCII)
 
 
@@ -78,6 +78,13 @@ def text(typed: str) -> str:
             return os.fsencode(typed).decode()
         except ValueError:
             pass  # which whoever takes the text refuses
+    return typed
+
+
+def path(typed: str) -> str:
+    """Return the path; an empty one, of a shell's variable that is not set, is not this folder."""
+    if not typed:
+        raise UsageError("A path is empty.", "Give the path of an image.")
     return typed
 
 

@@ -32,7 +32,7 @@ def train(
     quiet: options.QuietOpt = False,
     verbose: options.VerboseOpt = False,
 ) -> None:
-    """Train a model of your own; stop it at any time, and it goes on where it was."""
+    """Train your own model. Interrupt it at any time; it resumes where it stopped."""
     with cli_errors(verbose=verbose):
         if output is not None and output.exists():
             _check_replaceable(output, overwrite=overwrite)
@@ -68,7 +68,7 @@ def train(
                 run_phases(project, names, console)
                 if output is not None:
                     if config.judged:
-                        note(console, "Measuring the model; that takes its time, too.")
+                        note(console, "Evaluating the model, which takes a while.")
                     record = release_model(project, output)
                     if record["scores"]:
                         console.print(score_table(record["scores"]))
@@ -78,12 +78,12 @@ def train(
 def _check_replaceable(output: Path, *, overwrite: bool) -> None:
     if not overwrite:
         raise UsageError(
-            f"There is something in {excerpt(output, 200)} already.",
+            f"{excerpt(output, 200)} exists already.",
             "Choose another --output, or give --overwrite.",
         )
     if not all((output / name).is_file() for name in ("model_index.json", RECORD_FILE)):
         raise UsageError(
-            f"{excerpt(output, 200)} is no model that was trained here, so it is not replaced.",
+            f"{excerpt(output, 200)} is not a model that was trained here, so it is not replaced.",
             "Choose another --output.",
         )
 
@@ -91,4 +91,4 @@ def _check_replaceable(output: Path, *, overwrite: bool) -> None:
 def _check_names(kind: str, names: Iterable[str], known: Collection[str]) -> None:
     for name in names:
         if name not in known:
-            raise UsageError(f"There is no {kind} {excerpt(name)}.", f"Known: {', '.join(known)}.")
+            raise UsageError(f'Unknown {kind} "{excerpt(name)}".', f"Known: {', '.join(known)}.")

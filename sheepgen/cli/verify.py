@@ -28,6 +28,7 @@ ImagesArg = Annotated[
     typer.Argument(
         metavar="IMAGE",
         help="Images, folders of them, or the manifest.jsonl of a sweep.",
+        parser=parsers.path,
         show_default=False,
     ),
 ]

@@ -122,13 +122,16 @@ def test_any_word_can_be_drawn(typed: Typed, run: Run) -> None:
         ("sheep --frames some", 'steps, gif, webp or all, got "some".'),
         ("verify x.png --threads 0", "--threads must be between 1 and 256, got 0."),
         ("train --unet-steps 0", "--unet-steps must be at least 1, got 0."),
+        ("show ''", "A path is empty."),
+        ("verify x.png ''", "A path is empty."),
+        ("rerun ''", "A path is empty."),
         ("train --workspace pyproject.toml/", "--workspace"),
     ],
 )
 def test_all_usage_errors_look_alike(run: Run, words: str, said: str) -> None:
     with open("pyproject.toml", "w", encoding="utf-8"):  # noqa: PTH123
         pass
-    result = run(*words.split())
+    result = run(*shlex.split(words))
     assert result.exit_code == 2
     first, *more = result.stderr.splitlines()
     assert first.startswith("Error: ")

@@ -336,7 +336,7 @@ def test_prompts_come_from_alternatives_a_file_and_words_to_replace(
         (["--seeds", "1", "--guidance", "0.0-1.0"], "--guidance"),
         (["--size", "33x32"], "width is 33"),
         (["--scheduler", "ddim,nonsense"], "nonsense"),
-        (["--eta", "2"], "eta is 2"),
+        (["--eta", "2"], "eta must be between 0 and 1, got 2"),
         (["--dtype", "fp99"], "fp99"),
         (["-o", "out/{seed}.png", "--guidance", "3,4", "--seeds", "1"], "would be called"),
         (["-o", "out/{seed}.xyz"], ".xyz"),
