@@ -50,6 +50,15 @@ class Announcement:
         """Check the answers to this thread's requests from now on, and to no other's."""
         self._thread = threading.get_ident()
 
+    def is_listening(self) -> bool:
+        """Say whether answers are still checked: after some failures the library changes clients.
+
+        The new one has no hooks.
+        """
+        from huggingface_hub import get_session
+
+        return self.check in get_session().event_hooks["response"]
+
     def check(self, response: Any) -> None:  # noqa: ANN401 - httpx or httpx2, as the library has it
         """Check one answer: hook of an HTTP client, called before the body is read.
 
@@ -97,7 +106,8 @@ def checked_answers(announcement: Announcement) -> Iterator[None]:
     try:
         yield
     finally:
-        hooks.remove(announcement.check)
+        if announcement.is_listening():
+            hooks.remove(announcement.check)
 
 
 def senseless_answer(repo: str, what: str) -> ModelError:

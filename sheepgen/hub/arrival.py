@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["check_arrival", "check_cached"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_GIT_BLOB = re.compile(r"[0-9a-f]{40}")
+_SHA1 = re.compile(r"[0-9a-f]{40}")
 
 
 def check_arrival(repo: str, path: Path, file: PlannedFile, etag: str | None) -> None:
@@ -46,9 +46,9 @@ def check_arrival(repo: str, path: Path, file: PlannedFile, etag: str | None) ->
     hashes = {name for name in names if _SHA256.fullmatch(name)}
     if hashes and hashes != {digest := file_sha256(path, rehash=True)}:
         raise _other(repo, path, f"its sha256 is {digest}, not {min(hashes - {digest})}")
-    git_names = {name for name in names if _GIT_BLOB.fullmatch(name)}
-    if git_names and git_names != {digest := _git_blob(path, size)}:
-        raise _other(repo, path, f"git would name it {digest}, not {min(git_names)}")
+    for name in names:
+        if _SHA1.fullmatch(name) and name not in (digests := _sha1_names(path, size)):
+            raise _other(repo, path, f"git would name it {digests[0]}, not {name}")
 
 
 def check_cached(repo: str, path: Path) -> None:
@@ -71,12 +71,15 @@ def check_cached(repo: str, path: Path) -> None:
         )
 
 
-def _git_blob(path: Path, size: int) -> str:
-    digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+def _sha1_names(path: Path, size: int) -> tuple[str, str]:
+    """Return the hash that git names a file by, and that of its content, which some proxies use."""
+    blob = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    content = hashlib.sha1(usedforsecurity=False)
     with open_untrusted(path) as file:
         while piece := file.read(2**20):
-            digest.update(piece)
-    return digest.hexdigest()
+            blob.update(piece)
+            content.update(piece)
+    return blob.hexdigest(), content.hexdigest()
 
 
 def _other(repo: str, path: Path, what: str) -> ModelError:

@@ -93,8 +93,8 @@ def fetch_file(repo: str, revision: str, file: PlannedFile) -> Generator[int]:
     def report(arrived: int) -> None:
         if announcement.stopped.is_set():
             raise Interrupted
-        if announcement.etag is None:
-            raise senseless_answer(repo, f"no ETag for {file.name}")
+        if not announcement.is_listening():
+            raise ConnectionError
         if arrived > file.size:
             raise senseless_answer(repo, f"more than the {file.size:,} bytes of {file.name}")
         news.put(arrived)
@@ -120,8 +120,8 @@ def fetch_file(repo: str, revision: str, file: PlannedFile) -> Generator[int]:
     finally:
         announcement.stopped.set()
         worker.join(_FAREWELL_S)
-        if worker.is_alive() and announcement.etag is not None:
-            _remove_half(repo, announcement.etag)
+        if worker.is_alive() and (blob := announcement.etag or file.sha256):
+            _remove_half(repo, blob)
     with hub_errors(repo):
         path = Path(outcome.result())
     check_arrival(repo, path, file, announcement.etag)
@@ -152,14 +152,14 @@ def _hub_download(repo: str, revision: str, file: PlannedFile, bar: type[tqdm]) 
     return HfApi().hf_hub_download(repo, file.name, revision=revision, tqdm_class=bar)
 
 
-def _remove_half(repo: str, etag: str) -> None:
+def _remove_half(repo: str, blob: str) -> None:
     """Remove what a transfer that hangs has written; no other process writes it while this does.
 
-    The library locks a file of the cache by its ETag, and gives the half of it a name with that.
+    The library locks a blob of the cache by its name, with which the half of it begins, too.
     """
     from huggingface_hub import constants
 
     blobs = Path(constants.HF_HUB_CACHE, f"models--{repo.replace('/', '--')}", "blobs")
     with suppress(OSError):
-        for half in blobs.glob(f"{etag}.*.incomplete"):
+        for half in blobs.glob(f"{blob}.*.incomplete"):
             half.unlink()

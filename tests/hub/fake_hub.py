@@ -36,6 +36,7 @@ class FakeHub(ThreadingHTTPServer):
         headers: What is said of a file besides or instead of what is true, by its name.
         listing: Takes the listing as JSON would have it and returns what is sent instead.
         endless: Send no end of a listing (``listing``), a refusal (``refusal``) or a file's name.
+        during: What happens before a file's content is sent, by its name.
         hang_after: Bytes of a file, by its name, after which nothing comes until ``go_on`` is set.
     """
 
@@ -54,6 +55,7 @@ class FakeHub(ThreadingHTTPServer):
         self.endless = ""
         self.hang_after: dict[str, int] = {}
         self.go_on = threading.Event()
+        self.during: dict[str, Callable[[], None]] = {}
         self.requests: list[str] = []
 
     @property
@@ -113,6 +115,8 @@ class _Handler(BaseHTTPRequestHandler):
             etag = hashlib.sha256(content).hexdigest()
             headers = {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT}
             headers |= self.server.headers.get(file, {})
+            if file in self.server.during and self.command == "GET":
+                self.server.during.pop(file)()
             if self.server.endless == file and self.command == "GET":
                 self._send_endlessly(200)
             elif file in self.server.hang_after and self.command == "GET":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from huggingface_hub import constants
+from huggingface_hub import close_session, constants
 
 from sheepgen.catalog import find_model
 from sheepgen.errors import ModelError
@@ -157,18 +157,30 @@ def test_other_bytes_than_were_announced_are_refused_and_removed(
     assert (find_model(REPO).folder / file).read_bytes() == right
 
 
-@pytest.mark.parametrize("is_right", [True, False])
-def test_a_small_file_is_named_as_git_names_it(
-    hub: FakeHub, model_copy: Path, *, is_right: bool
+@pytest.mark.parametrize("by_git", [True, False])
+def test_a_small_file_may_be_named_by_its_sha1(
+    hub: FakeHub, model_copy: Path, *, by_git: bool
 ) -> None:
     content = (model_copy / "vae" / "config.json").read_bytes()
-    name = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-    hub.headers["vae/config.json"] = {"ETag": f'"{name if is_right else "0" * 40}"'}
+    head = b"blob %d\0" % len(content) if by_git else b""
+    name = hashlib.sha1(head + content).hexdigest()
+    hub.headers["vae/config.json"] = {"ETag": f'"{name}"'}
 
-    if is_right:
-        assert (find_model(REPO).folder / "vae" / "config.json").resolve().name == name
-    else:
-        refusal(f"git would name it {name}, not {'0' * 40}")
+    assert (find_model(REPO).folder / "vae" / "config.json").resolve().name == name
+
+
+def test_a_small_file_of_another_name_is_refused(hub: FakeHub) -> None:
+    hub.headers["vae/config.json"] = {"ETag": f'"{40 * "0"}"'}
+
+    refusal(r"git would name it \w+, not 0000")
+
+
+def test_a_client_without_checks_is_not_used(hub: FakeHub) -> None:
+    plan = plan_download(MODEL)
+    hub.during[UNET] = close_session
+
+    with pytest.raises(ModelError, match="cannot be reached"):
+        fetch(plan)
 
 
 def test_the_listings_hash_is_held_to_as_well(hub: FakeHub) -> None:
