@@ -73,7 +73,7 @@ def rehearse(name: str, config: Mapping[str, Any], num_inference_steps: int) -> 
             sample = scheduler.step(prediction, timestep, sample, **arguments, return_dict=False)[0]
     if not sample.isfinite().all():
         raise ModelError(
-            f"The model's scheduler config leads {name} to infinity in {num_inference_steps} "
-            "steps.",
+            f"The scheduler {name} overflows in {num_inference_steps} steps of this model's "
+            "schedule.",
             _HINT,
         )
