@@ -191,7 +191,8 @@ def _save(
         write_synced(staged["image"], data)
         with lock_folder(target.folder):
             target = free_target(target, overwrite=layout.overwrite)
-            _put_in_place(staged, target, staging)
+            replaced = target.products if layout.overwrite else staged
+            _put_in_place(staged, target, {name: staging / f"old-{name}" for name in replaced})
             sync_folder(target.folder)
     saved = {product: target.products[product] for product in staged}
     return ImageSaved(
@@ -206,18 +207,21 @@ def _save(
     )
 
 
-def _put_in_place(staged: Mapping[str, Path], target: Target, staging: Path) -> None:
+def _put_in_place(staged: Mapping[str, Path], target: Target, replaced: Mapping[str, Path]) -> None:
     """Move what is there out of the way and what was staged in; or leave all as it was.
+
+    Args:
+        staged: Where the new products are.
+        target: Where they go.
+        replaced: Where each product goes that is to be out of the way, if it is there.
 
     Raises:
         OSError: If something cannot be moved.
     """
-    moves = [
-        (path, staging / f"old-{product}")
-        for product, path in target.products.items()
-        if os.path.lexists(path)
-    ]
-    moves += [(path, target.products[product]) for product, path in staged.items()]
+    products = target.products
+    moves = [(products[name], path) for name, path in replaced.items()]
+    moves = [move for move in moves if os.path.lexists(move[0])]
+    moves += [(path, products[name]) for name, path in staged.items()]
     done: list[tuple[Path, Path]] = []
     try:
         for before, after in moves:

@@ -201,7 +201,8 @@ def test_products_of_the_same_image_are_replaced_and_no_others(tmp_path: Path) -
     own = replace(target, own=frozenset(["image", "frames", "filmstrip", "gif"]))
     events = save_images(sample_events(sample_request()), layout(tmp_path), lambda _: own)
     assert only_saved(list(events)).path == first.path
-    assert names(tmp_path) == {"sheep.png", "sheep_frames", "sheep_filmstrip.png"}
+    products = {"sheep.png", "sheep_frames", "sheep_filmstrip.png", "sheep_animation.gif"}
+    assert names(tmp_path) == products, "an own product that is not made again is kept"
 
 
 def test_filmstrips_and_animations_hold_the_key_of_their_image(tmp_path: Path) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from sheepgen.errors import NonFiniteError, OutputError
-from sheepgen.events import ImageSaved, RunFailed
+from sheepgen.events import ImageSaved, RunFailed, RunFinished
 from sheepgen.sinks import atomic, files
 from sheepgen.sinks.files import FRAME_CHOICES, OutputLayout
 from sheepgen.sinks.naming import parse_output
@@ -21,7 +23,6 @@ from tests.samples import sample_events, sample_request, sample_saved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from sheepgen.events import Event
     from sheepgen.request import GenerationRequest
@@ -67,9 +68,10 @@ def make(
     *,
     frames: str = "none",
     wait: Callable[[], None] = never,
+    overwrite: bool = True,
 ) -> list[Event]:
     template = parse_output(f"{folder}/{{seed}}.png", several=True)
-    layout = OutputLayout(template=template, frames=FRAME_CHOICES[frames], overwrite=True)
+    layout = OutputLayout(template=template, frames=FRAME_CHOICES[frames], overwrite=overwrite)
     with Ledger(folder) as ledger:
         events = make_images(
             REQUESTS,
@@ -161,6 +163,53 @@ def test_a_full_disk_stops_at_once_and_goes_on_later(
         "2.png",
         "3.png",
     }
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("renames", range(13))
+def test_what_a_killed_process_moved_into_place_is_replaced_and_nothing_counted_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int
+) -> None:
+    child = os.fork()
+    if not child:
+        rename, left = Path.rename, [renames]
+
+        def killed(path: Path, target: Path) -> Path:
+            if left[0] == 0:
+                os._exit(9)
+            left[0] -= 1
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, "rename", killed)
+        try:
+            make(tmp_path, FakeExecutor(), frames="gif", overwrite=False)
+        finally:
+            os._exit(0)
+    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert ended == (9 if renames < 12 else 0)
+    make(tmp_path, FakeExecutor(), frames="gif", overwrite=False)
+    endings = (".png", "_frames", "_filmstrip.png", "_animation.gif")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *(f"{seed}{ending}" for seed in (1, 2, 3) for ending in endings),
+        *(".sheepgen.lock", "manifest.jsonl"),
+    }
+
+
+def test_a_strangers_file_that_came_while_drawing_is_kept(tmp_path: Path) -> None:
+    class Slow(FakeExecutor):
+        def run(self, batches: Iterable[Sequence[GenerationRequest]]) -> Generator[Event]:
+            for event in super().run(batches):
+                if isinstance(event, RunFinished) and event.request.seed == 2:
+                    (tmp_path / "2_filmstrip.png").write_bytes(b"mine")
+                yield event
+
+    make(tmp_path, Slow(), overwrite=False)
+    assert [entry["path"] for entry in manifest(tmp_path)] == ["1.png", "2_2.png", "3.png"]
+    assert (tmp_path / "2_filmstrip.png").read_bytes() == b"mine"
+    assert not (tmp_path / "2.png").exists()
+    again = FakeExecutor()
+    make(tmp_path, again, overwrite=False)
+    assert again.ran == []
 
 
 def test_others_are_waited_for_and_stood_in_for(tmp_path: Path) -> None:
