@@ -16,6 +16,8 @@ from __future__ import annotations
 import errno
 import re
 
+from sheepgen.text import excerpt
+
 __all__ = [
     "Interrupted",
     "ModelError",
@@ -26,6 +28,9 @@ __all__ = [
     "as_sheepgen_error",
     "ran_out_of_memory",
 ]
+
+_MOST_CHARACTERS = 1000
+"""Of a message that is not ours: libraries may list thousands of names in theirs."""
 
 _OUT_OF_MEMORY = (
     "out of memory",
@@ -110,7 +115,7 @@ def as_sheepgen_error(error: Exception) -> SheepgenError:
         said = OutputError(f"{error.strerror}{place}", "--verbose shows where it happened.")
     else:
         said = SheepgenError(
-            f"Unexpected {type(error).__name__}: {error}",
+            f"Unexpected {type(error).__name__}: {excerpt(error, _MOST_CHARACTERS)}",
             "This is a fault in sheepgen or below it; --verbose shows where.",
         )
     said.__cause__ = error

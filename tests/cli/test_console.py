@@ -160,3 +160,9 @@ def test_a_prompt_in_utf_8_is_taken_in_any_locale(tmp_path: Path) -> None:
     invalid = in_shell("sheepgen $'a \\xff'", **ASCII)
     assert invalid.returncode == 2
     assert b"not valid UTF-8" in invalid.stderr
+
+
+def test_what_libraries_say_without_end_is_cut_short(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit), cli_errors():
+        raise ZeroDivisionError("missing:\n" + "a.name.of.a.tensor\n" * 10_000)
+    assert len(capsys.readouterr().err) < 1500

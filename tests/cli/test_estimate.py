@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,6 +111,19 @@ def test_a_damaged_memory_is_no_memory(
 ) -> None:
     cache.parent.mkdir(parents=True, exist_ok=True)
     cache.write_text(text)
+    assert taking(requests, spec).seconds is None
+    remember(requests[0], spec, 0.5, None)
+    assert taking(requests[:1], spec).seconds == 5.0
+
+
+def test_a_memory_that_cannot_be_read_to_its_end_is_none(
+    cache: Path, requests: list[GenerationRequest], spec: ModelSpec
+) -> None:
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(cache)
+    assert taking(requests, spec).seconds is None
+    cache.unlink()
+    cache.symlink_to("/dev/zero")
     assert taking(requests, spec).seconds is None
     remember(requests[0], spec, 0.5, None)
     assert taking(requests[:1], spec).seconds == 5.0
