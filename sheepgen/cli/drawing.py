@@ -122,7 +122,9 @@ def tell_images(
         Interrupted: If Ctrl-C cut it short; images that are finished stay.
     """
     failed = 0
-    shown = write_progress(events, error_stream()) if progress_json else events
+    shown = events
+    if progress_json:
+        shown = write_progress(events, error_stream(), detail=detail)
     if not keep_going:
         shown = _until_failure(shown, json=json)
     if not progress_json:

@@ -1,9 +1,10 @@
 """``--progress-json``: how far images have come, one line of JSON an event, for other programs.
 
 Every line has ``event`` and what the image is called: ``image``, counted as they begin, or what
-the caller says; and its ``seed``. ``started`` adds ``total_steps``, ``device`` and ``dtype``;
-``step`` adds ``step``, ``total_steps``, ``timestep`` and ``seconds``; ``saved`` adds ``path`` and
-``seconds``; ``failed`` adds ``error`` and ``seconds``. A run that begins anew is ``started`` again.
+the caller says; and its ``seed``. In a sweep ``detail`` says what tells the image from the others.
+``started`` adds ``total_steps``, ``device`` and ``dtype``; ``step`` adds ``step``,
+``total_steps``, ``timestep`` and ``seconds``; ``saved`` adds ``path`` and ``seconds``; ``failed``
+adds ``error`` and ``seconds``. A run that begins anew is ``started`` again.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def write_progress(
     stream: TextIO,
     *,
     call: Callable[[GenerationRequest], Mapping[str, Any]] | None = None,
+    detail: Callable[[GenerationRequest], str] | None = None,
 ) -> Generator[Event]:
     """Pass events on and write each to ``stream`` as it comes.
 
@@ -37,14 +39,17 @@ def write_progress(
         events: With an `ImageSaved` behind every `RunFinished`.
         stream: Standard error.
         call: What an image is called, asked once a run; else they are counted.
+        detail: What tells an image from the others.
     """
     numbers = count(1)
     call = call or (lambda _: {"image": next(numbers)})
-    called: dict[GenerationRequest, Mapping[str, Any]] = {}
+    called: dict[GenerationRequest, dict[str, Any]] = {}
     for event in events:
         if (said := _said(event)) is not None:
             if event.request not in called:
-                called[event.request] = call(event.request)
+                called[event.request] = dict(call(event.request))
+                if detail is not None:
+                    called[event.request]["detail"] = detail(event.request)
             kind, details = said
             line = {"event": kind, **called[event.request], "seed": event.request.seed, **details}
             stream.write(json.dumps(line) + "\n")

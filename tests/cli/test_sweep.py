@@ -549,3 +549,4 @@ def test_progress_can_be_read_by_a_program(sweep: Run) -> None:
         *["saved"] * 2,
     ]
     assert [each["image"] for each in told] == [1, 2] * 4
+    assert [each["detail"] for each in told] == ["seed 1", "seed 2"] * 4
