@@ -47,12 +47,12 @@ def test_guidance_that_is_off_is_not_too_low(embedded: ModelSpec, guidance: floa
     ("fields", "said"),
     [
         ({"guidance_scale": 7.5}, "guidance 1 to 3, not 7.5"),
-        ({"num_inference_steps": 2}, "4 steps or more, not 2"),
+        ({"num_inference_steps": 2}, "6 steps or more, not 2"),
         ({"width": 512, "height": 512}, "sides of 224 to 256 pixels, not 512x512"),
         ({"height": 64}, "sides of 224 to 256 pixels, not 256x64"),
         ({"scheduler": "pndm"}, "15 steps or more with pndm, not 8"),
-        ({"scheduler": "heun", "num_inference_steps": 5}, "8 steps or more with heun, not 5"),
-        ({"scheduler": "heun", "num_inference_steps": 3}, "4 steps or more, not 3"),
+        ({"scheduler": "heun", "num_inference_steps": 7}, "8 steps or more with heun, not 7"),
+        ({"scheduler": "heun", "num_inference_steps": 3}, "6 steps or more, not 3"),
     ],
 )
 def test_what_is_outside_is_said_with_what_the_range_is(
