@@ -99,8 +99,9 @@ def _novelai(texts: Mapping[str, str]) -> ForeignRecipe | None:
     data = read_json(source)
     if data is None or not {"uc", "seed", "scale"} & data.keys():
         return None
+    keys = NOVELAI if texts.get("Software") == "NovelAI" else replace(NOVELAI, program=None)
     prompt = data.get("prompt") or texts.get("Description")
-    return read_keys(NOVELAI, {**data, "prompt": prompt}, source=source)
+    return read_keys(keys, {**data, "prompt": prompt}, source=source)
 
 
 def _draw_things(texts: Mapping[str, str]) -> ForeignRecipe | None:

@@ -45,7 +45,7 @@ def to_line(outcome: Outcome) -> str:
             f"{path}: {_WORDS['equal_within_processor']} ({excerpt(recorded)}, here "
             f"{excerpt(here)}): {_distance(outcome)}"
         )
-    label = "Cause" if len(outcome.causes) == 1 else "Possible causes"
+    label = "Possible cause" if len(outcome.causes) == 1 else "Possible causes"
     causes = "; ".join(outcome.causes)
     return f"{path}: differs in {_parts(outcome)}. {label}: {causes}{_advice(outcome)}"
 

@@ -2,8 +2,8 @@
 
 An image comes about in stages: noise, which depends on little; final latents, which depend on
 everything; pixels. The first stage that differs says what can be the cause: a difference between
-the record's environment and this one that reaches that stage, or entries of the record that do not
-belong together. Who changed what, if anybody did, cannot be known and is not said.
+the record's environment and this one that reaches that stage, or a change to the record or the
+pixels. Several may be possible; none of them is said to be so, and nobody to have done it.
 
 Processors of another make round otherwise: the same weights, versions and threads give pictures
 that look alike and are not equal bit for bit. That has a verdict of its own.
@@ -34,10 +34,11 @@ __all__ = ["Outcome", "Unchecked", "Verdict", "compare_sizes", "environment_diff
 _Value = str | int | None
 
 _REACHES_NOISE = frozenset(
-    {"sheepgen", "recipe", "torch", "platform", "model_sha256", "model_revision"}
+    {"sheepgen", "recipe", "torch", "platform", "device_name", "model_sha256", "model_revision"}
 )
-"""What drawn noise depends on besides seed and size: the generator and the latents' shape. Mixing
-two noises is arithmetic, which everything reaches."""
+"""What drawn noise depends on besides seed and size: the generator, which has one way with vector
+instructions and one without, and the latents' shape. Mixing two noises is arithmetic, which
+everything reaches."""
 
 _MAX_PROCESSOR_LEVELS = 64
 _MIN_PROCESSOR_PSNR_DB = 45.0
@@ -167,7 +168,7 @@ def judge(exhibit: Exhibit, record: ImageRecord, picture: Picture, remade: RunFi
     if not noise_equal:
         drawn = not record.request.variation_strength
         causes += _told(environment, _REACHES_NOISE if drawn else environment)
-        causes.append("the record's seed, size and noise hash do not belong together")
+        causes.append("the record's seed, size or noise hash was changed")
     elif not latents_equal:
         causes += _told(environment, environment) or _unexplained(here.device)
     elif pixels is None or pixels.largest:
@@ -222,8 +223,12 @@ def _unlisted(as_listed: bool | None) -> list[str]:
 
 def _unexplained(device: str) -> list[str]:
     """Return the causes that are left where nothing of the environment differs."""
-    record = "the record's request, model and latents hash do not belong together"
-    return [record] if device == "cpu" else [record, f"results on {device} are not deterministic"]
+    by_itself = (
+        "this processor computes otherwise under the same name"
+        if device == "cpu"
+        else f"results on {device} are not deterministic"
+    )
+    return ["the record's request or latents hash was changed", by_itself]
 
 
 def _as_listed(exhibit: Exhibit) -> bool | None:
