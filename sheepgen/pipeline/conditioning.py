@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
+from sheepgen.errors import ModelError
 from sheepgen.pipeline.building import running
 
 if TYPE_CHECKING:
@@ -107,6 +108,12 @@ def _encode(parts: PipelineParts, text: str) -> Tensor:
     further = (0, parts.spec.encoded_tokens - parts.spec.max_tokens)
     ids = functional.pad(tokens.input_ids, further, value=parts.tokenizer.pad_token_id)
     seen = functional.pad(tokens.attention_mask, further)
+    # On some devices the text encoder would not fail over them, but take the whole process along.
+    if ids.min() < 0 or ids.max() >= parts.text_encoder.config.vocab_size:
+        raise ModelError(
+            "The model's tokenizer has tokens that its text_encoder does not know.",
+            "They come from different models.",
+        )
     # CLIP was trained to attend to the padding, BERT was not; the model's config knows.
     masked = getattr(parts.text_encoder.config, "use_attention_mask", False)
     with running("text_encoder"):

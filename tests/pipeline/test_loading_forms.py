@@ -8,6 +8,7 @@ from transformers import BertConfig, BertModel
 
 from sheepgen.catalog import find_model
 from sheepgen.errors import ModelError
+from sheepgen.pipeline.conditioning import encode_prompt
 from sheepgen.pipeline.loading import load_pipeline, load_tokenizer
 from sheepgen.pipeline.preview import PreviewDecoder
 from tests.tiny import (
@@ -61,6 +62,41 @@ def test_vocabulary_and_merges_make_the_same_tokenizer(
 
     prompt = "a red sheep of the sheep and the red"
     assert tokenizer(prompt).input_ids == tiny_parts.tokenizer(prompt).input_ids
+
+
+def vocabulary_model(folder: Path, vocabulary: object, merges: str) -> Path:
+    """Give a model another vocabulary, in files of the older form."""
+    tokenizer = folder / "tokenizer"
+    (tokenizer / "tokenizer.json").unlink()
+    (tokenizer / "vocab.json").write_text(json.dumps(vocabulary))
+    (tokenizer / "merges.txt").write_text(merges)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "merges"),
+    [
+        ([], ""),
+        ({"a": -1}, "#version: 0.2\n"),
+        ({"a": 1}, "#version: 0.2\na b c\n"),
+        ({"a": 1}, "#version: 0.2\nq q\n"),
+    ],
+)
+def test_a_vocabulary_without_sense_is_the_models_fault(
+    model_copy: Path, vocabulary: object, merges: str
+) -> None:
+    with pytest.raises(ModelError, match="tokenizer"):
+        load(vocabulary_model(model_copy, vocabulary, merges))
+
+
+def test_a_vocabulary_of_another_model_is_said(model_copy: Path) -> None:
+    vocabulary = {token: index + 10**6 for token, index in tiny_tokenizer().get_vocab().items()}
+    parts = load(
+        vocabulary_model(model_copy, vocabulary, "\n".join(("#version: 0.2", *MERGES, "")))
+    )
+
+    with pytest.raises(ModelError, match="tokens that its text_encoder does not know"):
+        encode_prompt(parts, "a red sheep", None)
 
 
 def test_a_bert_text_encoder(model_copy: Path) -> None:
