@@ -11,6 +11,7 @@ the picture nor what is in it matters; what is read and unpacked is bounded.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import struct
 import zlib
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import BufferedReader
     from pathlib import Path
+    from typing import BinaryIO
 
 __all__ = [
     "MAX_FILE_BYTES",
@@ -33,6 +35,7 @@ __all__ = [
     "image_file_errors",
     "not_an_image",
     "read_texts",
+    "without_texts",
 ]
 
 MAX_FILE_BYTES = 256 * 2**20
@@ -112,6 +115,29 @@ def read_texts(path: Path) -> ImageTexts:
         else:
             raise not_an_image(path)
         return found
+
+
+def without_texts(file: BufferedReader) -> BinaryIO:
+    """Return a PNG without its texts, which Pillow unpacks and refuses from a size on.
+
+    Args:
+        file: Of any format, at its beginning; another than PNG is returned as it is.
+    """
+    if file.read(len(_PNG)) != _PNG:
+        file.seek(0)
+        return file
+    kept = io.BytesIO(_PNG)
+    kept.seek(0, os.SEEK_END)
+    for _ in range(MAX_BLOCKS):
+        if len(head := file.read(8)) < 8:
+            break
+        length, kind = struct.unpack(">I4s", head)
+        if kind in _PNG_TEXTS:
+            file.seek(length + 4, os.SEEK_CUR)
+        else:
+            kept.write(head + file.read(length + 4))
+    kept.seek(0)
+    return kept
 
 
 @contextmanager

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from sheepgen.errors import OutputError
-from sheepgen.image_texts import MAX_FILE_BYTES, image_file_errors, not_an_image
+from sheepgen.image_texts import (
+    MAX_FILE_BYTES,
+    image_file_errors,
+    not_an_image,
+    without_texts,
+)
 from sheepgen.untrusted_file import open_untrusted
 
 if TYPE_CHECKING:
@@ -26,8 +31,12 @@ UNREADABLE = (OSError, ValueError, SyntaxError, struct.error, *_TOO_MANY_PIXELS)
 
 
 @contextmanager
-def open_image(path: Path) -> Iterator[Image.Image]:
+def open_image(path: Path, *, with_texts: bool = True) -> Iterator[Image.Image]:
     """Open a PNG, JPEG or WebP.
+
+    Args:
+        path: Of the file.
+        with_texts: Whether a PNG's texts are wanted; one that is too large makes it unreadable.
 
     Raises:
         One of `UNREADABLE`.
@@ -35,7 +44,8 @@ def open_image(path: Path) -> Iterator[Image.Image]:
     with open_untrusted(path, max_bytes=MAX_FILE_BYTES) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of damaged EXIF: what is whole is read
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(file, formats=("JPEG", "PNG", "WEBP")) as image:
+        content = file if with_texts else without_texts(file)
+        with Image.open(content, formats=("JPEG", "PNG", "WEBP")) as image:
             yield image
 
 

@@ -13,6 +13,7 @@ from PIL import Image, ImageChops
 
 from sheepgen.errors import OutputError
 from sheepgen.image_file import STEP_KEY, encode_image
+from sheepgen.image_texts import read_texts
 from sheepgen.untrusted_image import image_errors, open_image
 
 if TYPE_CHECKING:
@@ -121,18 +122,12 @@ def measure(shown: Image.Image, expected: Image.Image) -> PixelDifference | None
 
 @contextmanager
 def _opened_single(path: Path) -> Iterator[Image.Image]:
-    with _opened(path) as image:
-        if STEP_KEY in image.info:
+    with image_errors(path), open_image(path, with_texts=False) as image:
+        if STEP_KEY in read_texts(path).texts:
             raise OutputError(
                 f"{path} shows a step on the way, not the finished image.",
                 "Its record is the finished image's.",
             )
         if getattr(image, "n_frames", 1) > 1:
             raise OutputError(f"{path} is an animation.", "Only single pictures can be verified.")
-        yield image
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    with image_errors(path), open_image(path) as image:
         yield image

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from sheepgen.errors import OutputError
 from sheepgen.image_file import encode_image
@@ -95,6 +96,14 @@ def test_a_picture_that_is_too_large_is_called_so(tmp_path: Path, side: int) -> 
     for read in (read_shape, read_picture):
         with pytest.raises(OutputError, match="too large: more than 89,478,485 pixels"):
             read(path)
+
+
+def test_texts_of_any_size_do_not_hide_the_picture(tmp_path: Path) -> None:
+    path, info = tmp_path / "x.png", PngInfo()
+    info.add_text("workflow", "wool " * 300_000, zip=True)
+    image = Image.frombytes("RGB", SIZE, os.urandom(PIXELS * 3))
+    image.save(path, pnginfo=info)
+    assert read_picture(path).image.tobytes() == image.tobytes()
 
 
 def test_only_regular_files_are_opened(tmp_path: Path) -> None:
