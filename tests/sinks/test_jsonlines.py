@@ -45,6 +45,6 @@ def test_a_failure_says_what_went_wrong() -> None:
 
 
 def test_an_error_that_nobody_expected_is_named() -> None:
-    failed = RunFailed(request=sample_request(), error=MemoryError("all"), elapsed_s=0.0)
+    failed = RunFailed(request=sample_request(), error=LookupError("all"), elapsed_s=0.0)
     error = json.loads(to_json_line(failed))["error"]
-    assert (error["kind"], error["message"]) == ("MemoryError", "Unexpected MemoryError: all")
+    assert (error["kind"], error["message"]) == ("LookupError", "Unexpected LookupError: all")
