@@ -16,7 +16,7 @@ from __future__ import annotations
 import errno
 import re
 
-from sheepgen.text import excerpt
+from sheepgen.text import byte_size, excerpt
 
 __all__ = [
     "Interrupted",
@@ -105,9 +105,10 @@ def as_sheepgen_error(error: Exception) -> SheepgenError:
     if isinstance(error, SheepgenError):
         return error
     if ran_out_of_memory(error):
-        asked = re.search(r"allocate ([\d.]+ ?\w+)", str(error))
+        asked = re.search(r"allocate ([\d.]+) ?(\w+)", str(error))
+        more = f" for another {_size(*asked.groups())}" if asked else ""
         said: SheepgenError = SheepgenError(
-            "There is not enough memory" + (f" for another {asked[1]}." if asked else "."),
+            f"There is not enough memory{more}.",
             "Choose a smaller --size or --batch-size, or --dtype bf16.",
         )
     elif isinstance(error, OSError) and error.errno is not None and error.strerror:
@@ -120,3 +121,7 @@ def as_sheepgen_error(error: Exception) -> SheepgenError:
         )
     said.__cause__ = error
     return said
+
+
+def _size(number: str, unit: str) -> str:
+    return byte_size(int(number)) if unit == "bytes" else f"{number} {unit}"

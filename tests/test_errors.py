@@ -35,7 +35,7 @@ def test_a_full_memory_is_expected_from_other_failures(error: Exception, *, expe
     ("error", "message"),
     [
         (MemoryError(), "There is not enough memory."),
-        (RuntimeError(CPU), "There is not enough memory for another 274877906944 bytes."),
+        (RuntimeError(CPU), "There is not enough memory for another 274.9 GB."),
         (
             torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has"),
             "There is not enough memory for another 2.50 GiB.",

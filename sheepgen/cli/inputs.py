@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -66,8 +67,11 @@ def read_prompt(prompt: str | None) -> str:
         return prompt
     if sys.stdin is None or (prompt is None and sys.stdin.isatty()):
         raise UsageError("There is no prompt.", "For example: sheepgen 'a red fox in the snow'")
+    data = sys.stdin.buffer.read(_MAX_BYTES)
     try:
-        return sys.stdin.buffer.read(_MAX_BYTES).decode().strip()
+        # What is too long may be cut in the middle of a character.
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        return decoder.decode(data, final=len(data) < _MAX_BYTES).strip()
     except UnicodeDecodeError as error:
         raise UsageError("Standard input is not UTF-8 text.", "Convert it first.") from error
 

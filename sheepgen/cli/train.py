@@ -37,6 +37,9 @@ def train(
         if output is not None and output.exists():
             _check_replaceable(output, overwrite=overwrite)
         own.check_training_packages()
+        from sheepgen.training.config import PRESETS, Workspace
+
+        _check_names("preset", [preset], PRESETS)
         from sheepgen.pipeline.quiet import quiet_libraries
 
         with quiet_libraries():
@@ -45,14 +48,12 @@ def train(
             from sheepgen.cli.evaluate import score_table
             from sheepgen.pipeline.device import resolve_device
             from sheepgen.training.adopt import adopt_model
-            from sheepgen.training.config import PRESETS, Workspace
             from sheepgen.training.phases import PHASES
             from sheepgen.training.project import Project
             from sheepgen.training.recipe import claim_workspace
             from sheepgen.training.release import release_model
             from sheepgen.training.runner import run_phases
 
-            _check_names("preset", [preset], PRESETS)
             _check_names("phase", phases or (), PHASES)
             config = PRESETS[preset]
             names = phases or [name for name in PHASES if config.judged or name != "classifier"]

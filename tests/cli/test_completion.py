@@ -13,6 +13,8 @@ import pytest
 from sheepgen.cli.app import COMMANDS
 from sheepgen.cli.options import FramesWord
 from sheepgen.schedulers import SCHEDULERS
+from sheepgen.training.config import PRESETS
+from sheepgen.training.phases import PHASES
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,7 +72,8 @@ def bash(library: str, *words: str, **environment: str) -> list[str]:
         (["'a cat'", "--device", "c"], ["cuda", "cpu"]),
         (["-m", "shee"], ["sheepgen"]),
         (["show", "x.png", "--format", "c"], ["command"]),
-        (["train", "--preset", "s"], ["small"]),
+        (["train", "--preset", ""], list(PRESETS)),
+        (["train", ""], list(PHASES)),
         (["'a cat'", "-o", ""], []),
     ],
 )

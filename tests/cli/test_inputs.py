@@ -22,7 +22,14 @@ def test_the_prompt_may_be_piped_in(typed: Typed, words: tuple[str, ...]) -> Non
 
 @pytest.mark.parametrize(
     ("stdin", "complaint"),
-    [("", "prompt is empty"), ("\n", "prompt is empty"), (b"\xff", "UTF-8"), ("x" * 90_000, "cha")],
+    [
+        ("", "prompt is empty"),
+        ("\n", "prompt is empty"),
+        (b"\xff", "UTF-8"),
+        (b"a\xe7", "UTF-8"),
+        ("x" * 90_000, "cha"),
+        ("é" * 90_000, "cha"),
+    ],
 )
 def test_what_is_piped_in_is_checked(run: Run, stdin: str | bytes, complaint: str) -> None:
     result = run("-", stdin=stdin)
