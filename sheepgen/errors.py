@@ -105,7 +105,7 @@ def as_sheepgen_error(error: Exception) -> SheepgenError:
     if isinstance(error, SheepgenError):
         return error
     if ran_out_of_memory(error):
-        asked = re.search(r"allocate ([\d.]+) ?(\w+)", str(error))
+        asked = re.search(r"allocate (\d+(?:\.\d+)?) ?(\w+)", str(error))
         more = f" for another {_size(*asked.groups())}" if asked else ""
         said: SheepgenError = SheepgenError(
             f"There is not enough memory{more}.",
@@ -124,4 +124,4 @@ def as_sheepgen_error(error: Exception) -> SheepgenError:
 
 
 def _size(number: str, unit: str) -> str:
-    return byte_size(int(number)) if unit == "bytes" else f"{number} {unit}"
+    return byte_size(round(float(number))) if unit == "bytes" else f"{number} {unit}"
