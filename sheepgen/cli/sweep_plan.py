@@ -12,7 +12,7 @@ from sheepgen.errors import OutputError, UsageError
 from sheepgen.image_file import check_format
 from sheepgen.made_for import outside_warnings
 from sheepgen.request import MAX_SEED
-from sheepgen.sinks.files import check_overwritable, obstacle
+from sheepgen.sinks.files import check_overwritable, holds_only_frames, obstacle
 from sheepgen.sweep.keys import image_key
 from sheepgen.sweep.manifest import Manifest
 from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
@@ -218,6 +218,11 @@ def _check_files(target: Target, *, overwrite: bool) -> None:
     if overwrite:
         check_overwritable(target)
     elif (path := obstacle(target)) is not None:
+        if path.is_dir() and not holds_only_frames(path):
+            raise UsageError(
+                f"{path} is in the way: it is a folder that holds more than frames.",
+                "Move what is in it, or choose another --output.",
+            )
         raise UsageError(
             f"{path} is in the way: it was not made for the image that would be saved there.",
             "Move it, or choose another --output, or give --overwrite.",

@@ -146,8 +146,8 @@ class Manifest:
     def maker(self, path: Path) -> Mapping[str, Any] | None:
         """Return the last line that says an image was saved as ``path``.
 
-        Later lines of its key may say that it failed, and later ones of another key that it went
-        elsewhere: what lies at ``path`` is what this one made, or has been changed since.
+        It also names what earlier lines say was saved with the same image, which is kept when the
+        image is made again without it. Later lines of its key may say that it failed.
         """
         return self._makers.get(Path(os.path.relpath(path, self.folder)).as_posix())
 
@@ -196,9 +196,20 @@ class Manifest:
                 return
         match entry:
             case {"status": "done", "path": str(path)}:
-                self._makers[path] = entry
+                self._makers[path] = {**entry, **self._kept(path, entry)}
             case _:
                 pass
+
+    def _kept(self, path: str, entry: Mapping[str, Any]) -> dict[str, str]:
+        """Return what earlier lines say was saved with the same image, and this one does not."""
+        before = self._makers.get(path, {})
+        if before.get("key") != entry["key"]:
+            return {}
+        return {
+            name: before[name]
+            for name in PRODUCTS
+            if entry.get(name) is None and before.get(name) is not None
+        }
 
     def _open_to_append(self, flags: int) -> int:
         """Open the file and return its handle, which the caller closes.

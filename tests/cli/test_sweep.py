@@ -411,6 +411,20 @@ def test_no_word_removes_a_folder_of_something_else(sweep: Run, name: str) -> No
     assert Path("out", name).read_text() == "mine"
 
 
+def test_a_persons_notes_among_an_images_own_frames_are_kept(sweep: Run) -> None:
+    words = ("--seeds", "1", "--frames", "steps", "-o", "out/{seed}.png")
+    sweep(*words)
+    Path("out/1_frames/notes.txt").write_text("mine")
+    Path("out/1.png").unlink()
+    for more in ([], ["--overwrite"]):
+        refused = sweep(*words, *more)
+        assert refused.exit_code == 2
+        assert "out/1_frames is in the way" in refused.stderr
+    assert Path("out/1_frames/notes.txt").read_text() == "mine"
+    Path("out/1_frames/notes.txt").rename("notes.txt")
+    assert sweep(*words).exit_code == 0
+
+
 def test_a_torn_image_is_made_again_with_all_that_belongs_to_it(sweep: Run) -> None:
     words = ("--seeds", "1-2", "--frames", "gif", "-o", "out/{seed}.png")
     sweep(*words)

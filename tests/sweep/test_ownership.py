@@ -61,6 +61,17 @@ def test_all_that_the_line_names_is_the_images(made: ImageSaved) -> None:
     assert own(folder) == ALL
 
 
+def test_what_was_kept_when_the_image_was_made_again_is_still_its_own(made: ImageSaved) -> None:
+    folder = made.path.parent
+    (folder / "1_filmstrip.png").write_bytes(b"as an older version made it")
+    with Ledger(folder) as ledger:
+        again = replace(made, frames_folder=None, filmstrip=None, animation=None)
+        ledger.record(KEY, again)
+        assert own(folder) == ALL
+        ledger.record("cd" * 32, again)
+    assert own(folder) == {"image", "frames", "gif"}, "by their own content alone"
+
+
 def test_without_the_manifest_each_product_says_it_itself(made: ImageSaved) -> None:
     folder = made.path.parent
     (folder / "manifest.jsonl").unlink()
