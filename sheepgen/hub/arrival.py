@@ -7,6 +7,7 @@ the hub's library nor the network checks that this is what arrived.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from sheepgen.checkpoint.fingerprint import file_sha256
 from sheepgen.errors import ModelError
 from sheepgen.text import excerpt
 from sheepgen.untrusted_file import open_untrusted
+from sheepgen.user_cache import cache_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,13 +56,16 @@ def check_arrival(repo: str, path: Path, file: PlannedFile, etag: str | None) ->
 def check_cached(repo: str, path: Path) -> None:
     """Check that a file that was fetched once is still what it was.
 
+    It is hashed when it is first met, and again when it changes. Where that cannot be remembered it
+    is not hashed at all: gigabytes on every run would cost more than they find.
+
     Raises:
         ModelError: If it is damaged.
         OSError: If it cannot be read.
     """
     target = path.readlink() if path.is_symlink() else path
     known = target.name
-    if target.parent.name != "blobs" or not _SHA256.fullmatch(known):
+    if target.parent.name != "blobs" or not _SHA256.fullmatch(known) or not _can_remember():
         return
     digest = file_sha256(path, believe_name=False)
     if digest != known:
@@ -69,6 +74,13 @@ def check_cached(repo: str, path: Path) -> None:
             f"cache: its sha256 is {digest}, not {known}.",
             f"Remove {path.resolve()}; then the same command fetches it again.",
         )
+
+
+def _can_remember() -> bool:
+    folder = cache_folder()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK)
 
 
 def _sha1_names(path: Path, size: int) -> tuple[str, str]:

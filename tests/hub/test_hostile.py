@@ -220,6 +220,22 @@ def test_weights_are_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_model(REPO).revision is not None
 
 
+@pytest.mark.usefixtures("hub")
+def test_what_cannot_be_remembered_is_not_hashed_on_every_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_model(REPO)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+
+    def hashing(*_: object) -> None:
+        raise AssertionError("hashed without use")
+
+    monkeypatch.setattr(hashlib, "file_digest", hashing)
+
+    assert find_model(REPO).revision is not None
+
+
 def test_a_transfer_that_hangs_leaves_nothing_when_it_is_dropped(
     hub: FakeHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
