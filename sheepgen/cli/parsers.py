@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sheepgen.device_options import check_device_options, check_device_present
 from sheepgen.errors import UsageError
+from sheepgen.sinks.naming import expand_home
 from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-__all__ = ["device", "dtype", "number", "one_of", "path", "text", "whole_number"]
+__all__ = ["device", "dtype", "folder", "number", "one_of", "path", "text", "whole_number"]
 
 _INTEGER = re.compile(r"[+-]?\d{1,100}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d{1,30}\.?\d{0,30}|\.\d{1,30})([eE][+-]?\d{1,3})?|nan|inf", re.ASCII)
@@ -86,6 +88,14 @@ def path(typed: str) -> str:
     if not typed:
         raise UsageError("A path is empty.", "Give the path of an image.")
     return typed
+
+
+def folder(typed: str | Path) -> Path:
+    """Return a folder's path, with a leading ``~`` as shells expand it."""
+    found = Path(expand_home(str(typed)))
+    if found.is_file():
+        raise UsageError(f"{excerpt(found, 200)} is a file, not a folder.", "Name another one.")
+    return found
 
 
 def device(typed: str) -> str:

@@ -18,7 +18,7 @@ WorkspaceOpt = Annotated[
     typer.Option(
         metavar="FOLDER",
         help="Working folder for downloads, data, checkpoints and sample sheets.",
-        file_okay=False,
+        parser=parsers.folder,
         rich_help_panel=SAVED,
     ),
 ]
@@ -57,6 +57,7 @@ StartOpt = Annotated[
         "--from",
         metavar="FOLDER",
         help="Resume from a model that was trained here before, in a new workspace.",
+        parser=parsers.folder,
         rich_help_panel=DRAWER,
     ),
 ]
@@ -67,6 +68,7 @@ ModelOutputOpt = Annotated[
         "--output",
         metavar="FOLDER",
         help="Write the trained model here, with its scores and model card.",
+        parser=parsers.folder,
         rich_help_panel=SAVED,
     ),
 ]
@@ -115,6 +117,7 @@ SheetsOpt = Annotated[
         "--output",
         metavar="FOLDER",
         help="Save a sheet of all pictures of each group here.",
+        parser=parsers.folder,
         rich_help_panel=SAVED,
     ),
 ]

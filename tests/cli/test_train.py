@@ -68,6 +68,20 @@ def test_the_libraries_are_quiet_meanwhile(run: Run, monkeypatch: pytest.MonkeyP
     assert (diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()) == before
 
 
+def test_a_workspace_in_the_home_folder_is_meant_as_in_a_shell(
+    run: Run, trained: list[tuple[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert run("train", "unet", "--workspace=~/work").exit_code == 0
+    assert (tmp_path / "home" / "work").is_dir()
+    assert trained
+    assert not Path("~").exists()
+    Path("file").touch()
+    refused = run("train", "unet", "--workspace", "file")
+    assert refused.exit_code == 2
+    assert "file is a file, not a folder" in refused.stderr
+
+
 def test_a_phase_by_name(run: Run, trained: list[tuple[str, int]]) -> None:
     assert run("train", "unet", "-q").stderr == ""
     assert [name for name, _ in trained] == ["unet"]
