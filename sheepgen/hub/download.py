@@ -90,12 +90,13 @@ def fetch_file(repo: str, revision: str, file: PlannedFile) -> Generator[int]:
     outcome: Future[str] = Future()
     announcement = Announcement(repo, file.size)
 
-    def report(arrived: int) -> None:
+    def report(arrived: int, on_the_wire: bool) -> None:
         if announcement.stopped.is_set():
             raise Interrupted
         if not announcement.is_listening():
             raise ConnectionError
-        if arrived > file.size:
+        # What goes over the wire in pieces that files share may be more than the file.
+        if arrived > file.size and not on_the_wire:
             raise senseless_answer(repo, f"more than the {file.size:,} bytes of {file.name}")
         news.put(arrived)
 
@@ -114,7 +115,7 @@ def fetch_file(repo: str, revision: str, file: PlannedFile) -> Generator[int]:
     try:
         while (arrived := news.get()) is not None:
             # The library draws two bars for some files: bytes off the wire and bytes on the disk.
-            if arrived > most:
+            if most < arrived <= file.size:
                 most = arrived
                 yield most
     finally:
@@ -127,21 +128,23 @@ def fetch_file(repo: str, revision: str, file: PlannedFile) -> Generator[int]:
     check_arrival(repo, path, file, announcement.etag)
 
 
-def _bar_class(report: Callable[[int], None]) -> type[tqdm]:
+def _bar_class(report: Callable[[int, bool], None]) -> type[tqdm]:
     """Return a bar for the hub's library that draws nothing.
 
     Args:
-        report: Called with the bytes of one file that have arrived so far.
+        report: Called with the bytes of one file that have arrived so far, and whether they were
+            counted on the wire and not on the disk.
     """
     from huggingface_hub.utils.tqdm import tqdm
 
     class Bar(tqdm):
         def __init__(self, *args: Any, **settings: Any) -> None:  # noqa: ANN401
+            self._on_the_wire = str(settings.get("name")).endswith(".transfer")
             super().__init__(*args, **{**settings, "disable": True})  # type: ignore[no-untyped-call]
 
         def update(self, n: float | None = 1) -> None:
             self.n += n or 0
-            report(int(self.n))
+            report(int(self.n), self._on_the_wire)
 
     return Bar
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from huggingface_hub import HfApi, constants
@@ -101,6 +101,21 @@ def test_a_dropped_download_stops(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert cached_folder(MODEL) is None
     assert list(plan.folder.parents[1].rglob("*.incomplete")) == []
+
+
+@pytest.mark.usefixtures("hub")
+def test_pieces_may_be_more_than_their_file_on_the_wire(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_download(MODEL)
+    really = HfApi.hf_hub_download
+
+    def in_pieces(api: HfApi, *args: Any, tqdm_class: type[Any], **settings: Any) -> Any:
+        tqdm_class(name="huggingface_hub.xet_get.transfer").update(10**9)
+        return really(api, *args, tqdm_class=tqdm_class, **settings)
+
+    monkeypatch.setattr(HfApi, "hf_hub_download", in_pieces)
+
+    assert list(download(plan))[-1].done_bytes == plan.total_bytes
+    assert cached_folder(MODEL) == plan.folder
 
 
 @pytest.mark.usefixtures("hub")
