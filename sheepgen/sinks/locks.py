@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 from contextlib import contextmanager
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import OutputError
@@ -60,7 +61,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def has_locks(folder: Path) -> bool:
-    """Say whether the folder's file system has locks.
+    """Say whether the folder's file system has locks; leave nothing that was not there.
 
     Raises:
         OSError: If the lock's file cannot be made or opened.
@@ -68,6 +69,8 @@ def has_locks(folder: Path) -> bool:
     """
     from filelock import Timeout
 
+    if not (folder / LOCK_NAME).exists():
+        return _locks_a_new_file(folder)
     lock = _file_lock(folder / LOCK_NAME, timeout=0)
     try:
         return _acquire(lock)
@@ -77,6 +80,22 @@ def has_locks(folder: Path) -> bool:
         raise _not_ours(folder) from error
     finally:
         lock.release()
+
+
+def _locks_a_new_file(folder: Path) -> bool:
+    """Say whether a file without a name can be locked there; it is gone however this ends."""
+    try:
+        import fcntl
+    except ImportError:  # Windows, whose file systems all have locks
+        return True
+    with TemporaryFile(dir=folder) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                return False
+            raise
+    return True
 
 
 def hold(path: Path) -> BaseFileLock | None:

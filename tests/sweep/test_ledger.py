@@ -205,7 +205,9 @@ def test_without_locks_one_process_works_and_nothing_is_taken_for_left(
     staging = put(tmp_path / ".sheepgen-0123456789abcdef" / "lock", "")
     claim = put(tmp_path / f".claim-{'ab' * 32}", "")
     monkeypatch.setattr(fcntl, "flock", flock)
+    before = names(tmp_path)
     assert not prepare_folder(tmp_path)
+    assert names(tmp_path) == before
     with Ledger(tmp_path) as ledger, staging_folder(tmp_path):
         assert ledger.claim("a") == "mine"
         ledger.record("a", sample_saved(tmp_path / "a.png"))
