@@ -36,6 +36,7 @@ class FakeHub(ThreadingHTTPServer):
         headers: What is said of a file besides or instead of what is true, by its name.
         listing: Takes the listing as JSON would have it and returns what is sent instead.
         endless: Send no end of a listing (``listing``), a refusal (``refusal``) or a file's name.
+        elsewhere: Files that another host serves, as the hub has it for large ones.
         during: What happens before a file's content is sent, by its name.
         hang_after: Bytes of a file, by its name, after which nothing comes until ``go_on`` is set.
     """
@@ -54,6 +55,7 @@ class FakeHub(ThreadingHTTPServer):
         self.listing: Callable[[dict[str, Any]], object] = dict
         self.endless = ""
         self.hang_after: dict[str, int] = {}
+        self.elsewhere: set[str] = set()
         self.go_on = threading.Event()
         self.during: dict[str, Callable[[], None]] = {}
         self.requests: list[str] = []
@@ -91,6 +93,9 @@ class _Handler(BaseHTTPRequestHandler):
         authorization = self.headers.get("Authorization")
         if self.server.down:
             self._refuse(500, "", "")
+        elif path.startswith("/cdn/"):
+            _, _, org, name, file = path.split("/", 4)
+            self._send((self.server.repos[f"{org}/{name}"] / file).read_bytes(), {})
         elif self.server.endless == "refusal":
             self._send_endlessly(404)
         elif authorization not in (None, f"Bearer {self.server.token}"):
@@ -115,6 +120,9 @@ class _Handler(BaseHTTPRequestHandler):
             etag = hashlib.sha256(content).hexdigest()
             headers = {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT}
             headers |= self.server.headers.get(file, {})
+            if file in self.server.elsewhere:
+                self._send_elsewhere(repo, file, content, headers)
+                return
             if file in self.server.during and self.command == "GET":
                 self.server.during.pop(file)()
             if self.server.endless == file and self.command == "GET":
@@ -137,6 +145,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(content)
+
+    def _send_elsewhere(
+        self, repo: str, file: str, content: bytes, headers: dict[str, str]
+    ) -> None:
+        self.send_response(302)
+        place = f"http://localhost:{self.server.server_port}/cdn/{repo}/{file}"
+        linked = {"X-Linked-Etag": headers["ETag"], "X-Linked-Size": str(len(content))}
+        page = b"it is elsewhere"
+        of_the_page = {"ETag": 'W/"a/b=="', "Content-Length": str(len(page)), "Location": place}
+        for name, value in {**headers, **linked, **of_the_page}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(page)
 
     def _send_endlessly(self, status: int) -> None:
         self.send_response(status)

@@ -103,6 +103,14 @@ def test_a_dropped_download_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(plan.folder.parents[1].rglob("*.incomplete")) == []
 
 
+def test_large_files_may_be_elsewhere(hub: FakeHub, tiny_folder: Path) -> None:
+    unet = "unet/diffusion_pytorch_model.safetensors"
+    hub.elsewhere.add(unet)
+
+    assert find_model(REPO).sha256 == find_model(str(tiny_folder)).sha256
+    assert f"GET /cdn/{REPO}/{unet}" in hub.requests
+
+
 @pytest.mark.usefixtures("hub")
 def test_pieces_may_be_more_than_their_file_on_the_wire(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_download(MODEL)
