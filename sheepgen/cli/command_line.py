@@ -158,7 +158,7 @@ def _in_own_words(error: typer.TyperException, ctx: Any) -> UsageError:  # noqa:
     message, hint = error.format_message(), help_command
     if hasattr(error, "possibilities"):
         message = f'Unknown option "{excerpt(option)}".'
-        hint = f"Did you mean {' or '.join(sorted(nearest))}?" if nearest else help_command
+        hint = f"Did you mean {' or '.join(nearest)}?" if nearest else help_command
     return UsageError(message, "\n".join(filter(None, (hint, ctx.meta.get(_MEANT)))))
 
 

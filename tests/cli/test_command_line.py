@@ -114,6 +114,7 @@ def test_any_word_can_be_drawn(typed: Typed, run: Run) -> None:
     [
         ("--seed", "--seed"),
         ("sheep --sede 3", 'Unknown option "--sede".'),
+        ("sheep --stesp 3", 'Unknown option "--stesp".'),
         ("sheep --overwrite=yes", "--overwrite"),
         ("show", "IMAGE"),
         ("show a.png b.png", "Too many arguments: b.png."),
@@ -125,7 +126,7 @@ def test_any_word_can_be_drawn(typed: Typed, run: Run) -> None:
         ("show ''", "A path is empty."),
         ("verify x.png ''", "A path is empty."),
         ("rerun ''", "A path is empty."),
-        ("train --workspace pyproject.toml/", "--workspace"),
+        ("train --workspace pyproject.toml", "--workspace"),
     ],
 )
 def test_all_usage_errors_look_alike(run: Run, words: str, said: str) -> None:
@@ -139,3 +140,7 @@ def test_all_usage_errors_look_alike(run: Run, words: str, said: str) -> None:
     assert len(more) <= 1
     assert not {"│", "Usage:", "Input should be"} & {*result.stderr.split()}
     assert "Input should be" not in result.stderr
+
+
+def test_the_nearest_option_is_named_first(run: Run) -> None:
+    assert "Did you mean --steps or" in run("sheep", "--stesp", "3").stderr
