@@ -126,7 +126,7 @@ def test_any_word_can_be_drawn(typed: Typed, run: Run) -> None:
         ("show ''", "A path is empty."),
         ("verify x.png ''", "A path is empty."),
         ("rerun ''", "A path is empty."),
-        ("train --workspace pyproject.toml", "--workspace"),
+        ("train --workspace pyproject.toml", "pyproject.toml is a file, not a folder."),
     ],
 )
 def test_all_usage_errors_look_alike(run: Run, words: str, said: str) -> None:
