@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sheepgen.checkpoint import RECORD_FILE
+from sheepgen.checkpoint.files import CONFIG_FILES, INDEX_FILE, PREVIEW_COMPONENT
 from sheepgen.cli import options
 from sheepgen.cli import training_options as own
 from sheepgen.cli.console import cli_errors, error_console, note, write_data
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 __all__ = ["train"]
+
+_COMPONENTS = {*CONFIG_FILES, PREVIEW_COMPONENT}
+_RELEASED = {INDEX_FILE, RECORD_FILE, "MODEL_CARD.md", "contact_sheet.webp", *_COMPONENTS}
+"""What ``train`` writes into a model's folder, and all that it replaces there."""
 
 
 def train(
@@ -82,11 +87,19 @@ def _check_replaceable(output: Path, *, overwrite: bool) -> None:
             f"{excerpt(output, 200)} exists already.",
             "Choose another --output, or give --overwrite.",
         )
-    if not all((output / name).is_file() for name in ("model_index.json", RECORD_FILE)):
+    if not all((output / name).is_file() for name in (INDEX_FILE, RECORD_FILE)):
         raise UsageError(
             f"{excerpt(output, 200)} is not a model that was trained here, so it is not replaced.",
             "Choose another --output.",
         )
+    for path in sorted(output.rglob("*")):
+        name = path.relative_to(output)
+        released = name.parts[0] in _RELEASED if path.is_file() else str(name) in _COMPONENTS
+        if not released:
+            raise UsageError(
+                f"{excerpt(path, 200)} is not part of a trained model, so it is not replaced.",
+                "Move it, or choose another --output.",
+            )
 
 
 def _check_names(kind: str, names: Iterable[str], known: Collection[str]) -> None:

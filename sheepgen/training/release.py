@@ -21,6 +21,7 @@ from sheepgen.training.history import History, summarise
 from sheepgen.training.model_card import write_model_card
 from sheepgen.training.samples import tile
 from sheepgen.training.told import drawings_told
+from sheepgen.training.whole_file import replace_folder
 
 if TYPE_CHECKING:
     from typing import Any
@@ -52,9 +53,7 @@ def release_model(project: Project, folder: Path) -> dict[str, Any]:
     with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         new, old = Path(scratch, "new"), Path(scratch, "old")
         record = _write_model(project, new)
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
+        replace_folder(folder, new, old=old)
     return record
 
 

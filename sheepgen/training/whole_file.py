@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["written_whole"]
+__all__ = ["replace_folder", "written_whole"]
 
 
 @contextmanager
@@ -29,3 +29,19 @@ def written_whole(path: Path) -> Iterator[Path]:
         shutil.rmtree(partial)
     yield partial
     partial.replace(path)
+
+
+def replace_folder(folder: Path, new: Path, *, old: Path) -> None:
+    """Move the folder ``new`` to where ``folder`` is, and what is there to ``old``.
+
+    Raises:
+        OSError: If it cannot be moved; then what was there is there again.
+    """
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise

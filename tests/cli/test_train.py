@@ -127,6 +127,21 @@ def test_the_model_is_written_and_measured(run: Run, monkeypatch: pytest.MonkeyP
     assert run("train", "unet", "-o", "mine", "--overwrite").exit_code == 0
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "unet/old/weights", "samples/"])
+def test_a_model_is_not_replaced_with_what_else_lies_beside_it(run: Run, name: str) -> None:
+    Path("mine/unet").mkdir(parents=True)
+    for file in ("model_index.json", "training.json", "unet/config.json"):
+        Path("mine", file).touch()
+    path = Path("mine", name)
+    (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+    if not name.endswith("/"):
+        path.write_text("mine")
+    refused = run("train", "unet", "-o", "mine", "--overwrite")
+    assert refused.exit_code == 2
+    assert "not part of a trained model" in refused.stderr
+    assert path.exists()
+
+
 def test_training_goes_on_from_a_model(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     adopted: list[tuple[Path, Path]] = []
     monkeypatch.setattr(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sheepgen.training.whole_file import written_whole
+from sheepgen.training.whole_file import replace_folder, written_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,3 +34,17 @@ def test_a_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
         partial.mkdir()
         (partial / "vocab.json").write_text("{}")
     assert (tmp_path / "tokenizer" / "vocab.json").is_file()
+
+
+def test_a_folder_is_replaced_or_put_back(tmp_path: Path) -> None:
+    folder, new, old = tmp_path / "model", tmp_path / "new", tmp_path / "old"
+    folder.mkdir()
+    (folder / "weights").write_text("first")
+    with pytest.raises(FileNotFoundError):
+        replace_folder(folder, new, old=old)
+    assert (folder / "weights").read_text() == "first"
+    new.mkdir()
+    (new / "weights").write_text("second")
+    replace_folder(folder, new, old=old)
+    assert (folder / "weights").read_text() == "second"
+    assert (old / "weights").read_text() == "first"
