@@ -88,7 +88,8 @@ def draw_jobs(
         batch = Batch(
             ledger, resume=resume, tell=tell, note=partial(note, console), wait=executor.wait
         )
-        requests = taken_at_once(batch.requests(wanted_lines(), planner.plan), executor.flag)
+        awaited = taken_at_once(wanted_lines(), executor.flag)
+        requests = batch.requests(awaited, planner.plan)
         with closing(executor.run([request] for request in requests)) as running:
             saved = save_images(running, layout, lambda _: batch.current.target)
             if progress_json:

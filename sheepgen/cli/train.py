@@ -12,6 +12,7 @@ from sheepgen.cli import training_options as own
 from sheepgen.cli.console import cli_errors, error_console, note, write_data
 from sheepgen.cli.interrupt import interrupts_raised
 from sheepgen.errors import UsageError
+from sheepgen.sinks.atomic import prepare_folder
 from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def train(
             if unet_steps is not None:
                 config = replace(config, diffusion=replace(config.diffusion, steps=unet_steps))
             with interrupts_raised():
+                if output is not None:
+                    prepare_folder(output.resolve().parent)  # found out now, not after the training
                 project = Project(config, Workspace(workspace), resolve_device(device))
                 if start is not None:
                     adopt_model(start, project.workspace, config)

@@ -203,3 +203,13 @@ def test_notes_of_many_starts_are_one_plot(tmp_path: Path) -> None:
     with Image.open(tmp_path / "one.png") as three, Image.open(tmp_path / "other.png") as single:
         assert three.width == 3 * single.width
         assert len(set(single.convert("L").tobytes())) > 2
+
+
+def test_a_place_that_cannot_be_written_to_is_found_before_training(
+    run: Run, trained: list[tuple[str, int]]
+) -> None:
+    Path("file").touch()
+    refused = run("train", "unet", "-o", "file/mine")
+    assert refused.exit_code == 1
+    assert "Cannot write into" in refused.stderr
+    assert not trained
