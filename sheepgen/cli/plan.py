@@ -13,7 +13,6 @@ from sheepgen.catalog import find_model
 from sheepgen.cli.prompt_check import check_prompts
 from sheepgen.cli.schedule_check import check_schedules
 from sheepgen.made_for import outside_warnings
-from sheepgen.schedulers import check_step_count
 from sheepgen.sinks.files import check_overwritable
 from sheepgen.sweep.keys import image_key
 
@@ -91,9 +90,6 @@ def make_plan(
     spec = find_model(request.model, offline=offline, download=download)
     requests = [request.resolve(spec) for request in requests]
     first = requests[0]
-    assert first.scheduler is not None
-    assert first.num_inference_steps is not None
-    check_step_count(first.scheduler, first.num_inference_steps)
     targets = {
         each: layout.template.target(
             each, index, image_key(each, model_sha256=spec.sha256, dtype=dtype)

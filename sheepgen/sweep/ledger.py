@@ -55,7 +55,6 @@ class Ledger:
         self.manifest = Manifest(folder)
         self._claims: dict[str, BaseFileLock] = {}
         self.manifest.check_appendable()
-        self.manifest.refresh()
         self._folders = {folder, *folders, *self.manifest.folders}
         self._tidy()
 

@@ -88,7 +88,7 @@ class Manifest:
             ) from error
 
     def check_appendable(self) -> None:
-        """Make sure that lines can be added, before there are any.
+        """Read what is there, and make sure that lines can be added to it.
 
         Raises:
             OutputError: If what has that name is a link, not a regular file, another program's, or
