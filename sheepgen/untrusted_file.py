@@ -16,11 +16,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from io import BufferedReader
 
-
-__all__ = ["open_named", "open_untrusted", "read_untrusted"]
+__all__ = ["lies_in", "open_named", "open_regular", "open_untrusted", "read_untrusted"]
 
 # What a system lacks of these, it does not need.
 _FLAGS = sum(getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK"))
+
+
+def open_regular(path: Path, flags: int) -> int:
+    """Open a regular file and return its handle, which the caller closes.
+
+    Args:
+        path: The file.
+        flags: Of `os.open`.
+
+    Raises:
+        OSError: If it cannot be opened, or is a folder, device, FIFO or socket (``EINVAL``).
+    """
+    handle = os.open(path, flags | _FLAGS, 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    return handle
 
 
 def open_untrusted(path: Path, *, max_bytes: int | None = None) -> BufferedReader:
@@ -35,17 +51,11 @@ def open_untrusted(path: Path, *, max_bytes: int | None = None) -> BufferedReade
         OSError: If it cannot be opened, is a folder, device, FIFO or socket (``EINVAL``), or is
             larger than ``max_bytes`` (``EFBIG``).
     """
-    handle = os.open(path, os.O_RDONLY | _FLAGS)
-    try:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "Not a regular file", str(path))
-        if max_bytes is not None and status.st_size > max_bytes:
-            raise OSError(errno.EFBIG, f"Larger than {max_bytes:,} bytes", str(path))
-        return os.fdopen(handle, "rb")
-    except OSError:
+    handle = open_regular(path, os.O_RDONLY)
+    if max_bytes is not None and os.fstat(handle).st_size > max_bytes:
         os.close(handle)
-        raise
+        raise OSError(errno.EFBIG, f"Larger than {max_bytes:,} bytes", str(path))
+    return os.fdopen(handle, "rb")
 
 
 def read_untrusted(path: Path, *, max_bytes: int) -> bytes:
@@ -81,3 +91,8 @@ def open_named(path: str, *, wait: bool = False) -> BufferedReader:
     handle = os.open(path, os.O_RDONLY | (0 if wait else _FLAGS))
     os.set_blocking(handle, True)
     return os.fdopen(handle, "rb")
+
+
+def lies_in(folder: Path, path: Path) -> bool:
+    """Say whether a path lies in a folder, also where links lead both."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))

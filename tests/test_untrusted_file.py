@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sheepgen.untrusted_file import open_named, open_untrusted, read_untrusted
+from sheepgen.untrusted_file import lies_in, open_named, open_untrusted, read_untrusted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,3 +73,17 @@ def test_a_file_that_the_user_named_is_one(tmp_path: Path) -> None:
     for name in (str(tmp_path), "/dev/zero"):
         with pytest.raises(OSError, match="Not a regular file or pipe"):
             open_named(name, wait=True)
+
+
+def test_what_a_link_puts_outside_does_not_lie_in_the_folder(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "real").mkdir(parents=True)
+    (home / "out").symlink_to(tmp_path)
+    (home / "in").symlink_to("real")
+    (home / "loop").symlink_to("loop")
+    (tmp_path / "alias").symlink_to("home")
+    assert lies_in(home, home / "real" / "not there yet")
+    assert lies_in(home, home / "in")
+    assert lies_in(tmp_path / "alias", home / "real")
+    assert not lies_in(home, home / "out")
+    assert not lies_in(home, home / "loop" / ".." / "..")

@@ -33,6 +33,7 @@ from sheepgen.checkpoint.json_file import check_size, read_object
 from sheepgen.checkpoint.weights import StoredWeights, check_safetensors, check_shards
 from sheepgen.errors import ModelError
 from sheepgen.text import excerpt
+from sheepgen.untrusted_file import lies_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -134,7 +135,7 @@ def _read(folder: Path, owner: str) -> Checkpoint:
         files = files | {PREVIEW_COMPONENT: "config.json"}
         to_load = weights | {PREVIEW_COMPONENT: (PREVIEW_WEIGHTS,)}
     for component in files:
-        if not (folder / component).resolve().is_relative_to(folder.resolve()):
+        if not lies_in(folder, folder / component):
             raise ModelError(
                 f"{owner} has its {component} in another folder.", "Copy it to where it belongs."
             )

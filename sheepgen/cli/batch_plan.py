@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.catalog import find_model
@@ -20,9 +18,11 @@ from sheepgen.sweep.batch import PlannedJob
 from sheepgen.sweep.jobs import parse_job
 from sheepgen.sweep.keys import image_key
 from sheepgen.text import excerpt
+from sheepgen.untrusted_file import lies_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -105,8 +105,7 @@ class JobPlanner:
 
     def _check_folder(self, folder: Path) -> None:
         """Refuse a folder that a link puts outside the batch's own."""
-        home = Path(os.path.realpath(self.template.home))
-        if not Path(os.path.realpath(folder)).is_relative_to(home):
+        if not lies_in(self.template.home, folder):
             raise UsageError(
                 f"output leads out of the batch's folder through a link: {excerpt(folder)}",
                 "Write another path, or draw the batch into the link's own folder.",

@@ -17,7 +17,6 @@ import errno
 import hashlib
 import json
 import os
-import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import OutputError
 from sheepgen.image_file import MAX_FILE_BYTES
-from sheepgen.untrusted_file import open_untrusted, read_untrusted
+from sheepgen.untrusted_file import lies_in, open_regular, open_untrusted, read_untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,9 +40,7 @@ MAX_LINE_BYTES = 4 * 2**20
 """Many times what a record with the longest prompts takes."""
 
 _LINE_BEGINS = b'{"key":'
-# What a system lacks of these, it does not need.
-_FLAGS = ("O_BINARY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK")
-_SAFELY = sum(getattr(os, name, 0) for name in _FLAGS)
+_APPENDING = os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
 
 
 @dataclass(slots=True)
@@ -164,9 +161,8 @@ class Manifest:
     @property
     def folders(self) -> set[Path]:
         """The folders that images were saved in, except where a link leads out of this one."""
-        home = os.path.realpath(self.folder)
         named = {self.folder / PurePath(path).parent for path in self._makers}
-        return {path for path in named if Path(os.path.realpath(path)).is_relative_to(home)}
+        return {path for path in named if lies_in(self.folder, path)}
 
     def is_intact(self, key: str) -> bool:
         """Say whether an image is done and all that was saved of it is still as it was.
@@ -219,11 +215,7 @@ class Manifest:
         """
         if self.path.is_symlink():
             raise OSError(errno.ELOOP, "It is a link", str(self.path))
-        handle = os.open(self.path, flags | os.O_APPEND | _SAFELY, 0o666)
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.close(handle)
-            raise OSError(errno.EINVAL, "Not a regular file", str(self.path))
-        return handle
+        return open_regular(self.path, flags | _APPENDING)
 
     def _half_line_is_ours(self, handle: int) -> bool:
         """Say whether what follows the last whole line is a line of ours, cut short, or nothing."""
