@@ -50,7 +50,7 @@ def draw_sweep(
         OutputError: If the disk is full; what is whole stays, and the same sweep goes on later.
         Interrupted: If Ctrl-C cut it short.
     """
-    folders = {run.folder, *(target.folder for target in run.targets.values())}
+    folders = {run.folder, *(run.targets[request].folder for request in run.missing)}
     prepare_folders(folders, console)
     with Ledger(run.folder, folders) as ledger:
         _write_plan(run)

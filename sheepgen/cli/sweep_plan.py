@@ -76,8 +76,9 @@ class SweepRun:
         cell_keys: The key of each of the plan's cells. Cells may share an image: at variation
             strength 0 all variation seeds do.
         keys: Of every image that is to be there in the end, in order.
-        targets: Where each of them goes.
-        missing: Those that are not there yet, or not whole.
+        targets: Where each of them goes if it is not there yet.
+        done: Where those are that are there and whole, by whatever names they were given.
+        missing: The others.
         warnings: A line for each model that is asked for what is outside of its range.
     """
 
@@ -87,6 +88,7 @@ class SweepRun:
     cell_keys: tuple[str, ...]
     keys: Mapping[GenerationRequest, str]
     targets: Mapping[GenerationRequest, Target]
+    done: Mapping[GenerationRequest, Path]
     missing: Mapping[GenerationRequest, str]
     warnings: tuple[str, ...]
 
@@ -137,7 +139,12 @@ def prepare_sweep(
     manifest = Manifest(layout.template.home)
     manifest.refresh()
     targets = place_images(keys, layout.template, spare, manifest.image_keys)
-    missing = {request: key for request, key in keys.items() if not manifest.is_intact(key)}
+    done = {
+        request: manifest.folder / entry["path"]
+        for request, key in keys.items()
+        if (entry := manifest.entry(key)) is not None and manifest.is_intact(key)
+    }
+    missing = {request: key for request, key in keys.items() if request not in done}
     _check_names(targets)
     for request in missing:
         own = own_products(targets[request], request, manifest)
@@ -149,6 +156,7 @@ def prepare_sweep(
         cell_keys=cell_keys,
         keys=keys,
         targets=targets,
+        done=done,
         missing=missing,
         warnings=outside_warnings(keys, specs),
     )

@@ -41,9 +41,9 @@ def tell_sweep(run: SweepRun, options: DeviceOptions, *, json: bool) -> None:
     """Tell what would be drawn, and into which files."""
     images = [
         {
-            "path": str(run.targets[request].products["image"]),
+            "path": str(run.done.get(request, run.targets[request].products["image"])),
             "key": key,
-            "done": request not in run.missing,
+            "done": request in run.done,
             "request": asdict(request),
         }
         for request, key in run.keys.items()

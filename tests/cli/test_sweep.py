@@ -498,6 +498,15 @@ def test_a_dry_run_tells_all_and_makes_nothing(sweep: Run) -> None:
     assert data["max_bytes"] > 32 * 32 * 3
 
 
+def test_what_is_done_is_reported_where_it_is(sweep: Run) -> None:
+    drawn = sweep("--seeds", "1", "--scheduler", "ddim").stdout.strip()
+    words = ("--seeds", "1", "--scheduler", "ddim,euler", "-o", "out/{scheduler}/{seed}.png")
+    planned = json.loads(sweep(*words, "--dry-run", "--json").stdout)["images"]
+    assert [image["path"] for image in planned] == [drawn, "out/euler/1.png"]
+    assert sweep(*words).exit_code == 0
+    assert [path.name for path in Path("out").iterdir() if path.is_dir()] == ["euler"]
+
+
 def test_variations_lean_away_from_one_image(sweep: Run) -> None:
     result = sweep("--seeds", "5", "--variation-strength", "0,0.5,1", "--variation-seed", "9")
     assert result.exit_code == 0, result.stderr
