@@ -1,8 +1,9 @@
 """What a hub answers, checked before anything is done with it.
 
 An endpoint may be anybody's (``HF_ENDPOINT``), and what the hub's library reads from an answer it
-believes: the ETag becomes a path, a body is read to its end. So a hook in the library's own HTTP
-client looks at each answer first, which leaves no second answer that could be another one.
+believes: the ETag and the commit become paths, a body is read to its end. So a hook in the
+library's own HTTP clients looks at each answer first, which leaves no second answer that could be
+another one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 import sys
 import threading
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import Interrupted, ModelError
@@ -44,41 +46,27 @@ class Announcement:
         self.size = size
         self.etag: str | None = None
         self.stopped = threading.Event()
-        self._thread: int | None = None
-
-    def listen(self) -> None:
-        """Check the answers to this thread's requests from now on, and to no other's."""
-        self._thread = threading.get_ident()
-
-    def is_listening(self) -> bool:
-        """Say whether answers are still checked: after some failures the library changes clients.
-
-        The new one has no hooks.
-        """
-        from huggingface_hub import get_session
-
-        return self.check in get_session().event_hooks["response"]
 
     def check(self, response: Any) -> None:  # noqa: ANN401 - httpx or httpx2, as the library has it
-        """Check one answer: hook of an HTTP client, called before the body is read.
+        """Check one answer before its body is read.
 
         Raises:
             ModelError: If the answer is not one that a hub gives.
             Interrupted: If this was stopped.
         """
-        if threading.get_ident() != self._thread:
-            return
         if self.stopped.is_set():
             raise Interrupted
         if response.status_code >= 300:
             _drop_body(response)
-        if response.request.method == "HEAD" and response.status_code < 400:
+        if response.request.method == "HEAD":
             self._check_head(response)
 
     def _check_head(self, response: Any) -> None:  # noqa: ANN401
         commit = response.headers.get("X-Repo-Commit")
         if commit is not None and not _COMMIT.fullmatch(commit):
             raise senseless_answer(self.repo, f"a commit of {excerpt(commit)!r}")
+        if response.status_code >= 400:
+            return
         linked = response.headers.get("X-Linked-Etag")
         if linked is None and response.status_code >= 300:
             # It is about the redirection, and the library is not to take it for the file's.
@@ -95,19 +83,40 @@ class Announcement:
         self.etag = etag
 
 
+_announced: ContextVar[Announcement | None] = ContextVar("_announced", default=None)
+
+
 @contextmanager
 def checked_answers(announcement: Announcement) -> Iterator[None]:
     """Have every answer to this thread's requests through the hub's library checked."""
-    from huggingface_hub import get_session
-
-    announcement.listen()
-    hooks = get_session().event_hooks["response"]
-    hooks.append(announcement.check)
+    _check_all_clients()
+    token = _announced.set(announcement)
     try:
         yield
     finally:
-        if announcement.is_listening():
-            hooks.remove(announcement.check)
+        _announced.reset(token)
+
+
+def _check_all_clients() -> None:
+    """Give a hook to each client of the library: after some failures it makes another one."""
+    from huggingface_hub import get_session, set_client_factory
+    from huggingface_hub.utils import _http
+
+    if _check in get_session().event_hooks["response"]:
+        return
+    make_client = _http._GLOBAL_CLIENT_FACTORY  # which may be a program's that uses this package
+
+    def make_checked_client() -> Any:  # noqa: ANN401
+        client = make_client()
+        client.event_hooks["response"].append(_check)
+        return client
+
+    set_client_factory(make_checked_client)
+
+
+def _check(response: Any) -> None:  # noqa: ANN401
+    if (announcement := _announced.get()) is not None:
+        announcement.check(response)
 
 
 def senseless_answer(repo: str, what: str) -> ModelError:

@@ -36,6 +36,7 @@ class FakeHub(ThreadingHTTPServer):
         headers: What is said of a file besides or instead of what is true, by its name.
         listing: Takes the listing as JSON would have it and returns what is sent instead.
         endless: Send no end of a listing (``listing``), a refusal (``refusal``) or a file's name.
+        lost: Files that are in the listing and not there.
         elsewhere: Files that another host serves, as the hub has it for large ones.
         during: What happens before a file's content is sent, by its name.
         hang_after: Bytes of a file, by its name, after which nothing comes until ``go_on`` is set.
@@ -55,6 +56,7 @@ class FakeHub(ThreadingHTTPServer):
         self.listing: Callable[[dict[str, Any]], object] = dict
         self.endless = ""
         self.hang_after: dict[str, int] = {}
+        self.lost: set[str] = set()
         self.elsewhere: set[str] = set()
         self.go_on = threading.Event()
         self.during: dict[str, Callable[[], None]] = {}
@@ -120,6 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
             etag = hashlib.sha256(content).hexdigest()
             headers = {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT}
             headers |= self.server.headers.get(file, {})
+            if file in self.server.lost:
+                self._refuse(404, "EntryNotFound", "Entry not found", headers)
+                return
             if file in self.server.elsewhere:
                 self._send_elsewhere(repo, file, content, headers)
                 return
@@ -169,11 +174,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b"%x\r\n%b\r\n" % (2**16, b" " * 2**16))
         self.close_connection = True
 
-    def _refuse(self, status: int, code: str, message: str) -> None:
+    def _refuse(
+        self, status: int, code: str, message: str, headers: dict[str, str] | None = None
+    ) -> None:
         self.send_response(status)
-        self.send_header("X-Error-Code", code)
-        self.send_header("X-Error-Message", message)
-        self.send_header("Content-Length", "0")
+        said = {"X-Error-Code": code, "X-Error-Message": message, "Content-Length": "0"}
+        for name, value in {**(headers or {}), **said}.items():
+            self.send_header(name, value)
         self.end_headers()
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from huggingface_hub import close_session, constants
+from huggingface_hub import close_session, constants, get_hf_file_metadata, hf_hub_url
 
 from sheepgen.catalog import find_model
 from sheepgen.errors import ModelError
 from sheepgen.hub import cached_folder, download, fetch, plan_download
+from sheepgen.hub.answers import Announcement, checked_answers
 from tests.hub.conftest import MODEL, REPO
 
 if TYPE_CHECKING:
@@ -68,8 +69,13 @@ def test_an_etag_that_could_be_a_path_is_refused(
 
 
 @pytest.mark.parametrize("commit", ["../../x", "main", "0" * 41, ""])
-def test_a_commit_that_is_none_is_refused(hub: FakeHub, tmp_path: Path, commit: str) -> None:
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_commit_that_is_none_is_refused(
+    hub: FakeHub, tmp_path: Path, commit: str, *, is_lost: bool
+) -> None:
     hub.headers[INDEX] = {"X-Repo-Commit": commit}
+    if is_lost:  # the library remembers that, below the commit
+        hub.lost.add(INDEX)
 
     refusal("makes no sense: a commit of")
 
@@ -175,12 +181,13 @@ def test_a_small_file_of_another_name_is_refused(hub: FakeHub) -> None:
     refusal(r"git would name it \w+, not 0000")
 
 
-def test_a_client_without_checks_is_not_used(hub: FakeHub) -> None:
-    plan = plan_download(MODEL)
-    hub.during[UNET] = close_session
+def test_a_client_that_is_made_after_a_failure_is_checked_as_well(hub: FakeHub) -> None:
+    hub.headers[INDEX] = {"ETag": '"../outside"'}
 
-    with pytest.raises(ModelError, match="cannot be reached"):
-        fetch(plan)
+    with checked_answers(Announcement(REPO)):
+        close_session()
+        with pytest.raises(ModelError, match="an ETag of"):
+            get_hf_file_metadata(hf_hub_url(REPO, INDEX))
 
 
 def test_the_listings_hash_is_held_to_as_well(hub: FakeHub) -> None:
