@@ -342,6 +342,8 @@ def test_a_lock_that_cannot_be_taken_is_found_out_before_drawing(
 
     monkeypatch.setattr(fcntl, "flock", flock)
     monkeypatch.setattr(local, "LocalExecutor", fail)
+    Path("out").mkdir()
+    Path("out/.sheepgen.lock").touch()
     result = draw("a red sheep", "-s", "1", "-o", "out/")
     assert result.exit_code == 1
     assert "Cannot take the lock out/.sheepgen.lock: permission denied." in result.stderr
