@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json as json_format
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.cli import options
 from sheepgen.cli import training_options as own
 from sheepgen.cli.console import cli_errors, error_console, note, write_data, write_table
+from sheepgen.cli.folders import prepare_folders
+from sheepgen.errors import UsageError
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
+from sheepgen.sinks.atomic import output_errors, staging_folder
+from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -54,11 +59,14 @@ def evaluate(
         from sheepgen.training.prompts import prompt_groups
 
         groups = tuple(group or ())
-        prompt_groups(groups)  # refuses unknown ones before anything is loaded
+        named = prompt_groups(groups)  # refuses unknown ones before anything is loaded
         console = error_console(quiet=quiet)
+        sheets = {} if output is None else _sheets(output, named)
         if offline:
             go_offline()
         spec = find_model(model, offline=offline, download=downloader(console))
+        if output is not None:
+            prepare_folders([output], console)
         settings = settings.resolve(spec)
         from sheepgen.pipeline.quiet import quiet_libraries
 
@@ -79,9 +87,8 @@ def evaluate(
                 note(console, f"{score.group}: {score.right:.1f}% of {score.pictures} pictures")
                 scores.append(score.to_dict())
                 drawn += pictures
-                if output is not None:
-                    output.mkdir(parents=True, exist_ok=True)
-                    tile(pictures).save(output / f"{score.group.replace(' ', '-')}.png")
+                if sheets:
+                    _save(tile(pictures), sheets[score.group])
             distance = judge.distance(drawn)
         if json:
             told = {
@@ -98,6 +105,28 @@ def evaluate(
             return
         write_table(score_table(scores))
         write_data(f"Fréchet distance from held-out scenes: {distance:.2f}")
+
+
+def _sheets(folder: Path, groups: Iterable[str]) -> dict[str, Path]:
+    """Return where each group's sheet goes.
+
+    Raises:
+        UsageError: If something is there already.
+    """
+    sheets = {group: folder / f"{group.replace(' ', '-')}.png" for group in groups}
+    for path in sheets.values():
+        if os.path.lexists(path):
+            raise UsageError(
+                f"{excerpt(path, 200)} is in the way of a sheet.",
+                "Move it, or choose another --output.",
+            )
+    return sheets
+
+
+def _save(sheet: Image, path: Path) -> None:
+    with output_errors(path.parent), staging_folder(path.parent) as staging:
+        sheet.save(staging / path.name)
+        (staging / path.name).rename(path)
 
 
 def score_table(scores: Iterable[Mapping[str, Any]]) -> Table:

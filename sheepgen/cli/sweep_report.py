@@ -28,11 +28,11 @@ def summarise(run: SweepRun, options: DeviceOptions) -> list[str]:
     axes = " x ".join(f"{len(axis.values):,} of {axis.name}" for axis in run.plan.axes)
     made_of = f": {axes}" if axes else ""
     there = len(run.keys) - len(run.missing)
-    lines = [f"{_count(len(run.keys))}{made_of}, into {run.folder}"]
+    lines = [f"{_count(len(run.keys), 'image')}{made_of}, into {run.folder}"]
     if there:
         lines.append(f"{there:,} there already, {len(run.missing):,} to draw")
     taking = _estimate(run, options)
-    lines.append(f"{taking.steps:,} steps, {taking.time}")
+    lines.append(f"{_count(taking.steps, 'step')}, {taking.time}")
     lines.append(f"Disk: {taking.disk}. Memory: {taking.memory}")
     return [*lines, *run.warnings]
 
@@ -63,8 +63,8 @@ def tell_sweep(run: SweepRun, options: DeviceOptions, *, json: bool) -> None:
         write_data(f"{'done' if image['done'] else 'to draw':<8} {image['path']}")
 
 
-def _count(images: int) -> str:
-    return "1 image" if images == 1 else f"{images:,} images"
+def _count(number: int, thing: str) -> str:
+    return f"1 {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def _estimate(run: SweepRun, options: DeviceOptions) -> Estimate:

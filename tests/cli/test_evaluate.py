@@ -77,6 +77,25 @@ def test_every_group_is_drawn_and_scored(run: Run, tiny_folder: Path) -> None:
         assert sheet.size == (16 * 32, 32)
 
 
+def test_what_is_in_the_way_of_a_sheet_is_kept_and_said_before_anything_is_loaded(
+    run: Run, tiny_folder: Path
+) -> None:
+    Path("mine").mkdir()
+    Path("mine/riding.png").write_text("mine")
+    words = ("--model", str(tiny_folder), "--steps", "1")
+    result = run("evaluate", *words, "-o", "mine")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: mine/riding.png is in the way of a sheet.")
+    assert Path("mine/riding.png").read_text() == "mine"
+    assert [path.name for path in Path("mine").iterdir()] == ["riding.png"]
+    result = run("evaluate", *words, "--group", "riding", "-o", "mine/riding.png/sheets")
+    assert result.exit_code == 1
+    assert "Cannot write into mine/riding.png/sheets" in result.stderr
+    assert "pictures" not in result.stderr
+    assert run("evaluate", *words, "--group", "single things", "-o", "mine").exit_code == 0
+    assert Path("mine/single-things.png").is_file()
+
+
 def test_json_is_all_of_standard_output(run: Run, tiny_folder: Path) -> None:
     result = run("evaluate", "--model", str(tiny_folder), "--steps", "1", "--json", "-q")
     told = json.loads(result.stdout)

@@ -484,6 +484,7 @@ def test_fail_fast_stops_at_the_first_failure(sweep: Run, monkeypatch: pytest.Mo
 
 
 def test_a_dry_run_tells_all_and_makes_nothing(sweep: Run) -> None:
+    assert "\n1 step, " in sweep("--seeds", "1", "--steps", "1", "--dry-run").stdout
     told = sweep("--seeds", "1-2", "--dry-run")
     assert told.exit_code == 0
     assert not Path("out").exists()
