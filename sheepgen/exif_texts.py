@@ -12,6 +12,8 @@ import warnings
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from PIL import ExifTags
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -22,10 +24,13 @@ DESCRIPTION = "exif:ImageDescription"
 SOFTWARE = "exif:Software"
 MODEL = "exif:Model"
 
-_EXIF_DIRECTORY = 0x8769
-_COMMENT_TAG = 0x9286
 _TAGS: Mapping[int, str] = MappingProxyType(
-    {0x010E: DESCRIPTION, 0x0110: MODEL, 0x0131: SOFTWARE, _COMMENT_TAG: COMMENT}
+    {
+        ExifTags.Base.ImageDescription: DESCRIPTION,
+        ExifTags.Base.Model: MODEL,
+        ExifTags.Base.Software: SOFTWARE,
+        ExifTags.Base.UserComment: COMMENT,
+    }
 )
 
 
@@ -39,12 +44,12 @@ def exif_texts(data: bytes) -> dict[str, str]:
         warnings.simplefilter("ignore")  # of damaged EXIF
         try:
             exif.load(data)
-            directories = [dict(exif), exif.get_ifd(_EXIF_DIRECTORY)]
+            directories = [dict(exif), exif.get_ifd(ExifTags.IFD.Exif)]
         except Exception:  # noqa: BLE001 - whatever Pillow makes of somebody's bytes
             return found
     for directory in directories:
         for tag, key in _TAGS.items():
-            if text := _text(directory.get(tag), is_comment=tag == _COMMENT_TAG):
+            if text := _text(directory.get(tag), is_comment=key == COMMENT):
                 found[key] = text
     return found
 

@@ -64,9 +64,6 @@ and six as a JSON escape, which comes again where the word is among the truncate
 _PNG_EFFORT = 3
 """Of 9. More takes twice the time and saves a few percent; a run can save fifty frames."""
 
-_EXIF_IFD = 0x8769
-_IMAGE_DESCRIPTION = 0x010E
-_USER_COMMENT = 0x9286
 _UNICODE_COMMENT = b"UNICODE\0"
 
 _PARAMETERS_KEY = "parameters"
@@ -215,10 +212,10 @@ def _looks_like_utf8(text: str) -> bool:
 
 
 def _exif(record: ImageRecord) -> bytes:
-    from PIL import Image
+    from PIL import ExifTags, Image
 
     exif = Image.Exif()
-    exif[_IMAGE_DESCRIPTION] = to_json(record)
+    exif[ExifTags.Base.ImageDescription] = to_json(record)
     comment = to_parameters(record).encode("utf-16-be")
-    exif.get_ifd(_EXIF_IFD)[_USER_COMMENT] = _UNICODE_COMMENT + comment
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _UNICODE_COMMENT + comment
     return exif.tobytes()

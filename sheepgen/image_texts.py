@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import OutputError
+from sheepgen.exif_texts import exif_texts
 from sheepgen.untrusted_file import open_untrusted
 
 if TYPE_CHECKING:
@@ -89,8 +90,6 @@ class ImageTexts:
 
     def put_exif(self, data: bytes) -> None:
         """Add the texts of an EXIF block."""
-        from sheepgen.exif_texts import exif_texts
-
         for key, text in exif_texts(data).items():
             self.put(key, text)
 

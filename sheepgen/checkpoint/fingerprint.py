@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["file_sha256", "fingerprint"]
+__all__ = ["file_sha256", "fingerprint", "hub_sha256"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -59,7 +59,7 @@ def file_sha256(path: Path, *, rehash: bool = False, believe_name: bool = True) 
     Raises:
         OSError: If it cannot be read or is not a regular file.
     """
-    if believe_name and not rehash and (known := _hub_sha256(path)):
+    if believe_name and not rehash and (known := hub_sha256(path)):
         return known
     with open_untrusted(path) as file:
         state = os.fstat(file.fileno())
@@ -80,7 +80,7 @@ def file_sha256(path: Path, *, rehash: bool = False, believe_name: bool = True) 
     return digest
 
 
-def _hub_sha256(path: Path) -> str | None:
+def hub_sha256(path: Path) -> str | None:
     """Return the sha256 that the hub's cache has given a large file as its name.
 
     Only the first link is followed: where machines share files, a second one leads to a name that

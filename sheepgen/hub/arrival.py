@@ -11,7 +11,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from sheepgen.checkpoint.fingerprint import file_sha256
+from sheepgen.checkpoint.fingerprint import file_sha256, hub_sha256
 from sheepgen.errors import ModelError
 from sheepgen.text import excerpt
 from sheepgen.untrusted_file import open_untrusted
@@ -63,9 +63,8 @@ def check_cached(repo: str, path: Path) -> None:
         ModelError: If it is damaged.
         OSError: If it cannot be read.
     """
-    target = path.readlink() if path.is_symlink() else path
-    known = target.name
-    if target.parent.name != "blobs" or not _SHA256.fullmatch(known) or not _can_remember():
+    known = hub_sha256(path)
+    if known is None or not _can_remember():
         return
     digest = file_sha256(path, believe_name=False)
     if digest != known:
