@@ -20,7 +20,14 @@ from sheepgen.text import excerpt
 if TYPE_CHECKING:
     from sheepgen.catalog import ModelSpec
 
-__all__ = ["EMBEDDED_MODEL", "MAX_SEED", "GenerationRequest", "draw_seed", "nearest_sizes"]
+__all__ = [
+    "EMBEDDED_MODEL",
+    "MAX_SEED",
+    "RANDOM_SEED",
+    "GenerationRequest",
+    "draw_seed",
+    "nearest_sizes",
+]
 
 EMBEDDED_MODEL = "sheepgen"
 """Name of the model that is installed with the package."""
@@ -39,6 +46,9 @@ MAX_STEPS = 1000
 MAX_GUIDANCE = 100
 MAX_SIDE = 8192
 MAX_PROMPT_CHARACTERS = 20_000
+
+RANDOM_SEED = -1
+"""What AUTOMATIC1111 writes for a seed that is to be picked at random; no request has it."""
 
 
 def draw_seed() -> int:

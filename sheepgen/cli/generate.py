@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sheepgen.cli import options
 from sheepgen.cli.console import cli_errors, error_console
-from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
+from sheepgen.request import EMBEDDED_MODEL, RANDOM_SEED, GenerationRequest
 
 __all__ = ["generate"]
 
@@ -50,7 +50,6 @@ def generate(
     with cli_errors(verbose=verbose):
         from sheepgen.cli.download import downloader
         from sheepgen.cli.inputs import (
-            RANDOM_SEED,
             one_prompt,
             read_batch_size,
             read_prompt,

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
-from sheepgen.request import MAX_PROMPT_CHARACTERS, draw_seed
+from sheepgen.request import MAX_PROMPT_CHARACTERS, RANDOM_SEED, draw_seed
 from sheepgen.sinks.files import FRAME_CHOICES, OutputLayout
 from sheepgen.sinks.naming import expand_home, parse_output
 from sheepgen.sweep.prompts import expand_alternatives, read_prompt_lines, replace_word
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "RANDOM_SEED",
     "one_prompt",
     "read_batch_size",
     "read_layout",
@@ -29,9 +28,6 @@ __all__ = [
     "read_seed",
     "read_size",
 ]
-
-RANDOM_SEED = -1
-"""What AUTOMATIC1111 writes for a seed that is to be picked at random."""
 
 _SIZE = re.compile(r"(\d{1,6})[xX](\d{1,6})", re.ASCII)
 _COUNT = re.compile(r"\d{1,6}", re.ASCII)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sheepgen.cli import options
 from sheepgen.cli import rerun_options as new
 from sheepgen.cli.console import cli_errors, error_console
-from sheepgen.request import draw_seed
+from sheepgen.request import RANDOM_SEED, draw_seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def rerun(
     """Regenerate an image, changing only the options you give."""
     with cli_errors(verbose=verbose):
         from sheepgen.cli.download import downloader
-        from sheepgen.cli.inputs import RANDOM_SEED, read_batch_size, read_prompt, read_size
+        from sheepgen.cli.inputs import read_batch_size, read_prompt, read_size
         from sheepgen.cli.run import RunOptions, carry_out
         from sheepgen.device_options import DeviceOptions
 

@@ -10,7 +10,7 @@ from sheepgen.cli import options
 from sheepgen.cli import sweep_options as several
 from sheepgen.cli.console import cli_errors, error_console, note
 from sheepgen.errors import UsageError
-from sheepgen.request import EMBEDDED_MODEL, draw_seed
+from sheepgen.request import EMBEDDED_MODEL, RANDOM_SEED, draw_seed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -164,7 +164,6 @@ def _seeds(
     varied: bool,
 ) -> dict[str, Sequence[Value]]:
     """Return the seeds that were given; in place of others the folder's own, else drawn ones."""
-    from sheepgen.cli.inputs import RANDOM_SEED
     from sheepgen.sweep.values import parse_integers
 
     chosen: dict[str, Sequence[Value]] = {}

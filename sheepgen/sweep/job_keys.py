@@ -16,6 +16,7 @@ from sheepgen.request import (
     MAX_SEED,
     MAX_SIDE,
     MAX_STEPS,
+    RANDOM_SEED,
     GenerationRequest,
 )
 from sheepgen.schedulers import SCHEDULERS
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["KEYS", "job_schema"]
 
 _TEXT = {"maxLength": MAX_PROMPT_CHARACTERS}
-_SEED = {"minimum": -1, "maximum": MAX_SEED}
+_SEED = {"minimum": RANDOM_SEED, "maximum": MAX_SEED}
 _SIDE = {"minimum": 1, "maximum": MAX_SIDE}
 _SHARE = {"minimum": 0, "maximum": 1}
 _DETAILS: Mapping[str, Mapping[str, Any]] = MappingProxyType(

@@ -22,7 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import UsageError
-from sheepgen.request import GenerationRequest, draw_seed
+from sheepgen.request import RANDOM_SEED, GenerationRequest, draw_seed
 from sheepgen.sweep.job_keys import KEYS
 from sheepgen.sweep.plan import AXES
 from sheepgen.text import excerpt
@@ -159,9 +159,7 @@ def _name(key: str, spell: Callable[[str], str]) -> str:
     if name not in KEYS:
         nearest = get_close_matches(word, [*KEYS, *_OPTIONS], n=1)
         hint = f"Did you mean {nearest[0]}? " if nearest else ""
-        raise UsageError(
-            f"A job has no {excerpt(key) or 'empty key'}.", f"{hint}There are {', '.join(KEYS)}."
-        )
+        raise UsageError(f'Unknown key "{excerpt(key)}".', f"{hint}Known: {', '.join(KEYS)}.")
     return name
 
 
@@ -185,7 +183,7 @@ def _typed(name: str, value: object) -> Any:  # noqa: ANN401 - as the table says
         case _:
             pass
     found = _FOUND.get(type(value)) or excerpt(value)
-    raise UsageError(f"{name} is {found}.", f"It has to be {_WANTED[kind]}.")
+    raise UsageError(f"{name} must be {_WANTED[kind]}, got {found}.")
 
 
 def _as_float(value: float) -> float:
@@ -198,7 +196,7 @@ def _as_float(value: float) -> float:
 def _check_output(output: str) -> None:
     """Refuse what leads out of the batch's folder, here or on another system, or hides in it."""
     if not output.strip() or not output.isprintable():
-        raise UsageError(f"output is no name for a file: {excerpt(output)!r}", "Write plain text.")
+        raise UsageError(f"output is not a file name: {excerpt(output)!r}", "Write plain text.")
     parts = re.split(r"[/\\]", output)
     if not parts[0] or ":" in output or any(part.startswith(".") for part in parts):
         raise UsageError(
@@ -210,9 +208,9 @@ def _check_output(output: str) -> None:
 def _sides(given: dict[str, Any]) -> dict[str, int]:
     size = given.pop("size")
     if "width" in given or "height" in given:
-        raise UsageError("size says both sides already.", "Leave out width and height.")
+        raise UsageError("size sets both sides already.", "Leave out width and height.")
     if not re.fullmatch(KEYS["size"]["pattern"], size):
-        raise UsageError(f"size is {excerpt(size)}.", "Write 512x768: width first.")
+        raise UsageError(f'"{excerpt(size)}" is not a size.', "Write 512x768: width first.")
     width, height = re.split("[xX]", size)
     return {"width": int(width), "height": int(height)}
 
@@ -220,8 +218,7 @@ def _sides(given: dict[str, Any]) -> dict[str, int]:
 def _request(values: dict[str, Any]) -> GenerationRequest:
     if "prompt" not in values:
         raise UsageError("There is no prompt.", f"For example: {_EXAMPLE}")
-    # As AUTOMATIC1111 has it, -1 stands for a random one.
-    varied = values.get("variation_strength") or values.get("variation_seed") == -1
+    varied = values.get("variation_strength") or values.get("variation_seed") == RANDOM_SEED
     drawn = ["seed", *(["variation_seed"] if varied else [])]
-    seeds = {name: draw_seed() for name in drawn if values.get(name) in (None, -1)}
+    seeds = {name: draw_seed() for name in drawn if values.get(name) in (None, RANDOM_SEED)}
     return GenerationRequest(**values | seeds)

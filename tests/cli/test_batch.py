@@ -159,7 +159,7 @@ def test_a_bad_line_is_answered_and_the_rest_goes_on(batch: Run, tmp_path: Path)
     kinds = [each["error"]["kind"] for each in made[:-1]]
     assert kinds == [*["UsageError"] * 4, "ModelError", *["UsageError"] * 3, "OutputError"]
     assert "Nearest: 32 or 34." in made[2]["error"]["hint"]
-    assert "Line 1: failed. A job has no colour." in result.stderr
+    assert 'Line 1: failed. Unknown key "colour".' in result.stderr
     assert result.stderr.endswith("9 of 10 jobs failed.\n")
     assert len(manifest()) == 1
 
