@@ -31,7 +31,7 @@ PromptOpt = Annotated[
         "-p",
         "--prompt",
         metavar="TEXT",
-        help="The prompt, for those who are used to give it as an option.",
+        help="The prompt, as an option.",
         hidden=True,
         parser=parsers.text,
     ),

@@ -1,4 +1,4 @@
-"""The options of ``sheepgen rerun``: those of ``generate`` that have a default, here without.
+"""The options of ``sheepgen rerun``: those of ``generate`` whose defaults are other ones here.
 
 What is left out comes from the image.
 """
@@ -12,7 +12,7 @@ import typer
 
 from sheepgen.cli import options, parsers
 
-_OWN = "The image's own, if left out."
+_OWN = "Defaults to the image's own."
 
 
 def _unset(option: object, **changes: Any) -> Any:  # noqa: ANN401 - typer's own, and of any type
@@ -29,23 +29,32 @@ NewPromptOpt = Annotated[
         "-p",
         "--prompt",
         metavar="TEXT",
-        help="What to draw instead; - reads it from standard input.",
+        help="A new prompt; - reads it from standard input.",
         parser=parsers.text,
         rich_help_panel=options.DRAWN,
     ),
 ]
 NewNegativePromptOpt = Annotated[str | None, _unset(options.NegativePromptOpt)]
-NewSeedOpt = Annotated[int | None, _unset(options.SeedOpt, help="Fixes the noise.")]
+NewSeedOpt = Annotated[int | None, _unset(options.SeedOpt, help="Random seed; -1 picks one.")]
 NewVariationSeedOpt = Annotated[
     int | None,
     _unset(
         options.VariationSeedOpt,
-        help="Mixes in this seed's noise. Where it is needed and the image has none, one is drawn.",
+        help="Second seed to blend in. Picked at -1, or where it is needed and the image has none.",
     ),
 ]
 NewVariationStrengthOpt = Annotated[float | None, _unset(options.VariationStrengthOpt)]
 NewWidthOpt = Annotated[int | None, _unset(options.WidthOpt, help=_OWN)]
 NewHeightOpt = Annotated[int | None, _unset(options.HeightOpt, help=_OWN)]
+NewStepsOpt = Annotated[int | None, _unset(options.StepsOpt, help=f"Denoising steps. {_OWN}")]
+NewGuidanceOpt = Annotated[
+    float | None,
+    _unset(options.GuidanceOpt, help=f"How closely to follow the prompt; 1 is off. {_OWN}"),
+]
+NewSchedulerOpt = Annotated[
+    str | None,
+    _unset(options.SchedulerOpt, help=f"A name from `sheepgen schedulers`. {_OWN}"),
+]
 NewModelOpt = Annotated[str | None, _unset(options.ModelOpt)]
 NewGuidanceRescaleOpt = Annotated[float | None, _unset(options.GuidanceRescaleOpt)]
 NewEtaOpt = Annotated[float | None, _unset(options.EtaOpt)]

@@ -59,7 +59,8 @@ SeedsOpt = Annotated[
         "--seeds",
         "--seed",
         metavar="VALUES",
-        help="Fix the noise: 1-8 or 3,42. Without them one is drawn, and kept for the folder.",
+        help="Random seeds: 1-8 or 3,42. Without any, or at -1, one is picked and kept for the "
+        "folder.",
         show_default=False,
         rich_help_panel=DRAWN,
     ),
@@ -67,7 +68,10 @@ SeedsOpt = Annotated[
 VariationSeedsOpt = Annotated[
     str | None,
     typer.Option(
-        "--variation-seed", metavar="VALUES", help="Other noises to lean to.", rich_help_panel=DRAWN
+        "--variation-seed",
+        metavar="VALUES",
+        help="Second seeds to blend in.",
+        rich_help_panel=DRAWN,
     ),
 ]
 VariationStrengthsOpt = Annotated[
@@ -75,7 +79,7 @@ VariationStrengthsOpt = Annotated[
     typer.Option(
         "--variation-strength",
         metavar="VALUES",
-        help="How far to lean there, 0 to 1: 0-0.5:0.1.",
+        help="How strongly to blend them in, 0 to 1: 0-0.5:0.1.",
         show_default=False,
         rich_help_panel=DRAWN,
     ),
@@ -116,7 +120,7 @@ GuidanceRescalesOpt = Annotated[
     typer.Option(
         "--guidance-rescale",
         metavar="VALUES",
-        help="Tames the contrast of strong guidance, 0 to 1.",
+        help="Rescale guidance, to reduce over-exposure; 0 to 1.",
         show_default=False,
         rich_help_panel=DRAWER,
     ),
@@ -126,7 +130,7 @@ EtasOpt = Annotated[
     typer.Option(
         "--eta",
         metavar="VALUES",
-        help="Share of fresh noise at each step of ddim and tcd, 0 to 1.",
+        help="Noise added at each step, with ddim and tcd only; 0 to 1.",
         show_default=False,
         rich_help_panel=DRAWER,
     ),
@@ -147,8 +151,8 @@ SweepOutputOpt = Annotated[
         "-o",
         "--output",
         metavar="PATH",
-        help="A folder/, or a template inside one, as for `generate`, with {key} for what tells "
-        "each image from every other. Without it, outputs/PROMPT_sweep/.",
+        help="A folder/, or a template inside one, as for `generate`; {key} is another one for "
+        "every image. Defaults to outputs/PROMPT_sweep/.",
         show_default=False,
         rich_help_panel=SAVED,
     ),
@@ -158,7 +162,7 @@ ReplaceFilesOpt = Annotated[
     typer.Option(
         "--overwrite",
         metavar="",
-        help="Replace files that are in the way and not of this sweep.",
+        help="Overwrite files in the way that this sweep did not make.",
         rich_help_panel=SAVED,
     ),
 ]
@@ -175,7 +179,7 @@ ResumeOpt = Annotated[
     typer.Option(
         "--resume",
         metavar="",
-        help="Only go on with a sweep: an error if the folder holds none.",
+        help="Fail if there is no sweep in the folder to go on with.",
         rich_help_panel=RUN,
     ),
 ]
@@ -183,7 +187,7 @@ FailFastOpt = Annotated[
     bool,
     typer.Option(
         "--fail-fast/--keep-going",
-        help="Whether an image that fails stops the rest.",
+        help="Stop at the first image that fails, or go on.",
         rich_help_panel=RUN,
     ),
 ]
