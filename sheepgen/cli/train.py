@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ def train(
 ) -> None:
     """Train your own model. Interrupt it at any time; it resumes where it stopped."""
     with cli_errors(verbose=verbose):
-        if output is not None and output.exists():
+        if output is not None:
             _check_replaceable(output, overwrite=overwrite)
         own.check_training_packages()
         from sheepgen.training.config import PRESETS, Workspace
@@ -76,6 +77,7 @@ def train(
                 note(console, f"Sample sheets and the losses' plot: {project.workspace.samples}")
                 run_phases(project, names, console)
                 if output is not None:
+                    _check_replaceable(output, overwrite=overwrite)  # in hours much may appear
                     if config.judged:
                         note(console, "Evaluating the model, which takes a while.")
                     record = release_model(project, output)
@@ -85,6 +87,8 @@ def train(
 
 
 def _check_replaceable(output: Path, *, overwrite: bool) -> None:
+    if not os.path.lexists(output):
+        return
     if not overwrite:
         raise UsageError(
             f"{excerpt(output, 200)} exists already.",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from diffusers.utils import logging as diffusers_logging
@@ -125,6 +125,25 @@ def test_the_model_is_written_and_measured(run: Run, monkeypatch: pytest.MonkeyP
     for name in ("model_index.json", "training.json"):
         Path("mine", name).touch()
     assert run("train", "unet", "-o", "mine", "--overwrite").exit_code == 0
+
+
+def test_what_appears_while_a_model_is_trained_is_not_replaced(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(_: Project) -> Iterator[TrainStep]:
+        Path("mine").mkdir()
+        yield TrainStep(phase="unet", step=1, total_steps=1, loss=1.0)
+
+    def release_model(*_: object) -> NoReturn:
+        raise AssertionError("nothing is to be replaced")
+
+    monkeypatch.setattr(release, "release_model", release_model)
+    for module in (phases, runner):
+        monkeypatch.setattr(module, "PHASES", {"unet": meanwhile})
+    refused = run("train", "unet", "-o", "mine")
+    assert refused.exit_code == 2
+    assert "mine exists already" in refused.stderr
+    assert Path("mine").is_dir()
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "unet/old/weights", "samples/"])
