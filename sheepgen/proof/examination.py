@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from sheepgen.errors import as_sheepgen_error
 from sheepgen.image_file import read_record
+from sheepgen.proof.exhibits import Unchecked
 from sheepgen.proof.pixels import read_picture, read_shape
-from sheepgen.proof.verdict import Unchecked, compare_sizes, judge
+from sheepgen.proof.verdict import compare_sizes, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 from sheepgen.errors import OutputError, SheepgenError
 from sheepgen.image_file import IMAGE_FORMATS, STEP_KEY, record_in
 from sheepgen.image_texts import read_texts
-from sheepgen.proof.verdict import Unchecked
 from sheepgen.sweep.manifest import MANIFEST_NAME, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["Exhibit", "find_exhibits"]
+__all__ = ["Exhibit", "Unchecked", "find_exhibits"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +29,14 @@ class Exhibit:
 
     path: Path
     sha256: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unchecked:
+    """An image about which nothing can be said."""
+
+    path: Path
+    error: SheepgenError
 
 
 def find_exhibits(paths: Iterable[Path]) -> tuple[Exhibit | Unchecked, ...]:

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.device_options import MAX_THREADS
-from sheepgen.proof.verdict import Unchecked
+from sheepgen.proof.exhibits import Unchecked
 from sheepgen.text import excerpt, printable
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ import hashlib
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from sheepgen.proof.exhibits import Exhibit, Unchecked
 from sheepgen.proof.pixels import PixelDifference, as_jpeg, measure
 from sheepgen.text import excerpt
 from sheepgen.untrusted_file import open_untrusted
@@ -23,13 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from sheepgen.errors import SheepgenError
     from sheepgen.events import RunFinished
     from sheepgen.metadata import Environment, ImageRecord
-    from sheepgen.proof.exhibits import Exhibit
     from sheepgen.proof.pixels import Picture, Shape
 
-__all__ = ["Outcome", "Unchecked", "Verdict", "compare_sizes", "environment_differences", "judge"]
+__all__ = ["Outcome", "Verdict", "compare_sizes", "environment_differences", "judge"]
 
 _Value = str | int | None
 
@@ -110,14 +109,6 @@ class Verdict:
     def is_confirmed(self) -> bool:
         """Whether the image is what its record says, as far as this processor can show."""
         return self.equal or self.equal_within_processor
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Unchecked:
-    """An image about which nothing can be said."""
-
-    path: Path
-    error: SheepgenError
 
 
 Outcome = Verdict | Unchecked

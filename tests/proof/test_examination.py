@@ -11,8 +11,8 @@ from sheepgen.image_file import encode_image
 from sheepgen.pipeline import remake
 from sheepgen.pipeline.stream import stream
 from sheepgen.proof.examination import Case, examine, open_case
-from sheepgen.proof.exhibits import Exhibit
-from sheepgen.proof.verdict import Unchecked, Verdict
+from sheepgen.proof.exhibits import Exhibit, Unchecked
+from sheepgen.proof.verdict import Verdict
 from sheepgen.request import GenerationRequest
 from tests.samples import sample_image, sample_record
 

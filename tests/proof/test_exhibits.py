@@ -10,8 +10,7 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from sheepgen.image_file import encode_image
-from sheepgen.proof.exhibits import Exhibit, find_exhibits
-from sheepgen.proof.verdict import Unchecked
+from sheepgen.proof.exhibits import Exhibit, Unchecked, find_exhibits
 from tests.samples import sample_image, sample_record
 
 if TYPE_CHECKING:

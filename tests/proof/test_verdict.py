@@ -12,11 +12,10 @@ import pytest
 from sheepgen.errors import ModelError
 from sheepgen.events import RunFinished
 from sheepgen.image_file import encode_image
-from sheepgen.proof.exhibits import Exhibit
+from sheepgen.proof.exhibits import Exhibit, Unchecked
 from sheepgen.proof.pixels import Shape, read_picture
 from sheepgen.proof.report import summary, to_json_line, to_line
 from sheepgen.proof.verdict import (
-    Unchecked,
     Verdict,
     compare_sizes,
     environment_differences,
