@@ -31,12 +31,11 @@ UNREADABLE = (OSError, ValueError, SyntaxError, struct.error, *_TOO_MANY_PIXELS)
 
 
 @contextmanager
-def open_image(path: Path, *, with_texts: bool = True) -> Iterator[Image.Image]:
-    """Open a PNG, JPEG or WebP.
+def open_image(path: Path) -> Iterator[Image.Image]:
+    """Open a PNG, JPEG or WebP; its texts are read by `sheepgen.image_texts`.
 
     Args:
         path: Of the file.
-        with_texts: Whether a PNG's texts are wanted; one that is too large makes it unreadable.
 
     Raises:
         One of `UNREADABLE`.
@@ -44,8 +43,7 @@ def open_image(path: Path, *, with_texts: bool = True) -> Iterator[Image.Image]:
     with open_untrusted(path, max_bytes=MAX_FILE_BYTES) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of damaged EXIF: what is whole is read
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        content = file if with_texts else without_texts(file)
-        with Image.open(content, formats=("JPEG", "PNG", "WEBP")) as image:
+        with Image.open(without_texts(file), formats=("JPEG", "PNG", "WEBP")) as image:
             yield image
 
 

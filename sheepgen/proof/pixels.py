@@ -122,7 +122,7 @@ def measure(shown: Image.Image, expected: Image.Image) -> PixelDifference | None
 
 @contextmanager
 def _opened_single(path: Path) -> Iterator[Image.Image]:
-    with image_errors(path), open_image(path, with_texts=False) as image:
+    with image_errors(path), open_image(path) as image:
         if STEP_KEY in read_texts(path).texts:
             raise OutputError(
                 f"{path} shows a step on the way, not the finished image.",

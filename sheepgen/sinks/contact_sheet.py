@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from PIL.PngImagePlugin import PngInfo
 
 from sheepgen.errors import OutputError
+from sheepgen.image_texts import read_texts
 from sheepgen.sinks.atomic import (
     make_folder,
     output_errors,
@@ -29,7 +30,6 @@ from sheepgen.sinks.contact_sheet_drawing import SheetCell, draw_page, image_siz
 from sheepgen.sinks.contact_sheet_layout import lay_out
 from sheepgen.sinks.contact_sheet_paging import SheetAxis
 from sheepgen.sinks.locks import lock_folder
-from sheepgen.untrusted_image import UNREADABLE, open_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -146,7 +146,7 @@ def _further_pages(folder: Path, stem: str, pages: int) -> list[Path]:
 
 def _is_contact_sheet(path: Path) -> bool:
     try:
-        with open_image(path) as image:
-            return SWEEP_KEY in image.info
-    except UNREADABLE:
+        found = read_texts(path)
+    except OutputError:
         return False
+    return SWEEP_KEY in found.texts or SWEEP_KEY in found.too_large
