@@ -107,7 +107,7 @@ def find_model(
         name: The embedded model's name, a folder, or ``org/name[@revision]``. With a full commit
             hash it is always the hub's; ``./org/name@commit`` is a folder.
         offline: Do not use the network.
-        download: Carries out a plan; the default tells nothing while it does so.
+        download: Carries out a plan; the default prints nothing.
         rehash: Hash all weights, whatever is remembered of them.
 
     Raises:
@@ -118,7 +118,7 @@ def find_model(
     checkpoint = read_checkpoint(folder)
     if revision is not None:
         for file in checkpoint.weights:
-            hub.check_cached(name.partition("@")[0], folder / file)
+            hub.check_cached(name.partition("@")[0], folder / file, rehash=rehash)
     scale = 2 ** (len(checkpoint.configs["vae"]["block_out_channels"]) - 1)
     encoded_tokens = _encoded_tokens(checkpoint)
     advised = (

@@ -72,7 +72,7 @@ def family_of_name(name: str) -> str | None:
     """Return what the family is called that a model's name stands for, if it is one of these.
 
     Args:
-        name: A repository of the hub, of which only the best known are told by their names, or
+        name: A repository of the hub, of which only the best known are recognised, or
             a name like those that other programs have for models.
     """
     lower = name.casefold()

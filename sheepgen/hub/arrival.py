@@ -53,20 +53,25 @@ def check_arrival(repo: str, path: Path, file: PlannedFile, etag: str | None) ->
             raise _other(repo, path, f"git would name it {digests[0]}, not {name}")
 
 
-def check_cached(repo: str, path: Path) -> None:
+def check_cached(repo: str, path: Path, *, rehash: bool = False) -> None:
     """Check that a file that was fetched once is still what it was.
 
     It is hashed when it is first met, and again when it changes. Where that cannot be remembered it
     is not hashed at all: gigabytes on every run would cost more than they find.
+
+    Args:
+        repo: The repository, ``org/name``.
+        path: Of the file.
+        rehash: Read it, once a process, whatever is remembered of it.
 
     Raises:
         ModelError: If it is damaged.
         OSError: If it cannot be read.
     """
     known = hub_sha256(path)
-    if known is None or not _can_remember():
+    if known is None or not (rehash or _can_remember()):
         return
-    digest = file_sha256(path, believe_name=False)
+    digest = file_sha256(path, rehash=rehash, believe_name=False)
     if digest != known:
         raise ModelError(
             f"{excerpt(f'{path.parent.name}/{path.name}')} of {repo} is damaged in the hub's "

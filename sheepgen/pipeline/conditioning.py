@@ -72,7 +72,7 @@ def truncated_words(
 def encode_prompt(parts: PipelineParts, prompt: str, negative_prompt: str | None) -> PromptEmbeds:
     """Encode the prompts as diffusers' pipeline does, one at a time.
 
-    But a text encoder's own tokens, if it has any behind the prompt's, are never the prompt's.
+    But a text encoder's own tokens, if it has any after the prompt's, are never the prompt's.
 
     Args:
         parts: The model.

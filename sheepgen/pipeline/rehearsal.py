@@ -1,8 +1,8 @@
-"""A scheduler's whole way, gone on a single number before anything is loaded.
+"""All steps of a scheduler, tried on a single number before any weights are loaded.
 
-Whether a scheduler goes with a model's schedule and a number of steps, only its own code knows: it
-may look for a timestep behind the last one, or for an algorithm that it has not. It costs some
-milliseconds to have it say so before the weights are loaded, and a picture to find out later.
+Whether a scheduler works with a model's schedule and a number of steps, only its own code knows: it
+may look for a timestep after the last one, or for an algorithm that it does not have. To try it
+takes milliseconds; to find out later costs a picture.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def processors() -> int:
 
 
 def _threads_like(recorded: int) -> int:
-    # Torch starts as many as it is told to, and OpenMP ends the process where that fails.
+    # Torch starts as many as it is asked for, and OpenMP ends the process where that fails.
     return recorded if 1 <= recorded <= processors() else torch.get_num_threads()
 
 

@@ -161,12 +161,12 @@ def judge(exhibit: Exhibit, record: ImageRecord, picture: Picture, remade: RunFi
     causes = _unlisted(as_listed)
     if not noise_equal:
         drawn = not record.request.variation_strength
-        causes += _told(environment, _REACHES_NOISE if drawn else environment)
+        causes += _named(environment, _REACHES_NOISE if drawn else environment)
         causes.append("the record's seed, size or noise hash was changed")
     elif not latents_equal:
-        causes += _told(environment, environment) or _unexplained(here.device)
+        causes += _named(environment, environment) or _unexplained(here.device)
     elif pixels is None or pixels.largest:
-        causes += [*_told(environment, environment), "the pixels were changed afterwards"]
+        causes += [*_named(environment, environment), "the pixels were changed afterwards"]
     return Verdict(
         path=exhibit.path,
         noise_equal=noise_equal,
@@ -195,7 +195,7 @@ def environment_differences(
     return differing
 
 
-def _told(environment: Mapping[str, tuple[_Value, _Value]], names: Collection[str]) -> list[str]:
+def _named(environment: Mapping[str, tuple[_Value, _Value]], names: Collection[str]) -> list[str]:
     return [
         f"{_NAMES.get(name, name.replace('_', ' '))} "
         f"({_shown(name, recorded)}, here {_shown(name, here)})"

@@ -19,6 +19,7 @@ from tests.hub.conftest import MODEL, REPO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from io import BufferedReader
 
     from tests.hub.fake_hub import FakeHub
 
@@ -225,6 +226,23 @@ def test_weights_are_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hashlib, "file_digest", hashing)
 
     assert find_model(REPO).revision is not None
+
+
+@pytest.mark.usefixtures("hub")
+def test_weights_that_are_to_be_hashed_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = find_model(REPO).folder / UNET
+    weights.resolve().touch()  # what was hashed on arrival does not count any more
+    reads, digest = [], hashlib.file_digest
+
+    def hashing(file: BufferedReader, name: str) -> object:
+        reads.append(file.name)
+        return digest(file, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", hashing)
+
+    find_model(REPO, rehash=True)
+
+    assert len(reads) == 1
 
 
 @pytest.mark.usefixtures("hub")
