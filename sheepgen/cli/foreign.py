@@ -48,4 +48,4 @@ def note_not_mapped(console: Console, recipe: ForeignRecipe) -> None:
     for said in islice(recipe.not_mapped, _MAX_NOTES):
         note(console, f"Not mapped: {excerpt(said, 200)}")
     if (more := len(recipe.not_mapped) - _MAX_NOTES) > 0:
-        note(console, f"Not mapped: {more} more; --json shows them.")
+        note(console, f"Not mapped: {more} more; `sheepgen show --json` lists them.")

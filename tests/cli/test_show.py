@@ -153,7 +153,7 @@ def test_an_image_that_says_much_is_cut_short(run: Run) -> None:
     result = run("show", "x.png")
     assert result.exit_code == 0
     assert result.stderr.count("\n") == 21
-    assert "Not mapped: 980 more; --json shows them." in result.stderr
+    assert "Not mapped: 980 more; `sheepgen show --json` lists them." in result.stderr
 
 
 def test_a_picture_too_large_to_open_still_says_how_it_was_made(run: Run) -> None:
