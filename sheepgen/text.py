@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["byte_size", "excerpt", "first_of", "printable"]
+__all__ = ["byte_size", "excerpt", "first_of", "plural", "printable"]
 
 _CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 _DIRECTIONS = dict.fromkeys(
@@ -41,6 +41,11 @@ def first_of(texts: Sequence[str], limit: int = 20) -> list[str]:
     """Return at most ``limit`` texts; if there are more, one that says how many follows them."""
     rest = len(texts) - limit
     return list(texts) if rest <= 0 else [*texts[:limit], f"and {rest:,} more"]
+
+
+def plural(number: int, thing: str) -> str:
+    """Return a number of things as people say it: ``1 step``, ``8,000 steps``."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def byte_size(size: int) -> str:

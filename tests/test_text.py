@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sheepgen.text import byte_size, excerpt, first_of, printable
+from sheepgen.text import byte_size, excerpt, first_of, plural, printable
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,8 @@ def test_of_many_only_the_first_are_said() -> None:
     assert first_of(texts[:20]) == texts[:20]
     assert first_of(texts) == [*texts[:20], "and 1,010 more"]
     assert first_of([]) == []
+
+
+def test_one_thing_is_not_many() -> None:
+    said = [plural(number, "step") for number in (0, 1, 2, 8000)]
+    assert said == ["0 steps", "1 step", "2 steps", "8,000 steps"]

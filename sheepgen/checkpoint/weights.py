@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.checkpoint.json_file import parse_object, read_object
 from sheepgen.errors import ModelError
-from sheepgen.text import excerpt
+from sheepgen.text import excerpt, plural
 from sheepgen.untrusted_file import open_untrusted
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _has_offsets(tensor: object) -> bool:
 
 
 def _truncated(name: str, missing: int, *, at_least: bool) -> ModelError:
-    number = f"{'at least ' if at_least else ''}{missing:,} byte{'' if missing == 1 else 's'}"
+    number = f"{'at least ' if at_least else ''}{plural(missing, 'byte')}"
     return ModelError(
         f"{name} is cut short: {number} missing.", "The download broke off: fetch it again."
     )

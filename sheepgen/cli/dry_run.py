@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.cli.console import write_data
 from sheepgen.cli.estimate import estimate
 from sheepgen.sinks.files import free_target
-from sheepgen.text import byte_size, excerpt
+from sheepgen.text import byte_size, excerpt, plural
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -57,8 +57,7 @@ def tell_download(plan: DownloadPlan, *, json: bool) -> None:
         write_data(json_format.dumps({"model": {"name": plan.repo, "download": download}}))
         return
     _tell("model", f"{plan.repo}, licence {plan.licence or 'not stated'}")
-    files = "1 file" if len(plan.files) == 1 else f"{len(plan.files)} files"
-    _tell("to fetch", f"{byte_size(plan.total_bytes)} in {files}")
+    _tell("to fetch", f"{byte_size(plan.total_bytes)} in {plural(len(plan.files), 'file')}")
     _tell("into", f"{plan.folder}, {byte_size(plan.free_bytes)} free")
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from sheepgen.cli.console import cli_errors, write_data, write_table
 from sheepgen.cli.options import JsonOpt
+from sheepgen.text import plural
 
 __all__ = ["models", "schedulers"]
 
@@ -42,10 +43,7 @@ def models(*, json: JsonOpt = False) -> None:
                 continue
             write_data(model.name)
             write_data(f"    {model.about}")
-            steps = model.num_inference_steps
-            write_data(
-                f"    {steps} step{'' if steps == 1 else 's'}, guidance {model.guidance_scale:g}, "
-                f"licence {model.licence}"
-            )
+            steps = plural(model.num_inference_steps, "step")
+            write_data(f"    {steps}, guidance {model.guidance_scale:g}, licence {model.licence}")
             range_ = model.made_for
             write_data(f"    made for {range_.guidance}, {range_.steps}, {range_.sides}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.cli.console import write_data
 from sheepgen.cli.estimate import Estimate, estimate
 from sheepgen.sweep.plan import describe_plan
-from sheepgen.text import excerpt
+from sheepgen.text import excerpt, plural
 
 if TYPE_CHECKING:
     from sheepgen.cli.sweep_plan import SweepRun
@@ -28,11 +28,11 @@ def summarise(run: SweepRun, options: DeviceOptions) -> list[str]:
     axes = " x ".join(f"{len(axis.values):,} of {axis.name}" for axis in run.plan.axes)
     made_of = f": {axes}" if axes else ""
     there = len(run.keys) - len(run.missing)
-    lines = [f"{_count(len(run.keys), 'image')}{made_of}, into {run.folder}"]
+    lines = [f"{plural(len(run.keys), 'image')}{made_of}, into {run.folder}"]
     if there:
         lines.append(f"{there:,} there already, {len(run.missing):,} to draw")
     taking = _estimate(run, options)
-    lines.append(f"{_count(taking.steps, 'step')}, {taking.time}")
+    lines.append(f"{plural(taking.steps, 'step')}, {taking.time}")
     lines.append(f"Disk: {taking.disk}. Memory: {taking.memory}")
     return [*lines, *run.warnings]
 
@@ -61,10 +61,6 @@ def tell_sweep(run: SweepRun, options: DeviceOptions, *, json: bool) -> None:
         write_data(excerpt(line, 300))
     for image in images:
         write_data(f"{'done' if image['done'] else 'to draw':<8} {image['path']}")
-
-
-def _count(number: int, thing: str) -> str:
-    return f"1 {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def _estimate(run: SweepRun, options: DeviceOptions) -> Estimate:

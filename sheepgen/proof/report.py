@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.device_options import MAX_THREADS
 from sheepgen.proof.exhibits import Unchecked
-from sheepgen.text import excerpt, printable
+from sheepgen.text import excerpt, plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +70,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     counts = ", ".join(
         f"{words.count(word)} {said}" for word, said in _WORDS.items() if word in words
     )
-    return f"{len(words)} image{'' if len(words) == 1 else 's'}: {counts}."
+    return f"{plural(len(words), 'image')}: {counts}."
 
 
 def _word(outcome: Outcome) -> str:

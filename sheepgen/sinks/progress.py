@@ -26,7 +26,7 @@ from rich.text import Text
 
 from sheepgen.errors import as_sheepgen_error
 from sheepgen.events import FrameDecoded, ImageSaved, RunFailed, RunStarted, StepCompleted
-from sheepgen.text import excerpt, printable
+from sheepgen.text import excerpt, plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -199,8 +199,8 @@ def _outcome(event: ImageSaved | RunFailed) -> str:
     if isinstance(event, RunFailed):
         error = as_sheepgen_error(event.error)
         return f"failed. {error.message} {error.hint}".rstrip()
-    steps = event.request.num_inference_steps
-    outcome = f"{steps} step{'' if steps == 1 else 's'}, {event.elapsed_s:.1f} s."
+    steps = plural(event.request.num_inference_steps or 0, "step")
+    outcome = f"{steps}, {event.elapsed_s:.1f} s."
     names = [f"{event.frames_folder.name}/"] if event.frames_folder else []
     names += [path.name for path in (event.filmstrip, event.animation) if path]
     return f"{outcome} Beside it: {', '.join(names)}" if names else outcome
