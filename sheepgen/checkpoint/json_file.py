@@ -12,7 +12,7 @@ from sheepgen.untrusted_file import read_untrusted
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["MAX_BYTES", "check_size", "parse_object", "read_object"]
+__all__ = ["MAX_BYTES", "check_size", "parse_object", "read_object", "too_large"]
 
 MAX_BYTES = 10_000_000
 """Largest config or vocabulary that is read: some three times the largest in use."""
@@ -44,10 +44,15 @@ def check_size(path: Path) -> None:
         OSError: If it cannot be looked at.
     """
     if path.stat().st_size > MAX_BYTES:
-        raise ModelError(
-            f"{excerpt(_short(path))} is larger than {MAX_BYTES:,} bytes.",
-            "No honest config is: get the model from a source that you trust.",
-        )
+        raise too_large(excerpt(_short(path)))
+
+
+def too_large(what: str) -> ModelError:
+    """Return the error for a config or a vocabulary that is larger than `MAX_BYTES`."""
+    return ModelError(
+        f"{what} is larger than {MAX_BYTES:,} bytes.",
+        "No honest config is: get the model from a source that you trust.",
+    )
 
 
 def parse_object(content: bytes, name: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sheepgen.checkpoint.files import INDEX_FILE, needed_files
 from sheepgen.checkpoint.folder import check_index
-from sheepgen.checkpoint.json_file import MAX_BYTES, read_object
+from sheepgen.checkpoint.json_file import MAX_BYTES, read_object, too_large
 from sheepgen.errors import ModelError
 from sheepgen.hub.answers import senseless_answer
 from sheepgen.hub.download import fetch_file
@@ -104,10 +104,7 @@ def plan_download(model: HubModel) -> DownloadPlan:
 def _check_size(file: PlannedFile, repo: str) -> None:
     """Refuse what would not be read once it is here; weights may be of any size."""
     if file.size > MAX_BYTES and not file.name.endswith(".safetensors"):
-        raise ModelError(
-            f"{excerpt(file.name)} of {repo} is larger than {MAX_BYTES:,} bytes.",
-            "No honest config is: get the model from a source that you trust.",
-        )
+        raise too_large(f"{excerpt(file.name)} of {repo}")
 
 
 def _check_room(plan: DownloadPlan) -> None:
