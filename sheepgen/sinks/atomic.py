@@ -49,7 +49,7 @@ _REASONS = {
     errno.EACCES: ("permission denied", "Choose another folder with --output."),
     errno.EPERM: ("permission denied", "Choose another folder with --output."),
     errno.EROFS: ("it is read-only", "Choose another folder with --output."),
-    errno.ENOTDIR: ("a part of its path is no folder", "Choose another folder with --output."),
+    errno.ENOTDIR: ("a part of its path is not a folder", "Choose another folder with --output."),
     errno.EEXIST: ("a file of that name is in the way", "Choose another folder with --output."),
 }
 

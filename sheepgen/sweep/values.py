@@ -81,7 +81,7 @@ def parse_integers(name: str, text: str) -> tuple[int, ...]:
         1 to `MAX_VALUES` distinct values in the order in which they were written.
 
     Raises:
-        UsageError: If an item is no number and no range, or there are too many values.
+        UsageError: If an item is neither a number nor a range, or there are too many values.
     """
     return _parse(name, text, _INTEGERS)
 
@@ -108,7 +108,7 @@ def parse_words(name: str, text: str) -> tuple[str, ...]:
         raise _wrong(name, text, "does not come apart at its commas", '"one, two",three') from error
     words = dict.fromkeys(map(str.strip, row or [""]))
     if "" in words:
-        raise _wrong(name, "", "is no word", "one,two")
+        raise _wrong(name, "", "is not a word", "one,two")
     _check_number(name, text, len(words), "one,two")
     return tuple(words)
 
@@ -123,7 +123,7 @@ def parse_sizes(name: str, text: str) -> tuple[tuple[int, int], ...]:
     for item in map(str.strip, text.split(",")):
         match = _SIZE.fullmatch(item)
         if match is None:
-            raise _wrong(name, item, "is no size", "512x512,512x768")
+            raise _wrong(name, item, "is not a size", "512x512,512x768")
         sizes[int(match[1]), int(match[2])] = None
     _check_number(name, text, len(sizes), "512x512,512x768")
     return tuple(sizes)
@@ -134,7 +134,7 @@ def _parse(name: str, text: str, grammar: _Grammar[_T]) -> tuple[_T, ...]:
     for item in map(str.strip, text.split(",")):
         match = grammar.syntax.fullmatch(item)
         if match is None:
-            raise _wrong(name, item, f"is no {grammar.what} and no range", grammar.example)
+            raise _wrong(name, item, f"is not a {grammar.what} or a range", grammar.example)
         first, step, count = _progression(name, match, grammar.example)
         _check_number(name, item, count, grammar.example)
         values |= dict.fromkeys(grammar.convert(first + index * step) for index in range(count))
