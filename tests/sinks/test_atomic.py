@@ -43,7 +43,7 @@ def test_a_file_in_the_way_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="in the way"):
         make_folder(tmp_path / "file")
-    with pytest.raises(OutputError, match="no folder"):
+    with pytest.raises(OutputError, match="not a folder"):
         make_folder(tmp_path / "file/below")
 
 

@@ -226,5 +226,5 @@ def test_a_folder_with_locks_is_known_even_while_another_has_its_lock(tmp_path: 
 
 def test_a_folder_that_cannot_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="no folder"):
+    with pytest.raises(OutputError, match="not a folder"):
         Ledger(tmp_path / "file" / "folder")
