@@ -21,6 +21,7 @@ from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from torch import nn
 
@@ -58,7 +59,7 @@ def building(component: str, stored: StoredWeights) -> Iterator[None]:
         tensors -= 1
         elements -= parameter.numel()
         if tensors < 0 or elements < 0:
-            raise _cannot_load(component, "its config asks for more than its weights hold.")
+            raise _cannot(component, "loaded", "its config asks for more than its weights hold.")
 
     handle = register_module_parameter_registration_hook(count)
     try:
@@ -69,7 +70,9 @@ def building(component: str, stored: StoredWeights) -> Iterator[None]:
 
 
 @contextmanager
-def component_errors(component: str, hint: str = _DAMAGED) -> Iterator[None]:
+def component_errors(
+    component: str, hint: str = _DAMAGED, *, verb: str = "loaded"
+) -> Iterator[None]:
     """Turn whatever the libraries raise over a component's files into `ModelError`.
 
     An error of memory is left as it is: it says nothing about the model.
@@ -77,6 +80,7 @@ def component_errors(component: str, hint: str = _DAMAGED) -> Iterator[None]:
     Args:
         component: Name of the component, for the message.
         hint: What to do about it.
+        verb: What cannot be done to the component, as a participle.
     """
     try:
         yield
@@ -85,11 +89,10 @@ def component_errors(component: str, hint: str = _DAMAGED) -> Iterator[None]:
     except BaseException as error:
         if not _is_about_files(error):
             raise
-        raise _cannot_load(component, _said(error), hint) from error
+        raise _cannot(component, verb, _said(error), hint) from error
 
 
-@contextmanager
-def running(component: str) -> Iterator[None]:
+def running(component: str) -> AbstractContextManager[None]:
     """Turn what the libraries raise while a component computes into `ModelError`.
 
     Much of a config is read only then.
@@ -97,16 +100,7 @@ def running(component: str) -> Iterator[None]:
     Args:
         component: Name of the component, for the message.
     """
-    try:
-        yield
-    except SheepgenError:
-        raise
-    except BaseException as error:
-        if not _is_about_files(error):
-            raise
-        raise ModelError(
-            f"The model's {component} cannot be run: {_said(error)}", _UNUSABLE
-        ) from error
+    return component_errors(component, _UNUSABLE, verb="run")
 
 
 def _is_about_files(error: BaseException) -> bool:
@@ -119,5 +113,5 @@ def _said(error: BaseException) -> str:
     return excerpt(error, 200) or type(error).__name__
 
 
-def _cannot_load(component: str, reason: str, hint: str = _DAMAGED) -> ModelError:
-    return ModelError(f"The model's {component} cannot be loaded: {reason}", hint)
+def _cannot(component: str, verb: str, reason: str, hint: str = _DAMAGED) -> ModelError:
+    return ModelError(f"The model's {component} cannot be {verb}: {reason}", hint)
