@@ -232,6 +232,7 @@ def _check_files(target: Target, *, overwrite: bool) -> None:
                 "Move what is in it, or choose another --output.",
             )
         raise UsageError(
-            f"{path} is in the way: it was not made for the image that would be saved there.",
+            f"{path} is in the way: it was not made for the image that would be saved there, or "
+            "was edited since.",
             "Move it, or choose another --output, or give --overwrite.",
         )

@@ -191,7 +191,9 @@ def _save(
         write_synced(staged["image"], data)
         with lock_folder(target.folder):
             target = free_target(target, overwrite=layout.overwrite)
-            replaced = target.products if layout.overwrite else staged
+            # Without an image of this name, its other products belong to one with another ending.
+            replaces_all = layout.overwrite and os.path.lexists(target.products["image"])
+            replaced = target.products if replaces_all else staged
             _put_in_place(staged, target, {name: staging / f"old-{name}" for name in replaced})
             sync_folder(target.folder)
     saved = {product: target.products[product] for product in staged}

@@ -5,6 +5,9 @@ say for themselves what they belong to, in case a run was killed before the line
 manifest was lost: images and frames carry the request in their record, filmstrips and animations
 the image's key. Whatever neither shows, such as a filmstrip of an older version without its line,
 is taken to be somebody else's; but nobody loses a file that was cut off before its picture began.
+
+An image that the manifest names may have been edited since. A whole picture counts as the sweep's
+own only if it still says itself that it is this image.
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["own_products"]
 
+_PNG, _JPEG, _RIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF"
+"""How files of our formats begin; WebP is a RIFF, which says how long it is."""
+
 
 def own_products(target: Target, request: GenerationRequest, manifest: Manifest) -> frozenset[str]:
     """Return which of the target's products are there and were made for this image.
@@ -37,6 +43,9 @@ def own_products(target: Target, request: GenerationRequest, manifest: Manifest)
         manifest: Of the folder.
     """
     named = _named(target, manifest)
+    image = target.products["image"]
+    if image in named and _is_whole_picture(image):
+        named.remove(image)
     return frozenset(
         product
         for product, path in target.products.items()
@@ -91,13 +100,26 @@ def _holds_no_picture(path: Path, suffix: str) -> bool:
         return True
     match IMAGE_FORMATS[suffix.lower()]:
         case "PNG":
-            return _begins(data, b"\x89PNG\r\n\x1a\n") and b"IDAT" not in data
+            return _begins(data, _PNG) and b"IDAT" not in data
         case "JPEG":
             # Fourteen bytes are the scan's own header.
-            return _begins(data, b"\xff\xd8\xff") and b"\xff\xda" not in data[:-14]
+            return _begins(data, _JPEG) and b"\xff\xda" not in data[:-14]
         case _:  # WebP, which shows nothing until it is whole
             size = int.from_bytes(data[4:8], "little") + 8
-            return _begins(data, b"RIFF") and (len(data) < 8 or len(data) < size)
+            return _begins(data, _RIFF) and (len(data) < 8 or len(data) < size)
+
+
+def _is_whole_picture(path: Path) -> bool:
+    """Say whether a file is a picture of any of our formats, and was not cut off."""
+    try:
+        data = read_untrusted(path, max_bytes=MAX_FILE_BYTES)
+    except OSError:
+        return False
+    return (
+        (data.startswith(_PNG) and b"IEND" in data)
+        or (data.startswith(_JPEG) and b"\xff\xd9" in data)
+        or (data.startswith(_RIFF) and len(data) >= int.from_bytes(data[4:8], "little") + 8)
+    )
 
 
 def _begins(data: bytes, signature: bytes) -> bool:

@@ -109,6 +109,19 @@ def test_changed_and_missing_images_are_made_again(sweep: Run) -> None:
     assert Path(second).is_file()
 
 
+def test_an_image_that_was_edited_is_only_replaced_on_request(sweep: Run) -> None:
+    (path,) = sweep("--seeds", "1").stdout.split()
+    before = Path(path).read_bytes()
+    Image.new("RGB", (8, 8), "red").save(path)
+    edited = Path(path).read_bytes()
+    refused = sweep("--seeds", "1")
+    assert refused.exit_code == 2
+    assert "edited since" in refused.stderr
+    assert Path(path).read_bytes() == edited
+    assert sweep("--seeds", "1", "--overwrite").exit_code == 0
+    assert Path(path).read_bytes() == before
+
+
 def test_the_folder_keeps_the_seed_that_was_drawn(sweep: Run) -> None:
     first = sweep("--guidance", "3,4")
     (seed,) = {entry["request"]["seed"] for entry in manifest()}

@@ -155,6 +155,19 @@ def test_overwriting_replaces_everything_that_belongs_to_the_image(tmp_path: Pat
     assert read_record(saved.path).request.seed == 7
 
 
+def test_overwriting_nothing_keeps_what_belongs_to_another_ending(tmp_path: Path) -> None:
+    save(layout(tmp_path, frames="gif"))
+    before = names(tmp_path)
+    webp = OutputLayout(
+        template=parse_output(f"{tmp_path}/sheep.webp", several=False),
+        frames=FRAME_CHOICES["none"],
+        overwrite=True,
+    )
+    saved = only_saved(save(webp))
+    assert saved.path == tmp_path / "sheep.webp"
+    assert names(tmp_path) == before | {"sheep.webp"}
+
+
 def test_overwriting_removes_no_folder_of_anything_else(tmp_path: Path) -> None:
     wanted = layout(tmp_path, overwrite=True)
     for name in ("sheep.png/a", "sheep_2_frames/notes.txt", "sheep_2_frames/step_000.png"):
