@@ -96,12 +96,14 @@ class RecipeDraft:
         self.settings.update({name: getattr(request, name) for name in fields})
 
     def take_text(self, name: str, text: object) -> None:
-        """Add a prompt, unless it says nothing.
+        """Add a prompt or a negative prompt, as it stands, unless there is none.
 
         Raises:
             OutputError: If no prompt can be like that.
         """
-        if not isinstance(text, str) or not text.strip():
+        if not isinstance(text, str) or not text:
+            return
+        if name == "prompt" and not text.strip():  # which asks for nothing
             return
         try:
             self.take(**{name: text})

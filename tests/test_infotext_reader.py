@@ -351,5 +351,7 @@ def shared(request: GenerationRequest) -> GenerationRequest:
 @given(records.filter(lambda record: "Negative prompt:" not in record.request.prompt))
 @example(sample_record(prompt=" a\n\n\tb \n", negative_prompt="\nNegative prompt: no\n"))
 @example(sample_record(model='" a', eta=0.5, scheduler="ddim"))
+@example(sample_record(negative_prompt="\r"))
+@example(sample_record(negative_prompt=" "))
 def test_our_own_parameters_come_back(record: ImageRecord) -> None:
     assert read_parameters(to_parameters(record)).request() == shared(record.request)
