@@ -44,6 +44,7 @@ _STARTS_WITH_KEY = re.compile(
 _LINE_WITH_KEY = re.compile(r"\n(?=[A-Z][\w ./-]{0,40}+: )")
 _KEY = re.compile(r'\s*+([^\s,:"][^,:"]*+):\s*+')
 _VALUE_ENDS = re.compile(r"\s*+(?=,|\Z)")
+_OURS = re.compile(r'Version: "?+sheepgen ')
 _NETWORK_TAG = re.compile(r"<(?:lora|lyco|hypernet):[^<>\n]*+>")
 
 _JSON = json.JSONDecoder()
@@ -71,7 +72,7 @@ def read_parameters(text: str, *, program: str | None = None) -> ForeignRecipe:
         )
     draft = RecipeDraft(program=program, source=text)
     # Our own text is taken as it stands: there a carriage return is the prompt's.
-    if "\r\n" in text and "Version: sheepgen " not in text:
+    if "\r\n" in text and not _OURS.search(text):
         text = text.replace("\r\n", "\n")
     prompt, negative_prompt, settings = _split(text.rstrip())
     draft.take_text("prompt", prompt)
