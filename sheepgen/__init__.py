@@ -25,19 +25,18 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import SheepgenError
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
+from sheepgen.version import __version__
 
 if TYPE_CHECKING:
-    from sheepgen.catalog import ModelSpec, find_model
-    from sheepgen.frame_options import FrameOptions
-    from sheepgen.generated_image import GeneratedImage
-    from sheepgen.image_file import read_record
-    from sheepgen.metadata import ImageRecord
+    from sheepgen.metadata.generated_image import GeneratedImage
+    from sheepgen.metadata.image_file import read_record
+    from sheepgen.metadata.record import ImageRecord
+    from sheepgen.models.resolve import ModelSpec, find_model
+    from sheepgen.options import FrameOptions
+    from sheepgen.output.save import save
     from sheepgen.pipeline.denoise import denoise
     from sheepgen.pipeline.loading import load_pipeline
-    from sheepgen.pipeline.stream import generate, stream
-    from sheepgen.sinks.save import save
-
-__version__ = "0.1.0"
+    from sheepgen.pipeline.run import generate, stream
 
 __all__ = [
     "EMBEDDED_MODEL",
@@ -58,17 +57,17 @@ __all__ = [
 ]
 
 _LAZY = {
-    "FrameOptions": "sheepgen.frame_options",
-    "GeneratedImage": "sheepgen.generated_image",
-    "ImageRecord": "sheepgen.metadata",
-    "ModelSpec": "sheepgen.catalog",
+    "FrameOptions": "sheepgen.options",
+    "GeneratedImage": "sheepgen.metadata.generated_image",
+    "ImageRecord": "sheepgen.metadata.record",
+    "ModelSpec": "sheepgen.models.resolve",
     "denoise": "sheepgen.pipeline.denoise",
-    "find_model": "sheepgen.catalog",
-    "generate": "sheepgen.pipeline.stream",
+    "find_model": "sheepgen.models.resolve",
+    "generate": "sheepgen.pipeline.run",
     "load_pipeline": "sheepgen.pipeline.loading",
-    "read_record": "sheepgen.image_file",
-    "save": "sheepgen.sinks.save",
-    "stream": "sheepgen.pipeline.stream",
+    "read_record": "sheepgen.metadata.image_file",
+    "save": "sheepgen.output.save",
+    "stream": "sheepgen.pipeline.run",
 }
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import errno
 import re
 
-from sheepgen.text import byte_size, excerpt
+from sheepgen.sanitize import byte_size, excerpt
 
 __all__ = [
     "Interrupted",

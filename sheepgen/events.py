@@ -5,7 +5,7 @@ watches (a bar, a file writer, another process) needs to know nothing of how ima
 
 For each request, in this order: `RunStarted`, `StepCompleted` once a scheduler step,
 `FrameDecoded` once a wanted frame, then `RunFinished`. `ImageSaved` is added by
-`sheepgen.sinks.files` behind every `RunFinished`. An executor ends a run that goes wrong, wherever
+`sheepgen.output.images` behind every `RunFinished`. An executor ends a run that goes wrong, wherever
 it stands, with `RunFailed`; or it lets the run begin anew, with another `RunStarted`. Events of
 several runs may be mixed; ``request`` tells them apart.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from sheepgen.metadata import ImageRecord
+    from sheepgen.metadata.record import ImageRecord
     from sheepgen.request import GenerationRequest
 
 __all__ = [

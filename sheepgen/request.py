@@ -14,11 +14,11 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from sheepgen.errors import UsageError
+from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import canonical_scheduler_name, check_step_count
-from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
-    from sheepgen.catalog import ModelSpec
+    from sheepgen.models.resolve import ModelSpec
 
 __all__ = [
     "EMBEDDED_MODEL",
@@ -37,7 +37,7 @@ MAX_SEED = 2**64 - 1
 
 _T = TypeVar("_T")
 
-_OF_ONE_IMAGE = frozenset(
+PER_IMAGE_FIELDS = frozenset(
     {"prompt", "negative_prompt", "seed", "variation_seed", "variation_strength"}
 )
 """Fields in which images may differ that go through the loop together."""
@@ -129,12 +129,12 @@ class GenerationRequest:
             object.__setattr__(self, "scheduler", canonical_scheduler_name(self.scheduler))
 
     @property
-    def loop_settings(self) -> tuple[object, ...]:
+    def batch_key(self) -> tuple[object, ...]:
         """Model, steps, size and all else that images must share to go through one loop.
 
         They may differ in their words and in their noise.
         """
-        shared = (field.name for field in fields(self) if field.name not in _OF_ONE_IMAGE)
+        shared = (field.name for field in fields(self) if field.name not in PER_IMAGE_FIELDS)
         return tuple(getattr(self, name) for name in shared)
 
     def resolve(self, spec: ModelSpec) -> GenerationRequest:

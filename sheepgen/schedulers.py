@@ -1,58 +1,205 @@
-"""Choosing a scheduler by name, and building it late: diffusers is imported only then."""
+"""The schedulers, one row each, and the names that they go by.
+
+A row says which diffusers class, with which settings, and what others call it. Adding a scheduler
+is adding a row; the tests hold every row to diffusers' own pipeline bit for bit. Left out on purpose:
+``IPNDMScheduler`` counts time from 1 to 0, which no Stable Diffusion U-Net was trained on, and
+``DPMSolverSDEScheduler`` needs one more package and draws its noise from a generator of its own, so
+that the seed would not fix the picture.
+
+`sheepgen.pipeline.scheduler` builds them.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError, UsageError
-from sheepgen.scheduler_table import SCHEDULERS, SchedulerSpec
-from sheepgen.text import excerpt
+from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import torch
-    from diffusers import SchedulerMixin
+    from collections.abc import Mapping
 
 __all__ = [
     "PREDICTION_TYPES",
     "SCHEDULERS",
     "SchedulerSpec",
-    "build_scheduler",
     "canonical_scheduler_name",
     "check_step_count",
     "prediction_type_of",
     "scheduler_name_for",
-    "step_arguments",
 ]
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 """What a U-Net may predict here, in diffusers' words: the noise, the velocity of
 https://arxiv.org/abs/2202.00512, or the clean latents."""
 
+_UNIFORM = {
+    "use_karras_sigmas": False,
+    "use_exponential_sigmas": False,
+    "use_beta_sigmas": False,
+}
+_KARRAS = _UNIFORM | {"use_karras_sigmas": True}
+_DPMPP_2M = {"algorithm_type": "dpmsolver++", "solver_order": 2}
+_DPMPP_2M_SDE = {"algorithm_type": "sde-dpmsolver++", "solver_order": 2}
+_DPMPP_3M_SDE = {"algorithm_type": "sde-dpmsolver++", "solver_order": 3}
+# Where the last sigma is zero diffusers switches `lower_order_final` on anyway, with a warning.
+_DPMPP_2S = {"algorithm_type": "dpmsolver++", "solver_order": 2, "lower_order_final": True}
+# Distilled models know 50 points of the schedule; there are no steps between them.
+_DISTILLED = {"original_inference_steps": 50}
 
-_MODEL_SETTINGS = frozenset(
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SchedulerSpec:
+    """One row of the table.
+
+    Args:
+        class_name: The class in diffusers.
+        overrides: What is set on top of the model's own scheduler config.
+        sampler: What Stable Diffusion web UI calls the algorithm.
+        schedule_type: What it calls the spacing of the noise levels. It is never left to
+            "Automatic" where that means Karras over there.
+        aliases: Spellings that are understood besides the short name and the web UI's.
+        takes_eta: Whether ``step`` has an ``eta``.
+        takes_generator: Whether ``step`` has a ``generator``; it may draw nothing from it.
+        takes_sample: Whether it takes a prediction of the clean latents. Others are told what
+            velocity that is.
+        max_steps: Most inference steps, or None where only the model's training sets a limit.
+    """
+
+    class_name: str
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    sampler: str
+    schedule_type: str = "Automatic"
+    aliases: tuple[str, ...] = ()
+    takes_eta: bool = False
+    takes_generator: bool = False
+    takes_sample: bool = True
+    max_steps: int | None = None
+
+
+def _with_karras(name: str, **row: Any) -> dict[str, SchedulerSpec]:  # noqa: ANN401
+    """Return two rows: noise levels as the model spaces them, and as Karras et al. do.
+
+    https://arxiv.org/abs/2206.00364, equation 5.
+    """
+    spec = SchedulerSpec(**row)
+    return {
+        name: replace(spec, overrides={**spec.overrides, **_UNIFORM}, schedule_type="Uniform"),
+        f"{name}_karras": replace(
+            spec,
+            overrides={**spec.overrides, **_KARRAS},
+            schedule_type="Karras",
+            aliases=tuple(f"{alias} Karras" for alias in spec.aliases),
+        ),
+    }
+
+
+SCHEDULERS: Mapping[str, SchedulerSpec] = MappingProxyType(
     {
-        "beta_end",
-        "beta_schedule",
-        "beta_start",
-        "clip_sample",
-        "clip_sample_range",
-        "dynamic_thresholding_ratio",
-        "num_train_timesteps",
-        "prediction_type",
-        "rescale_betas_zero_snr",
-        "sample_max_value",
-        "set_alpha_to_one",
-        "steps_offset",
-        "thresholding",
-        "timestep_spacing",
-        "trained_betas",
+        "ddim": SchedulerSpec(
+            class_name="DDIMScheduler", sampler="DDIM", takes_eta=True, takes_generator=True
+        ),
+        "ddpm": SchedulerSpec(class_name="DDPMScheduler", sampler="DDPM", takes_generator=True),
+        "pndm": SchedulerSpec(
+            class_name="PNDMScheduler",
+            overrides={"skip_prk_steps": True},
+            sampler="PLMS",
+            takes_sample=False,
+        ),
+        **_with_karras(
+            "euler",
+            class_name="EulerDiscreteScheduler",
+            sampler="Euler",
+            aliases=("k_euler",),
+            takes_generator=True,
+        ),
+        "euler_a": SchedulerSpec(
+            class_name="EulerAncestralDiscreteScheduler",
+            sampler="Euler a",
+            schedule_type="Uniform",
+            aliases=("euler_ancestral", "k_euler_a"),
+            takes_generator=True,
+            takes_sample=False,
+        ),
+        **_with_karras(
+            "heun", class_name="HeunDiscreteScheduler", sampler="Heun", aliases=("k_heun",)
+        ),
+        **_with_karras("lms", class_name="LMSDiscreteScheduler", sampler="LMS", aliases=("k_lms",)),
+        **_with_karras(
+            "kdpm2",
+            class_name="KDPM2DiscreteScheduler",
+            sampler="DPM2",
+            aliases=("k_dpm_2",),
+            takes_sample=False,
+        ),
+        **_with_karras(
+            "kdpm2_a",
+            class_name="KDPM2AncestralDiscreteScheduler",
+            sampler="DPM2 a",
+            aliases=("kdpm2_ancestral", "k_dpm_2_a"),
+            takes_generator=True,
+            takes_sample=False,
+        ),
+        **_with_karras(
+            "dpmpp_2m",
+            class_name="DPMSolverMultistepScheduler",
+            overrides=_DPMPP_2M,
+            sampler="DPM++ 2M",
+            takes_generator=True,
+        ),
+        **_with_karras(
+            "dpmpp_2m_sde",
+            class_name="DPMSolverMultistepScheduler",
+            overrides=_DPMPP_2M_SDE,
+            sampler="DPM++ 2M SDE",
+            takes_generator=True,
+        ),
+        **_with_karras(
+            "dpmpp_3m_sde",
+            class_name="DPMSolverMultistepScheduler",
+            overrides=_DPMPP_3M_SDE,
+            sampler="DPM++ 3M SDE",
+            takes_generator=True,
+        ),
+        **_with_karras(
+            "dpmpp_2s",
+            class_name="DPMSolverSinglestepScheduler",
+            overrides=_DPMPP_2S,
+            sampler="DPM++ 2S",
+            takes_generator=True,
+        ),
+        "unipc": SchedulerSpec(
+            class_name="UniPCMultistepScheduler", overrides=_UNIFORM, sampler="UniPC"
+        ),
+        "deis": SchedulerSpec(
+            class_name="DEISMultistepScheduler", overrides=_UNIFORM, sampler="DEIS"
+        ),
+        "sa_solver": SchedulerSpec(
+            class_name="SASolverScheduler",
+            overrides=_UNIFORM,
+            sampler="SA Solver",
+            takes_generator=True,
+        ),
+        "lcm": SchedulerSpec(
+            class_name="LCMScheduler",
+            overrides=_DISTILLED,
+            sampler="LCM",
+            takes_generator=True,
+            max_steps=50,
+        ),
+        "tcd": SchedulerSpec(
+            class_name="TCDScheduler",
+            overrides=_DISTILLED,
+            sampler="TCD",
+            takes_eta=True,
+            takes_generator=True,
+            max_steps=50,
+        ),
     }
 )
-"""What a scheduler config says of the model, in the same words for every class. The rest is one
-class's own: its ``algorithm_type`` is no other's, and its ``solver_order`` may be."""
 
 
 def _spelling(name: str) -> str:
@@ -134,51 +281,3 @@ def prediction_type_of(config: Mapping[str, Any]) -> str:
             f"It reads models that predict {' or '.join(PREDICTION_TYPES)}.",
         )
     return prediction_type
-
-
-def build_scheduler(name: str, config: Mapping[str, Any]) -> SchedulerMixin:
-    """Return a fresh scheduler for one run; it keeps state, so that none is ever used twice.
-
-    If the model predicts clean latents and this one cannot take them, it is built to take the
-    velocity; the loop converts.
-
-    Args:
-        name: A short name.
-        config: The scheduler config of the model's folder, of whatever class.
-
-    Raises:
-        ModelError: If the model predicts something else than `PREDICTION_TYPES`.
-    """
-    import diffusers
-
-    spec = SCHEDULERS[name]
-    scheduler_class = getattr(diffusers, spec.class_name)
-    if config.get("_class_name", spec.class_name) != spec.class_name:
-        config = {
-            key: value
-            for key, value in config.items()
-            if key in _MODEL_SETTINGS or key.startswith("_")
-        }
-    if prediction_type_of(config) == "sample" and not spec.takes_sample:
-        config = {**config, "prediction_type": "v_prediction"}
-    # StableDiffusionPipeline forces these two on any scheduler it is given: latents are not
-    # confined to [-1, 1], and the first step must not land on the untrained timestep.
-    # `from_config` leaves out what a class does not know.
-    return scheduler_class.from_config(
-        dict(config), **spec.overrides, steps_offset=1, clip_sample=False
-    )
-
-
-def step_arguments(
-    name: str, *, eta: float, generators: Sequence[torch.Generator]
-) -> dict[str, Any]:
-    """Return those of ``eta`` and ``generator`` that the scheduler's ``step`` takes.
-
-    Args:
-        name: A short name.
-        eta: Share of fresh noise.
-        generators: One for each image of the batch, so that none depends on its company.
-    """
-    spec = SCHEDULERS[name]
-    offered = {"eta": (spec.takes_eta, eta), "generator": (spec.takes_generator, [*generators])}
-    return {key: value for key, (taken, value) in offered.items() if taken}

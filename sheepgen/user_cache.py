@@ -7,7 +7,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["cache_folder", "remember"]
+__all__ = ["cache_folder", "write_cache"]
 
 
 def cache_folder() -> Path:
@@ -17,7 +17,7 @@ def cache_folder() -> Path:
     return Path(os.path.expanduser(caches), "sheepgen")  # noqa: PTH111
 
 
-def remember(path: Path, text: str) -> None:
+def write_cache(path: Path, text: str) -> None:
     """Write a file at once or not at all; whatever stands against it is passed over."""
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

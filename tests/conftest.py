@@ -66,7 +66,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_parts(tiny_folder: Path) -> PipelineParts:
     """Return the tiny model, loaded as the command loads models: on the CPU, at float32."""
-    from sheepgen.catalog import find_model
+    from sheepgen.models.resolve import find_model
     from sheepgen.pipeline.loading import load_pipeline
 
     return load_pipeline(find_model(str(tiny_folder)), device="cpu", dtype="fp32")

@@ -17,7 +17,7 @@ from sheepgen.events import (
     RunStarted,
     StepCompleted,
 )
-from sheepgen.metadata import Environment, ImageRecord
+from sheepgen.metadata.record import Environment, ImageRecord
 from sheepgen.request import MAX_SEED, GenerationRequest
 from sheepgen.schedulers import SCHEDULERS
 
@@ -94,7 +94,7 @@ def sample_saved(path: Path, request: GenerationRequest | None = None) -> ImageS
 
 
 def sample_events(request: GenerationRequest, *, noisy: bool = False) -> Iterator[Event]:
-    """Yield what `sheepgen.pipeline.stream.stream` would for a request of a few steps."""
+    """Yield what `sheepgen.pipeline.run.stream` would for a request of a few steps."""
     steps = request.num_inference_steps or 1
     yield RunStarted(request=request, total_steps=steps, device="cpu", dtype="fp32")
     for step in range(1, steps + 1):

@@ -12,12 +12,12 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from sheepgen.catalog import find_model
+from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.conditioning import encode_prompt
 from sheepgen.pipeline.loading import load_pipeline
-from sheepgen.pipeline.stream import generate
+from sheepgen.pipeline.run import generate
+from sheepgen.pipeline.scheduler import build_scheduler
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
-from sheepgen.schedulers import build_scheduler
 from sheepgen.training.data.scenes import KINDS
 from sheepgen.training.looks import look_width
 from sheepgen.training.slots import ALL, PARTS, SLOTS, THINGS

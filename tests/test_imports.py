@@ -13,7 +13,7 @@ import pytest
 from PIL.PngImagePlugin import PngInfo
 
 import sheepgen
-from sheepgen.image_file import encode_image
+from sheepgen.metadata.image_file import encode_image
 from tests.samples import sample_image, sample_record
 
 ROOT = Path(__file__).parents[1]

@@ -13,15 +13,15 @@ import typer
 from typer.testing import CliRunner
 
 import sheepgen
-from sheepgen.catalog import find_model
 from sheepgen.cli import batch_plan, plan, sweep_plan
 from sheepgen.cli.app import app
-from sheepgen.image_file import encode_image, read_record
-from sheepgen.made_for import outside_warnings
-from sheepgen.proof import exhibits
+from sheepgen.metadata.image_file import encode_image, read_record
+from sheepgen.models.made_for import outside_warnings
+from sheepgen.models.resolve import find_model
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 from sheepgen.sweep.plan import plan_sweep
 from sheepgen.training import prompts, runner
+from sheepgen.verify import find
 from tests.samples import sample_image, sample_record
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def test_every_command_in_the_readme_is_taken(
         (plan, "make_plan"),
         (sweep_plan, "prepare_sweep"),
         (batch_plan, "JobPlanner"),
-        (exhibits, "find_exhibits"),
+        (find, "find_exhibits"),
         (runner, "run_phases"),
         (prompts, "prompt_groups"),
     ):

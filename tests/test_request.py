@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sheepgen.catalog import ModelDefaults, ModelSpec
 from sheepgen.errors import UsageError
+from sheepgen.models.resolve import ModelDefaults, ModelSpec
 from sheepgen.request import (
     MAX_PROMPT_CHARACTERS,
     MAX_SEED,

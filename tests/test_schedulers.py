@@ -11,13 +11,12 @@ import torch
 from diffusers import DDIMScheduler, PNDMScheduler, StableDiffusionPipeline
 
 from sheepgen.errors import ModelError, UsageError
+from sheepgen.pipeline.scheduler import build_scheduler, step_arguments
 from sheepgen.schedulers import (
     SCHEDULERS,
-    build_scheduler,
     canonical_scheduler_name,
     check_step_count,
     scheduler_name_for,
-    step_arguments,
 )
 from tests.tiny import tiny_pipeline, tiny_scheduler
 

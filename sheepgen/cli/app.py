@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sheepgen import __version__
+from sheepgen.cli.aliases import canonical_option
 from sheepgen.cli.batch import batch
 from sheepgen.cli.command_line import Command, CommandGroup
 from sheepgen.cli.console import write_data
 from sheepgen.cli.evaluate import evaluate
 from sheepgen.cli.generate import generate
-from sheepgen.cli.listing import models, schedulers
+from sheepgen.cli.models import models, schedulers
 from sheepgen.cli.rerun import rerun
 from sheepgen.cli.show import show
-from sheepgen.cli.spellings import canonical_spelling
 from sheepgen.cli.sweep import sweep
 from sheepgen.cli.train import train
 from sheepgen.cli.verify import verify
+from sheepgen.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,7 +46,7 @@ app = typer.Typer(
     cls=CommandGroup,
     context_settings={
         "help_option_names": ["-h", "--help"],
-        "token_normalize_func": canonical_spelling,
+        "token_normalize_func": canonical_option,
     },
     # Under --verbose the plain traceback is wanted, to be sent to whoever can read it.
     pretty_exceptions_enable=False,

@@ -15,7 +15,7 @@ from sheepgen.cli.console import cli_errors, error_console, note, write_data
 from sheepgen.cli.sweep_options import FailFastOpt
 from sheepgen.errors import UsageError
 from sheepgen.request import EMBEDDED_MODEL
-from sheepgen.text import excerpt
+from sheepgen.sanitize import excerpt
 from sheepgen.untrusted_file import open_named
 
 if TYPE_CHECKING:
@@ -59,18 +59,17 @@ def batch(
 ) -> None:
     """Draw a job a line and answer each with a JSON line; options are for what jobs leave out."""
     with cli_errors(verbose=verbose):
+        from sheepgen.batch.job_schema import job_schema
+        from sheepgen.batch.jobs import parse_job, read_lines
         from sheepgen.cli.batch_drawing import draw_jobs, rehearse_jobs
         from sheepgen.cli.batch_plan import JobPlanner
         from sheepgen.cli.download import downloader
         from sheepgen.cli.drawing import check_device
         from sheepgen.cli.dry_run import refuse_download
-        from sheepgen.cli.inputs import read_layout, read_size
-        from sheepgen.device_options import check_device_options
-        from sheepgen.frame_options import FrameOptions
-        from sheepgen.hub import go_offline
-        from sheepgen.image_file import check_format
-        from sheepgen.sweep.job_keys import job_schema
-        from sheepgen.sweep.jobs import parse_job, read_lines
+        from sheepgen.cli.parsing import read_layout, read_size
+        from sheepgen.metadata.image_file import check_format
+        from sheepgen.models.hub import go_offline
+        from sheepgen.options import FrameOptions, check_device_options
 
         if schema:
             write_data(json.dumps(job_schema(), indent=2))

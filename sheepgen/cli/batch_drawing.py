@@ -9,32 +9,32 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sheepgen.batch.jobs import job_id
+from sheepgen.batch.run import Batch, failed_answer
 from sheepgen.cli.console import error_stream, note, write_data
 from sheepgen.cli.drawing import local_executor, log_failure
 from sheepgen.cli.dry_run import WouldDownloadError
 from sheepgen.cli.folders import prepare_folders
 from sheepgen.cli.interrupt import taken_at_once
-from sheepgen.device_options import DeviceOptions
 from sheepgen.errors import OutputError, SheepgenError
 from sheepgen.events import ImageSaved, RunFailed
-from sheepgen.made_for import outside_warnings
-from sheepgen.sinks.files import free_target, save_images
-from sheepgen.sinks.progress import show_progress
-from sheepgen.sinks.progress_lines import write_progress
-from sheepgen.sweep.batch import Batch, failed_answer
-from sheepgen.sweep.jobs import job_id
-from sheepgen.sweep.ledger import Ledger
-from sheepgen.text import first_of
+from sheepgen.execution.work_queue import WorkQueue
+from sheepgen.models.made_for import outside_warnings
+from sheepgen.options import DeviceOptions
+from sheepgen.output.images import free_target, save_images
+from sheepgen.output.progress import show_progress
+from sheepgen.output.progress_json import write_progress
+from sheepgen.sanitize import first_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from rich.console import Console
 
+    from sheepgen.batch.run import Answer, PlannedJob
     from sheepgen.cli.batch_plan import JobPlanner
-    from sheepgen.frame_options import FrameOptions
-    from sheepgen.sinks.files import OutputLayout
-    from sheepgen.sweep.batch import Answer, PlannedJob
+    from sheepgen.options import FrameOptions
+    from sheepgen.output.images import OutputLayout
 
 __all__ = ["draw_jobs", "rehearse_jobs"]
 
@@ -84,7 +84,7 @@ def draw_jobs(
     prepare_folders({planner.template.home}, console)
     options = DeviceOptions(device=device, dtype=planner.dtype)
     drawing = local_executor(planner.specs, options, frames=frames, console=console)
-    with Ledger(planner.template.home) as ledger, drawing as executor:
+    with WorkQueue(planner.template.home) as ledger, drawing as executor:
         batch = Batch(
             ledger, resume=resume, tell=tell, note=partial(note, console), wait=executor.wait
         )

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.catalog import find_model
+from sheepgen.batch.jobs import parse_job
+from sheepgen.batch.run import PlannedJob
+from sheepgen.cli.aliases import canonical_option
 from sheepgen.cli.console import note
 from sheepgen.cli.prompt_check import check_texts
 from sheepgen.cli.schedule_check import check_schedules
-from sheepgen.cli.spellings import canonical_spelling
 from sheepgen.errors import UsageError
-from sheepgen.image_file import check_format
-from sheepgen.made_for import outside_warnings
-from sheepgen.sinks.naming import parse_output
-from sheepgen.sweep.batch import PlannedJob
-from sheepgen.sweep.jobs import parse_job
-from sheepgen.sweep.keys import image_key
-from sheepgen.text import excerpt
+from sheepgen.execution.image_key import image_key
+from sheepgen.metadata.image_file import check_format
+from sheepgen.models.made_for import outside_warnings
+from sheepgen.models.resolve import find_model
+from sheepgen.output.template import parse_output
+from sheepgen.sanitize import excerpt
 from sheepgen.untrusted_file import lies_in
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from sheepgen.catalog import ModelSpec
-    from sheepgen.hub import DownloadPlan
-    from sheepgen.sinks.naming import OutputTemplate
+    from sheepgen.models.hub import DownloadPlan
+    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.output.template import OutputTemplate
 
 __all__ = ["JobPlanner"]
 
@@ -69,7 +69,7 @@ class JobPlanner:
             UsageError: If the job is wrong, or ``strict`` forbids it.
             ModelError: If the model cannot be had.
         """
-        job = parse_job(text, self.defaults, spell=canonical_spelling)
+        job = parse_job(text, self.defaults, spell=canonical_option)
         template = self.template
         if job.output is not None:
             template = parse_output(job.output, several=False, inside=template.home)

@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from sheepgen.cli.console import cli_errors
 from sheepgen.errors import UsageError
-from sheepgen.text import excerpt
+from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

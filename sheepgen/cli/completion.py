@@ -9,8 +9,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sheepgen.device_options import DEVICES
-from sheepgen.known_models import KNOWN_MODELS
+from sheepgen.models.registry import KNOWN_MODELS
+from sheepgen.options import DEVICES
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sheepgen.errors import Interrupted, OutputError, SheepgenError, as_sheepgen_error
-from sheepgen.text import printable
+from sheepgen.sanitize import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from sheepgen.cli.console import note
 from sheepgen.cli.interrupt import interrupts_raised
-from sheepgen.text import byte_size
+from sheepgen.sanitize import byte_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import Console
 
-    from sheepgen.hub import DownloadPlan
+    from sheepgen.models.hub import DownloadPlan
 
 __all__ = ["downloader"]
 
@@ -25,8 +25,8 @@ def downloader(console: Console) -> Callable[[DownloadPlan], None]:
 
 
 def _download(console: Console, plan: DownloadPlan) -> None:
-    from sheepgen.hub import download
-    from sheepgen.sinks.progress import show_bytes
+    from sheepgen.models.hub import download
+    from sheepgen.output.progress import show_bytes
 
     licence = f", licence {plan.licence}" if plan.licence else ""
     size, free = byte_size(plan.total_bytes), byte_size(plan.free_bytes)

@@ -9,23 +9,22 @@ from typing import TYPE_CHECKING
 from sheepgen.cli.console import error_stream, note, write_data
 from sheepgen.cli.interrupt import StoppableExecutor, stop_flag
 from sheepgen.events import ImageSaved, RunFailed
-from sheepgen.past_runs import PastRun, remember_run
-from sheepgen.sinks.jsonlines import to_json_line
-from sheepgen.sinks.progress import counted, show_progress, spinner
-from sheepgen.sinks.progress_lines import write_progress
+from sheepgen.execution.timing import PastRun, record_run
+from sheepgen.output.jsonl import to_json_line
+from sheepgen.output.progress import counted, show_progress, spinner
+from sheepgen.output.progress_json import write_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
 
     from rich.console import Console
 
-    from sheepgen.catalog import ModelSpec
-    from sheepgen.device_options import DeviceOptions
     from sheepgen.events import Event
-    from sheepgen.frame_options import FrameOptions
+    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.options import DeviceOptions, FrameOptions
     from sheepgen.request import GenerationRequest
 
-__all__ = ["check_device", "local_executor", "log_failure", "remember_runs", "tell_images"]
+__all__ = ["check_device", "local_executor", "log_failure", "record_runs", "tell_images"]
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +57,7 @@ def local_executor(
     """
     first = next(iter(specs))
     with spinner(console, f"Loading {first}"):
-        from sheepgen.sweep.local import LocalExecutor
+        from sheepgen.execution.local import LocalExecutor
 
         executor = LocalExecutor(specs, options=options, frames=frames)
         executor.load(first)
@@ -70,7 +69,7 @@ def local_executor(
         yield StoppableExecutor(executor, flag)
 
 
-def remember_runs(
+def record_runs(
     events: Generator[Event], specs: Mapping[str, ModelSpec], options: DeviceOptions
 ) -> Generator[Event]:
     """Pass events on, and remember for the next time's estimate what each image took."""
@@ -81,7 +80,7 @@ def remember_runs(
             if isinstance(event, ImageSaved):
                 made = event.record.environment
                 share = event.elapsed_s / made.batch_size
-                remember_run(
+                record_run(
                     event.request,
                     PastRun(
                         seconds_per_step=round(share / (event.request.num_inference_steps or 1), 5),

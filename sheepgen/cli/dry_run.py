@@ -3,7 +3,7 @@
 What is told is data and goes to standard output. With ``--json`` it is one object: ``model``
 (its ``download`` is null if it is on this disk), ``prompt``, ``negative_prompt``, ``warnings``
 (lines on what is asked for outside of the model's range), ``estimate`` (as
-`sheepgen.cli.estimate.Estimate` has it) and ``images``, each with its ``path``, the path it
+`sheepgen.execution.estimate.Estimate` has it) and ``images``, each with its ``path``, the path it
 ``wanted`` if that is taken, and its ``request``.
 """
 
@@ -14,18 +14,18 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.cli.console import write_data
-from sheepgen.cli.estimate import estimate
-from sheepgen.sinks.files import free_target
-from sheepgen.text import byte_size, excerpt, plural
+from sheepgen.execution.estimate import estimate
+from sheepgen.output.images import free_target
+from sheepgen.sanitize import byte_size, excerpt, plural
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
     from sheepgen.cli.plan import RunPlan
-    from sheepgen.device_options import DeviceOptions
-    from sheepgen.hub import DownloadPlan
+    from sheepgen.models.hub import DownloadPlan
+    from sheepgen.options import DeviceOptions
+    from sheepgen.output.template import Target
     from sheepgen.request import GenerationRequest
-    from sheepgen.sinks.naming import Target
 
 __all__ = ["WouldDownloadError", "refuse_download", "tell_download", "tell_plan"]
 
@@ -39,7 +39,7 @@ class WouldDownloadError(Exception):
 
 
 def refuse_download(plan: DownloadPlan) -> NoReturn:
-    """Take the place of the download in `sheepgen.catalog.find_model`."""
+    """Take the place of the download in `sheepgen.models.resolve.find_model`."""
     raise WouldDownloadError(plan)
 
 

@@ -12,9 +12,9 @@ from sheepgen.cli import training_options as own
 from sheepgen.cli.console import cli_errors, error_console, note, write_data, write_table
 from sheepgen.cli.folders import prepare_folders
 from sheepgen.errors import UsageError
+from sheepgen.output.atomic import output_errors, staging_folder
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
-from sheepgen.sinks.atomic import output_errors, staging_folder
-from sheepgen.text import excerpt
+from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,9 +53,9 @@ def evaluate(
             scheduler=scheduler,
         )
         own.check_training_packages()
-        from sheepgen.catalog import find_model
         from sheepgen.cli.download import downloader
-        from sheepgen.hub import go_offline
+        from sheepgen.models.hub import go_offline
+        from sheepgen.models.resolve import find_model
         from sheepgen.training.prompts import prompt_groups
 
         groups = tuple(group or ())

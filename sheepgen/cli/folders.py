@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sheepgen.cli.console import note
-from sheepgen.sinks.atomic import prepare_folder
+from sheepgen.output.atomic import prepare_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

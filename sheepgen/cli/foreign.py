@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from sheepgen.foreign_recipe import ForeignRecipe
-    from sheepgen.image_texts import ImageTexts
+    from sheepgen.metadata.image_texts import ImageTexts
+    from sheepgen.metadata.parsed_parameters import ParsedParameters
 
 __all__ = ["note_not_mapped", "recipe_in"]
 
@@ -21,16 +21,16 @@ _MAX_NOTES = 20
 """Notes on one image; it may say as much as it likes."""
 
 
-def recipe_in(found: ImageTexts, path: Path) -> ForeignRecipe:
+def recipe_in(found: ImageTexts, path: Path) -> ParsedParameters:
     """Return what the texts of an image without a record ask for.
 
     Raises:
         OutputError: If they ask for nothing, or cannot be read.
     """
     from sheepgen.errors import OutputError
-    from sheepgen.foreign_image import find_recipe
+    from sheepgen.metadata.other_programs import find_parameters
 
-    recipe = find_recipe(found)
+    recipe = find_parameters(found)
     if recipe is None or not (recipe.settings or recipe.not_mapped):
         raise OutputError(
             f"{path} carries no record and no parameters.",
@@ -39,9 +39,9 @@ def recipe_in(found: ImageTexts, path: Path) -> ForeignRecipe:
     return recipe
 
 
-def note_not_mapped(console: Console, recipe: ForeignRecipe) -> None:
+def note_not_mapped(console: Console, recipe: ParsedParameters) -> None:
     """Print which program made an image, and what it says that sheepgen has no setting for."""
-    from sheepgen.text import excerpt
+    from sheepgen.sanitize import excerpt
 
     if recipe.program is not None:
         note(console, f"Made by {excerpt(recipe.program)}.")

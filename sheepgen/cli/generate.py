@@ -49,7 +49,7 @@ def generate(
     """Draw what PROMPT says: one image, or several with seeds that count up."""
     with cli_errors(verbose=verbose):
         from sheepgen.cli.download import downloader
-        from sheepgen.cli.inputs import (
+        from sheepgen.cli.parsing import (
             one_prompt,
             read_batch_size,
             read_prompt,
@@ -57,7 +57,7 @@ def generate(
             read_size,
         )
         from sheepgen.cli.run import RunOptions, carry_out
-        from sheepgen.device_options import DeviceOptions
+        from sheepgen.options import DeviceOptions
 
         console = error_console(quiet=quiet or progress_json)
         width, height = read_size(size, width, height)

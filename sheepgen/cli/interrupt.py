@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from sheepgen.events import Event
+    from sheepgen.execution.executor import Executor
     from sheepgen.request import GenerationRequest
-    from sheepgen.sweep.executor import Executor
 
 WAIT_S = 0.2
 

@@ -8,8 +8,7 @@ import typer
 
 from sheepgen.cli import completion, parsers
 from sheepgen.cli.command_line import PROMPT
-from sheepgen.device_options import DTYPES
-from sheepgen.frame_options import FrameDecoder
+from sheepgen.options import DTYPES, FrameDecoder
 
 DRAWN, DRAWER, SAVED, RUN = "Image", "Model", "Output", "Run"
 """Panels of ``--help``."""

@@ -10,10 +10,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sheepgen.device_options import check_device_options, check_device_present
 from sheepgen.errors import UsageError
-from sheepgen.sinks.naming import expand_home
-from sheepgen.text import excerpt
+from sheepgen.options import check_device_options, check_device_present
+from sheepgen.output.template import expand_home
+from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

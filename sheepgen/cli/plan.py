@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sheepgen.catalog import find_model
 from sheepgen.cli.prompt_check import check_prompts
 from sheepgen.cli.schedule_check import check_schedules
-from sheepgen.made_for import outside_warnings
-from sheepgen.sinks.files import check_overwritable
-from sheepgen.sweep.keys import image_key
+from sheepgen.execution.image_key import image_key
+from sheepgen.models.made_for import outside_warnings
+from sheepgen.models.resolve import find_model
+from sheepgen.output.images import check_overwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from sheepgen.catalog import ModelSpec
     from sheepgen.cli.prompt_check import PromptLength
-    from sheepgen.hub import DownloadPlan
+    from sheepgen.models.hub import DownloadPlan
+    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.output.images import OutputLayout
+    from sheepgen.output.template import Target
     from sheepgen.request import GenerationRequest
-    from sheepgen.sinks.files import OutputLayout
-    from sheepgen.sinks.naming import Target
 
 __all__ = ["RunPlan", "make_plan"]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from sheepgen.cli.console import note
 from sheepgen.errors import UsageError
-from sheepgen.sinks.progress import spinner
-from sheepgen.text import excerpt, first_of
+from sheepgen.output.progress import spinner
+from sheepgen.sanitize import excerpt, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from transformers import PreTrainedTokenizerBase
 
-    from sheepgen.catalog import ModelSpec
+    from sheepgen.models.resolve import ModelSpec
     from sheepgen.request import GenerationRequest
 
 __all__ = ["PromptLength", "check_prompts", "check_texts", "starting_torch"]

@@ -2,7 +2,7 @@
 
 A record says everything; other programs' settings, which count where there is no record, leave some
 of it to the model. The image may be anybody's: where files go and, but for the cases of
-`sheepgen.recorded_model`, what is loaded are the user's to say; nothing is fetched without
+`sheepgen.verify.recorded_model`, what is loaded are the user's to say; nothing is fetched without
 ``--fetch`` or ``--model``.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sheepgen.cli.plan import RunPlan
-    from sheepgen.metadata import Environment
+    from sheepgen.metadata.record import Environment
     from sheepgen.request import GenerationRequest
 
 __all__ = ["rerun"]
@@ -66,9 +66,9 @@ def rerun(
     """Regenerate an image, changing only the options you give."""
     with cli_errors(verbose=verbose):
         from sheepgen.cli.download import downloader
-        from sheepgen.cli.inputs import read_batch_size, read_prompt, read_size
+        from sheepgen.cli.parsing import read_batch_size, read_prompt, read_size
         from sheepgen.cli.run import RunOptions, carry_out
-        from sheepgen.device_options import DeviceOptions
+        from sheepgen.options import DeviceOptions
 
         console = error_console(quiet=quiet or progress_json)
         width, height = read_size(size, width, height)
@@ -162,10 +162,10 @@ def _read(
         The request, and where the image was made if it says so.
     """
     from sheepgen.cli.foreign import note_not_mapped, recipe_in
-    from sheepgen.image_file import record_in
-    from sheepgen.image_texts import read_texts
-    from sheepgen.recorded_model import recorded_model
+    from sheepgen.metadata.image_file import record_in
+    from sheepgen.metadata.image_texts import read_texts
     from sheepgen.request import EMBEDDED_MODEL
+    from sheepgen.verify.recorded_model import recorded_model
 
     texts = read_texts(path)
     record = record_in(texts, path)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from sheepgen.cli import dry_run as dry
 from sheepgen.cli import plan as planning
 from sheepgen.cli.console import note
-from sheepgen.cli.drawing import check_device, local_executor, remember_runs, tell_images
+from sheepgen.cli.drawing import check_device, local_executor, record_runs, tell_images
 from sheepgen.cli.folders import prepare_folders
-from sheepgen.cli.inputs import read_layout
-from sheepgen.frame_options import FrameDecoder, FrameOptions
-from sheepgen.hub import go_offline
-from sheepgen.image_file import check_format
-from sheepgen.sinks.files import save_images
-from sheepgen.sweep.batching import in_batches
+from sheepgen.cli.parsing import read_layout
+from sheepgen.execution.batching import in_batches
+from sheepgen.metadata.image_file import check_format
+from sheepgen.models.hub import go_offline
+from sheepgen.options import FrameDecoder, FrameOptions
+from sheepgen.output.images import save_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sheepgen.cli.plan import RunPlan
-    from sheepgen.device_options import DeviceOptions
-    from sheepgen.hub import DownloadPlan
+    from sheepgen.models.hub import DownloadPlan
+    from sheepgen.options import DeviceOptions
     from sheepgen.request import GenerationRequest
 
 __all__ = ["RunOptions", "carry_out"]
@@ -112,7 +112,7 @@ def carry_out(
         made = executor.run(in_batches(plan.requests, executor.batch_size))
         saved = save_images(made, layout, plan.targets.__getitem__)
         tell_images(
-            remember_runs(saved, specs, options.computing),
+            record_runs(saved, specs, options.computing),
             console,
             images=options.count,
             json=options.json,

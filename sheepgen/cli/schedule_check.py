@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from sheepgen.catalog import ModelSpec
+    from sheepgen.models.resolve import ModelSpec
     from sheepgen.request import GenerationRequest
 
 __all__ = ["check_schedules"]
@@ -28,6 +28,6 @@ def check_schedules(
     """
     for request in requests:
         with starting_torch(console):
-            from sheepgen.pipeline.rehearsal import check_schedule
+            from sheepgen.pipeline.scheduler import check_schedule
 
         check_schedule(spec, request)

@@ -1,6 +1,6 @@
 """``sheepgen show``: what an image says about itself.
 
-An image of another program's (`sheepgen.foreign_image`) is shown as the command that comes nearest;
+An image of another program's (`sheepgen.metadata.other_programs`) is shown as the command that comes nearest;
 what that leaves out goes to standard error. Where there can be no command, because the image names
 no prompt or the installed model cannot draw its size, the settings are shown, one a line.
 
@@ -21,8 +21,8 @@ from sheepgen.cli.console import cli_errors, error_console, note, write_data
 from sheepgen.cli.options import RUN, ImageArg, JsonOpt, VerboseOpt
 
 if TYPE_CHECKING:
-    from sheepgen.foreign_recipe import ForeignRecipe
-    from sheepgen.metadata import ImageRecord
+    from sheepgen.metadata.parsed_parameters import ParsedParameters
+    from sheepgen.metadata.record import ImageRecord
 
 __all__ = ["show"]
 
@@ -54,8 +54,8 @@ def show(
     """Show how an image was made, and the command that makes it again."""
     with cli_errors(verbose=verbose):
         from sheepgen.cli.foreign import recipe_in
-        from sheepgen.image_file import record_in
-        from sheepgen.image_texts import read_texts
+        from sheepgen.metadata.image_file import record_in
+        from sheepgen.metadata.image_texts import read_texts
 
         path = Path(image)
         form = "json" if json else form
@@ -68,9 +68,9 @@ def show(
 
 
 def _show_record(record: ImageRecord, form: ShowFormatWord | None) -> None:
-    from sheepgen.infotext import to_command, to_parameters
-    from sheepgen.metadata import to_json
-    from sheepgen.text import printable
+    from sheepgen.metadata.a1111 import to_command, to_parameters
+    from sheepgen.metadata.record import to_json
+    from sheepgen.sanitize import printable
 
     if form == "json":
         write_data(to_json(record))
@@ -82,10 +82,10 @@ def _show_record(record: ImageRecord, form: ShowFormatWord | None) -> None:
         write_data(to_command(record.request))
 
 
-def _show_recipe(recipe: ForeignRecipe, form: ShowFormatWord | None) -> None:
+def _show_recipe(recipe: ParsedParameters, form: ShowFormatWord | None) -> None:
     from sheepgen.cli.foreign import note_not_mapped
     from sheepgen.errors import OutputError
-    from sheepgen.text import excerpt, printable
+    from sheepgen.sanitize import excerpt, printable
 
     if form == "a1111":
         write_data(printable(recipe.source))
@@ -107,11 +107,11 @@ def _show_recipe(recipe: ForeignRecipe, form: ShowFormatWord | None) -> None:
         note(console, remark)
 
 
-def _nearest_command(recipe: ForeignRecipe) -> tuple[str | None, str]:
+def _nearest_command(recipe: ParsedParameters) -> tuple[str | None, str]:
     """Return the command for another program's image, or None, and what to say about it."""
-    from sheepgen.catalog import find_model
     from sheepgen.errors import UsageError
-    from sheepgen.infotext import to_command
+    from sheepgen.metadata.a1111 import to_command
+    from sheepgen.models.resolve import find_model
     from sheepgen.request import EMBEDDED_MODEL
 
     if "prompt" not in recipe.settings:
@@ -126,7 +126,7 @@ def _nearest_command(recipe: ForeignRecipe) -> tuple[str | None, str]:
     return to_command(request, with_seed=has_seed), remark
 
 
-def _settings(recipe: ForeignRecipe) -> dict[str, object]:
+def _settings(recipe: ParsedParameters) -> dict[str, object]:
     """Return the settings of an image by the labels that they are shown with."""
     left = dict(recipe.settings)
     shown = {

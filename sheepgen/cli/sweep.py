@@ -63,20 +63,19 @@ def sweep(
         from sheepgen.cli import dry_run as dry
         from sheepgen.cli.download import downloader
         from sheepgen.cli.drawing import check_device
-        from sheepgen.cli.inputs import one_prompt, read_batch_size, read_prompts
+        from sheepgen.cli.parsing import one_prompt, read_batch_size, read_prompts
         from sheepgen.cli.schedule_check import check_schedules
         from sheepgen.cli.sweep_drawing import draw_sheets, draw_sweep
         from sheepgen.cli.sweep_plan import EarlierSweep, earlier_sweep, prepare_sweep
         from sheepgen.cli.sweep_report import summarise, tell_sweep
-        from sheepgen.device_options import DeviceOptions
-        from sheepgen.frame_options import FrameOptions
-        from sheepgen.hub import go_offline
-        from sheepgen.sinks.contact_sheet import check_contact_sheet
-        from sheepgen.sinks.files import FRAME_CHOICES, OutputLayout
-        from sheepgen.sinks.naming import parse_output, slug
+        from sheepgen.models.hub import go_offline
+        from sheepgen.options import DeviceOptions, FrameOptions
+        from sheepgen.output.contact_sheet import check_contact_sheet
+        from sheepgen.output.images import FRAME_CHOICES, OutputLayout
+        from sheepgen.output.template import parse_output, slug
         from sheepgen.sweep.names import KEYED_NAMES
         from sheepgen.sweep.prompts import expand_alternatives
-        from sheepgen.sweep.values import parse_integers, parse_numbers, parse_sizes, parse_words
+        from sheepgen.sweep.ranges import parse_integers, parse_numbers, parse_sizes, parse_words
 
         console = error_console(quiet=quiet or progress_json)
         computing = DeviceOptions(
@@ -164,7 +163,7 @@ def _seeds(
     varied: bool,
 ) -> dict[str, Sequence[Value]]:
     """Return the seeds that were given; in place of others the folder's own, else drawn ones."""
-    from sheepgen.sweep.values import parse_integers
+    from sheepgen.sweep.ranges import parse_integers
 
     chosen: dict[str, Sequence[Value]] = {}
     for field, option, text, wanted in (
@@ -184,7 +183,7 @@ def _seeds(
 def _check_words(run: SweepRun, console: Console, *, strict: bool) -> None:
     """Tell which words of the prompts will not be read by which model."""
     from sheepgen.cli.prompt_check import check_texts
-    from sheepgen.text import excerpt
+    from sheepgen.sanitize import excerpt
 
     for name, spec in run.specs.items():
         requests = [request for request in run.missing if request.model == name]

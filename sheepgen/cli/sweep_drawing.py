@@ -5,15 +5,15 @@ from __future__ import annotations
 import json as json_format
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.cli.drawing import local_executor, remember_runs, tell_images
+from sheepgen.cli.drawing import local_executor, record_runs, tell_images
 from sheepgen.cli.folders import prepare_folders
 from sheepgen.cli.sweep_plan import PLAN_NAME, describe_run
 from sheepgen.errors import OutputError
-from sheepgen.sinks.atomic import output_errors, remove_leftovers, staging_folder, write_synced
-from sheepgen.sinks.contact_sheet import SheetAxis, SheetCell, write_contact_sheets
-from sheepgen.sweep.images import make_images
-from sheepgen.sweep.ledger import Ledger
-from sheepgen.sweep.manifest import Manifest
+from sheepgen.execution.images import make_images
+from sheepgen.execution.work_queue import WorkQueue
+from sheepgen.output.atomic import output_errors, remove_leftovers, staging_folder, write_synced
+from sheepgen.output.contact_sheet import SheetAxis, SheetCell, write_contact_sheets
+from sheepgen.output.manifest import Manifest
 from sheepgen.sweep.plan import describe_plan
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sheepgen.cli.sweep_plan import SweepRun
-    from sheepgen.device_options import DeviceOptions
-    from sheepgen.frame_options import FrameOptions
+    from sheepgen.options import DeviceOptions, FrameOptions
     from sheepgen.request import GenerationRequest
     from sheepgen.sweep.plan import SweepPlan
 
@@ -52,7 +51,7 @@ def draw_sweep(
     """
     folders = {run.folder, *(run.targets[request].folder for request in run.missing)}
     prepare_folders(folders, console)
-    with Ledger(run.folder, folders) as ledger:
+    with WorkQueue(run.folder, folders) as ledger:
         _write_plan(run)
         models = dict.fromkeys(request.model for request in run.missing)
         drawing = local_executor(
@@ -71,7 +70,7 @@ def draw_sweep(
                 wait=executor.wait,
             )
             return tell_images(
-                remember_runs(events, run.specs, options),
+                record_runs(events, run.specs, options),
                 console,
                 images=len(run.missing),
                 detail=_details(run.plan).__getitem__,

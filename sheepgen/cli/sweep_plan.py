@@ -7,27 +7,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.catalog import find_model
 from sheepgen.errors import OutputError, UsageError
-from sheepgen.image_file import check_format
-from sheepgen.made_for import outside_warnings
+from sheepgen.execution.image_key import image_key
+from sheepgen.metadata.image_file import check_format
+from sheepgen.models.made_for import outside_warnings
+from sheepgen.models.resolve import find_model
+from sheepgen.output.images import check_overwritable, holds_only_frames, obstacle
+from sheepgen.output.manifest import Manifest
+from sheepgen.output.ownership import own_products
 from sheepgen.request import MAX_SEED
-from sheepgen.sinks.files import check_overwritable, holds_only_frames, obstacle
-from sheepgen.sweep.keys import image_key
-from sheepgen.sweep.manifest import Manifest
 from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
-from sheepgen.sweep.ownership import own_products
 from sheepgen.sweep.plan import AXES, SweepPlan, describe_plan, plan_sweep, resolve_plan
 from sheepgen.untrusted_file import read_untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sheepgen.catalog import ModelSpec
-    from sheepgen.hub import DownloadPlan
+    from sheepgen.models.hub import DownloadPlan
+    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.output.images import OutputLayout
+    from sheepgen.output.template import OutputTemplate, Target
     from sheepgen.request import GenerationRequest
-    from sheepgen.sinks.files import OutputLayout
-    from sheepgen.sinks.naming import OutputTemplate, Target
     from sheepgen.sweep.plan import Value
 
 __all__ = [

@@ -7,13 +7,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.cli.console import write_data
-from sheepgen.cli.estimate import Estimate, estimate
+from sheepgen.execution.estimate import Estimate, estimate
+from sheepgen.sanitize import excerpt, plural
 from sheepgen.sweep.plan import describe_plan
-from sheepgen.text import excerpt, plural
 
 if TYPE_CHECKING:
     from sheepgen.cli.sweep_plan import SweepRun
-    from sheepgen.device_options import DeviceOptions
+    from sheepgen.options import DeviceOptions
 
 __all__ = ["summarise", "tell_sweep"]
 

@@ -6,15 +6,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sheepgen.checkpoint import RECORD_FILE
-from sheepgen.checkpoint.files import CONFIG_FILES, INDEX_FILE, PREVIEW_COMPONENT
 from sheepgen.cli import options
 from sheepgen.cli import training_options as own
 from sheepgen.cli.console import cli_errors, error_console, note, write_data
 from sheepgen.cli.interrupt import interrupts_raised
 from sheepgen.errors import UsageError
-from sheepgen.sinks.atomic import prepare_folder
-from sheepgen.text import excerpt
+from sheepgen.models.files import CONFIG_FILES, INDEX_FILE, PREVIEW_COMPONENT
+from sheepgen.models.training_record import RECORD_FILE
+from sheepgen.output.atomic import prepare_folder
+from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -10,16 +10,16 @@ import typer
 from sheepgen.cli import options, parsers
 from sheepgen.cli.console import cli_errors, error_console, note, write_data
 from sheepgen.cli.rerun_options import FetchOpt, NewModelOpt
-from sheepgen.device_options import MAX_THREADS
+from sheepgen.options import MAX_THREADS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import Console
 
-    from sheepgen.catalog import ModelSpec
-    from sheepgen.hub import DownloadPlan
-    from sheepgen.metadata import ImageRecord
+    from sheepgen.metadata.record import ImageRecord
+    from sheepgen.models.hub import DownloadPlan
+    from sheepgen.models.resolve import ModelSpec
 
 __all__ = ["verify"]
 
@@ -59,12 +59,12 @@ def verify(
         from itertools import chain
 
         from sheepgen.cli.download import downloader
-        from sheepgen.hub import go_offline
-        from sheepgen.proof.examination import Case, examine, open_case
-        from sheepgen.proof.exhibits import Exhibit, find_exhibits
-        from sheepgen.proof.report import summary, to_json_line, to_line
-        from sheepgen.proof.verdict import Verdict
-        from sheepgen.sinks.progress import spinner
+        from sheepgen.models.hub import go_offline
+        from sheepgen.output.progress import spinner
+        from sheepgen.verify.compare import Verdict
+        from sheepgen.verify.find import Exhibit, find_exhibits
+        from sheepgen.verify.regenerate import Case, examine, open_case
+        from sheepgen.verify.report import summary, to_json_line, to_line
 
         console = error_console(quiet=quiet)
         if offline:
@@ -101,10 +101,10 @@ def _finder(
     download: Callable[[DownloadPlan], None],
 ) -> Callable[[ImageRecord], ModelSpec]:
     """Return a function that finds a record's model and hashes it; failures are kept, too."""
-    from sheepgen.catalog import find_model
     from sheepgen.errors import SheepgenError
-    from sheepgen.recorded_model import recorded_model
-    from sheepgen.sinks.progress import spinner
+    from sheepgen.models.resolve import find_model
+    from sheepgen.output.progress import spinner
+    from sheepgen.verify.recorded_model import recorded_model
 
     found: dict[tuple[str, str | None, str] | None, ModelSpec | SheepgenError] = {}
 

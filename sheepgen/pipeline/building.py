@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from sheepgen.errors import ModelError, SheepgenError, ran_out_of_memory
-from sheepgen.text import excerpt
+from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from sheepgen.checkpoint import StoredWeights
+    from sheepgen.models.safetensors import StoredWeights
 
 __all__ = ["building", "component_errors", "running"]
 

@@ -13,8 +13,8 @@ import torch
 
 from sheepgen.errors import NonFiniteError
 from sheepgen.pipeline.building import running
-from sheepgen.pipeline.clean_estimate import clean_estimate, signal_and_noise, velocity
 from sheepgen.pipeline.guidance import apply_guidance, guidance_embedding
+from sheepgen.pipeline.process import alpha_sigma, predict_x0, velocity
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -73,13 +73,13 @@ def denoise(
 
     Args:
         unet: The model's.
-        scheduler: A fresh one of `sheepgen.schedulers.build_scheduler`, with its timesteps set.
+        scheduler: A fresh one of `sheepgen.pipeline.scheduler.build_scheduler`, with its timesteps set.
         embeds: With a negative prompt if `sheepgen.pipeline.guidance.is_guided`.
         latents: From `sheepgen.pipeline.latents.prepare_latents`, as many as there are prompts.
         guidance_scale: In diffusers' convention, where 1 is off.
         guidance_rescale: 0 to 1, with guidance only.
         prediction_type: What the U-Net predicts, one of `sheepgen.schedulers.PREDICTION_TYPES`.
-        step_arguments: From `sheepgen.schedulers.step_arguments`.
+        step_arguments: From `sheepgen.pipeline.scheduler.step_arguments`.
 
     Yields:
         One `DenoiseStep` for each of the scheduler's timesteps.
@@ -107,10 +107,8 @@ def denoise(
             )[0]
         if guided:
             prediction = apply_guidance(prediction, guidance_scale, guidance_rescale)
-        alpha, sigma = signal_and_noise(scheduler, t)
-        estimate = clean_estimate(
-            model_input, prediction, prediction_type, alpha=alpha, sigma=sigma
-        )
+        alpha, sigma = alpha_sigma(scheduler, t)
+        estimate = predict_x0(model_input, prediction, prediction_type, alpha=alpha, sigma=sigma)
         if scheduler.config.prediction_type != prediction_type:
             prediction = velocity(model_input, prediction, alpha=alpha, sigma=sigma)
         latents = scheduler.step(prediction, t, latents, **step_arguments, return_dict=False)[0]

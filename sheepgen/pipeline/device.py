@@ -11,8 +11,8 @@ import sys
 
 import torch
 
-from sheepgen.device_options import check_device_options, refuse_half_on_cpu
 from sheepgen.errors import UsageError
+from sheepgen.options import check_device_options, fp16_on_cpu_error
 
 __all__ = [
     "available_devices",
@@ -36,7 +36,7 @@ def resolve_device(name: str) -> torch.device:
     """Return the device that ``name`` means here.
 
     Args:
-        name: One of `sheepgen.device_options.DEVICES`.
+        name: One of `sheepgen.options.DEVICES`.
 
     Raises:
         UsageError: If the word is unknown or this machine has no such device.
@@ -56,7 +56,7 @@ def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
     """Return the number format that ``name`` means on ``device``.
 
     Args:
-        name: One of `sheepgen.device_options.DTYPES`.
+        name: One of `sheepgen.options.DTYPES`.
         device: As `resolve_device` returned it.
 
     Raises:
@@ -65,7 +65,7 @@ def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
     check_device_options("auto", name)
     if name != "auto":
         if name == "fp16" and device.type == "cpu":
-            raise refuse_half_on_cpu()
+            raise fp16_on_cpu_error()
         return _DTYPES[name]
     match device.type:
         case "cuda":

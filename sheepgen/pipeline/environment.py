@@ -10,8 +10,8 @@ import diffusers
 import torch
 import transformers
 
-import sheepgen
-from sheepgen.metadata import RECIPE, Environment
+from sheepgen.metadata.record import PIPELINE_VERSION, Environment
+from sheepgen.version import __version__
 
 if TYPE_CHECKING:
     from sheepgen.pipeline.parts import PipelineParts
@@ -34,8 +34,8 @@ def describe_environment(parts: PipelineParts, *, batch_size: int = 1) -> Enviro
         batch_size: Images that went through the U-Net together.
     """
     return Environment(
-        sheepgen=sheepgen.__version__,
-        recipe=RECIPE,
+        sheepgen=__version__,
+        recipe=PIPELINE_VERSION,
         torch=torch.__version__,
         diffusers=diffusers.__version__,
         transformers=transformers.__version__,

@@ -15,14 +15,14 @@ from PIL import Image
 from torch.nn.functional import interpolate
 
 from sheepgen.errors import UsageError
-from sheepgen.pipeline.latents import decode_latents, to_images
+from sheepgen.pipeline.latents import decode_latents, to_pil
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
-    from sheepgen.frame_options import FrameDecoder
+    from sheepgen.options import FrameDecoder
     from sheepgen.pipeline.denoise import DenoiseStep
     from sheepgen.pipeline.parts import PipelineParts
 
@@ -98,15 +98,15 @@ def decode_frames(
     match decoder:
         case "vae":
             for one in torch.split(latents, 1):
-                yield from to_images(decode_latents(parts, one))
+                yield from to_pil(decode_latents(parts, one))
         case "linear":
             colours = latents_to_colours(finished_latents, finished_pixels)
             height, width = finished_pixels.shape[-2:]
-            for small in to_images(colour_latents(latents, colours)):
+            for small in to_pil(colour_latents(latents, colours)):
                 yield small.resize((width, height), Image.Resampling.BICUBIC)
         case _:
             for chunk in torch.split(latents, _CHUNK):
-                yield from to_images(_preview(parts, chunk))
+                yield from to_pil(_preview(parts, chunk))
 
 
 @torch.inference_mode()

@@ -31,7 +31,7 @@ __all__ = [
     "prepare_latents",
     "slerp",
     "tensor_sha256",
-    "to_images",
+    "to_pil",
     "vary_noise",
 ]
 
@@ -140,7 +140,7 @@ def _decode(vae: AutoencoderKL, latents: Tensor) -> Tensor:
     return pixels
 
 
-def to_images(pixels: Tensor) -> list[Image.Image]:
+def to_pil(pixels: Tensor) -> list[Image.Image]:
     """Round pixels, (batch, 3, height, width), 0 to 1, to 8 bits as diffusers does."""
     levels = (pixels.permute(0, 2, 3, 1).numpy() * 255).round().astype("uint8")
     return [Image.fromarray(level) for level in levels]

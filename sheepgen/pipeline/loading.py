@@ -14,15 +14,15 @@ from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from safetensors.torch import load_file
 from transformers import BertModel, BertTokenizer, CLIPTextModel, CLIPTokenizer
 
-from sheepgen.checkpoint import read_checkpoint
-from sheepgen.checkpoint.files import PREVIEW_COMPONENT
 from sheepgen.errors import ModelError
+from sheepgen.models.checkpoint import read_checkpoint
+from sheepgen.models.files import PREVIEW_COMPONENT
 from sheepgen.pipeline.building import building, component_errors
 from sheepgen.pipeline.device import resolve_device, resolve_dtype
 from sheepgen.pipeline.parts import PipelineParts
 from sheepgen.pipeline.preview import PreviewDecoder
 from sheepgen.pipeline.quiet import quiet_libraries
-from sheepgen.text import excerpt
+from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-    from sheepgen.catalog import ModelSpec
-    from sheepgen.checkpoint import Checkpoint
+    from sheepgen.models.checkpoint import Checkpoint
+    from sheepgen.models.resolve import ModelSpec
 
 __all__ = ["load_pipeline", "load_tokenizer"]
 
@@ -84,9 +84,9 @@ def load_pipeline(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto")
     """Load all parts of a model.
 
     Args:
-        spec: What `sheepgen.catalog.find_model` returned.
-        device: One of `sheepgen.device_options.DEVICES`.
-        dtype: One of `sheepgen.device_options.DTYPES`.
+        spec: What `sheepgen.models.resolve.find_model` returned.
+        device: One of `sheepgen.options.DEVICES`.
+        dtype: One of `sheepgen.options.DTYPES`.
 
     Raises:
         UsageError: If this machine has no such device, or it does not go with the format.

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sheepgen.device_options import DTYPES
 from sheepgen.errors import UsageError
 from sheepgen.events import RunFinished
+from sheepgen.options import DTYPES
 from sheepgen.pipeline.device import available_devices, resolve_device
 from sheepgen.pipeline.loading import load_pipeline
-from sheepgen.pipeline.stream import stream
-from sheepgen.text import byte_size
+from sheepgen.pipeline.run import stream
+from sheepgen.sanitize import byte_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sheepgen.catalog import ModelSpec
-    from sheepgen.metadata import Environment, ImageRecord
+    from sheepgen.metadata.record import Environment, ImageRecord
+    from sheepgen.models.resolve import ModelSpec
     from sheepgen.pipeline.parts import PipelineParts
     from sheepgen.request import GenerationRequest
 

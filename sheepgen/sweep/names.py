@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from sheepgen.sinks.naming import OutputTemplate, Target
+    from sheepgen.output.template import OutputTemplate, Target
     from sheepgen.sweep.plan import Value
 
 __all__ = ["KEYED_NAMES", "place_images", "readable_names"]

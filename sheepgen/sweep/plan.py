@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import UsageError
 from sheepgen.request import GenerationRequest
+from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import canonical_scheduler_name
-from sheepgen.text import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sheepgen.catalog import ModelSpec
+    from sheepgen.models.resolve import ModelSpec
 
 __all__ = [
     "AXES",

@@ -8,8 +8,8 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
-from sheepgen.sweep.values import parse_words
-from sheepgen.text import excerpt
+from sheepgen.sanitize import excerpt
+from sheepgen.sweep.ranges import parse_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

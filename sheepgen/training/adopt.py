@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from diffusers import AutoencoderTiny, UNet2DConditionModel
 
-from sheepgen.checkpoint import RECORD_FILE
 from sheepgen.errors import OutputError, UsageError
-from sheepgen.text import excerpt
+from sheepgen.models.training_record import RECORD_FILE
+from sheepgen.sanitize import excerpt
 from sheepgen.training.history import History, Note
 from sheepgen.training.looks import look_width
 from sheepgen.training.recipe import claim_workspace, differing_setting

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sheepgen.events import RunFinished
 from sheepgen.pipeline.conditioning import encode_prompt
-from sheepgen.pipeline.stream import stream_together
+from sheepgen.pipeline.run import stream_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,6 +52,6 @@ def draw_prompts(
     encode = lru_cache(MOST_TOGETHER)(partial(encode_prompt, parts))
     for start in range(0, len(requests), together):
         batch = requests[start : start + together]
-        for event in stream_together(parts, batch, encode=encode):
+        for event in stream_batch(parts, batch, encode=encode):
             if isinstance(event, RunFinished):
                 yield event.image

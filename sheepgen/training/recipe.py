@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import UsageError
-from sheepgen.text import excerpt
+from sheepgen.sanitize import excerpt
 from sheepgen.training.whole_file import written_whole
 
 if TYPE_CHECKING:

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from sheepgen.pipeline.conditioning import PromptEmbeds
 from sheepgen.pipeline.denoise import denoise
-from sheepgen.pipeline.timesteps import set_timesteps
-from sheepgen.schedulers import build_scheduler as build_sampler
-from sheepgen.schedulers import step_arguments
+from sheepgen.pipeline.scheduler import build_scheduler as build_sampler
+from sheepgen.pipeline.scheduler import set_timesteps, step_arguments
 from sheepgen.training.diffusion import build_scheduler
 
 if TYPE_CHECKING:

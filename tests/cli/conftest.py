@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from typer.testing import Result
 
+    from sheepgen.output.images import OutputLayout
     from sheepgen.request import GenerationRequest
-    from sheepgen.sinks.files import OutputLayout
 
 Run = Callable[..., "Result"]
 Typed = Callable[..., "GenerationRequest"]

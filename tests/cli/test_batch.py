@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from sheepgen.batch.job_schema import job_schema
 from sheepgen.cli import batch_plan
 from sheepgen.cli.batch import open_jobs
 from sheepgen.errors import NonFiniteError, UsageError
-from sheepgen.image_file import read_record
-from sheepgen.metadata import from_dict
+from sheepgen.metadata.image_file import read_record
+from sheepgen.metadata.record import from_dict
+from sheepgen.output import atomic
+from sheepgen.output import images as output_images
 from sheepgen.pipeline import loading
-from sheepgen.pipeline.stream import stream_together
-from sheepgen.sinks import atomic, files
+from sheepgen.pipeline.run import stream_batch
 from sheepgen.sweep import local
-from sheepgen.sweep.job_keys import job_schema
 from tests.cli.test_dry_run import DOWNLOAD
 from tests.tiny import save_tiny_model
 
@@ -210,7 +211,7 @@ def fail(*_: object, **__: object) -> NoReturn:
 def test_an_image_that_fails_is_recorded_and_told(
     batch: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "stream_together", fail)
+    monkeypatch.setattr(local, "stream_batch", fail)
     result = batch("-", stdin=lines({"prompt": "a", "seed": 1, "id": "x"}, {"prompt": "b"}))
     first, second = answers(result, 3)
     assert (first["line"], first["id"], first["status"]) == (1, "x", "failed")
@@ -231,9 +232,9 @@ def test_fail_fast_ends_with_the_first_failure(
     def failing(parts: Any, requests: Any, *others: Any, **named: Any) -> Iterator[Any]:
         if requests[0].prompt == "bad":
             fail()
-        yield from stream_together(parts, requests, *others, **named)
+        yield from stream_batch(parts, requests, *others, **named)
 
-    monkeypatch.setattr(local, "stream_together", failing)
+    monkeypatch.setattr(local, "stream_batch", failing)
     made = answers(batch("--fail-fast", stdin=lines({"prompt": "a"}, bad, {"prompt": "c"})), 3)
     assert [each["status"] for each in made] == ["done", "failed"]
 
@@ -246,7 +247,7 @@ def test_a_full_disk_ends_the_batch_and_keeps_what_is_whole(
             raise OSError(errno.ENOSPC, "full")
         atomic.write_synced(path, data)
 
-    monkeypatch.setattr(files, "write_synced", write_synced)
+    monkeypatch.setattr(output_images, "write_synced", write_synced)
     jobs = lines(*({"prompt": prompt, "seed": 1} for prompt in "abc"))
     result = batch("-", stdin=jobs)
     done, failed = answers(result, 1)

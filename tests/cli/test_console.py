@@ -13,7 +13,7 @@ import typer
 
 from sheepgen.cli.console import cli_errors, error_console, note, output_console, write_data
 from sheepgen.errors import Interrupted, ModelError, OutputError, SheepgenError, UsageError
-from sheepgen.image_file import encode_image
+from sheepgen.metadata.image_file import encode_image
 from tests.samples import sample_image, sample_record
 
 ROOT = Path(__file__).parents[2]

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sheepgen import hub
 from sheepgen.cli.console import error_console
 from sheepgen.cli.download import downloader
-from sheepgen.hub import DownloadPlan, DownloadProgress
+from sheepgen.models import hub
+from sheepgen.models.hub import DownloadPlan, DownloadProgress
 from tests.cli.test_dry_run import DOWNLOAD
 
 if TYPE_CHECKING:

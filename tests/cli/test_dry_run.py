@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from sheepgen.cli import plan
-from sheepgen.hub import DownloadPlan, PlannedFile
+from sheepgen.models.hub import DownloadPlan, PlannedFile
 from sheepgen.pipeline import loading
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from PIL import Image
 
 from sheepgen.cli import prompt_check
 from sheepgen.errors import NonFiniteError
-from sheepgen.image_file import read_record
-from sheepgen.metadata import from_dict
+from sheepgen.metadata.image_file import read_record
+from sheepgen.metadata.record import from_dict
 from sheepgen.pipeline import loading
+from sheepgen.sanitize import printable
 from sheepgen.sweep import local
-from sheepgen.text import printable
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
@@ -239,7 +239,7 @@ def test_unexpected_errors_are_short_unless_verbose(
     draw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prompt_check, "count_tokens", fail, raising=False)
-    monkeypatch.setattr(local, "stream_together", fail)
+    monkeypatch.setattr(local, "stream_batch", fail)
     short = draw("sheep")
     assert short.exit_code == 1
     assert "Unexpected KeyError" in short.stderr
@@ -252,7 +252,7 @@ def test_expected_errors_exit_with_1(draw: Run, monkeypatch: pytest.MonkeyPatch)
     def fail(*_: object, **__: object) -> NoReturn:
         raise NonFiniteError("NaN in step 3.", "Try --dtype fp32.")
 
-    monkeypatch.setattr(local, "stream_together", fail)
+    monkeypatch.setattr(local, "stream_batch", fail)
     result = draw("sheep")
     assert result.exit_code == 1
     assert result.stderr.endswith("Error: NaN in step 3.\nTry --dtype fp32.\n")
@@ -308,7 +308,7 @@ def test_programs_learn_what_went_wrong(draw: Run, monkeypatch: pytest.MonkeyPat
     def fail(*_: object, **__: object) -> NoReturn:
         raise NonFiniteError("NaN in step 3.", "Try --dtype fp32.")
 
-    monkeypatch.setattr(local, "stream_together", fail)
+    monkeypatch.setattr(local, "stream_batch", fail)
     result = draw("sheep", "-s", "3", "-c", "2", "--batch-size", "2", "--json", "--progress-json")
     assert result.exit_code == 1
     (line,) = map(json.loads, result.stdout.splitlines())

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 import torch
 
-from sheepgen import device_options
+from sheepgen import options as run_options
+from sheepgen.cli.aliases import ALIASES
 from sheepgen.cli.options import FramesWord
-from sheepgen.cli.spellings import SPELLINGS
-from sheepgen.image_file import encode_image
-from sheepgen.sinks.files import FRAME_CHOICES
+from sheepgen.metadata.image_file import encode_image
+from sheepgen.output.images import FRAME_CHOICES
 from tests.samples import sample_image, sample_record
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def test_options_may_come_before_the_prompt(typed: Typed) -> None:
 
 def test_spellings_lead_to_options_and_stay_out_of_help(run: Run) -> None:
     shown = run("generate", "--help").stdout
-    assert all(f"--{option}" in shown for option in SPELLINGS.values())
-    assert not any(f"--{spelling} " in shown for spelling in SPELLINGS)
+    assert all(f"--{option}" in shown for option in ALIASES.values())
+    assert not any(f"--{spelling} " in shown for spelling in ALIASES)
 
 
 def test_all_words_for_frames_are_known() -> None:
@@ -148,7 +148,7 @@ def test_a_device_that_torch_does_not_see_is_said_before_anything_is_drawn(
     run: Run, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     Path("nvidiactl").touch()  # as if there were a driver
-    monkeypatch.setattr(device_options, "_DEV", Path.cwd())
+    monkeypatch.setattr(run_options, "_DEV", Path.cwd())
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     Path("jobs.jsonl").write_text('{"prompt": "a sheep"}\n')
     Path("x.png").write_bytes(encode_image(sample_image(), sample_record(), ".png"))
@@ -162,7 +162,7 @@ def test_a_device_that_torch_does_not_see_is_said_before_anything_is_drawn(
 def test_a_device_without_a_trace_is_said_at_once(
     run: Run, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.setattr(device_options, "_DEV", Path.cwd())
+    monkeypatch.setattr(run_options, "_DEV", Path.cwd())
     monkeypatch.setattr(sys, "platform", "linux")
     result = run(*command.split(), "--device", "cuda")
     assert result.exit_code == 2

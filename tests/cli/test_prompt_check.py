@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from sheepgen.catalog import find_model
 from sheepgen.cli.prompt_check import check_texts
+from sheepgen.models.resolve import find_model
 from sheepgen.pipeline import conditioning
 
 if TYPE_CHECKING:

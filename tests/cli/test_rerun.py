@@ -8,16 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from PIL.PngImagePlugin import PngInfo
 
-from sheepgen.image_file import encode_image, read_record
-from sheepgen.metadata import to_json
+from sheepgen.metadata.image_file import encode_image, read_record
+from sheepgen.metadata.record import to_json
 from sheepgen.request import EMBEDDED_MODEL
-from tests.hub.conftest import REPO, hub  # noqa: F401 - a fixture
-from tests.hub.fake_hub import COMMIT, FakeHub
+from tests.models.hub.conftest import REPO, hub  # noqa: F401 - a fixture
+from tests.models.hub.fake_hub import COMMIT, FakeHub
 from tests.samples import records, sample_image, sample_record
 from tests.tiny import save_tiny_model
 
 if TYPE_CHECKING:
-    from sheepgen.metadata import ImageRecord
+    from sheepgen.metadata.record import ImageRecord
     from tests.cli.conftest import Run, Typed
 
 PARAMETERS = """a red sheep

@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from sheepgen.image_file import encode_image
-from sheepgen.infotext import to_command, to_parameters
-from sheepgen.infotext_reader import read_parameters
-from sheepgen.metadata import from_dict, to_json
-from sheepgen.text import printable
+from sheepgen.metadata.a1111 import to_command, to_parameters
+from sheepgen.metadata.a1111_reader import read_parameters
+from sheepgen.metadata.image_file import encode_image
+from sheepgen.metadata.record import from_dict, to_json
+from sheepgen.sanitize import printable
 from tests.samples import records, sample_image, sample_record
 
 if TYPE_CHECKING:
-    from sheepgen.metadata import ImageRecord
+    from sheepgen.metadata.record import ImageRecord
     from tests.cli.conftest import Run, Typed
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 from PIL import Image
 
-from sheepgen.image_file import read_record
+from sheepgen.metadata.image_file import read_record
 from sheepgen.pipeline import loading
-from sheepgen.pipeline.stream import stream_together
+from sheepgen.pipeline.run import stream_batch
 from sheepgen.sweep import local
 
 if TYPE_CHECKING:
@@ -466,10 +466,10 @@ def test_a_failing_image_stops_nobody_else(sweep: Run, monkeypatch: pytest.Monke
     def fail_for_two(parts: Any, requests: Any, *rest: Any, **options: Any) -> Any:
         if requests[0].seed == 2:
             raise MemoryError("not that one")
-        return stream_together(parts, requests, *rest, **options)
+        return stream_batch(parts, requests, *rest, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(local, "stream_together", fail_for_two)
+        patched.setattr(local, "stream_batch", fail_for_two)
         result = sweep("--seeds", "1-3")
         told = sweep("--seeds", "1-3", "--json", "--verbose")
     assert result.exit_code == told.exit_code == 3
@@ -488,7 +488,7 @@ def test_fail_fast_stops_at_the_first_failure(sweep: Run, monkeypatch: pytest.Mo
     def fail(*_: object, **__: object) -> NoReturn:
         raise MemoryError("none at all")
 
-    monkeypatch.setattr(local, "stream_together", fail)
+    monkeypatch.setattr(local, "stream_batch", fail)
     result = sweep("--seeds", "1-3", "--fail-fast")
     assert result.exit_code == 1
     assert "not enough memory" in result.stderr

@@ -12,20 +12,20 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from sheepgen.device_options import MAX_THREADS
 from sheepgen.events import RunFinished
-from sheepgen.image_file import encode_image
+from sheepgen.metadata.image_file import encode_image
+from sheepgen.options import MAX_THREADS
 from sheepgen.pipeline import remake
 from sheepgen.pipeline.loading import load_pipeline
-from sheepgen.pipeline.stream import stream
+from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
-from sheepgen.text import printable
-from tests.hub.conftest import REPO, hub  # noqa: F401 - a fixture
-from tests.hub.fake_hub import COMMIT, FakeHub
+from sheepgen.sanitize import printable
+from tests.models.hub.conftest import REPO, hub  # noqa: F401 - a fixture
+from tests.models.hub.fake_hub import COMMIT, FakeHub
 from tests.tiny import save_tiny_model
 
 if TYPE_CHECKING:
-    from sheepgen.metadata import ImageRecord
+    from sheepgen.metadata.record import ImageRecord
     from sheepgen.pipeline.parts import PipelineParts
     from tests.cli.conftest import Run
 

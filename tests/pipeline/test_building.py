@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from sheepgen.catalog import find_model
-from sheepgen.checkpoint import StoredWeights
-from sheepgen.checkpoint.files import CONFIG_FILES
 from sheepgen.errors import ModelError
+from sheepgen.models.files import CONFIG_FILES
+from sheepgen.models.resolve import find_model
+from sheepgen.models.safetensors import StoredWeights
 from sheepgen.pipeline.building import building, component_errors
 from sheepgen.pipeline.loading import load_pipeline
-from sheepgen.pipeline.stream import generate
+from sheepgen.pipeline.run import generate
 from sheepgen.request import GenerationRequest
 from tests.tiny import edit_json
 

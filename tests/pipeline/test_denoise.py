@@ -10,8 +10,8 @@ import torch
 
 from sheepgen.errors import NonFiniteError
 from sheepgen.pipeline.denoise import denoise
-from sheepgen.pipeline.timesteps import set_timesteps
-from sheepgen.schedulers import SCHEDULERS, build_scheduler, step_arguments
+from sheepgen.pipeline.scheduler import build_scheduler, set_timesteps, step_arguments
+from sheepgen.schedulers import SCHEDULERS
 from tests.pipeline.fakes import NO_WORDS, ConstantUNet, OracleUNet
 from tests.tiny import tiny_scheduler
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import sheepgen
-from sheepgen.metadata import RECIPE
+from sheepgen.metadata.record import PIPELINE_VERSION
 from sheepgen.pipeline.environment import (
     describe_environment,
     device_name,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def test_the_environment_of_a_run(tiny_parts: PipelineParts) -> None:
     environment = describe_environment(tiny_parts)
     assert environment.sheepgen == sheepgen.__version__
-    assert environment.recipe == RECIPE
+    assert environment.recipe == PIPELINE_VERSION
     assert environment.torch == torch.__version__
     assert environment.python == platform.python_version()
     assert (environment.device, environment.dtype) == ("cpu", "fp32")

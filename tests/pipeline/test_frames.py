@@ -19,14 +19,14 @@ from sheepgen.pipeline.frames import (
     latents_to_colours,
     noisy_latents,
 )
-from sheepgen.pipeline.latents import decode_latents, to_images
+from sheepgen.pipeline.latents import decode_latents, to_pil
 from sheepgen.pipeline.preview import PreviewDecoder
 from tests.pipeline.fakes import LinearVAE
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from sheepgen.frame_options import FrameDecoder
+    from sheepgen.options import FrameDecoder
     from sheepgen.pipeline.parts import PipelineParts
 
 LATENTS = torch.randn(20, 4, 16, 16, generator=torch.Generator().manual_seed(0))
@@ -73,7 +73,7 @@ def test_a_frame_is_as_large_as_the_image(
 
 def test_the_vae_decodes_frames_as_it_does_the_image(tiny_parts: PipelineParts) -> None:
     (picture,) = frames(tiny_parts, "vae", LATENTS[3:4])
-    expected = to_images(decode_latents(tiny_parts, LATENTS[3:4]))[0]
+    expected = to_pil(decode_latents(tiny_parts, LATENTS[3:4]))[0]
     assert np.array_equal(np.asarray(picture), np.asarray(expected))
 
 

@@ -18,12 +18,11 @@ from sheepgen.pipeline.latents import (
     prepare_latents,
     slerp,
     tensor_sha256,
-    to_images,
+    to_pil,
     vary_noise,
 )
-from sheepgen.pipeline.timesteps import set_timesteps
+from sheepgen.pipeline.scheduler import build_scheduler, set_timesteps
 from sheepgen.request import GenerationRequest
-from sheepgen.schedulers import build_scheduler
 from tests.pipeline.fakes import BrittleVAE
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def test_rounding_is_diffusers() -> None:
     decoded = torch.randn(3, 3, 8, 8, generator=generator())
     decoded[0, 0, 0] = torch.arange(8) / 255 - 1 + 0.5 / 255  # halves between two levels
     expected = VaeImageProcessor().postprocess(decoded)
-    images = to_images((decoded * 0.5 + 0.5).clamp(0, 1))
+    images = to_pil((decoded * 0.5 + 0.5).clamp(0, 1))
     assert [image.mode for image in images] == ["RGB"] * 3
     assert all(
         np.array_equal(np.asarray(image), np.asarray(theirs))

@@ -10,10 +10,10 @@ from diffusers.utils import logging as diffusers_logging
 from safetensors.torch import load_file, save_file
 from transformers.utils import logging as transformers_logging
 
-from sheepgen.catalog import find_model
 from sheepgen.errors import ModelError, UsageError
+from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.loading import load_pipeline
-from sheepgen.schedulers import build_scheduler
+from sheepgen.pipeline.scheduler import build_scheduler
 from tests.tiny import (
     MAX_TOKENS,
     TEXT_WIDTH,

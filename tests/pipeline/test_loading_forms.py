@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 from transformers import BertConfig, BertModel
 
-from sheepgen.catalog import find_model
 from sheepgen.errors import ModelError
+from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.conditioning import encode_prompt
 from sheepgen.pipeline.loading import load_pipeline, load_tokenizer
 from sheepgen.pipeline.preview import PreviewDecoder

@@ -13,7 +13,7 @@ from transformers import BertConfig, BertModel, BertTokenizer
 
 from sheepgen.events import RunFinished
 from sheepgen.pipeline.latents import decode_latents, tensor_sha256
-from sheepgen.pipeline.stream import stream
+from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import PREDICTION_TYPES, SCHEDULERS
 from tests.pipeline.reference import reference_pipeline, run_reference

@@ -9,12 +9,17 @@ import diffusers
 import pytest
 import torch
 
-from sheepgen.catalog import find_model
 from sheepgen.errors import ModelError, UsageError
-from sheepgen.pipeline.rehearsal import check_schedule, rehearse
-from sheepgen.pipeline.timesteps import set_timesteps
+from sheepgen.models.resolve import find_model
+from sheepgen.pipeline.scheduler import (
+    build_scheduler,
+    check_schedule,
+    rehearse,
+    set_timesteps,
+    step_arguments,
+)
 from sheepgen.request import GenerationRequest
-from sheepgen.schedulers import SCHEDULERS, build_scheduler, step_arguments
+from sheepgen.schedulers import SCHEDULERS
 from tests.tiny import edit_json, tiny_scheduler
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from sheepgen.errors import UsageError
 from sheepgen.events import RunFinished
 from sheepgen.pipeline import remake as remake_module
 from sheepgen.pipeline.remake import load_as_recorded, processors, remake
-from sheepgen.pipeline.stream import stream
+from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sheepgen.catalog import ModelDefaults, ModelSpec
 from sheepgen.errors import UsageError
+from sheepgen.models.resolve import ModelDefaults, ModelSpec
 from sheepgen.request import GenerationRequest
 from sheepgen.sweep.plan import (
     AXES,

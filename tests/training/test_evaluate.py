@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from sheepgen.catalog import find_model
+from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.loading import load_pipeline
-from sheepgen.pipeline.stream import generate, stream_together
+from sheepgen.pipeline.run import generate, stream_batch
 from sheepgen.request import GenerationRequest
 from sheepgen.training import draw, evaluate
 from sheepgen.training.classifier import Classifier
@@ -136,9 +136,9 @@ def test_prompts_are_drawn_together_as_far_as_they_are_small(
 
     def noted(parts: object, requests: Sequence[GenerationRequest], **named: object) -> object:
         sizes.append(len(requests))
-        return stream_together(parts, requests, **named)  # type: ignore[arg-type]
+        return stream_batch(parts, requests, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(draw, "stream_together", noted)
+    monkeypatch.setattr(draw, "stream_batch", noted)
     settings = GenerationRequest(prompt="any", seed=0, num_inference_steps=1, width=width)
     prompts, seeds = ("a sheep", "red", "a", "b", "c"), (7,)
     pictures = [*draw_prompts(parts, settings, prompts, seeds)]

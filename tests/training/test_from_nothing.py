@@ -11,12 +11,12 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file
 
-from sheepgen.catalog import find_model
 from sheepgen.errors import ModelError
 from sheepgen.events import RunFinished
-from sheepgen.frame_options import FrameOptions
+from sheepgen.models.resolve import find_model
+from sheepgen.options import FrameOptions
 from sheepgen.pipeline.loading import load_pipeline
-from sheepgen.pipeline.stream import stream
+from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
 from sheepgen.training import material as material_module
 from sheepgen.training import project as project_module

@@ -14,8 +14,8 @@ import torch
 from torch.nn import functional
 
 from sheepgen.errors import ModelError
-from sheepgen.pipeline.clean_estimate import velocity
 from sheepgen.pipeline.preview import PreviewDecoder
+from sheepgen.pipeline.process import velocity
 from sheepgen.training import autoencoder, diffusion, loop
 from sheepgen.training.config import AutoencoderConfig, DiffusionConfig
 from sheepgen.training.data.places import COLOURS

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from sheepgen.catalog import find_model
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.events import FrameDecoded
-from sheepgen.frame_options import FrameOptions
+from sheepgen.models.resolve import find_model
+from sheepgen.options import FrameOptions
 from sheepgen.pipeline.loading import load_pipeline
 from sheepgen.pipeline.preview import PreviewDecoder
-from sheepgen.pipeline.stream import stream
+from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
 from sheepgen.training.adopt import adopt_model
 from sheepgen.training.autoencoder import build_autoencoder

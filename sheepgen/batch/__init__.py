@@ -1,0 +1,1 @@
+"""Jobs as JSON lines: read, made one after the other, each line answered once."""

@@ -1,0 +1,224 @@
+"""A job is a line: one JSON object that says what an image is, as `GenerationRequest` does.
+
+    {"prompt": "a red sheep", "seed": 7, "steps": 20, "output": "sheep/{seed}.png", "id": "a1"}
+    a red sheep in the snow
+
+A line that does not begin with a brace is a prompt and nothing else; one with a # in front is a
+comment, as in the files of prompts that a sweep reads.
+
+Which keys there are, `sheepgen.batch.job_schema` says; one whose value is null is read as if it were
+not there. Lines may come from anybody: none is read without end, and none chooses a path outside
+the batch's folder.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sheepgen.batch.job_schema import KEYS
+from sheepgen.errors import UsageError
+from sheepgen.request import RANDOM_SEED, GenerationRequest, draw_seed
+from sheepgen.sanitize import excerpt
+from sheepgen.sweep.plan import AXES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import BinaryIO
+
+__all__ = ["MAX_LINE_CHARACTERS", "Job", "JobId", "job_id", "parse_job", "read_lines"]
+
+MAX_LINE_CHARACTERS = 500_000
+"""Room for two prompts of the greatest length with every character escaped."""
+
+JobId = str | int | float | None
+
+_EXAMPLE = '{"prompt": "a red sheep", "seed": 7}'
+_BLANK = "\ufeff \t\r\n"
+
+_OPTIONS = {called.replace(" ", "_"): name for name, called in AXES.items()}
+"""Fields by what the command line calls them: ``steps`` is ``num_inference_steps``."""
+
+_WANTED = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    ("string", "number"): "text or a number",
+}
+_FOUND = {bool: "true or false", str: "text", list: "a list", tuple: "an object"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """One line, read.
+
+    Args:
+        request: What is drawn; what the line and the defaults leave open is open still.
+        output: A template inside the batch's folder, or None for the batch's own.
+        id: What the sender calls it.
+    """
+
+    request: GenerationRequest
+    output: str | None
+    id: JobId
+
+
+def read_lines(file: BinaryIO) -> Iterator[tuple[int, str]]:
+    """Yield lines with their numbers, each as soon as it is there, without blanks and comments.
+
+    Bytes that are no UTF-8 become half surrogates, which no key takes, and of a line that is too
+    long there is as much as `parse_job` needs to refuse it.
+    """
+    most = 4 * MAX_LINE_CHARACTERS + 1
+    for number, line in enumerate(iter(partial(file.readline, most), b""), start=1):
+        part = line
+        while len(part) == most and not part.endswith(b"\n"):
+            part = file.readline(most)
+        text = line.decode(errors="surrogateescape")
+        if text.strip(_BLANK) and not text.lstrip(_BLANK).startswith("#"):
+            yield number, text
+
+
+def parse_job(line: str, defaults: Mapping[str, Any], *, spell: Callable[[str], str] = str) -> Job:
+    """Read one line.
+
+    Args:
+        line: One JSON object, or a prompt.
+        defaults: Fields of the request, for what the line does not say.
+        spell: Turns other programs' spellings of a key into the command line's own.
+
+    Raises:
+        UsageError: If a line that begins with a brace is no JSON object, a key is unknown, given
+            twice or of another type, or there is no such image.
+    """
+    values: dict[str, Any] = {}
+    for key, value in _one_scheduler(_pairs(line)):
+        name = _name(key, spell)
+        if name in values:
+            raise UsageError(f"{excerpt(key)} is given twice.", "Leave one of them out.")
+        values[name] = None if value is None else _typed(name, value)
+    given = {name: value for name, value in values.items() if value is not None}
+    called, output = given.pop("id", None), given.pop("output", None)
+    if output is not None:
+        _check_output(output)
+    if "size" in given:
+        given |= _sides(given)
+    return Job(request=_request({**defaults, **given}), output=output, id=called)
+
+
+def job_id(line: str) -> JobId:
+    """Return the ``id`` of a line however wrong the rest of it is, or None if there is none."""
+    try:
+        return next((_typed("id", value) for key, value in _pairs(line) if key == "id"), None)
+    except UsageError:
+        return None
+
+
+def _pairs(line: str) -> tuple[tuple[str, Any], ...]:
+    """Return keys and values; an object becomes a tuple, also within, and a list stays one."""
+    if len(line) > MAX_LINE_CHARACTERS:
+        raise UsageError(
+            f"The line has more than {MAX_LINE_CHARACTERS:,} characters.", "Shorten it."
+        )
+    if not line.lstrip(_BLANK).startswith("{"):
+        return (("prompt", line.strip(_BLANK)),)
+    try:
+        pairs: tuple[tuple[str, Any], ...] = json.loads(
+            line.removeprefix("\ufeff"), object_pairs_hook=tuple
+        )
+    except (ValueError, RecursionError) as error:
+        place = f" at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else ""
+        raise UsageError(
+            f"The line is not JSON{place}.",
+            f"Write an object on one line, in UTF-8: {_EXAMPLE}, or a prompt alone.",
+        ) from error
+    return pairs
+
+
+def _one_scheduler(pairs: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
+    """Return AUTOMATIC1111's ``sampler_name`` and ``scheduler``, a schedule type there, as one."""
+    match [pair for pair in pairs if pair[0] in ("sampler_name", "scheduler")]:
+        case [(first, str(one)), (second, str(other))] if first != second:
+            sampler, schedule = (one, other) if first == "sampler_name" else (other, one)
+            together = sampler if schedule.casefold() == "automatic" else f"{sampler} {schedule}"
+            rest = (pair for pair in pairs if pair[0] not in (first, second))
+            return (*rest, ("scheduler", together))
+        case _:
+            return pairs
+
+
+def _name(key: str, spell: Callable[[str], str]) -> str:
+    """Return the key's own name, however it is spelled."""
+    word = spell(key).replace("-", "_")
+    name = _OPTIONS.get(word, word)
+    if name not in KEYS:
+        nearest = get_close_matches(word, [*KEYS, *_OPTIONS], n=1)
+        hint = f"Did you mean {nearest[0]}? " if nearest else ""
+        raise UsageError(f'Unknown key "{excerpt(key)}".', f"{hint}Known: {', '.join(KEYS)}.")
+    return name
+
+
+def _typed(name: str, value: object) -> Any:  # noqa: ANN401 - as the table says
+    kind = KEYS[name]["type"]
+    match kind, value:
+        case _, bool():
+            pass
+        case "string", str():
+            return value
+        case "integer", int():
+            return value
+        case "integer", float() if value.is_integer():  # one to JSON Schema, too
+            return int(value)
+        case "number", int() | float():
+            return _as_float(value)
+        case tuple(), str() | int():
+            return value
+        case tuple(), float() if math.isfinite(value):
+            return value
+        case _:
+            pass
+    found = _FOUND.get(type(value)) or excerpt(value)
+    raise UsageError(f"{name} must be {_WANTED[kind]}, got {found}.")
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _check_output(output: str) -> None:
+    """Refuse what leads out of the batch's folder, here or on another system, or hides in it."""
+    if not output.strip() or not output.isprintable():
+        raise UsageError(f"output is not a file name: {excerpt(output)!r}", "Write plain text.")
+    parts = re.split(r"[/\\]", output)
+    if not parts[0] or ":" in output or any(part.startswith(".") for part in parts):
+        raise UsageError(
+            f"output leads out of the batch's folder, or hides in it: {excerpt(output)}",
+            "Write a relative path without `..`, `:` and names that begin with a point.",
+        )
+
+
+def _sides(given: dict[str, Any]) -> dict[str, int]:
+    size = given.pop("size")
+    if "width" in given or "height" in given:
+        raise UsageError("size sets both sides already.", "Leave out width and height.")
+    if not re.fullmatch(KEYS["size"]["pattern"], size):
+        raise UsageError(f'"{excerpt(size)}" is not a size.', "Write 512x768: width first.")
+    width, height = re.split("[xX]", size)
+    return {"width": int(width), "height": int(height)}
+
+
+def _request(values: dict[str, Any]) -> GenerationRequest:
+    if "prompt" not in values:
+        raise UsageError("There is no prompt.", f"For example: {_EXAMPLE}")
+    varied = values.get("variation_strength") or values.get("variation_seed") == RANDOM_SEED
+    drawn = ["seed", *(["variation_seed"] if varied else [])]
+    seeds = {name: draw_seed() for name in drawn if values.get(name) in (None, RANDOM_SEED)}
+    return GenerationRequest(**values | seeds)

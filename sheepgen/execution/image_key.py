@@ -1,0 +1,59 @@
+"""One name for one picture, the same on every machine: `image_key`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from sheepgen.metadata.record import PIPELINE_VERSION
+
+if TYPE_CHECKING:
+    from sheepgen.request import GenerationRequest
+
+__all__ = ["image_key"]
+
+
+def image_key(request: GenerationRequest, *, model_sha256: str, dtype: str) -> str:
+    """Return the name under which a sweep remembers that this picture is made.
+
+    In it is what was asked for that pixels depend on: every field of the request, the weights,
+    the number format and the denoising loop's number (`PIPELINE_VERSION`). The model's name and folder are
+    not, since its weights' hash says more; nor is the seed of a variation of strength 0, which
+    varies nothing. A field with its default value is left out, so that the next field that
+    requests get changes no old key.
+
+    Not in it are device, threads, batch size and the versions of libraries, though they may move
+    the last bits: a sweep that is spread over machines, or resumed after an update, would draw
+    everything twice. The image's own record has them all, and ``sheepgen verify`` names the one
+    that made a difference.
+
+    Args:
+        request: With every field resolved.
+        model_sha256: Of the model's weights, from its `ModelSpec`.
+        dtype: The number format as asked for, ``auto`` included.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    assert request.scheduler is not None
+    left_out = {"model"} if request.variation_strength else {"model", "variation_seed"}
+    asked = {
+        field.name: _plain(getattr(request, field.name))
+        for field in fields(request)
+        if field.name not in left_out and getattr(request, field.name) != field.default
+    }
+    named = {
+        "recipe": PIPELINE_VERSION,
+        "model_sha256": model_sha256,
+        "dtype": dtype,
+        "request": asked,
+    }
+    text = json.dumps(named, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: str | float) -> str | float:
+    """Return 7.0 as 7, so that a number has one spelling whichever type it came as."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

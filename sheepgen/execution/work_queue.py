@@ -1,0 +1,148 @@
+"""Who makes what: the manifest of a folder, and claims on the images that are being made.
+
+Several processes may work on one folder. Each claims an image before it makes it, and gives the
+claim up with the line it writes into the manifest. Claims die with their process, so that what a
+killed one was at is free at once.
+
+What killed processes have left is removed: in the folders that images go to or that the manifest
+names, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from sheepgen.output.atomic import make_folder, output_errors, prepare_folder, remove_leftovers
+from sheepgen.output.jsonl import outcome_to_dict
+from sheepgen.output.locks import hold, lock_folder
+from sheepgen.output.manifest import PRODUCTS, Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from filelock import BaseFileLock
+
+    from sheepgen.events import ImageSaved, RunFailed
+
+__all__ = ["Claim", "WorkQueue"]
+
+Claim = Literal["mine", "done", "busy"]
+"""Answer to a claim: to be made by the one who asked, made already, being made by another."""
+
+_CLAIM_NAME = re.compile(r"\.claim-[0-9a-f]{64}")
+
+
+class WorkQueue:
+    """The folder's manifest and this process's claims; a context that gives up what it holds.
+
+    Args:
+        folder: Where the images go; made if it is not there.
+        folders: Those below it that images go to.
+
+    Raises:
+        OutputError: If the folder cannot be written to, or its manifest cannot be appended to.
+    """
+
+    def __init__(self, folder: Path, folders: Iterable[Path] = ()) -> None:
+        make_folder(folder)
+        self.folder = folder
+        self.manifest = Manifest(folder)
+        self._claims: dict[str, BaseFileLock] = {}
+        self.manifest.check_appendable()
+        self._folders = {folder, *folders, *self.manifest.folders}
+        self._tidy()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with output_errors(self.folder), lock_folder(self.folder):
+            for key in list(self._claims):
+                self._give_up(key)
+        self._tidy()
+
+    def add_folder(self, folder: Path) -> None:
+        """Make ready another folder that images go to.
+
+        Raises:
+            OutputError: If it cannot be written to.
+        """
+        if folder not in self._folders:
+            prepare_folder(folder)
+            remove_leftovers(folder)
+            self._folders.add(folder)
+
+    def claim(self, key: str) -> Claim:
+        """Ask for an image."""
+        with output_errors(self.folder), lock_folder(self.folder):
+            self.manifest.refresh()
+            if self.manifest.is_intact(key):
+                return "done"
+            lock = hold(self._claim_path(key))
+            if lock is None:
+                return "busy"
+            self._claims[key] = lock
+            return "mine"
+
+    def done_entry(self, key: str) -> dict[str, Any]:
+        """Return the manifest's line of an image that is done, with paths as the folder's."""
+        entry = self.manifest.entry(key)
+        assert entry is not None, "the claim on it said so"
+        return _with_paths(entry, lambda path: str(self.folder / path))
+
+    def record(self, key: str, outcome: ImageSaved | RunFailed) -> None:
+        """Write what became of an image, and give the claim on it up, if there is one.
+
+        Raises:
+            OutputError: If the manifest cannot be written.
+        """
+        entry = _with_paths(
+            outcome_to_dict(outcome),
+            lambda path: Path(os.path.relpath(path, self.folder)).as_posix(),
+        )
+        with output_errors(self.folder), lock_folder(self.folder):
+            self.manifest.append({"key": key, **entry})
+            self._give_up(key)
+
+    def _give_up(self, key: str) -> None:
+        lock = self._claims.pop(key, None)
+        if lock is not None:
+            self._claim_path(key).unlink(missing_ok=True)
+            lock.release()
+
+    def _claim_path(self, key: str) -> Path:
+        return self.folder / f".claim-{hashlib.sha256(key.encode()).hexdigest()}"
+
+    def _tidy(self) -> None:
+        """Remove what killed processes have left."""
+        for folder in self._folders:
+            remove_leftovers(folder)
+        with output_errors(self.folder):
+            left = [path for path in self.folder.iterdir() if _CLAIM_NAME.fullmatch(path.name)]
+            if left:
+                with lock_folder(self.folder):
+                    for path in left:
+                        _remove_claim(path)
+
+
+def _remove_claim(path: Path) -> None:
+    """Remove a claim that nobody holds: an empty file, and never a link."""
+    with suppress(OSError):  # another user's, or removed meanwhile
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size:
+            return
+        if (lock := hold(path)) is not None:
+            if lock.is_locked:
+                path.unlink()
+            lock.release()
+
+
+def _with_paths(entry: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    paths = {name: change(entry[name]) for name in PRODUCTS if entry.get(name) is not None}
+    return {**entry, **paths}

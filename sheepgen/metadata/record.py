@@ -1,0 +1,226 @@
+"""What an image carries about itself: enough to make it again, and to say what made it.
+
+An `ImageRecord` is written as one JSON object. Reading it back is strict: every key must be
+there, none may be added, and every value must have its field's type, because a record may come
+out of a stranger's image. It is data alone; nothing in it is ever executed.
+
+A record holds no time, host name or path of the user's but the model as it was typed, so one
+request made twice gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from types import MappingProxyType, NoneType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sheepgen.errors import OutputError, UsageError
+from sheepgen.request import GenerationRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "PIPELINE_VERSION",
+    "RECORD_FORMAT",
+    "Environment",
+    "ImageRecord",
+    "from_dict",
+    "from_json",
+    "to_dict",
+    "to_json",
+]
+
+PIPELINE_VERSION = 1
+"""Version of the loop: raised when the same request would give other pixels than before."""
+
+RECORD_FORMAT = 2
+"""Number of the JSON layout; a reader refuses every number that it does not know."""
+
+_NEW_IN_FORMAT_2: Mapping[str, Any] = MappingProxyType(
+    {"variation_seed": None, "variation_strength": 0.0}
+)
+"""What requests of format 1 could not say, and what they meant by it."""
+
+_MAY_BE_NULL = frozenset({"variation_seed"})
+"""Fields of a resolved request that can be left out of it."""
+
+MAX_JSON_CHARACTERS = 500_000
+
+_JSON_TYPES: Mapping[str, tuple[type, ...]] = MappingProxyType(
+    {
+        "str": (str,),
+        "str | None": (str, NoneType),
+        "int": (int,),
+        "int | None": (int, NoneType),
+        "float": (float, int),
+        "float | None": (float, int, NoneType),
+    }
+)
+"""JSON types by the annotation of the field that they fill; ``bool`` is not an ``int`` here."""
+
+_T = TypeVar("_T", "Environment", GenerationRequest)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Environment:
+    """What the pixels depend on besides the request.
+
+    Args:
+        sheepgen: Version of this package.
+        recipe: Number of the denoising loop; it grows when the same request gives other pixels.
+        torch: Version.
+        diffusers: Version.
+        transformers: Version.
+        python: Version.
+        platform: System and machine, as in ``Linux-x86_64``.
+        device: As torch names it: ``cpu``, ``cuda:0``, ``mps``.
+        device_name: The graphics card's own name, or the processor's and in brackets the vector
+            instructions that torch used, which the first images do not have.
+        dtype: ``fp32``, ``bf16`` or ``fp16``.
+        threads: CPU threads that torch computed with.
+        batch_size: Images that went through the U-Net together.
+        model_sha256: Hash over the hashes of all weight files.
+        model_revision: Commit of a model from the hub.
+    """
+
+    sheepgen: str
+    recipe: int
+    torch: str
+    diffusers: str
+    transformers: str
+    python: str
+    platform: str
+    device: str
+    device_name: str
+    dtype: str
+    threads: int
+    batch_size: int
+    model_sha256: str
+    model_revision: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageRecord:
+    """One image: what was asked for, where it was made, and the hashes that prove it.
+
+    Args:
+        request: With every field resolved.
+        environment: Where it was made.
+        noise_sha256: Of the starting noise's bytes, float32 on the CPU.
+        latents_sha256: Of the final latents' bytes, as float32 on the CPU.
+        truncated: Words of the prompt that fell off its end.
+    """
+
+    request: GenerationRequest
+    environment: Environment
+    noise_sha256: str
+    latents_sha256: str
+    truncated: tuple[str, ...]
+
+
+def to_dict(record: ImageRecord) -> dict[str, Any]:
+    """Return the record as plain JSON values."""
+    return {"format": RECORD_FORMAT, **asdict(record), "truncated": list(record.truncated)}
+
+
+def to_json(record: ImageRecord) -> str:
+    """Return the record as one line of ASCII, the same for the same record."""
+    return json.dumps(to_dict(record), separators=(",", ":"))
+
+
+def from_json(text: str) -> ImageRecord:
+    """Read back what `to_json` wrote.
+
+    Raises:
+        OutputError: If the text is anything else.
+    """
+    if len(text) > MAX_JSON_CHARACTERS:
+        raise OutputError(f"The record has {len(text):,} characters; that is no honest record.")
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _malformed("it is not JSON") from error
+    return from_dict(data)
+
+
+def from_dict(data: object) -> ImageRecord:
+    """Read back what `to_dict` returned.
+
+    Raises:
+        OutputError: If anything is missing, unknown, of another type or out of its range.
+    """
+    if not isinstance(data, dict):
+        raise _malformed("it is not an object")
+    if data.get("format") == 1:
+        data = _from_format_1(data)
+    if data.get("format") != RECORD_FORMAT:
+        raise OutputError(
+            f"The record has format {data.get('format')!r}; this version reads up to "
+            f"{RECORD_FORMAT}.",
+            "It may be from a newer sheepgen: update, and try again.",
+        )
+    _check_keys("the record", data, {"format", *(field.name for field in fields(ImageRecord))})
+    truncated = data["truncated"]
+    if not (isinstance(truncated, list) and all(type(word) is str for word in truncated)):
+        raise _malformed("truncated is not a list of words")
+    for name in ("noise_sha256", "latents_sha256"):
+        if type(data[name]) is not str:
+            raise _malformed(f"{name} is not text")
+    request = _read(GenerationRequest, "request", data["request"])
+    for field in fields(request):
+        if getattr(request, field.name) is None and field.name not in _MAY_BE_NULL:
+            raise _malformed(f"request.{field.name} is missing")
+    return ImageRecord(
+        request=request,
+        environment=_read(Environment, "environment", data["environment"]),
+        noise_sha256=data["noise_sha256"],
+        latents_sha256=data["latents_sha256"],
+        truncated=tuple(truncated),
+    )
+
+
+def _from_format_1(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record of format 1 as today's format has it."""
+    request = data.get("request")
+    if not isinstance(request, dict):
+        raise _malformed("request is not an object")
+    if request.keys() & _NEW_IN_FORMAT_2.keys():
+        raise _malformed("request holds entries that format 1 does not know")
+    return {**data, "format": RECORD_FORMAT, "request": {**request, **_NEW_IN_FORMAT_2}}
+
+
+def _read(kind: type[_T], name: str, data: object) -> _T:
+    """Build a flat dataclass out of a JSON object that has exactly its fields."""
+    if not isinstance(data, dict):
+        raise _malformed(f"{name} is not an object")
+    _check_keys(name, data, {field.name for field in fields(kind)})
+    values: dict[str, Any] = {}
+    for field in fields(kind):
+        value, allowed = data[field.name], _JSON_TYPES[str(field.type)]
+        if type(value) not in allowed:
+            raise _malformed(f"{name}.{field.name} is not of type {field.type}")
+        values[field.name] = _as_float(value) if float in allowed else value
+    try:
+        return kind(**values)
+    except UsageError as error:
+        raise _malformed(f"{error.message.rstrip('.')}") from error
+
+
+def _as_float(value: float | None) -> float | None:
+    try:
+        return None if value is None else float(value)
+    except OverflowError as error:
+        raise _malformed("a number is too large") from error
+
+
+def _check_keys(name: str, data: Mapping[str, object], expected: set[str]) -> None:
+    if missing := expected - data.keys():
+        raise _malformed(f"{name} lacks {', '.join(sorted(missing))}")
+    if unknown := data.keys() - expected:
+        raise _malformed(f"{name} holds {len(unknown)} unknown entries")
+
+
+def _malformed(reason: str) -> OutputError:
+    return OutputError(f"The record cannot be read: {reason}.")

@@ -1,0 +1,151 @@
+"""How images are computed and which steps are shown, checked before torch is imported.
+
+What a device or a dtype means on this machine is decided in `sheepgen.pipeline.device`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from sheepgen.errors import UsageError
+from sheepgen.sanitize import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "DEVICES",
+    "DTYPES",
+    "MAX_BATCH_SIZE",
+    "MAX_THREADS",
+    "DeviceOptions",
+    "FrameDecoder",
+    "FrameOptions",
+    "check_device_options",
+    "check_device_present",
+    "fp16_on_cpu_error",
+]
+
+DEVICES = ("auto", "cuda", "cuda:N", "mps", "xpu", "cpu")
+"""Words for a device; N is a card's number."""
+
+DTYPES = ("auto", "fp32", "bf16", "fp16")
+"""Words for a number format."""
+
+MAX_BATCH_SIZE = 256
+"""Each image that is being made holds a claim, which is an open file."""
+
+MAX_THREADS = 256
+"""Torch starts as many as it is asked for, and does not survive it where there is no room."""
+
+_TRACES: Mapping[str, Mapping[str, Sequence[str]]] = MappingProxyType(
+    {
+        "cuda": {
+            # NVIDIA's driver, its boards, Windows' subsystem for Linux, and AMD's driver.
+            "linux": ("nvidia*", "nv[hgm]*", "dxg", "kfd"),
+            "darwin": (),
+        },
+        "xpu": {"linux": ("dri*", "dxg"), "darwin": ()},
+        "mps": {"linux": (), "win32": ()},
+    }
+)
+"""By device and system, the files in /dev of which one is there wherever the device is. On systems
+that are not named, only torch can tell."""
+
+_DEV = Path("/dev")
+
+_DEVICE = re.compile(r"auto|cuda|cuda:\d{1,3}|mps|xpu|cpu")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceOptions:
+    """What an executor is asked for.
+
+    Args:
+        device: One of `DEVICES`.
+        dtype: One of `DTYPES`.
+        batch_size: How many images go through the U-Net together at most; None for as many as pay
+            on the device.
+
+    Raises:
+        UsageError: If a word is unknown, fp16 is asked for on the CPU, or the batch size is not
+            from 1 to `MAX_BATCH_SIZE`.
+    """
+
+    device: str = "auto"
+    dtype: str = "auto"
+    batch_size: int | None = 1
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without knowing the machine."""
+        check_device_options(self.device, self.dtype)
+        if self.batch_size is not None and not 1 <= self.batch_size <= MAX_BATCH_SIZE:
+            raise UsageError(
+                f"batch size must be auto, or between 1 and {MAX_BATCH_SIZE}, "
+                f"got {self.batch_size}."
+            )
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        return f"{self.device} {self.dtype} {self.batch_size or 'auto'}"
+
+
+def check_device_options(device: str, dtype: str) -> None:
+    """Check the two words and that they go together.
+
+    Raises:
+        UsageError: If a word is unknown, or if fp16 is asked for on the CPU.
+    """
+    if not _DEVICE.fullmatch(device):
+        raise UsageError(f'Unknown device "{excerpt(device)}".', f"Known: {', '.join(DEVICES)}.")
+    if dtype not in DTYPES:
+        raise UsageError(f'Unknown dtype "{excerpt(dtype)}".', f"Known: {', '.join(DTYPES)}.")
+    if device == "cpu" and dtype == "fp16":
+        raise fp16_on_cpu_error()
+
+
+def check_device_present(device: str) -> None:
+    """Refuse a device that this machine cannot have, as far as files show it before torch does.
+
+    Raises:
+        UsageError: If there is no trace of it.
+    """
+    traces = _TRACES.get(device.partition(":")[0], {}).get(sys.platform)
+    if traces is not None and not any(any(_DEV.glob(trace)) for trace in traces):
+        raise UsageError(
+            f"This machine has no {device} device.", "Choose another --device, or leave it out."
+        )
+
+
+def fp16_on_cpu_error() -> UsageError:
+    """Return the error for fp16 on the CPU, which is also found out late, after ``auto``."""
+    return UsageError(
+        "fp16 is not for the CPU: its convolutions run some 50 times slower there than fp32.",
+        "Use --dtype fp32, or bf16 to save memory.",
+    )
+
+
+FrameDecoder = Literal["auto", "preview", "linear", "vae"]
+"""How latents become frames: by the model's small decoder, by a linear map fitted to the
+finished image, or in full by the VAE. ``auto`` is ``preview`` where a model has it, else
+``linear``."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FrameOptions:
+    """Frames of one run.
+
+    Args:
+        clean: The model's estimate of the finished image after each step.
+        noisy: The running latents after each step.
+        decoder: See `FrameDecoder`.
+    """
+
+    clean: bool = True
+    noisy: bool = False
+    decoder: FrameDecoder = "auto"

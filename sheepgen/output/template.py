@@ -1,0 +1,265 @@
+"""Which file an image goes to: slugs, and the templates of ``--output``.
+
+Fields of a template are filled with safe characters alone (``a-z``, ``0-9``, ``-`` and the point
+of a number), so that no prompt can choose a folder, hide a file, or name a device of Windows.
+What the template itself says is the user's to choose; a result that leaves the folder named
+before the first field is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from string import Formatter
+from typing import TYPE_CHECKING
+
+from sheepgen.errors import UsageError
+from sheepgen.sanitize import excerpt
+
+if TYPE_CHECKING:
+    from sheepgen.request import GenerationRequest
+
+__all__ = [
+    "DEFAULT_OUTPUT",
+    "FIELDS",
+    "OutputTemplate",
+    "Target",
+    "expand_home",
+    "parse_output",
+    "slug",
+]
+
+DEFAULT_OUTPUT = "outputs/{prompt}_{seed}.png"
+
+FIELDS = (
+    "prompt",
+    "seed",
+    "steps",
+    "guidance",
+    "width",
+    "height",
+    "scheduler",
+    "model",
+    "negative_prompt",
+    "guidance_rescale",
+    "eta",
+    "variation_seed",
+    "variation_strength",
+    "index",
+    "key",
+)
+"""What may stand in braces; ``index`` counts a run's images from 1, and ``key`` is the beginning of
+`sheepgen.execution.image_key.image_key`, which is another one for every other image."""
+
+KEY_LENGTH = 10
+MAX_SLUG_BYTES = 60
+MAX_STEM_BYTES = 200
+"""File systems take 255 bytes a name; the rest is for endings, counters and temporary names."""
+
+_DEVICES = {"con", "prn", "aux", "nul"} | {
+    f"{port}{number}" for port in ("com", "lpt") for number in range(10)
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """Where one image goes, with everything that belongs to it.
+
+    Args:
+        folder: That it goes to.
+        stem: What all names begin with.
+        suffix: Of the image.
+        key: The image's `sheepgen.execution.image_key.image_key`.
+        own: Which of the `products` may be replaced because they were made for this image.
+    """
+
+    folder: Path
+    stem: str
+    suffix: str
+    key: str = ""
+    own: frozenset[str] = frozenset()
+
+    @property
+    def products(self) -> dict[str, Path]:
+        """Paths by what they are: ``image``, ``frames``, ``filmstrip``, ``gif`` and ``webp``."""
+        endings = {
+            "image": self.suffix,
+            "frames": "_frames",
+            "filmstrip": "_filmstrip.png",
+            "gif": "_animation.gif",
+            "webp": "_animation.webp",
+        }
+        return {name: self.folder / (self.stem + ending) for name, ending in endings.items()}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutputTemplate:
+    """A parsed ``--output``: ``text`` as a format string, ending in ``suffix``."""
+
+    text: str
+    suffix: str
+
+    @property
+    def home(self) -> Path:
+        """The folder named before the first field, which no target leaves."""
+        literal = ""
+        for text, field, _, _ in Formatter().parse(self.text):
+            literal += text
+            if field is not None:
+                break
+        return Path(os.path.normpath(literal + "name")).parent
+
+    def target(self, request: GenerationRequest, index: int, key: str) -> Target:
+        """Return where this image goes.
+
+        Args:
+            request: With every field resolved.
+            index: Number of the image in its run, from 1.
+            key: Its `sheepgen.execution.image_key.image_key`.
+
+        Raises:
+            UsageError: If the name is too long, or leads out of the template's own folder.
+        """
+        path = os.path.normpath(self.text.format_map(_values(request, index, key)))
+        if Path(os.path.relpath(path, self.home)).parts[:1] == (os.pardir,):
+            raise UsageError(
+                f"The output template leads out of its own folder: {excerpt(self.text)}",
+                "Leave `..` out of the part behind the first field.",
+            )
+        folder, name = os.path.split(path)
+        stem = name.removesuffix(self.suffix)
+        if len(os.fsencode(stem)) > MAX_STEM_BYTES:
+            raise UsageError(
+                f"The file's name would have more than {MAX_STEM_BYTES} bytes.",
+                "Use fewer fields in --output.",
+            )
+        return Target(folder=Path(folder), stem=stem, suffix=self.suffix, key=key)
+
+
+def slug(text: str, *, empty: str) -> str:
+    """Return the text as a word for file names: ``A Sheep!`` becomes ``a-sheep``.
+
+    Accents are taken off; every other run of characters outside ``a-z0-9`` becomes one dash.
+
+    Args:
+        text: Anything.
+        empty: What to return when nothing is left.
+
+    Returns:
+        1 to 60 characters of ``a-z``, ``0-9`` and inner dashes, no device name of Windows.
+    """
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    word = re.sub("[^a-z0-9]+", "-", plain).strip("-")
+    if len(word) > MAX_SLUG_BYTES:
+        whole_words = word[: MAX_SLUG_BYTES + 1].rpartition("-")[0]
+        word = whole_words or word[:MAX_SLUG_BYTES]
+    if word in _DEVICES:
+        word = f"{word}-{empty}"
+    return word or empty
+
+
+def expand_home(path: str) -> str:
+    """Expand a leading ``~``, as shells do for a word of its own but not for ``--option=~``."""
+    return os.path.expanduser(path)  # noqa: PTH111 - pathlib's fails for a user without a home
+
+
+def parse_output(
+    output: str | None,
+    *,
+    several: bool,
+    default: str = DEFAULT_OUTPUT,
+    inside: Path | None = None,
+) -> OutputTemplate:
+    """Parse ``--output``: a file, a folder (with a slash, or existing), or a template.
+
+    Args:
+        output: As typed, or None for the default. Blanks at its end are left out, and a leading
+            ``~`` is the home folder.
+        several: Whether more than one image is made. A template that would give them all one
+            name then gets ``_{seed}`` behind its stem.
+        default: A template; its last part also names what goes into a folder.
+        inside: A folder that the output is relative to; then ``~`` is a name like any other.
+
+    Raises:
+        UsageError: If a field is unknown, a brace is alone, or the file has no ending.
+    """
+    text = default if output is None else output.rstrip()
+    text = _in_home(text) if inside is None else f"{_escaped(str(inside))}/{text}"
+    if not text or "\0" in text:
+        raise UsageError("The output has no name.", f"For example: -o '{default}'.")
+    if text.endswith(("/", os.sep)) or _is_folder(text):
+        text = f"{text.rstrip('/' + os.sep)}/{Path(default).name}"
+    fields = _fields(text)
+    suffix = Path(text).suffix
+    if not suffix or "}" in suffix:
+        raise UsageError(
+            f"The output has no ending: {excerpt(text)}",
+            "Write name.png for a file, or name/ for a folder.",
+        )
+    numbered = not several or fields & {"seed", "index", "key"}
+    stem = text.removesuffix(suffix) + ("" if numbered else "_{seed}")
+    return OutputTemplate(text=stem + suffix, suffix=suffix)
+
+
+def _in_home(text: str) -> str:
+    """Expand ``~`` in a template."""
+    user, slash, rest = text.partition("/")
+    home = expand_home(user)
+    return text if home == user else _escaped(home) + slash + rest
+
+
+def _escaped(path: str) -> str:
+    """Return a path as a template has it, in which its braces are no fields."""
+    return path.replace("{", "{{").replace("}", "}}")
+
+
+def _is_folder(text: str) -> bool:
+    try:
+        return Path(text.replace("{{", "{").replace("}}", "}")).is_dir()
+    except OSError:  # a name that no file can have
+        return False
+
+
+def _fields(text: str) -> set[str]:
+    try:
+        parts = list(Formatter().parse(text))
+    except ValueError as error:
+        raise UsageError(
+            f"The output template has a brace alone: {excerpt(text)}",
+            "Write {{ and }} for braces that are part of the name.",
+        ) from error
+    fields = {name for _, name, _, _ in parts if name is not None}
+    formatted = any(spec or conversion for _, _, spec, conversion in parts)
+    if formatted or not fields <= set(FIELDS):
+        raise UsageError(
+            f"The output template has an unknown field: {excerpt(text)}",
+            f"There are {', '.join(f'{{{name}}}' for name in FIELDS)}.",
+        )
+    return fields
+
+
+def _values(request: GenerationRequest, index: int, key: str) -> dict[str, str]:
+    return {
+        "prompt": slug(request.prompt, empty="image"),
+        "seed": str(request.seed),
+        "steps": str(request.num_inference_steps),
+        "guidance": _number(request.guidance_scale),
+        "width": str(request.width),
+        "height": str(request.height),
+        "scheduler": slug(str(request.scheduler), empty="scheduler"),
+        "model": slug(request.model.rstrip("/").rpartition("/")[2], empty="model"),
+        "negative_prompt": slug(request.negative_prompt, empty="none"),
+        "guidance_rescale": _number(request.guidance_rescale),
+        "eta": _number(request.eta),
+        "variation_seed": _number(request.variation_seed),
+        "variation_strength": _number(request.variation_strength),
+        "index": str(index),
+        "key": key[:KEY_LENGTH],
+    }
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else str(value).removesuffix(".0")

@@ -1,0 +1,178 @@
+"""The scheduler of one run: built, spread over its timesteps, tried before weights are loaded."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from sheepgen.errors import ModelError, UsageError
+from sheepgen.models.checkpoint import read_checkpoint
+from sheepgen.pipeline.building import component_errors
+from sheepgen.pipeline.quiet import quiet_libraries
+from sheepgen.schedulers import SCHEDULERS, prediction_type_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from diffusers import SchedulerMixin
+
+    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.request import GenerationRequest
+
+__all__ = ["build_scheduler", "check_schedule", "rehearse", "set_timesteps", "step_arguments"]
+
+_HINT = "Choose another --scheduler or another number of --steps."
+
+_MODEL_SETTINGS = frozenset(
+    {
+        "beta_end",
+        "beta_schedule",
+        "beta_start",
+        "clip_sample",
+        "clip_sample_range",
+        "dynamic_thresholding_ratio",
+        "num_train_timesteps",
+        "prediction_type",
+        "rescale_betas_zero_snr",
+        "sample_max_value",
+        "set_alpha_to_one",
+        "steps_offset",
+        "thresholding",
+        "timestep_spacing",
+        "trained_betas",
+    }
+)
+"""What a scheduler config says of the model, in the same words for every class. The rest is one
+class's own: its ``algorithm_type`` is no other's, and its ``solver_order`` may be."""
+
+
+def build_scheduler(name: str, config: Mapping[str, Any]) -> SchedulerMixin:
+    """Return a fresh scheduler for one run; it keeps state, so that none is ever used twice.
+
+    If the model predicts clean latents and this one cannot take them, it is built to take the
+    velocity; the loop converts.
+
+    Args:
+        name: A short name.
+        config: The scheduler config of the model's folder, of whatever class.
+
+    Raises:
+        ModelError: If the model predicts something else than `PREDICTION_TYPES`.
+    """
+    import diffusers
+
+    spec = SCHEDULERS[name]
+    scheduler_class = getattr(diffusers, spec.class_name)
+    if config.get("_class_name", spec.class_name) != spec.class_name:
+        config = {
+            key: value
+            for key, value in config.items()
+            if key in _MODEL_SETTINGS or key.startswith("_")
+        }
+    if prediction_type_of(config) == "sample" and not spec.takes_sample:
+        config = {**config, "prediction_type": "v_prediction"}
+    # StableDiffusionPipeline forces these two on any scheduler it is given: latents are not
+    # confined to [-1, 1], and the first step must not land on the untrained timestep.
+    # `from_config` leaves out what a class does not know.
+    return scheduler_class.from_config(
+        dict(config), **spec.overrides, steps_offset=1, clip_sample=False
+    )
+
+
+def step_arguments(
+    name: str, *, eta: float, generators: Sequence[torch.Generator]
+) -> dict[str, Any]:
+    """Return those of ``eta`` and ``generator`` that the scheduler's ``step`` takes.
+
+    Args:
+        name: A short name.
+        eta: Share of fresh noise.
+        generators: One for each image of the batch, so that none depends on its company.
+    """
+    spec = SCHEDULERS[name]
+    offered = {"eta": (spec.takes_eta, eta), "generator": (spec.takes_generator, [*generators])}
+    return {key: value for key, (taken, value) in offered.items() if taken}
+
+
+def set_timesteps(
+    scheduler: SchedulerMixin, num_inference_steps: int, device: torch.device
+) -> torch.Tensor:
+    """Spread the steps over the schedule and return the timesteps, (total_steps,).
+
+    There are more timesteps than steps where a scheduler takes a step in two halves (Heun,
+    KDPM2) or warms up (PNDM). The noise's scale depends on them: set them before the latents.
+
+    Raises:
+        UsageError: If the schedule has no room for so many steps.
+    """
+    trained: int = scheduler.config.num_train_timesteps
+    if num_inference_steps > trained:
+        raise _too_many(scheduler, num_inference_steps)
+    scheduler.set_timesteps(num_inference_steps, device=device)
+    timesteps: torch.Tensor = scheduler.timesteps
+    # Rounding drives the largest step counts beyond the last trained timestep, or onto one.
+    if timesteps[0] >= trained or (len(timesteps) > 1 and timesteps[0] <= timesteps[-1]):
+        raise _too_many(scheduler, num_inference_steps)
+    # Else a scheduler looks its place up by the first timestep and, should rounding have made
+    # the second one equal, begins at the second and runs off the end.
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(0)
+    return timesteps
+
+
+def _too_many(scheduler: SchedulerMixin, num_inference_steps: int) -> UsageError:
+    return UsageError(
+        f"{num_inference_steps} steps of {type(scheduler).__name__} do not fit on this model's "
+        f"schedule of {scheduler.config.num_train_timesteps} timesteps.",
+        "Ask for fewer steps.",
+    )
+
+
+def check_schedule(spec: ModelSpec, request: GenerationRequest) -> None:
+    """Check that a resolved request's scheduler gets through its steps with this model's schedule.
+
+    Raises:
+        UsageError: If so many steps do not fit.
+        ModelError: If the scheduler cannot be used with this model.
+    """
+    assert request.scheduler is not None
+    assert request.num_inference_steps is not None
+    _check(spec.folder, spec.sha256, request.scheduler, request.num_inference_steps)
+
+
+@lru_cache(maxsize=256)
+def _check(folder: Path, _sha256: str, name: str, num_inference_steps: int) -> None:
+    rehearse(name, read_checkpoint(folder).configs["scheduler"], num_inference_steps)
+
+
+def rehearse(name: str, config: Mapping[str, Any], num_inference_steps: int) -> None:
+    """Go through all steps with a prediction that is always zero.
+
+    Args:
+        name: A short name of `sheepgen.schedulers.SCHEDULERS`.
+        config: The scheduler config of the model's folder, of whatever class.
+        num_inference_steps: Denoising steps.
+
+    Raises:
+        UsageError: If so many steps do not fit.
+        ModelError: If the scheduler cannot be used with this config.
+    """
+    generator = torch.Generator("cpu").manual_seed(0)
+    arguments = step_arguments(name, eta=0.0, generators=[generator])
+    with quiet_libraries(), component_errors(f"scheduler config, read as {name},", _HINT):
+        scheduler = build_scheduler(name, config)
+        timesteps = set_timesteps(scheduler, num_inference_steps, torch.device("cpu"))
+        sample = torch.ones(1, 1, 1, 1) * scheduler.init_noise_sigma
+        for timestep in timesteps:
+            seen = scheduler.scale_model_input(sample, timestep)
+            prediction = torch.zeros_like(seen)
+            sample = scheduler.step(prediction, timestep, sample, **arguments, return_dict=False)[0]
+    if not sample.isfinite().all():
+        raise ModelError(
+            f"The scheduler {name} overflows in {num_inference_steps} steps of this model's "
+            "schedule.",
+            _HINT,
+        )

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from sheepgen.errors import ModelError, NonFiniteError
+from sheepgen.events import RunFailed, RunFinished, RunStarted, StepCompleted
+from sheepgen.execution.batching import in_batches
+from sheepgen.execution.local import LocalExecutor
+from sheepgen.models.resolve import find_model
+from sheepgen.options import DeviceOptions
+from sheepgen.pipeline import conditioning, loading
+from sheepgen.pipeline.run import generate, stream_batch
+from sheepgen.sweep import local
+from tests.execution.conformance import ExecutorConformance, alone, pictures
+from tests.samples import sample_request
+from tests.tiny import save_tiny_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any, NoReturn
+
+    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.request import GenerationRequest
+
+ON_CPU = DeviceOptions(device="cpu", dtype="fp32")
+
+
+@pytest.fixture
+def model(tiny_folder: Path) -> str:
+    return str(tiny_folder)
+
+
+@pytest.fixture(params=[1, 2])
+def executor(model: str, request: pytest.FixtureRequest) -> LocalExecutor:
+    options = replace(ON_CPU, batch_size=request.param)
+    return LocalExecutor({model: find_model(model)}, options)
+
+
+class TestConformance(ExecutorConformance):
+    def test_pictures_are_those_of_the_pipeline(
+        self,
+        executor: LocalExecutor,
+        requests: list[GenerationRequest],
+        tiny_parts: PipelineParts,
+    ) -> None:
+        expected = {request: generate(tiny_parts, request).tobytes() for request in requests}
+        assert pictures(executor.run(alone(requests))) == expected
+
+    def test_models_come_one_after_the_other(
+        self,
+        model: str,
+        requests: list[GenerationRequest],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        other = str(save_tiny_model(tmp_path / "other", seed=1))
+        loaded: list[str] = []
+
+        def load(spec: Any, **settings: Any) -> PipelineParts:
+            loaded.append(spec.name)
+            return load_pipeline(spec, **settings)
+
+        load_pipeline = loading.load_pipeline
+        monkeypatch.setattr(local, "load_pipeline", load)
+        executor = LocalExecutor({name: find_model(name) for name in (model, other)}, ON_CPU)
+        changed = [replace(request, model=other) for request in requests]
+        drawn = pictures(executor.run(alone([*requests, *changed])))
+        assert loaded == [model, other]
+        assert len(set(drawn.values())) == 6
+
+    def test_each_prompt_is_encoded_once(
+        self,
+        executor: LocalExecutor,
+        requests: list[GenerationRequest],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        encoded: list[tuple[str, str | None]] = []
+
+        def encode(parts: PipelineParts, prompt: str, negative_prompt: str | None) -> Any:
+            encoded.append((prompt, negative_prompt))
+            return encode_prompt(parts, prompt, negative_prompt)
+
+        encode_prompt = conditioning.encode_prompt
+        monkeypatch.setattr(local, "encode_prompt", encode)
+        goats = [replace(request, prompt="a goat") for request in requests]
+        list(executor.run(alone([*requests, *goats])))
+        assert encoded == [("a red sheep", ""), ("a goat", "")]
+
+    def test_unexpected_errors_are_told_as_they_are(
+        self,
+        executor: LocalExecutor,
+        requests: list[GenerationRequest],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def broken(*_: object, **__: object) -> NoReturn:
+            raise MemoryError("all of it")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(local, "stream_batch", broken)
+            (failed,) = executor.run([requests[:1]])
+        assert isinstance(failed, RunFailed)
+        assert isinstance(failed.error, MemoryError)
+        assert isinstance([*executor.run([requests[:1]])][-1], RunFinished)
+
+    def test_one_that_fails_in_a_batch_fails_alone(
+        self,
+        executor: LocalExecutor,
+        requests: list[GenerationRequest],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def sensitive(parts: PipelineParts, batch: list[GenerationRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
+            for event in stream_batch(parts, batch):
+                yield event
+                if requests[1] in batch and isinstance(event, StepCompleted):
+                    raise NonFiniteError("NaN.")
+
+        monkeypatch.setattr(local, "stream_batch", sensitive)
+        events = list(executor.run([requests]))
+        outcomes = {
+            event.request: type(event)
+            for event in events
+            if isinstance(event, RunFailed | RunFinished)
+        }
+        assert outcomes == {
+            requests[0]: RunFinished,
+            requests[1]: RunFailed,
+            requests[2]: RunFinished,
+        }
+        begun = [event.request for event in events if isinstance(event, RunStarted)]
+        alone = executor.batch_size(requests[0]) == 1
+        expected = [2, 2, 2] if alone else [3, 3, 2]
+        assert [begun.count(request) for request in requests] == expected
+
+    def test_what_is_finished_in_a_batch_stays_finished(
+        self,
+        executor: LocalExecutor,
+        requests: list[GenerationRequest],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def breaking(parts: PipelineParts, batch: list[GenerationRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
+            for event in stream_batch(parts, batch):
+                yield event
+                if len(batch) > 1 and isinstance(event, RunFinished):
+                    raise OSError("the last of it")
+
+        monkeypatch.setattr(local, "stream_batch", breaking)
+        finished = [
+            event.request.seed
+            for event in executor.run([requests])
+            if isinstance(event, RunFinished)
+        ]
+        assert finished == [5, 3, 8]
+
+    @pytest.mark.parametrize(
+        ("images", "room", "tried"),
+        [
+            (4, 2, [4, 2, 2]),
+            (5, 2, [5, 2, 2, 1]),
+            (9, 2, [9, 4, 2, 2, 2, 2, 1]),
+            (3, 1, [3, 1, 1, 1]),
+        ],
+    )
+    def test_a_batch_that_memory_is_too_small_for_is_made_in_parts(
+        self, model: str, monkeypatch: pytest.MonkeyPatch, images: int, room: int, tried: list[int]
+    ) -> None:
+        sizes: list[int] = []
+
+        def hungry(parts: PipelineParts, batch: list[GenerationRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
+            sizes.append(len(batch))
+            if len(batch) > room:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return stream_batch(parts, batch)
+
+        monkeypatch.setattr(local, "stream_batch", hungry)
+        executor = LocalExecutor({model: find_model(model)}, replace(ON_CPU, batch_size=16))
+        first = sample_request(model=model, width=32, height=32, num_inference_steps=1)
+        requests = [replace(first, seed=seed) for seed in range(images)]
+        again = [replace(first, seed=100 + seed) for seed in range(images)]
+        assert len(pictures(executor.run([requests]))) == images
+        assert sizes == tried
+        assert executor.batch_size(first) == room
+        assert executor.batch_size(replace(first, width=64)) == max(1, room // 2)
+        sizes.clear()
+        assert len(pictures(executor.run(in_batches(again, executor.batch_size)))) == images
+        assert max(sizes) == room, "what was too much once is not tried again"
+
+    def test_a_model_that_cannot_be_loaded_is_tried_once_a_batch(
+        self,
+        executor: LocalExecutor,
+        requests: list[GenerationRequest],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        tries: list[str] = []
+
+        def broken(spec: ModelSpec, **_: object) -> NoReturn:
+            tries.append(spec.name)
+            raise ModelError("It is damaged.")
+
+        monkeypatch.setattr(local, "load_pipeline", broken)
+        events = list(executor.run([requests]))
+        assert [type(event) for event in events] == [RunFailed] * 3
+        assert {event.request for event in events} == set(requests)
+        assert len(tries) == 1
+
+    @pytest.mark.parametrize(("side", "together"), [(32, 64), (128, 16), (512, 1), (1024, 1)])
+    def test_how_many_pay_on_a_processor(self, model: str, side: int, together: int) -> None:
+        executor = LocalExecutor({}, DeviceOptions(device="cpu", batch_size=None))
+        request = sample_request(model=model, width=side, height=side)
+        assert executor.batch_size(request) == together

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from sheepgen.errors import OutputError
+from sheepgen.metadata.record import (
+    MAX_JSON_CHARACTERS,
+    ImageRecord,
+    from_dict,
+    from_json,
+    to_dict,
+    to_json,
+)
+from tests.samples import records, sample_record
+
+
+@given(records)
+def test_every_record_survives_json(record: ImageRecord) -> None:
+    assert from_json(to_json(record)) == record
+
+
+@given(records)
+def test_json_is_one_line_of_ascii(record: ImageRecord) -> None:
+    text = to_json(record)
+    assert text.isascii()
+    assert text.isprintable()
+
+
+def test_whole_numbers_stand_for_floats() -> None:
+    data = to_dict(sample_record())
+    data["request"]["guidance_scale"] = 7
+    assert from_dict(data).request.guidance_scale == 7.0
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """Return a good record's data with one entry replaced, or taken out if it is ``...``."""
+    data = to_dict(sample_record())
+    *folders, name = path.split(".")
+    target = data
+    for folder in folders:
+        target = target[folder]
+    if value is ...:
+        del target[name]
+    else:
+        target[name] = value
+    return data
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "complaint"),
+    [
+        ("format", 0, "has format 0"),
+        ("format", 3, "has format 3"),
+        ("format", ..., "has format None"),
+        ("extra", 1, "unknown"),
+        ("truncated", ..., "lacks truncated"),
+        ("truncated", "word", "list of words"),
+        ("truncated", [1], "list of words"),
+        ("noise_sha256", None, "noise_sha256"),
+        ("request", [], "request is not an object"),
+        ("request.seed", ..., "lacks seed"),
+        ("request.seed", True, "request.seed"),
+        ("request.seed", 1.5, "request.seed"),
+        ("request.seed", -1, "seed must be between 0 and 18446744073709551615, got -1"),
+        ("request.seed", 10**400, "seed must be between 0 and 18446744073709551615, got 1"),
+        ("request.guidance_scale", "7", "request.guidance_scale"),
+        ("request.guidance_scale", float("nan"), "guidance must be between 0 and 100, got nan"),
+        ("request.guidance_scale", 10**400, "too large"),
+        ("request.width", None, "request.width is missing"),
+        ("request.variation_seed", "7", "request.variation_seed"),
+        ("request.variation_strength", 0.5, "without a variation seed"),
+        ("request.variation_strength", None, "request.variation_strength"),
+        ("request.prompt", "", "prompt is empty"),
+        ("request.prompt", "\ud800", "UTF-8"),
+        ("request.scheduler", "nothing", "no scheduler"),
+        ("request.command", "rm", "unknown"),
+        ("environment", None, "environment is not an object"),
+        ("environment.threads", "2", "environment.threads"),
+        ("environment.model_revision", 3, "environment.model_revision"),
+    ],
+)
+def test_whatever_is_wrong_is_refused_and_named(path: str, value: Any, complaint: str) -> None:
+    with pytest.raises(OutputError, match=complaint):
+        from_dict(changed(path, value))
+
+
+def as_format_1(record: ImageRecord) -> dict[str, Any]:
+    """Return the record as it was written before seeds had variations."""
+    data = to_dict(record) | {"format": 1}
+    del data["request"]["variation_seed"], data["request"]["variation_strength"]
+    return data
+
+
+@given(records.filter(lambda record: record.request.variation_seed is None))
+def test_records_of_format_1_are_read(record: ImageRecord) -> None:
+    assert from_dict(as_format_1(record)) == record
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"request": None}, "request is not an object"),
+        ({"request": {"variation_seed": 3}}, "format 1 does not know"),
+        ({"request": {}}, "lacks eta"),
+        ({"extra": 1}, "unknown"),
+    ],
+)
+def test_format_1_is_read_as_strictly(change: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(OutputError, match=complaint):
+        from_dict(as_format_1(sample_record()) | change)
+
+
+@pytest.mark.parametrize("data", [None, 3, "text", []])
+def test_a_record_is_an_object(data: object) -> None:
+    with pytest.raises(OutputError, match="not an object"):
+        from_dict(data)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "9" * 5_000, '{"a": "\ud800'])
+def test_what_is_no_json_is_refused(text: str) -> None:
+    with pytest.raises(OutputError):
+        from_json(text)
+
+
+def test_size_is_bounded_before_parsing() -> None:
+    with pytest.raises(OutputError, match="characters"):
+        from_json(" " * MAX_JSON_CHARACTERS + json.dumps(to_dict(sample_record())))

@@ -1,0 +1,75 @@
+"""A model says what range it was made for, and requests outside of it are warned about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sheepgen.models.made_for import outside_warnings
+from sheepgen.models.registry import KNOWN_MODELS
+from sheepgen.models.resolve import find_model
+from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
+
+if TYPE_CHECKING:
+    from sheepgen.models.resolve import ModelSpec
+
+
+@pytest.fixture(scope="module")
+def embedded() -> ModelSpec:
+    return find_model(EMBEDDED_MODEL)
+
+
+def warnings(spec: ModelSpec, *changes: dict[str, Any]) -> tuple[str, ...]:
+    requests = [GenerationRequest(prompt="a sheep", seed=1, **fields) for fields in changes]
+    resolved = [replace(request.resolve(spec), model=spec.name) for request in requests]
+    return outside_warnings(resolved, {spec.name: spec})
+
+
+def test_a_models_own_settings_are_within_its_range(embedded: ModelSpec) -> None:
+    assert warnings(embedded, {}) == ()
+    for model in KNOWN_MODELS.values():
+        steps, guidance = model.num_inference_steps, model.guidance_scale
+        spec = replace(embedded, name=model.name, made_for=replace(model.made_for, side=(256, 256)))
+        asked = {"num_inference_steps": steps, "guidance_scale": guidance}
+        assert (
+            warnings(replace(spec, made_for=replace(model.made_for, side=(256, 256))), asked) == ()
+        )
+
+
+@pytest.mark.parametrize("guidance", [0, 0.5, 1, 3])
+def test_guidance_that_is_off_is_not_too_low(embedded: ModelSpec, guidance: float) -> None:
+    assert warnings(embedded, {"guidance_scale": guidance}) == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"guidance_scale": 7.5}, "guidance 1 to 3, not 7.5"),
+        ({"num_inference_steps": 2}, "6 steps or more, not 2"),
+        ({"width": 512, "height": 512}, "sides of 224 to 256 pixels, not 512x512"),
+        ({"height": 64}, "sides of 224 to 256 pixels, not 256x64"),
+        ({"scheduler": "pndm"}, "15 steps or more with pndm, not 8"),
+        ({"scheduler": "heun", "num_inference_steps": 7}, "8 steps or more with heun, not 7"),
+        ({"scheduler": "heun", "num_inference_steps": 3}, "6 steps or more, not 3"),
+    ],
+)
+def test_what_is_outside_is_said_with_what_the_range_is(
+    embedded: ModelSpec, fields: dict[str, Any], said: str
+) -> None:
+    (warning,) = warnings(embedded, fields)
+    assert warning == f"Warning: sheepgen was made for {said}. Pictures may be poor."
+
+
+def test_many_requests_have_one_warning(embedded: ModelSpec) -> None:
+    scales = [{"guidance_scale": scale, "width": 64} for scale in (1, 5, 7, 5)]
+    (warning,) = warnings(embedded, *scales)
+    assert "not 64x256; guidance 1 to 3, not 5 or 7." in warning
+    (warning,) = warnings(embedded, *({"guidance_scale": scale} for scale in range(4, 100)))
+    assert "not 4, 5, 6, 7, 8 or 91 more." in warning
+
+
+def test_nobody_is_warned_where_no_range_is_known(embedded: ModelSpec) -> None:
+    unknown = replace(embedded, made_for=None)
+    assert warnings(unknown, {"guidance_scale": 50, "num_inference_steps": 1}) == ()

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import io
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from sheepgen.events import ImageSaved
+from sheepgen.output.images import FRAME_CHOICES, OutputLayout, save_images
+from sheepgen.output.progress import show_bytes, show_progress, spinner
+from sheepgen.output.template import parse_output
+from tests.samples import sample_events, sample_request
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sheepgen.events import Event
+
+
+def console(*, terminal: bool, quiet: bool = False) -> tuple[Console, io.StringIO]:
+    file = io.StringIO()
+    made = Console(
+        file=file, force_terminal=terminal, force_interactive=terminal, quiet=quiet, width=100
+    )
+    return made, file
+
+
+def saved_events(folder: Path, *seeds: int, frames: str = "strip") -> list[Event]:
+    layout = OutputLayout(
+        template=parse_output(f"{folder}/x.png", several=False), frames=FRAME_CHOICES[frames]
+    )
+    events = (event for seed in seeds for event in sample_events(sample_request(seed=seed)))
+    return list(
+        save_images(events, layout, lambda request: layout.template.target(request, 1, "k"))
+    )
+
+
+def test_off_a_terminal_there_is_one_line_an_image(tmp_path: Path) -> None:
+    plain, written = console(terminal=False)
+    events = saved_events(tmp_path, 42)
+    assert list(show_progress(iter(events), plain, images=1)) == events
+    lines = written.getvalue().splitlines()
+    assert lines == [
+        "Drawing on cpu in fp32.",
+        "Seed 42: 3 steps, 3.0 s. Beside it: x_filmstrip.png",
+    ]
+
+
+def test_what_is_saved_is_printed_by_name_after_the_picture(tmp_path: Path) -> None:
+    plain, written = console(terminal=False)
+    events = saved_events(tmp_path, 42, frames="gif")
+    for event in show_progress(iter(events), plain, images=1):
+        if isinstance(event, ImageSaved):
+            print("the picture", file=written)
+    *_, picture, line = written.getvalue().splitlines()
+    assert picture == "the picture"
+    assert line == (
+        "Seed 42: 3 steps, 3.0 s. Beside it: x_frames/, x_filmstrip.png, x_animation.gif"
+    )
+
+
+def test_a_picture_alone_has_nothing_beside_it(tmp_path: Path) -> None:
+    plain, written = console(terminal=False)
+    list(show_progress(iter(saved_events(tmp_path, 42, frames="none")), plain, images=1))
+    assert written.getvalue().splitlines()[-1] == "Seed 42: 3 steps, 3.0 s."
+
+
+def test_several_images_are_counted(tmp_path: Path) -> None:
+    plain, written = console(terminal=False)
+    list(show_progress(iter(saved_events(tmp_path, 5, 6)), plain, images=2))
+    assert "Image 1 of 2, seed 5: 3 steps" in written.getvalue()
+    assert "Image 2 of 2, seed 6: 3 steps" in written.getvalue()
+
+
+def test_without_an_end_in_sight_images_are_counted_or_named(tmp_path: Path) -> None:
+    plain, written = console(terminal=False)
+    events = saved_events(tmp_path, 5, 5, 5)
+    list(show_progress(iter(events), plain, images=None))
+    list(show_progress(iter(events[-1:]), plain, images=None, name=lambda _: "The last"))
+    for name in ("Image 1, seed 5", "Image 2, seed 5", "Image 3, seed 5", "The last"):
+        assert f"{name}: 3 steps" in written.getvalue()
+    terminal, written = console(terminal=True)
+    list(show_progress(iter(events), terminal, images=None))
+    assert "All images" in written.getvalue()
+    assert "2/?" in written.getvalue()
+
+
+def test_a_terminal_gets_a_bar_and_keeps_the_line(tmp_path: Path) -> None:
+    terminal, written = console(terminal=True)
+    list(show_progress(iter(saved_events(tmp_path, 5, 6)), terminal, images=2))
+    assert "3/3" in written.getvalue()
+    assert "1.00 s/step" in written.getvalue()
+    assert "Image 2 of 2, seed 6: 3 steps, 3.0 s." in written.getvalue()
+
+
+def test_standard_output_is_left_alone(tmp_path: Path) -> None:
+    terminal, _ = console(terminal=True)
+    before = sys.stdout
+    for _ in show_progress(iter(saved_events(tmp_path, 5)), terminal, images=1):
+        assert sys.stdout is before
+    with spinner(terminal, "Working"):
+        assert sys.stdout is before
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_quiet_console_says_nothing(tmp_path: Path, terminal: bool) -> None:
+    quiet, written = console(terminal=terminal, quiet=True)
+    list(show_progress(iter(saved_events(tmp_path, 5)), quiet, images=1))
+    with spinner(quiet, "Working"):
+        pass
+    assert written.getvalue() == ""
+
+
+def test_a_closed_stream_takes_its_bar_along(tmp_path: Path) -> None:
+    terminal, written = console(terminal=True)
+    shown = show_progress(iter(saved_events(tmp_path, 5)), terminal, images=1)
+    next(shown)
+    shown.close()
+    assert "\x1b[?25h" in written.getvalue()  # the cursor is shown again
+
+
+def test_untrusted_words_are_never_obeyed() -> None:
+    terminal, written = console(terminal=True)
+    with spinner(terminal, "Loading [red]x[/red] \x1b]8;;http://x\x07"):
+        pass
+    show_bytes(iter([(1, "[bold]\x1b[31mfile")]), terminal, total_bytes=1)
+    assert "[red]x[/red]" in written.getvalue()
+    assert "[bold][31mfile" in written.getvalue()
+    assert "\x1b]8" not in written.getvalue()
+
+
+def test_downloads_show_bytes_and_the_file() -> None:
+    terminal, written = console(terminal=True)
+    show_bytes(iter([(500_000, "unet"), (1_000_000, "vae")]), terminal, total_bytes=1_000_000)
+    assert "1.0/1.0 MB" in written.getvalue()
+    assert "vae" in written.getvalue()
+
+
+def test_a_run_that_begins_anew_is_still_one_image(tmp_path: Path) -> None:
+    events = saved_events(tmp_path, 5)
+    plain, written = console(terminal=False)
+    list(show_progress(iter([*events[:3], *events]), plain, images=2))
+    assert written.getvalue().count("Image 1 of 2, seed 5") == 1
+    terminal, written = console(terminal=True)
+    list(show_progress(iter([*events[:3], *events]), terminal, images=2))
+    assert "1/2" in written.getvalue()
+
+
+def test_of_many_images_made_together_a_few_are_shown() -> None:
+    terminal, written = console(terminal=True)
+    runs = [list(sample_events(sample_request(seed=seed))) for seed in range(9)]
+    together = [event for events in zip(*runs, strict=True) for event in events]
+    list(show_progress(iter(together), terminal, images=9))
+    assert "Image 4 of 9" in written.getvalue()
+    assert "Image 5 of 9" not in written.getvalue()
+
+
+def screen(written: str) -> list[str]:
+    """Return the lines that a terminal shows; it knows the few codes that bars are made of."""
+    lines, row = [""], 0
+    for code, text in re.findall(r"(\x1b\[\??[\d;]*[A-Za-z]|\r|\n)|([^\x1b\r\n]+)", written):
+        if code == "\n":
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif code == "\x1b[1A":
+            row -= 1
+        elif code == "\x1b[2K":
+            lines[row] = ""
+        lines[row] += text
+    return [line for line in lines if line]
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_what_is_printed_between_two_images_stays_on_the_screen(
+    tmp_path: Path, together: int
+) -> None:
+    terminal, written = console(terminal=True)
+    runs = [saved_events(tmp_path / str(seed), seed) for seed in range(4)]
+    batches = [runs[first : first + together] for first in range(0, 4, together)]
+    events = [event for batch in batches for events in zip(*batch, strict=True) for event in events]
+    for event in show_progress(iter(events), terminal, images=4):
+        if isinstance(event, ImageSaved):
+            written.write(f"{event.path}\n")
+    shown = screen(written.getvalue())
+    paths = [event.path for event in events if isinstance(event, ImageSaved)]
+    assert [line for line in shown if line in map(str, paths)] == [str(path) for path in paths]
+    assert [line[:12] for line in shown if "steps" in line] == [
+        f"Image {number} of 4" for number in (1, 2, 3, 4)
+    ]
+    assert not any("All images" in line for line in shown)
