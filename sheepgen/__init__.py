@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from sheepgen.metadata.generated_image import GeneratedImage
     from sheepgen.metadata.image_file import read_record
     from sheepgen.metadata.record import ImageRecord
-    from sheepgen.models.resolve import ModelSpec, find_model
+    from sheepgen.models.resolve import find_model
+    from sheepgen.models.spec import ModelSpec
     from sheepgen.options import FrameOptions
     from sheepgen.output.save import save
     from sheepgen.pipeline.denoise import denoise
@@ -60,7 +61,7 @@ _LAZY = {
     "FrameOptions": "sheepgen.options",
     "GeneratedImage": "sheepgen.metadata.generated_image",
     "ImageRecord": "sheepgen.metadata.record",
-    "ModelSpec": "sheepgen.models.resolve",
+    "ModelSpec": "sheepgen.models.spec",
     "denoise": "sheepgen.pipeline.denoise",
     "find_model": "sheepgen.models.resolve",
     "generate": "sheepgen.pipeline.run",

@@ -5,7 +5,7 @@ watches (a bar, a file writer, another process) needs to know nothing of how ima
 
 For each request, in this order: `RunStarted`, `StepCompleted` once a scheduler step,
 `FrameDecoded` once a wanted frame, then `RunFinished`. `ImageSaved` is added by
-`sheepgen.output.images` behind every `RunFinished`. An executor ends a run that goes wrong, wherever
+`sheepgen.output.images` after every `RunFinished`. An executor ends a run that goes wrong, wherever
 it stands, with `RunFailed`; or it lets the run begin anew, with another `RunStarted`. Events of
 several runs may be mixed; ``request`` tells them apart.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from sheepgen.metadata.record import ImageRecord
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 __all__ = [
     "Event",
@@ -41,7 +41,7 @@ __all__ = [
 class RunStarted:
     """An image is about to be made; ``request`` has every field resolved."""
 
-    request: GenerationRequest
+    request: ResolvedRequest
     total_steps: int
     device: str
     dtype: str
@@ -55,7 +55,7 @@ class StepCompleted:
     them for one of the requested ``num_inference_steps``.
     """
 
-    request: GenerationRequest
+    request: ResolvedRequest
     step: int
     total_steps: int
     timestep: float
@@ -70,7 +70,7 @@ class FrameDecoded:
     frames the running latents themselves. Step 0 is the noise before the first step.
     """
 
-    request: GenerationRequest
+    request: ResolvedRequest
     kind: Literal["clean", "noisy"]
     step: int
     total_steps: int
@@ -85,7 +85,7 @@ class RunFinished:
     ``elapsed_s`` counts from where its run began; images that are made together share it.
     """
 
-    request: GenerationRequest
+    request: ResolvedRequest
     image: Image
     record: ImageRecord
     elapsed_s: float
@@ -95,7 +95,7 @@ class RunFinished:
 class RunFailed:
     """There will be no image of this request."""
 
-    request: GenerationRequest
+    request: ResolvedRequest
     error: Exception
     elapsed_s: float
 
@@ -104,7 +104,7 @@ class RunFailed:
 class ImageSaved:
     """The image and what belongs to it lie on disk, whole."""
 
-    request: GenerationRequest
+    request: ResolvedRequest
     record: ImageRecord
     path: Path
     frames_folder: Path | None

@@ -2,29 +2,26 @@
 
 One request is one seed is one image. How it is watched, saved or computed (frames, output
 folder, device, dtype) is not in it. A field that is ``None`` means "as the model has it";
-`GenerationRequest.resolve` fills these in, and the resolved request is what is stored in the
-image, so that a later change of a default changes no old recipe.
+`sheepgen.models.spec.ModelSpec.resolve` fills these in, and the `ResolvedRequest` is what is stored
+in the image, so that a later change of a default changes no old record.
 """
 
 from __future__ import annotations
 
 import math
 import secrets
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, fields
 
 from sheepgen.errors import UsageError
 from sheepgen.sanitize import excerpt
-from sheepgen.schedulers import canonical_scheduler_name, check_step_count
-
-if TYPE_CHECKING:
-    from sheepgen.models.resolve import ModelSpec
+from sheepgen.schedulers import canonical_scheduler_name
 
 __all__ = [
     "EMBEDDED_MODEL",
     "MAX_SEED",
     "RANDOM_SEED",
     "GenerationRequest",
+    "ResolvedRequest",
     "draw_seed",
     "nearest_sizes",
 ]
@@ -34,8 +31,6 @@ EMBEDDED_MODEL = "sheepgen"
 
 MAX_SEED = 2**64 - 1
 """Largest seed that ``torch.Generator.manual_seed`` takes."""
-
-_T = TypeVar("_T")
 
 PER_IMAGE_FIELDS = frozenset(
     {"prompt", "negative_prompt", "seed", "variation_seed", "variation_strength"}
@@ -137,36 +132,19 @@ class GenerationRequest:
         shared = (field.name for field in fields(self) if field.name not in PER_IMAGE_FIELDS)
         return tuple(getattr(self, name) for name in shared)
 
-    def resolve(self, spec: ModelSpec) -> GenerationRequest:
-        """Return the same request with the model's own values for all that was left open.
 
-        Raises:
-            UsageError: If the model cannot draw that size, has no scheduler that is known here
-                and none was asked for, or the scheduler cannot take so many steps.
-        """
-        defaults = spec.defaults
-        num_inference_steps = _given(self.num_inference_steps, defaults.num_inference_steps)
-        resolved = replace(
-            self,
-            num_inference_steps=num_inference_steps,
-            guidance_scale=_given(self.guidance_scale, defaults.guidance_scale),
-            width=_given(self.width, defaults.width),
-            height=_given(self.height, defaults.height),
-            scheduler=_given(self.scheduler, defaults.scheduler),
-        )
-        for side in ("width", "height"):
-            _check_multiple(side, getattr(resolved, side), spec.vae_scale_factor)
-        if resolved.scheduler is None:
-            raise UsageError(
-                f"The model {self.model} comes with a scheduler that sheepgen does not know.",
-                "Choose one with --scheduler; `sheepgen schedulers` lists them.",
-            )
-        check_step_count(resolved.scheduler, num_inference_steps)
-        return resolved
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResolvedRequest(GenerationRequest):
+    """One image, with nothing left for the model to decide.
 
+    `sheepgen.models.spec.ModelSpec.resolve` makes it of a request; records carry it.
+    """
 
-def _given(value: _T | None, default: _T) -> _T:
-    return default if value is None else value
+    num_inference_steps: int
+    guidance_scale: float
+    width: int
+    height: int
+    scheduler: str
 
 
 def _check_text(name: str, text: str) -> None:
@@ -191,12 +169,3 @@ def _check_int(name: str, value: int | None, low: int, high: int) -> None:
 def _check_float(name: str, value: float | None, low: float, high: float) -> None:
     if value is not None and not (math.isfinite(value) and low <= value <= high):
         raise UsageError(f"{name} must be between {low:g} and {high:g}, got {value:g}.")
-
-
-def _check_multiple(side: str, value: int, multiple: int) -> None:
-    if value % multiple:
-        below, above = nearest_sizes(value, multiple)
-        raise UsageError(
-            f"{side} is {value}, and this model draws multiples of {multiple}.",
-            f"Nearest: {below} or {above}.",
-        )

@@ -18,7 +18,7 @@ from sheepgen.events import (
     StepCompleted,
 )
 from sheepgen.metadata.record import Environment, ImageRecord
-from sheepgen.request import MAX_SEED, GenerationRequest
+from sheepgen.request import MAX_SEED, ResolvedRequest
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SIZE = (32, 24)
 
 
-def sample_request(**fields: Any) -> GenerationRequest:
+def sample_request(**fields: Any) -> ResolvedRequest:
     """Return a resolved request."""
     resolved: dict[str, Any] = {
         "prompt": "a red sheep",
@@ -39,7 +39,7 @@ def sample_request(**fields: Any) -> GenerationRequest:
         "height": SIZE[1],
         "scheduler": "dpmpp_2m_karras",
     }
-    return GenerationRequest(**(resolved | fields))
+    return ResolvedRequest(**(resolved | fields))
 
 
 def sample_environment() -> Environment:
@@ -75,7 +75,7 @@ def sample_image(colour: tuple[int, int, int] = (200, 30, 30)) -> Image.Image:
     return Image.new("RGB", SIZE, colour)
 
 
-def sample_saved(path: Path, request: GenerationRequest | None = None) -> ImageSaved:
+def sample_saved(path: Path, request: ResolvedRequest | None = None) -> ImageSaved:
     """Write a file that stands for an image, and return the event of it."""
     data = f"pixels of {path.name}".encode()
     path.parent.mkdir(exist_ok=True)
@@ -93,7 +93,7 @@ def sample_saved(path: Path, request: GenerationRequest | None = None) -> ImageS
     )
 
 
-def sample_events(request: GenerationRequest, *, noisy: bool = False) -> Iterator[Event]:
+def sample_events(request: ResolvedRequest, *, noisy: bool = False) -> Iterator[Event]:
     """Yield what `sheepgen.pipeline.run.stream` would for a request of a few steps."""
     steps = request.num_inference_steps or 1
     yield RunStarted(request=request, total_steps=steps, device="cpu", dtype="fp32")
@@ -128,9 +128,9 @@ seeds = st.integers(0, MAX_SEED)
 variations = st.tuples(st.none(), st.just(0.0)) | st.tuples(seeds, floats)
 
 
-def _request(variation: tuple[int | None, float], **fields: Any) -> GenerationRequest:
+def _request(variation: tuple[int | None, float], **fields: Any) -> ResolvedRequest:
     seed, strength = variation
-    return GenerationRequest(variation_seed=seed, variation_strength=strength, **fields)
+    return ResolvedRequest(variation_seed=seed, variation_strength=strength, **fields)
 
 
 requests = st.builds(

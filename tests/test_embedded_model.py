@@ -73,14 +73,15 @@ def test_the_folder_is_small_and_holds_no_pickle() -> None:
 def test_pixels_are_diffusers_own(
     parts: PipelineParts, reference: StableDiffusionPipeline, scheduler: str | None
 ) -> None:
-    request = GenerationRequest(
+    asked = GenerationRequest(
         prompt=SHEEP,
         negative_prompt="a bus",
         seed=42,
         num_inference_steps=4,
         guidance_scale=3.0,
         scheduler=scheduler,
-    ).resolve(parts.spec)
+    )
+    request = parts.spec.resolve(asked)
     assert request.scheduler is not None
     reference.scheduler = build_scheduler(request.scheduler, parts.scheduler_config)
     theirs = reference(

@@ -16,8 +16,8 @@ import sheepgen
 from sheepgen.cli import batch_plan, plan, sweep_plan
 from sheepgen.cli.app import app
 from sheepgen.metadata.image_file import encode_image, read_record
-from sheepgen.models.made_for import outside_warnings
 from sheepgen.models.resolve import find_model
+from sheepgen.models.spec import outside_warnings
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 from sheepgen.sweep.plan import plan_sweep
 from sheepgen.training import prompts, runner
@@ -112,7 +112,7 @@ def test_every_example_stays_in_the_range_of_the_embedded_model(
         if words[0] not in other_uses:
             assert CliRunner().invoke(app, words, input="a sheep").exit_code == 0, command
     spec = find_model(EMBEDDED_MODEL)
-    ours = [request.resolve(spec) for request in drawn if request.model == EMBEDDED_MODEL]
+    ours = [spec.resolve(request) for request in drawn if request.model == EMBEDDED_MODEL]
     assert len(ours) > 20
     assert outside_warnings(ours, {EMBEDDED_MODEL: spec}) == ()
 

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sheepgen.errors import UsageError
-from sheepgen.models.resolve import ModelDefaults, ModelSpec
+from sheepgen.models.spec import ModelDefaults, ModelSpec
 from sheepgen.request import (
     MAX_PROMPT_CHARACTERS,
     MAX_SEED,
     MAX_SIDE,
     GenerationRequest,
+    ResolvedRequest,
     draw_seed,
     nearest_sizes,
 )
@@ -90,7 +91,7 @@ def test_schedulers_have_one_name(name: str) -> None:
 
 
 def test_what_is_open_comes_from_the_model() -> None:
-    assert GenerationRequest(prompt="x", seed=1).resolve(spec()) == GenerationRequest(
+    assert spec().resolve(GenerationRequest(prompt="x", seed=1)) == ResolvedRequest(
         prompt="x",
         seed=1,
         num_inference_steps=20,
@@ -111,20 +112,20 @@ def test_what_was_said_stays() -> None:
         height=64,
         scheduler="euler",
     )
-    assert said.resolve(spec()) == said
+    assert spec().resolve(said) == said
 
 
 def test_sides_are_multiples_of_the_models_own() -> None:
     with pytest.raises(UsageError, match="width is 500") as caught:
-        GenerationRequest(prompt="x", seed=1, width=500).resolve(spec())
+        spec().resolve(GenerationRequest(prompt="x", seed=1, width=500))
     assert caught.value.hint == "Nearest: 496 or 504."
 
 
 def test_a_model_with_an_unknown_scheduler_needs_one_named() -> None:
     with pytest.raises(UsageError, match="scheduler"):
-        GenerationRequest(prompt="x", seed=1).resolve(spec(scheduler=None))
+        spec(scheduler=None).resolve(GenerationRequest(prompt="x", seed=1))
     named = GenerationRequest(prompt="x", seed=1, scheduler="ddim")
-    assert named.resolve(spec(scheduler=None)).scheduler == "ddim"
+    assert spec(scheduler=None).resolve(named).scheduler == "ddim"
 
 
 @given(st.integers(1, MAX_SIDE), st.integers(1, 64))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sheepgen.events import ImageSaved, RunFailed
     from sheepgen.execution.work_queue import WorkQueue
     from sheepgen.output.template import Target
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 __all__ = ["Answer", "Batch", "PlannedJob", "failed_answer"]
 
@@ -41,7 +41,7 @@ class PlannedJob:
 
     line: int
     id: JobId
-    request: GenerationRequest
+    request: ResolvedRequest
     key: str
     target: Target
 
@@ -82,7 +82,7 @@ class Batch:
 
     def requests(
         self, lines: Iterable[tuple[int, str]], plan: Callable[[int, str], PlannedJob]
-    ) -> Iterator[GenerationRequest]:
+    ) -> Iterator[ResolvedRequest]:
         """Yield what is to be drawn, and answer the lines before it that need no drawing.
 
         Args:

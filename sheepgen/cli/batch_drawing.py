@@ -19,7 +19,7 @@ from sheepgen.cli.interrupt import taken_at_once
 from sheepgen.errors import OutputError, SheepgenError
 from sheepgen.events import ImageSaved, RunFailed
 from sheepgen.execution.work_queue import WorkQueue
-from sheepgen.models.made_for import outside_warnings
+from sheepgen.models.spec import outside_warnings
 from sheepgen.options import DeviceOptions
 from sheepgen.output.images import free_target, save_images
 from sheepgen.output.progress import show_progress

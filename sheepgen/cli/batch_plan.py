@@ -14,8 +14,8 @@ from sheepgen.cli.schedule_check import check_schedules
 from sheepgen.errors import UsageError
 from sheepgen.execution.image_key import image_key
 from sheepgen.metadata.image_file import check_format
-from sheepgen.models.made_for import outside_warnings
 from sheepgen.models.resolve import find_model
+from sheepgen.models.spec import outside_warnings
 from sheepgen.output.template import parse_output
 from sheepgen.sanitize import excerpt
 from sheepgen.untrusted_file import lies_in
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sheepgen.models.hub import DownloadPlan
-    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.models.spec import ModelSpec
     from sheepgen.output.template import OutputTemplate
 
 __all__ = ["JobPlanner"]
@@ -75,7 +75,7 @@ class JobPlanner:
             template = parse_output(job.output, several=False, inside=template.home)
         check_format(template.suffix, job.request)
         spec = self.find(job.request.model)
-        request = job.request.resolve(spec)
+        request = spec.resolve(job.request)
         key = image_key(request, model_sha256=spec.sha256, dtype=self.dtype)
         target = template.target(request, line, key)
         if job.output is not None:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sheepgen.events import Event
-    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions, FrameOptions
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 __all__ = ["check_device", "local_executor", "log_failure", "record_runs", "tell_images"]
 
@@ -83,7 +83,7 @@ def record_runs(
                 record_run(
                     event.request,
                     PastRun(
-                        seconds_per_step=round(share / (event.request.num_inference_steps or 1), 5),
+                        seconds_per_step=round(share / event.request.num_inference_steps, 5),
                         peak_bytes=peak_memory(resolve_device(made.device)),
                         batch_size=made.batch_size,
                     ),
@@ -98,7 +98,7 @@ def tell_images(
     console: Console,
     *,
     images: int,
-    detail: Callable[[GenerationRequest], str] | None = None,
+    detail: Callable[[ResolvedRequest], str] | None = None,
     json: bool,
     progress_json: bool,
     keep_going: bool,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sheepgen.models.hub import DownloadPlan
     from sheepgen.options import DeviceOptions
     from sheepgen.output.template import Target
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 __all__ = ["WouldDownloadError", "refuse_download", "tell_download", "tell_plan"]
 
@@ -98,7 +98,7 @@ def tell_plan(plan: RunPlan, options: DeviceOptions, *, json: bool) -> None:
         _tell(f"seed {image['request']['seed']}", f"{image['path']}{counted}")
 
 
-def _image(request: GenerationRequest, wanted: Target, *, overwrite: bool) -> dict[str, Any]:
+def _image(request: ResolvedRequest, wanted: Target, *, overwrite: bool) -> dict[str, Any]:
     free = free_target(wanted, overwrite=overwrite)
     return {
         "path": str(free.products["image"]),

@@ -67,7 +67,7 @@ def evaluate(
         spec = find_model(model, offline=offline, download=downloader(console))
         if output is not None:
             prepare_folders([output], console)
-        settings = settings.resolve(spec)
+        settings = spec.resolve(settings)
         from sheepgen.pipeline.quiet import quiet_libraries
 
         with quiet_libraries():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sheepgen.events import Event
     from sheepgen.execution.executor import Executor
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 WAIT_S = 0.2
 
@@ -137,11 +137,11 @@ class StoppableExecutor:
     executor: Executor
     flag: Flag
 
-    def batch_size(self, request: GenerationRequest) -> int:
+    def batch_size(self, request: ResolvedRequest) -> int:
         """Return how many such requests are best made together."""
         return self.executor.batch_size(request)
 
-    def run(self, batches: Iterable[Sequence[GenerationRequest]]) -> Generator[Event]:
+    def run(self, batches: Iterable[Sequence[ResolvedRequest]]) -> Generator[Event]:
         """Make images until the flag is set."""
         return until_stopped(self.executor.run(batches), self.flag)
 

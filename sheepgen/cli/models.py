@@ -35,7 +35,7 @@ def schedulers(*, json: JsonOpt = False) -> None:
 def models(*, json: JsonOpt = False) -> None:
     """List tested models. Other Stable Diffusion 1.x and 2.x models work too."""
     with cli_errors():
-        from sheepgen.models.resolve import KNOWN_MODELS
+        from sheepgen.models.registry import KNOWN_MODELS
 
         for model in KNOWN_MODELS.values():
             if json:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from sheepgen.cli.prompt_check import check_prompts
 from sheepgen.cli.schedule_check import check_schedules
 from sheepgen.execution.image_key import image_key
-from sheepgen.models.made_for import outside_warnings
 from sheepgen.models.resolve import find_model
+from sheepgen.models.spec import outside_warnings
 from sheepgen.output.images import check_overwritable
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from sheepgen.cli.prompt_check import PromptLength
     from sheepgen.models.hub import DownloadPlan
-    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.models.spec import ModelSpec
     from sheepgen.output.images import OutputLayout
     from sheepgen.output.template import Target
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import GenerationRequest, ResolvedRequest
 
 __all__ = ["RunPlan", "make_plan"]
 
@@ -46,9 +46,9 @@ class RunPlan:
     """
 
     spec: ModelSpec
-    requests: tuple[GenerationRequest, ...]
+    requests: tuple[ResolvedRequest, ...]
     layout: OutputLayout
-    targets: Mapping[GenerationRequest, Target]
+    targets: Mapping[ResolvedRequest, Target]
     prompts: Mapping[str, PromptLength]
     warnings: tuple[str, ...]
 
@@ -86,9 +86,9 @@ def make_plan(
             something is in the way that must not be overwritten.
         ModelError: If the model cannot be had.
     """
-    requests = [replace(request, seed=request.seed + number) for number in range(count)]
+    wanted = [replace(request, seed=request.seed + number) for number in range(count)]
     spec = find_model(request.model, offline=offline, download=download)
-    requests = [request.resolve(spec) for request in requests]
+    requests = [spec.resolve(each) for each in wanted]
     first = requests[0]
     targets = {
         each: layout.template.target(

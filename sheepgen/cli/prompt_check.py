@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from transformers import PreTrainedTokenizerBase
 
-    from sheepgen.models.resolve import ModelSpec
-    from sheepgen.request import GenerationRequest
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.request import ResolvedRequest
 
 __all__ = ["PromptLength", "check_prompts", "check_texts", "starting_torch"]
 
@@ -42,7 +42,7 @@ class PromptLength:
 
 
 def check_prompts(
-    spec: ModelSpec, request: GenerationRequest, console: Console, *, strict: bool
+    spec: ModelSpec, request: ResolvedRequest, console: Console, *, strict: bool
 ) -> dict[str, PromptLength]:
     """Measure the prompt and the negative prompt; see `check_texts`."""
     texts = {"prompt": request.prompt, "negative prompt": request.negative_prompt}

@@ -11,15 +11,13 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from sheepgen.models.resolve import ModelSpec
-    from sheepgen.request import GenerationRequest
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.request import ResolvedRequest
 
 __all__ = ["check_schedules"]
 
 
-def check_schedules(
-    spec: ModelSpec, requests: Iterable[GenerationRequest], console: Console
-) -> None:
+def check_schedules(spec: ModelSpec, requests: Iterable[ResolvedRequest], console: Console) -> None:
     """Check that the scheduler of every resolved request gets through its steps.
 
     Raises:

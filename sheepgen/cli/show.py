@@ -1,7 +1,7 @@
 """``sheepgen show``: what an image says about itself.
 
-An image of another program's (`sheepgen.metadata.other_programs`) is shown as the command that comes nearest;
-what that leaves out goes to standard error. Where there can be no command, because the image names
+An image of another program's (`sheepgen.metadata.other_programs`) is shown as the command that
+comes nearest; what that leaves out goes to standard error. Where there can be no command, because the image names
 no prompt or the installed model cannot draw its size, the settings are shown, one a line.
 
 With ``--json`` it is an object: ``program`` (null where that is not known), ``request`` as far as
@@ -119,7 +119,7 @@ def _nearest_command(recipe: ParsedParameters) -> tuple[str | None, str]:
     has_seed = "seed" in recipe.settings
     request = recipe.request(seed=None if has_seed else 0)
     try:
-        request.resolve(find_model(EMBEDDED_MODEL))
+        find_model(EMBEDDED_MODEL).resolve(request)
     except UsageError as error:
         return None, f"There is no command for it: {error.message} {error.hint}"
     remark = "" if has_seed else "The image names no seed: the command picks a random one."

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sheepgen.cli.sweep_plan import SweepRun
     from sheepgen.options import DeviceOptions, FrameOptions
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
     from sheepgen.sweep.plan import SweepPlan
 
 __all__ = ["draw_sheets", "draw_sweep"]
@@ -113,9 +113,9 @@ def _draw_sheets(run: SweepRun) -> tuple[Path, ...]:
     return write_contact_sheets(run.folder, axes, cells, plan=describe_plan(run.plan))
 
 
-def _details(plan: SweepPlan) -> dict[GenerationRequest, str]:
+def _details(plan: SweepPlan[ResolvedRequest]) -> dict[ResolvedRequest, str]:
     """Return what tells each image from the others: its values of whatever varies."""
-    details: dict[GenerationRequest, str] = {}
+    details: dict[ResolvedRequest, str] = {}
     for cell in plan.cells:
         values = (
             axis.labels[place] if axis.name == "prompt" else f"{axis.name} {axis.labels[place]}"

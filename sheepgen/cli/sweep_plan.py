@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.execution.image_key import image_key
 from sheepgen.metadata.image_file import check_format
-from sheepgen.models.made_for import outside_warnings
 from sheepgen.models.resolve import find_model
+from sheepgen.models.spec import outside_warnings
 from sheepgen.output.images import check_overwritable, holds_only_frames, obstacle
 from sheepgen.output.manifest import Manifest
 from sheepgen.output.ownership import own_products
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sheepgen.models.hub import DownloadPlan
-    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.models.spec import ModelSpec
     from sheepgen.output.images import OutputLayout
     from sheepgen.output.template import OutputTemplate, Target
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
     from sheepgen.sweep.plan import Value
 
 __all__ = [
@@ -82,14 +82,14 @@ class SweepRun:
         warnings: A line for each model that is asked for what is outside of its range.
     """
 
-    plan: SweepPlan
+    plan: SweepPlan[ResolvedRequest]
     specs: Mapping[str, ModelSpec]
     layout: OutputLayout
     cell_keys: tuple[str, ...]
-    keys: Mapping[GenerationRequest, str]
-    targets: Mapping[GenerationRequest, Target]
-    done: Mapping[GenerationRequest, Path]
-    missing: Mapping[GenerationRequest, str]
+    keys: Mapping[ResolvedRequest, str]
+    targets: Mapping[ResolvedRequest, Target]
+    done: Mapping[ResolvedRequest, Path]
+    missing: Mapping[ResolvedRequest, str]
     warnings: tuple[str, ...]
 
     @property
@@ -122,17 +122,17 @@ def prepare_sweep(
             of this sweep is in the way.
         ModelError: If a model cannot be had.
     """
-    plan = plan_sweep(values)
-    for cell in plan.cells:
-        check_format(layout.template.suffix, cell.request)
-    models = dict.fromkeys(cell.request.model for cell in plan.cells)
+    wanted = plan_sweep(values)
+    for each in wanted.cells:
+        check_format(layout.template.suffix, each.request)
+    models = dict.fromkeys(cell.request.model for cell in wanted.cells)
     specs = {name: find_model(name, offline=offline, download=download) for name in models}
-    plan = resolve_plan(plan, specs)
+    plan = resolve_plan(wanted, specs)
     cell_keys = tuple(
         image_key(cell.request, model_sha256=specs[cell.request.model].sha256, dtype=dtype)
         for cell in plan.cells
     )
-    requests: dict[str, GenerationRequest] = {}
+    requests: dict[str, ResolvedRequest] = {}
     for key, cell in zip(cell_keys, plan.cells, strict=True):
         requests.setdefault(key, cell.request)
     keys = {request: key for key, request in requests.items()}
@@ -208,7 +208,7 @@ def _checked_seeds(values: object, *, optional: bool) -> tuple[Value, ...]:
     return tuple(values)
 
 
-def _check_names(targets: Mapping[GenerationRequest, Target]) -> None:
+def _check_names(targets: Mapping[ResolvedRequest, Target]) -> None:
     """Refuse a template that gives two images one name."""
     taken: set[Path] = set()
     for target in targets.values():

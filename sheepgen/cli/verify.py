@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sheepgen.metadata.record import ImageRecord
     from sheepgen.models.hub import DownloadPlan
-    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.models.spec import ModelSpec
 
 __all__ = ["verify"]
 

@@ -1,1 +1,1 @@
-"""Requests in, events out: who makes an image, with what, how long it takes, and that none is lost."""
+"""Requests in, events out: who makes an image, and how long it takes."""

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 __all__ = ["in_batches"]
 
 
 def in_batches(
-    requests: Iterable[GenerationRequest], batch_size: Callable[[GenerationRequest], int]
-) -> Iterator[list[GenerationRequest]]:
+    requests: Iterable[ResolvedRequest], batch_size: Callable[[ResolvedRequest], int]
+) -> Iterator[list[ResolvedRequest]]:
     """Yield every request once, together with others of the same loop settings.
 
     Images that are made alone keep their order; others come with the first of their kind, so that
@@ -25,7 +25,7 @@ def in_batches(
         batch_size: `sheepgen.execution.executor.Executor.batch_size`; its answer may change between
             two batches.
     """
-    kinds: dict[object, list[GenerationRequest]] = {}
+    kinds: dict[object, list[ResolvedRequest]] = {}
     for request in requests:
         kind = request.batch_key if batch_size(request) > 1 else request
         kinds.setdefault(kind, []).append(request)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions
     from sheepgen.output.images import FrameChoice
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 __all__ = ["Estimate", "estimate"]
 
@@ -68,7 +68,7 @@ class Estimate:
 
 
 def estimate(
-    requests: Iterable[GenerationRequest],
+    requests: Iterable[ResolvedRequest],
     specs: Mapping[str, ModelSpec],
     frames: FrameChoice,
     folder: Path,
@@ -106,14 +106,14 @@ def estimate(
     )
 
 
-def _steps(request: GenerationRequest) -> int:
-    return request.num_inference_steps or 0
+def _steps(request: ResolvedRequest) -> int:
+    return request.num_inference_steps
 
 
-def _file_bytes(request: GenerationRequest, frames: FrameChoice) -> int:
+def _file_bytes(request: ResolvedRequest, frames: FrameChoice) -> int:
     # The words are in the record and in AUTOMATIC1111's parameters, in up to six bytes a letter.
     words = 12 * len(request.prompt + request.negative_prompt)
-    picture = 3 * (request.width or 0) * (request.height or 0) + _RECORD_BYTES + words
+    picture = 3 * request.width * request.height + _RECORD_BYTES + words
     # Schedulers of second order take nearly two timesteps a step.
     kept = (2 * _steps(request) + 1) * (frames.steps + frames.noisy + bool(frames.animation))
     return picture * (1 + kept) + frames.filmstrip * 4 * picture

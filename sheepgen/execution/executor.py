@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
     from sheepgen.events import Event
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 __all__ = ["Executor"]
 
@@ -20,10 +20,10 @@ __all__ = ["Executor"]
 class Executor(Protocol):
     """Anything that makes images."""
 
-    def batch_size(self, request: GenerationRequest) -> int:
+    def batch_size(self, request: ResolvedRequest) -> int:
         """Return how many requests with this one's loop settings are best made together."""
 
-    def run(self, batches: Iterable[Sequence[GenerationRequest]]) -> Generator[Event]:
+    def run(self, batches: Iterable[Sequence[ResolvedRequest]]) -> Generator[Event]:
         """Make an image of every request.
 
         A batch holds distinct requests of the same

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from sheepgen.metadata.record import PIPELINE_VERSION
 
 if TYPE_CHECKING:
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 __all__ = ["image_key"]
 
 
-def image_key(request: GenerationRequest, *, model_sha256: str, dtype: str) -> str:
+def image_key(request: ResolvedRequest, *, model_sha256: str, dtype: str) -> str:
     """Return the name under which a sweep remembers that this picture is made.
 
     In it is what was asked for that pixels depend on: every field of the request, the weights,
-    the number format and the denoising loop's number (`PIPELINE_VERSION`). The model's name and folder are
+    the dtype and the denoising loop's number (`PIPELINE_VERSION`). The model's name and folder are
     not, since its weights' hash says more; nor is the seed of a variation of strength 0, which
     varies nothing. A field with its default value is left out, so that the next field that
     requests get changes no old key.
@@ -37,7 +37,6 @@ def image_key(request: GenerationRequest, *, model_sha256: str, dtype: str) -> s
     Returns:
         64 hexadecimal digits.
     """
-    assert request.scheduler is not None
     left_out = {"model"} if request.variation_strength else {"model", "variation_seed"}
     asked = {
         field.name: _plain(getattr(request, field.name))

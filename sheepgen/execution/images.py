@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from sheepgen.execution.work_queue import WorkQueue
     from sheepgen.output.images import OutputLayout
     from sheepgen.output.template import Target
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 __all__ = ["make_images"]
 
 
 def make_images(
-    keys: Mapping[GenerationRequest, str],
+    keys: Mapping[ResolvedRequest, str],
     executor: Executor,
     ledger: WorkQueue,
     layout: OutputLayout,
-    place: Callable[[GenerationRequest], Target],
+    place: Callable[[ResolvedRequest], Target],
     *,
     wait: Callable[[], None],
 ) -> Generator[Event]:
@@ -50,7 +50,7 @@ def make_images(
         OutputError: If the disk is full, or the folder cannot be written to.
     """
 
-    def place_now(request: GenerationRequest) -> Target:
+    def place_now(request: ResolvedRequest) -> Target:
         """Look again at what is there: another process may have been killed since the plan."""
         target = place(request)
         return replace(target, own=own_products(target, request, ledger.manifest))
@@ -64,15 +64,15 @@ def make_images(
 
 
 def _claimed(
-    keys: Mapping[GenerationRequest, str],
+    keys: Mapping[ResolvedRequest, str],
     ledger: WorkQueue,
     executor: Executor,
     wait: Callable[[], None],
-) -> Iterator[list[GenerationRequest]]:
+) -> Iterator[list[ResolvedRequest]]:
     """Yield the requests that this process is to carry out, each claimed as it is taken."""
     waiting = list(keys)
     while waiting:
-        busy: list[GenerationRequest] = []
+        busy: list[ResolvedRequest] = []
         for batch in in_batches(waiting, executor.batch_size):
             claims = {request: ledger.claim(keys[request]) for request in batch}
             busy += [request for request, claim in claims.items() if claim == "busy"]

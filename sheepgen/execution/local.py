@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from sheepgen.events import Event
-    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions, FrameOptions
     from sheepgen.pipeline.conditioning import EncodePrompt
     from sheepgen.pipeline.parts import PipelineParts
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 __all__ = ["LocalExecutor"]
 
@@ -80,7 +80,7 @@ class LocalExecutor:
             self._loaded = model, parts, lru_cache(CACHED_PROMPTS)(partial(encode_prompt, parts))
         return self._loaded[1:]
 
-    def batch_size(self, request: GenerationRequest) -> int:
+    def batch_size(self, request: ResolvedRequest) -> int:
         """Return how many requests with this one's loop settings are made together."""
         pixels = _pixels(request)
         if self._options.batch_size is not None:
@@ -91,7 +91,7 @@ class LocalExecutor:
             wanted = min(AUTO_IMAGES, budget // pixels)
         return max(1, min(wanted, self._most_pixels // pixels))
 
-    def run(self, batches: Iterable[Sequence[GenerationRequest]]) -> Generator[Event]:
+    def run(self, batches: Iterable[Sequence[ResolvedRequest]]) -> Generator[Event]:
         """Make an image of every request, in their order; see `Executor`."""
         for batch in batches:
             started = time.perf_counter()
@@ -104,7 +104,7 @@ class LocalExecutor:
             else:
                 yield from self._make(batch)
 
-    def _make(self, batch: Sequence[GenerationRequest]) -> Generator[Event]:
+    def _make(self, batch: Sequence[ResolvedRequest]) -> Generator[Event]:
         """Make one batch; one that fails is made again in halves, so that it is one that fails."""
         started = time.perf_counter()
         unfinished = dict.fromkeys(batch)
@@ -130,5 +130,5 @@ class LocalExecutor:
             again = again[size:]
 
 
-def _pixels(request: GenerationRequest) -> int:
-    return (request.width or 1) * (request.height or 1)
+def _pixels(request: ResolvedRequest) -> int:
+    return request.width * request.height

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sheepgen.options import DeviceOptions
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 __all__ = ["PastRun", "PastRuns", "record_run"]
 
@@ -49,7 +49,7 @@ class PastRuns:
         self._runs = _read()
 
     def lookup(
-        self, request: GenerationRequest, *, model_sha256: str, options: DeviceOptions
+        self, request: ResolvedRequest, *, model_sha256: str, options: DeviceOptions
     ) -> PastRun | None:
         """Return what such an image took last time, or None.
 
@@ -70,7 +70,7 @@ class PastRuns:
 
 
 def record_run(
-    request: GenerationRequest, run: PastRun, *, model_sha256: str, options: DeviceOptions
+    request: ResolvedRequest, run: PastRun, *, model_sha256: str, options: DeviceOptions
 ) -> None:
     """Remember it for `PastRuns`; the oldest entries make room.
 
@@ -87,8 +87,8 @@ def record_run(
     write_cache(_path(), json.dumps(dict(list(runs.items())[-MAX_ENTRIES:])))
 
 
-def _name(request: GenerationRequest, model_sha256: str, options: DeviceOptions) -> str:
-    guided = "guided" if (request.guidance_scale or 0) > 1 else "free"
+def _name(request: ResolvedRequest, model_sha256: str, options: DeviceOptions) -> str:
+    guided = "guided" if request.guidance_scale > 1 else "free"
     size = f"{request.width}x{request.height}"
     return f"{model_sha256[:16]} {size} {guided} {request.scheduler} {options}"
 

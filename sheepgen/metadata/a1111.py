@@ -29,7 +29,6 @@ def to_parameters(record: ImageRecord) -> str:
     ``RNG: CPU`` is part of it because readers take noise to be from the GPU where it is missing.
     """
     request, environment = record.request, record.environment
-    assert request.scheduler is not None
     scheduler = SCHEDULERS[request.scheduler]
     pairs = {
         "Steps": str(request.num_inference_steps),
@@ -93,9 +92,8 @@ def to_command(request: GenerationRequest, *, with_seed: bool = True) -> str:
     return " ".join(map(_shell_quote, ["sheepgen", "generate", *words]))
 
 
-def _number(value: float | None) -> str:
+def _number(value: float) -> str:
     """Return the shortest text that reads back as the same number: ``7``, ``7.5``."""
-    assert value is not None
     return repr(float(value)).removesuffix(".0")
 
 

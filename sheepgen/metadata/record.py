@@ -16,7 +16,7 @@ from types import MappingProxyType, NoneType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sheepgen.errors import OutputError, UsageError
-from sheepgen.request import GenerationRequest
+from sheepgen.request import ResolvedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,7 @@ _JSON_TYPES: Mapping[str, tuple[type, ...]] = MappingProxyType(
 )
 """JSON types by the annotation of the field that they fill; ``bool`` is not an ``int`` here."""
 
-_T = TypeVar("_T", "Environment", GenerationRequest)
+_T = TypeVar("_T", "Environment", ResolvedRequest)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +113,7 @@ class ImageRecord:
         truncated: Words of the prompt that fell off its end.
     """
 
-    request: GenerationRequest
+    request: ResolvedRequest
     environment: Environment
     noise_sha256: str
     latents_sha256: str
@@ -168,7 +168,7 @@ def from_dict(data: object) -> ImageRecord:
     for name in ("noise_sha256", "latents_sha256"):
         if type(data[name]) is not str:
             raise _malformed(f"{name} is not text")
-    request = _read(GenerationRequest, "request", data["request"])
+    request = _read(ResolvedRequest, "request", data["request"])
     for field in fields(request):
         if getattr(request, field.name) is None and field.name not in _MAY_BE_NULL:
             raise _malformed(f"request.{field.name} is missing")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sheepgen.models.made_for import MadeFor
+from sheepgen.models.spec import MadeFor
 from sheepgen.request import EMBEDDED_MODEL, MAX_STEPS
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from sheepgen.models.checkpoint import Checkpoint, read_checkpoint
 from sheepgen.models.families import family_of_name
 from sheepgen.models.fingerprint import fingerprint
 from sheepgen.models.registry import KNOWN_MODELS, KnownModel
+from sheepgen.models.spec import ModelDefaults, ModelSpec
 from sheepgen.models.training_record import Sampling, recorded_sampling
 from sheepgen.request import EMBEDDED_MODEL
 from sheepgen.sanitize import excerpt
@@ -29,58 +29,8 @@ from sheepgen.schedulers import scheduler_name_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sheepgen.models.made_for import MadeFor
 
-__all__ = ["KNOWN_MODELS", "PROMPT_TOKENS", "ModelDefaults", "ModelSpec", "find_model"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelDefaults:
-    """What a request that leaves something open gets from the model.
-
-    Args:
-        num_inference_steps: Denoising steps.
-        guidance_scale: In diffusers' convention, where 1 is off.
-        scheduler: Short name in `sheepgen.schedulers`; ``None`` if the folder's own scheduler is
-            not known there.
-        width: Pixels.
-        height: Pixels.
-    """
-
-    num_inference_steps: int
-    guidance_scale: float
-    scheduler: str | None
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelSpec:
-    """A model on this disk, complete and checked.
-
-    Args:
-        name: As it was asked for.
-        folder: Its diffusers folder.
-        revision: Commit sha if it is from the hub.
-        vae_scale_factor: Pixels a side of one latent.
-        max_tokens: Longest prompt in tokens, special tokens included.
-        encoded_tokens: What every prompt is padded to, in tokens.
-        sha256: Of all weights, the same wherever the model lies.
-        weight_bytes: What they take on the disk.
-        defaults: See `ModelDefaults`.
-        made_for: The range that its pictures are good in; None if nobody knows it.
-    """
-
-    name: str
-    folder: Path
-    revision: str | None
-    vae_scale_factor: int
-    max_tokens: int
-    encoded_tokens: int
-    sha256: str
-    weight_bytes: int
-    defaults: ModelDefaults
-    made_for: MadeFor | None = None
+__all__ = ["PROMPT_TOKENS", "find_model"]
 
 
 PROMPT_TOKENS = "prompt_tokens"

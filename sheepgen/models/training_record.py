@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sheepgen.errors import ModelError
 from sheepgen.models.json_file import read_object
-from sheepgen.models.made_for import MadeFor
+from sheepgen.models.spec import MadeFor
 from sheepgen.request import MAX_GUIDANCE, MAX_SIDE, MAX_STEPS
 from sheepgen.schedulers import SCHEDULERS
 

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from sheepgen.events import Event, Events
     from sheepgen.output.template import OutputTemplate, Target
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 __all__ = [
     "FRAME_CHOICES",
@@ -111,7 +111,7 @@ class OutputLayout:
 
 
 def save_images(
-    events: Events, layout: OutputLayout, place: Callable[[GenerationRequest], Target]
+    events: Events, layout: OutputLayout, place: Callable[[ResolvedRequest], Target]
 ) -> Generator[Event]:
     """Pass events on, and put an `ImageSaved` behind every `RunFinished`.
 
@@ -125,7 +125,7 @@ def save_images(
     Raises:
         OutputError: If the folder cannot be written to; nothing half-made stays there.
     """
-    frames: defaultdict[GenerationRequest, list[FrameDecoded]] = defaultdict(list)
+    frames: defaultdict[ResolvedRequest, list[FrameDecoded]] = defaultdict(list)
     for event in events:
         yield event
         match event:

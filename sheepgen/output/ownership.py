@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sheepgen.output.manifest import Manifest
     from sheepgen.output.template import Target
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 __all__ = ["own_products"]
 
@@ -34,7 +34,7 @@ _PNG, _JPEG, _RIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF"
 """How files of our formats begin; WebP is a RIFF, which says how long it is."""
 
 
-def own_products(target: Target, request: GenerationRequest, manifest: Manifest) -> frozenset[str]:
+def own_products(target: Target, request: ResolvedRequest, manifest: Manifest) -> frozenset[str]:
     """Return which of the target's products are there and were made for this image.
 
     Args:
@@ -61,7 +61,7 @@ def _named(target: Target, manifest: Manifest) -> set[Path]:
     return {manifest.folder / path for path in map(line.get, PRODUCTS) if path is not None}
 
 
-def _shows(product: str, path: Path, target: Target, request: GenerationRequest) -> bool:
+def _shows(product: str, path: Path, target: Target, request: ResolvedRequest) -> bool:
     """Say whether what lies there is a product of this image by its own content."""
     if path.is_symlink():
         return False
@@ -76,7 +76,7 @@ def _shows(product: str, path: Path, target: Target, request: GenerationRequest)
             return _holds(path, target.key)
 
 
-def _is_of(path: Path, request: GenerationRequest) -> bool:
+def _is_of(path: Path, request: ResolvedRequest) -> bool:
     try:
         return read_record(path).request == request
     except OutputError:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
     from sheepgen.events import Event, Events
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 _MOST_BARS = 4
 """Images of one batch are all equally far: a few bars say it."""
@@ -71,7 +71,7 @@ def show_progress(
     console: Console,
     *,
     images: int | None,
-    name: Callable[[GenerationRequest], str] | None = None,
+    name: Callable[[ResolvedRequest], str] | None = None,
 ) -> Generator[Event]:
     """Pass events on and show on ``console`` how far they have come.
 
@@ -94,8 +94,8 @@ def show_progress(
     display = _Display(bars)
     total = bars.add_task("All images", total=images, pace="", visible=images != 1)
     name = name or counted(images, lambda request: f"seed {request.seed}")
-    names: dict[GenerationRequest, str] = {}
-    tasks: dict[GenerationRequest, TaskID] = {}
+    names: dict[ResolvedRequest, str] = {}
+    tasks: dict[ResolvedRequest, TaskID] = {}
     started = False
     try:
         for event in events:
@@ -142,8 +142,8 @@ def show_progress(
 
 
 def counted(
-    images: int | None, detail: Callable[[GenerationRequest], str]
-) -> Callable[[GenerationRequest], str]:
+    images: int | None, detail: Callable[[ResolvedRequest], str]
+) -> Callable[[ResolvedRequest], str]:
     """Return a function that calls images by their numbers and what tells them apart.
 
     Args:
@@ -199,7 +199,7 @@ def _outcome(event: ImageSaved | RunFailed) -> str:
     if isinstance(event, RunFailed):
         error = as_sheepgen_error(event.error)
         return f"failed. {error.message} {error.hint}".rstrip()
-    steps = plural(event.request.num_inference_steps or 0, "step")
+    steps = plural(event.request.num_inference_steps, "step")
     outcome = f"{steps}, {event.elapsed_s:.1f} s."
     names = [f"{event.frames_folder.name}/"] if event.frames_folder else []
     names += [path.name for path in (event.filmstrip, event.animation) if path]

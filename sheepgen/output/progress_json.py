@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from sheepgen.events import Event, Events
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 __all__ = ["write_progress"]
 
@@ -30,8 +30,8 @@ def write_progress(
     events: Events,
     stream: TextIO,
     *,
-    call: Callable[[GenerationRequest], Mapping[str, Any]] | None = None,
-    detail: Callable[[GenerationRequest], str] | None = None,
+    call: Callable[[ResolvedRequest], Mapping[str, Any]] | None = None,
+    detail: Callable[[ResolvedRequest], str] | None = None,
 ) -> Generator[Event]:
     """Pass events on and write each to ``stream`` as it comes.
 
@@ -43,7 +43,7 @@ def write_progress(
     """
     numbers = count(1)
     call = call or (lambda _: {"image": next(numbers)})
-    called: dict[GenerationRequest, dict[str, Any]] = {}
+    called: dict[ResolvedRequest, dict[str, Any]] = {}
     for event in events:
         if (said := _said(event)) is not None:
             if event.request not in called:

@@ -20,7 +20,7 @@ from sheepgen.errors import UsageError
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 __all__ = [
     "DEFAULT_OUTPUT",
@@ -112,7 +112,7 @@ class OutputTemplate:
                 break
         return Path(os.path.normpath(literal + "name")).parent
 
-    def target(self, request: GenerationRequest, index: int, key: str) -> Target:
+    def target(self, request: ResolvedRequest, index: int, key: str) -> Target:
         """Return where this image goes.
 
         Args:
@@ -241,7 +241,7 @@ def _fields(text: str) -> set[str]:
     return fields
 
 
-def _values(request: GenerationRequest, index: int, key: str) -> dict[str, str]:
+def _values(request: ResolvedRequest, index: int, key: str) -> dict[str, str]:
     return {
         "prompt": slug(request.prompt, empty="image"),
         "seed": str(request.seed),

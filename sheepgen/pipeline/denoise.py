@@ -73,7 +73,7 @@ def denoise(
 
     Args:
         unet: The model's.
-        scheduler: A fresh one of `sheepgen.pipeline.scheduler.build_scheduler`, with its timesteps set.
+        scheduler: From `sheepgen.pipeline.scheduler.build_scheduler`, its timesteps set.
         embeds: With a negative prompt if `sheepgen.pipeline.guidance.is_guided`.
         latents: From `sheepgen.pipeline.latents.prepare_latents`, as many as there are prompts.
         guidance_scale: In diffusers' convention, where 1 is off.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from sheepgen.models.checkpoint import Checkpoint
-    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.models.spec import ModelSpec
 
 __all__ = ["load_pipeline", "load_tokenizer"]
 

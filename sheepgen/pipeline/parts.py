@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.preview import PreviewDecoder
 
 __all__ = ["PipelineParts"]

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sheepgen.metadata.record import Environment, ImageRecord
-    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.parts import PipelineParts
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 __all__ = ["load_as_recorded", "processors", "remake"]
 
@@ -68,14 +68,12 @@ def remake(parts: PipelineParts, record: ImageRecord, *, threads: int | None) ->
     return finished
 
 
-def _check_memory(parts: PipelineParts, request: GenerationRequest) -> None:
+def _check_memory(parts: PipelineParts, request: ResolvedRequest) -> None:
     """Refuse what cannot fit, for a system that runs out of memory ends the process.
 
     The decoder's last layers have one value a pixel and channel, before a convolution and after it:
     less than that it never takes.
     """
-    assert request.width is not None
-    assert request.height is not None
     values = request.width * request.height * parts.vae.config.block_out_channels[0]
     needed, there = 2 * values * parts.dtype.itemsize, _memory_bytes(parts.device)
     if there is not None and needed > there:

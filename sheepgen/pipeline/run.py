@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.conditioning import EncodePrompt
     from sheepgen.pipeline.denoise import DenoiseStep
     from sheepgen.pipeline.parts import PipelineParts
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import GenerationRequest, ResolvedRequest
 
 __all__ = ["generate", "stream", "stream_batch"]
 
@@ -123,19 +123,14 @@ def stream_batch(
     """
     started = time.perf_counter()
     encode = encode or partial(encode_prompt, parts)
-    requests = [request.resolve(parts.spec) for request in requests]
-    shared = requests[0]
-    settings = {request.batch_key for request in requests}
-    assert len(settings) == 1, "they cannot go through one loop"
-    # `resolve` has left nothing open; the fields' types do not know it.
-    assert shared.scheduler is not None
-    assert shared.num_inference_steps is not None
-    assert shared.guidance_scale is not None
+    resolved = [parts.spec.resolve(request) for request in requests]
+    shared = resolved[0]
+    assert len({request.batch_key for request in resolved}) == 1, "they cannot share one loop"
     if frames is not None:
         frames = replace(frames, decoder=choose_decoder(parts, frames.decoder))
     scheduler = build_scheduler(shared.scheduler, parts.scheduler_config)
     total_steps = len(set_timesteps(scheduler, shared.num_inference_steps, parts.device))
-    for request in requests:
+    for request in resolved:
         yield RunStarted(
             request=request,
             total_steps=total_steps,
@@ -143,11 +138,11 @@ def stream_batch(
             dtype=dtype_name(parts.dtype),
         )
 
-    generators = [torch.Generator("cpu").manual_seed(request.seed) for request in requests]
-    noise = [*map(partial(_own_noise, parts), requests, generators)]
+    generators = [torch.Generator("cpu").manual_seed(request.seed) for request in resolved]
+    noise = [*map(partial(_own_noise, parts), resolved, generators)]
     guided = is_guided(parts.unet, shared.guidance_scale)
     embeds = [
-        encode(request.prompt, request.negative_prompt if guided else None) for request in requests
+        encode(request.prompt, request.negative_prompt if guided else None) for request in resolved
     ]
     denoising = denoise(
         parts.unet,
@@ -163,7 +158,7 @@ def stream_batch(
     with closing(denoising):
         for step in denoising:
             steps.append(step)
-            for request in requests:
+            for request in resolved:
                 yield StepCompleted(
                     request=request,
                     step=step.index + 1,
@@ -172,8 +167,8 @@ def stream_batch(
                     elapsed_s=time.perf_counter() - started,
                 )
 
-    environment = describe_environment(parts, batch_size=len(requests))
-    for number, request in enumerate(requests):
+    environment = describe_environment(parts, batch_size=len(resolved))
+    for number, request in enumerate(resolved):
         own_steps = [step.of_image(number) for step in steps]
         latents = own_steps[-1].latents
         pixels = decode_latents(parts, latents)
@@ -195,16 +190,14 @@ def stream_batch(
 
 
 def _own_noise(
-    parts: PipelineParts, request: GenerationRequest, generator: torch.Generator
+    parts: PipelineParts, request: ResolvedRequest, generator: torch.Generator
 ) -> Tensor:
-    assert request.width is not None
-    assert request.height is not None
     return vary_noise(draw_noise(parts, request.width, request.height, generator), request)
 
 
 def _frames(
     parts: PipelineParts,
-    request: GenerationRequest,
+    request: ResolvedRequest,
     options: FrameOptions,
     noise: Tensor,
     steps: Sequence[DenoiseStep],

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from diffusers import SchedulerMixin
 
-    from sheepgen.models.resolve import ModelSpec
-    from sheepgen.request import GenerationRequest
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.request import ResolvedRequest
 
 __all__ = ["build_scheduler", "check_schedule", "rehearse", "set_timesteps", "step_arguments"]
 
@@ -131,15 +131,13 @@ def _too_many(scheduler: SchedulerMixin, num_inference_steps: int) -> UsageError
     )
 
 
-def check_schedule(spec: ModelSpec, request: GenerationRequest) -> None:
+def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:
     """Check that a resolved request's scheduler gets through its steps with this model's schedule.
 
     Raises:
         UsageError: If so many steps do not fit.
         ModelError: If the scheduler cannot be used with this model.
     """
-    assert request.scheduler is not None
-    assert request.num_inference_steps is not None
     _check(spec.folder, spec.sha256, request.scheduler, request.num_inference_steps)
 
 

@@ -7,20 +7,20 @@ change between two images (the model, then the prompt) changes slowest, the seed
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import product
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sheepgen.errors import UsageError
-from sheepgen.request import GenerationRequest
+from sheepgen.request import GenerationRequest, ResolvedRequest
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import canonical_scheduler_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.models.spec import ModelSpec
 
 __all__ = [
     "AXES",
@@ -58,6 +58,9 @@ MAX_CELLS = 100_000
 
 MAX_LABEL_CHARACTERS = 300
 
+R = TypeVar("R", bound=GenerationRequest)
+"""Requests of a plan: open ones, or resolved."""
+
 Value = str | int | float | tuple[int, int] | None
 """One value of an axis; a size is width and height, and None is the default."""
 
@@ -78,7 +81,7 @@ class Axis:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Cell:
+class Cell(Generic[R]):
     """One image of a sweep.
 
     Args:
@@ -86,12 +89,12 @@ class Cell:
         coordinates: Its place on each of the plan's axes, counted from 0.
     """
 
-    request: GenerationRequest
+    request: R
     coordinates: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SweepPlan:
+class SweepPlan(Generic[R]):
     """A whole sweep.
 
     Args:
@@ -100,10 +103,10 @@ class SweepPlan:
     """
 
     axes: tuple[Axis, ...]
-    cells: tuple[Cell, ...]
+    cells: tuple[Cell[R], ...]
 
 
-def plan_sweep(values: Mapping[str, Sequence[Value]]) -> SweepPlan:
+def plan_sweep(values: Mapping[str, Sequence[Value]]) -> SweepPlan[GenerationRequest]:
     """Return every combination of the values.
 
     Args:
@@ -134,7 +137,9 @@ def plan_sweep(values: Mapping[str, Sequence[Value]]) -> SweepPlan:
     return SweepPlan(axes=axes, cells=tuple(cells))
 
 
-def resolve_plan(plan: SweepPlan, specs: Mapping[str, ModelSpec]) -> SweepPlan:
+def resolve_plan(
+    plan: SweepPlan[GenerationRequest], specs: Mapping[str, ModelSpec]
+) -> SweepPlan[ResolvedRequest]:
     """Return the plan with all that requests left open filled in by their models.
 
     Args:
@@ -145,13 +150,13 @@ def resolve_plan(plan: SweepPlan, specs: Mapping[str, ModelSpec]) -> SweepPlan:
         UsageError: If a model cannot draw what one of its requests asks for.
     """
     cells = (
-        replace(cell, request=cell.request.resolve(specs[cell.request.model]))
+        Cell(request=specs[cell.request.model].resolve(cell.request), coordinates=cell.coordinates)
         for cell in plan.cells
     )
-    return replace(plan, cells=tuple(cells))
+    return SweepPlan(axes=plan.axes, cells=tuple(cells))
 
 
-def describe_plan(plan: SweepPlan) -> dict[str, Any]:
+def describe_plan(plan: SweepPlan[R]) -> dict[str, Any]:
     """Return the plan as plain JSON: the axes, how many cells, and the first cell's request.
 
     All other requests follow from the first one and the axes, but for what a model fills in.

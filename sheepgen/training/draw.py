@@ -42,9 +42,7 @@ def draw_prompts(
     Yields:
         The pictures, those of one prompt after the other.
     """
-    settings, seeds = settings.resolve(parts.spec), tuple(seeds)
-    assert settings.width is not None
-    assert settings.height is not None
+    settings, seeds = parts.spec.resolve(settings), tuple(seeds)
     pixels = settings.width * settings.height
     together = max(1, min(MOST_TOGETHER, MOST_PIXELS // pixels))
     requests = [replace(settings, prompt=text, seed=seed) for text in prompts for seed in seeds]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sheepgen.models.resolve import KNOWN_MODELS, find_model
+from sheepgen.models.registry import KNOWN_MODELS
+from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.environment import processor_name
 from sheepgen.pipeline.loading import load_pipeline
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest

@@ -123,8 +123,6 @@ def compare_sizes(exhibit: Exhibit, record: ImageRecord, shape: Shape) -> Verdic
         shape: Of the picture in it.
     """
     request = record.request
-    assert request.width is not None
-    assert request.height is not None
     recorded = request.width, request.height
     if shape.size == recorded:
         return None

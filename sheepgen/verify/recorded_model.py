@@ -22,7 +22,7 @@ from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
     from sheepgen.metadata.record import ImageRecord
-    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.models.spec import ModelSpec
 
 __all__ = ["recorded_model"]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sheepgen.metadata.record import ImageRecord
-    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.models.spec import ModelSpec
     from sheepgen.verify.compare import Outcome, Verdict
     from sheepgen.verify.find import Exhibit
 
@@ -72,7 +72,7 @@ def examine(cases: Iterable[Case], *, threads: int | None = None) -> Iterator[Ou
 def _cost(case: Case) -> int:
     """Return how much there is to compute, in pixels times steps."""
     request = case.record.request
-    return (request.width or 0) * (request.height or 0) * (request.num_inference_steps or 0)
+    return request.width * request.height * request.num_inference_steps
 
 
 def _examine_group(group: Sequence[Case], threads: int | None) -> Iterator[Outcome]:

@@ -19,13 +19,13 @@ from sheepgen.batch.job_schema import job_schema
 from sheepgen.cli import batch_plan
 from sheepgen.cli.batch import open_jobs
 from sheepgen.errors import NonFiniteError, UsageError
+from sheepgen.execution import local
 from sheepgen.metadata.image_file import read_record
 from sheepgen.metadata.record import from_dict
 from sheepgen.output import atomic
 from sheepgen.output import images as output_images
 from sheepgen.pipeline import loading
 from sheepgen.pipeline.run import stream_batch
-from sheepgen.sweep import local
 from tests.cli.test_dry_run import DOWNLOAD
 from tests.tiny import save_tiny_model
 

@@ -13,11 +13,11 @@ from PIL import Image
 
 from sheepgen.cli import prompt_check
 from sheepgen.errors import NonFiniteError
+from sheepgen.execution import local
 from sheepgen.metadata.image_file import read_record
 from sheepgen.metadata.record import from_dict
 from sheepgen.pipeline import loading
 from sheepgen.sanitize import printable
-from sheepgen.sweep import local
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from sheepgen.models.resolve import KNOWN_MODELS
+from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:

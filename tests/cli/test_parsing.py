@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sheepgen.cli import inputs
+from sheepgen.cli import parsing
 from sheepgen.cli.parsing import read_prompt, read_prompts
 from sheepgen.errors import UsageError
 
@@ -70,7 +70,7 @@ def test_prompts_come_from_a_file_or_a_pipe(
 def test_a_file_of_prompts_that_cannot_be_read_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, reason: str
 ) -> None:
-    monkeypatch.setattr(inputs, "_MAX_FILE_BYTES", 100)
+    monkeypatch.setattr(parsing, "_MAX_FILE_BYTES", 100)
     if content is not None:
         (tmp_path / "file").write_bytes(content)
     with pytest.raises(UsageError, match=reason):

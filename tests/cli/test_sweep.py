@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 from PIL import Image
 
+from sheepgen.execution import local
 from sheepgen.metadata.image_file import read_record
 from sheepgen.pipeline import loading
 from sheepgen.pipeline.run import stream_batch
-from sheepgen.sweep import local
 
 if TYPE_CHECKING:
     from collections.abc import Callable

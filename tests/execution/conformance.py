@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sheepgen.events import Event
     from sheepgen.execution.executor import Executor
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 
 class ExecutorConformance:
@@ -30,12 +30,12 @@ class ExecutorConformance:
     UNDRAWABLE = 31
 
     @pytest.fixture
-    def requests(self, model: str) -> list[GenerationRequest]:
+    def requests(self, model: str) -> list[ResolvedRequest]:
         first = sample_request(model=model, width=32, height=32, num_inference_steps=2)
         return [replace(first, seed=seed) for seed in (5, 3, 8)]
 
     def test_every_request_is_finished_once(
-        self, executor: Executor, requests: list[GenerationRequest]
+        self, executor: Executor, requests: list[ResolvedRequest]
     ) -> None:
         events = list(executor.run(alone(requests)))
         finished = [event for event in events if isinstance(event, RunFinished)]
@@ -46,7 +46,7 @@ class ExecutorConformance:
             assert event.image.size == (32, 32)
 
     def test_each_requests_events_come_in_order(
-        self, executor: Executor, requests: list[GenerationRequest]
+        self, executor: Executor, requests: list[ResolvedRequest]
     ) -> None:
         events = list(executor.run(alone(requests)))
         for request in requests:
@@ -61,14 +61,14 @@ class ExecutorConformance:
             assert steps == [1, 2]
 
     def test_an_image_does_not_depend_on_its_company(
-        self, executor: Executor, requests: list[GenerationRequest]
+        self, executor: Executor, requests: list[ResolvedRequest]
     ) -> None:
         together = pictures(executor.run(alone(requests)))
         for request in requests:
             assert pictures(executor.run(alone([request]))) == {request: together[request]}
 
     def test_a_failure_stops_nobody_else(
-        self, executor: Executor, requests: list[GenerationRequest]
+        self, executor: Executor, requests: list[ResolvedRequest]
     ) -> None:
         bad = replace(requests[1], width=self.UNDRAWABLE)
         events = list(executor.run(alone([requests[0], bad, requests[2]])))
@@ -80,11 +80,11 @@ class ExecutorConformance:
         assert finished == {requests[0], requests[2]}
 
     def test_requests_are_taken_when_work_on_them_begins(
-        self, executor: Executor, requests: list[GenerationRequest]
+        self, executor: Executor, requests: list[ResolvedRequest]
     ) -> None:
-        taken: list[GenerationRequest] = []
+        taken: list[ResolvedRequest] = []
 
-        def taking() -> Iterator[list[GenerationRequest]]:
+        def taking() -> Iterator[list[ResolvedRequest]]:
             for request in requests:
                 taken.append(request)
                 yield [request]
@@ -100,7 +100,7 @@ class ExecutorConformance:
             assert len(taken) < len(requests) + 1
 
     def test_closing_stops_the_work(
-        self, executor: Executor, requests: list[GenerationRequest]
+        self, executor: Executor, requests: list[ResolvedRequest]
     ) -> None:
         events = executor.run(alone(requests))
         next(events)
@@ -108,7 +108,7 @@ class ExecutorConformance:
         assert list(events) == []
 
     def test_a_batch_finishes_each_of_its_requests_once(
-        self, executor: Executor, requests: list[GenerationRequest]
+        self, executor: Executor, requests: list[ResolvedRequest]
     ) -> None:
         batches = in_batches(requests, executor.batch_size)
         finished = [event for event in executor.run(batches) if isinstance(event, RunFinished)]
@@ -125,11 +125,11 @@ class ExecutorConformance:
         assert list(executor.run(iter([]))) == []
 
 
-def alone(requests: Iterable[GenerationRequest]) -> Iterator[list[GenerationRequest]]:
+def alone(requests: Iterable[ResolvedRequest]) -> Iterator[list[ResolvedRequest]]:
     return ([request] for request in requests)
 
 
-def pictures(events: Iterator[Event]) -> dict[GenerationRequest, bytes]:
+def pictures(events: Iterator[Event]) -> dict[ResolvedRequest, bytes]:
     return {
         event.request: event.image.tobytes() for event in events if isinstance(event, RunFinished)
     }

@@ -17,9 +17,9 @@ from sheepgen.pipeline.run import stream
 from tests.samples import sample_request
 
 if TYPE_CHECKING:
-    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.parts import PipelineParts
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 OPTIONS = DeviceOptions(device="cpu")
 
@@ -36,24 +36,24 @@ def spec(tiny_folder: Path) -> ModelSpec:
 
 
 @pytest.fixture
-def requests(spec: ModelSpec) -> list[GenerationRequest]:
+def requests(spec: ModelSpec) -> list[ResolvedRequest]:
     first = sample_request(model=spec.name, num_inference_steps=10)
     return [first, replace(first, seed=5), replace(first, width=64, num_inference_steps=20)]
 
 
 def remember(
-    request: GenerationRequest, spec: ModelSpec, seconds: float, peak: int | None, batch: int = 1
+    request: ResolvedRequest, spec: ModelSpec, seconds: float, peak: int | None, batch: int = 1
 ) -> None:
     run = PastRun(seconds_per_step=seconds, peak_bytes=peak, batch_size=batch)
     record_run(request, run, model_sha256=spec.sha256, options=OPTIONS)
 
 
-def taking(requests: list[GenerationRequest], spec: ModelSpec, frames: str = "none") -> Estimate:
+def taking(requests: list[ResolvedRequest], spec: ModelSpec, frames: str = "none") -> Estimate:
     return estimate(requests, {spec.name: spec}, FRAME_CHOICES[frames], Path("not/there"), OPTIONS)
 
 
 def test_what_is_like_a_past_run_takes_as_long(
-    requests: list[GenerationRequest], spec: ModelSpec
+    requests: list[ResolvedRequest], spec: ModelSpec
 ) -> None:
     remember(requests[0], spec, 0.5, 1_000)
     assert taking(requests[:2], spec).seconds == 10.0
@@ -68,7 +68,7 @@ def test_what_is_like_a_past_run_takes_as_long(
 
 
 def test_the_last_run_counts_and_others_are_not_like_it(
-    requests: list[GenerationRequest], spec: ModelSpec
+    requests: list[ResolvedRequest], spec: ModelSpec
 ) -> None:
     first = requests[0]
     remember(first, spec, 0.5, None)
@@ -86,7 +86,7 @@ def test_the_last_run_counts_and_others_are_not_like_it(
 
 
 def test_the_last_image_of_a_sweep_says_nothing_of_the_others(
-    requests: list[GenerationRequest], spec: ModelSpec
+    requests: list[ResolvedRequest], spec: ModelSpec
 ) -> None:
     remember(requests[0], spec, 0.5, None, batch=8)
     remember(requests[0], spec, 2.0, None, batch=1)
@@ -97,7 +97,7 @@ def test_the_last_image_of_a_sweep_says_nothing_of_the_others(
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-5.0", "1e300", "true", '"1"', "null"])
 def test_a_pace_that_cannot_be_is_none(
-    cache: Path, requests: list[GenerationRequest], spec: ModelSpec, number: str
+    cache: Path, requests: list[ResolvedRequest], spec: ModelSpec, number: str
 ) -> None:
     remember(requests[0], spec, 0.5, None)
     cache.write_text(cache.read_text().replace("0.5", number))
@@ -106,7 +106,7 @@ def test_a_pace_that_cannot_be_is_none(
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1}', "[" * 100_000])
 def test_a_damaged_memory_is_no_memory(
-    cache: Path, requests: list[GenerationRequest], spec: ModelSpec, text: str
+    cache: Path, requests: list[ResolvedRequest], spec: ModelSpec, text: str
 ) -> None:
     cache.parent.mkdir(parents=True, exist_ok=True)
     cache.write_text(text)
@@ -116,7 +116,7 @@ def test_a_damaged_memory_is_no_memory(
 
 
 def test_a_memory_that_cannot_be_read_to_its_end_is_none(
-    cache: Path, requests: list[GenerationRequest], spec: ModelSpec
+    cache: Path, requests: list[ResolvedRequest], spec: ModelSpec
 ) -> None:
     cache.parent.mkdir(parents=True, exist_ok=True)
     os.mkfifo(cache)
@@ -129,7 +129,7 @@ def test_a_memory_that_cannot_be_read_to_its_end_is_none(
 
 
 def test_a_cache_that_cannot_be_written_is_passed_over(
-    cache: Path, requests: list[GenerationRequest], spec: ModelSpec
+    cache: Path, requests: list[ResolvedRequest], spec: ModelSpec
 ) -> None:
     cache.mkdir(parents=True)
     before = set(cache.parent.iterdir())
@@ -158,7 +158,7 @@ def test_files_take_no_more_than_is_said(
 
 
 def test_a_folder_that_cannot_be_is_somebody_elses_error(
-    requests: list[GenerationRequest], spec: ModelSpec
+    requests: list[ResolvedRequest], spec: ModelSpec
 ) -> None:
     folder = Path("x" * 5_000)
     told = estimate(requests, {spec.name: spec}, FRAME_CHOICES["none"], folder, OPTIONS)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sheepgen.execution.image_key import image_key
 from sheepgen.metadata.record import PIPELINE_VERSION
-from sheepgen.request import MAX_SEED, GenerationRequest
+from sheepgen.request import MAX_SEED, ResolvedRequest
 from tests.samples import requests as still_requests
 from tests.samples import sample_request
 
@@ -28,7 +28,7 @@ requests = st.builds(
 )
 
 
-def key(request: GenerationRequest, *, model_sha256: str = WEIGHTS, dtype: str = "fp32") -> str:
+def key(request: ResolvedRequest, *, model_sha256: str = WEIGHTS, dtype: str = "fp32") -> str:
     return image_key(request, model_sha256=model_sha256, dtype=dtype)
 
 
@@ -40,17 +40,17 @@ def test_a_key_is_what_it_was() -> None:
 
 
 @given(requests)
-def test_a_key_is_64_digits_and_the_same_again(request: GenerationRequest) -> None:
+def test_a_key_is_64_digits_and_the_same_again(request: ResolvedRequest) -> None:
     assert re.fullmatch("[0-9a-f]{64}", key(request))
     assert key(replace(request)) == key(request)
 
 
-FIELDS = sorted({field.name for field in fields(GenerationRequest)} - {"model"})
+FIELDS = sorted({field.name for field in fields(ResolvedRequest)} - {"model"})
 
 
 @given(request=requests, other=requests, data=st.data())
 def test_every_field_counts(
-    request: GenerationRequest, other: GenerationRequest, data: st.DataObject
+    request: ResolvedRequest, other: ResolvedRequest, data: st.DataObject
 ) -> None:
     name = data.draw(st.sampled_from(FIELDS))
     request = replace(request, variation_strength=0.5) if name == "variation_seed" else request
@@ -58,14 +58,14 @@ def test_every_field_counts(
     assert (key(changed) == key(request)) == (changed == request)
 
 
-@given(requests, st.permutations([field.name for field in fields(GenerationRequest)]))
-def test_the_order_of_fields_does_not(request: GenerationRequest, order: list[str]) -> None:
+@given(requests, st.permutations([field.name for field in fields(ResolvedRequest)]))
+def test_the_order_of_fields_does_not(request: ResolvedRequest, order: list[str]) -> None:
     values: dict[str, Any] = asdict(request)
-    assert key(GenerationRequest(**{name: values[name] for name in order})) == key(request)
+    assert key(ResolvedRequest(**{name: values[name] for name in order})) == key(request)
 
 
 @given(requests)
-def test_weights_and_format_count_and_names_do_not(request: GenerationRequest) -> None:
+def test_weights_and_format_count_and_names_do_not(request: ResolvedRequest) -> None:
     one = key(request)
     assert key(replace(request, model="./elsewhere")) == one
     assert key(request, model_sha256="cd" * 32) != one
@@ -73,7 +73,7 @@ def test_weights_and_format_count_and_names_do_not(request: GenerationRequest) -
 
 
 @given(requests)
-def test_what_varies_nothing_does_not_count(request: GenerationRequest) -> None:
+def test_what_varies_nothing_does_not_count(request: ResolvedRequest) -> None:
     still = replace(request, variation_strength=0.0)
     assert key(replace(still, variation_seed=7)) == key(replace(still, variation_seed=8))
 

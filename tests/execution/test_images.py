@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from sheepgen.events import Event
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 REQUESTS = {sample_request(seed=seed): f"key{seed}" for seed in (1, 2, 3)}
 
@@ -40,15 +40,15 @@ class FakeExecutor:
     ran: list[int] = field(default_factory=list)
     batches: list[list[int]] = field(default_factory=list)
 
-    def _taken(self, batches: Iterable[Sequence[GenerationRequest]]) -> Iterator[GenerationRequest]:
+    def _taken(self, batches: Iterable[Sequence[ResolvedRequest]]) -> Iterator[ResolvedRequest]:
         for batch in batches:
             self.batches.append([request.seed for request in batch])
             yield from batch
 
-    def batch_size(self, _: GenerationRequest) -> int:
+    def batch_size(self, _: ResolvedRequest) -> int:
         return self.together
 
-    def run(self, batches: Iterable[Sequence[GenerationRequest]]) -> Generator[Event]:
+    def run(self, batches: Iterable[Sequence[ResolvedRequest]]) -> Generator[Event]:
         for request in self._taken(batches):
             self.ran.append(request.seed)
             for event in sample_events(request):
@@ -198,7 +198,7 @@ def test_what_a_killed_process_moved_into_place_is_replaced_and_nothing_counted_
 
 def test_a_strangers_file_that_came_while_drawing_is_kept(tmp_path: Path) -> None:
     class Slow(FakeExecutor):
-        def run(self, batches: Iterable[Sequence[GenerationRequest]]) -> Generator[Event]:
+        def run(self, batches: Iterable[Sequence[ResolvedRequest]]) -> Generator[Event]:
             for event in super().run(batches):
                 if isinstance(event, RunFinished) and event.request.seed == 2:
                     (tmp_path / "2_filmstrip.png").write_bytes(b"mine")

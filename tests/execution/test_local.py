@@ -8,13 +8,13 @@ import torch
 
 from sheepgen.errors import ModelError, NonFiniteError
 from sheepgen.events import RunFailed, RunFinished, RunStarted, StepCompleted
+from sheepgen.execution import local
 from sheepgen.execution.batching import in_batches
 from sheepgen.execution.local import LocalExecutor
 from sheepgen.models.resolve import find_model
 from sheepgen.options import DeviceOptions
 from sheepgen.pipeline import conditioning, loading
 from sheepgen.pipeline.run import generate, stream_batch
-from sheepgen.sweep import local
 from tests.execution.conformance import ExecutorConformance, alone, pictures
 from tests.samples import sample_request
 from tests.tiny import save_tiny_model
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, NoReturn
 
-    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.parts import PipelineParts
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 ON_CPU = DeviceOptions(device="cpu", dtype="fp32")
 
@@ -45,7 +45,7 @@ class TestConformance(ExecutorConformance):
     def test_pictures_are_those_of_the_pipeline(
         self,
         executor: LocalExecutor,
-        requests: list[GenerationRequest],
+        requests: list[ResolvedRequest],
         tiny_parts: PipelineParts,
     ) -> None:
         expected = {request: generate(tiny_parts, request).tobytes() for request in requests}
@@ -54,7 +54,7 @@ class TestConformance(ExecutorConformance):
     def test_models_come_one_after_the_other(
         self,
         model: str,
-        requests: list[GenerationRequest],
+        requests: list[ResolvedRequest],
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
@@ -76,7 +76,7 @@ class TestConformance(ExecutorConformance):
     def test_each_prompt_is_encoded_once(
         self,
         executor: LocalExecutor,
-        requests: list[GenerationRequest],
+        requests: list[ResolvedRequest],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         encoded: list[tuple[str, str | None]] = []
@@ -94,7 +94,7 @@ class TestConformance(ExecutorConformance):
     def test_unexpected_errors_are_told_as_they_are(
         self,
         executor: LocalExecutor,
-        requests: list[GenerationRequest],
+        requests: list[ResolvedRequest],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         def broken(*_: object, **__: object) -> NoReturn:
@@ -110,10 +110,10 @@ class TestConformance(ExecutorConformance):
     def test_one_that_fails_in_a_batch_fails_alone(
         self,
         executor: LocalExecutor,
-        requests: list[GenerationRequest],
+        requests: list[ResolvedRequest],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        def sensitive(parts: PipelineParts, batch: list[GenerationRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        def sensitive(parts: PipelineParts, batch: list[ResolvedRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
             for event in stream_batch(parts, batch):
                 yield event
                 if requests[1] in batch and isinstance(event, StepCompleted):
@@ -139,10 +139,10 @@ class TestConformance(ExecutorConformance):
     def test_what_is_finished_in_a_batch_stays_finished(
         self,
         executor: LocalExecutor,
-        requests: list[GenerationRequest],
+        requests: list[ResolvedRequest],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        def breaking(parts: PipelineParts, batch: list[GenerationRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        def breaking(parts: PipelineParts, batch: list[ResolvedRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
             for event in stream_batch(parts, batch):
                 yield event
                 if len(batch) > 1 and isinstance(event, RunFinished):
@@ -170,7 +170,7 @@ class TestConformance(ExecutorConformance):
     ) -> None:
         sizes: list[int] = []
 
-        def hungry(parts: PipelineParts, batch: list[GenerationRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        def hungry(parts: PipelineParts, batch: list[ResolvedRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
             sizes.append(len(batch))
             if len(batch) > room:
                 raise torch.OutOfMemoryError("CUDA out of memory")
@@ -192,7 +192,7 @@ class TestConformance(ExecutorConformance):
     def test_a_model_that_cannot_be_loaded_is_tried_once_a_batch(
         self,
         executor: LocalExecutor,
-        requests: list[GenerationRequest],
+        requests: list[ResolvedRequest],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         tries: list[str] = []

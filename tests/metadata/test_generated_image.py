@@ -78,7 +78,7 @@ def test_generate_returns_one(tiny_parts: PipelineParts, tmp_path: Path) -> None
     image.save(tmp_path / "x.png")
     record = read_record(tmp_path / "x.png")
     assert record == image.record
-    assert record.request == REQUEST.resolve(tiny_parts.spec)
+    assert record.request == tiny_parts.spec.resolve(REQUEST)
 
 
 @pytest.mark.parametrize("frames", list(FRAME_CHOICES))

@@ -15,8 +15,8 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 from sd_parsers import ParserManager
 
-from sheepgen import image_file
 from sheepgen.errors import OutputError, UsageError
+from sheepgen.metadata import image_file
 from sheepgen.metadata.a1111 import to_parameters
 from sheepgen.metadata.image_file import (
     IMAGE_FORMATS,

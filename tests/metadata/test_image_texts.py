@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import ExifTags, Image
 
-from sheepgen import image_texts
 from sheepgen.errors import OutputError
+from sheepgen.metadata import image_texts
 from sheepgen.metadata.image_texts import XMP, read_texts
 from tests.samples import sample_image
 

@@ -9,7 +9,8 @@ import pytest
 
 from sheepgen.errors import ModelError, UsageError
 from sheepgen.models.hub import parse_hub_model
-from sheepgen.models.resolve import KNOWN_MODELS, find_model
+from sheepgen.models.registry import KNOWN_MODELS
+from sheepgen.models.resolve import find_model
 from sheepgen.request import EMBEDDED_MODEL
 from tests.tiny import MAX_TOKENS, edit_json
 

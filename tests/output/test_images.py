@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sheepgen.events import Event
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,7 +41,7 @@ def layout(folder: Path, *, frames: str = "steps", overwrite: bool = False) -> O
     return OutputLayout(template=template, frames=FRAME_CHOICES[frames], overwrite=overwrite)
 
 
-def save(layout: OutputLayout, *requests: GenerationRequest, noisy: bool = False) -> list[Event]:
+def save(layout: OutputLayout, *requests: ResolvedRequest, noisy: bool = False) -> list[Event]:
     def events() -> Iterator[Event]:
         for request in requests or (sample_request(),):
             yield from sample_events(request, noisy=noisy)

@@ -14,7 +14,7 @@ from sheepgen.output.template import FIELDS, parse_output, slug
 from tests.samples import requests, sample_request
 
 if TYPE_CHECKING:
-    from sheepgen.request import GenerationRequest
+    from sheepgen.request import ResolvedRequest
 
 HOSTILE = (
     "../../etc/passwd",
@@ -176,7 +176,7 @@ def test_paths_stay_in_the_templates_folder(output: str) -> None:
     fields=st.lists(st.sampled_from(FIELDS), min_size=1, max_size=3),
 )
 def test_no_field_leads_anywhere(
-    tmp_path: Path, request: GenerationRequest, hostile: str, fields: list[str]
+    tmp_path: Path, request: ResolvedRequest, hostile: str, fields: list[str]
 ) -> None:
     if hostile:
         request = sample_request(prompt=hostile, model=hostile)

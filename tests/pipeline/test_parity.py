@@ -39,7 +39,7 @@ GUIDANCES = ((4.0, 0.0), (4.0, 0.7), (1.0, 0.0))
 def assert_same_bits(
     parts: PipelineParts, request: GenerationRequest, pipeline: StableDiffusionPipeline
 ) -> None:
-    request = request.resolve(parts.spec)
+    request = parts.spec.resolve(request)
     latents, pixels = run_reference(pipeline, request)
     *_, finished = stream(parts, request)
     assert isinstance(finished, RunFinished)

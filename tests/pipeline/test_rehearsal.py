@@ -139,15 +139,15 @@ def test_a_schedule_that_leads_to_no_number_is_refused(name: str, beta_end: floa
 def test_a_request_is_checked_against_its_models_schedule(model_copy: Path) -> None:
     edit_json(model_copy / "scheduler" / "scheduler_config.json", beta_schedule="no such")
     spec = find_model(str(model_copy))
-    request = GenerationRequest(prompt="x", seed=1, model=str(model_copy)).resolve(spec)
+    request = spec.resolve(GenerationRequest(prompt="x", seed=1, model=str(model_copy)))
     with pytest.raises(ModelError, match="scheduler config, read as ddim"):
         check_schedule(spec, request)
 
 
 def test_more_steps_than_fit_are_refused(tiny_folder: Path) -> None:
     spec = find_model(str(tiny_folder))
-    request = GenerationRequest(
-        prompt="x", seed=1, model=str(tiny_folder), num_inference_steps=1000
-    ).resolve(spec)
+    request = spec.resolve(
+        GenerationRequest(prompt="x", seed=1, model=str(tiny_folder), num_inference_steps=1000)
+    )
     with pytest.raises(UsageError, match="1000 steps of DDIMScheduler do not fit"):
         check_schedule(spec, request)

@@ -43,7 +43,7 @@ def test_the_order_of_events(tiny_parts: PipelineParts) -> None:
     assert isinstance(started, RunStarted)
     assert isinstance(finished, RunFinished)
     assert (started.total_steps, started.device, started.dtype) == (3, "cpu", "fp32")
-    assert started.request == finished.record.request == REQUEST.resolve(tiny_parts.spec)
+    assert started.request == finished.record.request == tiny_parts.spec.resolve(REQUEST)
     assert finished.image.size == (32, 32)
 
 
@@ -238,7 +238,7 @@ def test_the_order_of_events_of_several(tiny_parts: PipelineParts) -> None:
     finishing = [*["FrameDecoded"] * 4, "RunFinished"]
     assert kinds(events) == ["RunStarted"] * 3 + ["StepCompleted"] * 9 + finishing * 3
     for request in TOGETHER:
-        own = [event for event in events if event.request == request.resolve(tiny_parts.spec)]
+        own = [event for event in events if event.request == tiny_parts.spec.resolve(request)]
         assert kinds(own) == ["RunStarted", *["StepCompleted"] * 3, *finishing]
         frames = [event.image for event in own if isinstance(event, FrameDecoded)]
         alone = [

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sheepgen.cli.app import app
-from sheepgen.sweep import local
+from sheepgen.execution import local
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sheepgen.errors import UsageError
-from sheepgen.models.resolve import ModelDefaults, ModelSpec
+from sheepgen.models.spec import ModelDefaults, ModelSpec
 from sheepgen.request import GenerationRequest
 from sheepgen.sweep.plan import (
     AXES,

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sheepgen.models.made_for import outside_warnings
 from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.models.resolve import find_model
+from sheepgen.models.spec import outside_warnings
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 
 if TYPE_CHECKING:
-    from sheepgen.models.resolve import ModelSpec
+    from sheepgen.models.spec import ModelSpec
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def embedded() -> ModelSpec:
 
 def warnings(spec: ModelSpec, *changes: dict[str, Any]) -> tuple[str, ...]:
     requests = [GenerationRequest(prompt="a sheep", seed=1, **fields) for fields in changes]
-    resolved = [replace(request.resolve(spec), model=spec.name) for request in requests]
+    resolved = [replace(spec.resolve(request), model=spec.name) for request in requests]
     return outside_warnings(resolved, {spec.name: spec})
 
 

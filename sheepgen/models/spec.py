@@ -1,0 +1,180 @@
+"""A model on this disk: what a request that leaves something open gets, and where it draws well."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING
+
+from sheepgen.errors import UsageError
+from sheepgen.request import MAX_STEPS, GenerationRequest, ResolvedRequest, nearest_sizes
+from sheepgen.sanitize import excerpt
+from sheepgen.schedulers import check_step_count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["MadeFor", "ModelDefaults", "ModelSpec", "outside_warnings"]
+
+_MOST_LISTED = 6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MadeFor:
+    """Where a model's pictures are good; it draws outside of it, too, but poorly.
+
+    Args:
+        guidance_scale: Lowest and highest, in diffusers' convention, where 1 and less is off.
+        num_inference_steps: Fewest and most, with most schedulers.
+        side: Shortest and longest width or height, in pixels.
+        slower_schedulers: Short names of schedulers, with the fewest steps that they need here.
+    """
+
+    guidance_scale: tuple[float, float]
+    num_inference_steps: tuple[int, int]
+    side: tuple[int, int]
+    slower_schedulers: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def guidance(self) -> str:
+        """The guidance in words."""
+        return f"guidance {_span(*self.guidance_scale)}"
+
+    @property
+    def steps(self) -> str:
+        """The steps in words."""
+        fewest, most = self.num_inference_steps
+        return f"{fewest} steps or more" if most == MAX_STEPS else f"{_span(fewest, most)} steps"
+
+    @property
+    def sides(self) -> str:
+        """The sides in words."""
+        return f"sides of {_span(*self.side)} pixels"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelDefaults:
+    """What a request that leaves something open gets from the model.
+
+    Args:
+        num_inference_steps: Denoising steps.
+        guidance_scale: In diffusers' convention, where 1 is off.
+        scheduler: Short name in `sheepgen.schedulers`; ``None`` if the folder's own scheduler is
+            not known there.
+        width: Pixels.
+        height: Pixels.
+    """
+
+    num_inference_steps: int
+    guidance_scale: float
+    scheduler: str | None
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelSpec:
+    """A model on this disk, complete and checked.
+
+    Args:
+        name: As it was asked for.
+        folder: Its diffusers folder.
+        revision: Commit sha if it is from the hub.
+        vae_scale_factor: Pixels a side of one latent.
+        max_tokens: Longest prompt in tokens, special tokens included.
+        encoded_tokens: What every prompt is padded to, in tokens.
+        sha256: Of all weights, the same wherever the model lies.
+        weight_bytes: What they take on the disk.
+        defaults: See `ModelDefaults`.
+        made_for: The range that its pictures are good in; None if nobody knows it.
+    """
+
+    name: str
+    folder: Path
+    revision: str | None
+    vae_scale_factor: int
+    max_tokens: int
+    encoded_tokens: int
+    sha256: str
+    weight_bytes: int
+    defaults: ModelDefaults
+    made_for: MadeFor | None = None
+
+    def resolve(self, request: GenerationRequest) -> ResolvedRequest:
+        """Return the request with this model's values for all that it leaves open.
+
+        Raises:
+            UsageError: If the model cannot draw that size, has no scheduler that is known here
+                and none was asked for, or the scheduler cannot take so many steps.
+        """
+        values = {field.name: getattr(request, field.name) for field in fields(GenerationRequest)}
+        for name, default in asdict(self.defaults).items():
+            values[name] = default if values[name] is None else values[name]
+        for side in ("width", "height"):
+            _check_multiple(side, values[side], self.vae_scale_factor)
+        if values["scheduler"] is None:
+            raise UsageError(
+                f"The model {request.model} comes with a scheduler that sheepgen does not know.",
+                "Choose one with --scheduler; `sheepgen schedulers` lists them.",
+            )
+        check_step_count(values["scheduler"], values["num_inference_steps"])
+        return ResolvedRequest(**values)
+
+
+def _check_multiple(side: str, value: int, multiple: int) -> None:
+    if value % multiple:
+        below, above = nearest_sizes(value, multiple)
+        raise UsageError(
+            f"{side} is {value}, and this model draws multiples of {multiple}.",
+            f"Nearest: {below} or {above}.",
+        )
+
+
+def outside_warnings(
+    requests: Iterable[ResolvedRequest], specs: Mapping[str, ModelSpec]
+) -> tuple[str, ...]:
+    """Return a line for each model that is asked for what it was not made for.
+
+    Args:
+        requests: Any number.
+        specs: Their models by name.
+    """
+    found: dict[str, dict[str, dict[str, None]]] = {}
+    for request in requests:
+        made_for = specs[request.model].made_for
+        for clause, value in _outside(made_for, request) if made_for else ():
+            found.setdefault(request.model, {}).setdefault(clause, {})[value] = None
+    return tuple(
+        f"Warning: {excerpt(model)} was made for "
+        f"{'; '.join(f'{clause} {_listed([*values])}' for clause, values in clauses.items())}. "
+        "Pictures may be poor."
+        for model, clauses in found.items()
+    )
+
+
+def _outside(made_for: MadeFor, request: ResolvedRequest) -> Iterator[tuple[str, str]]:
+    """Yield what the model was made for, and what is asked for instead."""
+    low, high = made_for.guidance_scale
+    if not low <= max(request.guidance_scale, 1.0) <= high:
+        yield f"{made_for.guidance}, not", f"{request.guidance_scale:g}"
+    fewest, most = made_for.num_inference_steps
+    needed = dict(made_for.slower_schedulers).get(request.scheduler, fewest)
+    if not fewest <= request.num_inference_steps <= most:
+        yield f"{made_for.steps}, not", f"{request.num_inference_steps}"
+    elif request.num_inference_steps < needed:
+        clause = f"{needed} steps or more with {request.scheduler}, not"
+        yield clause, f"{request.num_inference_steps}"
+    shortest, longest = made_for.side
+    if not all(shortest <= side <= longest for side in (request.width, request.height)):
+        yield f"{made_for.sides}, not", f"{request.width}x{request.height}"
+
+
+def _span(low: float, high: float) -> str:
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def _listed(values: Sequence[str]) -> str:
+    """Return values in a row; of many, the first few and how many more."""
+    if len(values) > _MOST_LISTED:
+        values = [*values[: _MOST_LISTED - 1], f"{len(values) - _MOST_LISTED + 1} more"]
+    return " or ".join(filter(None, [", ".join(values[:-1]), values[-1]]))
