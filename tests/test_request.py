@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ def test_what_was_said_stays() -> None:
         height=64,
         scheduler="euler",
     )
-    assert spec().resolve(said) == said
+    assert asdict(spec().resolve(said)) == asdict(said)
 
 
 def test_sides_are_multiples_of_the_models_own() -> None:

@@ -43,9 +43,6 @@ _NEW_IN_FORMAT_2: Mapping[str, Any] = MappingProxyType(
 )
 """What requests of format 1 could not say, and what they meant by it."""
 
-_MAY_BE_NULL = frozenset({"variation_seed"})
-"""Fields of a resolved request that can be left out of it."""
-
 MAX_JSON_CHARACTERS = 500_000
 
 _JSON_TYPES: Mapping[str, tuple[type, ...]] = MappingProxyType(
@@ -168,12 +165,8 @@ def from_dict(data: object) -> ImageRecord:
     for name in ("noise_sha256", "latents_sha256"):
         if type(data[name]) is not str:
             raise _malformed(f"{name} is not text")
-    request = _read(ResolvedRequest, "request", data["request"])
-    for field in fields(request):
-        if getattr(request, field.name) is None and field.name not in _MAY_BE_NULL:
-            raise _malformed(f"request.{field.name} is missing")
     return ImageRecord(
-        request=request,
+        request=_read(ResolvedRequest, "request", data["request"]),
         environment=_read(Environment, "environment", data["environment"]),
         noise_sha256=data["noise_sha256"],
         latents_sha256=data["latents_sha256"],

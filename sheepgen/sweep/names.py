@@ -12,7 +12,7 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sheepgen.request import ResolvedRequest
+from sheepgen.request import GenerationRequest, ResolvedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +49,7 @@ def readable_names(values: Mapping[str, Sequence[Value]]) -> str:
     Args:
         values: As `sheepgen.sweep.plan.plan_sweep` takes them.
     """
-    defaults = {field.name: field.default for field in fields(ResolvedRequest)}
+    defaults = {field.name: field.default for field in fields(GenerationRequest)}
     asked = [
         part
         for axis, part in _PARTS.items()

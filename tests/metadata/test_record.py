@@ -70,7 +70,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("request.guidance_scale", "7", "request.guidance_scale"),
         ("request.guidance_scale", float("nan"), "guidance must be between 0 and 100, got nan"),
         ("request.guidance_scale", 10**400, "too large"),
-        ("request.width", None, "request.width is missing"),
+        ("request.width", None, "request.width is not of type int"),
         ("request.variation_seed", "7", "request.variation_seed"),
         ("request.variation_strength", 0.5, "without a variation seed"),
         ("request.variation_strength", None, "request.variation_strength"),
