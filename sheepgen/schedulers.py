@@ -2,9 +2,9 @@
 
 A row says which diffusers class, with which settings, and what others call it. Adding a scheduler
 is adding a row; the tests hold every row to diffusers' own pipeline bit for bit. Left out on
-purpose: ``IPNDMScheduler`` counts time from 1 to 0, which no Stable Diffusion U-Net was trained on, and
-``DPMSolverSDEScheduler`` needs one more package and draws its noise from a generator of its own, so
-that the seed would not fix the picture.
+purpose: ``IPNDMScheduler`` counts time from 1 to 0, which no Stable Diffusion U-Net was trained on,
+and ``DPMSolverSDEScheduler`` needs one more package and draws its noise from a generator of its
+own, so that the seed would not fix the picture.
 
 `sheepgen.pipeline.scheduler` builds them.
 """

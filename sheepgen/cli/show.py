@@ -1,8 +1,8 @@
 """``sheepgen show``: what an image says about itself.
 
 An image of another program's (`sheepgen.metadata.other_programs`) is shown as the command that
-comes nearest; what that leaves out goes to standard error. Where there can be no command, because the image names
-no prompt or the installed model cannot draw its size, the settings are shown, one a line.
+comes nearest; what that leaves out goes to standard error. If there can be no command, because the
+image names no prompt or the installed model cannot draw its size, the settings are printed.
 
 With ``--json`` it is an object: ``program`` (null where that is not known), ``request`` as far as
 it could be read, with nulls for what the image does not name, and ``not_mapped``.

@@ -66,7 +66,8 @@ class ImageTexts:
     """What a file says in words.
 
     Args:
-        texts: By a PNG's keyword, by ``exif:`` and the tag's name, or `XMP`. Of several with one key the last counts.
+        texts: By a PNG's keyword, by ``exif:`` and the tag's name, or `XMP`. Of several with
+            one key the last counts.
         too_large: Keys of texts that were left out for their size.
         is_damaged: Whether the file ends before its pixels, or a text is not as it was written.
     """
