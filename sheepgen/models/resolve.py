@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-__all__ = ["PROMPT_TOKENS", "find_model"]
+__all__ = ["PROMPT_TOKENS", "find_model", "resolve_model"]
 
 
 PROMPT_TOKENS = "prompt_tokens"
@@ -60,7 +60,35 @@ def find_model(
         UsageError: If the name is of no known kind.
         ModelError: If the model cannot be had, is damaged, or does not run here.
     """
-    folder, revision = _locate(name, offline=offline, download=download)
+    found = resolve_model(name, offline=offline, rehash=rehash)
+    if isinstance(found, hub.DownloadPlan):
+        download(found)
+        found = _read_model(name, found.folder, found.folder.name, rehash=rehash)
+    return found
+
+
+def resolve_model(
+    name: str, *, offline: bool = False, rehash: bool = False
+) -> ModelSpec | hub.DownloadPlan:
+    """Find a model and check it, or return what downloading it would take.
+
+    Args:
+        name: As for `find_model`.
+        offline: Do not use the network.
+        rehash: Hash all weights even if their hashes are cached.
+
+    Raises:
+        UsageError: If the name is not of a known kind.
+        ModelError: If the model cannot be had, is damaged, or does not run here.
+    """
+    found = _locate(name, offline=offline)
+    if isinstance(found, hub.DownloadPlan):
+        return found
+    folder, revision = found
+    return _read_model(name, folder, revision, rehash=rehash)
+
+
+def _read_model(name: str, folder: Path, revision: str | None, *, rehash: bool) -> ModelSpec:
     checkpoint = read_checkpoint(folder)
     if revision is not None:
         for file in checkpoint.weights:
@@ -85,10 +113,8 @@ def find_model(
     )
 
 
-def _locate(
-    name: str, *, offline: bool, download: Callable[[hub.DownloadPlan], None]
-) -> tuple[Path, str | None]:
-    """Return the model's folder and, if it is from the hub, its commit."""
+def _locate(name: str, *, offline: bool) -> tuple[Path, str | None] | hub.DownloadPlan:
+    """Return the model's folder and, if it is from the hub, its commit; or how to get it."""
     # First, so that a folder of that name beside the user does not stand in for it.
     if name == EMBEDDED_MODEL:
         return _embedded_folder(), None
@@ -102,9 +128,7 @@ def _locate(
     if cached is None:
         if offline or hub.is_offline():
             raise hub.not_cached(model.repo)
-        plan = hub.plan_download(model)
-        download(plan)
-        cached = plan.folder
+        return hub.plan_download(model)
     return cached, cached.name
 
 
