@@ -8,6 +8,9 @@ For each request, in this order: `RunStarted`, `StepCompleted` once a scheduler 
 `sheepgen.output.images` after every `RunFinished`. An executor ends a run that goes wrong, wherever
 it stands, with `RunFailed`; or it lets the run begin anew, with another `RunStarted`. Events of
 several runs may be mixed; ``request`` tells them apart.
+
+Where many images are made, other events come between these, which are of no single image:
+`ModelLoading`, `Waiting`, `Notice`, `ContactSheetSaved`.
 """
 
 from __future__ import annotations
@@ -25,15 +28,20 @@ if TYPE_CHECKING:
     from sheepgen.request import ResolvedRequest
 
 __all__ = [
+    "ContactSheetSaved",
     "Event",
     "EventSink",
     "Events",
     "FrameDecoded",
     "ImageSaved",
+    "ModelLoading",
+    "Notice",
+    "RunEvent",
     "RunFailed",
     "RunFinished",
     "RunStarted",
     "StepCompleted",
+    "Waiting",
 ]
 
 
@@ -114,8 +122,40 @@ class ImageSaved:
     elapsed_s: float
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelLoading:
+    """The weights of a model are about to be loaded; the next event comes after it."""
+
+    model: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """Another process is generating the images that are left. It comes again until they are done.
+
+    ``requests`` are those images. Should the other process end without them, they are made here.
+    """
+
+    requests: tuple[ResolvedRequest, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notice:
+    """A sentence for the user: nothing failed, but something is not as usual."""
+
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ContactSheetSaved:
+    """One page of a sweep's contact sheet lies on disk, whole."""
+
+    path: Path
+
+
 Event = RunStarted | StepCompleted | FrameDecoded | RunFinished | RunFailed | ImageSaved
 Events = Iterator[Event]
+RunEvent = Event | ModelLoading | Waiting | Notice | ContactSheetSaved
 
 
 class EventSink(Protocol):

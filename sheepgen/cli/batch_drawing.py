@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from sheepgen.cli.batch_plan import JobPlanner
     from sheepgen.options import FrameOptions
     from sheepgen.output.images import OutputLayout
+    from sheepgen.output.template import Target
+    from sheepgen.request import ResolvedRequest
 
 __all__ = ["draw_jobs", "rehearse_jobs"]
 
@@ -89,20 +91,23 @@ def draw_jobs(
             ledger, resume=resume, tell=tell, note=partial(note, console), wait=executor.wait
         )
         awaited = taken_at_once(wanted_lines(), executor.flag)
-        requests = batch.requests(awaited, planner.plan)
-        with closing(executor.run([request] for request in requests)) as running:
-            saved = save_images(running, layout, lambda _: batch.current.target)
+        targets: dict[ResolvedRequest, Target] = {}
+
+        def batches() -> Iterator[list[ResolvedRequest]]:
+            for request in batch.requests(awaited, planner.plan):
+                targets[request] = batch.current.target
+                labels[request] = f"Line {batch.current.line}, seed {request.seed}"
+                json_labels[request] = {"line": batch.current.line}
+                yield [request]
+
+        labels: dict[ResolvedRequest, str] = {}
+        json_labels: dict[ResolvedRequest, dict[str, int]] = {}
+        with closing(executor.run(batches())) as running:
+            saved = save_images(running, layout, targets)
             if progress_json:
-                shown = write_progress(
-                    saved, error_stream(), call=lambda _: {"line": batch.current.line}
-                )
+                shown = write_progress(saved, error_stream(), json_labels)
             else:
-                shown = show_progress(
-                    saved,
-                    console,
-                    images=None,
-                    name=lambda request: f"Line {batch.current.line}, seed {request.seed}",
-                )
+                shown = show_progress(saved, console, labels, images=None)
             with closing(shown):
                 try:
                     for event in shown:

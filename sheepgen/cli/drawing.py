@@ -11,15 +11,15 @@ from sheepgen.cli.interrupt import StoppableExecutor, stop_flag
 from sheepgen.events import ImageSaved, RunFailed
 from sheepgen.execution.timing import PastRun, record_run
 from sheepgen.output.jsonl import to_json_line
-from sheepgen.output.progress import counted, show_progress, spinner
+from sheepgen.output.progress import counted_labels, show_progress, spinner
 from sheepgen.output.progress_json import write_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from rich.console import Console
 
-    from sheepgen.events import Event
+    from sheepgen.events import RunEvent
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions, FrameOptions
     from sheepgen.request import ResolvedRequest
@@ -70,8 +70,8 @@ def local_executor(
 
 
 def record_runs(
-    events: Generator[Event], specs: Mapping[str, ModelSpec], options: DeviceOptions
-) -> Generator[Event]:
+    events: Generator[RunEvent], specs: Mapping[str, ModelSpec], options: DeviceOptions
+) -> Generator[RunEvent]:
     """Pass events on, and remember for the next time's estimate what each image took."""
     from sheepgen.pipeline.device import peak_memory, resolve_device
 
@@ -94,11 +94,11 @@ def record_runs(
 
 
 def tell_images(
-    events: Generator[Event],
+    events: Generator[RunEvent],
     console: Console,
     *,
-    images: int,
-    detail: Callable[[ResolvedRequest], str] | None = None,
+    details: Mapping[ResolvedRequest, str],
+    json_details: bool = False,
     json: bool,
     progress_json: bool,
     keep_going: bool,
@@ -108,8 +108,8 @@ def tell_images(
     Args:
         events: With an `ImageSaved` behind every `RunFinished`.
         console: For the bar and notes.
-        images: How many there will be.
-        detail: What tells an image from the others; else its seed.
+        details: What tells each image from the others.
+        json_details: Whether JSON progress has that, too.
         json: Whether the line is JSON instead of the image's path; failed ones have one then, too.
         progress_json: Whether progress is JSON lines instead of a bar.
         keep_going: Whether a failed image is counted instead of raised.
@@ -123,12 +123,15 @@ def tell_images(
     failed = 0
     shown = events
     if progress_json:
-        shown = write_progress(events, error_stream(), detail=detail)
+        labels: dict[ResolvedRequest, dict[str, int | str]] = {
+            request: {"image": number, **({"detail": detail} if json_details else {})}
+            for number, (request, detail) in enumerate(details.items(), start=1)
+        }
+        shown = write_progress(events, error_stream(), labels)
     if not keep_going:
         shown = _until_failure(shown, json=json)
     if not progress_json:
-        name = counted(images, detail) if detail else None
-        shown = show_progress(shown, console, images=images, name=name)
+        shown = show_progress(shown, console, counted_labels(details), images=len(details))
     with closing(events), closing(shown):
         for event in shown:
             match event:
@@ -149,7 +152,7 @@ def log_failure(failed: RunFailed) -> None:
     _log.debug("%s", failed.error, exc_info=failed.error)
 
 
-def _until_failure(events: Generator[Event], *, json: bool) -> Generator[Event]:
+def _until_failure(events: Generator[RunEvent], *, json: bool) -> Generator[RunEvent]:
     """Pass events on; raise what a run failed with, behind its JSON line."""
     with closing(events):
         for event in events:

@@ -10,13 +10,13 @@ from threading import Event as Flag
 from typing import TYPE_CHECKING, TypeVar
 
 from sheepgen.errors import Interrupted
-from sheepgen.events import RunStarted, StepCompleted
+from sheepgen.events import RunStarted, StepCompleted, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from types import FrameType
 
-    from sheepgen.events import Event
+    from sheepgen.events import Event, RunEvent
     from sheepgen.execution.executor import Executor
     from sheepgen.request import ResolvedRequest
 
@@ -95,7 +95,10 @@ def stop_flag(on_stop: Callable[[], None]) -> Iterator[Flag]:
         signal.signal(signal.SIGINT, signal.default_int_handler if before is _exit_now else before)
 
 
-def until_stopped(events: Generator[Event], flag: Flag) -> Generator[Event]:
+_Event = TypeVar("_Event", "Event", "RunEvent")
+
+
+def until_stopped(events: Generator[_Event], flag: Flag) -> Generator[_Event]:
     """Pass events on until the flag is set; an image whose steps are all done is still finished.
 
     Raises:
@@ -111,6 +114,10 @@ def until_stopped(events: Generator[Event], flag: Flag) -> Generator[Event]:
                     raise Interrupted("Stopped before the first step.")
                 case StepCompleted() if event.step < event.total_steps:
                     raise Interrupted(f"Stopped after step {event.step} of {event.total_steps}.")
+                case Waiting():
+                    raise Interrupted("Stopped while another process was generating the rest.")
+                case _:
+                    pass
 
 
 def taken_at_once(items: Iterator[_T], flag: Flag) -> Iterator[_T]:
@@ -152,4 +159,4 @@ class StoppableExecutor:
             Interrupted: If the flag was set meanwhile.
         """
         if self.flag.wait(WAIT_S):
-            raise Interrupted("Stopped while another process was drawing the rest.")
+            raise Interrupted("Stopped while another process was generating the rest.")

@@ -110,11 +110,11 @@ def carry_out(
     )
     with drawing as executor:
         made = executor.run(in_batches(plan.requests, executor.batch_size))
-        saved = save_images(made, layout, plan.targets.__getitem__)
+        saved = save_images(made, layout, plan.targets)
         tell_images(
             record_runs(saved, specs, options.computing),
             console,
-            images=options.count,
+            details={request: f"seed {request.seed}" for request in plan.requests},
             json=options.json,
             progress_json=options.progress_json,
             keep_going=False,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.cli.drawing import local_executor, record_runs, tell_images
 from sheepgen.cli.folders import prepare_folders
+from sheepgen.cli.interrupt import until_stopped
 from sheepgen.cli.sweep_plan import PLAN_NAME, describe_run
 from sheepgen.errors import OutputError
 from sheepgen.execution.images import make_images
@@ -61,19 +62,13 @@ def draw_sweep(
             console=console,
         )
         with drawing as executor:
-            events = make_images(
-                run.missing,
-                executor,
-                ledger,
-                run.layout,
-                run.targets.__getitem__,
-                wait=executor.wait,
-            )
+            events = make_images(run.missing, executor, ledger, run.layout, run.targets)
+            details = _details(run.plan)
             return tell_images(
-                record_runs(events, run.specs, options),
+                record_runs(until_stopped(events, executor.flag), run.specs, options),
                 console,
-                images=len(run.missing),
-                detail=_details(run.plan).__getitem__,
+                details={request: details[request] for request in run.missing},
+                json_details=True,
                 json=json,
                 progress_json=progress_json,
                 keep_going=keep_going,

@@ -12,9 +12,9 @@ from sheepgen.execution.image_key import image_key
 from sheepgen.metadata.image_file import check_format
 from sheepgen.models.resolve import find_model
 from sheepgen.models.spec import outside_warnings
-from sheepgen.output.images import check_overwritable, holds_only_frames, obstacle
+from sheepgen.output.images import check_overwritable, obstacle
 from sheepgen.output.manifest import Manifest
-from sheepgen.output.ownership import own_products
+from sheepgen.output.ownership import holds_only_frames, own_products
 from sheepgen.request import MAX_SEED
 from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
 from sheepgen.sweep.plan import AXES, SweepPlan, describe_plan, plan_sweep, resolve_plan

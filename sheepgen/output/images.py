@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -41,12 +40,14 @@ from sheepgen.output.atomic import (
 )
 from sheepgen.output.filmstrip import encode_filmstrip
 from sheepgen.output.locks import lock_folder
+from sheepgen.output.ownership import holds_only_frames, own_products
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from pathlib import Path
 
     from sheepgen.events import Event, Events
+    from sheepgen.output.manifest import Manifest
     from sheepgen.output.template import OutputTemplate, Target
     from sheepgen.request import ResolvedRequest
 
@@ -56,13 +57,11 @@ __all__ = [
     "OutputLayout",
     "check_overwritable",
     "free_target",
-    "holds_only_frames",
     "obstacle",
     "save_images",
 ]
 
 _PREFIXES = {"clean": "step", "noisy": "noisy"}
-_FRAME_NAME = re.compile(r"(step|noisy)_[0-9]{3,}\.png")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,16 +110,22 @@ class OutputLayout:
 
 
 def save_images(
-    events: Events, layout: OutputLayout, place: Callable[[ResolvedRequest], Target]
+    events: Events,
+    layout: OutputLayout,
+    targets: Mapping[ResolvedRequest, Target],
+    manifest: Manifest | None = None,
 ) -> Generator[Event]:
-    """Pass events on, and put an `ImageSaved` behind every `RunFinished`.
+    """Pass events on, and put an `ImageSaved` after every `RunFinished`.
 
     Frames of one image are kept in memory until it is finished. Runs may be mixed.
 
     Args:
         events: Of any number of runs.
         layout: What is saved.
-        place: Where each image goes.
+        targets: Where each image goes.
+        manifest: Of the folder that they go to; files that `own_products` finds to be the same
+            image's are replaced. They are looked for when an image is saved, for another process
+            may have been killed since the targets were chosen.
 
     Raises:
         OutputError: If the folder cannot be written to; nothing half-made stays there.
@@ -135,7 +140,11 @@ def save_images(
                 frames[event.request].append(event)
             case RunFinished():
                 way = frames.pop(event.request, [])
-                yield _save(event, way, layout, place(event.request))
+                target = targets[event.request]
+                if manifest is not None:
+                    own = own_products(target, event.request, manifest)
+                    target = replace(target, own=own)
+                yield _save(event, way, layout, target)
             case RunFailed():
                 frames.pop(event.request, None)
             case _:
@@ -241,18 +250,6 @@ def _is_replaceable(product: str, path: Path) -> bool:
     if stat.S_ISREG(mode) or stat.S_ISLNK(mode):
         return True
     return product == "frames" and stat.S_ISDIR(mode) and holds_only_frames(path)
-
-
-def holds_only_frames(folder: Path) -> bool:
-    """Say whether a folder holds nothing but files that are called as frames are."""
-    try:
-        with os.scandir(folder) as entries:
-            return all(
-                _FRAME_NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
-                for entry in entries
-            )
-    except OSError:
-        return False
 
 
 def _stage_frames(

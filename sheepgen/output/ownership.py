@@ -13,11 +13,11 @@ own only if it still says itself that it is this image.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import OutputError
 from sheepgen.metadata.image_file import IMAGE_FORMATS, MAX_FILE_BYTES, read_record
-from sheepgen.output.images import holds_only_frames
 from sheepgen.output.manifest import PRODUCTS
 from sheepgen.untrusted_file import read_untrusted
 
@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     from sheepgen.output.template import Target
     from sheepgen.request import ResolvedRequest
 
-__all__ = ["own_products"]
+__all__ = ["holds_only_frames", "own_products"]
 
 _PNG, _JPEG, _RIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF"
 """How files of our formats begin; WebP is a RIFF, which says how long it is."""
+
+_FRAME_NAME = re.compile(r"(step|noisy)_[0-9]{3,}\.png")
 
 
 def own_products(target: Target, request: ResolvedRequest, manifest: Manifest) -> frozenset[str]:
@@ -51,6 +53,18 @@ def own_products(target: Target, request: ResolvedRequest, manifest: Manifest) -
         for product, path in target.products.items()
         if os.path.lexists(path) and (path in named or _shows(product, path, target, request))
     )
+
+
+def holds_only_frames(folder: Path) -> bool:
+    """Say whether a folder holds nothing but files that are called as frames are."""
+    try:
+        with os.scandir(folder) as entries:
+            return all(
+                _FRAME_NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+                for entry in entries
+            )
+    except OSError:
+        return False
 
 
 def _named(target: Target, manifest: Manifest) -> set[Path]:

@@ -6,8 +6,7 @@ that console is no terminal there are no bars, only the lines.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from itertools import count
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from rich.live import Live
@@ -25,22 +24,32 @@ from rich.progress import (
 from rich.text import Text
 
 from sheepgen.errors import as_sheepgen_error
-from sheepgen.events import FrameDecoded, ImageSaved, RunFailed, RunStarted, StepCompleted
+from sheepgen.events import (
+    ContactSheetSaved,
+    FrameDecoded,
+    ImageSaved,
+    ModelLoading,
+    Notice,
+    RunFailed,
+    RunStarted,
+    StepCompleted,
+    Waiting,
+)
 from sheepgen.sanitize import excerpt, plural, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from rich.console import Console
     from rich.progress import ProgressColumn
 
-    from sheepgen.events import Event, Events
+    from sheepgen.events import RunEvent
     from sheepgen.request import ResolvedRequest
 
 _MOST_BARS = 4
 """Images of one batch are all equally far: a few bars say it."""
 
-__all__ = ["counted", "show_bytes", "show_progress", "spinner"]
+__all__ = ["counted_labels", "show_bytes", "show_progress", "spinner"]
 
 
 @contextmanager
@@ -67,21 +76,21 @@ def show_bytes(progress: Iterable[tuple[int, str]], console: Console, *, total_b
 
 
 def show_progress(
-    events: Events,
+    events: Iterable[RunEvent],
     console: Console,
+    labels: Mapping[ResolvedRequest, str],
     *,
     images: int | None,
-    name: Callable[[ResolvedRequest], str] | None = None,
-) -> Generator[Event]:
+) -> Generator[RunEvent]:
     """Pass events on and show on ``console`` how far they have come.
 
     The line on a saved image comes after its event has been taken, and so after its path.
 
     Args:
-        events: With an `ImageSaved` behind every `RunFinished`.
+        events: With an `ImageSaved` after every `RunFinished`.
         console: Of standard error.
-        images: How many images there will be; None if nobody knows yet.
-        name: What an image is called, asked once a run; else they are `counted`, with their seeds.
+        labels: What each image is called, as `counted_labels` returns it.
+        images: How many images there will be; None if that is not known yet.
     """
     bars = _bars(
         console,
@@ -93,23 +102,39 @@ def show_progress(
     )
     display = _Display(bars)
     total = bars.add_task("All images", total=images, pace="", visible=images != 1)
-    name = name or counted(images, lambda request: f"seed {request.seed}")
-    names: dict[ResolvedRequest, str] = {}
     tasks: dict[ResolvedRequest, TaskID] = {}
-    started = False
+    started = waiting = False
+    loading = ExitStack()
     try:
         for event in events:
+            loading.close()
+            if not isinstance(event, Waiting):
+                waiting = False
             match event:
+                case ModelLoading():
+                    display.hide()
+                    loading.enter_context(spinner(console, f"Loading {event.model}"))
+                case Waiting():
+                    if not waiting:
+                        display.hide()
+                        left = plural(len(event.requests), "image")
+                        console.print(Text(f"Waiting for another process to generate {left}."))
+                    waiting = True
+                case Notice():
+                    display.hide()
+                    console.print(Text(printable(event.message)))
+                case ContactSheetSaved():
+                    display.hide()
+                    console.print(Text(printable(f"Contact sheet: {event.path}")))
                 case RunStarted():
                     if not started:
-                        console.print(Text(f"Drawing on {event.device} in {event.dtype}."))
+                        console.print(Text(f"Generating on {event.device} in {event.dtype}."))
                         started = True
                     if event.request in tasks:  # it begins anew
                         bars.reset(tasks[event.request])
                     else:
-                        called = names[event.request] = name(event.request)
                         tasks[event.request] = bars.add_task(
-                            called,
+                            labels[event.request],
                             total=event.total_steps,
                             pace="",
                             visible=len(tasks) < _MOST_BARS,
@@ -122,39 +147,38 @@ def show_progress(
                 case FrameDecoded():
                     display.show()
                 case ImageSaved() | RunFailed():
-                    called = names.pop(event.request, "") or name(event.request)
                     task = tasks.pop(event.request, None)
                     bars.advance(total)
-                    # Whoever takes the event may print on the same terminal.
+                    # The consumer may print on the same terminal.
                     display.hide()
                     if task is not None:
                         bars.remove_task(task)
                     try:
                         yield event
-                    finally:  # it is on disk, whatever becomes of whoever takes the event
-                        console.print(Text(printable(f"{called}: {_outcome(event)}")))
+                    finally:  # it is on disk, whatever becomes of the consumer
+                        line = f"{labels[event.request]}: {_outcome(event)}"
+                        console.print(Text(printable(line)))
                     continue
                 case _:
                     pass
             yield event
     finally:
+        loading.close()
         display.hide()
 
 
-def counted(
-    images: int | None, detail: Callable[[ResolvedRequest], str]
-) -> Callable[[ResolvedRequest], str]:
-    """Return a function that calls images by their numbers and what tells them apart.
+def counted_labels(details: Mapping[ResolvedRequest, str]) -> dict[ResolvedRequest, str]:
+    """Return what images are called: their number, and what tells each from the others.
 
     Args:
-        images: How many there will be; None if nobody knows yet.
-        detail: What tells an image from the others.
+        details: What that is, as in ``seed 4``, of every image that there will be.
     """
-    if images == 1:
-        return lambda request: detail(request)[:1].upper() + detail(request)[1:]
-    numbers = count(1)
-    of_all = "" if images is None else f" of {images}"
-    return lambda request: f"Image {next(numbers)}{of_all}, {detail(request)}"
+    if len(details) == 1:
+        return {request: text[:1].upper() + text[1:] for request, text in details.items()}
+    return {
+        request: f"Image {number} of {len(details)}, {text}"
+        for number, (request, text) in enumerate(details.items(), start=1)
+    }
 
 
 class _Display:

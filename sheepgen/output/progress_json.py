@@ -1,65 +1,57 @@
 """``--progress-json``: how far images have come, one line of JSON an event, for other programs.
 
-Every line has ``event`` and what the image is called: ``image``, counted as they begin, or what
-the caller says; and its ``seed``. In a sweep ``detail`` says what tells the image from the others.
-``started`` adds ``total_steps``, ``device`` and ``dtype``; ``step`` adds ``step``,
-``total_steps``, ``timestep`` and ``seconds``; ``saved`` adds ``path`` and ``seconds``; ``failed``
-adds ``error`` and ``seconds``. A run that begins anew is ``started`` again.
+Every line has ``event``, what the caller calls the image (``image`` counts them; in a sweep
+``detail`` says what tells it from the others) and its ``seed``. ``started`` adds ``total_steps``,
+``device`` and ``dtype``; ``step`` adds ``step``, ``total_steps``, ``timestep`` and ``seconds``;
+``saved`` adds ``path`` and ``seconds``; ``failed`` adds ``error`` and ``seconds``. A run that
+begins anew is ``started`` again.
 """
 
 from __future__ import annotations
 
 import json
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.events import ImageSaved, RunFailed, RunStarted, StepCompleted
 from sheepgen.output.jsonl import error_to_dict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Generator, Iterable, Mapping
     from typing import TextIO
 
-    from sheepgen.events import Event, Events
+    from sheepgen.events import RunEvent
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["write_progress"]
 
 
 def write_progress(
-    events: Events,
+    events: Iterable[RunEvent],
     stream: TextIO,
-    *,
-    call: Callable[[ResolvedRequest], Mapping[str, Any]] | None = None,
-    detail: Callable[[ResolvedRequest], str] | None = None,
-) -> Generator[Event]:
+    labels: Mapping[ResolvedRequest, Mapping[str, Any]],
+) -> Generator[RunEvent]:
     """Pass events on and write each to ``stream`` as it comes.
 
     Args:
-        events: With an `ImageSaved` behind every `RunFinished`.
+        events: With an `ImageSaved` after every `RunFinished`.
         stream: Standard error.
-        call: What an image is called, asked once a run; else they are counted.
-        detail: What tells an image from the others.
+        labels: What each image is called, as plain JSON values.
     """
-    numbers = count(1)
-    call = call or (lambda _: {"image": next(numbers)})
-    called: dict[ResolvedRequest, dict[str, Any]] = {}
     for event in events:
-        if (said := _said(event)) is not None:
-            if event.request not in called:
-                called[event.request] = dict(call(event.request))
-                if detail is not None:
-                    called[event.request]["detail"] = detail(event.request)
-            kind, details = said
-            line = {"event": kind, **called[event.request], "seed": event.request.seed, **details}
-            stream.write(json.dumps(line) + "\n")
-            stream.flush()
-        if isinstance(event, ImageSaved | RunFailed):
-            del called[event.request]
+        match event:
+            case RunStarted() | StepCompleted() | ImageSaved() | RunFailed():
+                kind, details = _describe(event)
+                label = {**labels[event.request], "seed": event.request.seed}
+                stream.write(json.dumps({"event": kind, **label, **details}) + "\n")
+                stream.flush()
+            case _:
+                pass
         yield event
 
 
-def _said(event: Event) -> tuple[str, dict[str, Any]] | None:
+def _describe(
+    event: RunStarted | StepCompleted | ImageSaved | RunFailed,
+) -> tuple[str, dict[str, Any]]:
     match event:
         case RunStarted():
             return "started", {
@@ -81,5 +73,3 @@ def _said(event: Event) -> tuple[str, dict[str, Any]] | None:
                 "error": error_to_dict(event.error),
                 "seconds": round(event.elapsed_s, 3),
             }
-        case _:
-            return None

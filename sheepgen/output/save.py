@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,9 @@ def save(
         frames=FRAME_CHOICES[frames],
         overwrite=overwrite,
     )
-    for event in save_images(_checked(events, target), layout, lambda _: target):
+    head = list(islice(events, 1))
+    targets = {event.request: target for event in head}
+    for event in save_images(_checked(chain(head, events), target), layout, targets):
         match event:
             case ImageSaved():
                 return event

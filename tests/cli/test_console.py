@@ -131,9 +131,9 @@ def test_notes_that_cannot_be_written_are_lost(monkeypatch: pytest.MonkeyPatch) 
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(sys, "stderr", Full())
-    note(error_console(), "Drawing on cpu.")
+    note(error_console(), "Generating on cpu.")
     monkeypatch.setattr(sys, "stderr", None)
-    note(error_console(), "Drawing on cpu.")
+    note(error_console(), "Generating on cpu.")
 
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

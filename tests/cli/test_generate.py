@@ -52,7 +52,7 @@ def test_a_prompt_becomes_an_image_and_its_way(draw: Run) -> None:
     }
     with Image.open("outputs/a-red-sheep_7.png") as image:
         assert image.size == (32, 32)
-    assert "Drawing on cpu in fp32." in result.stderr
+    assert "Generating on cpu in fp32." in result.stderr
     assert "Seed 7: 2 steps" in result.stderr
 
 
@@ -362,4 +362,4 @@ def test_a_file_system_without_locks_is_told_and_drawn_on(
     assert result.exit_code == 0, result.stderr
     assert len(result.stdout.split()) == 2
     assert result.stderr.count("The file system of out has no locks.") == 1
-    assert result.stderr.index("no locks") < result.stderr.index("Drawing on")
+    assert result.stderr.index("no locks") < result.stderr.index("Generating on")

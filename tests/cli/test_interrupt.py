@@ -175,7 +175,7 @@ def test_ctrl_c_in_a_shell_exits_with_130_and_leaves_nothing_half_made(
     ) as process:
         assert process.stderr is not None
         said = ""
-        while "Drawing on" not in said:
+        while "Generating on" not in said:
             line = process.stderr.readline()
             assert line, said
             said += line

@@ -43,7 +43,7 @@ def test_one_line_before_drawing(draw: Run) -> None:
     assert outside.exit_code == 0, "it is drawn all the same"
     (warning,) = warnings(outside.stderr)
     assert f"{GUIDANCE} 7." in warning
-    assert outside.stderr.index(warning) < outside.stderr.index("Drawing on")
+    assert outside.stderr.index(warning) < outside.stderr.index("Generating on")
     assert len(outside.stdout.split()) == 2
     assert warnings(draw("a sheep", "-s", "1", "-g", "7", "-q").stderr) == []
 

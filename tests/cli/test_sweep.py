@@ -324,7 +324,7 @@ def test_a_file_system_without_locks_is_told_and_drawn_on(
     result = sweep("--seeds", "1-2")
     assert result.exit_code == 0, result.stderr
     assert result.stderr.count("has no locks. Use it from one process at a time") == 1
-    assert result.stderr.index("no locks") < result.stderr.index("Drawing on")
+    assert result.stderr.index("no locks") < result.stderr.index("Generating on")
     assert len(manifest()) == 2
 
 

@@ -150,7 +150,7 @@ def test_files_take_no_more_than_is_said(
     layout = OutputLayout(template=template, frames=FRAME_CHOICES[frames])
     target = template.target(request, 1, "key")
     events = stream(tiny_parts, request, FrameOptions(noisy=True))
-    list(save_images(events, layout, lambda _: target))
+    list(save_images(events, layout, {request: target}))
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     taken = sum(path.stat().st_size for path in files)
     said = taking([request], tiny_parts.spec, frames).max_bytes

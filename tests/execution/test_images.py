@@ -8,12 +8,12 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sheepgen.errors import NonFiniteError, OutputError
-from sheepgen.events import ImageSaved, RunFailed, RunFinished
+from sheepgen.events import ImageSaved, RunFailed, RunFinished, Waiting
 from sheepgen.execution.images import make_images
 from sheepgen.execution.work_queue import WorkQueue
 from sheepgen.output import atomic
@@ -23,9 +23,9 @@ from sheepgen.output.template import parse_output
 from tests.samples import sample_events, sample_request, sample_saved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
-    from sheepgen.events import Event
+    from sheepgen.events import Event, RunEvent
     from sheepgen.request import ResolvedRequest
 
 REQUESTS = {sample_request(seed=seed): f"key{seed}" for seed in (1, 2, 3)}
@@ -59,30 +59,23 @@ class FakeExecutor:
                     break
 
 
-def never() -> NoReturn:
-    raise AssertionError("nobody else is at work")
-
-
 def make(
-    folder: Path,
-    executor: FakeExecutor,
-    *,
-    frames: str = "none",
-    wait: Callable[[], None] = never,
-    overwrite: bool = True,
-) -> list[Event]:
+    folder: Path, executor: FakeExecutor, *, frames: str = "none", overwrite: bool = True
+) -> list[RunEvent]:
+    """Make all images, with no other process at work."""
+    events = list(making(folder, executor, frames=frames, overwrite=overwrite))
+    assert not any(isinstance(event, Waiting) for event in events)
+    return events
+
+
+def making(
+    folder: Path, executor: FakeExecutor, *, frames: str = "none", overwrite: bool = True
+) -> Iterator[RunEvent]:
     template = parse_output(f"{folder}/{{seed}}.png", several=True)
     layout = OutputLayout(template=template, frames=FRAME_CHOICES[frames], overwrite=overwrite)
     with WorkQueue(folder) as ledger:
-        events = make_images(
-            REQUESTS,
-            executor,
-            ledger,
-            layout,
-            lambda request: template.target(request, 1, REQUESTS[request]),
-            wait=wait,
-        )
-        return list(events)
+        targets = {request: template.target(request, 1, key) for request, key in REQUESTS.items()}
+        yield from make_images(REQUESTS, executor, ledger, layout, targets)
 
 
 def manifest(folder: Path) -> list[dict[str, Any]]:
@@ -217,19 +210,17 @@ def test_others_are_waited_for_and_stood_in_for(tmp_path: Path) -> None:
     finisher, dying = WorkQueue(tmp_path), WorkQueue(tmp_path)
     assert finisher.claim("key1") == "mine"
     assert dying.claim("key3") == "mine"
-    waits: list[int] = []
-
-    def wait() -> None:
-        waits.append(len(waits))
-        if len(waits) == 1:  # the other process finishes its image
-            finisher.record("key1", sample_saved(tmp_path / "other.png"))
-        if len(waits) == 2:  # and the third one dies
-            dying.__exit__()
-
+    waits: list[list[int]] = []
     executor = FakeExecutor()
-    make(tmp_path, executor, wait=wait)
+    for event in making(tmp_path, executor):
+        if isinstance(event, Waiting):
+            waits.append([request.seed for request in event.requests])
+            if len(waits) == 1:  # the other process finishes its image
+                finisher.record("key1", sample_saved(tmp_path / "other.png"))
+            if len(waits) == 2:  # and the third one dies
+                dying.__exit__()
     assert executor.ran == [2, 3]
-    assert len(waits) == 2
+    assert waits == [[1, 3], [3]]
     assert [entry["key"] for entry in manifest(tmp_path)] == ["key2", "key1", "key3"]
 
 
@@ -237,7 +228,9 @@ def test_images_that_go_together_are_claimed_together(tmp_path: Path) -> None:
     with WorkQueue(tmp_path) as other:
         assert other.claim("key2") == "mine"
         executor = FakeExecutor(together=2)
-        make(tmp_path, executor, wait=lambda: other.__exit__())
+        for event in making(tmp_path, executor):
+            if isinstance(event, Waiting):
+                other.__exit__()
     assert executor.batches == [[1], [3], [2]]
     assert {entry["key"] for entry in manifest(tmp_path)} == set(REQUESTS.values())
     again = FakeExecutor(together=2)

@@ -42,17 +42,22 @@ def layout(folder: Path, *, frames: str = "steps", overwrite: bool = False) -> O
 
 
 def save(layout: OutputLayout, *requests: ResolvedRequest, noisy: bool = False) -> list[Event]:
-    def events() -> Iterator[Event]:
-        for request in requests or (sample_request(),):
-            yield from sample_events(request, noisy=noisy)
-
-    return saved_events(events(), layout)
-
-
-def saved_events(events: Iterator[Event], layout: OutputLayout) -> list[Event]:
-    return list(
-        save_images(events, layout, lambda request: layout.template.target(request, 1, "k"))
+    events = (
+        event
+        for request in requests or (sample_request(),)
+        for event in sample_events(request, noisy=noisy)
     )
+    return saved_events(events, layout, *requests)
+
+
+def saved_events(
+    events: Iterator[Event], layout: OutputLayout, *requests: ResolvedRequest
+) -> list[Event]:
+    targets = {
+        request: layout.template.target(request, 1, "k")
+        for request in requests or (sample_request(),)
+    }
+    return list(save_images(events, layout, targets))
 
 
 def only_saved(events: list[Event]) -> ImageSaved:
@@ -212,7 +217,7 @@ def test_products_of_the_same_image_are_replaced_and_no_others(tmp_path: Path) -
         tmp_path / "sheep_animation.gif"
     )
     own = replace(target, own=frozenset(["image", "frames", "filmstrip", "gif"]))
-    events = save_images(sample_events(sample_request()), layout(tmp_path), lambda _: own)
+    events = save_images(sample_events(sample_request()), layout(tmp_path), {sample_request(): own})
     assert only_saved(list(events)).path == first.path
     products = {"sheep.png", "sheep_frames", "sheep_filmstrip.png", "sheep_animation.gif"}
     assert names(tmp_path) == products, "an own product that is not made again is kept"
@@ -224,7 +229,7 @@ def test_filmstrips_and_animations_hold_the_key_of_their_image(tmp_path: Path) -
         events = save_images(
             sample_events(sample_request()),
             layout(tmp_path, frames=frames),
-            lambda request: layout(tmp_path).template.target(request, 1, key),
+            {sample_request(): layout(tmp_path).template.target(sample_request(), 1, key)},
         )
         saved = only_saved(list(events))
         for path in (saved.filmstrip, saved.animation):

@@ -45,7 +45,7 @@ def made(tmp_path: Path) -> ImageSaved:
     layout = OutputLayout(template=template, frames=FRAME_CHOICES["gif"])
     (saved,) = (
         event
-        for event in save_images(sample_events(REQUEST), layout, lambda _: target)
+        for event in save_images(sample_events(REQUEST), layout, {REQUEST: target})
         if isinstance(event, ImageSaved)
     )
     with WorkQueue(tmp_path) as ledger:

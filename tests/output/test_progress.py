@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from sheepgen.events import ImageSaved
+from sheepgen.events import ContactSheetSaved, ImageSaved, ModelLoading, Notice, Waiting
 from sheepgen.output.images import FRAME_CHOICES, OutputLayout, save_images
-from sheepgen.output.progress import show_bytes, show_progress, spinner
+from sheepgen.output.progress import counted_labels, show_bytes, show_progress, spinner
 from sheepgen.output.template import parse_output
 from tests.samples import sample_events, sample_request
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
-    from sheepgen.events import Event
+    from sheepgen.events import Event, RunEvent
 
 
 def console(*, terminal: bool, quiet: bool = False) -> tuple[Console, io.StringIO]:
@@ -28,23 +29,34 @@ def console(*, terminal: bool, quiet: bool = False) -> tuple[Console, io.StringI
     return made, file
 
 
+def show(
+    events: list[Event], console: Console, images: int | None, label: str | None = None
+) -> Generator[RunEvent]:
+    """Show events under labels as the command makes them, or under one."""
+    requests = dict.fromkeys(event.request for event in events)
+    others = [sample_request(seed=1000 + number) for number in range((images or 0) - len(requests))]
+    details = {request: f"seed {request.seed}" for request in [*requests, *others]}
+    labels = dict.fromkeys(requests, label) if label else counted_labels(details)
+    return show_progress(iter(events), console, labels, images=images)
+
+
 def saved_events(folder: Path, *seeds: int, frames: str = "strip") -> list[Event]:
     layout = OutputLayout(
         template=parse_output(f"{folder}/x.png", several=False), frames=FRAME_CHOICES[frames]
     )
-    events = (event for seed in seeds for event in sample_events(sample_request(seed=seed)))
-    return list(
-        save_images(events, layout, lambda request: layout.template.target(request, 1, "k"))
-    )
+    requests = [sample_request(seed=seed) for seed in seeds]
+    events = (event for request in requests for event in sample_events(request))
+    targets = {request: layout.template.target(request, 1, "k") for request in requests}
+    return list(save_images(events, layout, targets))
 
 
 def test_off_a_terminal_there_is_one_line_an_image(tmp_path: Path) -> None:
     plain, written = console(terminal=False)
     events = saved_events(tmp_path, 42)
-    assert list(show_progress(iter(events), plain, images=1)) == events
+    assert list(show(events, plain, 1)) == events
     lines = written.getvalue().splitlines()
     assert lines == [
-        "Drawing on cpu in fp32.",
+        "Generating on cpu in fp32.",
         "Seed 42: 3 steps, 3.0 s. Beside it: x_filmstrip.png",
     ]
 
@@ -52,7 +64,7 @@ def test_off_a_terminal_there_is_one_line_an_image(tmp_path: Path) -> None:
 def test_what_is_saved_is_printed_by_name_after_the_picture(tmp_path: Path) -> None:
     plain, written = console(terminal=False)
     events = saved_events(tmp_path, 42, frames="gif")
-    for event in show_progress(iter(events), plain, images=1):
+    for event in show(events, plain, 1):
         if isinstance(event, ImageSaved):
             print("the picture", file=written)
     *_, picture, line = written.getvalue().splitlines()
@@ -64,33 +76,33 @@ def test_what_is_saved_is_printed_by_name_after_the_picture(tmp_path: Path) -> N
 
 def test_a_picture_alone_has_nothing_beside_it(tmp_path: Path) -> None:
     plain, written = console(terminal=False)
-    list(show_progress(iter(saved_events(tmp_path, 42, frames="none")), plain, images=1))
+    list(show(saved_events(tmp_path, 42, frames="none"), plain, 1))
     assert written.getvalue().splitlines()[-1] == "Seed 42: 3 steps, 3.0 s."
 
 
 def test_several_images_are_counted(tmp_path: Path) -> None:
     plain, written = console(terminal=False)
-    list(show_progress(iter(saved_events(tmp_path, 5, 6)), plain, images=2))
+    list(show(saved_events(tmp_path, 5, 6), plain, 2))
     assert "Image 1 of 2, seed 5: 3 steps" in written.getvalue()
     assert "Image 2 of 2, seed 6: 3 steps" in written.getvalue()
 
 
-def test_without_an_end_in_sight_images_are_counted_or_named(tmp_path: Path) -> None:
+def test_without_an_end_in_sight_images_go_by_their_labels(tmp_path: Path) -> None:
     plain, written = console(terminal=False)
     events = saved_events(tmp_path, 5, 5, 5)
-    list(show_progress(iter(events), plain, images=None))
-    list(show_progress(iter(events[-1:]), plain, images=None, name=lambda _: "The last"))
-    for name in ("Image 1, seed 5", "Image 2, seed 5", "Image 3, seed 5", "The last"):
-        assert f"{name}: 3 steps" in written.getvalue()
+    list(show(events, plain, None, "Line 7"))
+    list(show(events[-1:], plain, None, "The last"))
+    assert written.getvalue().count("Line 7: 3 steps") == 3
+    assert "The last: 3 steps" in written.getvalue()
     terminal, written = console(terminal=True)
-    list(show_progress(iter(events), terminal, images=None))
+    list(show(events, terminal, None))
     assert "All images" in written.getvalue()
     assert "2/?" in written.getvalue()
 
 
 def test_a_terminal_gets_a_bar_and_keeps_the_line(tmp_path: Path) -> None:
     terminal, written = console(terminal=True)
-    list(show_progress(iter(saved_events(tmp_path, 5, 6)), terminal, images=2))
+    list(show(saved_events(tmp_path, 5, 6), terminal, 2))
     assert "3/3" in written.getvalue()
     assert "1.00 s/step" in written.getvalue()
     assert "Image 2 of 2, seed 6: 3 steps, 3.0 s." in written.getvalue()
@@ -99,7 +111,7 @@ def test_a_terminal_gets_a_bar_and_keeps_the_line(tmp_path: Path) -> None:
 def test_standard_output_is_left_alone(tmp_path: Path) -> None:
     terminal, _ = console(terminal=True)
     before = sys.stdout
-    for _ in show_progress(iter(saved_events(tmp_path, 5)), terminal, images=1):
+    for _ in show(saved_events(tmp_path, 5), terminal, 1):
         assert sys.stdout is before
     with spinner(terminal, "Working"):
         assert sys.stdout is before
@@ -108,7 +120,7 @@ def test_standard_output_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_quiet_console_says_nothing(tmp_path: Path, terminal: bool) -> None:
     quiet, written = console(terminal=terminal, quiet=True)
-    list(show_progress(iter(saved_events(tmp_path, 5)), quiet, images=1))
+    list(show(saved_events(tmp_path, 5), quiet, 1))
     with spinner(quiet, "Working"):
         pass
     assert written.getvalue() == ""
@@ -116,7 +128,7 @@ def test_a_quiet_console_says_nothing(tmp_path: Path, terminal: bool) -> None:
 
 def test_a_closed_stream_takes_its_bar_along(tmp_path: Path) -> None:
     terminal, written = console(terminal=True)
-    shown = show_progress(iter(saved_events(tmp_path, 5)), terminal, images=1)
+    shown = show(saved_events(tmp_path, 5), terminal, 1)
     next(shown)
     shown.close()
     assert "\x1b[?25h" in written.getvalue()  # the cursor is shown again
@@ -142,10 +154,10 @@ def test_downloads_show_bytes_and_the_file() -> None:
 def test_a_run_that_begins_anew_is_still_one_image(tmp_path: Path) -> None:
     events = saved_events(tmp_path, 5)
     plain, written = console(terminal=False)
-    list(show_progress(iter([*events[:3], *events]), plain, images=2))
+    list(show([*events[:3], *events], plain, 2))
     assert written.getvalue().count("Image 1 of 2, seed 5") == 1
     terminal, written = console(terminal=True)
-    list(show_progress(iter([*events[:3], *events]), terminal, images=2))
+    list(show([*events[:3], *events], terminal, 2))
     assert "1/2" in written.getvalue()
 
 
@@ -153,9 +165,40 @@ def test_of_many_images_made_together_a_few_are_shown() -> None:
     terminal, written = console(terminal=True)
     runs = [list(sample_events(sample_request(seed=seed))) for seed in range(9)]
     together = [event for events in zip(*runs, strict=True) for event in events]
-    list(show_progress(iter(together), terminal, images=9))
+    list(show(together, terminal, 9))
     assert "Image 4 of 9" in written.getvalue()
     assert "Image 5 of 9" not in written.getvalue()
+
+
+def test_what_is_of_no_single_image_is_said_once(tmp_path: Path) -> None:
+    plain, written = console(terminal=False)
+    waiting = Waiting(requests=(sample_request(seed=1), sample_request(seed=2)))
+    events: list[RunEvent] = [
+        Notice(message="No \x1b[31mlocks."),
+        ModelLoading(model="tiny"),
+        *saved_events(tmp_path, 5),
+        waiting,
+        waiting,
+        ContactSheetSaved(path=tmp_path / "sheet.png"),
+    ]
+    labels = {sample_request(seed=5): "Seed 5"}
+    assert list(show_progress(iter(events), plain, labels, images=1)) == events
+    first, *_, waited, sheet = written.getvalue().splitlines()
+    assert first == "No [31mlocks."
+    assert waited == "Waiting for another process to generate 2 images."
+    assert sheet == f"Contact sheet: {tmp_path / 'sheet.png'}"
+
+
+def test_a_terminal_shows_that_a_model_is_loading_until_it_is(tmp_path: Path) -> None:
+    terminal, written = console(terminal=True)
+    events: list[RunEvent] = [ModelLoading(model="tiny"), *saved_events(tmp_path, 5)]
+    labels = {sample_request(seed=5): "Seed 5"}
+    shown = show_progress(iter(events), terminal, labels, images=1)
+    assert next(shown) == events[0]
+    assert "Loading tiny" in written.getvalue()
+    next(shown)
+    assert written.getvalue().count("\x1b[?25l") == 2, "a spinner, then a bar"
+    shown.close()
 
 
 def screen(written: str) -> list[str]:
@@ -181,7 +224,7 @@ def test_what_is_printed_between_two_images_stays_on_the_screen(
     runs = [saved_events(tmp_path / str(seed), seed) for seed in range(4)]
     batches = [runs[first : first + together] for first in range(0, 4, together)]
     events = [event for batch in batches for events in zip(*batch, strict=True) for event in events]
-    for event in show_progress(iter(events), terminal, images=4):
+    for event in show(events, terminal, 4):
         if isinstance(event, ImageSaved):
             written.write(f"{event.path}\n")
     shown = screen(written.getvalue())

@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from sheepgen.events import Event
 
 
-def told(events: list[Event], **settings: Any) -> list[dict[str, Any]]:
+def told(events: list[Event], **labels: Any) -> list[dict[str, Any]]:
     stream = io.StringIO()
-    assert list(write_progress(iter(events), stream, **settings)) == events
+    requests = dict.fromkeys(event.request for event in events)
+    called = {
+        request: labels or {"image": number} for number, request in enumerate(requests, start=1)
+    }
+    assert list(write_progress(iter(events), stream, called)) == events
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
@@ -65,6 +69,6 @@ def test_failures_and_mixed_runs_are_told_apart() -> None:
 
 def test_an_image_may_be_called_otherwise(tmp_path: Path) -> None:
     events = [event for event in sample_events(sample_request()) if type(event) is not RunFinished]
-    lines = told([*events, sample_saved(tmp_path / "x.png")], call=lambda _: {"line": 7})
+    lines = told([*events, sample_saved(tmp_path / "x.png")], line=7)
     assert {line["line"] for line in lines} == {7}
     assert not any("image" in line for line in lines)
