@@ -21,7 +21,7 @@ from sheepgen.models.spec import outside_warnings
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 from sheepgen.sweep.plan import plan_sweep
 from sheepgen.training import prompts, runner
-from sheepgen.verify import find
+from sheepgen.verify import regenerate
 from tests.samples import sample_image, sample_record
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def test_every_command_in_the_readme_is_taken(
         (plan, "make_plan"),
         (sweep_plan, "prepare_sweep"),
         (batch_plan, "JobPlanner"),
-        (find, "find_exhibits"),
+        (regenerate, "stream_verification"),
         (runner, "run_phases"),
         (prompts, "prompt_groups"),
     ):

@@ -1,7 +1,8 @@
-"""Fetching a model with a bar: what it is, how large, where to, and how far."""
+"""A model's download, shown with a bar: what it is, how large, where it goes, and how far it is."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,14 @@ from sheepgen.cli.interrupt import interrupts_raised
 from sheepgen.sanitize import byte_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from rich.console import Console
 
     from sheepgen.models.hub import DownloadPlan
+    from sheepgen.output.progress import BytesBar
 
-__all__ = ["downloader"]
+__all__ = ["download_bar", "downloader"]
 
 
 def downloader(console: Console) -> Callable[[DownloadPlan], None]:
@@ -24,17 +26,22 @@ def downloader(console: Console) -> Callable[[DownloadPlan], None]:
     return partial(_download, console)
 
 
-def _download(console: Console, plan: DownloadPlan) -> None:
-    from sheepgen.models.hub import download
-    from sheepgen.output.progress import show_bytes
+@contextmanager
+def download_bar(plan: DownloadPlan, console: Console) -> Iterator[BytesBar]:
+    """Show what is downloaded and a bar for it. Ctrl-C raises `KeyboardInterrupt` meanwhile."""
+    from sheepgen.output.progress import bytes_bar
 
     licence = f", licence {plan.licence}" if plan.licence else ""
     size, free = byte_size(plan.total_bytes), byte_size(plan.free_bytes)
-    note(console, f"Fetching {plan.repo}: {size}{licence}. The disk has {free} free.")
+    note(console, f"Downloading {plan.repo}: {size}{licence}. {free} of disk space free.")
     note(console, f"Saving to {plan.folder}.")
-    with interrupts_raised():
-        show_bytes(
-            ((news.done_bytes, news.file) for news in download(plan)),
-            console,
-            total_bytes=plan.total_bytes,
-        )
+    with interrupts_raised(), bytes_bar(console, total_bytes=plan.total_bytes) as bar:
+        yield bar
+
+
+def _download(console: Console, plan: DownloadPlan) -> None:
+    from sheepgen.models.hub import download
+
+    with download_bar(plan, console) as bar:
+        for progress in download(plan):
+            bar.update(progress.done_bytes, progress.file)

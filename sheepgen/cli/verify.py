@@ -1,8 +1,8 @@
-"""``sheepgen verify``: images made again from their own records, and compared bit for bit."""
+"""``sheepgen verify``: regenerate images from their own records, and compare them bit for bit."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,13 +13,14 @@ from sheepgen.cli.rerun_options import FetchOpt, NewModelOpt
 from sheepgen.options import MAX_THREADS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Generator
 
     from rich.console import Console
 
-    from sheepgen.metadata.record import ImageRecord
-    from sheepgen.models.hub import DownloadPlan
-    from sheepgen.models.spec import ModelSpec
+    from sheepgen.output.progress import BytesBar
+    from sheepgen.verify.compare import Outcome
+    from sheepgen.verify.recorded_model import ModelEvent
+    from sheepgen.verify.regenerate import Regenerating
 
 __all__ = ["verify"]
 
@@ -56,80 +57,52 @@ def verify(
 ) -> None:
     """Regenerate images and report whether they match, and if not, by how much and why."""
     with cli_errors(verbose=verbose):
-        from itertools import chain
-
-        from sheepgen.cli.download import downloader
         from sheepgen.models.hub import go_offline
-        from sheepgen.output.progress import spinner
-        from sheepgen.verify.compare import Verdict
-        from sheepgen.verify.find import Exhibit, find_exhibits
-        from sheepgen.verify.regenerate import Case, examine, open_case
+        from sheepgen.verify.regenerate import stream_verification
         from sheepgen.verify.report import summary, to_json_line, to_line
 
         console = error_console(quiet=quiet)
         if offline:
             go_offline()
-        # A model that the user has not named is never fetched in silence.
-        download = downloader(error_console(quiet=quiet and model is not None))
-        find = _finder(model, console, fetch=fetch, offline=offline, download=download)
-        exhibits = find_exhibits(map(Path, images))
-        opened = [
-            open_case(exhibit, find) if isinstance(exhibit, Exhibit) else exhibit
-            for exhibit in exhibits
-        ]
-        outcomes = chain(
-            (each for each in opened if not isinstance(each, Case)),
-            examine((each for each in opened if isinstance(each, Case)), threads=threads),
+        events = stream_verification(
+            images, model=model, fetch=fetch, threads=threads, offline=offline
         )
-        verdicts = []
-        for number in range(1, len(exhibits) + 1):
-            with spinner(console, f"Regenerating image {number} of {len(exhibits)}"):
-                outcome = next(outcomes)
-            verdicts.append(outcome)
+        # The download of a model that the user did not name is shown even with --quiet.
+        downloads = error_console(quiet=quiet and model is not None)
+        outcomes = []
+        for outcome in _show_activity(events, console, downloads):
+            outcomes.append(outcome)
             write_data(to_json_line(outcome) if json else to_line(outcome))
-        note(console, summary(verdicts))
-        if not all(isinstance(each, Verdict) and each.is_confirmed for each in verdicts):
+        note(console, summary(outcomes))
+        if not all(outcome.is_confirmed for outcome in outcomes):
             raise typer.Exit(1)
 
 
-def _finder(
-    model: str | None,
-    console: Console,
-    *,
-    fetch: bool,
-    offline: bool,
-    download: Callable[[DownloadPlan], None],
-) -> Callable[[ImageRecord], ModelSpec]:
-    """Return a function that finds a record's model and hashes it; failures are kept, too."""
-    from sheepgen.errors import SheepgenError
-    from sheepgen.models.resolve import find_model
+def _show_activity(
+    events: Generator[Outcome | Regenerating | ModelEvent], console: Console, downloads: Console
+) -> Generator[Outcome]:
+    """Pass outcomes on; in between, show a spinner or a download's bar until the next event."""
+    from sheepgen.cli.download import download_bar
+    from sheepgen.models.hub import DownloadPlan, DownloadProgress
     from sheepgen.output.progress import spinner
-    from sheepgen.verify.recorded_model import recorded_model
+    from sheepgen.verify.recorded_model import HashingModel
+    from sheepgen.verify.regenerate import Regenerating
 
-    found: dict[tuple[str, str | None, str] | None, ModelSpec | SheepgenError] = {}
-
-    def search(record: ImageRecord) -> ModelSpec | SheepgenError:
-        try:
-            if model is None:
-                with spinner(console, "Hashing the model's weights"):
-                    name = recorded_model(record, fetch=fetch, rehash=True)
-                if not isinstance(name, str):
-                    return name
-            else:
-                name = model
-            return find_model(name, offline=offline, download=download, rehash=True)
-        except SheepgenError as error:
-            return error
-
-    def find(record: ImageRecord) -> ModelSpec:
-        environment = record.environment
-        key = record.request.model, environment.model_revision, environment.model_sha256
-        wanted = key if model is None else None
-        if wanted not in found:
-            found[wanted] = search(record)
-        spec = found[wanted]
-        if isinstance(spec, SheepgenError):
-            raise spec
-        return spec
-
-    return find
+    bar: BytesBar | None = None
+    with closing(events), ExitStack() as shown:
+        for event in events:
+            if isinstance(event, DownloadProgress):
+                assert bar is not None, "its plan came before"
+                bar.update(event.done_bytes, event.file)
+                continue
+            shown.close()
+            match event:
+                case HashingModel():
+                    shown.enter_context(spinner(console, "Hashing the model's weights"))
+                case DownloadPlan():
+                    bar = shown.enter_context(download_bar(event, downloads))
+                case Regenerating(number=number, total=total):
+                    activity = f"Regenerating image {number} of {total}"
+                    shown.enter_context(spinner(console, activity))
+                case _:
+                    yield event

@@ -145,7 +145,7 @@ def image_file_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise OutputError(f"There is no image file {path}.", "Check the path.") from error
+        raise OutputError(f"No such file: {path}.") from error
     except OSError as error:
         if error.errno == errno.EFBIG:
             message = f"{path} is larger than {MAX_FILE_BYTES // 2**20} MiB."
@@ -153,7 +153,7 @@ def image_file_errors(path: Path) -> Iterator[None]:
         reason = "it is not a file" if error.errno == errno.EINVAL else error.strerror
         raise OutputError(f"{path} cannot be read: {reason}.") from error
     except ValueError as error:  # a NUL in the path
-        raise OutputError(f"There is no image file {path}.", "Check the path.") from error
+        raise OutputError(f"No such file: {path}.") from error
 
 
 def not_an_image(path: Path) -> OutputError:

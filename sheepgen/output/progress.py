@@ -7,6 +7,7 @@ that console is no terminal there are no bars, only the lines.
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.live import Live
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 _MOST_BARS = 4
 """Images of one batch are all equally far: a few bars say it."""
 
-__all__ = ["counted_labels", "show_bytes", "show_progress", "spinner"]
+__all__ = ["BytesBar", "bytes_bar", "counted_labels", "show_progress", "spinner"]
 
 
 @contextmanager
@@ -60,19 +61,24 @@ def spinner(console: Console, activity: str) -> Iterator[None]:
         yield
 
 
-def show_bytes(progress: Iterable[tuple[int, str]], console: Console, *, total_bytes: int) -> None:
-    """Show how far a download is.
+@dataclass(frozen=True, slots=True)
+class BytesBar:
+    """The bar of a download."""
 
-    Args:
-        progress: Bytes that have arrived, and the file they belong to.
-        console: Of standard error.
-        total_bytes: When it is done.
-    """
+    bars: Progress
+    task: TaskID
+
+    def update(self, done_bytes: int, file: str) -> None:
+        """Show how many bytes have arrived, and of which file the last ones are."""
+        self.bars.update(self.task, completed=done_bytes, description=excerpt(file))
+
+
+@contextmanager
+def bytes_bar(console: Console, *, total_bytes: int) -> Iterator[BytesBar]:
+    """Show the bar of a download, on a terminal; it is gone afterwards."""
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with _bars(console, *columns, TextColumn("{task.description}", markup=False)) as bars:
-        task = bars.add_task("", total=total_bytes)
-        for done, file in progress:
-            bars.update(task, completed=done, description=excerpt(file))
+        yield BytesBar(bars, bars.add_task("", total=total_bytes))
 
 
 def show_progress(

@@ -1,8 +1,16 @@
-"""Proof: an image is made again from its own record, and every bit of it compared.
+"""Regenerate images from their own records and compare every bit: `verify_images`.
 
-exhibits      what is to be proved: files, and what folders and manifests list
-pixels        the picture in a file, and how far it is from another
-verdict       what differs, how far, and why
-report        a verdict as a line of text or of JSON
-examination   making the images again; the one part that needs torch
+find            images, and what folders and manifests list
+recorded_model  the model that a record names, if it may be used
+regenerate      the images again; the one part that needs torch
+compare         what differs, by how much, and why; `pixels` measures
+report          an outcome as a line of text or of JSON
 """
+
+from __future__ import annotations
+
+from sheepgen.verify.compare import Comparison
+from sheepgen.verify.find import NotVerified
+from sheepgen.verify.regenerate import verify_images
+
+__all__ = ["Comparison", "NotVerified", "verify_images"]

@@ -1,23 +1,23 @@
-"""What differs between an image and the one that was made again from its record, and why.
+"""Compare an image with the one regenerated from its record: what differs, and possible causes.
 
-An image comes about in stages: noise, which depends on little; final latents, which depend on
-everything; pixels. The first stage that differs says what can be the cause: a difference between
-the record's environment and this one that reaches that stage, or a change to the record or the
-pixels. Several may be possible; none of them is said to be so, and nobody to have done it.
+An image is generated in stages: noise, which depends on little; final latents, which depend on
+everything; pixels. The first stage that differs limits the causes: a difference between the
+record's environment and this one that reaches that stage, or an edit of the record or the pixels.
+Several may be possible; the comparison does not choose among them.
 
-Processors of another make round otherwise: the same weights, versions and threads give pictures
-that look alike and are not equal bit for bit. That has a verdict of its own.
+Other processors round differently: with the same weights, versions and threads, pictures look the
+same and are not equal bit for bit. That has a verdict of its own.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sheepgen.sanitize import excerpt
 from sheepgen.untrusted_file import open_untrusted
-from sheepgen.verify.find import Exhibit, Unchecked
+from sheepgen.verify.find import Candidate, NotVerified
 from sheepgen.verify.pixels import PixelDifference, as_jpeg, measure
 
 if TYPE_CHECKING:
@@ -28,24 +28,33 @@ if TYPE_CHECKING:
     from sheepgen.metadata.record import Environment, ImageRecord
     from sheepgen.verify.pixels import Picture, Shape
 
-__all__ = ["Outcome", "Verdict", "compare_sizes", "environment_differences", "judge"]
+__all__ = [
+    "Comparison",
+    "Outcome",
+    "Verdict",
+    "compare",
+    "compare_sizes",
+    "environment_differences",
+]
 
 _Value = str | int | None
+
+Verdict = Literal["equal", "equal_within_processor", "differs"]
 
 _REACHES_NOISE = frozenset(
     {"sheepgen", "recipe", "torch", "platform", "device_name", "model_sha256", "model_revision"}
 )
-"""What drawn noise depends on besides seed and size: the generator, which has one way with vector
-instructions and one without, and the latents' shape. Mixing two noises is arithmetic, which
+"""What random noise depends on besides seed and size: the generator, which has a path with vector
+instructions and one without, and the latents' shape. Blending two noises is arithmetic, which
 everything reaches."""
 
 _MAX_PROCESSOR_LEVELS = 64
 _MIN_PROCESSOR_PSNR_DB = 40.0
-"""What another processor changes at most, if nothing else differs: to the eye, nothing.
+"""The most that another processor may change if nothing else differs; the eye sees none of it.
 
-The picture at the top of the README, made on an AMD EPYC, is 16 levels and 52 dB off on an Intel
-Xeon. Of 19 pictures with AVX2 in place of AVX-512, 18 were 9 to 53 levels and 45 to 57 dB off; in
-one a detail came out another way (123 levels, 36 dB), and that differs.
+The picture at the top of the README, generated on an AMD EPYC, is 16 levels and 52 dB off on an
+Intel Xeon. Of 19 pictures with AVX2 in place of AVX-512, 18 were 9 to 53 levels and 45 to 57 dB
+off; in one a detail came out differently (123 levels, 36 dB), and that one counts as different.
 """
 
 _NAMES = {"model_sha256": "model weights"}
@@ -54,21 +63,21 @@ _SHOWN_DIGITS = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
-    """An image held against the one that was made again.
+class Comparison:
+    """An image, compared with the one regenerated from its record.
 
     Args:
         path: Of the image.
-        noise_equal: Whether the starting noise has the hash of the record; None if the image was
-            not made again, because its size is not the record's.
-        latents_equal: Whether the final latents have; None as before.
-        pixels: How far the pixels are apart; None if the sizes differ. A JPEG is held against
-            what a JPEG keeps of the new image.
+        noise_equal: Whether the starting noise has the record's hash; None if the image was not
+            regenerated, because its size is not the record's.
+        latents_equal: Whether the final latents have the record's hash; None likewise.
+        pixels: How far the pixels are apart; None if the sizes differ. A JPEG is compared with the
+            new image after JPEG compression.
         sizes: Width and height of the file and of the record, in pixels, if they differ.
-        is_jpeg: Whether the image is one.
-        as_listed: Whether the file has the manifest's hash; None if no manifest was asked.
-        environment: By its name, what the record has and what is here, where they differ.
-        causes: What can have made the difference; empty if there is none.
+        is_jpeg: Whether the image is a JPEG.
+        matches_manifest: Whether the file has the manifest's hash; None without a manifest.
+        environment: The record's value and this machine's for each field that differs.
+        causes: Possible causes of the difference; empty if there is none.
     """
 
     path: Path
@@ -77,29 +86,36 @@ class Verdict:
     pixels: PixelDifference | None
     sizes: tuple[tuple[int, int], tuple[int, int]] | None = None
     is_jpeg: bool
-    as_listed: bool | None
+    matches_manifest: bool | None
     environment: Mapping[str, tuple[_Value, _Value]]
     causes: tuple[str, ...]
 
     @property
+    def verdict(self) -> Verdict:
+        """The outcome in one word."""
+        if self.equal:
+            return "equal"
+        return "equal_within_processor" if self.equal_within_processor else "differs"
+
+    @property
     def pixels_equal(self) -> bool:
-        """Whether every pixel is as it was made."""
+        """Whether every pixel is equal."""
         return self.pixels is not None and self.pixels.largest == 0
 
     @property
     def equal(self) -> bool:
-        """Whether all that was compared is equal, bit for bit."""
+        """Whether noise, latents, pixels and the manifest's hash are equal, bit for bit."""
         same = bool(self.noise_equal and self.latents_equal) and self.pixels_equal
-        return same and self.as_listed is not False
+        return same and self.matches_manifest is not False
 
     @property
     def equal_within_processor(self) -> bool:
-        """Whether all that differs is as little as another processor changes, and it is another."""
+        """Whether only the processor differs, and the pixels by no more than that explains."""
         return (
             not self.equal
             and bool(self.noise_equal)
             and self.environment.keys() == {"device_name"}
-            and self.as_listed is not False
+            and self.matches_manifest is not False
             and self.pixels is not None
             and self.pixels.largest <= _MAX_PROCESSOR_LEVELS
             and self.pixels.psnr_db >= _MIN_PROCESSOR_PSNR_DB
@@ -107,18 +123,18 @@ class Verdict:
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether the image is what its record says, as far as this processor can show."""
+        """Whether the image matches its record, as far as this processor can show."""
         return self.equal or self.equal_within_processor
 
 
-Outcome = Verdict | Unchecked
+Outcome = Comparison | NotVerified
 
 
-def compare_sizes(exhibit: Exhibit, record: ImageRecord, shape: Shape) -> Verdict | None:
-    """Return the verdict if an image is not as large as its record says, which costs nothing.
+def compare_sizes(candidate: Candidate, record: ImageRecord, shape: Shape) -> Comparison | None:
+    """Return the comparison if an image has another size than its record; else None. It is cheap.
 
     Args:
-        exhibit: The file.
+        candidate: The file.
         record: The file's.
         shape: Of the picture in it.
     """
@@ -126,52 +142,57 @@ def compare_sizes(exhibit: Exhibit, record: ImageRecord, shape: Shape) -> Verdic
     recorded = request.width, request.height
     if shape.size == recorded:
         return None
-    as_listed = _as_listed(exhibit)
-    return Verdict(
-        path=exhibit.path,
+    matches_manifest = _matches_manifest(candidate)
+    return Comparison(
+        path=candidate.path,
         noise_equal=None,
         latents_equal=None,
         pixels=None,
         sizes=(shape.size, recorded),
         is_jpeg=shape.is_jpeg,
-        as_listed=as_listed,
+        matches_manifest=matches_manifest,
         environment={},
-        causes=(*_unlisted(as_listed), "the picture was resized, or the record is of another"),
+        causes=(
+            *_unlisted(matches_manifest),
+            "the image was resized, or the record belongs to another image",
+        ),
     )
 
 
-def judge(exhibit: Exhibit, record: ImageRecord, picture: Picture, remade: RunFinished) -> Verdict:
-    """Compare an image with the one that was made again from its record.
+def compare(
+    candidate: Candidate, record: ImageRecord, picture: Picture, remade: RunFinished
+) -> Comparison:
+    """Compare an image with the one regenerated from its record.
 
     Args:
-        exhibit: The file.
+        candidate: The file.
         record: The file's.
         picture: The file's.
-        remade: The image that was made from the record's request, with its own record.
+        remade: The image regenerated from the record's request, with its own record.
     """
     expected = as_jpeg(remade.image, record) if picture.is_jpeg else remade.image
     pixels = measure(picture.image, expected)
     noise_equal = record.noise_sha256 == remade.record.noise_sha256
     latents_equal = record.latents_sha256 == remade.record.latents_sha256
-    as_listed = _as_listed(exhibit)
+    matches_manifest = _matches_manifest(candidate)
     here = remade.record.environment
     environment = environment_differences(record.environment, here)
-    causes = _unlisted(as_listed)
+    causes = _unlisted(matches_manifest)
     if not noise_equal:
-        drawn = not record.request.variation_strength
-        causes += _named(environment, _REACHES_NOISE if drawn else environment)
+        unblended = not record.request.variation_strength
+        causes += _named(environment, _REACHES_NOISE if unblended else environment)
         causes.append("the record's seed, size or noise hash was changed")
     elif not latents_equal:
-        causes += _named(environment, environment) or _unexplained(here.device)
+        causes += _named(environment, environment) or _tampering_or_nondeterminism(here.device)
     elif pixels is None or pixels.largest:
         causes += [*_named(environment, environment), "the pixels were changed afterwards"]
-    return Verdict(
-        path=exhibit.path,
+    return Comparison(
+        path=candidate.path,
         noise_equal=noise_equal,
         latents_equal=latents_equal,
         pixels=pixels,
         is_jpeg=picture.is_jpeg,
-        as_listed=as_listed,
+        matches_manifest=matches_manifest,
         environment=environment,
         causes=tuple(causes),
     )
@@ -182,7 +203,8 @@ def environment_differences(
 ) -> dict[str, tuple[_Value, _Value]]:
     """Return the fields that differ, each with the record's value and this machine's.
 
-    A processor without its instructions, as the first images have it, is any of that name.
+    A recorded processor without its instruction set, as in the first images, matches any of that
+    name.
     """
     ours = asdict(here)
     differing = {
@@ -209,22 +231,22 @@ def _shown(name: str, value: _Value) -> str:
     return excerpt(str(value)[:_SHOWN_DIGITS] if digits else value, _SHOWN_CHARACTERS)
 
 
-def _unlisted(as_listed: bool | None) -> list[str]:
-    return ["the file is not the one that the manifest lists"] if as_listed is False else []
+def _unlisted(matches_manifest: bool | None) -> list[str]:
+    return ["the file is not the one in the manifest"] if matches_manifest is False else []
 
 
-def _unexplained(device: str) -> list[str]:
-    """Return the causes that are left where nothing of the environment differs."""
-    by_itself = (
-        "this processor computes otherwise under the same name"
+def _tampering_or_nondeterminism(device: str) -> list[str]:
+    """Return the possible causes if the environment is the same."""
+    nondeterminism = (
+        "this processor computes differently under the same name"
         if device == "cpu"
         else f"results on {device} are not deterministic"
     )
-    return ["the record's request or latents hash was changed", by_itself]
+    return ["the record's request or latents hash was changed", nondeterminism]
 
 
-def _as_listed(exhibit: Exhibit) -> bool | None:
-    if exhibit.sha256 is None:
+def _matches_manifest(candidate: Candidate) -> bool | None:
+    if candidate.sha256 is None:
         return None
-    with open_untrusted(exhibit.path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == exhibit.sha256
+    with open_untrusted(candidate.path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == candidate.sha256

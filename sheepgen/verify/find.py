@@ -1,10 +1,11 @@
-"""What is to be proved: images, and those that folders and manifests list."""
+"""Find the images to verify: files, and what folders and manifests list."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 from sheepgen.errors import OutputError, SheepgenError
 from sheepgen.metadata.image_file import IMAGE_FORMATS, STEP_KEY, record_in
@@ -13,18 +14,17 @@ from sheepgen.output.manifest import MANIFEST_NAME, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
-__all__ = ["Exhibit", "Unchecked", "find_exhibits"]
+__all__ = ["Candidate", "NotVerified", "find_candidates"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Exhibit:
-    """An image file to be proved.
+class Candidate:
+    """An image file to verify.
 
     Args:
         path: Of the file.
-        sha256: Of the file's bytes as its manifest has it; None if no manifest was asked.
+        sha256: Of the file's bytes as its manifest lists it; None without a manifest.
     """
 
     path: Path
@@ -32,67 +32,70 @@ class Exhibit:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Unchecked:
-    """An image about which nothing can be said."""
+class NotVerified:
+    """An image that could not be verified, and why."""
 
     path: Path
     error: SheepgenError
 
+    verdict: ClassVar[str] = "unchecked"
+    is_confirmed: ClassVar[bool] = False
 
-def find_exhibits(paths: Iterable[Path]) -> tuple[Exhibit | Unchecked, ...]:
+
+def find_candidates(paths: Iterable[Path | str]) -> tuple[Candidate | NotVerified, ...]:
     """Return the images that the paths stand for, each once.
 
     A folder stands for the images directly in it that carry a record, and for all that its
     manifest lists; a manifest for what it lists; anything else for itself. A folder or manifest
-    without images cannot be checked, for nothing must not pass as proved; and a manifest that
-    cannot be read keeps no image of its folder from being found.
+    without images is `NotVerified`, so that nothing does not pass for verified; and a manifest
+    that cannot be read does not keep the images of its folder from being found.
     """
-    found: dict[Path, Exhibit | Unchecked] = {}
-    for path in paths:
+    found: dict[Path, Candidate | NotVerified] = {}
+    for path in map(Path, paths):
         try:
-            exhibits = list(_exhibits(path)) or [_without_images(path)]
+            candidates = list(_candidates(path)) or [_without_images(path)]
         except OSError as error:
             message = f"{path} cannot be read: {error.strerror or error}."
-            exhibits = [Unchecked(path=path, error=OutputError(message))]
-        for exhibit in exhibits:
-            found.setdefault(exhibit.path, exhibit)
+            candidates = [NotVerified(path=path, error=OutputError(message))]
+        for candidate in candidates:
+            found.setdefault(candidate.path, candidate)
     return tuple(found.values())
 
 
-def _exhibits(path: Path) -> Iterable[Exhibit | Unchecked]:
+def _candidates(path: Path) -> Iterable[Candidate | NotVerified]:
     if path.is_dir():
         return chain(_listed(path), _carrying_records(path))
     if path.name == MANIFEST_NAME:
         return _listed(path.parent)
-    return [Exhibit(path=path)]
+    return [Candidate(path=path)]
 
 
-def _without_images(path: Path) -> Unchecked:
-    message = f"{path} lists no finished image."
+def _without_images(path: Path) -> NotVerified:
+    message = f"{path} lists no finished images."
     if path.is_dir():
-        message = f"There is no image with a record in {path}."
+        message = f"No images with a record in {path}."
     elif not path.exists():
-        message = f"There is no {path}."
-    return Unchecked(path=path, error=OutputError(message))
+        message = f"No such file or folder: {path}."
+    return NotVerified(path=path, error=OutputError(message))
 
 
-def _listed(folder: Path) -> Iterator[Exhibit | Unchecked]:
+def _listed(folder: Path) -> Iterator[Candidate | NotVerified]:
     """Yield the finished images of a folder's manifest; the last line of a key counts."""
     manifest = Manifest(folder)
     try:
         manifest.refresh()
     except SheepgenError as error:
-        yield Unchecked(path=manifest.path, error=error)
+        yield NotVerified(path=manifest.path, error=error)
         return
     for entry in manifest.entries:
         match entry:
             case {"status": "done", "path": str(path), "sha256": str(sha256)}:
-                yield Exhibit(path=folder / path, sha256=sha256)
+                yield Candidate(path=folder / path, sha256=sha256)
             case _:
                 pass
 
 
-def _carrying_records(folder: Path) -> Iterator[Exhibit]:
+def _carrying_records(folder: Path) -> Iterator[Candidate]:
     """Yield the images of a folder that carry a record, or one that cannot be read.
 
     Filmstrips, contact sheets and other programs' images carry none; steps on the way carry the
@@ -100,7 +103,7 @@ def _carrying_records(folder: Path) -> Iterator[Exhibit]:
     """
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in IMAGE_FORMATS and path.is_file() and _may_carry_record(path):
-            yield Exhibit(path=path)
+            yield Candidate(path=path)
 
 
 def _may_carry_record(path: Path) -> bool:
@@ -108,4 +111,4 @@ def _may_carry_record(path: Path) -> bool:
         found = read_texts(path)
         return STEP_KEY not in found.texts and record_in(found, path) is not None
     except OutputError:
-        return True  # to be said, not passed over
+        return True  # so that it is reported

@@ -1,4 +1,4 @@
-"""The picture in a file, and how far it is from another."""
+"""Read the picture in a file, and measure how far it is from another."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shape:
-    """What the beginning of a file says of its picture.
+    """Size and format of a picture, from the beginning of its file.
 
     Args:
         size: Width and height in pixels.
-        is_jpeg: Whether the pixels went through a lossy compression.
+        is_jpeg: Whether the pixels were compressed with loss.
     """
 
     size: tuple[int, int]
@@ -48,11 +48,11 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Picture:
-    """What a file shows.
+    """The picture in a file.
 
     Args:
         image: Its pixels.
-        is_jpeg: Whether they went through a lossy compression.
+        is_jpeg: Whether they were compressed with loss.
     """
 
     image: Image.Image
@@ -61,11 +61,11 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PixelDifference:
-    """How far two pictures of one size are from each other.
+    """How far two pictures of the same size are apart.
 
     Args:
-        largest: The greatest difference of two levels, 0 to 255.
-        share: The part of all pixels that differ, 0 to 1.
+        largest: The largest difference of two levels, 0 to 255.
+        share: Share of the pixels that differ, 0 to 1.
         psnr_db: Peak signal-to-noise ratio in decibels; infinite if nothing differs.
     """
 
@@ -75,7 +75,7 @@ class PixelDifference:
 
 
 def read_shape(path: Path) -> Shape:
-    """Return what can be known of the one picture in a file without decoding it.
+    """Read size and format of the one picture in a file, without decoding its pixels.
 
     Raises:
         OutputError: As `read_picture`, except for damage to the pixels.
@@ -88,7 +88,7 @@ def read_picture(path: Path) -> Picture:
     """Decode the one picture in a file.
 
     Raises:
-        OutputError: If it cannot be read, shows a step on the way, or is an animation.
+        OutputError: If it cannot be read, is an intermediate step, or is an animation.
     """
     with _opened_single(path) as image:
         image.load()
@@ -96,7 +96,7 @@ def read_picture(path: Path) -> Picture:
 
 
 def as_jpeg(image: Image.Image, record: ImageRecord) -> Image.Image:
-    """Return what is left of an image once it is saved as JPEG, as this package saves it."""
+    """Return the image after JPEG compression, with the quality that sheepgen uses."""
     with Image.open(io.BytesIO(encode_image(image, record, ".jpg"))) as saved:
         saved.load()
         return saved.copy()
@@ -106,7 +106,7 @@ def measure(shown: Image.Image, expected: Image.Image) -> PixelDifference | None
     """Compare two pictures, or return None if they differ in size."""
     if shown.size != expected.size:
         return None
-    # With alpha, so that a pixel that was made transparent counts as changed.
+    # With alpha, so that a pixel turned transparent counts as changed.
     bands = ImageChops.difference(shown.convert("RGBA"), expected.convert("RGBA")).split()
     levels = reduce(ImageChops.lighter, bands).histogram()
     pixels = shown.width * shown.height
@@ -125,7 +125,7 @@ def _opened_single(path: Path) -> Iterator[Image.Image]:
     with image_errors(path), open_image(path) as image:
         if STEP_KEY in read_texts(path).texts:
             raise OutputError(
-                f"{path} shows a step on the way, not the finished image.",
+                f"{path} is an intermediate step, not the finished image.",
                 "Its record is the finished image's.",
             )
         if getattr(image, "n_frames", 1) > 1:

@@ -1,30 +1,91 @@
-"""Which model an image's record stands for, when the image may be anybody's.
+"""The model that an image's record names, if it may be used: the image may be anybody's.
 
-A record has its model as it was typed where the image was made. Here the same word may lead
-elsewhere, and whoever wrote it is not to choose what is loaded from this disk, or fetched:
+A record has its model as it was typed where the image was generated. The same name may mean
+another model here, and the author of an image must not choose what is loaded from this disk or
+downloaded:
 
     the embedded model   by its name
-    a model of the hub   at the recorded commit, which always stands for the same files, and from
-                         the cache; it is fetched only if the user says so
-    a folder             only if it is here with the very weights that the record names
+    a model of the hub   at the recorded commit, which always means the same files, and from the
+                         cache; it is downloaded only if the user says so
+    a folder             only if it exists here with the recorded weights
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sheepgen.errors import ModelError
-from sheepgen.models.hub import cached_folder, parse_hub_model
-from sheepgen.models.resolve import find_model
+from sheepgen.errors import ModelError, SheepgenError
+from sheepgen.models.hub import (
+    DownloadPlan,
+    DownloadProgress,
+    cached_folder,
+    download,
+    parse_hub_model,
+)
+from sheepgen.models.resolve import find_model, resolve_model
 from sheepgen.request import EMBEDDED_MODEL
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from sheepgen.metadata.record import ImageRecord
     from sheepgen.models.spec import ModelSpec
 
-__all__ = ["recorded_model"]
+__all__ = ["HashingModel", "ModelEvent", "ModelFinder", "recorded_model"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HashingModel:
+    """The weights of a model are about to be hashed."""
+
+    name: str
+
+
+ModelEvent = HashingModel | DownloadPlan | DownloadProgress
+"""What happens while a model is looked for. A plan is followed by its download's progress."""
+
+
+class ModelFinder:
+    """Finds the models of records and hashes their weights, each once; failures are cached too.
+
+    Args:
+        model: Name of the model to use for all records; None for each record's own.
+        fetch: Whether a recorded model that is not here may be downloaded.
+        offline: Do not use the network.
+    """
+
+    def __init__(self, model: str | None, *, fetch: bool, offline: bool) -> None:
+        self._model = model
+        self._fetch = fetch
+        self._offline = offline
+        self._found: dict[object, ModelSpec | SheepgenError] = {}
+
+    def find(self, record: ImageRecord) -> Generator[ModelEvent, None, ModelSpec | SheepgenError]:
+        """Return the model for a record, or why there is none."""
+        environment = record.environment
+        key = record.request.model, environment.model_revision, environment.model_sha256
+        wanted = key if self._model is None else None
+        if wanted not in self._found:
+            try:
+                self._found[wanted] = yield from self._find(record)
+            except SheepgenError as error:
+                self._found[wanted] = error
+        return self._found[wanted]
+
+    def _find(self, record: ImageRecord) -> Generator[ModelEvent, None, ModelSpec]:
+        yield HashingModel(name=self._model or record.request.model)
+        name = self._model or recorded_model(record, fetch=self._fetch, rehash=True)
+        if not isinstance(name, str):
+            return name
+        found = resolve_model(name, offline=self._offline, rehash=True)
+        if isinstance(found, DownloadPlan):
+            yield found
+            yield from download(found)
+            found = find_model(name, offline=True, rehash=True)
+        return found
 
 
 def recorded_model(
@@ -34,14 +95,14 @@ def recorded_model(
 
     Args:
         record: Of the image.
-        fetch: Whether a model that is not here may be fetched.
-        rehash: Hash its weights, whatever is remembered of them.
+        fetch: Whether a model that is not here may be downloaded.
+        rehash: Hash its weights even if their hash is cached.
 
     Returns:
-        The model; if it has yet to be fetched, the name by which `find_model` does so.
+        The model; if it has yet to be downloaded, its name for `find_model`.
 
     Raises:
-        ModelError: If the record is not to be followed, or its model is not here.
+        ModelError: If the record's model may not be used, or is not here.
     """
     name, environment = record.request.model, record.environment
     if name == EMBEDDED_MODEL:
@@ -50,14 +111,14 @@ def recorded_model(
         return _at_commit(name, environment.model_revision, fetch=fetch, rehash=rehash)
     if not _is_local_folder(name):
         raise ModelError(
-            f"The image was made with a folder that is not here: {excerpt(name, 200)}.",
+            f"The image was generated with a folder that is not here: {excerpt(name, 200)}.",
             "Name the model with --model.",
         )
     spec = find_model(name, rehash=rehash)
     if spec.sha256 != environment.model_sha256:
         raise ModelError(
-            f"{excerpt(name, 200)} has other weights than the image was made with.",
-            "If that folder is the one to use, name it with --model.",
+            f"The weights in {excerpt(name, 200)} are not those the image was generated with.",
+            "To use that folder anyway, name it with --model.",
         )
     return spec
 
@@ -81,7 +142,7 @@ def _at_commit(name: str, revision: str, *, fetch: bool, rehash: bool) -> ModelS
         return find_model(exact, offline=True, rehash=rehash)
     if not fetch:
         raise ModelError(
-            f"The image was made with {asked.repo} at commit {revision}, which is not in the "
+            f"The image was generated with {asked.repo} at commit {revision}, which is not in the "
             "cache.",
             "Add --fetch to download it from the Hugging Face Hub, or choose a model with --model.",
         )
@@ -89,7 +150,7 @@ def _at_commit(name: str, revision: str, *, fetch: bool, rehash: bool) -> ModelS
 
 
 def _is_local_folder(name: str) -> bool:
-    # Looking at a path of the network would tell its server who is looking.
+    # Opening a network path would reveal this user to its server.
     if name[:2].replace("\\", "/") == "//":
         return False
     return os.path.isdir(os.path.expanduser(name))  # noqa: PTH111, PTH112 - as find_model looks

@@ -1,8 +1,8 @@
-"""Images are made again, each from its record, and judged.
+"""Regenerate images from their records, and compare each with its file.
 
-Everything is done as the record says, as far as this machine can: device, number format, threads.
-Each image is made alone, whatever batch it was once part of. What goes wrong with one does not
-stop the rest, and what asks for most comes last.
+Everything is done as the record says, as far as this machine can: device, dtype, threads. Each
+image is generated alone, whatever batch it was once part of. A failure does not stop the others,
+and the most expensive images come last.
 """
 
 from __future__ import annotations
@@ -11,88 +11,154 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sheepgen.errors import as_sheepgen_error
+from sheepgen.errors import SheepgenError, as_sheepgen_error
 from sheepgen.metadata.image_file import read_record
-from sheepgen.verify.compare import compare_sizes, judge
-from sheepgen.verify.find import Unchecked
+from sheepgen.verify.compare import Comparison, compare, compare_sizes
+from sheepgen.verify.find import Candidate, NotVerified, find_candidates
 from sheepgen.verify.pixels import read_picture, read_shape
+from sheepgen.verify.recorded_model import ModelFinder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from sheepgen.metadata.record import ImageRecord
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.verify.compare import Outcome, Verdict
-    from sheepgen.verify.find import Exhibit
+    from sheepgen.verify.compare import Outcome
+    from sheepgen.verify.recorded_model import ModelEvent
 
-__all__ = ["Case", "examine", "open_case"]
+__all__ = ["Regenerating", "VerificationTask", "regenerate", "stream_verification", "verify_images"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Case:
-    """An image, its record, and the model that is to make it again."""
+class VerificationTask:
+    """An image, its record, and the model to regenerate it with."""
 
-    exhibit: Exhibit
+    candidate: Candidate
     record: ImageRecord
     spec: ModelSpec
 
 
-def open_case(exhibit: Exhibit, find: Callable[[ImageRecord], ModelSpec]) -> Case | Outcome:
-    """Read an image's record and find its model, or return what can be said without it.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Regenerating:
+    """An image is about to be generated: ``number``, from 1, of ``total`` images."""
+
+    number: int
+    total: int
+
+
+def verify_images(
+    paths: Iterable[Path | str],
+    *,
+    model: str | None = None,
+    fetch: bool = False,
+    threads: int | None = None,
+    offline: bool = False,
+) -> Iterator[Outcome]:
+    """Regenerate images from their records, and yield how each compares with its file.
 
     Args:
-        exhibit: The image.
-        find: Returns the model to use, or raises a `SheepgenError`.
+        paths: Images, folders of images, and manifests of sweeps and batches.
+        model: Name of the model to use for all images. If omitted, each record's own is used, if
+            it is installed, in the cache at the recorded commit, or a folder with the recorded
+            weights.
+        fetch: Download a recorded model that is not in the cache.
+        threads: CPU threads. If omitted, each record's number, if there are as many processors.
+        offline: Do not use the network.
+
+    Yields:
+        A `Comparison` or `NotVerified` for each image, as soon as it is known. Images of the same
+        model, device and dtype come together. What is wrong with an image is its outcome; nothing
+        is raised.
     """
+    events = stream_verification(paths, model=model, fetch=fetch, threads=threads, offline=offline)
+    return (event for event in events if isinstance(event, Comparison | NotVerified))
+
+
+def stream_verification(
+    paths: Iterable[Path | str],
+    *,
+    model: str | None = None,
+    fetch: bool = False,
+    threads: int | None = None,
+    offline: bool = False,
+) -> Generator[Outcome | Regenerating | ModelEvent]:
+    """Yield what `verify_images` does, and before each step that takes time what it is.
+
+    A `DownloadPlan` is followed by the `DownloadProgress` of its download.
+    """
+    candidates = find_candidates(paths)
+    models = ModelFinder(model, fetch=fetch, offline=offline)
+    tasks: list[VerificationTask] = []
+    for candidate in candidates:
+        found = yield from _open(candidate, models)
+        if isinstance(found, VerificationTask):
+            tasks.append(found)
+        else:
+            yield found
+    total = len(candidates)
+    outcomes = regenerate(tasks, threads=threads)
+    for number in range(total - len(tasks) + 1, total + 1):
+        yield Regenerating(number=number, total=total)
+        yield next(outcomes)
+
+
+def _open(
+    candidate: Candidate | NotVerified, models: ModelFinder
+) -> Generator[ModelEvent, None, VerificationTask | Outcome]:
+    """Read an image's record and find its model, or return what can be said without it."""
+    if isinstance(candidate, NotVerified):
+        return candidate
     try:
-        record = read_record(exhibit.path)
-        if resized := compare_sizes(exhibit, record, read_shape(exhibit.path)):
+        record = read_record(candidate.path)
+        if resized := compare_sizes(candidate, record, read_shape(candidate.path)):
             return resized
-        return Case(exhibit=exhibit, record=record, spec=find(record))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
-        return Unchecked(path=exhibit.path, error=as_sheepgen_error(error))
+        spec = yield from models.find(record)
+        if isinstance(spec, SheepgenError):
+            return NotVerified(path=candidate.path, error=spec)
+        return VerificationTask(candidate=candidate, record=record, spec=spec)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other images go on
+        return NotVerified(path=candidate.path, error=as_sheepgen_error(error))
 
 
-def examine(cases: Iterable[Case], *, threads: int | None = None) -> Iterator[Outcome]:
-    """Make every image again and judge it.
+def regenerate(
+    tasks: Iterable[VerificationTask], *, threads: int | None = None
+) -> Iterator[Outcome]:
+    """Generate every image again and compare it.
 
     Args:
-        cases: In any order; those with the same model, device and number format are examined
-            together, so that a model is loaded once.
-        threads: CPU threads to compute with in place of each record's own.
+        tasks: In any order; those with the same model, device and dtype are done together, so
+            that each model is loaded once.
+        threads: CPU threads, in place of each record's own.
     """
-    groups: defaultdict[tuple[ModelSpec, str, str], list[Case]] = defaultdict(list)
-    for case in cases:
-        environment = case.record.environment
-        groups[case.spec, environment.device, environment.dtype].append(case)
+    groups: defaultdict[tuple[ModelSpec, str, str], list[VerificationTask]] = defaultdict(list)
+    for task in tasks:
+        environment = task.record.environment
+        groups[task.spec, environment.device, environment.dtype].append(task)
     for group in groups.values():
-        yield from _examine_group(sorted(group, key=_cost), threads)
+        yield from _regenerate_group(sorted(group, key=_cost), threads)
 
 
-def _cost(case: Case) -> int:
+def _cost(task: VerificationTask) -> int:
     """Return how much there is to compute, in pixels times steps."""
-    request = case.record.request
+    request = task.record.request
     return request.width * request.height * request.num_inference_steps
 
 
-def _examine_group(group: Sequence[Case], threads: int | None) -> Iterator[Outcome]:
+def _regenerate_group(group: Sequence[VerificationTask], threads: int | None) -> Iterator[Outcome]:
     from sheepgen.pipeline.remake import load_as_recorded, remake
 
     try:
         parts = load_as_recorded(group[0].spec, group[0].record.environment)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other models go on
-        for case in group:
-            yield Unchecked(path=case.exhibit.path, error=as_sheepgen_error(error))
+        for task in group:
+            yield NotVerified(path=task.candidate.path, error=as_sheepgen_error(error))
         return
-
-    def verdict(case: Case) -> Verdict:
-        picture = read_picture(case.exhibit.path)
-        remade = remake(parts, case.record, threads=threads)
-        return judge(case.exhibit, case.record, picture, remade)
-
-    for case in group:
+    for task in group:
         try:
-            outcome: Outcome = verdict(case)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
-            outcome = Unchecked(path=case.exhibit.path, error=as_sheepgen_error(error))
+            picture = read_picture(task.candidate.path)
+            remade = remake(parts, task.record, threads=threads)
+            outcome: Outcome = compare(task.candidate, task.record, picture, remade)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other images go on
+            outcome = NotVerified(path=task.candidate.path, error=as_sheepgen_error(error))
         yield outcome

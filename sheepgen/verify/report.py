@@ -1,19 +1,20 @@
-"""A verdict as a line of text for people, and of JSON for programs."""
+"""An outcome as a line of text for people, and as a line of JSON for programs."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.options import MAX_THREADS
 from sheepgen.sanitize import excerpt, plural, printable
-from sheepgen.verify.find import Unchecked
+from sheepgen.verify.find import NotVerified
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sheepgen.verify.compare import Outcome, Verdict
+    from sheepgen.verify.compare import Comparison, Outcome
 
 __all__ = ["summary", "to_json_line", "to_line"]
 
@@ -21,24 +22,24 @@ _MAX_ERROR = 400
 
 _WORDS = {
     "equal": "equal",
-    "equal_within_processor": "equal within what another processor changes",
-    "differs": "different",
-    "unchecked": "unchecked",
+    "equal_within_processor": "equal except for processor rounding",
+    "differs": "differ",
+    "unchecked": "skipped",
 }
-"""Verdicts as programs and as people read them."""
+"""Verdicts, for programs and for people."""
 
 
 def to_line(outcome: Outcome) -> str:
     """Return ``PATH: equal``, or how far the image differs and why, as one printable line.
 
-    Where another processor explains the difference, the line says so instead.
+    If another processor explains the difference, the line says so instead.
     """
     path = printable(str(outcome.path))
-    if isinstance(outcome, Unchecked):
-        said = f"{outcome.error.message} {outcome.error.hint}"
-        return f"{path}: unchecked. {excerpt(said, _MAX_ERROR)}"
+    if isinstance(outcome, NotVerified):
+        reason = f"{outcome.error.message} {outcome.error.hint}".rstrip()
+        return f"{path}: skipped: {excerpt(reason, _MAX_ERROR)}"
     if outcome.equal:
-        return f"{path}: equal{', as far as a JPEG shows' if outcome.is_jpeg else ''}"
+        return f"{path}: equal{' (after JPEG compression)' if outcome.is_jpeg else ''}"
     if outcome.equal_within_processor:
         recorded, here = outcome.environment["device_name"]
         return (
@@ -54,56 +55,50 @@ def to_json_line(outcome: Outcome) -> str:
     """Return one line of ASCII.
 
     It is an object with ``path`` and ``verdict``: ``equal``, ``equal_within_processor``,
-    ``differs`` or ``unchecked``. If it is unchecked there is ``error`` with ``kind``, ``message``
-    and ``hint``; else ``noise_equal`` and ``latents_equal`` (null if the image was not made again,
-    because the sizes differ), ``sizes`` (of the file and of the record, if they differ),
-    ``pixels`` (null if the sizes differ) with ``largest``, ``share`` and ``psnr_db`` (null if
-    nothing differs), ``jpeg``, ``as_listed`` (null without a manifest), ``environment`` with pairs
-    of the record's value and this machine's, and ``causes``.
+    ``differs`` or ``unchecked``. An unchecked image has ``error`` with ``kind``, ``message`` and
+    ``hint``. The others have ``noise_equal`` and ``latents_equal`` (null if the image was not
+    regenerated, because the sizes differ), ``sizes`` (of the file and of the record, if they
+    differ), ``pixels`` (null if the sizes differ) with ``largest``, ``share`` and ``psnr_db`` (null
+    if nothing differs), ``jpeg``, ``as_listed`` (null without a manifest), ``environment`` with
+    pairs of the record's value and this machine's, and ``causes``.
     """
-    return json.dumps({"path": str(outcome.path), "verdict": _word(outcome), **_details(outcome)})
+    return json.dumps({"path": str(outcome.path), "verdict": outcome.verdict, **_details(outcome)})
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """Return how many images there are of each verdict."""
-    words = [_word(outcome) for outcome in outcomes]
-    counts = ", ".join(
-        f"{words.count(word)} {said}" for word, said in _WORDS.items() if word in words
-    )
-    return f"{plural(len(words), 'image')}: {counts}."
+    """Return how many images have each verdict: ``3 images: 2 equal, 1 differs.``."""
+    verdicts = Counter(outcome.verdict for outcome in outcomes)
+    counts = [
+        f"{verdicts[verdict]} {'differs' if word == 'differ' and verdicts[verdict] == 1 else word}"
+        for verdict, word in _WORDS.items()
+        if verdict in verdicts
+    ]
+    return f"{plural(len(outcomes), 'image')}: {', '.join(counts)}."
 
 
-def _word(outcome: Outcome) -> str:
-    if isinstance(outcome, Unchecked):
-        return "unchecked"
-    if outcome.equal:
-        return "equal"
-    return "equal_within_processor" if outcome.equal_within_processor else "differs"
-
-
-def _advice(verdict: Verdict) -> str:
-    """Return what would compute with more threads than this machine has processors."""
-    recorded, here = verdict.environment.get("threads", (0, 0))
+def _advice(comparison: Comparison) -> str:
+    """Return the option that computes with as many threads as recorded, if there were fewer."""
+    recorded, here = comparison.environment.get("threads", (0, 0))
     if isinstance(recorded, int) and isinstance(here, int) and here < recorded <= MAX_THREADS:
-        return f". To compute with as many threads: --threads {recorded}"
+        return f". To use as many threads: --threads {recorded}"
     return ""
 
 
-def _parts(verdict: Verdict) -> str:
+def _parts(comparison: Comparison) -> str:
     parts = {
-        "noise": verdict.noise_equal is False,
-        "latents": verdict.latents_equal is False,
-        "bytes of the file": verdict.as_listed is False,
-        _distance(verdict): not verdict.pixels_equal,
+        "noise": comparison.noise_equal is False,
+        "latents": comparison.latents_equal is False,
+        "bytes of the file": comparison.matches_manifest is False,
+        _distance(comparison): not comparison.pixels_equal,
     }
     return ", ".join(part for part, differs in parts.items() if differs)
 
 
-def _distance(verdict: Verdict) -> str:
-    if verdict.sizes is not None:
-        (width, height), (recorded_width, recorded_height) = verdict.sizes
+def _distance(comparison: Comparison) -> str:
+    if comparison.sizes is not None:
+        (width, height), (recorded_width, recorded_height) = comparison.sizes
         return f"size ({width}x{height}, recorded {recorded_width}x{recorded_height})"
-    pixels = verdict.pixels
+    pixels = comparison.pixels
     if pixels is None:
         return "size"
     return (
@@ -113,7 +108,7 @@ def _distance(verdict: Verdict) -> str:
 
 
 def _details(outcome: Outcome) -> dict[str, Any]:
-    if isinstance(outcome, Unchecked):
+    if isinstance(outcome, NotVerified):
         error = outcome.error
         kind = type(error).__name__
         return {"error": {"kind": kind, "message": error.message, "hint": error.hint}}
@@ -129,7 +124,7 @@ def _details(outcome: Outcome) -> dict[str, Any]:
         },
         "sizes": outcome.sizes,
         "jpeg": outcome.is_jpeg,
-        "as_listed": outcome.as_listed,
+        "as_listed": outcome.matches_manifest,
         "environment": outcome.environment,
         "causes": outcome.causes,
     }

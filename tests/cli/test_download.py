@@ -29,5 +29,5 @@ def test_a_download_says_what_it_is_and_is_carried_out(
     assert asked == [DOWNLOAD]
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "Fetching org/name: 2.0 GB, licence MIT. The disk has 50.0 GB free." in captured.err
+    assert "Downloading org/name: 2.0 GB, licence MIT. 50.0 GB of disk space free." in captured.err
     assert "cache/org--name" in captured.err

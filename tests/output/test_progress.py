@@ -10,7 +10,7 @@ from rich.console import Console
 
 from sheepgen.events import ContactSheetSaved, ImageSaved, ModelLoading, Notice, Waiting
 from sheepgen.output.images import FRAME_CHOICES, OutputLayout, save_images
-from sheepgen.output.progress import counted_labels, show_bytes, show_progress, spinner
+from sheepgen.output.progress import bytes_bar, counted_labels, show_progress, spinner
 from sheepgen.output.template import parse_output
 from tests.samples import sample_events, sample_request
 
@@ -138,7 +138,8 @@ def test_untrusted_words_are_never_obeyed() -> None:
     terminal, written = console(terminal=True)
     with spinner(terminal, "Loading [red]x[/red] \x1b]8;;http://x\x07"):
         pass
-    show_bytes(iter([(1, "[bold]\x1b[31mfile")]), terminal, total_bytes=1)
+    with bytes_bar(terminal, total_bytes=1) as bar:
+        bar.update(1, "[bold]\x1b[31mfile")
     assert "[red]x[/red]" in written.getvalue()
     assert "[bold][31mfile" in written.getvalue()
     assert "\x1b]8" not in written.getvalue()
@@ -146,7 +147,9 @@ def test_untrusted_words_are_never_obeyed() -> None:
 
 def test_downloads_show_bytes_and_the_file() -> None:
     terminal, written = console(terminal=True)
-    show_bytes(iter([(500_000, "unet"), (1_000_000, "vae")]), terminal, total_bytes=1_000_000)
+    with bytes_bar(terminal, total_bytes=1_000_000) as bar:
+        bar.update(500_000, "unet")
+        bar.update(1_000_000, "vae")
     assert "1.0/1.0 MB" in written.getvalue()
     assert "vae" in written.getvalue()
 

@@ -13,12 +13,12 @@ from sheepgen.errors import ModelError
 from sheepgen.events import RunFinished
 from sheepgen.metadata.image_file import encode_image
 from sheepgen.verify.compare import (
-    Verdict,
+    Comparison,
+    compare,
     compare_sizes,
     environment_differences,
-    judge,
 )
-from sheepgen.verify.find import Exhibit, Unchecked
+from sheepgen.verify.find import Candidate, NotVerified
 from sheepgen.verify.pixels import Shape, read_picture
 from sheepgen.verify.report import summary, to_json_line, to_line
 from tests.samples import SIZE, sample_environment, sample_image, sample_record
@@ -38,14 +38,14 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "x.png"
 
 
-def judged(
+def compared(
     path: Path,
     *,
     record: ImageRecord | None = None,
     image: Image.Image | None = None,
     sha256: str | None = None,
     here: dict[str, Any] | None = None,
-) -> Verdict:
+) -> Comparison:
     """Judge a file, held against the sample record and image, made in an environment ``here``."""
     record = record or sample_record()
     data = encode_image(image or sample_image(), record, path.suffix)
@@ -57,8 +57,8 @@ def judged(
         record=replace(sample_record(), environment=environment),
         elapsed_s=1.0,
     )
-    exhibit = Exhibit(path=path, sha256=sha256)
-    return judge(exhibit, record, read_picture(path), remade)
+    candidate = Candidate(path=path, sha256=sha256)
+    return compare(candidate, record, read_picture(path), remade)
 
 
 def edited_image() -> Image.Image:
@@ -69,53 +69,53 @@ def edited_image() -> Image.Image:
 
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".jpg"])
 def test_an_image_as_it_was_made_is_equal(tmp_path: Path, suffix: str) -> None:
-    verdict = judged(tmp_path / f"x{suffix}")
-    assert verdict.equal
-    assert verdict.causes == ()
-    said = "equal, as far as a JPEG shows" if suffix == ".jpg" else "equal"
-    assert to_line(verdict) == f"{tmp_path / f'x{suffix}'}: {said}"
+    comparison = compared(tmp_path / f"x{suffix}")
+    assert comparison.equal
+    assert comparison.causes == ()
+    said = "equal (after JPEG compression)" if suffix == ".jpg" else "equal"
+    assert to_line(comparison) == f"{tmp_path / f'x{suffix}'}: {said}"
 
 
 def test_other_surroundings_with_the_same_bits_are_equal(path: Path) -> None:
-    verdict = judged(path, here={"torch": "3.0", "threads": 8})
-    assert verdict.equal
-    assert verdict.environment == {"torch": ("2.14.1", "3.0"), "threads": (2, 8)}
-    assert verdict.causes == ()
+    comparison = compared(path, here={"torch": "3.0", "threads": 8})
+    assert comparison.equal
+    assert comparison.environment == {"torch": ("2.14.1", "3.0"), "threads": (2, 8)}
+    assert comparison.causes == ()
 
 
 def test_an_edited_pixel_is_found(path: Path) -> None:
-    verdict = judged(path, image=edited_image())
+    comparison = compared(path, image=edited_image())
     assert (
-        to_line(verdict)
+        to_line(comparison)
         == f"{path}: differs in {EDITED_PIXEL}. Possible cause: the pixels were changed afterwards"
     )
 
 
 def test_an_edited_pixel_of_a_jpeg_is_found(tmp_path: Path) -> None:
-    verdict = judged(tmp_path / "x.jpg", image=edited_image())
-    assert not verdict.equal
-    assert verdict.causes == ("the pixels were changed afterwards",)
+    comparison = compared(tmp_path / "x.jpg", image=edited_image())
+    assert not comparison.equal
+    assert comparison.causes == ("the pixels were changed afterwards",)
 
 
 def test_another_size_is_found_without_making_the_image_again(path: Path) -> None:
-    exhibit, record = Exhibit(path=path), sample_record()
-    assert compare_sizes(exhibit, record, Shape(size=SIZE, is_jpeg=False)) is None
-    verdict = compare_sizes(exhibit, record, Shape(size=(8, 8), is_jpeg=False))
-    assert verdict is not None
-    assert to_line(verdict) == (
+    candidate, record = Candidate(path=path), sample_record()
+    assert compare_sizes(candidate, record, Shape(size=SIZE, is_jpeg=False)) is None
+    comparison = compare_sizes(candidate, record, Shape(size=(8, 8), is_jpeg=False))
+    assert comparison is not None
+    assert to_line(comparison) == (
         f"{path}: differs in size (8x8, recorded 32x24). "
-        "Possible cause: the picture was resized, or the record is of another"
+        "Possible cause: the image was resized, or the record belongs to another image"
     )
-    line = json.loads(to_json_line(verdict))
+    line = json.loads(to_json_line(comparison))
     assert line["verdict"] == "differs"
     assert line["sizes"] == [[8, 8], [32, 24]]
     assert (line["noise_equal"], line["latents_equal"], line["pixels"]) == (None, None, None)
     path.write_bytes(b"another file")
     listed = compare_sizes(
-        replace(exhibit, sha256="0" * 64), record, Shape(size=(8, 8), is_jpeg=False)
+        replace(candidate, sha256="0" * 64), record, Shape(size=(8, 8), is_jpeg=False)
     )
     assert listed is not None
-    assert listed.causes[0] == "the file is not the one that the manifest lists"
+    assert listed.causes[0] == "the file is not the one in the manifest"
 
 
 def nearby_image(levels: int) -> Image.Image:
@@ -133,16 +133,16 @@ def test_what_another_processor_changes_has_a_verdict_of_its_own(
     path: Path, latents_sha256: str
 ) -> None:
     record = replace(sample_record(), latents_sha256=latents_sha256)
-    verdict = judged(path, record=record, image=nearby_image(64), here=OTHER_PROCESSOR)
-    assert not verdict.equal
-    assert verdict.equal_within_processor
-    assert verdict.is_confirmed
-    assert to_line(verdict) == (
-        f"{path}: equal within what another processor changes (A processor, here Another "
+    comparison = compared(path, record=record, image=nearby_image(64), here=OTHER_PROCESSOR)
+    assert not comparison.equal
+    assert comparison.equal_within_processor
+    assert comparison.is_confirmed
+    assert to_line(comparison) == (
+        f"{path}: equal except for processor rounding (A processor, here Another "
         "processor): pixels (by at most 64 of 255, 0.13% of them, PSNR 45.6 dB)"
     )
-    assert json.loads(to_json_line(verdict))["verdict"] == "equal_within_processor"
-    assert summary([verdict]) == "1 image: 1 equal within what another processor changes."
+    assert json.loads(to_json_line(comparison))["verdict"] == "equal_within_processor"
+    assert summary([comparison]) == "1 image: 1 equal except for processor rounding."
 
 
 @pytest.mark.parametrize(
@@ -159,34 +159,34 @@ def test_what_another_processor_changes_has_a_verdict_of_its_own(
 def test_another_processor_explains_little_and_only_if_nothing_else_differs(
     path: Path, here: dict[str, Any], levels: int
 ) -> None:
-    verdict = judged(path, image=nearby_image(levels), here=here)
-    assert not verdict.equal_within_processor
-    assert not verdict.is_confirmed
-    assert json.loads(to_json_line(verdict))["verdict"] == "differs"
+    comparison = compared(path, image=nearby_image(levels), here=here)
+    assert not comparison.equal_within_processor
+    assert not comparison.is_confirmed
+    assert json.loads(to_json_line(comparison))["verdict"] == "differs"
 
 
 def test_another_processor_explains_no_other_noise_file_or_picture(path: Path) -> None:
     noise = replace(sample_record(), noise_sha256="56" * 32)
-    assert not judged(path, record=noise, here=OTHER_PROCESSOR).is_confirmed
-    assert not judged(path, sha256="0" * 64, here=OTHER_PROCESSOR).is_confirmed
+    assert not compared(path, record=noise, here=OTHER_PROCESSOR).is_confirmed
+    assert not compared(path, sha256="0" * 64, here=OTHER_PROCESSOR).is_confirmed
     everywhere = sample_image((210, 20, 40))
-    assert not judged(path, image=everywhere, here=OTHER_PROCESSOR).is_confirmed
+    assert not compared(path, image=everywhere, here=OTHER_PROCESSOR).is_confirmed
 
 
 def test_more_threads_than_processors_can_be_asked_for(path: Path) -> None:
     record = replace(sample_record(), latents_sha256="56" * 32)
-    assert to_line(judged(path, record=record, here={"threads": 1})).endswith(
-        "Possible cause: threads (2, here 1). To compute with as many threads: --threads 2"
+    assert to_line(compared(path, record=record, here={"threads": 1})).endswith(
+        "Possible cause: threads (2, here 1). To use as many threads: --threads 2"
     )
     many = replace(record, environment=replace(record.environment, threads=1_000_000))
-    assert "--threads" not in to_line(judged(path, record=many, here={"threads": 1}))
+    assert "--threads" not in to_line(compared(path, record=many, here={"threads": 1}))
 
 
 def test_pixels_may_also_differ_by_what_decoded_them(path: Path) -> None:
-    verdict = judged(path, image=edited_image(), here={"threads": 1})
-    assert verdict.causes == ("threads (2, here 1)", "the pixels were changed afterwards")
+    comparison = compared(path, image=edited_image(), here={"threads": 1})
+    assert comparison.causes == ("threads (2, here 1)", "the pixels were changed afterwards")
     assert "Possible causes: threads (2, here 1); the pixels were changed afterwards" in to_line(
-        verdict
+        comparison
     )
 
 
@@ -209,7 +209,7 @@ def test_pixels_may_also_differ_by_what_decoded_them(path: Path) -> None:
             {},
             [
                 "the record's request or latents hash was changed",
-                "this processor computes otherwise under the same name",
+                "this processor computes differently under the same name",
             ],
         ),
     ],
@@ -218,30 +218,30 @@ def test_other_latents_have_every_difference_as_a_cause(
     path: Path, here: dict[str, Any], causes: list[str]
 ) -> None:
     record = replace(sample_record(), latents_sha256="56" * 32)
-    verdict = judged(path, record=record, here=here)
-    assert list(verdict.causes) == causes
-    assert to_line(verdict).startswith(f"{path}: differs in latents. ")
+    comparison = compared(path, record=record, here=here)
+    assert list(comparison.causes) == causes
+    assert to_line(comparison).startswith(f"{path}: differs in latents. ")
 
 
 def test_a_graphics_card_may_do_it_by_itself(path: Path) -> None:
     on_card = replace(sample_environment(), device="cuda:0")
     record = replace(sample_record(), latents_sha256="56" * 32, environment=on_card)
-    verdict = judged(path, record=record, here={"device": "cuda:0"})
-    assert verdict.causes[1:] == ("results on cuda:0 are not deterministic",)
+    comparison = compared(path, record=record, here={"device": "cuda:0"})
+    assert comparison.causes[1:] == ("results on cuda:0 are not deterministic",)
 
 
 def test_noise_is_only_reached_by_what_draws_it(path: Path) -> None:
     edited = "the record's seed, size or noise hash was changed"
     record = replace(sample_record(), noise_sha256="56" * 32)
     elsewhere = {"torch": "3.0", "threads": 1}
-    assert judged(path, record=record, here={"threads": 1}).causes == (edited,)
-    assert judged(path, record=record, here=elsewhere).causes == (
+    assert compared(path, record=record, here={"threads": 1}).causes == (edited,)
+    assert compared(path, record=record, here=elsewhere).causes == (
         "torch (2.14.1, here 3.0)",
         edited,
     )
     varied = replace(record.request, variation_seed=1, variation_strength=0.5)
     mixed = replace(record, request=varied)
-    assert judged(path, record=mixed, here={"threads": 1}).causes == (
+    assert compared(path, record=mixed, here={"threads": 1}).causes == (
         "threads (2, here 1)",
         edited,
     )
@@ -249,11 +249,11 @@ def test_noise_is_only_reached_by_what_draws_it(path: Path) -> None:
 
 def test_the_manifests_hash_counts(path: Path) -> None:
     data = encode_image(sample_image(), sample_record(), ".png")
-    assert judged(path, sha256=hashlib.sha256(data).hexdigest()).equal
-    verdict = judged(path, sha256="0" * 64)
-    assert to_line(verdict) == (
+    assert compared(path, sha256=hashlib.sha256(data).hexdigest()).equal
+    comparison = compared(path, sha256="0" * 64)
+    assert to_line(comparison) == (
         f"{path}: differs in bytes of the file. "
-        "Possible cause: the file is not the one that the manifest lists"
+        "Possible cause: the file is not the one in the manifest"
     )
 
 
@@ -273,7 +273,7 @@ def test_the_first_images_name_the_processor_alone() -> None:
 
 
 def test_json_says_everything(path: Path) -> None:
-    line = json.loads(to_json_line(judged(path, image=edited_image(), here={"threads": 1})))
+    line = json.loads(to_json_line(compared(path, image=edited_image(), here={"threads": 1})))
     assert line["pixels"].pop("psnr_db") == pytest.approx(46.95, abs=0.01)
     assert line == {
         "path": str(path),
@@ -287,12 +287,12 @@ def test_json_says_everything(path: Path) -> None:
         "environment": {"threads": [2, 1]},
         "causes": ["threads (2, here 1)", "the pixels were changed afterwards"],
     }
-    assert json.loads(to_json_line(judged(path)))["pixels"]["psnr_db"] is None
+    assert json.loads(to_json_line(compared(path)))["pixels"]["psnr_db"] is None
 
 
 def test_what_could_not_be_checked_says_why(path: Path) -> None:
-    outcome = Unchecked(path=path, error=ModelError("\x1b[31mGone.", "Find it."))
-    assert to_line(outcome) == f"{path}: unchecked. [31mGone. Find it."
+    outcome = NotVerified(path=path, error=ModelError("\x1b[31mGone.", "Find it."))
+    assert to_line(outcome) == f"{path}: skipped: [31mGone. Find it."
     assert json.loads(to_json_line(outcome)) == {
         "path": str(path),
         "verdict": "unchecked",
@@ -303,14 +303,14 @@ def test_what_could_not_be_checked_says_why(path: Path) -> None:
 def test_strangers_values_are_shown_harmlessly(path: Path) -> None:
     environment = replace(sample_environment(), torch="\x1b[2J" + "x" * 100)
     record = replace(sample_record(), environment=environment, latents_sha256="")
-    (cause,) = judged(path, record=record).causes
+    (cause,) = compared(path, record=record).causes
     assert cause == f"torch ([2J{'x' * 36}…, here 2.14.1)"
 
 
 def test_the_summary_counts(path: Path) -> None:
-    equal, differs = judged(path), judged(path, image=edited_image())
-    unchecked = Unchecked(path=path, error=ModelError("Gone."))
+    equal, differs = compared(path), compared(path, image=edited_image())
+    unchecked = NotVerified(path=path, error=ModelError("Gone."))
     assert summary([equal]) == "1 image: 1 equal."
     assert summary([equal, differs, equal, unchecked]) == (
-        "4 images: 2 equal, 1 different, 1 unchecked."
+        "4 images: 2 equal, 1 differs, 1 skipped."
     )

@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from sheepgen.metadata.image_file import encode_image
-from sheepgen.verify.find import Exhibit, Unchecked, find_exhibits
+from sheepgen.verify.find import Candidate, NotVerified, find_candidates
 from tests.samples import sample_image, sample_record
 
 if TYPE_CHECKING:
@@ -31,15 +31,18 @@ def done(key: str, path: str, sha256: str = "ab") -> dict[str, Any]:
 
 def unchecked(path: Path) -> str:
     """Return what is said of a path that stands for no image."""
-    (outcome,) = find_exhibits([path])
-    assert isinstance(outcome, Unchecked)
+    (outcome,) = find_candidates([path])
+    assert isinstance(outcome, NotVerified)
     assert outcome.path == path
     return outcome.error.message
 
 
 def test_a_file_stands_for_itself() -> None:
     paths = [Path("x.png"), Path("missing"), Path("x.png")]
-    assert find_exhibits(paths) == (Exhibit(path=Path("x.png")), Exhibit(path=Path("missing")))
+    assert find_candidates(paths) == (
+        Candidate(path=Path("x.png")),
+        Candidate(path=Path("missing")),
+    )
 
 
 def test_a_folder_stands_for_the_images_that_carry_a_record(tmp_path: Path) -> None:
@@ -59,7 +62,7 @@ def test_a_folder_stands_for_the_images_that_carry_a_record(tmp_path: Path) -> N
     sample_image().save(tmp_path / "damaged.png", pnginfo=damaged)
     (tmp_path / "notes.txt").write_bytes(DATA)
     (tmp_path / "deeper.png").mkdir()
-    names = [exhibit.path.name for exhibit in find_exhibits([tmp_path])]
+    names = [candidate.path.name for candidate in find_candidates([tmp_path])]
     assert names == ["a.jpg", "b.PNG", "damaged.png", "torn.png"]
 
 
@@ -76,29 +79,29 @@ def test_a_manifest_says_what_there_should_be(tmp_path: Path) -> None:
         torn='{"key": "4", "st',
     )
     listed = (
-        Exhibit(path=tmp_path / "a.png", sha256="cd"),
-        Exhibit(path=tmp_path / "deep" / "b.png", sha256="ab"),
+        Candidate(path=tmp_path / "a.png", sha256="cd"),
+        Candidate(path=tmp_path / "deep" / "b.png", sha256="ab"),
     )
-    assert find_exhibits([manifest]) == listed
-    assert find_exhibits([tmp_path]) == (*listed, Exhibit(path=tmp_path / "other.png"))
+    assert find_candidates([manifest]) == listed
+    assert find_candidates([tmp_path]) == (*listed, Candidate(path=tmp_path / "other.png"))
 
 
 def test_the_manifests_hash_is_kept_for_an_image_in_the_folder(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(DATA)
     write_manifest(tmp_path, [done("1", "a.png")])
-    assert find_exhibits([tmp_path]) == (Exhibit(path=tmp_path / "a.png", sha256="ab"),)
+    assert find_candidates([tmp_path]) == (Candidate(path=tmp_path / "a.png", sha256="ab"),)
 
 
 @pytest.mark.parametrize("path", ["/etc/x.png", "../x.png", "a/../../x.png"])
 def test_a_manifest_leads_out_of_no_folder(tmp_path: Path, path: str) -> None:
     manifest = write_manifest(tmp_path, [done("1", path)])
-    assert unchecked(manifest) == f"{manifest} lists no finished image."
+    assert unchecked(manifest) == f"{manifest} lists no finished images."
 
 
 def test_nothing_is_not_proved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = tmp_path / "manifest.jsonl"
-    assert unchecked(tmp_path) == f"There is no image with a record in {tmp_path}."
-    assert unchecked(manifest) == f"There is no {manifest}."
+    assert unchecked(tmp_path) == f"No images with a record in {tmp_path}."
+    assert unchecked(manifest) == f"No such file or folder: {manifest}."
 
     def refuse(_: Path) -> Iterable[Path]:
         raise PermissionError
@@ -117,8 +120,8 @@ def test_a_manifest_that_is_no_file_keeps_no_image_from_being_found(
         manifest.symlink_to("/dev/zero")
     else:
         os.mkfifo(manifest)
-    failed, exhibit = find_exhibits([tmp_path])
-    assert isinstance(failed, Unchecked)
+    failed, candidate = find_candidates([tmp_path])
+    assert isinstance(failed, NotVerified)
     assert failed.path == manifest
     assert "cannot be read" in failed.error.message
-    assert exhibit == Exhibit(path=tmp_path / "a.png")
+    assert candidate == Candidate(path=tmp_path / "a.png")

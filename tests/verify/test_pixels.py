@@ -81,10 +81,10 @@ def test_steps_and_animations_are_no_finished_images(tmp_path: Path) -> None:
     sample_image().save(buffer, "WEBP", save_all=True, append_images=[sample_image((0, 0, 0))])
     film.write_bytes(buffer.getvalue())
     torn.write_bytes(encode_image(sample_image(), sample_record(), ".png")[:-40])
-    for path, said in ((step, "step on the way"), (film, "animation"), (torn, "cannot be read")):
+    for path, said in ((step, "intermediate step"), (film, "animation"), (torn, "cannot be read")):
         with pytest.raises(OutputError, match=said):
             read_picture(path)
-    for path, said in ((step, "step on the way"), (film, "animation")):
+    for path, said in ((step, "intermediate step"), (film, "animation")):
         with pytest.raises(OutputError, match=said):
             read_shape(path)
 
@@ -119,5 +119,5 @@ def test_only_regular_files_are_opened(tmp_path: Path) -> None:
     for name in ("pipe.png", "device.png", "."):
         with pytest.raises(OutputError, match="it is not a file"):
             read_picture(tmp_path / name)
-    with pytest.raises(OutputError, match="There is no image file"):
+    with pytest.raises(OutputError, match="No such file"):
         read_picture(tmp_path / "missing.png")
