@@ -15,7 +15,7 @@ With the frames on its way, a filmstrip and an animation:
     from sheepgen import FrameOptions, save, stream
 
     saved = save(stream(parts, request, FrameOptions()), "fox.png", frames="gif")
-    print(saved.path, saved.frames_folder, saved.filmstrip, saved.animation)
+    print(saved.path, saved.artifacts)
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sheepgen.models.resolve import find_model
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import FrameOptions
-    from sheepgen.output.save import save
+    from sheepgen.output.images import save
     from sheepgen.pipeline.denoise import denoise
     from sheepgen.pipeline.loading import load_pipeline
     from sheepgen.pipeline.run import generate, stream
@@ -67,7 +67,7 @@ _LAZY = {
     "generate": "sheepgen.pipeline.run",
     "load_pipeline": "sheepgen.pipeline.loading",
     "read_record": "sheepgen.metadata.image_file",
-    "save": "sheepgen.output.save",
+    "save": "sheepgen.output.images",
     "stream": "sheepgen.pipeline.run",
 }
 

@@ -16,10 +16,11 @@ Where many images are made, other events come between these, which are of no sin
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from PIL.Image import Image
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ContactSheetSaved",
     "Event",
-    "EventSink",
     "Events",
     "FrameDecoded",
     "ImageSaved",
@@ -110,14 +110,15 @@ class RunFailed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageSaved:
-    """The image and what belongs to it lie on disk, whole."""
+    """The image and its artifacts are on disk, complete.
+
+    ``artifacts`` has their paths by their names in `sheepgen.output.artifacts.ARTIFACTS`.
+    """
 
     request: ResolvedRequest
     record: ImageRecord
     path: Path
-    frames_folder: Path | None
-    filmstrip: Path | None
-    animation: Path | None
+    artifacts: Mapping[str, Path] = field(hash=False)
     sha256: str
     elapsed_s: float
 
@@ -156,10 +157,3 @@ class ContactSheetSaved:
 Event = RunStarted | StepCompleted | FrameDecoded | RunFinished | RunFailed | ImageSaved
 Events = Iterator[Event]
 RunEvent = Event | ModelLoading | Waiting | Notice | ContactSheetSaved
-
-
-class EventSink(Protocol):
-    """Anything that watches events."""
-
-    def __call__(self, event: Event) -> None:
-        """Take note of one event."""

@@ -85,9 +85,7 @@ def sample_saved(path: Path, request: ResolvedRequest | None = None) -> ImageSav
         request=request,
         record=replace(sample_record(), request=request),
         path=path,
-        frames_folder=None,
-        filmstrip=None,
-        animation=None,
+        artifacts={},
         sha256=hashlib.sha256(data).hexdigest(),
         elapsed_s=1.23456,
     )

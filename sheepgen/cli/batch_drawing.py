@@ -21,9 +21,10 @@ from sheepgen.events import ImageSaved, RunFailed
 from sheepgen.execution.work_queue import WorkQueue
 from sheepgen.models.spec import outside_warnings
 from sheepgen.options import DeviceOptions
-from sheepgen.output.images import free_target, save_images
+from sheepgen.output.images import save_images
+from sheepgen.output.jsonl import write_progress
+from sheepgen.output.ownership import free_target
 from sheepgen.output.progress import show_progress
-from sheepgen.output.progress_json import write_progress
 from sheepgen.sanitize import first_of
 
 if TYPE_CHECKING:
@@ -161,6 +162,6 @@ def _planned(job: PlannedJob, *, overwrite: bool) -> Answer:
         "line": job.line,
         "id": job.id,
         "status": "planned",
-        "path": str(target.products["image"]),
+        "path": str(target.path),
         "request": asdict(job.request),
     }

@@ -10,9 +10,8 @@ from sheepgen.cli.console import error_stream, note, write_data
 from sheepgen.cli.interrupt import StoppableExecutor, stop_flag
 from sheepgen.events import ImageSaved, RunFailed
 from sheepgen.execution.timing import PastRun, record_run
-from sheepgen.output.jsonl import to_json_line
+from sheepgen.output.jsonl import to_json_line, write_progress
 from sheepgen.output.progress import counted_labels, show_progress, spinner
-from sheepgen.output.progress_json import write_progress
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.cli.console import write_data
 from sheepgen.execution.estimate import estimate
-from sheepgen.output.images import free_target
+from sheepgen.output.ownership import free_target
 from sheepgen.sanitize import byte_size, excerpt, plural
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ def tell_plan(plan: RunPlan, options: DeviceOptions, *, json: bool) -> None:
 def _image(request: ResolvedRequest, wanted: Target, *, overwrite: bool) -> dict[str, Any]:
     free = free_target(wanted, overwrite=overwrite)
     return {
-        "path": str(free.products["image"]),
-        "wanted": str(wanted.products["image"]),
+        "path": str(free.path),
+        "wanted": str(wanted.path),
         "request": asdict(request),
     }
 

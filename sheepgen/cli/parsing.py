@@ -8,7 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
-from sheepgen.output.images import FRAME_CHOICES, OutputLayout
+from sheepgen.output.artifacts import FRAME_CHOICES
+from sheepgen.output.images import OutputLayout
 from sheepgen.output.template import expand_home, parse_output
 from sheepgen.request import MAX_PROMPT_CHARACTERS, RANDOM_SEED, draw_seed
 from sheepgen.sanitize import byte_size, excerpt

@@ -14,7 +14,7 @@ from sheepgen.cli.schedule_check import check_schedules
 from sheepgen.execution.image_key import image_key
 from sheepgen.models.resolve import find_model
 from sheepgen.models.spec import outside_warnings
-from sheepgen.output.images import check_overwritable
+from sheepgen.output.ownership import check_replaceable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -98,7 +98,7 @@ def make_plan(
     }
     if layout.overwrite:
         for target in targets.values():
-            check_overwritable(target)
+            check_replaceable(target, overwrite=True)
     check_schedules(spec, [first], console)
     prompts = check_prompts(spec, first, console, strict=strict)
     return RunPlan(

@@ -70,8 +70,9 @@ def sweep(
         from sheepgen.cli.sweep_report import summarise, tell_sweep
         from sheepgen.models.hub import go_offline
         from sheepgen.options import DeviceOptions, FrameOptions
+        from sheepgen.output.artifacts import FRAME_CHOICES
         from sheepgen.output.contact_sheet import check_contact_sheet
-        from sheepgen.output.images import FRAME_CHOICES, OutputLayout
+        from sheepgen.output.images import OutputLayout
         from sheepgen.output.template import parse_output, slug
         from sheepgen.sweep.names import KEYED_NAMES
         from sheepgen.sweep.prompts import expand_alternatives

@@ -12,9 +12,8 @@ from sheepgen.execution.image_key import image_key
 from sheepgen.metadata.image_file import check_format
 from sheepgen.models.resolve import find_model
 from sheepgen.models.spec import outside_warnings
-from sheepgen.output.images import check_overwritable, obstacle
 from sheepgen.output.manifest import Manifest
-from sheepgen.output.ownership import holds_only_frames, own_products
+from sheepgen.output.ownership import check_replaceable, own_paths
 from sheepgen.request import MAX_SEED
 from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
 from sheepgen.sweep.plan import AXES, SweepPlan, describe_plan, plan_sweep, resolve_plan
@@ -147,8 +146,8 @@ def prepare_sweep(
     missing = {request: key for request, key in keys.items() if request not in done}
     _check_names(targets)
     for request in missing:
-        own = own_products(targets[request], request, manifest)
-        _check_files(replace(targets[request], own=own), overwrite=layout.overwrite)
+        own = own_paths(targets[request], request, manifest)
+        check_replaceable(replace(targets[request], own=own), overwrite=layout.overwrite)
     return SweepRun(
         plan=plan,
         specs=specs,
@@ -212,27 +211,10 @@ def _check_names(targets: Mapping[ResolvedRequest, Target]) -> None:
     """Refuse a template that gives two images one name."""
     taken: set[Path] = set()
     for target in targets.values():
-        path = target.products["image"]
+        path = target.path
         if path in taken:
             raise UsageError(
                 f"Two images of the sweep would be called {path}.",
                 "Put {key} into --output, which is another one for every image.",
             )
         taken.add(path)
-
-
-def _check_files(target: Target, *, overwrite: bool) -> None:
-    """Refuse to replace what is not this sweep's own, whichever product of an image it is."""
-    if overwrite:
-        check_overwritable(target)
-    elif (path := obstacle(target)) is not None:
-        if path.is_dir() and not holds_only_frames(path):
-            raise UsageError(
-                f"{path} is in the way: it is a folder that holds more than frames.",
-                "Move what is in it, or choose another --output.",
-            )
-        raise UsageError(
-            f"{path} is in the way: it was not made for the image that would be saved there, or "
-            "was edited since.",
-            "Move it, or choose another --output, or give --overwrite.",
-        )

@@ -41,7 +41,7 @@ def tell_sweep(run: SweepRun, options: DeviceOptions, *, json: bool) -> None:
     """Tell what would be drawn, and into which files."""
     images = [
         {
-            "path": str(run.done.get(request, run.targets[request].products["image"])),
+            "path": str(run.done.get(request, run.targets[request].path)),
             "key": key,
             "done": request in run.done,
             "request": asdict(request),

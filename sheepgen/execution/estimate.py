@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions
-    from sheepgen.output.images import FrameChoice
+    from sheepgen.output.artifacts import FrameChoice
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["Estimate", "estimate"]
@@ -115,8 +115,10 @@ def _file_bytes(request: ResolvedRequest, frames: FrameChoice) -> int:
     words = 12 * len(request.prompt + request.negative_prompt)
     picture = 3 * request.width * request.height + _RECORD_BYTES + words
     # Schedulers of second order take nearly two timesteps a step.
-    kept = (2 * _steps(request) + 1) * (frames.steps + frames.noisy + bool(frames.animation))
-    return picture * (1 + kept) + frames.filmstrip * 4 * picture
+    clean = 2 * _steps(request) + 1
+    noisy = clean if frames.noisy else 0
+    beside = sum(artifact.max_pictures(clean, noisy) for artifact in frames.artifacts())
+    return picture * (1 + beside)
 
 
 def _free_bytes(folder: Path) -> int:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from sheepgen.output.atomic import make_folder, output_errors, prepare_folder, remove_leftovers
 from sheepgen.output.jsonl import outcome_to_dict
 from sheepgen.output.locks import hold, lock_folder
-from sheepgen.output.manifest import PRODUCTS, Manifest
+from sheepgen.output.manifest import Manifest, path_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -144,5 +144,5 @@ def _remove_claim(path: Path) -> None:
 
 
 def _with_paths(entry: Mapping[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
-    paths = {name: change(entry[name]) for name in PRODUCTS if entry.get(name) is not None}
+    paths = {name: change(entry[name]) for name in path_keys() if entry.get(name) is not None}
     return {**entry, **paths}

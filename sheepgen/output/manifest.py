@@ -24,16 +24,15 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import OutputError
 from sheepgen.metadata.image_file import MAX_FILE_BYTES
+from sheepgen.output.artifacts import json_keys
 from sheepgen.untrusted_file import lies_in, open_regular, open_untrusted, read_untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MANIFEST_NAME", "PRODUCTS", "Manifest"]
+__all__ = ["MANIFEST_NAME", "Manifest", "path_keys"]
 
 MANIFEST_NAME = "manifest.jsonl"
-PRODUCTS = ("path", "frames", "filmstrip", "animation")
-"""Entries that name a file or folder."""
 
 MAX_MANIFEST_BYTES = 2**30
 MAX_LINE_BYTES = 4 * 2**20
@@ -41,6 +40,11 @@ MAX_LINE_BYTES = 4 * 2**20
 
 _LINE_BEGINS = b'{"key":'
 _APPENDING = os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+
+
+def path_keys() -> tuple[str, ...]:
+    """Return the keys of a line whose values are paths, or null."""
+    return ("path", *json_keys())
 
 
 @dataclass(slots=True)
@@ -173,9 +177,10 @@ class Manifest:
         if entry is None or entry.get("status") != "done":
             return False
         try:
-            products = [self.folder / entry[name] for name in PRODUCTS if entry[name] is not None]
-            data = read_untrusted(products[0], max_bytes=MAX_FILE_BYTES)
-            there = all(product.exists() for product in products)
+            data = read_untrusted(self.folder / entry["path"], max_bytes=MAX_FILE_BYTES)
+            # A key is missing if the artifact was unknown to the version that wrote the line.
+            beside = [entry[key] for key in json_keys() if entry.get(key) is not None]
+            there = all((self.folder / path).exists() for path in beside)
             return there and hashlib.sha256(data).hexdigest() == entry["sha256"]
         except (OSError, LookupError, TypeError, ValueError):
             return False
@@ -186,7 +191,7 @@ class Manifest:
         except (ValueError, RecursionError):
             return
         match entry:
-            case {"key": str(key)} if all(map(_stays_inside, map(entry.get, PRODUCTS))):
+            case {"key": str(key)} if all(map(_stays_inside, map(entry.get, path_keys()))):
                 self._entries[key] = entry
             case _:
                 return
@@ -203,7 +208,7 @@ class Manifest:
             return {}
         return {
             name: before[name]
-            for name in PRODUCTS
+            for name in path_keys()
             if entry.get(name) is None and before.get(name) is not None
         }
 

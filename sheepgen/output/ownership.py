@@ -1,24 +1,27 @@
-"""Which files at an image's names were made for it, so that making it again may replace them.
+"""Which existing paths an image may replace when it is saved, and which name is free for it.
 
-Two things show it. The manifest's line for the image names what was saved with it; and products
-say for themselves what they belong to, in case a run was killed before the line was written, or the
-manifest was lost: images and frames carry the request in their record, filmstrips and animations
-the image's key. Whatever neither shows, such as a filmstrip of an older version without its line,
-is taken to be somebody else's; but nobody loses a file that was cut off before its picture began.
+Two sources show that a path was made for the same image. The manifest's line of the image names
+what was saved with it. And the files show it themselves, in case a run was killed before the line
+was written, or the manifest was lost: images and frames carry the request in their record, other
+artifacts the image's key. A path that neither source knows belongs to somebody else, except for an
+image file that was cut off before any pixels: nothing is lost with that.
 
-An image that the manifest names may have been edited since. A whole picture counts as the sweep's
-own only if it still says itself that it is this image.
+An image that the manifest names may have been edited since. A complete picture therefore counts as
+the image's own only if its record still says so.
 """
 
 from __future__ import annotations
 
 import os
-import re
+import stat
+from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING
 
-from sheepgen.errors import OutputError
+from sheepgen.errors import OutputError, UsageError
 from sheepgen.metadata.image_file import IMAGE_FORMATS, MAX_FILE_BYTES, read_record
-from sheepgen.output.manifest import PRODUCTS
+from sheepgen.output.artifacts import ARTIFACTS
+from sheepgen.output.manifest import path_keys
 from sheepgen.untrusted_file import read_untrusted
 
 if TYPE_CHECKING:
@@ -28,79 +31,99 @@ if TYPE_CHECKING:
     from sheepgen.output.template import Target
     from sheepgen.request import ResolvedRequest
 
-__all__ = ["holds_only_frames", "own_products"]
+__all__ = ["check_replaceable", "find_obstacle", "free_target", "own_paths"]
 
 _PNG, _JPEG, _RIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF"
-"""How files of our formats begin; WebP is a RIFF, which says how long it is."""
-
-_FRAME_NAME = re.compile(r"(step|noisy)_[0-9]{3,}\.png")
+"""How files of our formats begin. WebP is a RIFF, which states its length."""
 
 
-def own_products(target: Target, request: ResolvedRequest, manifest: Manifest) -> frozenset[str]:
-    """Return which of the target's products are there and were made for this image.
-
-    Args:
-        target: Of the image.
-        request: What the image is, with every field resolved.
-        manifest: Of the folder.
-    """
+def own_paths(target: Target, request: ResolvedRequest, manifest: Manifest) -> frozenset[str]:
+    """Return the names of the target's paths that exist and were made for this image."""
     named = _named(target, manifest)
-    image = target.products["image"]
-    if image in named and _is_whole_picture(image):
-        named.remove(image)
+    if target.path in named and _is_whole_picture(target.path):
+        named.remove(target.path)
     return frozenset(
-        product
-        for product, path in target.products.items()
-        if os.path.lexists(path) and (path in named or _shows(product, path, target, request))
+        name
+        for name, path in target.paths().items()
+        if os.path.lexists(path)
+        and (path in named or _shows_its_image(name, path, target, request))
     )
 
 
-def holds_only_frames(folder: Path) -> bool:
-    """Say whether a folder holds nothing but files that are called as frames are."""
-    try:
-        with os.scandir(folder) as entries:
-            return all(
-                _FRAME_NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
-                for entry in entries
-            )
-    except OSError:
-        return False
+def find_obstacle(target: Target, *, overwrite: bool = False) -> Path | None:
+    """Return the first of the target's paths that exists and must not be replaced.
+
+    Args:
+        target: Its ``own`` paths may be replaced.
+        overwrite: Whether all may be, as far as they are files or folders of frames.
+    """
+    for name, path in target.paths().items():
+        allowed = overwrite or name in target.own
+        if os.path.lexists(path) and not (allowed and _can_replace(name, path)):
+            return path
+    return None
+
+
+def check_replaceable(target: Target, *, overwrite: bool) -> None:
+    """Refuse a target if one of its paths exists and must not be replaced.
+
+    Raises:
+        UsageError: If there is such a path.
+    """
+    path = find_obstacle(target, overwrite=overwrite)
+    if path is None:
+        return
+    if overwrite or find_obstacle(target, overwrite=True) == path:
+        raise UsageError(
+            f"{path} already exists, and only files and folders of frames can be replaced.",
+            "Move it, or choose another --output.",
+        )
+    raise UsageError(
+        f"{path} already exists, and was made for another image or edited since.",
+        "Move it, choose another --output, or use --overwrite.",
+    )
+
+
+def free_target(target: Target, *, overwrite: bool = False) -> Target:
+    """Return the target, or with the first counter (``_2`` ...) that is free if it is taken."""
+    if find_obstacle(target, overwrite=overwrite) is None:
+        return target
+    numbered = (
+        replace(target, stem=f"{target.stem}_{number}", own=frozenset()) for number in count(2)
+    )
+    return next(candidate for candidate in numbered if find_obstacle(candidate) is None)
+
+
+def _can_replace(name: str, path: Path) -> bool:
+    """Check whether nothing else is lost if what is at ``path`` is replaced."""
+    mode = path.lstat().st_mode
+    if stat.S_ISREG(mode) or stat.S_ISLNK(mode):
+        return True
+    return any(each.name == name and each.is_folder_of_its_files(path) for each in ARTIFACTS)
 
 
 def _named(target: Target, manifest: Manifest) -> set[Path]:
-    """Return the paths that the manifest names as made together with this very image."""
-    line = manifest.maker(target.products["image"])
+    """Return the paths that the manifest names as saved together with this very image."""
+    line = manifest.maker(target.path)
     if line is None or line["key"] != target.key:
         return set()
-    return {manifest.folder / path for path in map(line.get, PRODUCTS) if path is not None}
+    return {manifest.folder / path for path in map(line.get, path_keys()) if path is not None}
 
 
-def _shows(product: str, path: Path, target: Target, request: ResolvedRequest) -> bool:
-    """Say whether what lies there is a product of this image by its own content."""
+def _shows_its_image(name: str, path: Path, target: Target, request: ResolvedRequest) -> bool:
+    """Check by its content alone whether an existing path was made for this image."""
     if path.is_symlink():
         return False
-    match product:
-        case "image":
-            return _is_of(path, request) or _holds_no_picture(path, target.suffix)
-        case "frames":
-            return holds_only_frames(path) and all(
-                _is_of(frame, request) for frame in path.iterdir()
-            )
-        case _:
-            return _holds(path, target.key)
+    if name == "image":
+        return _has_record_of(path, request) or _holds_no_picture(path, target.suffix)
+    (artifact,) = (each for each in ARTIFACTS if each.name == name)
+    return artifact.was_made_for(path, request, target.key)
 
 
-def _is_of(path: Path, request: ResolvedRequest) -> bool:
+def _has_record_of(path: Path, request: ResolvedRequest) -> bool:
     try:
         return read_record(path).request == request
     except OutputError:
-        return False
-
-
-def _holds(path: Path, key: str) -> bool:
-    try:
-        return bool(key) and key.encode() in read_untrusted(path, max_bytes=MAX_FILE_BYTES)
-    except OSError:
         return False
 
 

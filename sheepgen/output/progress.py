@@ -36,6 +36,7 @@ from sheepgen.events import (
     StepCompleted,
     Waiting,
 )
+from sheepgen.output.artifacts import ARTIFACTS
 from sheepgen.sanitize import excerpt, plural, printable
 
 if TYPE_CHECKING:
@@ -231,6 +232,9 @@ def _outcome(event: ImageSaved | RunFailed) -> str:
         return f"failed. {error.message} {error.hint}".rstrip()
     steps = plural(event.request.num_inference_steps, "step")
     outcome = f"{steps}, {event.elapsed_s:.1f} s."
-    names = [f"{event.frames_folder.name}/"] if event.frames_folder else []
-    names += [path.name for path in (event.filmstrip, event.animation) if path]
+    names = [
+        event.artifacts[artifact.name].name + ("/" if artifact.files else "")
+        for artifact in ARTIFACTS
+        if artifact.name in event.artifacts
+    ]
     return f"{outcome} Beside it: {', '.join(names)}" if names else outcome

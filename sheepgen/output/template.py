@@ -17,6 +17,7 @@ from string import Formatter
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
+from sheepgen.output.artifacts import ARTIFACTS
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Target:
         stem: What all names begin with.
         suffix: Of the image.
         key: The image's `sheepgen.execution.image_key.image_key`.
-        own: Which of the `products` may be replaced because they were made for this image.
+        own: Which of the `paths` may be replaced because they were made for this image.
     """
 
     folder: Path
@@ -83,16 +84,14 @@ class Target:
     own: frozenset[str] = frozenset()
 
     @property
-    def products(self) -> dict[str, Path]:
-        """Paths by what they are: ``image``, ``frames``, ``filmstrip``, ``gif`` and ``webp``."""
-        endings = {
-            "image": self.suffix,
-            "frames": "_frames",
-            "filmstrip": "_filmstrip.png",
-            "gif": "_animation.gif",
-            "webp": "_animation.webp",
-        }
-        return {name: self.folder / (self.stem + ending) for name, ending in endings.items()}
+    def path(self) -> Path:
+        """Where the image itself goes."""
+        return self.folder / (self.stem + self.suffix)
+
+    def paths(self) -> dict[str, Path]:
+        """Return where the image and its artifacts go: ``image``, then the names of `ARTIFACTS`."""
+        beside = {each.name: each.path(self.folder, self.stem) for each in ARTIFACTS}
+        return {"image": self.path, **beside}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

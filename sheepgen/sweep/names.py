@@ -79,7 +79,7 @@ def place_images(
     }
     if spare is None:
         return targets
-    paths = {request: target.products["image"] for request, target in targets.items()}
+    paths = {request: target.path for request, target in targets.items()}
     wanted = Counter(paths.values())
     for index, (request, key) in enumerate(keys.items(), start=1):
         owner = taken.get(paths[request])

@@ -328,7 +328,7 @@ def test_no_word_overwrites_a_folder_of_something_else(
     for words in (["--overwrite"], ["--overwrite", "--dry-run"]):
         result = draw("a red sheep", "-s", "1", "-o", "{prompt}.png", *words)
         assert result.exit_code == 2, result.output
-        assert f"{taken.partition('/')[0]} is in the way" in result.stderr
+        assert f"{taken.partition('/')[0]} already exists" in result.stderr
     assert Path(taken).read_text() == "mine"
 
 

@@ -11,7 +11,7 @@ from sheepgen import options as run_options
 from sheepgen.cli.aliases import ALIASES
 from sheepgen.cli.options import FramesWord
 from sheepgen.metadata.image_file import encode_image
-from sheepgen.output.images import FRAME_CHOICES
+from sheepgen.output.artifacts import FRAME_CHOICES
 from tests.samples import sample_image, sample_record
 
 if TYPE_CHECKING:

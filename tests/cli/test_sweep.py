@@ -373,7 +373,7 @@ def test_strangers_files_are_not_replaced_unless_told(sweep: Run) -> None:
     words = ("--seeds", "1", "-o", "out/{seed}.png")
     refused = sweep(*words)
     assert refused.exit_code == 2
-    assert "out/1.png is in the way" in refused.stderr
+    assert "out/1.png already exists" in refused.stderr
     assert Path("out/1.png").read_bytes() == b"a stranger's"
     assert sweep(*words, "--overwrite").exit_code == 0
     assert read_record(Path("out/1.png")).request.seed == 1
@@ -391,7 +391,7 @@ def test_neighbours_that_a_sweep_did_not_make_are_not_replaced(
     monkeypatch.setattr(local, "LocalExecutor", no_drawing)
     result = sweep("--seeds", "1", "-o", "out/{seed}.png", "--frames", frames)
     assert result.exit_code == 2
-    assert f"out/{name.partition('/')[0]} is in the way" in result.stderr
+    assert f"out/{name.partition('/')[0]} already exists" in result.stderr
     assert Path("out", name).read_text() == "mine"
     assert not Path("out/manifest.jsonl").exists()
 
@@ -403,7 +403,7 @@ def test_another_sweeps_image_of_the_same_name_is_kept_with_all_of_its_own(sweep
     for other in ("out/{seed}.png", "out/{seed}.webp"):
         refused = sweep(*words, "--steps", "1", "-o", other)
         assert refused.exit_code == 2
-        assert "is in the way" in refused.stderr
+        assert "already exists" in refused.stderr
     assert everything("out") == before
     assert sweep(*words, "--steps", "1", "-o", "out/{seed}.png", "--overwrite").exit_code == 0
     assert everything("out").keys() == before.keys() - {Path("out/1_frames/step_002.png")}
@@ -420,7 +420,7 @@ def test_no_word_removes_a_folder_of_something_else(sweep: Run, name: str) -> No
     for words in ([], ["--overwrite"]):
         refused = sweep("--seeds", "1", "-o", "out/{seed}.png", *words)
         assert refused.exit_code == 2
-        assert "is in the way" in refused.stderr
+        assert "already exists" in refused.stderr
     assert Path("out", name).read_text() == "mine"
 
 
@@ -432,7 +432,7 @@ def test_a_persons_notes_among_an_images_own_frames_are_kept(sweep: Run) -> None
     for more in ([], ["--overwrite"]):
         refused = sweep(*words, *more)
         assert refused.exit_code == 2
-        assert "out/1_frames is in the way" in refused.stderr
+        assert "out/1_frames already exists" in refused.stderr
     assert Path("out/1_frames/notes.txt").read_text() == "mine"
     Path("out/1_frames/notes.txt").rename("notes.txt")
     assert sweep(*words).exit_code == 0

@@ -11,7 +11,8 @@ from sheepgen.execution.estimate import Estimate, estimate
 from sheepgen.execution.timing import PastRun, PastRuns, record_run
 from sheepgen.models.resolve import find_model
 from sheepgen.options import DeviceOptions, FrameOptions
-from sheepgen.output.images import FRAME_CHOICES, OutputLayout, save_images
+from sheepgen.output.artifacts import FRAME_CHOICES
+from sheepgen.output.images import OutputLayout, save_images
 from sheepgen.output.template import parse_output
 from sheepgen.pipeline.run import stream
 from tests.samples import sample_request

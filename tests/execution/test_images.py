@@ -18,7 +18,8 @@ from sheepgen.execution.images import make_images
 from sheepgen.execution.work_queue import WorkQueue
 from sheepgen.output import atomic
 from sheepgen.output import images as output_images
-from sheepgen.output.images import FRAME_CHOICES, OutputLayout
+from sheepgen.output.artifacts import FRAME_CHOICES
+from sheepgen.output.images import OutputLayout
 from sheepgen.output.template import parse_output
 from tests.samples import sample_events, sample_request, sample_saved
 

@@ -15,7 +15,7 @@ from sheepgen import FrameOptions, GeneratedImage, GenerationRequest, generate, 
 from sheepgen.errors import UsageError
 from sheepgen.events import RunFailed
 from sheepgen.metadata.image_file import encode_image, read_record
-from sheepgen.output.images import FRAME_CHOICES
+from sheepgen.output.artifacts import FRAME_CHOICES
 from tests.samples import sample_events, sample_image, sample_record, sample_request
 
 if TYPE_CHECKING:
@@ -90,13 +90,10 @@ def test_frames_are_saved_if_they_are_wanted(
     choice = FRAME_CHOICES[frames]
     assert read_record(saved.path).request.prompt == REQUEST.prompt
     assert (saved.path.name, saved.path.parent) == ("x.png", tmp_path / "new")
-    assert (saved.frames_folder is not None) == choice.steps
-    assert (saved.filmstrip is not None) == choice.filmstrip
-    assert (saved.animation is not None) == bool(choice.animation)
-    made = {path for path in (saved.frames_folder, saved.filmstrip, saved.animation) if path}
+    assert set(saved.artifacts) == {artifact.name for artifact in choice.artifacts()}
     assert {path for path in saved.path.parent.iterdir() if path.suffix != ".lock"} == {
         saved.path,
-        *made,
+        *saved.artifacts.values(),
     }
 
 
@@ -122,5 +119,5 @@ def test_a_run_that_fails_raises_its_error(tmp_path: Path) -> None:
     failed = RunFailed(request=sample_request(), error=MemoryError("none left"), elapsed_s=1.0)
     with pytest.raises(MemoryError, match="none left"):
         save(iter([failed]), tmp_path / "x.png")
-    with pytest.raises(ValueError, match="no image in them"):
+    with pytest.raises(ValueError, match="do not contain an image"):
         save(iter([]), tmp_path / "x.png")

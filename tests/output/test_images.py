@@ -16,14 +16,10 @@ from sheepgen.errors import OutputError, UsageError
 from sheepgen.events import ImageSaved, RunFinished
 from sheepgen.metadata.image_file import read_record
 from sheepgen.output import locks
-from sheepgen.output.images import (
-    FRAME_CHOICES,
-    OutputLayout,
-    check_overwritable,
-    obstacle,
-    save_images,
-)
+from sheepgen.output.artifacts import FRAME_CHOICES
+from sheepgen.output.images import OutputLayout, save_images
 from sheepgen.output.locks import LOCK_NAME
+from sheepgen.output.ownership import check_replaceable, find_obstacle
 from sheepgen.output.template import parse_output
 from tests.samples import sample_events, sample_image, sample_record, sample_request
 
@@ -108,17 +104,15 @@ def test_each_word_for_frames_saves_its_products(
     choice = FRAME_CHOICES[frames]
     saved = only_saved(save(layout(tmp_path, frames=frames), noisy=choice.noisy))
     assert names(tmp_path) == {"sheep.png", *products}
-    told = {saved.frames_folder, saved.filmstrip, saved.animation} - {None}
-    assert {path.name for path in told if path} == products
+    assert {path.name for path in saved.artifacts.values()} == products
     assert choice.needed == bool(products)
 
 
 def test_frames_carry_the_record_and_their_step(tmp_path: Path) -> None:
     saved = only_saved(save(layout(tmp_path, frames="all"), noisy=True))
-    assert saved.frames_folder is not None
     expected = {f"{kind}_{step:03}.png" for kind in ("step", "noisy") for step in range(4)}
-    assert names(saved.frames_folder) == expected
-    for path in saved.frames_folder.iterdir():
+    assert names(saved.artifacts["frames"]) == expected
+    for path in saved.artifacts["frames"].iterdir():
         with Image.open(path) as frame:
             assert frame.info["sheepgen-step"] == f"{int(path.stem[-3:])}/3"
             assert frame.info["parameters"].startswith("a red sheep\nSteps: 3")
@@ -128,7 +122,7 @@ def test_frames_carry_the_record_and_their_step(tmp_path: Path) -> None:
 def test_a_run_without_frames_makes_no_empty_folder(tmp_path: Path) -> None:
     finished = list(sample_events(sample_request()))[-1]
     saved = only_saved(saved_events(iter([finished]), layout(tmp_path)))
-    assert saved.frames_folder is None
+    assert "frames" not in saved.artifacts
     assert names(tmp_path) == {"sheep.png", "sheep_filmstrip.png"}
 
 
@@ -202,18 +196,18 @@ def test_only_files_and_folders_of_frames_are_overwritable(
     target = layout(tmp_path).template.target(sample_request(), 1, "k")
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text("mine")
-    assert obstacle(target) is not None
+    assert find_obstacle(target) is not None
     if allowed:
-        check_overwritable(target)
+        check_replaceable(target, overwrite=True)
     else:
-        with pytest.raises(UsageError, match="in the way, and --overwrite replaces only"):
-            check_overwritable(target)
+        with pytest.raises(UsageError, match="only files and folders of frames can be replaced"):
+            check_replaceable(target, overwrite=True)
 
 
 def test_products_of_the_same_image_are_replaced_and_no_others(tmp_path: Path) -> None:
     first = only_saved(save(layout(tmp_path, frames="gif")))
     target = layout(tmp_path).template.target(sample_request(), 1, "k")
-    assert obstacle(replace(target, own=frozenset(["image", "frames", "filmstrip"]))) == (
+    assert find_obstacle(replace(target, own=frozenset(["image", "frames", "filmstrip"]))) == (
         tmp_path / "sheep_animation.gif"
     )
     own = replace(target, own=frozenset(["image", "frames", "filmstrip", "gif"]))
@@ -232,8 +226,7 @@ def test_filmstrips_and_animations_hold_the_key_of_their_image(tmp_path: Path) -
             {sample_request(): layout(tmp_path).template.target(sample_request(), 1, key)},
         )
         saved = only_saved(list(events))
-        for path in (saved.filmstrip, saved.animation):
-            assert path is not None
+        for path in (saved.artifacts["filmstrip"], saved.artifacts[frames]):
             assert key.encode() in path.read_bytes()
             with Image.open(path) as picture:
                 picture.load()
@@ -400,7 +393,6 @@ def test_frames_of_a_run_that_begins_anew_are_not_kept(tmp_path: Path) -> None:
         for event in saved_events(iter([*events[:-1], *events]), layout(tmp_path))
         if isinstance(event, ImageSaved)
     )
-    assert saved.frames_folder is not None
-    assert len(list(saved.frames_folder.iterdir())) == 4
+    assert len(list(saved.artifacts["frames"].iterdir())) == 4
     with Image.open(tmp_path / "sheep_filmstrip.png") as strip:
         assert strip.width < 6 * 200

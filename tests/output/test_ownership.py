@@ -11,9 +11,10 @@ import pytest
 from sheepgen.events import ImageSaved
 from sheepgen.execution.work_queue import WorkQueue
 from sheepgen.metadata.image_file import encode_image
-from sheepgen.output.images import FRAME_CHOICES, OutputLayout, save_images
+from sheepgen.output.artifacts import FRAME_CHOICES
+from sheepgen.output.images import OutputLayout, save_images
 from sheepgen.output.manifest import Manifest
-from sheepgen.output.ownership import own_products
+from sheepgen.output.ownership import own_paths
 from sheepgen.output.template import parse_output
 from tests.samples import sample_events, sample_image, sample_record, sample_request
 
@@ -34,7 +35,7 @@ def target_of(folder: Path, *, key: str = KEY, suffix: str = ".png") -> Target:
 def own(folder: Path, *, key: str = KEY, suffix: str = ".png") -> set[str]:
     manifest = Manifest(folder)
     manifest.refresh()
-    return set(own_products(target_of(folder, key=key, suffix=suffix), REQUEST, manifest))
+    return set(own_paths(target_of(folder, key=key, suffix=suffix), REQUEST, manifest))
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_what_was_kept_when_the_image_was_made_again_is_still_its_own(made: Imag
     folder = made.path.parent
     (folder / "1_filmstrip.png").write_bytes(b"as an older version made it")
     with WorkQueue(folder) as ledger:
-        again = replace(made, frames_folder=None, filmstrip=None, animation=None)
+        again = replace(made, artifacts={})
         ledger.record(KEY, again)
         assert own(folder) == ALL
         ledger.record("cd" * 32, again)

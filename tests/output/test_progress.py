@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from sheepgen.events import ContactSheetSaved, ImageSaved, ModelLoading, Notice, Waiting
-from sheepgen.output.images import FRAME_CHOICES, OutputLayout, save_images
+from sheepgen.output.artifacts import FRAME_CHOICES
+from sheepgen.output.images import OutputLayout, save_images
 from sheepgen.output.progress import bytes_bar, counted_labels, show_progress, spinner
 from sheepgen.output.template import parse_output
 from tests.samples import sample_events, sample_request

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import NonFiniteError
 from sheepgen.events import RunFailed, RunFinished
-from sheepgen.output.progress_json import write_progress
+from sheepgen.output.jsonl import write_progress
 from tests.samples import sample_events, sample_request, sample_saved
 
 if TYPE_CHECKING:

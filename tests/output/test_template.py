@@ -85,8 +85,8 @@ def test_outputs_lead_to_paths(output: str | None, path: str) -> None:
     target = parse_output(output, several=False).target(
         sample_request(model="./m/M X/"), 4, "0123456789abcdef"
     )
-    assert target.products["image"] == Path(path)
-    assert target.products["frames"] == Path(path).parent / f"{target.stem}_frames"
+    assert target.path == Path(path)
+    assert target.paths()["frames"] == Path(path).parent / f"{target.stem}_frames"
 
 
 def test_an_existing_folder_needs_no_slash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def test_the_home_folder_is_meant_as_in_a_shell(
 
     def path(output: str, **options: Any) -> Path:
         template = parse_output(output, several=False, **options)
-        return template.target(sample_request(), 1, "k").products["image"]
+        return template.target(sample_request(), 1, "k").path
 
     assert path("~/pics/{seed}.png") == home / "pics" / "42.png"
     assert path("~/pics/") == home / "pics" / "a-red-sheep_42.png"
@@ -183,6 +183,6 @@ def test_no_field_leads_anywhere(
     template = parse_output(
         f"{tmp_path}/{'/'.join(f'{{{field}}}' for field in fields)}.png", several=False
     )
-    for path in template.target(request, 1, "k").products.values():
+    for path in template.target(request, 1, "k").paths().values():
         assert Path(os.path.normpath(path)).is_relative_to(tmp_path)
         assert re.fullmatch("[a-z0-9._/+-]*", str(path.relative_to(tmp_path)))
