@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
@@ -18,12 +19,14 @@ from sheepgen.events import (
     StepCompleted,
 )
 from sheepgen.metadata.record import Environment, ImageRecord
+from sheepgen.models.checkpoint import Checkpoint
+from sheepgen.models.families import FAMILIES
+from sheepgen.models.spec import ModelDefaults, ModelSpec
 from sheepgen.request import MAX_SEED, ResolvedRequest
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SIZE = (32, 24)
 
@@ -40,6 +43,38 @@ def sample_request(**fields: Any) -> ResolvedRequest:
         "scheduler": "dpmpp_2m_karras",
     }
     return ResolvedRequest(**(resolved | fields))
+
+
+def sample_spec(
+    name: str = "some",
+    *,
+    scheduler: str | None = "ddim",
+    width: int = 512,
+    height: int = 512,
+    **changes: Any,
+) -> ModelSpec:
+    """Return a Stable Diffusion model that is not on the disk; ``changes`` are of `ModelSpec`."""
+    checkpoint = Checkpoint(
+        folder=Path(name), family=FAMILIES[-1], classes={}, configs={}, weights=(), stored={}
+    )
+    spec = ModelSpec(
+        name=name,
+        checkpoint=checkpoint,
+        revision=None,
+        size_multiple=8,
+        max_tokens=77,
+        encoded_tokens=77,
+        sha256="0" * 64,
+        weight_bytes=0,
+        defaults=ModelDefaults(
+            num_inference_steps=20,
+            guidance_scale=7.5,
+            scheduler=scheduler,
+            width=width,
+            height=height,
+        ),
+    )
+    return replace(spec, **changes)
 
 
 def sample_environment() -> Environment:

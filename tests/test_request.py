@@ -3,15 +3,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sheepgen.errors import UsageError
-from sheepgen.models.spec import ModelDefaults, ModelSpec
 from sheepgen.request import (
     MAX_PROMPT_CHARACTERS,
     MAX_SEED,
@@ -21,22 +19,14 @@ from sheepgen.request import (
     draw_seed,
     nearest_sizes,
 )
+from tests.samples import sample_spec
+
+if TYPE_CHECKING:
+    from sheepgen.models.spec import ModelSpec
 
 
 def spec(scheduler: str | None = "ddim") -> ModelSpec:
-    return ModelSpec(
-        name="some",
-        folder=Path("some"),
-        revision=None,
-        vae_scale_factor=8,
-        max_tokens=77,
-        encoded_tokens=77,
-        sha256="0" * 64,
-        weight_bytes=0,
-        defaults=ModelDefaults(
-            num_inference_steps=20, guidance_scale=7.5, scheduler=scheduler, width=512, height=256
-        ),
-    )
+    return sample_spec(scheduler=scheduler, width=512, height=256)
 
 
 def test_a_request_is_frozen() -> None:

@@ -9,12 +9,12 @@ from sheepgen.batch.jobs import parse_job
 from sheepgen.batch.run import PlannedJob
 from sheepgen.cli.aliases import canonical_option
 from sheepgen.cli.console import note
+from sheepgen.cli.download import obtain_model
 from sheepgen.cli.prompt_check import check_texts
 from sheepgen.cli.schedule_check import check_schedules
 from sheepgen.errors import UsageError
 from sheepgen.execution.image_key import image_key
 from sheepgen.metadata.image_file import check_format
-from sheepgen.models.resolve import find_model
 from sheepgen.models.spec import outside_warnings
 from sheepgen.output.template import parse_output
 from sheepgen.sanitize import excerpt
@@ -100,7 +100,7 @@ class JobPlanner:
             ModelError: If the model cannot be had.
         """
         if model not in self.specs:
-            self.specs[model] = find_model(model, offline=self.offline, download=self.download)
+            self.specs[model] = obtain_model(model, offline=self.offline, download=self.download)
         return self.specs[model]
 
     def _check_folder(self, folder: Path) -> None:

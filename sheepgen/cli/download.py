@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from sheepgen.cli.console import note
 from sheepgen.cli.interrupt import interrupts_raised
+from sheepgen.models.resolve import find_model, resolve_model
+from sheepgen.models.spec import ModelSpec
 from sheepgen.sanitize import byte_size
 
 if TYPE_CHECKING:
@@ -18,7 +20,33 @@ if TYPE_CHECKING:
     from sheepgen.models.hub import DownloadPlan
     from sheepgen.output.progress import BytesBar
 
-__all__ = ["download_bar", "downloader"]
+__all__ = ["download_bar", "downloader", "obtain_model"]
+
+
+def obtain_model(
+    name: str,
+    *,
+    offline: bool,
+    download: Callable[[DownloadPlan], None],
+    rehash: bool = False,
+) -> ModelSpec:
+    """Find a model, downloading it first if it is not on this disk.
+
+    Args:
+        name: As `resolve_model` takes it.
+        offline: Do not use the network.
+        download: Carries out a plan, or raises what stands against it.
+        rehash: Hash all weights, even if their hashes are cached.
+
+    Raises:
+        UsageError: If the name is not that of a model.
+        ModelError: If the model cannot be had, is damaged, or is not supported.
+    """
+    found = resolve_model(name, offline=offline, rehash=rehash)
+    if isinstance(found, ModelSpec):
+        return found
+    download(found)
+    return find_model(name, offline=offline, rehash=rehash)
 
 
 def downloader(console: Console) -> Callable[[DownloadPlan], None]:

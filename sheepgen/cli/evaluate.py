@@ -53,9 +53,8 @@ def evaluate(
             scheduler=scheduler,
         )
         own.check_training_packages()
-        from sheepgen.cli.download import downloader
+        from sheepgen.cli.download import downloader, obtain_model
         from sheepgen.models.hub import go_offline
-        from sheepgen.models.resolve import find_model
         from sheepgen.training.prompts import prompt_groups
 
         groups = tuple(group or ())
@@ -64,7 +63,7 @@ def evaluate(
         sheets = {} if output is None else _sheets(output, named)
         if offline:
             go_offline()
-        spec = find_model(model, offline=offline, download=downloader(console))
+        spec = obtain_model(model, offline=offline, download=downloader(console))
         if output is not None:
             prepare_folders([output], console)
         settings = spec.resolve(settings)

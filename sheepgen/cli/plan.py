@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sheepgen.cli.download import obtain_model
 from sheepgen.cli.prompt_check import check_prompts
 from sheepgen.cli.schedule_check import check_schedules
 from sheepgen.execution.image_key import image_key
-from sheepgen.models.resolve import find_model
 from sheepgen.models.spec import outside_warnings
 from sheepgen.output.ownership import check_replaceable
 
@@ -87,7 +87,7 @@ def make_plan(
         ModelError: If the model cannot be had.
     """
     wanted = [replace(request, seed=request.seed + number) for number in range(count)]
-    spec = find_model(request.model, offline=offline, download=download)
+    spec = obtain_model(request.model, offline=offline, download=download)
     requests = [spec.resolve(each) for each in wanted]
     first = requests[0]
     targets = {

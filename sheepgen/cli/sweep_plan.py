@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sheepgen.cli.download import obtain_model
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.execution.image_key import image_key
 from sheepgen.metadata.image_file import check_format
-from sheepgen.models.resolve import find_model
 from sheepgen.models.spec import outside_warnings
 from sheepgen.output.manifest import Manifest
 from sheepgen.output.ownership import check_replaceable, own_paths
@@ -125,7 +125,7 @@ def prepare_sweep(
     for each in wanted.cells:
         check_format(layout.template.suffix, each.request)
     models = dict.fromkeys(cell.request.model for cell in wanted.cells)
-    specs = {name: find_model(name, offline=offline, download=download) for name in models}
+    specs = {name: obtain_model(name, offline=offline, download=download) for name in models}
     plan = resolve_plan(wanted, specs)
     cell_keys = tuple(
         image_key(cell.request, model_sha256=specs[cell.request.model].sha256, dtype=dtype)

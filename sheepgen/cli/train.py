@@ -11,8 +11,9 @@ from sheepgen.cli import training_options as own
 from sheepgen.cli.console import cli_errors, error_console, note, write_data
 from sheepgen.cli.interrupt import interrupts_raised
 from sheepgen.errors import UsageError
-from sheepgen.models.files import CONFIG_FILES, INDEX_FILE, PREVIEW_COMPONENT
-from sheepgen.models.training_record import RECORD_FILE
+from sheepgen.models.families import EMBEDDED
+from sheepgen.models.files import INDEX_FILE
+from sheepgen.models.registry import RECORD_FILE
 from sheepgen.output.atomic import prepare_folder
 from sheepgen.sanitize import excerpt
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-_COMPONENTS = {*CONFIG_FILES, PREVIEW_COMPONENT}
+_COMPONENTS = set(EMBEDDED.components)
 _RELEASED = {INDEX_FILE, RECORD_FILE, "MODEL_CARD.md", "contact_sheet.webp", *_COMPONENTS}
 """What ``train`` writes into a model's folder, and all that it replaces there."""
 

@@ -1,14 +1,13 @@
-"""A model folder, read and judged before any library touches it.
+"""A model folder, checked before any library reads it.
 
-What comes from the hub or from a friend is a stranger's: its index names classes to be imported,
-its configs say how much memory to take, its weights may be programs. Here only JSON and file
-headers are read, names are held against lists of what this program runs, and all else is refused
-by name. Python files in the folder are never looked at, let alone loaded.
+Models come from the Hub or from other people. Their index names classes to be imported, their
+configs say how much memory to take, their weights may be programs. Here only JSON and file headers
+are read, and everything that a supported family does not need is refused by name. Python files in
+the folder are never read, let alone imported.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import reduce
 from itertools import chain
@@ -16,21 +15,17 @@ from operator import add
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
-from sheepgen.models.config_limits import check_configs
-from sheepgen.models.families import family_of_class
+from sheepgen.models.configs import check_config, check_size, read_object
+from sheepgen.models.families import families_of_index, family_of
 from sheepgen.models.files import (
-    CONFIG_FILES,
     INDEX_FILE,
-    PREVIEW_COMPONENT,
-    PREVIEW_WEIGHTS,
-    WEIGHT_STEMS,
     check_entries,
+    incompleteness,
     list_files,
-    missing_files,
     needed_files,
+    present_components,
     weight_files,
 )
-from sheepgen.models.json_file import check_size, read_object
 from sheepgen.models.safetensors import StoredWeights, check_safetensors, check_shards
 from sheepgen.sanitize import excerpt
 from sheepgen.untrusted_file import lies_in
@@ -39,20 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
+    from sheepgen.models.families import Component, Configs, Family
+
 __all__ = ["Checkpoint", "check_index", "read_checkpoint"]
 
-_FAMILY = "StableDiffusionPipeline"
-
-_CLASSES = {
-    "scheduler": ("diffusers", re.compile(r"[A-Za-z0-9]{1,60}Scheduler")),
-    "text_encoder": ("transformers", re.compile(r"CLIPTextModel|BertModel")),
-    "tokenizer": ("transformers", re.compile(r"(CLIP|Bert)Tokenizer(Fast)?")),
-    "unet": ("diffusers", re.compile(r"UNet2DConditionModel")),
-    "vae": ("diffusers", re.compile(r"Autoencoder(KL|Tiny)")),
-}
-"""For each component the only library and the only classes that are loaded."""
-
 _NOT_LOADED = {"feature_extractor", "image_encoder", "safety_checker"}
+"""Components that an index may name and that are not needed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,16 +48,17 @@ class Checkpoint:
 
     Args:
         folder: The diffusers folder.
-        classes: Class name of each component.
-        configs: Config of each component, as it is in the file; the preview decoder's among them
-            if there is one.
-        weights: The files with the weights that pixels depend on, as ``component/file``.
-        stored: How much each component's weight files hold.
+        family: Which family it is of.
+        classes: Class name of each component that the index names.
+        configs: Config of each component, as it is in the file.
+        weights: The files with the weights that images depend on, as ``component/file``.
+        stored: How much the weight files of each component hold.
     """
 
     folder: Path
+    family: Family
     classes: Mapping[str, str]
-    configs: Mapping[str, Mapping[str, Any]]
+    configs: Configs
     weights: tuple[str, ...]
     stored: Mapping[str, StoredWeights]
 
@@ -79,8 +67,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     """Read and check a diffusers folder without importing what it names.
 
     Raises:
-        ModelError: If it is incomplete or damaged, of another family, or asks for what is not
-            run here.
+        ModelError: If it is incomplete or damaged, of an unsupported family, or needs something
+            that is not supported.
     """
     owner = excerpt(folder, 200)
     try:
@@ -93,93 +81,107 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         ) from error
 
 
-def check_index(index: Mapping[str, Any], owner: str) -> dict[str, str]:
-    """Check that a model index is about a model that runs here.
+def check_index(index: Mapping[str, Any], owner: str) -> dict[str, Component]:
+    """Check that a model index is of a supported family.
 
     Args:
         index: Content of a ``model_index.json``.
         owner: Whose index this is, for the message.
 
     Returns:
-        The class name of each component.
+        The components that the model may have: of all families that share its class name.
 
     Raises:
-        ModelError: If the model is of another family, which is named, or has parts that are not
-            loaded here.
+        ModelError: If the family or a component is not supported.
     """
-    name = str(index.get("_class_name"))
-    if name != _FAMILY:
-        family = family_of_class(name) or excerpt(name)
-        raise ModelError(
-            f"{owner} is a model of another family: {family}.",
-            f"Stable Diffusion 1.x and 2.x run here ({_FAMILY}).",
-        )
-    return dict(_component_classes(index, owner))
+    components: dict[str, Component] = {}
+    for family in families_of_index(index, owner):
+        components |= family.components
+    for _ in _classes(index, components, owner):
+        pass
+    return components
 
 
 def _read(folder: Path, owner: str) -> Checkpoint:
-    present = list_files(folder)
-    if missing_files(present):
+    names = list_files(folder)
+    if INDEX_FILE not in names:
         check_entries(folder, owner)
-    if INDEX_FILE not in present:
         raise ModelError(
             f"{owner} is not a diffusers folder: it has no {INDEX_FILE}.",
-            "Give a folder that `pipeline.save_pretrained` wrote.",
+            "Choose a folder that `pipeline.save_pretrained` wrote.",
         )
-    classes = check_index(read_object(folder / INDEX_FILE), owner)
-    names = needed_files(present, owner)
-    files = CONFIG_FILES
-    weights = {part: _shards(folder, part, names) for part in WEIGHT_STEMS}
-    to_load = weights
-    if PREVIEW_WEIGHTS in present:
-        files = files | {PREVIEW_COMPONENT: "config.json"}
-        to_load = weights | {PREVIEW_COMPONENT: (PREVIEW_WEIGHTS,)}
-    for component in files:
-        if not lies_in(folder, folder / component):
+    index = read_object(folder / INDEX_FILE)
+    components = check_index(index, owner)
+    if incompleteness(components, names, owner):
+        check_entries(folder, owner)
+    needed_files(components, names, owner)
+    configs = {}
+    for name, component in present_components(components, names).items():
+        if not lies_in(folder, folder / name):
             raise ModelError(
-                f"{owner} has its {component} in another folder.", "Copy it to where it belongs."
+                f"The {name} of {owner} is in another folder.", "Copy it into the model's folder."
             )
-    configs = {part: read_object(folder / part / file) for part, file in files.items()}
-    check_configs(configs, owner)
-    for name in present:
-        if name.startswith("tokenizer/"):
-            check_size(folder / name)
+        configs[name] = read_object(folder / name / component.config)
+    family = family_of(index, configs, owner)
+    components = present_components(family.components, names)
+    for name, component in components.items():
+        file = f"{name}/{component.config}"
+        check_config(
+            configs[name], file, owner, required=component.required, refused=component.refused
+        )
+    family.check_fit(configs, owner)
+    read_whole = tuple(f"{name}/" for name, component in components.items() if component.files)
+    for file in names:
+        if file.startswith(read_whole):
+            check_size(folder / file)
+    weights = {
+        name: _shards(folder, name, component, names)
+        for name, component in components.items()
+        if component.weights is not None
+    }
     return Checkpoint(
         folder=folder,
-        classes=classes,
+        family=family,
+        classes=dict(_classes(index, components, owner)),
         configs=configs,
-        weights=tuple(chain.from_iterable(weights.values())),
+        weights=tuple(
+            chain.from_iterable(
+                files for name, files in weights.items() if not components[name].optional
+            )
+        ),
         stored={
-            part: reduce(add, (check_safetensors(folder / name) for name in shards))
-            for part, shards in to_load.items()
+            name: reduce(add, (check_safetensors(folder / file) for file in files))
+            for name, files in weights.items()
         },
     )
 
 
-def _shards(folder: Path, component: str, names: Collection[str]) -> tuple[str, ...]:
-    """Return a component's safetensors files, an index that names them left out."""
-    files = weight_files(component, names)
-    shards = tuple(name for name in files if name.endswith(".safetensors"))
+def _shards(
+    folder: Path, name: str, component: Component, names: Collection[str]
+) -> tuple[str, ...]:
+    """Return a component's safetensors files, without the index that names them."""
+    files = weight_files(name, component, names)
+    shards = tuple(file for file in files if file.endswith(".safetensors"))
     if len(shards) < len(files):
-        check_shards(folder / files[0], {name.rpartition("/")[2] for name in shards})
+        check_shards(folder / files[0], {file.rpartition("/")[2] for file in shards})
     return shards
 
 
-def _component_classes(index: Mapping[str, Any], owner: str) -> Iterator[tuple[str, str]]:
-    for component in sorted(index.keys() | _CLASSES.keys()):
-        entry = index.get(component)
-        if component in _CLASSES:
-            library, pattern = _CLASSES[component]
+def _classes(
+    index: Mapping[str, Any], components: Mapping[str, Component], owner: str
+) -> Iterator[tuple[str, str]]:
+    named = {name: each for name, each in components.items() if not each.optional}
+    for name in sorted(index.keys() | named.keys()):
+        entry = index.get(name)
+        if name in named:
             match entry:
-                case [str(given), str(name)] if given == library and pattern.fullmatch(name):
-                    yield component, name
+                case [str(library), str(class_name)] if named[name].allows(library, class_name):
+                    yield name, class_name
                 case _:
-                    raise ModelError(
-                        f"{owner} has a {component} that does not run here: {excerpt(entry)}.",
-                        "Nothing of it was imported.",
-                    )
-        elif isinstance(entry, list) and any(entry) and component not in _NOT_LOADED:
-            raise ModelError(
-                f"{owner} has a component that does not run here: {excerpt(component)}.",
-                "Nothing of it was imported.",
-            )
+                    raise _unsupported(f"{name} class of {owner}", entry)
+        elif isinstance(entry, list) and any(entry) and name not in _NOT_LOADED:
+            raise _unsupported(f"component of {owner}", name)
+
+
+def _unsupported(what: str, value: object) -> ModelError:
+    return ModelError(f"Unsupported {what}: {excerpt(value)}.", "Nothing was imported.")

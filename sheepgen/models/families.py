@@ -1,84 +1,338 @@
-"""Families of models that do not run here yet, by whatever a user or a model calls them."""
+"""The families of models: one row each says what a folder of the family holds and how it is read.
+
+A new family is a row in `FAMILIES` and the module that its ``pipeline`` names. Nothing else knows a
+family by name. Every reader looks the rows up when it is called.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-__all__ = ["family_of_class", "family_of_name"]
+from sheepgen.errors import ModelError
+from sheepgen.models.configs import bad_setting
+from sheepgen.models.unsupported import unsupported_family_of_class
+from sheepgen.sanitize import excerpt
+
+__all__ = [
+    "DIFFUSERS_SCHEDULER",
+    "EMBEDDED",
+    "FAMILIES",
+    "PREVIEW_COMPONENT",
+    "PROMPT_TOKENS",
+    "Component",
+    "Configs",
+    "Family",
+    "Traits",
+    "all_components",
+    "families_of_index",
+    "family_of",
+    "supported_families",
+]
+
+Configs = Mapping[str, Mapping[str, Any]]
+"""The configs of a model's components, by component, as they are in the files."""
 
 
-class _Family(NamedTuple):
-    """One family.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Component:
+    """What a folder of the family holds for one component.
 
     Args:
-        title: What it is called.
-        class_start: How the names of its pipeline classes begin in diffusers.
-        short_names: How names begin by which people ask for it: letters and digits only.
-        repositories: How the names of its best known repositories begin on the hub.
+        library: Library of its class.
+        classes: Regular expression for the names of the classes that are loaded.
+        config: Its config file.
+        weights: How the names of its weight files begin, without ``.safetensors``; None if it has
+            no weights.
+        files: Further files that are read if they are there.
+        any_of: Those of them of which there must be at least one; the first is the usual one.
+        required: Settings that its config must have.
+        refused: Settings that are not supported, and what they ask for.
+        optional: Whether a folder may do without. Such a component is not in the index, is there if
+            its weights are, and does not count for the hash of the model: finished images must not
+            depend on it.
     """
 
-    title: str
-    class_start: str
-    short_names: tuple[str, ...] = ()
-    repositories: tuple[str, ...] = ()
+    library: str
+    classes: str
+    config: str = "config.json"
+    weights: str | None = None
+    files: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    optional: bool = False
+
+    def allows(self, library: str, class_name: str) -> bool:
+        """Say whether a class is one of those that are loaded."""
+        return library == self.library and re.fullmatch(self.classes, class_name) is not None
 
 
-_FAMILIES = (
-    _Family("AuraFlow", "AuraFlow", ("auraflow",)),
-    _Family("Chroma", "Chroma", ("chroma",)),
-    _Family("CogView", "CogView", ("cogview",)),
-    _Family("DeepFloyd IF", "IF", ("deepfloyd",), ("deepfloyd/",)),
-    _Family("Flux", "Flux", ("flux",), ("black-forest-labs/",)),
-    _Family("HiDream", "HiDream", ("hidream",)),
-    _Family("Hunyuan-DiT", "HunyuanDiT", ("hunyuan",)),
-    _Family("Kandinsky", "Kandinsky", ("kandinsky",), ("kandinsky-community/",)),
-    _Family("Kolors", "Kolors", ("kolors",)),
-    _Family("Krea", "Krea", ("krea",)),
-    _Family("Latent Consistency", "LatentConsistencyModel"),
-    _Family("Latent Diffusion", "LDM"),
-    _Family("Lumina", "Lumina", ("lumina",)),
-    _Family("PixArt", "PixArt", ("pixart",), ("pixart-alpha/",)),
-    _Family("Qwen-Image", "QwenImage", ("qwen",), ("qwen/qwen-image",)),
-    _Family("Sana", "Sana", ("sana",)),
-    _Family("Stable Cascade", "StableCascade", ("stablecascade",), ("stabilityai/stable-cascade",)),
-    _Family(
-        "Stable Diffusion 3",
-        "StableDiffusion3",
-        ("sd3", "stablediffusion3"),
-        ("stabilityai/stable-diffusion-3",),
-    ),
-    _Family("Stable Diffusion inpainting", "StableDiffusionInpaint"),
-    _Family(
-        "Stable Diffusion XL",
-        "StableDiffusionXL",
-        ("sdxl", "stablediffusionxl"),
-        ("stabilityai/sdxl", "stabilityai/stable-diffusion-xl"),
-    ),
-    _Family("unCLIP", "UnCLIP"),
-    _Family("Wuerstchen", "Wuerstchen", ("wuerstchen",)),
-    _Family("Z-Image", "ZImage", ("zimage",), ("tongyi-mai/z-image",)),
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Traits:
+    """What requests need to know of a model, as its configs say it.
+
+    Args:
+        width: Default width, in pixels.
+        height: Default height, in pixels.
+        size_multiple: Widths and heights must be multiples of this many pixels.
+        max_tokens: Longest prompt in tokens, special tokens included.
+        encoded_tokens: What every prompt is padded to, in tokens.
+        num_inference_steps: Default number of denoising steps.
+        guidance_scale: Default guidance in diffusers' convention, where 1 is off.
+    """
+
+    width: int
+    height: int
+    size_multiple: int
+    max_tokens: int
+    encoded_tokens: int
+    num_inference_steps: int
+    guidance_scale: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Family:
+    """A family of models that runs.
+
+    Args:
+        name: What it is called.
+        class_names: ``_class_name`` in the ``model_index.json`` of its models.
+        components: What a folder holds, by component. Rows that share a class name differ in
+            optional components only.
+        read_traits: Reads the configs, which have passed every check.
+        check_fit: Checks how settings and components fit together; the second argument is the
+            owner for the message. Raises `ModelError`.
+        claims: Says whether the configs, which are not checked yet, are of this row; only rows
+            that share a class name need it.
+        pipeline: Name of the module that loads it, as ``load(spec, device, dtype)``.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    components: Mapping[str, Component]
+    read_traits: Callable[[Configs], Traits]
+    check_fit: Callable[[Configs, str], None] = lambda configs, owner: None  # noqa: ARG005
+    claims: Callable[[Configs], bool] = lambda configs: True  # noqa: ARG005
+    pipeline: str
+
+
+DIFFUSERS_SCHEDULER = Component(
+    library="diffusers",
+    classes=r"[A-Za-z0-9]{1,60}Scheduler",
+    config="scheduler_config.json",
+    refused={"use_flow_sigmas": "flow matching"},
 )
+"""Any class will do: it only decides which scheduler is the default."""
+
+_WEIGHTS = "diffusion_pytorch_model"
+
+_STABLE_DIFFUSION: Mapping[str, Component] = {
+    "scheduler": DIFFUSERS_SCHEDULER,
+    "text_encoder": Component(
+        library="transformers",
+        classes="CLIPTextModel",
+        weights="model",
+        required=("hidden_size", "max_position_embeddings"),
+    ),
+    "tokenizer": Component(
+        library="transformers",
+        classes="CLIPTokenizer(Fast)?",
+        config="tokenizer_config.json",
+        files=(
+            "added_tokens.json",
+            "merges.txt",
+            "special_tokens_map.json",
+            "tokenizer.json",
+            "vocab.json",
+        ),
+        any_of=("tokenizer.json", "vocab.json"),
+    ),
+    "unet": Component(
+        library="diffusers",
+        classes="UNet2DConditionModel",
+        weights=_WEIGHTS,
+        required=("cross_attention_dim", "in_channels", "out_channels", "sample_size"),
+        refused={
+            "addition_embed_type": "extra conditions in the U-Net",
+            "class_embed_type": "class labels in the U-Net",
+            "encoder_hid_dim_type": "an extra projection in the U-Net",
+            "num_class_embeds": "class labels in the U-Net",
+        },
+    ),
+    "vae": Component(
+        library="diffusers",
+        classes="Autoencoder(KL|Tiny)",
+        weights=_WEIGHTS,
+        required=("block_out_channels", "latent_channels"),
+    ),
+}
 
 
-def family_of_class(class_name: str) -> str | None:
-    """Return what the family of a diffusers pipeline is called, if it is one of these."""
-    for family in _FAMILIES:
-        if class_name.startswith(family.class_start):
-            return family.title
-    return None
+def _check_stable_diffusion(configs: Configs, owner: str) -> None:
+    unet, vae = configs["unet"], configs["vae"]
+    blocks = vae["block_out_channels"]
+    for setting in ("block_out_channels", "decoder_block_out_channels"):
+        value = vae.get(setting, blocks)
+        if not isinstance(value, list) or len(value) != len(blocks):
+            raise bad_setting("vae/config.json", setting, value, owner)
+    if vae.get("out_channels", 3) != 3:
+        raise bad_setting("vae/config.json", "out_channels", vae["out_channels"], owner)
+    if isinstance(unet["sample_size"], list) and len(unet["sample_size"]) != 2:
+        raise bad_setting("unet/config.json", "sample_size", unet["sample_size"], owner)
+    if not unet["in_channels"] == unet["out_channels"] == vae["latent_channels"]:
+        raise ModelError(
+            f"The U-Net of {owner} goes from {unet['in_channels']} to {unet['out_channels']} "
+            f"channels, but its latents have {vae['latent_channels']}.",
+            "Models for inpainting or editing are not supported.",
+        )
+    width = unet.get("encoder_hid_dim") or unet["cross_attention_dim"]
+    hidden = configs["text_encoder"]["hidden_size"]
+    if isinstance(width, int) and width != hidden:
+        raise ModelError(
+            f"The U-Net of {owner} takes text embeddings of width {width}, but its text encoder "
+            f"gives {hidden}.",
+            "Its components come from different models.",
+        )
 
 
-def family_of_name(name: str) -> str | None:
-    """Return what the family is called that a model's name stands for, if it is one of these.
+def _stable_diffusion_traits(configs: Configs) -> Traits:
+    unet = configs["unet"]
+    scale = 2 ** (len(configs["vae"]["block_out_channels"]) - 1)
+    height, width = _sample_size(unet)
+    tokens: int = configs["text_encoder"]["max_position_embeddings"]
+    limit = configs["tokenizer"].get("model_max_length")
+    if isinstance(limit, int) and limit > 2:  # some tokenizers say 10**30
+        tokens = min(tokens, limit)
+    # Defaults of diffusers' LatentConsistencyModelPipeline and StableDiffusionPipeline.
+    steps, guidance = (4, 8.5) if unet.get("time_cond_proj_dim") else (50, 7.5)
+    return Traits(
+        width=width * scale,
+        height=height * scale,
+        size_multiple=scale,
+        max_tokens=tokens,
+        encoded_tokens=tokens,
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+    )
+
+
+def _sample_size(unet: Mapping[str, Any]) -> tuple[int, int]:
+    """Return height and width of the latents, as diffusers' pipeline reads them."""
+    size = unet["sample_size"]
+    if isinstance(size, list):
+        return size[0], size[1]
+    # The first exporter wrote 32 for models that were trained on 64.
+    written_by = re.match(r"(\d+)\.(\d+)", str(unet.get("_diffusers_version")))
+    if written_by and (int(written_by[1]), int(written_by[2])) < (0, 9):
+        size = max(size, 64)
+    return size, size
+
+
+PREVIEW_COMPONENT = "preview_decoder"
+"""Decodes latents cheaply, for frames: see `sheepgen.pipeline.preview`."""
+
+PROMPT_TOKENS = "prompt_tokens"
+"""Setting of a text encoder that says how many of its tokens are the prompt's; the others are for
+what the encoder adds itself."""
+
+
+def _check_embedded(configs: Configs, owner: str) -> None:
+    _check_stable_diffusion(configs, owner)
+    if (preview := configs.get(PREVIEW_COMPONENT)) is None:
+        return
+    scale = 2 ** (len(configs["vae"]["block_out_channels"]) - 1)
+    latent_channels = configs["vae"]["latent_channels"]
+    for setting, needed in (("latent_channels", latent_channels), ("upscale", scale)):
+        if preview.get(setting) != needed:
+            raise bad_setting(
+                f"{PREVIEW_COMPONENT}/config.json", setting, preview.get(setting), owner
+            )
+
+
+def _embedded_traits(configs: Configs) -> Traits:
+    traits = _stable_diffusion_traits(configs)
+    prompt_tokens = configs["text_encoder"].get(PROMPT_TOKENS) or traits.encoded_tokens
+    return replace(traits, max_tokens=min(prompt_tokens, traits.encoded_tokens))
+
+
+def _is_embedded(configs: Configs) -> bool:
+    return PREVIEW_COMPONENT in configs or configs["text_encoder"].get(PROMPT_TOKENS) is not None
+
+
+EMBEDDED = Family(
+    name="sheepgen",
+    class_names=("StableDiffusionPipeline",),
+    components={
+        **_STABLE_DIFFUSION,
+        PREVIEW_COMPONENT: Component(
+            library="sheepgen", classes="PreviewDecoder", weights=_WEIGHTS, optional=True
+        ),
+    },
+    read_traits=_embedded_traits,
+    check_fit=_check_embedded,
+    claims=_is_embedded,
+    pipeline="sheepgen.pipeline.embedded",
+)
+"""What `sheepgen train` makes: Stable Diffusion's layout, and more in it."""
+
+FAMILIES: tuple[Family, ...] = (
+    EMBEDDED,
+    Family(
+        name="Stable Diffusion 1.x and 2.x",
+        class_names=("StableDiffusionPipeline", "LatentConsistencyModelPipeline"),
+        components=_STABLE_DIFFUSION,
+        read_traits=_stable_diffusion_traits,
+        check_fit=_check_stable_diffusion,
+        pipeline="sheepgen.pipeline.stable_diffusion",
+    ),
+)
+"""All families that run. Of several with a class name, the first that claims a folder gets it."""
+
+
+def families_of_index(index: Mapping[str, Any], owner: str) -> tuple[Family, ...]:
+    """Return the families that a model index may be of.
 
     Args:
-        name: A repository of the hub, of which only the best known are recognised, or
-            a name like those that other programs have for models.
+        index: Content of a ``model_index.json``.
+        owner: Whose index this is, for the message.
+
+    Raises:
+        ModelError: If no family has that class name; the message names the model's family.
     """
-    lower = name.casefold()
-    is_repository = "/" in name
-    asked = lower if is_repository else "".join(filter(str.isalnum, lower))
-    for family in _FAMILIES:
-        if asked.startswith(family.repositories if is_repository else family.short_names):
-            return family.title
-    return None
+    name = index.get("_class_name")
+    if found := tuple(family for family in FAMILIES if name in family.class_names):
+        return found
+    raise _unsupported(name, owner)
+
+
+def family_of(index: Mapping[str, Any], configs: Configs, owner: str) -> Family:
+    """Return the first of the families of an index that claims the configs beside it.
+
+    Raises:
+        ModelError: If none does.
+    """
+    for family in families_of_index(index, owner):
+        if family.claims(configs):
+            return family
+    raise _unsupported(index.get("_class_name"), owner)
+
+
+def _unsupported(class_name: object, owner: str) -> ModelError:
+    name = unsupported_family_of_class(str(class_name)) or excerpt(class_name)
+    return ModelError(
+        f"{owner} is a model of an unsupported family: {name}.",
+        f"Supported: {supported_families()}.",
+    )
+
+
+def supported_families() -> str:
+    """Return the names of all families that run, for a message."""
+    return ", ".join(family.name for family in FAMILIES)
+
+
+def all_components() -> frozenset[str]:
+    """Return the names of the components of all families."""
+    return frozenset(name for family in FAMILIES for name in family.components)

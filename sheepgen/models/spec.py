@@ -1,8 +1,8 @@
-"""A model on this disk: what a request that leaves something open gets, and where it draws well."""
+"""A model on this disk: its defaults for requests, and the range in which its images are good."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
@@ -13,6 +13,9 @@ from sheepgen.schedulers import check_step_count
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from sheepgen.models.checkpoint import Checkpoint
+    from sheepgen.models.families import Family
 
 __all__ = ["MadeFor", "ModelDefaults", "ModelSpec", "outside_warnings"]
 
@@ -77,28 +80,38 @@ class ModelSpec:
     """A model on this disk, complete and checked.
 
     Args:
-        name: As it was asked for.
-        folder: Its diffusers folder.
-        revision: Commit sha if it is from the hub.
-        vae_scale_factor: Pixels a side of one latent.
+        name: As the user wrote it.
+        checkpoint: Its folder, which has passed every check.
+        revision: Commit sha if it is from the Hub.
+        size_multiple: Widths and heights must be multiples of this many pixels.
         max_tokens: Longest prompt in tokens, special tokens included.
         encoded_tokens: What every prompt is padded to, in tokens.
-        sha256: Of all weights, the same wherever the model lies.
-        weight_bytes: What they take on the disk.
+        sha256: Of all weights, the same wherever the model is stored.
+        weight_bytes: Size of all weights on disk.
         defaults: See `ModelDefaults`.
-        made_for: The range that its pictures are good in; None if nobody knows it.
+        made_for: The range in which its images are good; None if unknown.
     """
 
     name: str
-    folder: Path
+    checkpoint: Checkpoint = field(compare=False, hash=False, repr=False)
     revision: str | None
-    vae_scale_factor: int
+    size_multiple: int
     max_tokens: int
     encoded_tokens: int
     sha256: str
     weight_bytes: int
     defaults: ModelDefaults
     made_for: MadeFor | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Its diffusers folder."""
+        return self.checkpoint.folder
+
+    @property
+    def family(self) -> Family:
+        """The family that it is of."""
+        return self.checkpoint.family
 
     def resolve(self, request: GenerationRequest) -> ResolvedRequest:
         """Return the request with this model's values for all that it leaves open.
@@ -111,7 +124,7 @@ class ModelSpec:
         for name, default in asdict(self.defaults).items():
             values[name] = default if values[name] is None else values[name]
         for side in ("width", "height"):
-            _check_multiple(side, values[side], self.vae_scale_factor)
+            _check_multiple(side, values[side], self.size_multiple)
         if values["scheduler"] is None:
             raise UsageError(
                 f"The model {request.model} comes with a scheduler that sheepgen does not know.",

@@ -56,7 +56,7 @@ def truncated_words(
     """Return the words at the end of ``text`` that the model does not read, or not whole.
 
     Args:
-        tokenizer: Any that splits at white space first, as CLIP's and BERT's do.
+        tokenizer: Any that splits at white space first, as CLIP's does.
         text: A prompt.
         max_tokens: What the text encoder takes, special tokens included.
     """

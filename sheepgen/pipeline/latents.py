@@ -51,7 +51,7 @@ def draw_noise(parts: PipelineParts, width: int, height: int, generator: torch.G
         height: Likewise.
         generator: On the CPU.
     """
-    scale = parts.spec.vae_scale_factor
+    scale = parts.spec.size_multiple
     shape = (1, parts.unet.config.in_channels, height // scale, width // scale)
     return torch.randn(shape, generator=generator, dtype=torch.float32)
 

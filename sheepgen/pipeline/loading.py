@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from safetensors.torch import load_file
-from transformers import BertModel, BertTokenizer, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from sheepgen.errors import ModelError
-from sheepgen.models.checkpoint import read_checkpoint
-from sheepgen.models.files import PREVIEW_COMPONENT
+from sheepgen.models.families import PREVIEW_COMPONENT
 from sheepgen.pipeline.building import building, component_errors
 from sheepgen.pipeline.device import resolve_device, resolve_dtype
 from sheepgen.pipeline.parts import PipelineParts
@@ -35,11 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["load_pipeline", "load_tokenizer"]
 
-_TEXT_ENCODERS = {"BertModel": BertModel, "CLIPTextModel": CLIPTextModel}
+_TEXT_ENCODERS = {"CLIPTextModel": CLIPTextModel}
 
 _TOKENIZERS = {
-    "BertTokenizer": BertTokenizer,
-    "BertTokenizerFast": BertTokenizer,
     "CLIPTokenizer": CLIPTokenizer,
     "CLIPTokenizerFast": CLIPTokenizer,
 }
@@ -47,23 +44,19 @@ _TOKENIZERS = {
 _AUTOENCODERS = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
 
 _TEXT_ENCODER_SETTINGS = (
-    "add_cross_attention",
     "attention_probs_dropout_prob",
     "bos_token_id",
     "eos_token_id",
     "hidden_act",
     "hidden_size",
     "intermediate_size",
-    "is_decoder",
     "layer_norm_eps",
     "max_position_embeddings",
     "num_attention_heads",
     "num_hidden_layers",
     "pad_token_id",
-    "position_embedding_type",
     "projection_dim",
     "prompt_tokens",
-    "type_vocab_size",
     "use_attention_mask",
     "vocab_size",
 )
@@ -75,9 +68,9 @@ def load_tokenizer(spec: ModelSpec) -> PreTrainedTokenizerBase:
     """Load a model's tokenizer alone.
 
     Raises:
-        ModelError: If the model's folder is damaged.
+        ModelError: If the tokenizer's files are damaged.
     """
-    return _load_tokenizer(read_checkpoint(spec.folder))
+    return _load_tokenizer(spec.checkpoint)
 
 
 def load_pipeline(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto") -> PipelineParts:
@@ -90,11 +83,11 @@ def load_pipeline(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto")
 
     Raises:
         UsageError: If this machine has no such device, or it does not go with the format.
-        ModelError: If the model's folder is damaged.
+        ModelError: If a component is damaged.
     """
     place = resolve_device(device)
     number = resolve_dtype(dtype, place)
-    checkpoint = read_checkpoint(spec.folder)
+    checkpoint = spec.checkpoint
 
     def load_diffusers(component: str, model_class: Any) -> Any:  # noqa: ANN401
         return _load_diffusers(checkpoint, component, model_class, number)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from sheepgen.errors import ModelError, UsageError
-from sheepgen.models.checkpoint import read_checkpoint
 from sheepgen.pipeline.building import component_errors
 from sheepgen.pipeline.quiet import quiet_libraries
 from sheepgen.schedulers import SCHEDULERS, prediction_type_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from diffusers import SchedulerMixin
 
@@ -138,12 +137,13 @@ def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:
         UsageError: If so many steps do not fit.
         ModelError: If the scheduler cannot be used with this model.
     """
-    _check(spec.folder, spec.sha256, request.scheduler, request.num_inference_steps)
+    config = json.dumps(spec.checkpoint.configs["scheduler"], sort_keys=True)
+    _check(config, request.scheduler, request.num_inference_steps)
 
 
 @lru_cache(maxsize=256)
-def _check(folder: Path, _sha256: str, name: str, num_inference_steps: int) -> None:
-    rehearse(name, read_checkpoint(folder).configs["scheduler"], num_inference_steps)
+def _check(config: str, name: str, num_inference_steps: int) -> None:
+    rehearse(name, json.loads(config), num_inference_steps)
 
 
 def rehearse(name: str, config: Mapping[str, Any], num_inference_steps: int) -> None:

@@ -13,7 +13,7 @@ import torch
 from diffusers import AutoencoderTiny, UNet2DConditionModel
 
 from sheepgen.errors import OutputError, UsageError
-from sheepgen.models.training_record import RECORD_FILE
+from sheepgen.models.registry import RECORD_FILE
 from sheepgen.sanitize import excerpt
 from sheepgen.training.history import History, Note
 from sheepgen.training.looks import look_width

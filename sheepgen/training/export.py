@@ -26,7 +26,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 
-from sheepgen.models.training_record import RECORD_FILE
+from sheepgen.models.registry import RECORD_FILE
 from sheepgen.training.diffusion import build_scheduler
 
 if TYPE_CHECKING:

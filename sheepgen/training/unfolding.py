@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from sheepgen.models.resolve import PROMPT_TOKENS
+from sheepgen.models.families import PROMPT_TOKENS
 from sheepgen.training.block_attention import blocks_attended, write_block_attention
 from sheepgen.training.choice import choose_units, weigh_units
 from sheepgen.training.fetching import write_fetching

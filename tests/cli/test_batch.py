@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from sheepgen.batch.job_schema import job_schema
-from sheepgen.cli import batch_plan
 from sheepgen.cli.batch import open_jobs
 from sheepgen.errors import NonFiniteError, UsageError
 from sheepgen.execution import local
@@ -299,7 +298,7 @@ def test_a_dry_run_tells_of_every_line(batch: Run, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_dry_run_fetches_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_plan, "find_model", lambda _, *, download, **__: download(DOWNLOAD))
+    monkeypatch.setattr("sheepgen.cli.download.resolve_model", lambda _, **__: DOWNLOAD)
     result = run("batch", "--dry-run", stdin=lines({"prompt": "a", "id": 1}))
     expected = {"line": 1, "id": 1, "status": "planned", "to_fetch": 2_000_000_000}
     assert answers(result) == [expected]
@@ -321,8 +320,8 @@ def test_the_schema_is_printed_without_jobs_or_model(run: Run) -> None:
         ("- -o x.gif", 2, "cannot be written"),
         ("- -o name", 2, "no ending"),
         ("- --device abacus", 2, 'Unknown device "abacus"'),
-        ("- --model nothing", 2, "no model nothing"),
-        ("- --model ./nothing", 1, "no folder ./nothing"),
+        ("- --model nothing", 2, 'Unknown model "nothing"'),
+        ("- --model ./nothing", 1, "folder ./nothing does not exist"),
     ],
 )
 def test_what_is_wrong_for_all_jobs_is_said_before_the_first(

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sheepgen.cli import plan
 from sheepgen.models.hub import DownloadPlan, PlannedFile
 from sheepgen.pipeline import loading
 
@@ -81,14 +80,8 @@ def test_what_would_fail_fails(run: Run, tiny_folder: Path) -> None:
     assert run(*words, "--strict").exit_code == 2
 
 
-def download_first(_name: str, *, offline: bool, download: Any) -> NoReturn:
-    assert not offline
-    download(DOWNLOAD)
-    raise AssertionError("a dry run downloads nothing")
-
-
 def test_a_model_to_be_fetched_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "find_model", download_first)
+    monkeypatch.setattr("sheepgen.cli.download.resolve_model", lambda _, **__: DOWNLOAD)
     result = run("sheep", "-m", "org/name", "--dry-run")
     assert result.exit_code == 0
     assert "org/name, licence MIT" in result.stdout

@@ -109,7 +109,7 @@ def test_all_words_for_frames_are_known() -> None:
         ("--guidance nan", "guidance must be between 0 and 100, got nan"),
         ("--eta 2", "eta must be between 0 and 1, got 2"),
         ("--scheduler nothing", "no scheduler"),
-        ("--model nothing", "no model nothing"),
+        ("--model nothing", 'Unknown model "nothing"'),
         ("--device abacus", 'Unknown device "abacus"'),
         ("--dtype fp8", 'Unknown dtype "fp8"'),
         ("--device cpu --dtype fp16", "fp16 is not for the CPU"),

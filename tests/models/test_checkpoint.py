@@ -10,7 +10,7 @@ import pytest
 
 from sheepgen.errors import ModelError
 from sheepgen.models.checkpoint import read_checkpoint
-from sheepgen.models.json_file import MAX_BYTES
+from sheepgen.models.configs import MAX_BYTES
 from sheepgen.models.resolve import find_model
 from tests.tiny import edit_json
 
@@ -63,7 +63,7 @@ def test_a_safety_checker_is_let_be(model_copy: Path) -> None:
         ("StableDiffusion3Pipeline", "Stable Diffusion 3"),
         ("FluxPipeline", "Flux"),
         ("PixArtSigmaPipeline", "PixArt"),
-        ("LatentConsistencyModelPipeline", "Latent Consistency"),
+        ("LDMTextToImagePipeline", "Latent Diffusion"),
         ("StableDiffusionInpaintPipeline", "inpainting"),
         ("MyPipeline\x1b[2J", "MyPipeline"),
         (["my_pipeline", "MyPipeline"], "my_pipeline"),
@@ -75,7 +75,7 @@ def test_other_families_are_refused_by_name(
 ) -> None:
     edit_json(model_copy / "model_index.json", _class_name=class_name)
 
-    with pytest.raises(ModelError, match=f"another family: .*{family}") as error:
+    with pytest.raises(ModelError, match=f"unsupported family: .*{family}") as error:
         read_checkpoint(model_copy)
 
     assert "\x1b" not in error.value.message
@@ -103,7 +103,7 @@ def test_only_known_classes_of_known_libraries_are_named(
 ) -> None:
     edit_json(model_copy / "model_index.json", **{component: entry})
 
-    with pytest.raises(ModelError, match="does not run here") as error:
+    with pytest.raises(ModelError, match="Unsupported") as error:
         read_checkpoint(model_copy)
 
     assert component in error.value.message
@@ -123,7 +123,7 @@ def test_pickles_are_never_read(model_copy: Path, tmp_path: Path) -> None:
         weights.with_suffix(".bin").write_bytes(pickled)
         weights.unlink()
 
-    with pytest.raises(ModelError, match="as pickles"):
+    with pytest.raises(ModelError, match="pickled weights"):
         read_checkpoint(model_copy)
 
     assert not marker.exists()
@@ -170,7 +170,7 @@ def test_a_component_in_another_folder_is_refused(model_copy: Path, tmp_path: Pa
     shutil.move(model_copy / "unet", tmp_path / "elsewhere")
     (model_copy / "unet").symlink_to(tmp_path / "elsewhere")
 
-    with pytest.raises(ModelError, match="unet in another folder"):
+    with pytest.raises(ModelError, match=r"unet of .* is in another folder"):
         read_checkpoint(model_copy)
 
 
@@ -179,7 +179,7 @@ def test_a_link_that_leads_nowhere_is_said(model_copy: Path, name: str) -> None:
     (model_copy / name).unlink()
     (model_copy / name).symlink_to("../../blobs/0123")
 
-    with pytest.raises(ModelError, match=f"link that leads nowhere: {name}") as error:
+    with pytest.raises(ModelError, match=f"broken link: {name}") as error:
         read_checkpoint(model_copy)
 
     assert "cp -rL" in error.value.hint

@@ -5,21 +5,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sheepgen.errors import ModelError
-from sheepgen.models.files import list_files, missing_files, needed_files, weight_files
+from sheepgen.models.families import EMBEDDED
+from sheepgen.models.files import list_files, needed_files, weight_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+COMPONENTS = EMBEDDED.components
 UNET = "unet/diffusion_pytorch_model"
 SHARDS = (
     f"{UNET}.safetensors.index.json",
     f"{UNET}-00001-of-00002.safetensors",
     f"{UNET}-00002-of-00002.safetensors",
 )
-
-
-def test_a_saved_model_lacks_nothing(tiny_folder: Path) -> None:
-    assert missing_files(list_files(tiny_folder)) == ()
 
 
 def test_only_what_runs_is_needed(tiny_folder: Path) -> None:
@@ -34,7 +32,7 @@ def test_only_what_runs_is_needed(tiny_folder: Path) -> None:
         "safety_checker/model.safetensors",
     }
 
-    assert set(needed_files(names | clutter, "it")) == names | {"tokenizer/merges.txt"}
+    assert set(needed_files(COMPONENTS, names | clutter, "it")) == names | {"tokenizer/merges.txt"}
 
 
 @pytest.mark.parametrize(
@@ -44,31 +42,38 @@ def test_only_what_runs_is_needed(tiny_folder: Path) -> None:
 def test_what_is_missing_is_named(tiny_folder: Path, gone: str) -> None:
     names = list_files(tiny_folder) - {gone}
 
-    assert missing_files(names) == (gone,)
-    with pytest.raises(ModelError, match=f"it has no {gone}"):
-        needed_files(names, "it")
+    with pytest.raises(ModelError, match=rf"it has no {gone}\.$"):
+        needed_files(COMPONENTS, names, "it")
+
+
+def test_an_optional_component_is_needed_if_it_is_there(tiny_folder: Path) -> None:
+    names = list_files(tiny_folder)
+    preview = {"preview_decoder/config.json", "preview_decoder/diffusion_pytorch_model.safetensors"}
+
+    assert set(needed_files(COMPONENTS, names | preview, "it")) == names | preview
+    assert set(needed_files(COMPONENTS, names | {min(preview)}, "it")) == names
 
 
 def test_weights_may_be_sharded() -> None:
-    assert weight_files("unet", {*SHARDS, "unet/config.json"}) == SHARDS
+    assert weight_files("unet", COMPONENTS["unet"], {*SHARDS, "unet/config.json"}) == SHARDS
 
 
 @pytest.mark.parametrize("gone", SHARDS)
 def test_a_set_with_a_shard_missing_is_none(gone: str) -> None:
-    assert weight_files("unet", set(SHARDS) - {gone}) == ()
+    assert weight_files("unet", COMPONENTS["unet"], set(SHARDS) - {gone}) == ()
 
 
 def test_two_forms_of_the_same_weights_are_refused() -> None:
-    with pytest.raises(ModelError, match="both there"):
-        weight_files("unet", {*SHARDS, f"{UNET}.safetensors"})
+    with pytest.raises(ModelError, match=f"Both {UNET}.safetensors and"):
+        weight_files("unet", COMPONENTS["unet"], {*SHARDS, f"{UNET}.safetensors"})
 
 
 @pytest.mark.parametrize("suffix", ["bin", "ckpt", "pt", "BIN"])
 def test_pickles_are_refused_with_the_way_out(tiny_folder: Path, suffix: str) -> None:
     names = list_files(tiny_folder) - {f"{UNET}.safetensors"} | {f"{UNET}.{suffix}"}
 
-    with pytest.raises(ModelError, match=rf"pickles: {UNET}\.{suffix}") as error:
-        needed_files(names, "it")
+    with pytest.raises(ModelError, match=rf"pickled weights.*: {UNET}\.{suffix}") as error:
+        needed_files(COMPONENTS, names, "it")
 
     assert "run code" in error.value.hint
     assert "safe_serialization=True" in error.value.hint
@@ -80,7 +85,7 @@ def test_a_variant_alone_is_refused_by_name_with_the_way_out(tiny_folder: Path) 
     with pytest.raises(
         ModelError, match=r"only unet/diffusion_pytorch_model\.fp16\.safetensors"
     ) as error:
-        needed_files(names, "it")
+        needed_files(COMPONENTS, names, "it")
 
     assert f"Rename {UNET}.fp16.safetensors to {UNET}.safetensors" in error.value.hint
 
@@ -89,15 +94,15 @@ def test_a_set_with_a_shard_missing_is_not_to_be_renamed(tiny_folder: Path) -> N
     names = list_files(tiny_folder) - {f"{UNET}.safetensors"} | set(SHARDS[:2])
 
     with pytest.raises(ModelError, match="00001-of-00002") as error:
-        needed_files(names, "it")
+        needed_files(COMPONENTS, names, "it")
 
-    assert "Fetch the model again" in error.value.hint
+    assert "Download the whole model again" in error.value.hint
 
 
 def test_a_file_name_cannot_steer_the_terminal(tiny_folder: Path) -> None:
     names = list_files(tiny_folder) - {f"{UNET}.safetensors"} | {"unet/\x1b[2J.bin"}
 
     with pytest.raises(ModelError) as error:
-        needed_files(names, "it")
+        needed_files(COMPONENTS, names, "it")
 
     assert "\x1b" not in error.value.message

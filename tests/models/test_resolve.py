@@ -24,7 +24,7 @@ def test_a_folder_becomes_a_spec(tiny_folder: Path) -> None:
     assert spec.name == str(tiny_folder)
     assert spec.folder == tiny_folder
     assert spec.revision is None
-    assert spec.vae_scale_factor == 2
+    assert spec.size_multiple == 2
     assert spec.max_tokens == MAX_TOKENS
     assert len(spec.sha256) == 64
     assert spec.defaults.scheduler == "ddim"
@@ -77,7 +77,7 @@ def test_a_missing_embedded_model_is_said(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("name", ["./none", "../none", "~/none", f"{os.sep}none{os.sep}at-all"])
 def test_a_path_to_nothing_is_no_hub_id(name: str) -> None:
-    with pytest.raises(ModelError, match="no folder"):
+    with pytest.raises(ModelError, match="does not exist"):
         find_model(name)
 
 
@@ -104,7 +104,7 @@ def test_a_single_file_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_any_other_name_is_refused_with_the_nearest(name: str, hint: str) -> None:
-    with pytest.raises(UsageError, match="no model") as error:
+    with pytest.raises(UsageError, match="Unknown model") as error:
         find_model(name)
     assert hint in error.value.hint
     assert "\x1b" not in error.value.message
@@ -128,7 +128,7 @@ def test_any_other_name_is_refused_with_the_nearest(name: str, hint: str) -> Non
 def test_a_family_that_does_not_run_is_said_before_anything_is_looked_for(
     name: str, family: str
 ) -> None:
-    with pytest.raises(UsageError, match=f"family that does not run here yet: {family}") as error:
+    with pytest.raises(UsageError, match=f"unsupported family: {family}") as error:
         find_model(name, offline=True)
 
     assert "Stable Diffusion 1.x and 2.x" in error.value.hint

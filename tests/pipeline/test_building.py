@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from sheepgen.errors import ModelError
-from sheepgen.models.files import CONFIG_FILES
+from sheepgen.models.families import EMBEDDED
 from sheepgen.models.resolve import find_model
 from sheepgen.models.safetensors import StoredWeights
 from sheepgen.pipeline.building import building, component_errors
@@ -27,7 +27,7 @@ STORED = StoredWeights(tensors=4, data_bytes=4000)
 
 def refusal(folder: Path, component: str, **changes: Any) -> ModelError:
     """Return the error that changed settings lead to when the model is loaded."""
-    edit_json(folder / component / CONFIG_FILES[component], **changes)
+    edit_json(folder / component / EMBEDDED.components[component].config, **changes)
     with pytest.raises(ModelError, match=f"model's {component} cannot be loaded: ") as error:
         load_pipeline(find_model(str(folder)), device="cpu")
     return error.value
@@ -90,7 +90,7 @@ def test_a_config_that_no_library_can_build_is_the_models_fault(
 def test_a_config_that_cannot_be_run_is_the_models_fault(
     model_copy: Path, component: str, changes: dict[str, Any]
 ) -> None:
-    edit_json(model_copy / component / CONFIG_FILES[component], **changes)
+    edit_json(model_copy / component / EMBEDDED.components[component].config, **changes)
     parts = load_pipeline(find_model(str(model_copy)), device="cpu")
     request = GenerationRequest(prompt="x", seed=1, num_inference_steps=1, model=parts.spec.name)
     with pytest.raises(ModelError, match=f"model's {component} cannot be run: ") as error:

@@ -9,7 +9,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import BertTokenizer, PreTrainedTokenizerBase
 
 from sheepgen.pipeline.conditioning import count_tokens, encode_prompt, truncated_words
 from tests.pipeline.reference import reference_pipeline
@@ -19,15 +18,6 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.parts import PipelineParts
 
 CLIP = tiny_tokenizer()
-BERT = BertTokenizer(
-    vocab={
-        word: index
-        for index, word in enumerate(
-            ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "sheep", "##y")
-        )
-    },
-    model_max_length=6,
-)
 
 
 @pytest.mark.parametrize("prompt", ["", "a red sheep", "sheep " * 40, "Ünïcödé 羊 🐑"])
@@ -57,30 +47,23 @@ def test_without_guidance_one_prompt_is_encoded(tiny_parts: PipelineParts) -> No
 
 
 @pytest.mark.parametrize(("text", "tokens"), [("", 2), ("sheep", 3), ("red sheep", 4)])
-@pytest.mark.parametrize("tokenizer", [CLIP, BERT])
-def test_counts(tokenizer: PreTrainedTokenizerBase, text: str, tokens: int) -> None:
-    assert count_tokens(tokenizer, text) == tokens
+def test_counts(text: str, tokens: int) -> None:
+    assert count_tokens(CLIP, text) == tokens
 
 
 @pytest.mark.parametrize(
-    ("tokenizer", "text", "max_tokens", "lost"),
+    ("text", "max_tokens", "lost"),
     [
-        (CLIP, "", 4, ()),
-        (CLIP, "red sheep", 4, ()),
-        (CLIP, "red sheep of red", 4, ("of", "red")),
-        (CLIP, "red\n sheep\tof  red ", 5, ("red",)),
-        (CLIP, "red zebra", 4, ("zebra",)),
-        (CLIP, "red sheep", 2, ("red", "sheep")),
-        (BERT, "a red sheep", 5, ()),
-        (BERT, "a red sheep a red", 6, ("red",)),
-        (BERT, "a red sheepy", 5, ("sheepy",)),
-        (BERT, "A RED unheardof SHEEP", 5, ("SHEEP",)),
+        ("", 4, ()),
+        ("red sheep", 4, ()),
+        ("red sheep of red", 4, ("of", "red")),
+        ("red\n sheep\tof  red ", 5, ("red",)),
+        ("red zebra", 4, ("zebra",)),
+        ("red sheep", 2, ("red", "sheep")),
     ],
 )
-def test_words_that_fall_off(
-    tokenizer: PreTrainedTokenizerBase, text: str, max_tokens: int, lost: tuple[str, ...]
-) -> None:
-    assert truncated_words(tokenizer, text, max_tokens) == lost
+def test_words_that_fall_off(text: str, max_tokens: int, lost: tuple[str, ...]) -> None:
+    assert truncated_words(CLIP, text, max_tokens) == lost
 
 
 @given(st.lists(st.sampled_from(["red", "sheep", "zebra", "of", "羊羊"]), max_size=12))

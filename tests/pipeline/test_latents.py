@@ -68,7 +68,7 @@ def test_rounding_is_diffusers() -> None:
 
 
 def with_vae(parts: PipelineParts, dtype: torch.dtype, *good: torch.dtype) -> PipelineParts:
-    vae = cast("Any", BrittleVAE(dtype, good, parts.spec.vae_scale_factor))
+    vae = cast("Any", BrittleVAE(dtype, good, parts.spec.size_multiple))
     return replace(parts, vae=vae, dtype=dtype)
 
 

@@ -4,7 +4,6 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from transformers import BertConfig, BertModel
 
 from sheepgen.errors import ModelError
 from sheepgen.models.resolve import find_model
@@ -12,11 +11,8 @@ from sheepgen.pipeline.conditioning import encode_prompt
 from sheepgen.pipeline.loading import load_pipeline, load_tokenizer
 from sheepgen.pipeline.preview import PreviewDecoder
 from tests.tiny import (
-    MAX_TOKENS,
     MERGES,
-    TEXT_WIDTH,
     assert_same_weights,
-    edit_json,
     tiny_tokenizer,
 )
 
@@ -97,39 +93,6 @@ def test_a_vocabulary_of_another_model_is_said(model_copy: Path) -> None:
 
     with pytest.raises(ModelError, match="tokens that its text_encoder does not know"):
         encode_prompt(parts, "a red sheep", None)
-
-
-def test_a_bert_text_encoder(model_copy: Path) -> None:
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "sheep"]
-    config = BertConfig(
-        vocab_size=len(words),
-        hidden_size=TEXT_WIDTH,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=MAX_TOKENS,
-    )
-    (model_copy / "text_encoder" / "model.safetensors").unlink()
-    BertModel(config).save_pretrained(model_copy / "text_encoder")
-    for file in (model_copy / "tokenizer").iterdir():
-        file.unlink()
-    (model_copy / "tokenizer" / "vocab.txt").write_text("\n".join(words))
-    (model_copy / "tokenizer" / "tokenizer_config.json").write_text(
-        json.dumps({"tokenizer_class": "BertTokenizer", "do_lower_case": True})
-    )
-    edit_json(
-        model_copy / "model_index.json",
-        text_encoder=["transformers", "BertModel"],
-        tokenizer=["transformers", "BertTokenizer"],
-    )
-
-    spec = find_model(str(model_copy))
-    parts = load_pipeline(spec, device="cpu")
-
-    assert spec.max_tokens == MAX_TOKENS
-    ids = parts.tokenizer("A red sheep", return_tensors="pt").input_ids
-    assert ids.tolist() == [[2, 5, 6, 7, 3]]
-    assert parts.text_encoder(ids)[0].shape == (1, 5, TEXT_WIDTH)
 
 
 def test_a_preview_decoder_is_loaded_if_there_is_one(model_copy: Path) -> None:

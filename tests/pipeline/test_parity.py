@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
-from transformers import BertConfig, BertModel, BertTokenizer
 
 from sheepgen.events import RunFinished
 from sheepgen.pipeline.latents import decode_latents, tensor_sha256
@@ -103,27 +102,3 @@ def test_a_model_that_reads_the_guidance_scale(tiny_parts: PipelineParts) -> Non
     parts = replace(tiny_parts, unet=unet.eval())
     request = replace(REQUEST, scheduler="lcm", guidance_scale=8.0)
     assert_same_bits(parts, request, reference_pipeline(parts, "lcm"))
-
-
-@pytest.mark.parametrize("masked", [False, True])
-def test_bert_as_text_encoder(tiny_parts: PipelineParts, masked: bool) -> None:
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "sheep", "and", "mud"]
-    vocabulary = {word: index for index, word in enumerate(words)}
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=tiny_parts.text_encoder.config.hidden_size,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=tiny_parts.spec.max_tokens,
-        use_attention_mask=masked,
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        text_encoder = BertModel(config).eval()
-    parts = replace(
-        tiny_parts,
-        text_encoder=text_encoder,
-        tokenizer=BertTokenizer(vocab=vocabulary, model_max_length=tiny_parts.spec.max_tokens),
-    )
-    assert_same_bits(parts, REQUEST, reference_pipeline(parts, "ddim"))

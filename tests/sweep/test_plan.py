@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sheepgen.errors import UsageError
-from sheepgen.models.spec import ModelDefaults, ModelSpec
 from sheepgen.request import GenerationRequest
 from sheepgen.sweep.plan import (
     AXES,
@@ -21,25 +19,15 @@ from sheepgen.sweep.plan import (
     plan_sweep,
     resolve_plan,
 )
+from tests.samples import sample_spec
 
 if TYPE_CHECKING:
+    from sheepgen.models.spec import ModelSpec
     from sheepgen.sweep.plan import Value
 
 
 def spec(name: str, *, side: int) -> ModelSpec:
-    return ModelSpec(
-        name=name,
-        folder=Path(name),
-        revision=None,
-        vae_scale_factor=8,
-        max_tokens=77,
-        encoded_tokens=77,
-        sha256="0" * 64,
-        weight_bytes=0,
-        defaults=ModelDefaults(
-            num_inference_steps=20, guidance_scale=7.5, scheduler="ddim", width=side, height=side
-        ),
-    )
+    return sample_spec(name, width=side, height=side)
 
 
 SWEEP: dict[str, list[Value]] = {

@@ -81,7 +81,8 @@ def test_images_are_grouped_by_model_and_none_stops_another(
     made = made_by(tiny_parts)
     path = tmp_path / "x.png"
     path.write_bytes(encode_image(made.image, made.record, ".png"))
-    nowhere = replace(tiny_parts.spec, folder=tmp_path / "nowhere")
+    checkpoint = replace(tiny_parts.spec.checkpoint, folder=tmp_path / "nowhere")
+    nowhere = replace(tiny_parts.spec, checkpoint=checkpoint, sha256="0" * 64)
     whole = VerificationTask(
         candidate=Candidate(path=path), record=made.record, spec=tiny_parts.spec
     )

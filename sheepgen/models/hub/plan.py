@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from sheepgen.errors import ModelError
 from sheepgen.models.checkpoint import check_index
+from sheepgen.models.configs import MAX_BYTES, read_object, too_large
 from sheepgen.models.files import INDEX_FILE, needed_files
 from sheepgen.models.hub.answers import senseless_answer
 from sheepgen.models.hub.download import fetch_file
 from sheepgen.models.hub.listing import PlannedFile, list_repository
-from sheepgen.models.json_file import MAX_BYTES, read_object, too_large
 from sheepgen.sanitize import byte_size, excerpt
 
 if TYPE_CHECKING:
@@ -75,9 +75,12 @@ def plan_download(model: HubModel) -> DownloadPlan:
     from huggingface_hub import try_to_load_from_cache
 
     listing = list_repository(model.repo, model.revision)
-    needed = [listing.files[name] for name in needed_files(listing.files, model.repo)]
-    for file in needed:
-        _check_size(file, model.repo)
+    if INDEX_FILE not in listing.files:
+        raise ModelError(
+            f"{model.repo} is not a diffusers model: it has no {INDEX_FILE}.",
+            "Choose a repository in diffusers format; `sheepgen models` lists some.",
+        )
+    _check_size(listing.files[INDEX_FILE], model.repo)
     # By its branch, so that the cache learns which commit the branch is at.
     for _ in fetch_file(model.repo, model.revision, listing.files[INDEX_FILE]):
         pass
@@ -86,7 +89,10 @@ def plan_download(model: HubModel) -> DownloadPlan:
     folder = Path(index).parent
     if folder.name != listing.commit:
         raise senseless_answer(model.repo, "its listing and its files are of different commits")
-    check_index(read_object(folder / INDEX_FILE), model.repo)
+    components = check_index(read_object(folder / INDEX_FILE), model.repo)
+    needed = [listing.files[name] for name in needed_files(components, listing.files, model.repo)]
+    for file in needed:
+        _check_size(file, model.repo)
     files = tuple(file for file in needed if not (folder / file.name).is_file())
     plan = DownloadPlan(
         repo=model.repo,

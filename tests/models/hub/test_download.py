@@ -18,7 +18,7 @@ from sheepgen.models.hub import (
     fetch,
     plan_download,
 )
-from sheepgen.models.resolve import find_model
+from sheepgen.models.resolve import find_model, resolve_model
 from tests.models.hub.conftest import MODEL, NEEDED, REPO
 from tests.models.hub.fake_hub import COMMIT
 
@@ -77,15 +77,13 @@ def test_a_broken_off_download_goes_on_where_it_was() -> None:
 
 @pytest.mark.usefixtures("hub")
 def test_the_caller_may_carry_out_the_plan() -> None:
-    plans = []
+    plan = resolve_model(REPO)
+    assert isinstance(plan, DownloadPlan)
+    assert {file.name for file in plan.files} == NEEDED - {"model_index.json"}
 
-    def carry_out(plan: DownloadPlan) -> None:
-        plans.append(plan)
-        fetch(plan)
+    fetch(plan)
 
-    find_model(REPO, download=carry_out)
-
-    assert [plan.repo for plan in plans] == [REPO]
+    assert resolve_model(REPO) == find_model(REPO)
 
 
 @pytest.mark.usefixtures("hub")

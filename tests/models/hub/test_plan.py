@@ -76,7 +76,7 @@ def test_a_cached_model_that_does_not_run_here_is_no_reason_to_go_online(
     edit_json(find_model(REPO).folder / "model_index.json", **change)
     asked = len(hub.requests)
 
-    with pytest.raises(ModelError, match=r"another family|does not run here"):
+    with pytest.raises(ModelError, match=r"unsupported family|Unsupported text_encoder"):
         find_model(REPO)
 
     assert len(hub.requests) == asked
@@ -87,7 +87,9 @@ def test_a_repository_of_pickles_is_refused(model_copy: Path) -> None:
     for weights in (model_copy / "unet").glob("*.safetensors"):
         weights.unlink()
 
-    with pytest.raises(ModelError, match=r"pickles: unet/diffusion_pytorch_model\.bin") as error:
+    with pytest.raises(
+        ModelError, match=r"pickled weights.*: unet/diffusion_pytorch_model\.bin"
+    ) as error:
         plan_download(MODEL)
 
     assert "safe_serialization=True" in error.value.hint

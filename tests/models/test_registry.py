@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sheepgen.models.registry import KNOWN_MODELS
+from sheepgen.models.registry import KNOWN_MODELS, Sampling, recorded_sampling
 from sheepgen.models.resolve import find_model
 from sheepgen.models.spec import MadeFor
-from sheepgen.models.training_record import Sampling, recorded_sampling
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,241 @@
+"""Config files of models, read with a limit and checked before anything is built from them.
+
+A config is a few lines that can ask for terabytes of memory, or for code from the Hub. Limits and
+refusals are the same for every family; what a family needs besides is in its row.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sheepgen.errors import ModelError
+from sheepgen.sanitize import excerpt
+from sheepgen.untrusted_file import read_untrusted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+__all__ = [
+    "MAX_BYTES",
+    "bad_setting",
+    "check_config",
+    "check_size",
+    "parse_object",
+    "read_object",
+    "too_large",
+]
+
+MAX_BYTES = 10_000_000
+"""Largest config or vocabulary that is read: some three times the largest in use."""
+
+_REFUSED_SETTINGS = {
+    "_attn_implementation": "attention code from elsewhere",
+    "_attn_implementation_internal": "attention code from elsewhere",
+    "attn_implementation": "attention code from elsewhere",
+    "init_inputs": "a vocabulary from elsewhere",
+    "merges": "a vocabulary from elsewhere",
+    "quantization_config": "quantised weights",
+    "vocab": "a vocabulary from elsewhere",
+}
+"""Settings that no component may have, of whatever family, and what they ask for."""
+
+_SUPPORTED_VALUES = {"encoder_hid_dim_type": "text_proj"}
+"""Values of refused settings that are supported: this one projects the prompt's own states."""
+
+
+def _up_to(limit: int) -> range:
+    return range(1, limit + 1)
+
+
+_ALLOWED = {
+    "attention_head_dim": _up_to(8192),
+    "block_out_channels": _up_to(8192),
+    "conv_in_kernel": _up_to(15),
+    "conv_out_kernel": _up_to(15),
+    "corrector_order": range(9),
+    "cross_attention_dim": _up_to(8192),
+    "decoder_block_out_channels": _up_to(8192),
+    "downsample_padding": range(2),
+    "encoder_block_out_channels": _up_to(8192),
+    "encoder_hid_dim": _up_to(8192),
+    "hidden_size": _up_to(8192),
+    "in_channels": _up_to(64),
+    "intermediate_size": _up_to(32_768),
+    "latent_channels": _up_to(64),
+    "layers_per_block": _up_to(16),
+    "max_position_embeddings": _up_to(8192),
+    "norm_num_groups": _up_to(8192),
+    "num_attention_heads": _up_to(1024),
+    "num_decoder_blocks": range(65),
+    "num_encoder_blocks": range(65),
+    "num_hidden_layers": _up_to(64),
+    "num_train_timesteps": _up_to(10_000),
+    "out_channels": _up_to(64),
+    "predictor_order": _up_to(8),
+    "prompt_tokens": _up_to(8192),
+    "reverse_transformer_layers_per_block": _up_to(16),
+    "sample_size": _up_to(8192),
+    "solver_order": _up_to(8),
+    "time_cond_proj_dim": range(4, 8193),
+    "time_embedding_dim": _up_to(32_768),
+    "transformer_layers_per_block": _up_to(16),
+    "upsampling_scaling_factor": range(2, 3),
+    "vocab_size": _up_to(300_000),
+    "width": _up_to(1024),
+}
+"""Settings that decide how much memory and time a model takes, and the integers that they may be.
+What is within these limits and still more than the weights hold is refused when it is built, by
+`sheepgen.pipeline.building`."""
+
+_LISTS = {
+    "attention_head_dim": 1,
+    "block_out_channels": 1,
+    "cross_attention_dim": 1,
+    "decoder_block_out_channels": 1,
+    "encoder_block_out_channels": 1,
+    "layers_per_block": 1,
+    "num_attention_heads": 1,
+    "num_decoder_blocks": 1,
+    "num_encoder_blocks": 1,
+    "reverse_transformer_layers_per_block": 2,
+    "sample_size": 1,
+    "transformer_layers_per_block": 2,
+}
+"""Which of them may be lists, one number for each block, and how deep."""
+
+_SETTINGS = {"model_type", *_ALLOWED}
+
+_MAX_BLOCKS = 8
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        ModelError: If the file cannot be read, is not a regular one, is larger than `MAX_BYTES` or
+            is not a JSON object.
+    """
+    try:
+        check_size(path)
+        content = read_untrusted(path, max_bytes=MAX_BYTES)
+    except OSError as error:
+        raise ModelError(
+            f"{excerpt(path, 200)} cannot be read: {error.strerror}.",
+            "Check its permissions, and that it is a regular file.",
+        ) from error
+    return parse_object(content, _short(path))
+
+
+def check_size(path: Path) -> None:
+    """Check that a config or a vocabulary is of a size that is safe to read.
+
+    Raises:
+        ModelError: If it is larger than `MAX_BYTES`.
+        OSError: If it cannot be read.
+    """
+    if path.stat().st_size > MAX_BYTES:
+        raise too_large(excerpt(_short(path)))
+
+
+def too_large(what: str) -> ModelError:
+    """Return the error for a config or a vocabulary that is larger than `MAX_BYTES`."""
+    return ModelError(
+        f"{what} is larger than {MAX_BYTES:,} bytes.",
+        "The model is damaged or not trustworthy: get it from another source.",
+    )
+
+
+def parse_object(content: bytes, name: str) -> dict[str, Any]:
+    """Parse a JSON object out of ``content``, which came from ``name``.
+
+    Raises:
+        ModelError: If it is not one.
+    """
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise _not_an_object(name) from error
+    if not isinstance(value, dict):
+        raise _not_an_object(name)
+    return value
+
+
+def _short(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _not_an_object(name: str) -> ModelError:
+    return ModelError(
+        f"{excerpt(name)} is not a JSON object.", "The model is damaged. Download it again."
+    )
+
+
+def check_config(
+    config: Mapping[str, Any],
+    file: str,
+    owner: str,
+    *,
+    required: Iterable[str],
+    refused: Mapping[str, str],
+) -> None:
+    """Check the settings of one component, before anything is built from them.
+
+    Args:
+        config: Content of the file.
+        file: Its name, as ``component/file``.
+        owner: Whose config this is, for the message.
+        required: Settings that must be there.
+        refused: Settings that this family does not support, and what they ask for.
+
+    Raises:
+        ModelError: If a setting is missing, impossible, or asks for what is not supported.
+    """
+    for setting, meaning in {**_REFUSED_SETTINGS, **refused}.items():
+        value = config.get(setting)
+        unset = value is None or value is False or value in ([], _SUPPORTED_VALUES.get(setting))
+        if not unset:
+            raise ModelError(
+                f"{owner} needs {meaning}, which is not supported.",
+                f"The setting is {setting} in {file}.",
+            )
+    for setting in required:
+        if config.get(setting) is None:
+            raise bad_setting(file, setting, None, owner)
+    for setting, allowed in _ALLOWED.items():
+        value = config.get(setting)
+        if value is not None and not _within(value, allowed, depth=_LISTS.get(setting, 0)):
+            raise bad_setting(file, setting, value, owner)
+    for setting, value in config.items():
+        # Libraries read such settings in place of those that were checked above.
+        if isinstance(value, dict) and not _SETTINGS.isdisjoint(value):
+            raise ModelError(
+                f"{owner} has a config inside its config, which is not supported.",
+                f"The setting is {excerpt(setting)} in {file}.",
+            )
+
+
+def bad_setting(file: str, setting: str, value: object, owner: str) -> ModelError:
+    """Return the error for a setting that is missing (None) or impossible.
+
+    Args:
+        file: The config, as ``component/file``.
+        setting: Name of the setting.
+        value: What the config says.
+        owner: Whose config this is.
+    """
+    problem = "does not set" if value is None else f"has an impossible value, {excerpt(value)}, for"
+    return ModelError(
+        f"{file} of {owner} {problem} {setting}.",
+        "The model is damaged or not trustworthy: get it from another source.",
+    )
+
+
+def _within(value: object, allowed: range, *, depth: int) -> bool:
+    """Say whether a value is an allowed integer, or lists of them at most ``depth`` deep."""
+    if isinstance(value, list) and depth:
+        return 1 <= len(value) <= _MAX_BLOCKS and all(
+            _within(item, allowed, depth=depth - 1) for item in value
+        )
+    return type(value) is int and value in allowed

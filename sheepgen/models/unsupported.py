@@ -1,0 +1,84 @@
+"""Families of models that do not run yet, by whatever a user or a model calls them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["unsupported_family_of_class", "unsupported_family_of_name"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """A family of models that does not run yet, and is refused by name.
+
+    Args:
+        name: What it is called.
+        class_start: How the names of its pipeline classes begin in diffusers.
+        short_names: How names begin by which people ask for it: letters and digits only.
+        repositories: How the names of its best known repositories begin on the Hub.
+    """
+
+    name: str
+    class_start: str
+    short_names: tuple[str, ...] = ()
+    repositories: tuple[str, ...] = ()
+
+
+_FAMILIES = (
+    _Family("AuraFlow", "AuraFlow", ("auraflow",)),
+    _Family("Chroma", "Chroma", ("chroma",)),
+    _Family("CogView", "CogView", ("cogview",)),
+    _Family("DeepFloyd IF", "IF", ("deepfloyd",), ("deepfloyd/",)),
+    _Family("Flux", "Flux", ("flux",), ("black-forest-labs/",)),
+    _Family("HiDream", "HiDream", ("hidream",)),
+    _Family("Hunyuan-DiT", "HunyuanDiT", ("hunyuan",)),
+    _Family("Kandinsky", "Kandinsky", ("kandinsky",), ("kandinsky-community/",)),
+    _Family("Kolors", "Kolors", ("kolors",)),
+    _Family("Krea", "Krea", ("krea",)),
+    _Family("Latent Diffusion", "LDM"),
+    _Family("Lumina", "Lumina", ("lumina",)),
+    _Family("PixArt", "PixArt", ("pixart",), ("pixart-alpha/",)),
+    _Family("Qwen-Image", "QwenImage", ("qwen",), ("qwen/qwen-image",)),
+    _Family("Sana", "Sana", ("sana",)),
+    _Family("Stable Cascade", "StableCascade", ("stablecascade",), ("stabilityai/stable-cascade",)),
+    _Family(
+        "Stable Diffusion 3",
+        "StableDiffusion3",
+        ("sd3", "stablediffusion3"),
+        ("stabilityai/stable-diffusion-3",),
+    ),
+    _Family("Stable Diffusion inpainting", "StableDiffusionInpaint"),
+    _Family(
+        "Stable Diffusion XL",
+        "StableDiffusionXL",
+        ("sdxl", "stablediffusionxl"),
+        ("stabilityai/sdxl", "stabilityai/stable-diffusion-xl"),
+    ),
+    _Family("unCLIP", "UnCLIP"),
+    _Family("Wuerstchen", "Wuerstchen", ("wuerstchen",)),
+    _Family("Z-Image", "ZImage", ("zimage",), ("tongyi-mai/z-image",)),
+)
+
+
+def unsupported_family_of_class(class_name: str) -> str | None:
+    """Return the name of the unsupported family that a diffusers pipeline is of, if it is."""
+    for family in _FAMILIES:
+        if class_name.startswith(family.class_start):
+            return family.name
+    return None
+
+
+def unsupported_family_of_name(name: str) -> str | None:
+    """Return the name of the unsupported family that a model's name stands for, if it is of one.
+
+    Args:
+        name: A repository of the Hub, of which only the best known are recognised, or
+            a name like those that other programs have for models.
+    """
+    lower = name.casefold()
+    is_repository = "/" in name
+    asked = lower if is_repository else "".join(filter(str.isalnum, lower))
+    for family in _FAMILIES:
+        if asked.startswith(family.repositories if is_repository else family.short_names):
+            return family.name
+    return None
