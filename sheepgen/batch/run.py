@@ -125,7 +125,7 @@ class Batch:
 
     def _done_entry(self, key: str) -> dict[str, Any] | None:
         """Return the manifest's line of an image that is there, or claim the image."""
-        while (claim := self._ledger.claim(key)) == "busy":
+        while (claim := self._ledger.claim(key)) == "taken":
             self._wait()
         return self._ledger.done_entry(key) if claim == "done" else None
 

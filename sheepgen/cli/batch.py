@@ -64,9 +64,9 @@ def batch(
         from sheepgen.cli.batch_drawing import draw_jobs, rehearse_jobs
         from sheepgen.cli.batch_plan import JobPlanner
         from sheepgen.cli.download import downloader
-        from sheepgen.cli.drawing import check_device
         from sheepgen.cli.dry_run import refuse_download
         from sheepgen.cli.parsing import read_layout, read_size
+        from sheepgen.execution.checks import check_device
         from sheepgen.metadata.image_file import check_format
         from sheepgen.models.hub import go_offline
         from sheepgen.options import FrameOptions, check_device_options

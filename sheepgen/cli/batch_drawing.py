@@ -14,10 +14,10 @@ from sheepgen.batch.run import Batch, failed_answer
 from sheepgen.cli.console import error_stream, note, write_data
 from sheepgen.cli.drawing import local_executor, log_failure
 from sheepgen.cli.dry_run import WouldDownloadError
-from sheepgen.cli.folders import prepare_folders
 from sheepgen.cli.interrupt import taken_at_once
 from sheepgen.errors import OutputError, SheepgenError
 from sheepgen.events import ImageSaved, RunFailed
+from sheepgen.execution.run import prepare_folders
 from sheepgen.execution.work_queue import WorkQueue
 from sheepgen.models.spec import outside_warnings
 from sheepgen.options import DeviceOptions
@@ -84,7 +84,8 @@ def draw_jobs(
         while not (fail_fast and answers["failed"]) and (line := next(lines, None)):
             yield line
 
-    prepare_folders({planner.template.home}, console)
+    for notice in prepare_folders({planner.template.home}):
+        note(console, notice.message)
     options = DeviceOptions(device=device, dtype=planner.dtype)
     drawing = local_executor(planner.specs, options, frames=frames, console=console)
     with WorkQueue(planner.template.home) as ledger, drawing as executor:

@@ -1,4 +1,4 @@
-"""What is decided about a job before it is drawn, as `sheepgen.cli.plan` does for one request."""
+"""What is decided about a job before it is drawn, as `plan_run` does for one request."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from sheepgen.batch.run import PlannedJob
 from sheepgen.cli.aliases import canonical_option
 from sheepgen.cli.console import note
 from sheepgen.cli.download import obtain_model
-from sheepgen.cli.prompt_check import check_texts
-from sheepgen.cli.schedule_check import check_schedules
 from sheepgen.errors import UsageError
+from sheepgen.execution.checks import check_schedules, measure_prompts, unread_words
 from sheepgen.execution.image_key import image_key
 from sheepgen.metadata.image_file import check_format
 from sheepgen.models.spec import outside_warnings
@@ -84,8 +83,9 @@ class JobPlanner:
             f"prompt of line {line}": request.prompt,
             f"negative prompt of line {line}": request.negative_prompt,
         }
-        check_schedules(spec, [request], self.console)
-        check_texts(spec, texts, self.console, strict=self.strict)
+        check_schedules(spec, [request])
+        for unread in unread_words(measure_prompts(spec, texts), strict=self.strict):
+            note(self.console, unread)
         for warning in outside_warnings([request], self.specs):
             if warning not in self.warned and len(self.warned) < _MOST_WARNINGS:
                 note(self.console, warning)

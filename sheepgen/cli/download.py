@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sheepgen.models.hub import DownloadPlan
     from sheepgen.output.progress import BytesBar
 
-__all__ = ["download_bar", "downloader", "obtain_model"]
+__all__ = ["download_bar", "downloader", "obtain_model", "show_download"]
 
 
 def obtain_model(
@@ -51,7 +51,7 @@ def obtain_model(
 
 def downloader(console: Console) -> Callable[[DownloadPlan], None]:
     """Return a function that carries out a download and shows it on the console."""
-    return partial(_download, console)
+    return partial(show_download, console)
 
 
 @contextmanager
@@ -67,7 +67,8 @@ def download_bar(plan: DownloadPlan, console: Console) -> Iterator[BytesBar]:
         yield bar
 
 
-def _download(console: Console, plan: DownloadPlan) -> None:
+def show_download(console: Console, plan: DownloadPlan) -> None:
+    """Download a model, with a bar."""
     from sheepgen.models.hub import download
 
     with download_bar(plan, console) as bar:

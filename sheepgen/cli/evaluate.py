@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.cli import options
 from sheepgen.cli import training_options as own
 from sheepgen.cli.console import cli_errors, error_console, note, write_data, write_table
-from sheepgen.cli.folders import prepare_folders
 from sheepgen.errors import UsageError
 from sheepgen.output.atomic import output_errors, staging_folder
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
@@ -54,6 +53,7 @@ def evaluate(
         )
         own.check_training_packages()
         from sheepgen.cli.download import downloader, obtain_model
+        from sheepgen.execution.run import prepare_folders
         from sheepgen.models.hub import go_offline
         from sheepgen.training.prompts import prompt_groups
 
@@ -65,7 +65,8 @@ def evaluate(
             go_offline()
         spec = obtain_model(model, offline=offline, download=downloader(console))
         if output is not None:
-            prepare_folders([output], console)
+            for notice in prepare_folders([output]):
+                note(console, notice.message)
         settings = spec.resolve(settings)
         from sheepgen.pipeline.quiet import quiet_libraries
 

@@ -6,6 +6,8 @@ model will not read of the prompt, before its weights are loaded.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sheepgen.cli import options
 from sheepgen.cli.console import cli_errors, error_console
 from sheepgen.request import EMBEDDED_MODEL, RANDOM_SEED, GenerationRequest
@@ -46,62 +48,61 @@ def generate(
     quiet: options.QuietOpt = False,
     verbose: options.VerboseOpt = False,
 ) -> None:
-    """Draw what PROMPT says: one image, or several with seeds that count up."""
+    """Generate one or more images from a prompt."""
     with cli_errors(verbose=verbose):
-        from sheepgen.cli.download import downloader
+        from sheepgen.cli.images import generate_images, plan_images
         from sheepgen.cli.parsing import (
             one_prompt,
+            pick_seeds,
+            random_seed_notes,
             read_batch_size,
             read_prompt,
-            read_seed,
             read_size,
         )
-        from sheepgen.cli.run import RunOptions, carry_out
+        from sheepgen.execution.plan import RunSettings
         from sheepgen.options import DeviceOptions
 
         console = error_console(quiet=quiet or progress_json)
         width, height = read_size(size, width, height)
-        varied = variation_strength > 0 or variation_seed == RANDOM_SEED
-        request = GenerationRequest(
-            prompt=read_prompt(one_prompt(prompt, prompt_option)),
-            negative_prompt=negative_prompt,
-            seed=read_seed(seed),
-            variation_seed=read_seed(variation_seed) if varied else variation_seed,
-            variation_strength=variation_strength,
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            guidance_rescale=guidance_rescale,
-            eta=eta,
-            width=width,
-            height=height,
-            scheduler=scheduler,
-            model=model,
+        if variation_strength > 0 and variation_seed is None:
+            variation_seed = RANDOM_SEED
+        fields: dict[str, Any] = {
+            "prompt": read_prompt(one_prompt(prompt, prompt_option)),
+            "negative_prompt": negative_prompt,
+            "seed": RANDOM_SEED if seed is None else seed,
+            "variation_seed": variation_seed,
+            "variation_strength": variation_strength,
+            "num_inference_steps": steps,
+            "guidance_scale": guidance,
+            "guidance_rescale": guidance_rescale,
+            "eta": eta,
+            "width": width,
+            "height": height,
+            "scheduler": scheduler,
+            "model": model,
+        }
+        picked = pick_seeds(fields)
+        request = GenerationRequest(**fields | picked)
+        settings = RunSettings(
+            device=DeviceOptions(
+                device=device, dtype=dtype, batch_size=read_batch_size(batch_size)
+            ),
+            frames=frames,
+            frame_decoder=frame_decoder,
+            overwrite=overwrite,
+            strict=strict,
+            offline=offline,
         )
-        told = (
-            ("seed", seed, request.seed),
-            ("variation seed", variation_seed, request.variation_seed),
+        plan = plan_images(
+            request, output, settings, console, count=count, dry_run=dry_run, json=json
         )
-        carry_out(
-            request,
-            RunOptions(
-                count=count,
-                computing=DeviceOptions(
-                    device=device, dtype=dtype, batch_size=read_batch_size(batch_size)
-                ),
-                output=output,
-                frames=frames,
-                frame_decoder=frame_decoder,
-                overwrite=overwrite,
-                strict=strict,
-                offline=offline,
+        if plan is not None:
+            generate_images(
+                plan,
+                console,
+                random_seed_notes(picked),
                 dry_run=dry_run,
                 json=json,
                 progress_json=progress_json,
                 verbose=verbose,
-            ),
-            console,
-            download=downloader(console),
-            remarks=lambda _: [
-                f"Using random {name} {used}." for name, given, used in told if given != used
-            ],
-        )
+            )

@@ -1,20 +1,25 @@
-"""Ctrl-C: at once until drawing begins; then once to stop after the step, twice to stop at once."""
+"""Ctrl-C: at once until an image is begun; then once to stop after the step, twice at once.
+
+`sheepgen.__main__` imports this before anything large, so nothing large is imported here.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event as Flag
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from sheepgen.errors import Interrupted
-from sheepgen.events import RunStarted, StepCompleted, Waiting
+from sheepgen.events import RunStarted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from types import FrameType
+
+    from rich.console import Console
 
     from sheepgen.events import Event, RunEvent
     from sheepgen.execution.executor import Executor
@@ -26,16 +31,16 @@ __all__ = [
     "StoppableExecutor",
     "exit_on_interrupt",
     "interrupts_raised",
-    "stop_flag",
+    "interrupts_set",
+    "stopped_by_interrupts",
     "taken_at_once",
-    "until_stopped",
 ]
 
 _T = TypeVar("_T")
 
 
 def exit_on_interrupt() -> None:
-    """Have Ctrl-C end the program on the spot, until `stop_flag` or `interrupts_raised` takes over.
+    """Have Ctrl-C end the program on the spot, until one of the others here takes over.
 
     While libraries are being imported an exception would not do: they try whether others can be
     imported, take `KeyboardInterrupt` for a failure, and go on for a long time before they fail
@@ -69,55 +74,56 @@ def interrupts_raised() -> Iterator[None]:
 
 
 @contextmanager
-def stop_flag(on_stop: Callable[[], None]) -> Iterator[Flag]:
+def interrupts_set(flag: Flag, console: Console) -> Iterator[None]:
     """Take over Ctrl-C: the first one sets the flag, the second raises `KeyboardInterrupt`.
 
-    Afterwards it raises `KeyboardInterrupt` even where `exit_on_interrupt` came before, for now
+    Afterwards it raises `KeyboardInterrupt` even if `exit_on_interrupt` came before, for now
     there are files to be finished.
 
     Args:
-        on_stop: Called with the first one, to say that it was heard.
+        flag: What the first one sets.
+        console: Where the first one is acknowledged.
     """
-    flag = Flag()
+    from sheepgen.cli.console import note
 
     def handle(_signal: int, _frame: FrameType | None) -> None:
         if flag.is_set():
             raise KeyboardInterrupt
         flag.set()
-        on_stop()
+        note(console, "Stopping after this step; Ctrl-C again stops at once.")
 
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, handle)
     try:
-        yield flag
+        yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler if before is _exit_now else before)
 
 
-_Event = TypeVar("_Event", "Event", "RunEvent")
-
-
-def until_stopped(events: Generator[_Event], flag: Flag) -> Generator[_Event]:
-    """Pass events on until the flag is set; an image whose steps are all done is still finished.
+def stopped_by_interrupts(events: Generator[RunEvent], console: Console) -> Generator[RunEvent]:
+    """Pass events on; once an image is begun, Ctrl-C stops them after the current step.
 
     Raises:
-        Interrupted: If the flag cut something short.
+        Interrupted: After the first Ctrl-C, when the step is done.
+        KeyboardInterrupt: With the second one, at once.
     """
-    with closing(events):
+    from sheepgen.execution.run import until_stopped
+
+    flag = Flag()
+    return until_stopped(_interrupts_set_once_begun(events, flag, console), flag)
+
+
+def _interrupts_set_once_begun(
+    events: Generator[RunEvent], flag: Flag, console: Console
+) -> Generator[RunEvent]:
+    with closing(events), ExitStack() as taken_over:
+        begun = False
         for event in events:
+            if isinstance(event, RunStarted) and not begun:
+                taken_over.enter_context(interrupts_set(flag, console))
+                begun = True
             yield event
-            if not flag.is_set():
-                continue
-            match event:
-                case RunStarted():
-                    raise Interrupted("Stopped before the first step.")
-                case StepCompleted() if event.step < event.total_steps:
-                    raise Interrupted(f"Stopped after step {event.step} of {event.total_steps}.")
-                case Waiting():
-                    raise Interrupted("Stopped while another process was generating the rest.")
-                case _:
-                    pass
 
 
 def taken_at_once(items: Iterator[_T], flag: Flag) -> Iterator[_T]:
@@ -150,7 +156,10 @@ class StoppableExecutor:
 
     def run(self, batches: Iterable[Sequence[ResolvedRequest]]) -> Generator[Event]:
         """Make images until the flag is set."""
-        return until_stopped(self.executor.run(batches), self.flag)
+        from sheepgen.execution.run import until_stopped
+
+        events = cast("Generator[RunEvent]", self.executor.run(batches))
+        return cast("Generator[Event]", until_stopped(events, self.flag))
 
     def wait(self) -> None:
         """Let a moment pass.

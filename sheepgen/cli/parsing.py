@@ -17,16 +17,17 @@ from sheepgen.sweep.prompts import expand_alternatives, read_prompt_lines, repla
 from sheepgen.untrusted_file import open_named
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 __all__ = [
     "one_prompt",
+    "pick_seeds",
+    "random_seed_notes",
     "read_batch_size",
     "read_layout",
     "read_prompt",
     "read_prompts",
-    "read_seed",
     "read_size",
 ]
 
@@ -49,9 +50,14 @@ def one_prompt(argument: str | None, option: str | None) -> str | None:
     return argument if option is None else option
 
 
-def read_seed(seed: int | None) -> int:
-    """Return the seed, or a random one in place of none and of `RANDOM_SEED`."""
-    return draw_seed() if seed is None or seed == RANDOM_SEED else seed
+def pick_seeds(fields: Mapping[str, object]) -> dict[str, int]:
+    """Return a random seed for each of the two seeds that is `RANDOM_SEED`."""
+    return {name: draw_seed() for name in ("seed", "variation_seed") if fields[name] == RANDOM_SEED}
+
+
+def random_seed_notes(picked: Mapping[str, int]) -> list[str]:
+    """Return a sentence for each seed that was picked at random."""
+    return [f"Using random {name.replace('_', ' ')} {seed}." for name, seed in picked.items()]
 
 
 def read_prompt(prompt: str | None) -> str:

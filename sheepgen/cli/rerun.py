@@ -8,22 +8,20 @@ of it to the model. The image may be anybody's: where files go and, but for the 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sheepgen.cli import options
 from sheepgen.cli import rerun_options as new
 from sheepgen.cli.console import cli_errors, error_console
-from sheepgen.request import RANDOM_SEED, draw_seed
+from sheepgen.request import RANDOM_SEED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from rich.console import Console
 
-    from sheepgen.cli.plan import RunPlan
     from sheepgen.metadata.record import Environment
+    from sheepgen.models.spec import ModelSpec
     from sheepgen.request import GenerationRequest
 
 __all__ = ["rerun"]
@@ -65,15 +63,21 @@ def rerun(
 ) -> None:
     """Regenerate an image, changing only the options you give."""
     with cli_errors(verbose=verbose):
-        from sheepgen.cli.download import downloader
-        from sheepgen.cli.parsing import read_batch_size, read_prompt, read_size
-        from sheepgen.cli.run import RunOptions, carry_out
+        from sheepgen.cli.images import generate_images, plan_images
+        from sheepgen.cli.parsing import (
+            pick_seeds,
+            random_seed_notes,
+            read_batch_size,
+            read_prompt,
+            read_size,
+        )
+        from sheepgen.execution.plan import RunSettings
         from sheepgen.options import DeviceOptions
 
         console = error_console(quiet=quiet or progress_json)
         width, height = read_size(size, width, height)
         prompt = None if prompt is None else read_prompt(prompt)
-        recorded, environment = _read(
+        recorded = _read(
             Path(image),
             model,
             console,
@@ -81,17 +85,14 @@ def rerun(
             prompt=prompt,
             seed=0 if seed == RANDOM_SEED else seed,
         )
-        varied = variation_strength and variation_seed is None and recorded.variation_seed is None
-        seeds = {
-            "seed": seed,
-            "variation_seed": RANDOM_SEED if varied else variation_seed,
-        }
-        random = {name: draw_seed() for name, given in seeds.items() if given == RANDOM_SEED}
-        changes = {
+        before, environment = recorded.request, recorded.environment
+        if variation_strength and variation_seed is None and before.variation_seed is None:
+            variation_seed = RANDOM_SEED
+        fields = {
             "prompt": prompt,
             "negative_prompt": negative_prompt,
-            **seeds,
-            **random,
+            "seed": seed,
+            "variation_seed": variation_seed,
             "variation_strength": variation_strength,
             "num_inference_steps": steps,
             "guidance_scale": guidance,
@@ -101,42 +102,63 @@ def rerun(
             "height": height,
             "scheduler": scheduler,
         }
-        given = {name: value for name, value in changes.items() if value is not None}
-
-        def remarks(plan: RunPlan) -> Iterator[str]:
-            for name, drawn in random.items():
-                yield f"Using random {name.replace('_', ' ')} {drawn}."
-            if environment is not None and plan.spec.sha256 != environment.model_sha256:
-                yield (
-                    f"{plan.spec.name} has other weights here than the image was made with: "
-                    "expect another picture."
-                )
-
-        carry_out(
-            replace(recorded, **given),  # type: ignore[arg-type]
-            RunOptions(
-                count=count,
-                computing=DeviceOptions(
-                    device=device,
-                    dtype=dtype or (environment.dtype if environment else "auto"),
-                    batch_size=read_batch_size(batch_size),
-                ),
-                output=output,
-                frames=frames,
-                frame_decoder=frame_decoder,
-                overwrite=overwrite,
-                strict=strict,
-                offline=offline,
-                dry_run=dry_run,
-                json=json,
-                progress_json=progress_json,
-                verbose=verbose,
+        picked = pick_seeds(fields)
+        given: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
+        settings = RunSettings(
+            device=DeviceOptions(
+                device=device,
+                dtype=dtype or (environment.dtype if environment else "auto"),
+                batch_size=read_batch_size(batch_size),
             ),
-            console,
-            # A model that the user has not named is never fetched in silence.
-            download=downloader(error_console(quiet=quiet and model is not None)),
-            remarks=remarks,
+            frames=frames,
+            frame_decoder=frame_decoder,
+            overwrite=overwrite,
+            strict=strict,
+            offline=offline,
         )
+        plan = plan_images(
+            replace(before, **given | picked),
+            output,
+            settings,
+            # A model that the user has not named is never downloaded in silence.
+            error_console(quiet=quiet and model is not None),
+            count=count,
+            spec=recorded.spec,
+            dry_run=dry_run,
+            json=json,
+        )
+        if plan is None:
+            return
+        notes = random_seed_notes(picked)
+        if environment is not None and plan.spec.sha256 != environment.model_sha256:
+            notes.append(
+                f"{plan.spec.name} has other weights here than the image was generated with: "
+                "expect another picture."
+            )
+        generate_images(
+            plan,
+            console,
+            notes,
+            dry_run=dry_run,
+            json=json,
+            progress_json=progress_json,
+            verbose=verbose,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Recorded:
+    """What an image asks for, with a model that is safe to find.
+
+    Args:
+        request: To be changed.
+        environment: What the image was generated with, if it says so.
+        spec: The model, if it was found already.
+    """
+
+    request: GenerationRequest
+    environment: Environment | None = None
+    spec: ModelSpec | None = None
 
 
 def _read(
@@ -147,7 +169,7 @@ def _read(
     fetch: bool,
     prompt: str | None,
     seed: int | None,
-) -> tuple[GenerationRequest, Environment | None]:
+) -> _Recorded:
     """Return what an image asks for, its model replaced by one that is safe to find.
 
     Args:
@@ -157,9 +179,6 @@ def _read(
         fetch: Whether the image's own model may be fetched.
         prompt: As given; another program's image may name none.
         seed: Likewise.
-
-    Returns:
-        The request, and where the image was made if it says so.
     """
     from sheepgen.cli.foreign import note_not_mapped, recipe_in
     from sheepgen.metadata.image_file import record_in
@@ -171,9 +190,10 @@ def _read(
     record = record_in(texts, path)
     if record is not None:
         found = recorded_model(record, fetch=fetch) if model is None else model
-        name = found if isinstance(found, str) else found.name
-        return replace(record.request, model=name), record.environment
+        name, spec = (found, None) if isinstance(found, str) else (found.name, found)
+        request = replace(record.request, model=name)
+        return _Recorded(request=request, environment=record.environment, spec=spec)
     recipe = recipe_in(texts, path)
-    request = recipe.request(model=model or EMBEDDED_MODEL, prompt=prompt, seed=seed)
+    asked = recipe.request(model=model or EMBEDDED_MODEL, prompt=prompt, seed=seed)
     note_not_mapped(console, recipe)
-    return request, None
+    return _Recorded(request=asked)

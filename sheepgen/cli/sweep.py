@@ -62,14 +62,14 @@ def sweep(
     with cli_errors(verbose=verbose):
         from sheepgen.cli import dry_run as dry
         from sheepgen.cli.download import downloader
-        from sheepgen.cli.drawing import check_device
         from sheepgen.cli.parsing import one_prompt, read_batch_size, read_prompts
-        from sheepgen.cli.schedule_check import check_schedules
         from sheepgen.cli.sweep_drawing import draw_sheets, draw_sweep
         from sheepgen.cli.sweep_plan import EarlierSweep, earlier_sweep, prepare_sweep
         from sheepgen.cli.sweep_report import summarise, tell_sweep
+        from sheepgen.execution.checks import check_device, check_schedules
+        from sheepgen.execution.plan import RunSettings
         from sheepgen.models.hub import go_offline
-        from sheepgen.options import DeviceOptions, FrameOptions
+        from sheepgen.options import DeviceOptions
         from sheepgen.output.artifacts import FRAME_CHOICES
         from sheepgen.output.contact_sheet import check_contact_sheet
         from sheepgen.output.images import OutputLayout
@@ -121,11 +121,11 @@ def sweep(
                 download=dry.refuse_download if dry_run else downloader(console),
             )
         except dry.WouldDownloadError as answer:
-            dry.tell_download(answer.plan, json=json)
+            dry.print_download(answer.plan, json=json)
             return
         check_device(device)
         for name, spec in run.specs.items():
-            check_schedules(spec, [each for each in run.missing if each.model == name], console)
+            check_schedules(spec, [each for each in run.missing if each.model == name])
         if dry_run:
             tell_sweep(run, computing, json=json)
             return
@@ -136,11 +136,9 @@ def sweep(
             if sheet:
                 check_contact_sheet(run.folder)
             _check_words(run, console, strict=strict)
-            wanted = FrameOptions(noisy=layout.frames.noisy, decoder=frame_decoder)
             failed = draw_sweep(
                 run,
-                computing,
-                frames=wanted if layout.frames.needed else None,
+                RunSettings(device=computing, frames=frames, frame_decoder=frame_decoder),
                 console=console,
                 json=json,
                 progress_json=progress_json,
@@ -183,7 +181,7 @@ def _seeds(
 
 def _check_words(run: SweepRun, console: Console, *, strict: bool) -> None:
     """Tell which words of the prompts will not be read by which model."""
-    from sheepgen.cli.prompt_check import check_texts
+    from sheepgen.execution.checks import measure_prompts, unread_words
     from sheepgen.sanitize import excerpt
 
     for name, spec in run.specs.items():
@@ -193,4 +191,5 @@ def _check_words(run: SweepRun, console: Console, *, strict: bool) -> None:
             for request in requests
             for text in (request.prompt, request.negative_prompt)
         }
-        check_texts(spec, texts, console, strict=strict)
+        for line in unread_words(measure_prompts(spec, texts), strict=strict):
+            note(console, line)

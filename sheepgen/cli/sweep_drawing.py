@@ -5,12 +5,10 @@ from __future__ import annotations
 import json as json_format
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.cli.drawing import local_executor, record_runs, tell_images
-from sheepgen.cli.folders import prepare_folders
-from sheepgen.cli.interrupt import until_stopped
+from sheepgen.cli.images import print_images
 from sheepgen.cli.sweep_plan import PLAN_NAME, describe_run
 from sheepgen.errors import OutputError
-from sheepgen.execution.images import make_images
+from sheepgen.execution.run import load_executor, make_images, prepare_folders, record_times
 from sheepgen.execution.work_queue import WorkQueue
 from sheepgen.output.atomic import output_errors, remove_leftovers, staging_folder, write_synced
 from sheepgen.output.contact_sheet import SheetAxis, SheetCell, write_contact_sheets
@@ -18,13 +16,14 @@ from sheepgen.output.manifest import Manifest
 from sheepgen.sweep.plan import describe_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
 
     from sheepgen.cli.sweep_plan import SweepRun
-    from sheepgen.options import DeviceOptions, FrameOptions
+    from sheepgen.events import RunEvent
+    from sheepgen.execution.plan import RunSettings
     from sheepgen.request import ResolvedRequest
     from sheepgen.sweep.plan import SweepPlan
 
@@ -33,9 +32,8 @@ __all__ = ["draw_sheets", "draw_sweep"]
 
 def draw_sweep(
     run: SweepRun,
-    options: DeviceOptions,
+    settings: RunSettings,
     *,
-    frames: FrameOptions | None,
     console: Console,
     json: bool,
     progress_json: bool,
@@ -50,29 +48,28 @@ def draw_sweep(
         OutputError: If the disk is full; what is whole stays, and the same sweep goes on later.
         Interrupted: If Ctrl-C cut it short.
     """
+    details = _details(run.plan)
+    return print_images(
+        _run(run, settings),
+        console,
+        {request: details[request] for request in run.missing},
+        json_details=True,
+        json=json,
+        progress_json=progress_json,
+        keep_going=keep_going,
+    )
+
+
+def _run(run: SweepRun, settings: RunSettings) -> Generator[RunEvent]:
     folders = {run.folder, *(run.targets[request].folder for request in run.missing)}
-    prepare_folders(folders, console)
-    with WorkQueue(run.folder, folders) as ledger:
+    yield from prepare_folders(folders)
+    with WorkQueue(run.folder, folders) as queue:
         _write_plan(run)
         models = dict.fromkeys(request.model for request in run.missing)
-        drawing = local_executor(
-            {name: run.specs[name] for name in models},
-            options,
-            frames=frames,
-            console=console,
-        )
-        with drawing as executor:
-            events = make_images(run.missing, executor, ledger, run.layout, run.targets)
-            details = _details(run.plan)
-            return tell_images(
-                record_runs(until_stopped(events, executor.flag), run.specs, options),
-                console,
-                details={request: details[request] for request in run.missing},
-                json_details=True,
-                json=json,
-                progress_json=progress_json,
-                keep_going=keep_going,
-            )
+        specs = {name: run.specs[name] for name in models}
+        executor = yield from load_executor(specs, settings)
+        events = make_images(run.missing, executor, queue, run.layout, run.targets)
+        yield from record_times(events, specs, settings.device)
 
 
 def draw_sheets(run: SweepRun) -> list[str]:

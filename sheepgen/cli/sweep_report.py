@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.cli.console import write_data
-from sheepgen.execution.estimate import Estimate, estimate
+from sheepgen.execution.timing import Estimate, estimate
 from sheepgen.sanitize import excerpt, plural
 from sheepgen.sweep.plan import describe_plan
 

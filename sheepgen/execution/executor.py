@@ -1,7 +1,7 @@
-"""What makes images: requests in, events out.
+"""What generates images: requests in, events out.
 
-Planning, manifest and sinks know executors by this protocol alone, so that images can be made in
-this process or on other machines without any of them knowing.
+Sweeps, batches and output know executors by this protocol alone, so that images can be generated
+in this process or on other machines without any of them knowing.
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from sheepgen.events import Event
     from sheepgen.request import ResolvedRequest
 
-__all__ = ["Executor"]
+__all__ = ["Executor", "in_batches"]
 
 
 class Executor(Protocol):
-    """Anything that makes images."""
+    """Anything that generates images."""
 
     def batch_size(self, request: ResolvedRequest) -> int:
-        """Return how many requests with this one's loop settings are best made together."""
+        """Return how many requests with this one's loop settings are best generated together."""
 
     def run(self, batches: Iterable[Sequence[ResolvedRequest]]) -> Generator[Event]:
-        """Make an image of every request.
+        """Generate an image of every request.
 
         A batch holds distinct requests of the same
         `sheepgen.request.GenerationRequest.batch_key`, at most `batch_size` of them. It is
@@ -34,3 +34,28 @@ class Executor(Protocol):
         Events carry the request that was taken, so requests must be resolved. Closing the generator
         stops the work.
         """
+
+
+def in_batches(
+    requests: Iterable[ResolvedRequest], batch_size: Callable[[ResolvedRequest], int]
+) -> Iterator[list[ResolvedRequest]]:
+    """Yield every request once, together with others of the same loop settings.
+
+    Images that are made alone keep their order; others come with the first of their kind, so that
+    each model is still loaded once.
+
+    Args:
+        requests: Resolved.
+        batch_size: `Executor.batch_size`; its answer may change between
+            two batches.
+    """
+    kinds: dict[object, list[ResolvedRequest]] = {}
+    for request in requests:
+        kind = request.batch_key if batch_size(request) > 1 else request
+        kinds.setdefault(kind, []).append(request)
+    for alike in kinds.values():
+        start = 0
+        while start < len(alike):
+            end = start + batch_size(alike[start])
+            yield alike[start:end]
+            start = end

@@ -1,26 +1,37 @@
-"""What denoising took on this machine, remembered from one run to the next.
+"""What a run will take: steps, time, disk and memory, before anything of it is loaded.
 
-It makes an estimate for a person to read. Whatever goes wrong with it is passed over: no image
-depends on it.
+Time and memory are those of past runs on this machine, which are remembered in the user's cache.
+Whatever goes wrong with that memory is passed over: no image depends on it.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import os
+import shutil
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from sheepgen.sanitize import byte_size
 from sheepgen.untrusted_file import read_untrusted
 from sheepgen.user_cache import cache_folder, write_cache
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from sheepgen.events import ImageSaved
+    from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions
+    from sheepgen.output.artifacts import FrameChoice
     from sheepgen.request import ResolvedRequest
 
-__all__ = ["PastRun", "PastRuns", "record_run"]
+__all__ = ["Estimate", "PastRun", "PastRuns", "estimate", "record_image", "record_run"]
+
+_RECORD_BYTES = 4_000
 
 MAX_ENTRIES = 200
 _MAX_BYTES = 2**20
@@ -85,6 +96,121 @@ def record_run(
     runs.pop(name, None)
     runs[name] = asdict(run)
     write_cache(_path(), json.dumps(dict(list(runs.items())[-MAX_ENTRIES:])))
+
+
+def record_image(event: ImageSaved, *, model_sha256: str, options: DeviceOptions) -> None:
+    """Remember what an image took that this process has just saved; see `record_run`."""
+    from sheepgen.pipeline.device import peak_memory, resolve_device
+
+    environment = event.record.environment
+    share = event.elapsed_s / environment.batch_size
+    run = PastRun(
+        seconds_per_step=round(share / event.request.num_inference_steps, 5),
+        peak_bytes=peak_memory(resolve_device(environment.device)),
+        batch_size=environment.batch_size,
+    )
+    record_run(event.request, run, model_sha256=model_sha256, options=options)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """What images that are still to be generated will take.
+
+    Args:
+        steps: Denoising steps, of all images.
+        seconds: As the last such images took here; None if one of them is the first of its kind.
+        max_bytes: What the files take if nothing in them could be compressed.
+        free_bytes: Of the disk that they go to.
+        peak_bytes: Memory, as the last such images took here; None if one is the first.
+        weight_bytes: Of the largest model, on the disk; in memory it is half or twice that where
+            its numbers have 16 bits at one place and 32 at the other.
+    """
+
+    steps: int
+    seconds: float | None
+    max_bytes: int
+    free_bytes: int
+    peak_bytes: int | None
+    weight_bytes: int
+
+    @property
+    def time(self) -> str:
+        """The time in words."""
+        if self.seconds is None:
+            return "unknown, for the first of its kind on this machine"
+        return f"about {timedelta(seconds=math.ceil(self.seconds))}"
+
+    @property
+    def disk(self) -> str:
+        """The disk in words."""
+        return f"at most {byte_size(self.max_bytes)}, {byte_size(self.free_bytes)} free"
+
+    @property
+    def memory(self) -> str:
+        """The memory in words."""
+        if self.peak_bytes is None:
+            return f"unknown; the weights alone are {byte_size(self.weight_bytes)}"
+        return f"{byte_size(self.peak_bytes)}, as in the last run"
+
+
+def estimate(
+    requests: Iterable[ResolvedRequest],
+    specs: Mapping[str, ModelSpec],
+    frames: FrameChoice,
+    folder: Path,
+    options: DeviceOptions,
+) -> Estimate:
+    """Estimate what images will take.
+
+    Args:
+        requests: Resolved.
+        specs: Their models by name.
+        frames: What is saved of the frames.
+        folder: Where the files go; it need not be there yet.
+        options: How the images are made.
+    """
+    requests = list(requests)
+    past_runs = PastRuns()
+    past = [
+        past_runs.lookup(request, model_sha256=specs[request.model].sha256, options=options)
+        for request in requests
+    ]
+    known = [run for run in past if run is not None]
+    peaks = [run.peak_bytes for run in known if run.peak_bytes is not None]
+    seconds = sum(
+        run.seconds_per_step * _steps(request)
+        for request, run in zip(requests, past, strict=True)
+        if run is not None
+    )
+    return Estimate(
+        steps=sum(map(_steps, requests)),
+        seconds=seconds if len(known) == len(requests) else None,
+        max_bytes=sum(_file_bytes(request, frames) for request in requests),
+        free_bytes=_free_bytes(folder),
+        peak_bytes=max(peaks, default=None) if len(peaks) == len(requests) else None,
+        weight_bytes=max((specs[request.model].weight_bytes for request in requests), default=0),
+    )
+
+
+def _steps(request: ResolvedRequest) -> int:
+    return request.num_inference_steps
+
+
+def _file_bytes(request: ResolvedRequest, frames: FrameChoice) -> int:
+    # The words are in the record and in AUTOMATIC1111's parameters, in up to six bytes a letter.
+    words = 12 * len(request.prompt + request.negative_prompt)
+    picture = 3 * request.width * request.height + _RECORD_BYTES + words
+    # Schedulers of second order take nearly two timesteps a step.
+    clean = 2 * _steps(request) + 1
+    noisy = clean if frames.noisy else 0
+    beside = sum(artifact.max_pictures(clean, noisy) for artifact in frames.artifacts())
+    return picture * (1 + beside)
+
+
+def _free_bytes(folder: Path) -> int:
+    # Unlike pathlib's, this `exists` does not fail for a name that is too long, or forbidden.
+    there = next(filter(os.path.exists, (folder.absolute(), *folder.absolute().parents)))
+    return shutil.disk_usage(there).free
 
 
 def _name(request: ResolvedRequest, model_sha256: str, options: DeviceOptions) -> str:

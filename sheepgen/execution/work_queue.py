@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Claim", "WorkQueue"]
 
-Claim = Literal["mine", "done", "busy"]
+Claim = Literal["claimed", "done", "taken"]
 """Answer to a claim: to be made by the one who asked, made already, being made by another."""
 
 _CLAIM_NAME = re.compile(r"\.claim-[0-9a-f]{64}")
@@ -86,9 +86,9 @@ class WorkQueue:
                 return "done"
             lock = hold(self._claim_path(key))
             if lock is None:
-                return "busy"
+                return "taken"
             self._claims[key] = lock
-            return "mine"
+            return "claimed"
 
     def done_entry(self, key: str) -> dict[str, Any]:
         """Return the manifest's line of an image that is done, with paths as the folder's."""

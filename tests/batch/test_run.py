@@ -28,7 +28,7 @@ def test_an_image_that_another_is_drawing_is_waited_for_and_answered(tmp_path: P
     answers: list[dict[str, Any]] = []
     notes: list[str] = []
     with WorkQueue(tmp_path) as other, WorkQueue(tmp_path) as ours:
-        assert other.claim("k") == "mine"
+        assert other.claim("k") == "claimed"
         theirs = Batch(other, resume=True, tell=answers.append, note=notes.append, wait=no_wait)
         theirs._current = planned(tmp_path)
 
@@ -52,6 +52,6 @@ def test_a_claim_is_given_up_with_a_failure(tmp_path: Path) -> None:
         assert len(list(batch.requests([(1, "{}")], lambda *_: planned(tmp_path)))) == 1
         failed = RunFailed(request=sample_request(), error=KeyError("x"), elapsed_s=0.5)
         batch.finish(failed)
-        assert ledger.claim("k") == "mine"
+        assert ledger.claim("k") == "claimed"
     assert answers[0]["error"]["kind"] == "KeyError"
     assert json.loads((tmp_path / "manifest.jsonl").read_text())["status"] == "failed"

@@ -9,15 +9,14 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from sheepgen.cli import plan
 from sheepgen.cli.app import app
+from sheepgen.execution import plan
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from typer.testing import Result
 
-    from sheepgen.output.images import OutputLayout
     from sheepgen.request import GenerationRequest
 
 Run = Callable[..., "Result"]
@@ -46,11 +45,11 @@ def typed(run: Run, monkeypatch: pytest.MonkeyPatch) -> Typed:
     """Return a function that tells which request a command line stands for, and stops there."""
     seen: list[GenerationRequest] = []
 
-    def stop(request: GenerationRequest, _layout: OutputLayout, **_: object) -> NoReturn:
+    def stop(request: GenerationRequest, *_: object, **__: object) -> NoReturn:
         seen.append(request)
         raise typer.Exit
 
-    monkeypatch.setattr(plan, "make_plan", stop)
+    monkeypatch.setattr(plan, "plan_run", stop)
 
     def typed(*words: str, stdin: str | None = None) -> GenerationRequest:
         result = run(*words, stdin=stdin)

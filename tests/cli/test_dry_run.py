@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from sheepgen.execution import plan
+from sheepgen.models import hub
 from sheepgen.models.hub import DownloadPlan, PlannedFile
 from sheepgen.pipeline import loading
 
@@ -80,8 +82,18 @@ def test_what_would_fail_fails(run: Run, tiny_folder: Path) -> None:
     assert run(*words, "--strict").exit_code == 2
 
 
+def not_here(_name: str, *, offline: bool) -> DownloadPlan:
+    assert not offline
+    return DOWNLOAD
+
+
+def download(_: DownloadPlan) -> NoReturn:
+    raise AssertionError("a dry run downloads nothing")
+
+
 def test_a_model_to_be_fetched_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sheepgen.cli.download.resolve_model", lambda _, **__: DOWNLOAD)
+    monkeypatch.setattr(plan, "resolve_model", not_here)
+    monkeypatch.setattr(hub, "download", download)
     result = run("sheep", "-m", "org/name", "--dry-run")
     assert result.exit_code == 0
     assert "org/name, licence MIT" in result.stdout

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sheepgen.cli import prompt_check
 from sheepgen.errors import NonFiniteError
 from sheepgen.execution import local
 from sheepgen.metadata.image_file import read_record
@@ -238,7 +237,6 @@ def fail(*_: object, **__: object) -> NoReturn:
 def test_unexpected_errors_are_short_unless_verbose(
     draw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prompt_check, "count_tokens", fail, raising=False)
     monkeypatch.setattr(local, "stream_batch", fail)
     short = draw("sheep")
     assert short.exit_code == 1

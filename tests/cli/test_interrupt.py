@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -9,130 +10,73 @@ from threading import Event as Flag
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
 from sheepgen.cli.interrupt import (
     exit_on_interrupt,
     interrupts_raised,
-    stop_flag,
+    interrupts_set,
+    stopped_by_interrupts,
     taken_at_once,
-    until_stopped,
 )
 from sheepgen.errors import Interrupted
-from sheepgen.events import Event, RunFinished, RunStarted, StepCompleted
+from sheepgen.events import ModelLoading, RunStarted
 from tests.samples import sample_events, sample_request
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from sheepgen.events import RunEvent
+
 ROOT = Path(__file__).parents[2]
 
 
+def console() -> tuple[Console, io.StringIO]:
+    file = io.StringIO()
+    return Console(file=file, width=100), file
+
+
 def test_the_first_sets_the_flag_and_the_second_stops_at_once() -> None:
-    heard = []
+    flag, (plain, written) = Flag(), console()
     before = signal.getsignal(signal.SIGINT)
-    with stop_flag(lambda: heard.append("first")) as flag:
-        assert not flag.is_set()
+    with interrupts_set(flag, plain):
         signal.raise_signal(signal.SIGINT)
         assert flag.is_set()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-    assert heard == ["first"]
+    assert written.getvalue() == "Stopping after this step; Ctrl-C again stops at once.\n"
     assert signal.getsignal(signal.SIGINT) == before
 
 
-def two_images() -> Generator[Event]:
-    for seed in (1, 2):
-        yield from sample_events(sample_request(seed=seed))
+def test_ctrl_c_is_taken_over_when_the_first_image_is_begun() -> None:
+    plain, written = console()
+    before = signal.getsignal(signal.SIGINT)
 
+    def events() -> Generator[RunEvent]:
+        yield ModelLoading(model="tiny")
+        yield from sample_events(sample_request())
 
-def stopped_at(kind: type[Event], number: int) -> tuple[list[Event], str]:
-    """Return what comes through, and what is said, when the flag is set at one of the events."""
-    flag = Flag()
-    passed: list[Event] = []
-
-    def watch() -> None:
-        for event in until_stopped(two_images(), flag):
-            passed.append(event)
-            if sum(isinstance(each, kind) for each in passed) == number:
-                flag.set()
-
-    with pytest.raises(Interrupted) as caught:
-        watch()
-    return passed, caught.value.message
-
-
-def test_it_stops_behind_the_current_step() -> None:
-    passed, said = stopped_at(StepCompleted, 2)
-    assert [type(event) for event in passed] == [RunStarted, StepCompleted, StepCompleted]
-    assert said == "Stopped after step 2 of 3."
-
-
-def test_it_stops_before_the_first_step() -> None:
-    passed, said = stopped_at(RunStarted, 1)
-    assert [type(event) for event in passed] == [RunStarted]
-    assert said == "Stopped before the first step."
-
-
-def test_an_image_whose_steps_are_done_is_finished() -> None:
-    passed, said = stopped_at(StepCompleted, 3)
-    assert [event.request.seed for event in passed if isinstance(event, RunFinished)] == [1]
-    assert isinstance(passed[-1], RunStarted)
-    assert said == "Stopped before the first step."
-
-
-def two_together() -> Generator[Event]:
-    first, second = (list(sample_events(sample_request(seed=seed))) for seed in (1, 2))
-    for events in zip(first[:4], second[:4], strict=True):
-        yield from events
-    yield from first[4:]
-    yield from second[4:]
-
-
-def test_images_made_together_are_finished_once_their_steps_are_done() -> None:
-    flag = Flag()
-    passed: list[Event] = []
-    for event in until_stopped(two_together(), flag):
-        passed.append(event)
-        if isinstance(event, StepCompleted) and event.step == 3:
-            flag.set()
-    assert [event.request.seed for event in passed if isinstance(event, RunFinished)] == [1, 2]
-
-
-def test_images_made_together_stop_together() -> None:
-    flag = Flag()
-    flag.set()
-    events = until_stopped(two_together(), flag)
-    assert isinstance(next(events), RunStarted)
+    stopped = stopped_by_interrupts(events(), plain)
+    next(stopped)
+    assert signal.getsignal(signal.SIGINT) == before
+    assert isinstance(next(stopped), RunStarted)
+    signal.raise_signal(signal.SIGINT)
     with pytest.raises(Interrupted, match="before the first step"):
-        next(events)
+        next(stopped)
+    assert "Stopping after this step" in written.getvalue()
+    assert signal.getsignal(signal.SIGINT) == before
 
 
-def test_nothing_is_cut_short_behind_the_last_image() -> None:
-    flag = Flag()
+def test_ctrl_c_is_given_back_when_the_events_are_closed() -> None:
+    def events() -> Generator[RunEvent]:
+        yield from sample_events(sample_request())
 
-    def one_image() -> Generator[Event]:
-        for event in sample_events(sample_request()):
-            if isinstance(event, RunFinished):
-                flag.set()
-            yield event
-
-    assert isinstance(list(until_stopped(one_image(), flag))[-1], RunFinished)
-
-
-def test_stopping_closes_what_it_stops() -> None:
-    closed = []
-
-    def events() -> Generator[Event]:
-        try:
-            yield from two_images()
-        finally:
-            closed.append(True)
-
-    flag = Flag()
-    flag.set()
-    with pytest.raises(Interrupted):
-        list(until_stopped(events(), flag))
-    assert closed == [True]
+    before = signal.getsignal(signal.SIGINT)
+    stopped = stopped_by_interrupts(events(), console()[0])
+    next(stopped)
+    assert signal.getsignal(signal.SIGINT) != before
+    stopped.close()
+    assert signal.getsignal(signal.SIGINT) == before
 
 
 def test_what_is_awaited_is_given_up_at_once() -> None:
@@ -140,8 +84,8 @@ def test_what_is_awaited_is_given_up_at_once() -> None:
         yield "first"
         signal.raise_signal(signal.SIGINT)
 
-    heard: list[str] = []
-    with stop_flag(lambda: heard.append("heard")) as flag:
+    flag, (plain, written) = Flag(), console()
+    with interrupts_set(flag, plain):
         mine = signal.getsignal(signal.SIGINT)
         taken = taken_at_once(items(), flag)
         assert next(taken) == "first"
@@ -149,7 +93,7 @@ def test_what_is_awaited_is_given_up_at_once() -> None:
         with pytest.raises(KeyboardInterrupt):
             next(taken)
         assert signal.getsignal(signal.SIGINT) == mine
-    assert heard == []
+    assert written.getvalue() == ""
 
 
 def test_nothing_is_awaited_when_the_flag_is_set() -> None:
@@ -236,7 +180,8 @@ def test_ctrl_c_leaves_on_the_spot_until_something_may_be_half_written(
         signal.raise_signal(signal.SIGINT)
     signal.raise_signal(signal.SIGINT)
     assert no_exit == [130, 130]
-    with stop_flag(lambda: None) as flag:
+    flag = Flag()
+    with interrupts_set(flag, console()[0]):
         signal.raise_signal(signal.SIGINT)
     assert flag.is_set()
     with pytest.raises(KeyboardInterrupt):
@@ -250,7 +195,8 @@ def test_ctrl_c_stays_ignored_in_the_background(no_exit: list[int]) -> None:
     signal.raise_signal(signal.SIGINT)
     with interrupts_raised():
         signal.raise_signal(signal.SIGINT)
-    with stop_flag(lambda: None) as flag:
+    flag = Flag()
+    with interrupts_set(flag, console()[0]):
         signal.raise_signal(signal.SIGINT)
     assert not flag.is_set()
     assert no_exit == []

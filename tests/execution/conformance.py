@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sheepgen.events import RunFailed, RunFinished, RunStarted, StepCompleted
-from sheepgen.execution.batching import in_batches
+from sheepgen.execution.executor import in_batches
 from tests.samples import sample_request
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import torch
 from sheepgen.errors import ModelError, NonFiniteError
 from sheepgen.events import RunFailed, RunFinished, RunStarted, StepCompleted
 from sheepgen.execution import local
-from sheepgen.execution.batching import in_batches
+from sheepgen.execution.executor import in_batches
 from sheepgen.execution.local import LocalExecutor
 from sheepgen.models.resolve import find_model
 from sheepgen.options import DeviceOptions

@@ -46,7 +46,7 @@ def other_process(folder: Path) -> subprocess.Popen[str]:
         text=True,
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == "mine\n"
+    assert process.stdout.readline() == "claimed\n"
     return process
 
 
@@ -56,7 +56,7 @@ def names(folder: Path) -> set[str]:
 
 def test_an_image_is_claimed_once_and_then_done(tmp_path: Path) -> None:
     with WorkQueue(tmp_path / "new") as ledger:
-        assert ledger.claim("a") == "mine"
+        assert ledger.claim("a") == "claimed"
         ledger.record("a", sample_saved(ledger.folder / "sub" / "a.png"))
         assert ledger.claim("a") == "done"
         assert ledger.manifest.is_intact("a")
@@ -69,27 +69,27 @@ def test_an_image_is_claimed_once_and_then_done(tmp_path: Path) -> None:
 
 def test_a_failed_image_can_be_claimed_again(tmp_path: Path) -> None:
     with WorkQueue(tmp_path) as ledger:
-        assert ledger.claim("a") == "mine"
+        assert ledger.claim("a") == "claimed"
         error = MemoryError("all of it")
         ledger.record("a", RunFailed(request=sample_request(), error=error, elapsed_s=0.5))
-        assert ledger.claim("a") == "mine"
+        assert ledger.claim("a") == "claimed"
 
 
 def test_what_is_not_recorded_is_given_up_in_the_end(tmp_path: Path) -> None:
     with WorkQueue(tmp_path) as ledger:
-        assert ledger.claim("a") == "mine"
+        assert ledger.claim("a") == "claimed"
     with WorkQueue(tmp_path) as ledger:
-        assert ledger.claim("a") == "mine"
+        assert ledger.claim("a") == "claimed"
     assert names(tmp_path) == {".sheepgen.lock"}
 
 
 def test_another_process_is_kept_off_until_it_is_recorded(tmp_path: Path) -> None:
     process = other_process(tmp_path)
     with WorkQueue(tmp_path) as ledger:
-        assert ledger.claim("a") == "busy"
-        assert ledger.claim("b") == "mine"
+        assert ledger.claim("a") == "taken"
+        assert ledger.claim("b") == "claimed"
         process.communicate("")
-        assert ledger.claim("a") == "mine"
+        assert ledger.claim("a") == "claimed"
 
 
 def test_a_killed_process_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_killed_process_leaves_nothing_behind(tmp_path: Path) -> None:
     assert len(left) == 3, "what a living process holds stays: the lock, a claim, a staging folder"
     with WorkQueue(tmp_path) as ledger:
         assert names(tmp_path) == {".sheepgen.lock"}
-        assert ledger.claim("a") == "mine"
+        assert ledger.claim("a") == "claimed"
 
 
 def test_links_are_none_of_ours(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_without_locks_one_process_works_and_nothing_is_taken_for_left(
     assert not prepare_folder(tmp_path)
     assert names(tmp_path) == before
     with WorkQueue(tmp_path) as ledger, staging_folder(tmp_path):
-        assert ledger.claim("a") == "mine"
+        assert ledger.claim("a") == "claimed"
         ledger.record("a", sample_saved(tmp_path / "a.png"))
         assert ledger.claim("a") == "done"
     assert names(tmp_path) - {".sheepgen.lock"} == {

@@ -113,7 +113,7 @@ def test_a_sweep_that_is_killed_over_and_over_ends_like_any_other(
 @pytest.mark.parametrize("moment", range(1, 120, 3))
 def test_one_image_is_whole_whenever_the_kill_comes(tmp_path: Path, moment: int) -> None:
     from sheepgen.events import ImageSaved
-    from tests.execution.test_images import REQUESTS, FakeExecutor, make
+    from tests.execution.test_run import REQUESTS, FakeExecutor, make
 
     folder = tmp_path / "folder"
     child = os.fork()

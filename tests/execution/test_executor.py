@@ -6,7 +6,7 @@ from itertools import chain
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sheepgen.execution.batching import in_batches
+from sheepgen.execution.executor import in_batches
 from tests.samples import sample_request
 
 FIRST = sample_request(seed=1)

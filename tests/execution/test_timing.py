@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sheepgen.execution.estimate import Estimate, estimate
-from sheepgen.execution.timing import PastRun, PastRuns, record_run
+from sheepgen.execution.timing import Estimate, PastRun, PastRuns, estimate, record_run
 from sheepgen.models.resolve import find_model
 from sheepgen.options import DeviceOptions, FrameOptions
 from sheepgen.output.artifacts import FRAME_CHOICES

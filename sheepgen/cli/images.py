@@ -1,0 +1,164 @@
+"""Images on the command line: planned, generated with a bar, and a line for each that is saved."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from sheepgen.cli.console import error_stream, note, write_data
+from sheepgen.cli.download import show_download
+from sheepgen.cli.dry_run import print_download, print_plan
+from sheepgen.cli.interrupt import stopped_by_interrupts
+from sheepgen.events import ImageSaved, RunFailed
+from sheepgen.execution import plan as planning
+from sheepgen.execution.run import run_plan
+from sheepgen.models.hub import DownloadPlan, go_offline
+from sheepgen.output.jsonl import to_json_line, write_progress
+from sheepgen.output.progress import counted_labels, show_progress, spinner
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping
+
+    from rich.console import Console
+
+    from sheepgen.events import RunEvent
+    from sheepgen.execution.plan import RunPlan, RunSettings
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.request import GenerationRequest, ResolvedRequest
+
+__all__ = ["generate_images", "plan_images", "print_images"]
+
+_log = logging.getLogger(__name__)
+
+
+def plan_images(
+    request: GenerationRequest,
+    output: str | None,
+    settings: RunSettings,
+    console: Console,
+    *,
+    count: int,
+    spec: ModelSpec | None = None,
+    dry_run: bool,
+    json: bool,
+) -> RunPlan | None:
+    """Plan a run, after downloading its model with a bar if it is not here.
+
+    Returns:
+        The plan; None after a dry run that has printed what the download would take.
+    """
+    if settings.offline:
+        go_offline()
+    with spinner(console, "Preparing"):
+        plan = planning.plan_run(request, output, settings, count=count, spec=spec, download=False)
+    if not isinstance(plan, DownloadPlan):
+        return plan
+    if dry_run:
+        print_download(plan, json=json)
+        return None
+    show_download(console, plan)
+    with spinner(console, "Preparing"):
+        return planning.plan_run(request, output, settings, count=count)
+
+
+def generate_images(
+    plan: RunPlan,
+    console: Console,
+    notes: Iterable[str],
+    *,
+    dry_run: bool,
+    json: bool,
+    progress_json: bool,
+    verbose: bool,
+) -> None:
+    """Carry a plan out, or print it in a dry run; the first image that fails ends it.
+
+    Args:
+        plan: From `plan_images`.
+        console: For progress and notes.
+        notes: Further sentences for the user.
+        dry_run: Whether to print the plan instead.
+        json: Whether output is JSON.
+        progress_json: Whether progress is JSON lines instead of a bar.
+        verbose: Whether to say which model it is.
+    """
+    spec = plan.spec
+    if verbose:
+        note(console, f"Model {spec.name} in {spec.folder}, sha256 {spec.sha256}.")
+    for text in plan.unread:
+        note(console, text)
+    if dry_run:
+        print_plan(plan, json=json)
+        return
+    for text in (*notes, *plan.warnings):
+        note(console, text)
+    details = {request: f"seed {request.seed}" for request in plan.requests}
+    print_images(run_plan(plan), console, details, json=json, progress_json=progress_json)
+
+
+def print_images(
+    events: Generator[RunEvent],
+    console: Console,
+    details: Mapping[ResolvedRequest, str],
+    *,
+    json: bool,
+    progress_json: bool,
+    keep_going: bool = False,
+    json_details: bool = False,
+) -> int:
+    """Generate images and show how they come along; each finished one is a line of output.
+
+    Ctrl-C stops after the current step.
+
+    Args:
+        events: Of a run.
+        console: For progress and notes.
+        details: What tells each image from the others, of all that there will be.
+        json: Whether the line is JSON instead of the image's path; failed ones have one then, too.
+        progress_json: Whether progress is JSON lines instead of a bar.
+        keep_going: Whether a failed image is counted instead of raised.
+        json_details: Whether lines of JSON progress have ``details``, too.
+
+    Returns:
+        How many images failed.
+
+    Raises:
+        Interrupted: If Ctrl-C cut it short; images that are finished stay.
+    """
+    failed = 0
+    shown = stopped_by_interrupts(events, console)
+    if progress_json:
+        labels: dict[ResolvedRequest, dict[str, int | str]] = {
+            request: {"image": number, **({"detail": detail} if json_details else {})}
+            for number, (request, detail) in enumerate(details.items(), start=1)
+        }
+        shown = write_progress(shown, error_stream(), labels)
+    if not keep_going:
+        shown = _until_failure(shown, json=json)
+    if not progress_json:
+        shown = show_progress(shown, console, counted_labels(details), images=len(details))
+    with closing(events), closing(shown):
+        for event in shown:
+            match event:
+                case ImageSaved():
+                    write_data(to_json_line(event) if json else str(event.path))
+                case RunFailed():
+                    failed += 1
+                    _log.debug("%s", event.error, exc_info=event.error)
+                    if json:
+                        write_data(to_json_line(event))
+                case _:
+                    pass
+    return failed
+
+
+def _until_failure(events: Generator[RunEvent], *, json: bool) -> Generator[RunEvent]:
+    """Pass events on; raise what an image failed with, after its JSON line."""
+    with closing(events):
+        for event in events:
+            if isinstance(event, RunFailed):
+                if json:
+                    write_data(to_json_line(event))
+                raise event.error
+            yield event

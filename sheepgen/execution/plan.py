@@ -1,0 +1,214 @@
+"""Everything that is decided about a run before a weight is loaded.
+
+What is wrong with a request, a name or a model's files is said within a moment. A plan holds all
+that there is to say about the run; `sheepgen.execution.run.run_plan` carries it out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, overload
+
+from sheepgen.errors import UsageError
+from sheepgen.execution.checks import (
+    PromptLength,
+    check_device,
+    check_schedules,
+    measure_prompts,
+    unread_words,
+)
+from sheepgen.execution.image_key import image_key
+from sheepgen.execution.timing import Estimate, estimate
+from sheepgen.metadata.image_file import check_format
+from sheepgen.models.hub import DownloadPlan
+from sheepgen.models.resolve import find_model, resolve_model
+from sheepgen.models.spec import outside_warnings
+from sheepgen.options import DeviceOptions, FrameDecoder, FrameOptions
+from sheepgen.output.artifacts import FRAME_CHOICES
+from sheepgen.output.images import OutputLayout
+from sheepgen.output.ownership import check_replaceable, free_target
+from sheepgen.output.template import OutputTemplate, Target, parse_output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.request import GenerationRequest, ResolvedRequest
+
+__all__ = ["RunPlan", "RunSettings", "find_or_plan_download", "plan_run"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunSettings:
+    """How images are generated and saved, whatever they show.
+
+    Args:
+        device: What computes them.
+        frames: What is saved of the steps, a key of `FRAME_CHOICES`.
+        frame_decoder: How steps become pictures.
+        overwrite: Whether files that are in the way may be replaced.
+        strict: Whether a prompt that is too long for the model is an error.
+        offline: Whether the network is forbidden.
+
+    Raises:
+        UsageError: If there is no such choice of frames.
+    """
+
+    device: DeviceOptions = field(default_factory=DeviceOptions)
+    frames: str = "none"
+    frame_decoder: FrameDecoder = "auto"
+    overwrite: bool = False
+    strict: bool = False
+    offline: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the choice of frames."""
+        if self.frames not in FRAME_CHOICES:
+            raise UsageError(
+                f'Unknown choice of frames "{self.frames}".', f"Known: {', '.join(FRAME_CHOICES)}."
+            )
+
+    def layout(self, template: OutputTemplate) -> OutputLayout:
+        """Return where files go, and which, if ``template`` names the images."""
+        frames = FRAME_CHOICES[self.frames]
+        return OutputLayout(template=template, frames=frames, overwrite=self.overwrite)
+
+    def frame_options(self) -> FrameOptions | None:
+        """Return which frames are to be decoded, or None for none."""
+        choice = FRAME_CHOICES[self.frames]
+        if not choice.needed:
+            return None
+        return FrameOptions(noisy=choice.noisy, decoder=self.frame_decoder)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunPlan:
+    """A run that nothing is known to stand in the way of.
+
+    Args:
+        spec: The model, complete on this disk.
+        requests: One an image.
+        settings: As they were given.
+        layout: Where the files go.
+        targets: Where each image goes if nothing is there yet.
+        free_targets: Where it goes as things are, with a counter if its own name is taken.
+        prompts: How much of the ``prompt`` and the ``negative prompt`` the model reads.
+        unread: A sentence on each of the two that it does not read to its end.
+        warnings: A sentence on what is asked for outside of the model's range, if anything is.
+        estimate: What the run will take.
+    """
+
+    spec: ModelSpec
+    requests: tuple[ResolvedRequest, ...]
+    settings: RunSettings
+    layout: OutputLayout
+    targets: Mapping[ResolvedRequest, Target]
+    free_targets: Mapping[ResolvedRequest, Target]
+    prompts: Mapping[str, PromptLength]
+    unread: tuple[str, ...]
+    warnings: tuple[str, ...]
+    estimate: Estimate
+
+
+@overload
+def plan_run(
+    request: GenerationRequest,
+    output: str | None = None,
+    settings: RunSettings | None = None,
+    *,
+    count: int = ...,
+    spec: ModelSpec | None = ...,
+    download: Literal[True] = True,
+) -> RunPlan: ...
+
+
+@overload
+def plan_run(
+    request: GenerationRequest,
+    output: str | None = None,
+    settings: RunSettings | None = None,
+    *,
+    count: int = ...,
+    spec: ModelSpec | None = ...,
+    download: Literal[False],
+) -> RunPlan | DownloadPlan: ...
+
+
+def plan_run(
+    request: GenerationRequest,
+    output: str | None = None,
+    settings: RunSettings | None = None,
+    *,
+    count: int = 1,
+    spec: ModelSpec | None = None,
+    download: bool = True,
+) -> RunPlan | DownloadPlan:
+    """Plan one image, or several with seeds that count up.
+
+    Args:
+        request: The first image.
+        output: A file, a folder with a slash at its end, or a template, as ``--output`` takes it.
+        settings: How the images are generated and saved.
+        count: How many images.
+        spec: The model, if it was found before.
+        download: Whether a model that is not on this disk is downloaded; otherwise what that
+            would take is returned.
+
+    Raises:
+        UsageError: If the model cannot generate what was asked for, a prompt is too long for
+            ``strict``, or something is in the way that must not be overwritten.
+        ModelError: If the model cannot be had.
+    """
+    settings = settings or RunSettings()
+    layout = settings.layout(parse_output(output, several=count > 1))
+    check_format(layout.template.suffix, request)
+    wanted = [replace(request, seed=request.seed + number) for number in range(count)]
+    found = spec or find_or_plan_download(
+        request.model, offline=settings.offline, download=download
+    )
+    if isinstance(found, DownloadPlan):
+        return found
+    requests = tuple(map(found.resolve, wanted))
+    targets = {
+        each: layout.template.target(
+            each, index, image_key(each, model_sha256=found.sha256, dtype=settings.device.dtype)
+        )
+        for index, each in enumerate(requests, start=1)
+    }
+    if layout.overwrite:
+        for target in targets.values():
+            check_replaceable(target, overwrite=True)
+    check_device(settings.device.device)
+    first = requests[0]
+    check_schedules(found, [first])
+    texts = {"prompt": first.prompt, "negative prompt": first.negative_prompt}
+    prompts = measure_prompts(found, texts)
+    specs = {first.model: found}
+    return RunPlan(
+        spec=found,
+        requests=requests,
+        settings=settings,
+        layout=layout,
+        targets=targets,
+        free_targets={
+            each: free_target(target, overwrite=layout.overwrite)
+            for each, target in targets.items()
+        },
+        prompts=prompts,
+        unread=unread_words(prompts, strict=settings.strict),
+        warnings=outside_warnings(requests, specs),
+        estimate=estimate(requests, specs, layout.frames, layout.template.home, settings.device),
+    )
+
+
+def find_or_plan_download(name: str, *, offline: bool, download: bool) -> ModelSpec | DownloadPlan:
+    """Find a model; of one that is not on this disk, return what its download would take.
+
+    Args:
+        name: As `find_model` takes it.
+        offline: Whether the network is forbidden.
+        download: Whether it is downloaded instead.
+    """
+    if download:
+        return find_model(name, offline=offline)
+    return resolve_model(name, offline=offline)

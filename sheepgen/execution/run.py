@@ -1,0 +1,202 @@
+"""Plans carried out: images generated, saved and remembered, as a stream of events.
+
+Closing the stream stops the work, wherever it is; what is not saved by then is not left half-made.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from sheepgen.errors import Interrupted
+from sheepgen.events import (
+    ImageSaved,
+    ModelLoading,
+    Notice,
+    RunFailed,
+    RunStarted,
+    StepCompleted,
+    Waiting,
+)
+from sheepgen.execution.executor import in_batches
+from sheepgen.execution.timing import record_image
+from sheepgen.output.atomic import prepare_folder
+from sheepgen.output.images import save_images
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from pathlib import Path
+    from threading import Event as Flag
+
+    from sheepgen.events import RunEvent
+    from sheepgen.execution.executor import Executor
+    from sheepgen.execution.local import LocalExecutor
+    from sheepgen.execution.plan import RunPlan, RunSettings
+    from sheepgen.execution.work_queue import WorkQueue
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.options import DeviceOptions
+    from sheepgen.output.images import OutputLayout
+    from sheepgen.output.template import Target
+    from sheepgen.request import ResolvedRequest
+
+__all__ = [
+    "load_executor",
+    "make_images",
+    "prepare_folders",
+    "record_times",
+    "run_plan",
+    "until_stopped",
+]
+
+_WAIT_S = 0.2
+
+
+def run_plan(plan: RunPlan) -> Generator[RunEvent]:
+    """Generate the images of a plan and save them.
+
+    Yields:
+        What `sheepgen.events` lists; `ImageSaved` or `RunFailed` is the last of each image.
+
+    Raises:
+        UsageError: If the device does not go with the dtype.
+        ModelError: If the model is damaged.
+        OutputError: If a folder cannot be written to.
+    """
+    yield from prepare_folders(target.folder for target in plan.targets.values())
+    specs = {plan.spec.name: plan.spec}
+    executor = yield from load_executor(specs, plan.settings)
+    batches = in_batches(plan.requests, executor.batch_size)
+    with closing(executor.run(batches)) as running:
+        saved = save_images(running, plan.layout, plan.targets)
+        yield from record_times(saved, specs, plan.settings.device)
+
+
+def prepare_folders(folders: Iterable[Path]) -> Iterator[Notice]:
+    """Make folders and try their locks, so that nothing is generated that cannot be saved.
+
+    Yields:
+        A `Notice` if a file system has no locks.
+
+    Raises:
+        OutputError: If one of them cannot be written to.
+    """
+    unlocked = [folder for folder in sorted(set(folders)) if not prepare_folder(folder)]
+    if unlocked:
+        yield Notice(
+            message=f"The file system of {unlocked[0]} has no locks. Use it from one process at a "
+            "time: several could generate the same image twice, or replace each other's files. "
+            "What a killed run leaves there (.sheepgen-*, .claim-*) is not cleaned up."
+        )
+
+
+def load_executor(
+    specs: Mapping[str, ModelSpec], settings: RunSettings
+) -> Generator[ModelLoading, None, LocalExecutor]:
+    """Load the first of the models, and return an executor for all of them.
+
+    Raises:
+        UsageError: If this machine has no such device, or it does not go with the dtype.
+        ModelError: If the model is damaged.
+    """
+    first = next(iter(specs))
+    yield ModelLoading(model=first)
+    from sheepgen.execution.local import LocalExecutor
+
+    executor = LocalExecutor(specs, options=settings.device, frames=settings.frame_options())
+    executor.load(first)
+    return executor
+
+
+def record_times(
+    events: Generator[RunEvent], specs: Mapping[str, ModelSpec], options: DeviceOptions
+) -> Generator[RunEvent]:
+    """Pass events on, and remember what each image took, for the next time's estimate."""
+    with closing(events):
+        for event in events:
+            if isinstance(event, ImageSaved):
+                sha256 = specs[event.request.model].sha256
+                record_image(event, model_sha256=sha256, options=options)
+            yield event
+
+
+def make_images(
+    keys: Mapping[ResolvedRequest, str],
+    executor: Executor,
+    queue: WorkQueue,
+    layout: OutputLayout,
+    targets: Mapping[ResolvedRequest, Target],
+) -> Generator[RunEvent]:
+    """Generate the images of a folder that are not there yet, each in one process alone.
+
+    An image that another process is generating is waited for, with `Waiting` several times a
+    second; should that process die, it is generated here. Every `ImageSaved` and `RunFailed` is in
+    the manifest when it is passed on.
+
+    Args:
+        keys: Resolved requests and the keys of their images.
+        executor: Generates them.
+        queue: Of the folder that they go to.
+        layout: What is saved of each.
+        targets: Where each one goes, inside the queue's folder; what was made for it is replaced.
+
+    Raises:
+        OutputError: If the disk is full, or the folder cannot be written to.
+    """
+    left = list(keys)
+    while left:
+        elsewhere: list[ResolvedRequest] = []
+        with closing(executor.run(_claimed(keys, left, elsewhere, queue, executor))) as running:
+            for event in save_images(running, layout, targets, queue.manifest):
+                if isinstance(event, ImageSaved | RunFailed):
+                    queue.record(keys[event.request], event)
+                yield event
+        left = elsewhere
+        if left:
+            yield Waiting(requests=tuple(left))
+            time.sleep(_WAIT_S)
+
+
+def _claimed(
+    keys: Mapping[ResolvedRequest, str],
+    requests: Iterable[ResolvedRequest],
+    elsewhere: list[ResolvedRequest],
+    queue: WorkQueue,
+    executor: Executor,
+) -> Iterator[list[ResolvedRequest]]:
+    """Yield the requests that this process is to carry out, each claimed when it is yielded.
+
+    Args:
+        keys: Of all images.
+        requests: That are to be claimed.
+        elsewhere: Filled with those that another process has claimed.
+        queue: Of the folder.
+        executor: Decides how many are generated together.
+    """
+    for batch in in_batches(requests, executor.batch_size):
+        claims = {request: queue.claim(keys[request]) for request in batch}
+        elsewhere += [request for request, claim in claims.items() if claim == "taken"]
+        if claimed := [request for request, claim in claims.items() if claim == "claimed"]:
+            yield claimed
+
+
+def until_stopped(events: Generator[RunEvent], flag: Flag) -> Generator[RunEvent]:
+    """Pass events on until the flag is set; an image whose steps are all done is still finished.
+
+    Raises:
+        Interrupted: If the flag cut something short.
+    """
+    with closing(events):
+        for event in events:
+            yield event
+            if not flag.is_set():
+                continue
+            match event:
+                case RunStarted():
+                    raise Interrupted("Stopped before the first step.")
+                case StepCompleted() if event.step < event.total_steps:
+                    raise Interrupted(f"Stopped after step {event.step} of {event.total_steps}.")
+                case Waiting():
+                    raise Interrupted("Stopped while another process was generating the rest.")
+                case _:
+                    pass
