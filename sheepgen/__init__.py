@@ -3,18 +3,18 @@
 Names that need torch are imported when they are first used, so that ``import sheepgen`` costs
 nothing:
 
-    from sheepgen import GenerationRequest, find_model, generate, load_pipeline
+    from sheepgen import GenerationRequest, generate, load_model
 
-    parts = load_pipeline(find_model("sheepgen"))
+    model = load_model("sheepgen")
     request = GenerationRequest(prompt="a fox in the snow", seed=42)
-    image = generate(parts, request)  # a Pillow image
+    image = generate(model, request)  # a Pillow image
     image.save("fox.png")  # with its record, as the command writes it
 
 With the frames on its way, a filmstrip and an animation:
 
     from sheepgen import FrameOptions, save, stream
 
-    saved = save(stream(parts, request, FrameOptions()), "fox.png", frames="gif")
+    saved = save(stream(model, request, FrameOptions()), "fox.png", frames="gif")
     print(saved.path, saved.artifacts)
 """
 
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from sheepgen.options import FrameOptions
     from sheepgen.output.images import save
     from sheepgen.pipeline.denoise import denoise
-    from sheepgen.pipeline.loading import load_pipeline
-    from sheepgen.pipeline.run import generate, stream
+    from sheepgen.pipeline.loading import load_model
+    from sheepgen.pipeline.run import generate, stream, stream_batch
 
 __all__ = [
     "EMBEDDED_MODEL",
@@ -51,10 +51,11 @@ __all__ = [
     "denoise",
     "find_model",
     "generate",
-    "load_pipeline",
+    "load_model",
     "read_record",
     "save",
     "stream",
+    "stream_batch",
 ]
 
 _LAZY = {
@@ -65,10 +66,11 @@ _LAZY = {
     "denoise": "sheepgen.pipeline.denoise",
     "find_model": "sheepgen.models.resolve",
     "generate": "sheepgen.pipeline.run",
-    "load_pipeline": "sheepgen.pipeline.loading",
+    "load_model": "sheepgen.pipeline.loading",
     "read_record": "sheepgen.metadata.image_file",
     "save": "sheepgen.output.images",
     "stream": "sheepgen.pipeline.run",
+    "stream_batch": "sheepgen.pipeline.run",
 }
 
 

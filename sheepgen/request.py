@@ -67,7 +67,7 @@ class GenerationRequest:
         seed: Fixes the noise, 0 to `MAX_SEED`.
         variation_seed: Another seed, whose noise is mixed in.
         variation_strength: 0 to 1, how much of it: 0 is the noise of ``seed`` alone and 1 that of
-            ``variation_seed``. The mixture is `sheepgen.pipeline.latents.slerp`.
+            ``variation_seed``. The mixture is `sheepgen.pipeline.noise.slerp`.
         num_inference_steps: Denoising steps, 1 to 1000.
         guidance_scale: Strength of the prompt in diffusers' convention, where 1 is off:
             ``uncond + scale * (text - uncond)`` (https://arxiv.org/abs/2207.12598).

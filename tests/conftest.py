@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
 
 SCRATCH = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
@@ -64,12 +64,15 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_parts(tiny_folder: Path) -> PipelineParts:
+def tiny_parts(tiny_folder: Path) -> StableDiffusionModel:
     """Return the tiny model, loaded as the command loads models: on the CPU, at float32."""
     from sheepgen.models.resolve import find_model
-    from sheepgen.pipeline.loading import load_pipeline
+    from sheepgen.pipeline.loading import load_model
+    from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
 
-    return load_pipeline(find_model(str(tiny_folder)), device="cpu", dtype="fp32")
+    model = load_model(find_model(str(tiny_folder)), device="cpu", dtype="fp32")
+    assert isinstance(model, StableDiffusionModel)
+    return model
 
 
 @pytest.fixture

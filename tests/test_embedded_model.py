@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from sheepgen.models.resolve import find_model
-from sheepgen.pipeline.conditioning import encode_prompt
-from sheepgen.pipeline.loading import load_pipeline
+from sheepgen.pipeline.embedded import EmbeddedModel
+from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import generate
 from sheepgen.pipeline.scheduler import build_scheduler
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
@@ -22,9 +21,6 @@ from sheepgen.training.data.scenes import KINDS
 from sheepgen.training.looks import look_width
 from sheepgen.training.slots import ALL, PARTS, SLOTS, THINGS
 from sheepgen.training.states import Layout
-
-if TYPE_CHECKING:
-    from sheepgen.pipeline.parts import PipelineParts
 
 FOLDER = Path(__file__).parents[1] / "sheepgen" / "assets" / EMBEDDED_MODEL
 SHEEP = "a sheep riding a motorcycle"
@@ -40,9 +36,11 @@ def record() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def parts() -> PipelineParts:
+def parts() -> EmbeddedModel:
     """Return the model, loaded."""
-    return load_pipeline(find_model(EMBEDDED_MODEL), device="cpu", dtype="fp32")
+    model = load_model(EMBEDDED_MODEL, device="cpu", dtype="fp32")
+    assert isinstance(model, EmbeddedModel)
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +69,7 @@ def test_the_folder_is_small_and_holds_no_pickle() -> None:
 
 @pytest.mark.parametrize("scheduler", [None, "dpmpp_2m_sde"])
 def test_pixels_are_diffusers_own(
-    parts: PipelineParts, reference: StableDiffusionPipeline, scheduler: str | None
+    parts: EmbeddedModel, reference: StableDiffusionPipeline, scheduler: str | None
 ) -> None:
     asked = GenerationRequest(
         prompt=SHEEP,
@@ -94,7 +92,7 @@ def test_pixels_are_diffusers_own(
     assert theirs.tobytes() == generate(parts, request).tobytes()
 
 
-def test_a_seed_is_a_picture(parts: PipelineParts) -> None:
+def test_a_seed_is_a_picture(parts: EmbeddedModel) -> None:
     def draw(seed: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
         request = GenerationRequest(prompt=SHEEP, seed=seed, num_inference_steps=2)
         return np.asarray(generate(parts, request))
@@ -103,9 +101,15 @@ def test_a_seed_is_a_picture(parts: PipelineParts) -> None:
     assert (draw(1) != draw(2)).any()
 
 
-def test_words_near_in_meaning_are_near_in_space(parts: PipelineParts) -> None:
+def hidden_states(model: EmbeddedModel, prompt: str) -> torch.Tensor:
+    """Return what the U-Net attends to without guidance, (tokens, width)."""
+    request = GenerationRequest(prompt=prompt, seed=1, guidance_scale=1.0)
+    return model.encode([model.spec.resolve(request)]).hidden_states[0]
+
+
+def test_words_near_in_meaning_are_near_in_space(parts: EmbeddedModel) -> None:
     def vector(word: str) -> torch.Tensor:
-        return encode_prompt(parts, f"a {word}", None).prompt_embeds[0, 2]
+        return hidden_states(parts, f"a {word}")[2]
 
     def likeness(first: str, second: str) -> float:
         return torch.cosine_similarity(vector(first), vector(second), dim=0).item()
@@ -131,7 +135,7 @@ def test_words_near_in_meaning_are_near_in_space(parts: PipelineParts) -> None:
     ],
 )
 def test_every_prompt_is_read_as_one_whole_scene(
-    parts: PipelineParts, prompt: str, kind: str
+    parts: EmbeddedModel, prompt: str, kind: str
 ) -> None:
     """The text encoder doubts all of these, and yet each slot belongs to one thing or to none.
 
@@ -139,7 +143,7 @@ def test_every_prompt_is_read_as_one_whole_scene(
     by 0.95 and more, of 1. How near they come to 0 and 1 depends on the processor.
     """
     layout = Layout(look_width(parts.vae.config.latent_channels))
-    slots = encode_prompt(parts, prompt, None).prompt_embeds[0, -SLOTS:]
+    slots = hidden_states(parts, prompt)[-SLOTS:]
     kinds = slots[:, layout.facts][:, : len(KINDS)]
     assert _clear_winners(kinds).eq(KINDS.index(kind)).all()
     owners = torch.full((SLOTS,), NOBODY)

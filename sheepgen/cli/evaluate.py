@@ -73,17 +73,17 @@ def evaluate(
         with quiet_libraries():
             import torch
 
-            from sheepgen.pipeline.loading import load_pipeline
+            from sheepgen.pipeline.loading import load_model
             from sheepgen.training.config import TrainingConfig, Workspace
             from sheepgen.training.evaluate import Judge, score_model
             from sheepgen.training.project import Project
             from sheepgen.training.samples import tile
 
             judge = Judge.of(Project(TrainingConfig(), Workspace(workspace), torch.device("cpu")))
-            parts = load_pipeline(spec, device=device, dtype=dtype)
+            loaded = load_model(spec, device=device, dtype=dtype)
             scores: list[dict[str, Any]] = []
             drawn: list[Image] = []
-            for score, pictures in score_model(parts, settings, judge, seeds, groups):
+            for score, pictures in score_model(loaded, settings, judge, seeds, groups):
                 note(console, f"{score.group}: {score.right:.1f}% of {score.pictures} pictures")
                 scores.append(score.to_dict())
                 drawn += pictures

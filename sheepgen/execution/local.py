@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import ran_out_of_memory
 from sheepgen.events import RunFailed, RunFinished
-from sheepgen.pipeline.conditioning import encode_prompt
 from sheepgen.pipeline.device import resolve_device
-from sheepgen.pipeline.loading import load_pipeline
+from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import stream_batch
 
 if TYPE_CHECKING:
@@ -20,14 +18,10 @@ if TYPE_CHECKING:
     from sheepgen.events import Event
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions, FrameOptions
-    from sheepgen.pipeline.conditioning import EncodePrompt
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.family import Model
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["LocalExecutor"]
-
-CACHED_PROMPTS = 64
-"""Some 15 MB of embeddings for Stable Diffusion 1."""
 
 UNLIMITED = sys.maxsize
 
@@ -44,8 +38,8 @@ a step, and one alone 54 ms. From 512 by 512 pixels on it gains nothing, and mem
 class LocalExecutor:
     """Makes images here.
 
-    A model stays loaded until another one is asked for, and a prompt's embeddings until they were
-    not used for a while; so requests that share these belong together.
+    A model stays loaded until another one is asked for, and keeps the prompts that it encoded last;
+    so requests that share these belong together.
 
     Args:
         specs: Models by the name that requests have them by.
@@ -64,10 +58,10 @@ class LocalExecutor:
         self._options = options
         self._frames = frames
         self._most_pixels = UNLIMITED
-        self._loaded: tuple[str, PipelineParts, EncodePrompt] | None = None
+        self._loaded: tuple[str, Model] | None = None
 
-    def load(self, model: str) -> tuple[PipelineParts, EncodePrompt]:
-        """Have a model at hand, in place of the one that was.
+    def load(self, model: str) -> Model:
+        """Return a loaded model, unloading the previous one.
 
         Raises:
             UsageError: If this machine has no such device, or it does not go with the format.
@@ -76,9 +70,8 @@ class LocalExecutor:
         if self._loaded is None or self._loaded[0] != model:
             self._loaded = None  # before the next one comes: there may not be room for two
             device, dtype = self._options.device, self._options.dtype
-            parts = load_pipeline(self._specs[model], device=device, dtype=dtype)
-            self._loaded = model, parts, lru_cache(CACHED_PROMPTS)(partial(encode_prompt, parts))
-        return self._loaded[1:]
+            self._loaded = model, load_model(self._specs[model], device=device, dtype=dtype)
+        return self._loaded[1]
 
     def batch_size(self, request: ResolvedRequest) -> int:
         """Return how many requests with this one's loop settings are made together."""
@@ -109,8 +102,8 @@ class LocalExecutor:
         started = time.perf_counter()
         unfinished = dict.fromkeys(batch)
         try:
-            parts, encode = self.load(batch[0].model)
-            for event in stream_batch(parts, batch, self._frames, encode=encode):
+            model = self.load(batch[0].model)
+            for event in stream_batch(model, batch, self._frames):
                 if isinstance(event, RunFinished):
                     del unfinished[event.request]
                 yield event

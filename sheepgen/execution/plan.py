@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from sheepgen.errors import UsageError
 from sheepgen.execution.checks import (
-    PromptLength,
     check_device,
     check_schedules,
     measure_prompts,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.pipeline.family import PromptLength
     from sheepgen.request import GenerationRequest, ResolvedRequest
 
 __all__ = ["RunPlan", "RunSettings", "find_or_plan_download", "plan_run"]

@@ -232,7 +232,7 @@ def _sample_size(unet: Mapping[str, Any]) -> tuple[int, int]:
 
 
 PREVIEW_COMPONENT = "preview_decoder"
-"""Decodes latents cheaply, for frames: see `sheepgen.pipeline.preview`."""
+"""Decodes latents cheaply, for frames: see `sheepgen.pipeline.embedded`."""
 
 PROMPT_TOKENS = "prompt_tokens"
 """Setting of a text encoder that says how many of its tokens are the prompt's; the others are for

@@ -1,4 +1,4 @@
-"""From a request to pixels: a bundle of loaded parts, and free functions over it.
+"""From a request to pixels: loaded models of several families, and one loop over all of them.
 
 Every module here imports torch; import none of them before the request is known to be sound.
 """

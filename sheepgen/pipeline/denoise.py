@@ -1,7 +1,7 @@
-"""The denoising loop: a generator of steps.
+"""The denoising loop: a generator of steps that knows no family.
 
 Progress, frames, hashes, stopping early are what its consumer does with what it yields. At
-float32 and batch 1 the latents are those of diffusers' ``StableDiffusionPipeline`` bit for bit.
+float32 and batch 1, Stable Diffusion's latents are those of diffusers' pipeline bit for bit.
 """
 
 from __future__ import annotations
@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sheepgen.errors import NonFiniteError
-from sheepgen.pipeline.building import running
-from sheepgen.pipeline.guidance import apply_guidance, guidance_embedding
-from sheepgen.pipeline.process import alpha_sigma, predict_x0, velocity
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from diffusers import SchedulerMixin, UNet2DConditionModel
+    from diffusers import SchedulerMixin
     from torch import Tensor
 
-    from sheepgen.pipeline.conditioning import PromptEmbeds
+    from sheepgen.pipeline.family import Denoiser, Guidance, Start
 
 __all__ = ["DenoiseStep", "denoise"]
 
@@ -32,9 +29,9 @@ class DenoiseStep:
     """One step, just taken. All tensors are (batch, channels, height, width).
 
     Args:
-        index: Counts from 0.
-        timestep: The time that the U-Net was told.
-        model_input: What the U-Net saw, at unit variance whatever scale the scheduler works in.
+        index: Counts from 0 at the first step taken.
+        timestep: The scheduler's, at which the prediction was made.
+        model_input: What the network saw, at the scale it was trained on.
         pred_original_sample: The estimate of the clean latents that it gave, float32.
         latents: The scheduler's latents after the step.
     """
@@ -59,68 +56,60 @@ class DenoiseStep:
 # A decorator and no `with`: it restores the caller's mode at every yield.
 @torch.inference_mode()
 def denoise(
-    unet: UNet2DConditionModel,
+    model: Denoiser,
     scheduler: SchedulerMixin,
-    embeds: PromptEmbeds,
-    latents: Tensor,
+    start: Start,
+    conditioning: Any,  # noqa: ANN401 - the family's own
     *,
-    guidance_scale: float,
-    guidance_rescale: float = 0.0,
-    prediction_type: str,
+    guidance: Guidance,
     step_arguments: Mapping[str, Any],
 ) -> Generator[DenoiseStep, None, None]:
     """Take noise away step by step.
 
     Args:
-        unet: The model's.
-        scheduler: From `sheepgen.pipeline.scheduler.build_scheduler`, its timesteps set.
-        embeds: With a negative prompt if `sheepgen.pipeline.guidance.is_guided`.
-        latents: From `sheepgen.pipeline.latents.prepare_latents`, as many as there are prompts.
-        guidance_scale: In diffusers' convention, where 1 is off.
-        guidance_rescale: 0 to 1, with guidance only.
-        prediction_type: What the U-Net predicts, one of `sheepgen.schedulers.PREDICTION_TYPES`.
+        model: Predicts, and says what its predictions mean.
+        scheduler: From `sheepgen.pipeline.family.Model.build_scheduler`.
+        start: The latents to begin with, and at which step.
+        conditioning: From `sheepgen.pipeline.family.Model.encode`, of as many images as there are
+            latents.
+        guidance: How strongly the conditioning is followed.
         step_arguments: From `sheepgen.pipeline.scheduler.step_arguments`.
 
     Yields:
-        One `DenoiseStep` for each of the scheduler's timesteps.
+        One `DenoiseStep` for each of the scheduler's timesteps from the first step on.
 
     Raises:
-        NonFiniteError: If the latents are no longer finite after a step.
+        NonFiniteError: If the latents are not finite after a step.
     """
-    hidden_states, guided = embeds.prompt_embeds, embeds.negative_prompt_embeds is not None
-    if embeds.negative_prompt_embeds is not None:
-        hidden_states = torch.cat([embeds.negative_prompt_embeds, embeds.prompt_embeds])
-    timestep_cond = None
-    if unet.config.time_cond_proj_dim is not None:
-        timestep_cond = guidance_embedding(guidance_scale, unet.config.time_cond_proj_dim)
-        timestep_cond = timestep_cond.to(latents.device, latents.dtype)
-
-    for index, t in enumerate(scheduler.timesteps):
-        model_input = scheduler.scale_model_input(latents, t)
-        with running("unet"):
-            prediction = unet(
-                torch.cat([model_input] * 2) if guided else model_input,
-                t,
-                encoder_hidden_states=hidden_states,
-                timestep_cond=timestep_cond,
-                return_dict=False,
-            )[0]
-        if guided:
-            prediction = apply_guidance(prediction, guidance_scale, guidance_rescale)
-        alpha, sigma = alpha_sigma(scheduler, t)
-        estimate = predict_x0(model_input, prediction, prediction_type, alpha=alpha, sigma=sigma)
-        if scheduler.config.prediction_type != prediction_type:
-            prediction = velocity(model_input, prediction, alpha=alpha, sigma=sigma)
+    process, latents = model.process, start.latents
+    timesteps = scheduler.timesteps[start.first_step :]
+    if start.first_step and hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(start.first_step)
+    for index, t in enumerate(timesteps):
+        # What the network sees is x = alpha * x0 + sigma * noise.
+        model_input = process.model_input(scheduler, latents, t)
+        prediction = model.predict(model_input, t, conditioning, guidance)
+        alpha, sigma = process.alpha_sigma(scheduler, t)
+        x0 = process.predict_x0(model_input, prediction, alpha=alpha, sigma=sigma)
+        prediction = process.scheduler_prediction(
+            scheduler, model_input, prediction, alpha=alpha, sigma=sigma
+        )
         latents = scheduler.step(prediction, t, latents, **step_arguments, return_dict=False)[0]
+        if (kept := start.inpainting) is not None:
+            # Where the image stays, it is as noisy as the next step expects it.
+            image = kept.clean
+            if index + 1 < len(timesteps):
+                image = process.add_noise(scheduler, image, kept.noise, timesteps[index + 1])
+            latents = kept.mask * latents + (1 - kept.mask) * image
         if not latents.isfinite().all():
             raise NonFiniteError(
-                f"The latents are not finite after step {index + 1} of {len(scheduler.timesteps)}.",
+                f"The latents are not finite after step {index + 1} of {len(timesteps)}.",
                 "Try --dtype fp32, another --scheduler, or other --steps.",
             )
         yield DenoiseStep(
             index=index,
             timestep=float(t),
             model_input=model_input,
-            pred_original_sample=estimate,
+            pred_original_sample=x0,
             latents=latents,
         )

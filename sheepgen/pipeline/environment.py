@@ -14,7 +14,7 @@ from sheepgen.metadata.record import PIPELINE_VERSION, Environment
 from sheepgen.version import __version__
 
 if TYPE_CHECKING:
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.family import Model
 
 __all__ = ["describe_environment", "device_name", "dtype_name", "processor_name"]
 
@@ -26,12 +26,12 @@ def dtype_name(dtype: torch.dtype) -> str:
     return _DTYPE_NAMES[dtype]
 
 
-def describe_environment(parts: PipelineParts, *, batch_size: int = 1) -> Environment:
-    """Return versions, device and number format; no times, host names or paths.
+def describe_environment(model: Model, *, batch_size: int = 1) -> Environment:
+    """Return versions, device and precision; no times, host names or paths.
 
     Args:
-        parts: The model.
-        batch_size: Images that went through the U-Net together.
+        model: Loaded.
+        batch_size: Images that were denoised together.
     """
     return Environment(
         sheepgen=__version__,
@@ -41,13 +41,13 @@ def describe_environment(parts: PipelineParts, *, batch_size: int = 1) -> Enviro
         transformers=transformers.__version__,
         python=platform.python_version(),
         platform=f"{platform.system()}-{platform.machine()}",
-        device=str(parts.device),
-        device_name=device_name(parts.device),
-        dtype=dtype_name(parts.dtype),
+        device=str(model.device),
+        device_name=device_name(model.device),
+        dtype=dtype_name(model.dtype),
         threads=torch.get_num_threads(),
         batch_size=batch_size,
-        model_sha256=parts.spec.sha256,
-        model_revision=parts.spec.revision,
+        model_sha256=model.spec.sha256,
+        model_revision=model.spec.revision,
     )
 
 

@@ -1,7 +1,7 @@
-"""Cheap pictures of latents, for watching an image come out of the noise.
+"""Latents as pictures: the finished image, and cheap frames of how it came out of the noise.
 
 Frames are decoded after the run, when the finished image is there to fit a linear map to: latent
-channels are nearly linear in colour, and so one least-squares fit a picture serves any model
+channels are nearly linear in colour, and so one least-squares fit per picture serves any model
 without a table of constants.
 """
 
@@ -15,7 +15,6 @@ from PIL import Image
 from torch.nn.functional import interpolate
 
 from sheepgen.errors import UsageError
-from sheepgen.pipeline.latents import decode_latents, to_pil
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,32 +23,53 @@ if TYPE_CHECKING:
 
     from sheepgen.options import FrameDecoder
     from sheepgen.pipeline.denoise import DenoiseStep
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.family import Model
 
 __all__ = [
     "choose_decoder",
     "clean_latents",
     "colour_latents",
     "decode_frames",
+    "decode_pixels",
     "latents_to_colours",
     "noisy_latents",
+    "to_pil",
 ]
 
 _CHUNK = 16  # frames decoded together: enough to fill a device, little enough for its memory
 
 
-def choose_decoder(parts: PipelineParts, decoder: FrameDecoder) -> FrameDecoder:
+@torch.inference_mode()
+def decode_pixels(model: Model, latents: Tensor) -> Tensor:
+    """Decode latents, (batch, channels, height, width), as the network sees them.
+
+    Returns:
+        Pixels, (batch, 3, height, width), 0 to 1, float32, on the CPU.
+
+    Raises:
+        NonFiniteError: If they are not finite.
+    """
+    return _from_zero_to_one(model.decode(latents))
+
+
+def to_pil(pixels: Tensor) -> list[Image.Image]:
+    """Round pixels, (batch, 3, height, width), 0 to 1, to 8 bits as diffusers does."""
+    levels = (pixels.permute(0, 2, 3, 1).numpy() * 255).round().astype("uint8")
+    return [Image.fromarray(level) for level in levels]
+
+
+def choose_decoder(model: Model, decoder: FrameDecoder) -> FrameDecoder:
     """Return what ``auto`` stands for with this model, and any other choice as it is.
 
     Raises:
         UsageError: If the model has no preview decoder and that is what was asked for.
     """
     if decoder == "auto":
-        return "linear" if parts.preview_decoder is None else "preview"
-    if decoder == "preview" and parts.preview_decoder is None:
+        return "linear" if model.preview_decoder is None else "preview"
+    if decoder == "preview" and model.preview_decoder is None:
         raise UsageError(
-            f"The model {parts.spec.name} has no preview decoder.",
-            "Use the linear one, or the VAE.",
+            f"The model {model.spec.name} has no preview decoder.",
+            "Use linear or vae.",
         )
     return decoder
 
@@ -69,9 +89,9 @@ def clean_latents(noise: Tensor, steps: Sequence[DenoiseStep]) -> Tensor:
 
 
 def noisy_latents(noise: Tensor, steps: Sequence[DenoiseStep]) -> Tensor:
-    """Return what noisy frames show: the noise, then the latents behind each step.
+    """Return what noisy frames show: the noise, then the latents after each step.
 
-    They are taken as the U-Net sees them at the step that follows: schedulers of the Euler kind
+    They are taken as the network sees them at the step that follows: schedulers of the Euler kind
     keep their own latents larger, up to some fifteen times, which no decoder could read.
     """
     latents = [*(step.model_input for step in islice(steps, 1, None)), steps[-1].latents]
@@ -79,7 +99,7 @@ def noisy_latents(noise: Tensor, steps: Sequence[DenoiseStep]) -> Tensor:
 
 
 def decode_frames(
-    parts: PipelineParts,
+    model: Model,
     latents: Tensor,
     decoder: FrameDecoder,
     *,
@@ -89,8 +109,8 @@ def decode_frames(
     """Decode one picture of the finished image's size for each of ``latents``.
 
     Args:
-        parts: The model.
-        latents: (frames, channels, height, width), at the U-Net's scale.
+        model: Loaded.
+        latents: (frames, channels, height, width), at the network's scale.
         decoder: From `choose_decoder`.
         finished_latents: The image's own, (1, channels, height, width).
         finished_pixels: What they were decoded to, (1, 3, height, width), 0 to 1.
@@ -98,7 +118,7 @@ def decode_frames(
     match decoder:
         case "vae":
             for one in torch.split(latents, 1):
-                yield from to_pil(decode_latents(parts, one))
+                yield from to_pil(decode_pixels(model, one))
         case "linear":
             colours = latents_to_colours(finished_latents, finished_pixels)
             height, width = finished_pixels.shape[-2:]
@@ -106,13 +126,17 @@ def decode_frames(
                 yield small.resize((width, height), Image.Resampling.BICUBIC)
         case _:
             for chunk in torch.split(latents, _CHUNK):
-                yield from to_pil(_preview(parts, chunk))
+                yield from to_pil(_preview(model, chunk))
 
 
 @torch.inference_mode()
-def _preview(parts: PipelineParts, latents: Tensor) -> Tensor:
-    assert parts.preview_decoder is not None, "choose_decoder checks it"
-    pixels: Tensor = parts.preview_decoder(latents.to(parts.device, parts.dtype))
+def _preview(model: Model, latents: Tensor) -> Tensor:
+    assert model.preview_decoder is not None, "choose_decoder checks it"
+    pixels = model.preview_decoder(latents.to(model.device, model.dtype))
+    return _from_zero_to_one(pixels)
+
+
+def _from_zero_to_one(pixels: Tensor) -> Tensor:
     return (pixels * 0.5 + 0.5).clamp(0, 1).cpu().float()
 
 

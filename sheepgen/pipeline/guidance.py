@@ -11,53 +11,49 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from diffusers import UNet2DConditionModel
     from torch import Tensor
 
-__all__ = ["apply_guidance", "guidance_embedding", "is_guided"]
+    from sheepgen.pipeline.family import Guidance
+
+__all__ = ["apply_guidance", "guidance_embedding"]
 
 
-def is_guided(unet: UNet2DConditionModel, guidance_scale: float) -> bool:
-    """Say whether a second, unconditional prediction is needed.
-
-    Models that were distilled with guidance read the scale as an input and need none.
-    """
-    return guidance_scale > 1 and unet.config.time_cond_proj_dim is None
-
-
-def apply_guidance(noise_pred: Tensor, guidance_scale: float, guidance_rescale: float) -> Tensor:
-    """Join the unconditional and the text prediction.
+def apply_guidance(prediction: Tensor, guidance: Guidance) -> Tensor:
+    """Combine the unconditional and the text prediction.
 
     Args:
-        noise_pred: (2 * batch, channels, height, width), the unconditional half first.
-        guidance_scale: Above 1.
-        guidance_rescale: 0 to 1, how far the result's spread is pulled back to the text
-            prediction's (https://arxiv.org/abs/2305.08891, section 3.4).
+        prediction: (2 * batch, channels, height, width), the unconditional half first.
+        guidance: With a scale above 1.
 
     Returns:
         (batch, channels, height, width).
     """
-    noise_pred_uncond, noise_pred_text = noise_pred.chunk(2)
-    guided = noise_pred_uncond + guidance_scale * (noise_pred_text - noise_pred_uncond)
-    if guidance_rescale == 0:
+    uncond, text = prediction.chunk(2)
+    # guided = uncond + scale * (text - uncond)
+    guided = uncond + guidance.scale * (text - uncond)
+    if guidance.rescale == 0:
         return guided
-    std_text = noise_pred_text.std(dim=(1, 2, 3), keepdim=True)
+    # rescale * guided * std(text) / std(guided) + (1 - rescale) * guided
+    std_text = text.std(dim=(1, 2, 3), keepdim=True)  # (batch, 1, 1, 1)
     std_guided = guided.std(dim=(1, 2, 3), keepdim=True)
     rescaled = guided * (std_text / std_guided)
-    return guidance_rescale * rescaled + (1 - guidance_rescale) * guided
+    return guidance.rescale * rescaled + (1 - guidance.rescale) * guided
 
 
-def guidance_embedding(guidance_scale: float, size: int) -> Tensor:
-    """Write the scale as sines and cosines, for models that read it (https://arxiv.org/abs/2310.04378).
+def guidance_embedding(scale: float, size: int) -> Tensor:
+    """Write the scale as sines and cosines, for U-Nets distilled with guidance.
+
+    https://arxiv.org/abs/2310.04378, with diffusers' convention for the scale.
 
     Args:
-        guidance_scale: In diffusers' convention.
+        scale: 1 is off.
         size: Even width that the U-Net asks for.
 
     Returns:
         (1, size), float32.
     """
     half = size // 2
+    # w = 1000 * (scale - 1) * 10000 ** (-i / (half - 1))
     frequencies = torch.exp(torch.arange(half) * -(torch.log(torch.tensor(10000.0)) / (half - 1)))
-    angles = torch.tensor([guidance_scale - 1]) * 1000.0 * frequencies
+    angles = torch.tensor([scale - 1]) * 1000.0 * frequencies
     return torch.cat([angles.sin(), angles.cos()])[None]

@@ -1,25 +1,20 @@
-"""A checked model folder becomes `PipelineParts`.
+"""A checked model folder becomes a loaded model.
 
-Each part is loaded by a class that is named here, from safetensors, without the network. The
-parts are those that diffusers' `StableDiffusionPipeline` would have, weight for weight. A safety
-checker is not loaded.
+The family that `sheepgen.models.families` names loads it, each component by a class that the family
+names, from safetensors, without the network.
 """
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
-from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from safetensors.torch import load_file
-from transformers import CLIPTextModel, CLIPTokenizer
 
 from sheepgen.errors import ModelError
-from sheepgen.models.families import PREVIEW_COMPONENT
+from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.building import building, component_errors
 from sheepgen.pipeline.device import resolve_device, resolve_dtype
-from sheepgen.pipeline.parts import PipelineParts
-from sheepgen.pipeline.preview import PreviewDecoder
 from sheepgen.pipeline.quiet import quiet_libraries
 from sheepgen.sanitize import excerpt
 
@@ -31,20 +26,19 @@ if TYPE_CHECKING:
 
     from sheepgen.models.checkpoint import Checkpoint
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.pipeline.family import FamilyModule, Model, PromptLength
+    from sheepgen.request import ResolvedRequest
 
-__all__ = ["load_pipeline", "load_tokenizer"]
-
-_TEXT_ENCODERS = {"CLIPTextModel": CLIPTextModel}
-
-_TOKENIZERS = {
-    "CLIPTokenizer": CLIPTokenizer,
-    "CLIPTokenizerFast": CLIPTokenizer,
-}
-
-_AUTOENCODERS = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
+__all__ = [
+    "check_schedule",
+    "load_diffusers",
+    "load_model",
+    "load_text_encoder",
+    "load_tokenizer",
+    "measure_prompt",
+]
 
 _TEXT_ENCODER_SETTINGS = (
-    "attention_probs_dropout_prob",
     "bos_token_id",
     "eos_token_id",
     "hidden_act",
@@ -64,72 +58,84 @@ _TEXT_ENCODER_SETTINGS = (
 many more settings, some of which lead to other files or to code."""
 
 
-def load_tokenizer(spec: ModelSpec) -> PreTrainedTokenizerBase:
-    """Load a model's tokenizer alone.
-
-    Raises:
-        ModelError: If the tokenizer's files are damaged.
-    """
-    return _load_tokenizer(spec.checkpoint)
-
-
-def load_pipeline(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto") -> PipelineParts:
-    """Load all parts of a model.
+def load_model(
+    name_or_spec: str | ModelSpec, *, device: str = "auto", dtype: str = "auto"
+) -> Model:
+    """Load a model onto a device.
 
     Args:
-        spec: What `sheepgen.models.resolve.find_model` returned.
+        name_or_spec: The embedded model's name, a diffusers folder, or a hub id
+            ``org/name[@revision]``, which is downloaded if it is not in the cache; or what
+            `sheepgen.models.resolve.find_model` returned for it.
         device: One of `sheepgen.options.DEVICES`.
         dtype: One of `sheepgen.options.DTYPES`.
 
     Raises:
-        UsageError: If this machine has no such device, or it does not go with the format.
-        ModelError: If a component is damaged.
+        UsageError: If there is no such model or device, or the device does not have that precision.
+        ModelError: If the model cannot be downloaded, is damaged, or is not supported.
     """
-    place = resolve_device(device)
-    number = resolve_dtype(dtype, place)
-    checkpoint = spec.checkpoint
-
-    def load_diffusers(component: str, model_class: Any) -> Any:  # noqa: ANN401
-        return _load_diffusers(checkpoint, component, model_class, number)
-
+    target = resolve_device(device)
+    precision = resolve_dtype(dtype, target)
+    spec = find_model(name_or_spec) if isinstance(name_or_spec, str) else name_or_spec
     with quiet_libraries():
-        parts = {
-            "text_encoder": _load_text_encoder(checkpoint, number),
-            "unet": load_diffusers("unet", UNet2DConditionModel),
-            "vae": load_diffusers("vae", _AUTOENCODERS[checkpoint.classes["vae"]]),
-        }
-        if PREVIEW_COMPONENT in checkpoint.configs:
-            parts[PREVIEW_COMPONENT] = load_diffusers(PREVIEW_COMPONENT, PreviewDecoder)
-        tokenizer = _load_tokenizer(checkpoint)
-    for part in parts.values():
-        part.to(place).eval().requires_grad_(requires_grad=False)
-    return PipelineParts(
-        spec=spec,
-        tokenizer=tokenizer,
-        scheduler_config=MappingProxyType(checkpoint.configs["scheduler"]),
-        device=place,
-        dtype=number,
-        **{PREVIEW_COMPONENT: None, **parts},
-    )
+        return _family_module(spec).load(spec, target, precision)
 
 
-def _load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
-    tokenizer_class = _TOKENIZERS[checkpoint.classes["tokenizer"]]
-    with component_errors("tokenizer"):
-        return tokenizer_class.from_pretrained(
-            str(checkpoint.folder / "tokenizer"), local_files_only=True
+def measure_prompt(spec: ModelSpec, text: str) -> PromptLength:
+    """Return how long a text is and which of its words the model will not read.
+
+    Loads no weights.
+
+    Raises:
+        ModelError: If the model's folder is damaged.
+    """
+    return _family_module(spec).measure_prompt(spec, text)
+
+
+def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:
+    """Check that a request's scheduler gets through its steps with this model's schedule.
+
+    Loads no weights.
+
+    Raises:
+        UsageError: If so many steps do not fit.
+        ModelError: If the scheduler cannot be used with this model.
+    """
+    _family_module(spec).check_schedule(spec, request)
+
+
+def _family_module(spec: ModelSpec) -> FamilyModule:
+    return cast("FamilyModule", import_module(spec.family.pipeline))
+
+
+def load_tokenizer(
+    checkpoint: Checkpoint,
+    component: str,
+    tokenizer_class: Any,  # noqa: ANN401
+) -> PreTrainedTokenizerBase:
+    """Load a tokenizer."""
+    with component_errors(component):
+        return cast(
+            "PreTrainedTokenizerBase",
+            tokenizer_class.from_pretrained(
+                str(checkpoint.folder / component), local_files_only=True
+            ),
         )
 
 
-def _load_text_encoder(checkpoint: Checkpoint, dtype: torch.dtype) -> Any:  # noqa: ANN401
+def load_text_encoder(
+    checkpoint: Checkpoint,
+    component: str,
+    model_class: Any,  # noqa: ANN401
+    dtype: torch.dtype,
+) -> Any:  # noqa: ANN401
     """Load a text encoder; the library sees no file of it, only weights and checked settings."""
-    model_class = _TEXT_ENCODERS[checkpoint.classes["text_encoder"]]
-    config = checkpoint.configs["text_encoder"]
+    config = checkpoint.configs[component]
     settings = {name: config[name] for name in _TEXT_ENCODER_SETTINGS if name in config}
-    with building("text_encoder", checkpoint.stored["text_encoder"]):
+    with building(component, checkpoint.stored[component]):
         weights: dict[str, torch.Tensor] = {}
         for name in checkpoint.weights:
-            if name.startswith("text_encoder/"):
+            if name.startswith(f"{component}/"):
                 weights |= load_file(checkpoint.folder / name)
         model, report = model_class.from_pretrained(
             None,
@@ -138,16 +144,16 @@ def _load_text_encoder(checkpoint: Checkpoint, dtype: torch.dtype) -> Any:  # no
             dtype=dtype,
             output_loading_info=True,
         )
-    _check_complete("text_encoder", report)
-    return model
+    return _ready(component, model, report)
 
 
-def _load_diffusers(
+def load_diffusers(
     checkpoint: Checkpoint,
     component: str,
     model_class: Any,  # noqa: ANN401
     dtype: torch.dtype,
 ) -> Any:  # noqa: ANN401
+    """Load a network of a class with diffusers' ``from_pretrained``."""
     with building(component, checkpoint.stored[component]):
         model, report = model_class.from_pretrained(
             str(checkpoint.folder / component),
@@ -158,14 +164,15 @@ def _load_diffusers(
             low_cpu_mem_usage=False,
             dtype=dtype,
         )
-    _check_complete(component, report)
-    return model
+    return _ready(component, model, report)
 
 
-def _check_complete(component: str, report: Mapping[str, Collection[str]]) -> None:
+def _ready(component: str, model: Any, report: Mapping[str, Collection[str]]) -> Any:  # noqa: ANN401
+    """Return a network in evaluation mode, if it has all its weights."""
     # The libraries fill such holes with random numbers and go on.
     if missing := sorted(report["missing_keys"]):
         raise ModelError(
             f"{component} has no weights for {excerpt(missing[0])} ({len(missing)} are missing).",
             "The model is incomplete: fetch it again.",
         )
+    return model.eval().requires_grad_(requires_grad=False)

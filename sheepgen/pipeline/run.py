@@ -1,6 +1,6 @@
 """Requests become a stream of events, and at its end images.
 
-Tensors stay in here: events carry numbers and pictures. Frames are decoded behind the last step,
+Tensors stay in here: events carry numbers and pictures. Frames are decoded after the last step,
 so that the loop does nothing but denoise and the finished image can be used to fit their colours.
 """
 
@@ -10,7 +10,6 @@ import time
 from collections import deque
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -18,21 +17,19 @@ import torch
 from sheepgen.events import FrameDecoded, RunFinished, RunStarted, StepCompleted
 from sheepgen.metadata.generated_image import GeneratedImage
 from sheepgen.metadata.record import ImageRecord
-from sheepgen.pipeline.conditioning import encode_prompt, join_embeds, truncated_words
 from sheepgen.pipeline.denoise import denoise
 from sheepgen.pipeline.environment import describe_environment, dtype_name
-from sheepgen.pipeline.frames import choose_decoder, clean_latents, decode_frames, noisy_latents
-from sheepgen.pipeline.guidance import is_guided
-from sheepgen.pipeline.latents import (
-    decode_latents,
-    draw_noise,
-    prepare_latents,
-    tensor_sha256,
+from sheepgen.pipeline.family import Guidance, Start
+from sheepgen.pipeline.frames import (
+    choose_decoder,
+    clean_latents,
+    decode_frames,
+    decode_pixels,
+    noisy_latents,
     to_pil,
-    vary_noise,
 )
-from sheepgen.pipeline.scheduler import build_scheduler, set_timesteps, step_arguments
-from sheepgen.schedulers import prediction_type_of
+from sheepgen.pipeline.noise import image_noise, tensor_sha256
+from sheepgen.pipeline.scheduler import step_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -41,44 +38,38 @@ if TYPE_CHECKING:
 
     from sheepgen.events import Event
     from sheepgen.options import FrameOptions
-    from sheepgen.pipeline.conditioning import EncodePrompt
     from sheepgen.pipeline.denoise import DenoiseStep
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.family import Model
     from sheepgen.request import GenerationRequest, ResolvedRequest
 
 __all__ = ["generate", "stream", "stream_batch"]
 
 
-def generate(parts: PipelineParts, request: GenerationRequest) -> GeneratedImage:
-    """Make one image; `stream` says more and raises the same.
+def generate(model: Model, request: GenerationRequest) -> GeneratedImage:
+    """Generate one image. `stream` yields its steps too, and raises the same errors.
 
     Returns:
         A Pillow image whose ``save`` writes its record into the file.
     """
-    *_, finished = stream(parts, request)
+    *_, finished = stream(model, request)
     assert isinstance(finished, RunFinished), "it is the last event"
     assert isinstance(finished.image, GeneratedImage)
     return finished.image
 
 
 def stream(
-    parts: PipelineParts,
-    request: GenerationRequest,
-    frames: FrameOptions | None = None,
-    *,
-    encode: EncodePrompt | None = None,
+    model: Model, request: GenerationRequest, frames: FrameOptions | None = None
 ) -> Generator[Event, None, None]:
-    """Make one image and tell what happens meanwhile.
+    """Generate one image and yield what happens meanwhile.
 
-    The same request on the same machine gives the same pixels. At float32 they are those that
-    diffusers' ``StableDiffusionPipeline`` makes of a CPU generator with the same seed. A variation
-    changes the noise that it starts from; what schedulers draw at their steps stays the seed's.
+    The same request on the same machine gives the same pixels. At float32, Stable Diffusion's are
+    those that diffusers' pipeline makes with a CPU generator of the same seed. A variation changes
+    the noise at the start; what schedulers draw at their steps stays the seed's.
 
     Args:
-        parts: The model.
-        request: What to make; what it leaves open is taken from the model.
+        model: From `sheepgen.pipeline.loading.load_model`.
+        request: What to generate; what it leaves open is the model's choice.
         frames: Which intermediate pictures to decode; none by default.
-        encode: Stands in for this model's `encode_prompt`, to remember what it gave.
 
     Yields:
         `RunStarted`, `StepCompleted` for each timestep, `FrameDecoded` for each wanted frame
@@ -86,32 +77,27 @@ def stream(
 
     Raises:
         UsageError: If this model cannot do what is asked for.
-        NonFiniteError: If NaN or infinity comes out of the U-Net or the VAE.
+        NonFiniteError: If NaN or infinity comes out of the model.
     """
-    return stream_batch(parts, [request], frames, encode=encode)
+    return stream_batch(model, [request], frames)
 
 
 def stream_batch(
-    parts: PipelineParts,
-    requests: Sequence[GenerationRequest],
-    frames: FrameOptions | None = None,
-    *,
-    encode: EncodePrompt | None = None,
+    model: Model, requests: Sequence[GenerationRequest], frames: FrameOptions | None = None
 ) -> Generator[Event, None, None]:
-    """Make several images in one loop, each as `stream` makes it.
+    """Generate several images in one loop, each as `stream` does.
 
     Every image has its own generator and so its own noise. But matrix products of another size
-    round otherwise: an image of a batch is not quite the one that is made alone. At float32 the
-    embedded model's differ by at most one level, in 0.02% of the pixels (in 2% with schedulers that
-    add noise at each step); at bfloat16 most pixels differ by some levels. The VAE decodes one
-    image at a time.
+    round differently: an image of a batch is not quite the one that is generated alone. At float32
+    the embedded model's differ by at most one level, in 0.02% of the pixels (in 2% with schedulers
+    that add noise at each step); at bfloat16 most pixels differ by some levels. Images are decoded
+    one at a time.
 
     Args:
-        parts: The model.
+        model: As for `stream`.
         requests: As for `stream`; once resolved, they have the same
             `sheepgen.request.GenerationRequest.batch_key`.
         frames: As for `stream`.
-        encode: As for `stream`.
 
     Yields:
         `RunStarted` of every image, `StepCompleted` of every image for each timestep, then for one
@@ -119,39 +105,37 @@ def stream_batch(
 
     Raises:
         UsageError: If this model cannot do what is asked for.
-        NonFiniteError: If NaN or infinity comes out of the U-Net or the VAE, of any image.
+        NonFiniteError: If NaN or infinity comes out of the model, for any image.
     """
     started = time.perf_counter()
-    encode = encode or partial(encode_prompt, parts)
-    resolved = [parts.spec.resolve(request) for request in requests]
+    resolved = [model.spec.resolve(request) for request in requests]
     shared = resolved[0]
     assert len({request.batch_key for request in resolved}) == 1, "they cannot share one loop"
     if frames is not None:
-        frames = replace(frames, decoder=choose_decoder(parts, frames.decoder))
-    scheduler = build_scheduler(shared.scheduler, parts.scheduler_config)
-    total_steps = len(set_timesteps(scheduler, shared.num_inference_steps, parts.device))
+        frames = replace(frames, decoder=choose_decoder(model, frames.decoder))
+    scheduler = model.build_scheduler(shared)
+    total_steps = len(scheduler.timesteps)
     for request in resolved:
         yield RunStarted(
             request=request,
             total_steps=total_steps,
-            device=str(parts.device),
-            dtype=dtype_name(parts.dtype),
+            device=str(model.device),
+            dtype=dtype_name(model.dtype),
         )
 
     generators = [torch.Generator("cpu").manual_seed(request.seed) for request in resolved]
-    noise = [*map(partial(_own_noise, parts), resolved, generators)]
-    guided = is_guided(parts.unet, shared.guidance_scale)
-    embeds = [
-        encode(request.prompt, request.negative_prompt if guided else None) for request in resolved
-    ]
+    noise = [
+        image_noise(model, request, generator)
+        for request, generator in zip(resolved, generators, strict=True)
+    ]  # (1, channels, height, width) each, float32 on the CPU
+    conditioning = model.encode(resolved)
+    latents = torch.cat(noise).to(model.device, model.info.latents_dtype)
     denoising = denoise(
-        parts.unet,
+        model,
         scheduler,
-        join_embeds(embeds),
-        prepare_latents(parts, scheduler, torch.cat(noise)),
-        guidance_scale=shared.guidance_scale,
-        guidance_rescale=shared.guidance_rescale,
-        prediction_type=prediction_type_of(parts.scheduler_config),
+        Start(latents=model.process.initial_latents(scheduler, latents)),
+        conditioning,
+        guidance=Guidance(scale=shared.guidance_scale, rescale=shared.guidance_rescale),
         step_arguments=step_arguments(shared.scheduler, eta=shared.eta, generators=generators),
     )
     steps: deque[DenoiseStep] = deque(maxlen=1 if frames is None else None)
@@ -167,19 +151,19 @@ def stream_batch(
                     elapsed_s=time.perf_counter() - started,
                 )
 
-    environment = describe_environment(parts, batch_size=len(resolved))
+    environment = describe_environment(model, batch_size=len(resolved))
     for number, request in enumerate(resolved):
         own_steps = [step.of_image(number) for step in steps]
         latents = own_steps[-1].latents
-        pixels = decode_latents(parts, latents)
+        pixels = decode_pixels(model, latents)
         if frames is not None:
-            yield from _frames(parts, request, frames, noise[number], own_steps, pixels)
+            yield from _frames(model, request, frames, noise[number], own_steps, pixels)
         record = ImageRecord(
             request=request,
             environment=environment,
             noise_sha256=tensor_sha256(noise[number]),
             latents_sha256=tensor_sha256(latents),
-            truncated=truncated_words(parts.tokenizer, request.prompt, parts.spec.max_tokens),
+            truncated=model.measure_prompt(request.prompt).truncated,
         )
         yield RunFinished(
             request=request,
@@ -189,14 +173,8 @@ def stream_batch(
         )
 
 
-def _own_noise(
-    parts: PipelineParts, request: ResolvedRequest, generator: torch.Generator
-) -> Tensor:
-    return vary_noise(draw_noise(parts, request.width, request.height, generator), request)
-
-
 def _frames(
-    parts: PipelineParts,
+    model: Model,
     request: ResolvedRequest,
     options: FrameOptions,
     noise: Tensor,
@@ -210,7 +188,7 @@ def _frames(
         wanted["noisy"] = noisy_latents(noise, steps)
     for kind, latents in wanted.items():
         images = decode_frames(
-            parts,
+            model,
             latents,
             options.decoder,
             finished_latents=steps[-1].latents,

@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
     from diffusers import SchedulerMixin
 
-    from sheepgen.models.spec import ModelSpec
-    from sheepgen.request import ResolvedRequest
-
-__all__ = ["build_scheduler", "check_schedule", "rehearse", "set_timesteps", "step_arguments"]
+__all__ = ["build_scheduler", "check_steps", "rehearse", "set_timesteps", "step_arguments"]
 
 _HINT = "Choose another --scheduler or another number of --steps."
 
@@ -130,19 +127,13 @@ def _too_many(scheduler: SchedulerMixin, num_inference_steps: int) -> UsageError
     )
 
 
-def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:
-    """Check that a resolved request's scheduler gets through its steps with this model's schedule.
-
-    Raises:
-        UsageError: If so many steps do not fit.
-        ModelError: If the scheduler cannot be used with this model.
-    """
-    config = json.dumps(spec.checkpoint.configs["scheduler"], sort_keys=True)
-    _check(config, request.scheduler, request.num_inference_steps)
+def check_steps(name: str, config: Mapping[str, Any], num_inference_steps: int) -> None:
+    """Do what `rehearse` does, once for each scheduler, config and number of steps."""
+    _check(name, json.dumps(config, sort_keys=True), num_inference_steps)
 
 
 @lru_cache(maxsize=256)
-def _check(config: str, name: str, num_inference_steps: int) -> None:
+def _check(name: str, config: str, num_inference_steps: int) -> None:
     rehearse(name, json.loads(config), num_inference_steps)
 
 

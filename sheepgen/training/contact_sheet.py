@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.family import Model
     from sheepgen.request import GenerationRequest
 
 __all__ = ["contact_prompts", "draw_contact_sheet"]
@@ -36,7 +36,7 @@ def contact_prompts() -> list[str]:
 
 
 def draw_contact_sheet(
-    parts: PipelineParts,
+    model: Model,
     settings: GenerationRequest,
     seeds: Sequence[int] = (0, 1, 2, 3),
     side: int = 96,
@@ -44,7 +44,7 @@ def draw_contact_sheet(
     """Draw `contact_prompts` with the same seeds each, a row a group.
 
     Args:
-        parts: The model.
+        model: Loaded.
         settings: Steps, guidance and all else but prompt and seed.
         seeds: Of a prompt's pictures, from left to right.
         side: Pixels that each picture is shrunk to.
@@ -55,7 +55,7 @@ def draw_contact_sheet(
     prompts = contact_prompts()
     small = (
         picture.resize((side, side), Resampling.LANCZOS, reducing_gap=3)
-        for picture in draw_prompts(parts, settings, prompts, seeds)
+        for picture in draw_prompts(model, settings, prompts, seeds)
     )
     strips = [tile([*islice(small, len(seeds))], columns=len(seeds)) for _ in prompts]
     return contact_sheet(strips, prompts, columns=A_GROUP, lines=1)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from sheepgen.events import RunFinished
-from sheepgen.pipeline.conditioning import encode_prompt
 from sheepgen.pipeline.run import stream_batch
 
 if TYPE_CHECKING:
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.family import Model
     from sheepgen.request import GenerationRequest
 
 __all__ = ["draw_prompts"]
@@ -26,7 +24,7 @@ MOST_PIXELS = 8 * 256 * 256
 
 
 def draw_prompts(
-    parts: PipelineParts,
+    model: Model,
     settings: GenerationRequest,
     prompts: Iterable[str],
     seeds: Iterable[int],
@@ -34,7 +32,7 @@ def draw_prompts(
     """Draw every prompt with every seed.
 
     Args:
-        parts: The model.
+        model: Loaded.
         settings: Steps, guidance and all else but prompt and seed.
         prompts: What to draw.
         seeds: Of each prompt's pictures.
@@ -42,14 +40,12 @@ def draw_prompts(
     Yields:
         The pictures, those of one prompt after the other.
     """
-    settings, seeds = parts.spec.resolve(settings), tuple(seeds)
+    settings, seeds = model.spec.resolve(settings), tuple(seeds)
     pixels = settings.width * settings.height
     together = max(1, min(MOST_TOGETHER, MOST_PIXELS // pixels))
     requests = [replace(settings, prompt=text, seed=seed) for text in prompts for seed in seeds]
-    # A prompt's pictures are neighbours.
-    encode = lru_cache(MOST_TOGETHER)(partial(encode_prompt, parts))
     for start in range(0, len(requests), together):
         batch = requests[start : start + together]
-        for event in stream_batch(parts, batch, encode=encode):
+        for event in stream_batch(model, batch):
             if isinstance(event, RunFinished):
                 yield event.image

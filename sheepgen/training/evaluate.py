@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.family import Model
     from sheepgen.request import GenerationRequest
     from sheepgen.training.classifier import Classifier
     from sheepgen.training.data.drawings import Drawings
@@ -107,7 +107,7 @@ def _mistaken(prompts: Sequence[Prompt], sightings: Sequence[Sighting]) -> float
 
 
 def score_model(
-    parts: PipelineParts,
+    model: Model,
     settings: GenerationRequest,
     judge: Judge,
     seeds_a_prompt: int = SEEDS_A_PROMPT,
@@ -116,7 +116,7 @@ def score_model(
     """Draw prompts with seeds 0 and up; yield each group's score and its pictures.
 
     Args:
-        parts: The model.
+        model: Loaded.
         settings: Steps, guidance and all else but prompt and seed.
         judge: Who looks.
         seeds_a_prompt: Pictures of each prompt.
@@ -127,7 +127,7 @@ def score_model(
     """
     for group, prompts in prompt_groups(groups).items():
         texts = [prompt.text for prompt in prompts]
-        pictures = [*draw_prompts(parts, settings, texts, range(seeds_a_prompt))]
+        pictures = [*draw_prompts(model, settings, texts, range(seeds_a_prompt))]
         drawn = [prompt for prompt in prompts for _ in range(seeds_a_prompt)]
         yield judge.score(group, drawn, pictures), pictures
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from transformers import CLIPTextModel, CLIPTokenizer
 
-    from sheepgen.pipeline.preview import PreviewDecoder
+    from sheepgen.pipeline.embedded import PreviewDecoder
     from sheepgen.training.config import TrainingConfig
 
 __all__ = ["ModelParts", "export_model", "write_training_record"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from sheepgen.errors import ModelError
-from sheepgen.pipeline.preview import PreviewDecoder
+from sheepgen.pipeline.embedded import PreviewDecoder
 from sheepgen.training.autoencoder import build_autoencoder, fit_encoder
 from sheepgen.training.classifier import Classifier
 from sheepgen.training.data.concepts import concepts

@@ -11,8 +11,8 @@ import torch
 
 from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.models.resolve import find_model
+from sheepgen.pipeline.embedded import EmbeddedModel
 from sheepgen.pipeline.environment import processor_name
-from sheepgen.pipeline.loading import load_pipeline
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 from sheepgen.training.autoencoder import reconstruction_psnr
 from sheepgen.training.contact_sheet import draw_contact_sheet
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.family import Model
     from sheepgen.training.project import Project
     from sheepgen.training.score import Score
 
@@ -61,7 +61,7 @@ def release_model(project: Project, folder: Path) -> dict[str, Any]:
 def _write_model(project: Project, folder: Path) -> dict[str, Any]:
     judge = Judge.of(project) if project.config.judged else None
     export_model(project.model_parts(), folder)
-    parts = load_pipeline(find_model(str(folder)), device="cpu", dtype="fp32")
+    model = EmbeddedModel.load(find_model(str(folder)), torch.device("cpu"), torch.float32)
     sampling = KNOWN_MODELS[EMBEDDED_MODEL]
     settings = GenerationRequest(
         prompt="any",
@@ -71,9 +71,9 @@ def _write_model(project: Project, folder: Path) -> dict[str, Any]:
     )
     measured: dict[str, Any] = {"scores": [], "frechet_distance": None}
     if judge is not None:
-        measured = _measure(parts, settings, judge, project.workspace.samples)
-        draw_contact_sheet(parts, settings).save(folder / CONTACT_SHEET, quality=80, method=6)
-    told = drawings_told(parts.text_encoder, parts.tokenizer, project.states, project.device)
+        measured = _measure(model, settings, judge, project.workspace.samples)
+        draw_contact_sheet(model, settings).save(folder / CONTACT_SHEET, quality=80, method=6)
+    told = drawings_told(model.text_encoder, model.tokenizer, project.states, project.device)
     phases = summarise(History(project.workspace.history).read())
     record = write_training_record(
         folder,
@@ -88,19 +88,19 @@ def _write_model(project: Project, folder: Path) -> dict[str, Any]:
             "seconds": {name: phase.seconds for name, phase in phases.items()},
             "hardware": _hardware(project.device),
             "parameters": {
-                "text_encoder": parts.text_encoder.num_parameters(),
-                "unet": parts.unet.num_parameters(),
-                "vae": parts.vae.num_parameters(),
+                "text_encoder": model.text_encoder.num_parameters(),
+                "unet": model.unet.num_parameters(),
+                "vae": model.vae.num_parameters(),
             },
             "drawings": {"known": len(told), "told": sum(told.values())},
             "psnr_db": {
-                name: round(reconstruction_psnr(parts.vae, pictures, torch.device("cpu")), 2)
+                name: round(reconstruction_psnr(model.vae, pictures, torch.device("cpu")), 2)
                 for name, pictures in project.material.unseen_pictures()
             },
             "sampling": {
                 "num_inference_steps": sampling.num_inference_steps,
                 "guidance_scale": sampling.guidance_scale,
-                "scheduler": parts.spec.defaults.scheduler,
+                "scheduler": model.spec.defaults.scheduler,
                 "made_for": asdict(sampling.made_for),
             },
             **measured,
@@ -111,12 +111,12 @@ def _write_model(project: Project, folder: Path) -> dict[str, Any]:
 
 
 def _measure(
-    parts: PipelineParts, settings: GenerationRequest, judge: Judge, sheets: Path
+    model: Model, settings: GenerationRequest, judge: Judge, sheets: Path
 ) -> dict[str, Any]:
     sheets.mkdir(parents=True, exist_ok=True)
     scores: list[Score] = []
     drawn: list[Image] = []
-    for score, pictures in score_model(parts, settings, judge, seeds_a_prompt=1):
+    for score, pictures in score_model(model, settings, judge, seeds_a_prompt=1):
         scores.append(score)
         drawn += pictures
         tile(pictures).save(sheets / f"{score.group.replace(' ', '-')}.png")

@@ -8,10 +8,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sheepgen.pipeline.conditioning import PromptEmbeds
 from sheepgen.pipeline.denoise import denoise
+from sheepgen.pipeline.family import Guidance, Start
+from sheepgen.pipeline.process import DiffusionProcess
 from sheepgen.pipeline.scheduler import build_scheduler as build_sampler
 from sheepgen.pipeline.scheduler import set_timesteps, step_arguments
+from sheepgen.pipeline.stable_diffusion import TextEmbeds, UNetDenoiser
 from sheepgen.training.diffusion import build_scheduler
 
 if TYPE_CHECKING:
@@ -73,17 +75,14 @@ def draw_sheet(
     trained = build_scheduler().config
     scheduler = build_sampler(SAMPLER, trained)
     set_timesteps(scheduler, steps, unet.device)
-    embeds = PromptEmbeds(
-        prompt_embeds=states.float().to(unet.device),
-        negative_prompt_embeds=empty_state.float().expand(*states.shape).to(unet.device),
-    )
+    hidden_states = torch.cat([empty_state.float().expand(*states.shape), states.float()])
+    process = DiffusionProcess(trained.prediction_type)
     *_, last = denoise(
-        unet,
+        UNetDenoiser(unet, process),
         scheduler,
-        embeds,
-        noise.to(unet.device) * scheduler.init_noise_sigma,
-        guidance_scale=guidance_scale,
-        prediction_type=trained.prediction_type,
+        Start(latents=process.initial_latents(scheduler, noise.to(unet.device))),
+        TextEmbeds(hidden_states=hidden_states.to(unet.device), guided=True),
+        guidance=Guidance(scale=guidance_scale),
         step_arguments=step_arguments(SAMPLER, eta=0.0, generators=[generator]),
     )
     with torch.inference_mode():

@@ -146,10 +146,10 @@ def _cost(task: VerificationTask) -> int:
 
 
 def _regenerate_group(group: Sequence[VerificationTask], threads: int | None) -> Iterator[Outcome]:
-    from sheepgen.pipeline.remake import load_as_recorded, remake
+    from sheepgen.pipeline.reproduce import load_as_recorded, reproduce
 
     try:
-        parts = load_as_recorded(group[0].spec, group[0].record.environment)
+        model = load_as_recorded(group[0].spec, group[0].record.environment)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other models go on
         for task in group:
             yield NotVerified(path=task.candidate.path, error=as_sheepgen_error(error))
@@ -157,7 +157,7 @@ def _regenerate_group(group: Sequence[VerificationTask], threads: int | None) ->
     for task in group:
         try:
             picture = read_picture(task.candidate.path)
-            remade = remake(parts, task.record, threads=threads)
+            remade = reproduce(model, task.record, threads=threads)
             outcome: Outcome = compare(task.candidate, task.record, picture, remade)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other images go on
             outcome = NotVerified(path=task.candidate.path, error=as_sheepgen_error(error))

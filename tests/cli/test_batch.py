@@ -261,9 +261,9 @@ def test_the_model_is_loaded_once(batch: Run, monkeypatch: pytest.MonkeyPatch) -
 
     def load(*arguments: Any, **settings: Any) -> Any:
         loaded.append(arguments)
-        return loading.load_pipeline(*arguments, **settings)
+        return loading.load_model(*arguments, **settings)
 
-    monkeypatch.setattr(local, "load_pipeline", load)
+    monkeypatch.setattr(local, "load_model", load)
     answers(batch("-", stdin=lines(*[{"prompt": "a"}] * 3)))
     assert len(loaded) == 1
 
@@ -285,7 +285,7 @@ def test_quiet_says_nothing_and_verbose_which_model(batch: Run, tiny_folder: Pat
 
 
 def test_a_dry_run_tells_of_every_line(batch: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(loading, "load_pipeline")
+    monkeypatch.delattr(loading, "load_model")
     jobs = lines({"prompt": "a", "seed": 1, "id": 1}, "{", {"prompt": "b", "seed": 2, "eta": 2})
     result = batch("-", "--dry-run", stdin=jobs)
     first, *bad = answers(result, 2)

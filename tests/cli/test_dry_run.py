@@ -27,7 +27,7 @@ DOWNLOAD = DownloadPlan(
 
 @pytest.fixture(autouse=True)
 def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(loading, "load_pipeline")
+    monkeypatch.delattr(loading, "load_model")
 
 
 def test_the_plan_is_told_and_nothing_is_made(run: Run, tiny_folder: Path, tmp_path: Path) -> None:

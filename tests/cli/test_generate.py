@@ -108,13 +108,13 @@ def test_what_the_model_decides_is_stored(draw: Run, tiny_folder: Path) -> None:
 
 def test_several_images_load_the_model_once(draw: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = []
-    load = loading.load_pipeline
+    load = loading.load_model
 
     def counted(*arguments: Any, **settings: Any) -> Any:
         loaded.append(arguments)
         return load(*arguments, **settings)
 
-    monkeypatch.setattr(local, "load_pipeline", counted)
+    monkeypatch.setattr(local, "load_model", counted)
     result = draw("sheep", "-s", "3", "-c", "3", "-o", "x.png", "--frames", "none")
     assert result.stdout.split() == ["x_3.png", "x_4.png", "x_5.png"]
     assert len(loaded) == 1
@@ -173,7 +173,7 @@ def test_words_that_are_not_read_are_shown_and_stored(draw: Run) -> None:
 def test_strict_refuses_a_long_prompt_before_the_weights_are_loaded(
     draw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(local, "load_pipeline")
+    monkeypatch.delattr(local, "load_model")
     for words in ((LONG,), ("sheep", "-n", LONG)):
         result = draw(*words, "--strict")
         assert result.exit_code == 2
@@ -200,7 +200,7 @@ def test_names_that_lead_astray_are_refused_before_drawing(draw: Run) -> None:
 def test_a_folder_that_cannot_be_written_to_is_found_out_before_drawing(
     draw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(local, "load_pipeline")
+    monkeypatch.delattr(local, "load_model")
     Path("file").touch()
     result = draw("sheep", "-o", "file/x.png")
     assert result.exit_code == 1

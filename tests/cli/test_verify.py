@@ -15,8 +15,8 @@ from PIL.PngImagePlugin import PngInfo
 from sheepgen.events import RunFinished
 from sheepgen.metadata.image_file import encode_image
 from sheepgen.options import MAX_THREADS
-from sheepgen.pipeline import remake
-from sheepgen.pipeline.loading import load_pipeline
+from sheepgen.pipeline import reproduce
+from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
 from sheepgen.sanitize import printable
@@ -26,12 +26,12 @@ from tests.tiny import save_tiny_model
 
 if TYPE_CHECKING:
     from sheepgen.metadata.record import ImageRecord
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.family import Model
     from tests.cli.conftest import Run
 
 
 @pytest.fixture(scope="module")
-def made(tiny_parts: PipelineParts) -> RunFinished:
+def made(tiny_parts: Model) -> RunFinished:
     """Return an image of the tiny model, and its record."""
     request = GenerationRequest(
         prompt="a red sheep", seed=7, num_inference_steps=2, model=tiny_parts.spec.name
@@ -45,13 +45,13 @@ def made(tiny_parts: PipelineParts) -> RunFinished:
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Return a list that grows by one with every model that is loaded."""
     loaded: list[Any] = []
-    load = load_pipeline
+    load = load_model
 
     def counted(*arguments: Any, **settings: Any) -> Any:
         loaded.append(arguments)
         return load(*arguments, **settings)
 
-    monkeypatch.setattr(remake, "load_pipeline", counted)
+    monkeypatch.setattr(reproduce, "load_model", counted)
     return loaded
 
 
@@ -222,7 +222,7 @@ def test_a_missing_model_is_looked_for_once(
     result = run("verify", "a.png", "b.png")
     assert result.exit_code == 1
     assert result.stdout.count("a folder that is not here") == 2
-    monkeypatch.setattr(remake, "load_pipeline", fail)
+    monkeypatch.setattr(reproduce, "load_model", fail)
     write("c.png", made)
     assert "Unexpected KeyError" in run("verify", "c.png").stdout
 

@@ -7,7 +7,7 @@ import pytest
 from sheepgen.errors import UsageError
 from sheepgen.execution.checks import measure_prompts, unread_words
 from sheepgen.models.resolve import find_model
-from sheepgen.pipeline import loading
+from sheepgen.pipeline import stable_diffusion
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,5 +32,5 @@ def test_words_after_the_limit_are_found(tiny_folder: Path) -> None:
 def test_a_tokenizer_is_loaded_once(model_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = find_model(str(model_copy))
     measure_prompts(spec, {"prompt": "a sheep"})
-    monkeypatch.delattr(loading, "load_tokenizer")
+    monkeypatch.delattr(stable_diffusion, "load_tokenizer")
     assert measure_prompts(spec, {"prompt": "a sheep"})["prompt"].tokens > 2

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from transformers import CLIPTextModel
 
 from sheepgen.errors import ModelError, NonFiniteError
 from sheepgen.events import RunFailed, RunFinished, RunStarted, StepCompleted
@@ -13,18 +14,20 @@ from sheepgen.execution.executor import in_batches
 from sheepgen.execution.local import LocalExecutor
 from sheepgen.models.resolve import find_model
 from sheepgen.options import DeviceOptions
-from sheepgen.pipeline import conditioning, loading
+from sheepgen.pipeline import loading
 from sheepgen.pipeline.run import generate, stream_batch
 from tests.execution.conformance import ExecutorConformance, alone, pictures
 from tests.samples import sample_request
 from tests.tiny import save_tiny_model
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import Any, NoReturn
 
+    from sheepgen.events import Event
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.family import Model
     from sheepgen.request import ResolvedRequest
 
 ON_CPU = DeviceOptions(device="cpu", dtype="fp32")
@@ -46,7 +49,7 @@ class TestConformance(ExecutorConformance):
         self,
         executor: LocalExecutor,
         requests: list[ResolvedRequest],
-        tiny_parts: PipelineParts,
+        tiny_parts: Model,
     ) -> None:
         expected = {request: generate(tiny_parts, request).tobytes() for request in requests}
         assert pictures(executor.run(alone(requests))) == expected
@@ -61,12 +64,12 @@ class TestConformance(ExecutorConformance):
         other = str(save_tiny_model(tmp_path / "other", seed=1))
         loaded: list[str] = []
 
-        def load(spec: Any, **settings: Any) -> PipelineParts:
+        def load(spec: Any, **settings: Any) -> Model:
             loaded.append(spec.name)
-            return load_pipeline(spec, **settings)
+            return load_model(spec, **settings)
 
-        load_pipeline = loading.load_pipeline
-        monkeypatch.setattr(local, "load_pipeline", load)
+        load_model = loading.load_model
+        monkeypatch.setattr(local, "load_model", load)
         executor = LocalExecutor({name: find_model(name) for name in (model, other)}, ON_CPU)
         changed = [replace(request, model=other) for request in requests]
         drawn = pictures(executor.run(alone([*requests, *changed])))
@@ -79,17 +82,17 @@ class TestConformance(ExecutorConformance):
         requests: list[ResolvedRequest],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        encoded: list[tuple[str, str | None]] = []
+        encoded: list[int] = []
+        forward = CLIPTextModel.forward
 
-        def encode(parts: PipelineParts, prompt: str, negative_prompt: str | None) -> Any:
-            encoded.append((prompt, negative_prompt))
-            return encode_prompt(parts, prompt, negative_prompt)
+        def counted(*arguments: Any, **settings: Any) -> Any:
+            encoded.append(len(arguments))
+            return forward(*arguments, **settings)
 
-        encode_prompt = conditioning.encode_prompt
-        monkeypatch.setattr(local, "encode_prompt", encode)
+        monkeypatch.setattr(CLIPTextModel, "forward", counted)
         goats = [replace(request, prompt="a goat") for request in requests]
         list(executor.run(alone([*requests, *goats])))
-        assert encoded == [("a red sheep", ""), ("a goat", "")]
+        assert len(encoded) == 3, "the prompts, and the negative prompt that they share"
 
     def test_unexpected_errors_are_told_as_they_are(
         self,
@@ -113,7 +116,9 @@ class TestConformance(ExecutorConformance):
         requests: list[ResolvedRequest],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        def sensitive(parts: PipelineParts, batch: list[ResolvedRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        def sensitive(
+            parts: Model, batch: list[ResolvedRequest], *_: Any, **__: Any
+        ) -> Iterator[Event]:
             for event in stream_batch(parts, batch):
                 yield event
                 if requests[1] in batch and isinstance(event, StepCompleted):
@@ -142,7 +147,7 @@ class TestConformance(ExecutorConformance):
         requests: list[ResolvedRequest],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        def breaking(parts: PipelineParts, batch: list[ResolvedRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        def breaking(parts: Model, batch: list[ResolvedRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
             for event in stream_batch(parts, batch):
                 yield event
                 if len(batch) > 1 and isinstance(event, RunFinished):
@@ -170,7 +175,7 @@ class TestConformance(ExecutorConformance):
     ) -> None:
         sizes: list[int] = []
 
-        def hungry(parts: PipelineParts, batch: list[ResolvedRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        def hungry(parts: Model, batch: list[ResolvedRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
             sizes.append(len(batch))
             if len(batch) > room:
                 raise torch.OutOfMemoryError("CUDA out of memory")
@@ -201,7 +206,7 @@ class TestConformance(ExecutorConformance):
             tries.append(spec.name)
             raise ModelError("It is damaged.")
 
-        monkeypatch.setattr(local, "load_pipeline", broken)
+        monkeypatch.setattr(local, "load_model", broken)
         events = list(executor.run([requests]))
         assert [type(event) for event in events] == [RunFailed] * 3
         assert {event.request for event in events} == set(requests)

@@ -18,7 +18,7 @@ from tests.samples import sample_request
 
 if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.family import Model
     from sheepgen.request import ResolvedRequest
 
 OPTIONS = DeviceOptions(device="cpu")
@@ -141,7 +141,7 @@ def test_a_cache_that_cannot_be_written_is_passed_over(
 @pytest.mark.parametrize("frames", FRAME_CHOICES)
 @pytest.mark.parametrize("scheduler", ["ddim", "heun"])
 def test_files_take_no_more_than_is_said(
-    tmp_path: Path, tiny_parts: PipelineParts, frames: str, scheduler: str
+    tmp_path: Path, tiny_parts: Model, frames: str, scheduler: str
 ) -> None:
     request = sample_request(
         model=tiny_parts.spec.name, width=32, height=32, scheduler=scheduler, prompt="羊 " * 900

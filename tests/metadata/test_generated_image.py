@@ -21,7 +21,7 @@ from tests.samples import sample_events, sample_image, sample_record, sample_req
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.family import Model
 
 REQUEST = GenerationRequest(prompt="a red sheep", seed=3, num_inference_steps=2)
 
@@ -73,7 +73,7 @@ def test_it_keeps_its_record_between_processes(image: GeneratedImage) -> None:
         assert (same.record, same.tobytes()) == (image.record, image.tobytes())
 
 
-def test_generate_returns_one(tiny_parts: PipelineParts, tmp_path: Path) -> None:
+def test_generate_returns_one(tiny_parts: Model, tmp_path: Path) -> None:
     image = generate(tiny_parts, REQUEST)
     image.save(tmp_path / "x.png")
     record = read_record(tmp_path / "x.png")
@@ -83,7 +83,7 @@ def test_generate_returns_one(tiny_parts: PipelineParts, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("frames", list(FRAME_CHOICES))
 def test_frames_are_saved_if_they_are_wanted(
-    tiny_parts: PipelineParts, tmp_path: Path, frames: str
+    tiny_parts: Model, tmp_path: Path, frames: str
 ) -> None:
     events = stream(tiny_parts, REQUEST, FrameOptions(noisy=True))
     saved = save(events, tmp_path / "new" / "x.png", frames=frames)

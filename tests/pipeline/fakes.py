@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from sheepgen.pipeline.conditioning import PromptEmbeds
+from sheepgen.pipeline.stable_diffusion import TextEmbeds
 
 if TYPE_CHECKING:
     from diffusers import SchedulerMixin
     from torch import Tensor
 
-NO_WORDS = PromptEmbeds(prompt_embeds=torch.zeros(1, 1, 1), negative_prompt_embeds=None)
+NO_WORDS = TextEmbeds(hidden_states=torch.zeros(1, 1, 1), guided=False)
 
 
 class OracleUNet:
@@ -64,7 +64,8 @@ class ConstantUNet:
 class LinearVAE:
     """Each pixel is a linear function of the latent above it."""
 
-    config = SimpleNamespace(scaling_factor=0.5)
+    dtype = torch.float32
+    config = SimpleNamespace(scaling_factor=0.5, block_out_channels=(4,))
 
     def __init__(self, colours: Tensor, scale: int) -> None:
         self.colours, self.scale = colours, scale
@@ -77,7 +78,7 @@ class LinearVAE:
 class BrittleVAE:
     """Returns infinity in any number format that is not among ``good``; else grey."""
 
-    config = SimpleNamespace(scaling_factor=0.5)
+    config = SimpleNamespace(scaling_factor=0.5, block_out_channels=(4,))
 
     def __init__(self, dtype: torch.dtype, good: tuple[torch.dtype, ...], scale: int) -> None:
         self.dtype, self.good, self.scale = dtype, good, scale

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
     from sheepgen.request import GenerationRequest
 
 
-def reference_pipeline(parts: PipelineParts, scheduler: str) -> StableDiffusionPipeline:
+def reference_pipeline(parts: StableDiffusionModel, scheduler: str) -> StableDiffusionPipeline:
     """Return the pipeline as a user of diffusers builds it who changes the scheduler."""
     spec = SCHEDULERS[scheduler]
     scheduler_class = getattr(diffusers, spec.class_name)

@@ -14,7 +14,7 @@ from sheepgen.models.families import EMBEDDED
 from sheepgen.models.resolve import find_model
 from sheepgen.models.safetensors import StoredWeights
 from sheepgen.pipeline.building import building, component_errors
-from sheepgen.pipeline.loading import load_pipeline
+from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import generate
 from sheepgen.request import GenerationRequest
 from tests.tiny import edit_json
@@ -29,7 +29,7 @@ def refusal(folder: Path, component: str, **changes: Any) -> ModelError:
     """Return the error that changed settings lead to when the model is loaded."""
     edit_json(folder / component / EMBEDDED.components[component].config, **changes)
     with pytest.raises(ModelError, match=f"model's {component} cannot be loaded: ") as error:
-        load_pipeline(find_model(str(folder)), device="cpu")
+        load_model(find_model(str(folder)), device="cpu")
     return error.value
 
 
@@ -91,7 +91,7 @@ def test_a_config_that_cannot_be_run_is_the_models_fault(
     model_copy: Path, component: str, changes: dict[str, Any]
 ) -> None:
     edit_json(model_copy / component / EMBEDDED.components[component].config, **changes)
-    parts = load_pipeline(find_model(str(model_copy)), device="cpu")
+    parts = load_model(find_model(str(model_copy)), device="cpu")
     request = GenerationRequest(prompt="x", seed=1, num_inference_steps=1, model=parts.spec.name)
     with pytest.raises(ModelError, match=f"model's {component} cannot be run: ") as error:
         generate(parts, request)

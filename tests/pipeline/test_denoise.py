@@ -10,7 +10,10 @@ import torch
 
 from sheepgen.errors import NonFiniteError
 from sheepgen.pipeline.denoise import denoise
+from sheepgen.pipeline.family import Guidance, Start
+from sheepgen.pipeline.process import DiffusionProcess
 from sheepgen.pipeline.scheduler import build_scheduler, set_timesteps, step_arguments
+from sheepgen.pipeline.stable_diffusion import UNetDenoiser
 from sheepgen.schedulers import SCHEDULERS
 from tests.pipeline.fakes import NO_WORDS, ConstantUNet, OracleUNet
 from tests.tiny import tiny_scheduler
@@ -29,13 +32,14 @@ def start(
     unet: Any, *, scheduler: SchedulerMixin, name: str = "ddim"
 ) -> Generator[DenoiseStep, None, None]:
     generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(1, 4, 2, 2, generator=generator)
+    process = DiffusionProcess("epsilon")
     return denoise(
-        unet,
+        UNetDenoiser(unet, process),
         scheduler,
+        Start(latents=process.initial_latents(scheduler, noise)),
         NO_WORDS,
-        torch.randn(1, 4, 2, 2, generator=generator) * scheduler.init_noise_sigma,
-        guidance_scale=1.0,
-        prediction_type="epsilon",
+        guidance=Guidance(scale=1.0),
         step_arguments=step_arguments(name, eta=0.0, generators=[generator]),
     )
 

@@ -20,10 +20,10 @@ from sheepgen.pipeline.environment import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
 
 
-def test_the_environment_of_a_run(tiny_parts: PipelineParts) -> None:
+def test_the_environment_of_a_run(tiny_parts: StableDiffusionModel) -> None:
     environment = describe_environment(tiny_parts)
     assert environment.sheepgen == sheepgen.__version__
     assert environment.recipe == PIPELINE_VERSION

@@ -11,36 +11,39 @@ import torch
 
 from sheepgen.errors import UsageError
 from sheepgen.pipeline.denoise import DenoiseStep
+from sheepgen.pipeline.embedded import PreviewDecoder
 from sheepgen.pipeline.frames import (
     choose_decoder,
     clean_latents,
     colour_latents,
     decode_frames,
+    decode_pixels,
     latents_to_colours,
     noisy_latents,
+    to_pil,
 )
-from sheepgen.pipeline.latents import decode_latents, to_pil
-from sheepgen.pipeline.preview import PreviewDecoder
 from tests.pipeline.fakes import LinearVAE
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from sheepgen.options import FrameDecoder
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
 
 LATENTS = torch.randn(20, 4, 16, 16, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture
-def preview_parts(tiny_parts: PipelineParts) -> PipelineParts:
+def preview_parts(tiny_parts: StableDiffusionModel) -> StableDiffusionModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         decoder = PreviewDecoder(latent_channels=4, width=4, upscale=2)
     return replace(tiny_parts, preview_decoder=decoder.eval().requires_grad_(requires_grad=False))
 
 
-def frames(parts: PipelineParts, decoder: FrameDecoder, latents: torch.Tensor) -> list[Image]:
+def frames(
+    parts: StableDiffusionModel, decoder: FrameDecoder, latents: torch.Tensor
+) -> list[Image]:
     finished = LATENTS[:1]
     return list(
         decode_frames(
@@ -48,13 +51,13 @@ def frames(parts: PipelineParts, decoder: FrameDecoder, latents: torch.Tensor) -
             latents,
             decoder,
             finished_latents=finished,
-            finished_pixels=decode_latents(parts, finished),
+            finished_pixels=decode_pixels(parts, finished),
         )
     )
 
 
 def test_auto_is_the_cheapest_that_looks_right(
-    tiny_parts: PipelineParts, preview_parts: PipelineParts
+    tiny_parts: StableDiffusionModel, preview_parts: StableDiffusionModel
 ) -> None:
     assert choose_decoder(tiny_parts, "auto") == "linear"
     assert choose_decoder(preview_parts, "auto") == "preview"
@@ -65,35 +68,35 @@ def test_auto_is_the_cheapest_that_looks_right(
 
 @pytest.mark.parametrize("decoder", ["preview", "linear", "vae"])
 def test_a_frame_is_as_large_as_the_image(
-    preview_parts: PipelineParts, decoder: FrameDecoder
+    preview_parts: StableDiffusionModel, decoder: FrameDecoder
 ) -> None:
     pictures = frames(preview_parts, decoder, LATENTS)
     assert [(picture.mode, picture.size) for picture in pictures] == [("RGB", (32, 32))] * 20
 
 
-def test_the_vae_decodes_frames_as_it_does_the_image(tiny_parts: PipelineParts) -> None:
+def test_the_vae_decodes_frames_as_it_does_the_image(tiny_parts: StableDiffusionModel) -> None:
     (picture,) = frames(tiny_parts, "vae", LATENTS[3:4])
-    expected = to_pil(decode_latents(tiny_parts, LATENTS[3:4]))[0]
+    expected = to_pil(decode_pixels(tiny_parts, LATENTS[3:4]))[0]
     assert np.array_equal(np.asarray(picture), np.asarray(expected))
 
 
-def test_a_preview_does_not_depend_on_its_neighbours(preview_parts: PipelineParts) -> None:
+def test_a_preview_does_not_depend_on_its_neighbours(preview_parts: StableDiffusionModel) -> None:
     together = frames(preview_parts, "preview", LATENTS)
     (alone,) = frames(preview_parts, "preview", LATENTS[18:19])
     levels = np.asarray(together[18]).astype(int) - np.asarray(alone)
     assert np.abs(levels).max() <= 1  # the batch size may move the last bit
 
 
-def test_the_linear_fit_finds_a_linear_vae(tiny_parts: PipelineParts) -> None:
+def test_the_linear_fit_finds_a_linear_vae(tiny_parts: StableDiffusionModel) -> None:
     colours = torch.linspace(-0.2, 0.2, 12).reshape(4, 3)
     parts = replace(tiny_parts, vae=cast("Any", LinearVAE(colours, scale=2)))
     finished = 0.1 * LATENTS[:1]
-    fitted = latents_to_colours(finished, decode_latents(parts, finished))
+    fitted = latents_to_colours(finished, decode_pixels(parts, finished))
     # Latents are divided by the scaling factor of 0.5, and pixels are mapped from -1..1 to 0..1.
     expected = torch.cat([colours / 0.5 * 0.5, torch.full((1, 3), 0.5)]).double()
     torch.testing.assert_close(fitted, expected, rtol=0, atol=1e-6)
     other = 0.1 * LATENTS[1:3]
-    small = decode_latents(parts, other)[:, :, ::2, ::2]
+    small = decode_pixels(parts, other)[:, :, ::2, ::2]
     torch.testing.assert_close(colour_latents(other, fitted), small, rtol=0, atol=1e-6)
 
 

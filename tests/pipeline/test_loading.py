@@ -12,8 +12,9 @@ from transformers.utils import logging as transformers_logging
 
 from sheepgen.errors import ModelError, UsageError
 from sheepgen.models.resolve import find_model
-from sheepgen.pipeline.loading import load_pipeline
+from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.scheduler import build_scheduler
+from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
 from tests.tiny import (
     MAX_TOKENS,
     TEXT_WIDTH,
@@ -24,13 +25,14 @@ from tests.tiny import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sheepgen.pipeline.parts import PipelineParts
 
 UNET = "unet/diffusion_pytorch_model"
 
 
-def load(folder: Path, **options: str) -> PipelineParts:
-    return load_pipeline(find_model(str(folder)), device="cpu", **options)
+def load(folder: Path, **options: str) -> StableDiffusionModel:
+    model = load_model(str(folder), device="cpu", **options)
+    assert isinstance(model, StableDiffusionModel)
+    return model
 
 
 def reference(folder: Path) -> Any:
@@ -41,7 +43,7 @@ def reference(folder: Path) -> Any:
 
 
 def test_the_parts_are_those_that_diffusers_loads(
-    tiny_folder: Path, tiny_parts: PipelineParts
+    tiny_folder: Path, tiny_parts: StableDiffusionModel
 ) -> None:
     theirs = reference(tiny_folder)
 
@@ -54,7 +56,7 @@ def test_the_parts_are_those_that_diffusers_loads(
     assert tiny_parts.preview_decoder is None
 
 
-def test_the_parts_are_ready_to_run(tiny_parts: PipelineParts) -> None:
+def test_the_parts_are_ready_to_run(tiny_parts: StableDiffusionModel) -> None:
     assert tiny_parts.device == torch.device("cpu")
     assert tiny_parts.dtype == torch.float32
     for part in (tiny_parts.text_encoder, tiny_parts.unet, tiny_parts.vae):
@@ -85,7 +87,7 @@ def test_the_scheduler_is_the_one_that_the_pipeline_has(
     }
 
 
-def test_the_scheduler_config_cannot_be_changed(tiny_parts: PipelineParts) -> None:
+def test_the_scheduler_config_cannot_be_changed(tiny_parts: StableDiffusionModel) -> None:
     with pytest.raises(TypeError):
         tiny_parts.scheduler_config["steps_offset"] = 2  # type: ignore[index]
 
@@ -158,7 +160,7 @@ def test_a_folder_that_was_changed_since_it_was_found_is_refused(model_copy: Pat
     (model_copy / f"{UNET}.safetensors").rename(model_copy / f"{UNET}.bin")
 
     with pytest.raises(ModelError, match="unet cannot be loaded"):
-        load_pipeline(spec, device="cpu")
+        load_model(spec, device="cpu")
 
 
 def test_a_damaged_tokenizer_is_said(model_copy: Path) -> None:
@@ -169,7 +171,7 @@ def test_a_damaged_tokenizer_is_said(model_copy: Path) -> None:
 
 
 def test_loaded_parts_draw_what_diffusers_draws(
-    tiny_folder: Path, tiny_parts: PipelineParts
+    tiny_folder: Path, tiny_parts: StableDiffusionModel
 ) -> None:
     latents = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(0))
     text = torch.randn(1, MAX_TOKENS, TEXT_WIDTH, generator=torch.Generator().manual_seed(1))

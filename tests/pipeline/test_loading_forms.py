@@ -7,9 +7,10 @@ import pytest
 
 from sheepgen.errors import ModelError
 from sheepgen.models.resolve import find_model
-from sheepgen.pipeline.conditioning import encode_prompt
-from sheepgen.pipeline.loading import load_pipeline, load_tokenizer
-from sheepgen.pipeline.preview import PreviewDecoder
+from sheepgen.pipeline.embedded import EmbeddedModel, PreviewDecoder
+from sheepgen.pipeline.loading import load_model
+from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
+from sheepgen.request import GenerationRequest
 from tests.tiny import (
     MERGES,
     assert_same_weights,
@@ -19,17 +20,18 @@ from tests.tiny import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sheepgen.pipeline.parts import PipelineParts
 
 UNET = "unet/diffusion_pytorch_model"
 
 
-def load(folder: Path) -> PipelineParts:
-    return load_pipeline(find_model(str(folder)), device="cpu")
+def load(folder: Path) -> StableDiffusionModel:
+    model = load_model(find_model(str(folder)), device="cpu")
+    assert isinstance(model, StableDiffusionModel)
+    return model
 
 
 def test_sharded_weights_are_the_same_weights_and_draw_no_bars(
-    model_copy: Path, tiny_parts: PipelineParts, capfd: pytest.CaptureFixture[str]
+    model_copy: Path, tiny_parts: StableDiffusionModel, capfd: pytest.CaptureFixture[str]
 ) -> None:
     parts_of = {"unet": tiny_parts.unet, "text_encoder": tiny_parts.text_encoder}
     for component, part in parts_of.items():
@@ -47,14 +49,14 @@ def test_sharded_weights_are_the_same_weights_and_draw_no_bars(
 
 
 def test_vocabulary_and_merges_make_the_same_tokenizer(
-    model_copy: Path, tiny_parts: PipelineParts
+    model_copy: Path, tiny_parts: StableDiffusionModel
 ) -> None:
     folder = model_copy / "tokenizer"
     (folder / "tokenizer.json").unlink()
     (folder / "vocab.json").write_text(json.dumps(tiny_tokenizer().get_vocab()))
     (folder / "merges.txt").write_text("\n".join(("#version: 0.2", *MERGES, "")))
 
-    tokenizer = load_tokenizer(find_model(str(model_copy)))
+    tokenizer = load(model_copy).tokenizer
 
     prompt = "a red sheep of the sheep and the red"
     assert tokenizer(prompt).input_ids == tiny_parts.tokenizer(prompt).input_ids
@@ -92,7 +94,7 @@ def test_a_vocabulary_of_another_model_is_said(model_copy: Path) -> None:
     )
 
     with pytest.raises(ModelError, match="tokens that its text_encoder does not know"):
-        encode_prompt(parts, "a red sheep", None)
+        parts.encode([parts.spec.resolve(GenerationRequest(prompt="a red sheep", seed=1))])
 
 
 def test_a_preview_decoder_is_loaded_if_there_is_one(model_copy: Path) -> None:
@@ -100,8 +102,9 @@ def test_a_preview_decoder_is_loaded_if_there_is_one(model_copy: Path) -> None:
     decoder.save_pretrained(model_copy / "preview_decoder")
 
     spec = find_model(str(model_copy))
-    parts = load_pipeline(spec, device="cpu")
+    parts = load_model(spec, device="cpu")
 
+    assert isinstance(parts, EmbeddedModel)
     assert parts.preview_decoder is not None
     assert_same_weights(parts.preview_decoder, decoder)
     assert not parts.preview_decoder.training

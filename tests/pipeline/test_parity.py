@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from transformers import CLIPTextConfig, CLIPTextModel
 
 from sheepgen.events import RunFinished
-from sheepgen.pipeline.latents import decode_latents, tensor_sha256
+from sheepgen.pipeline.frames import decode_pixels
+from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import PREDICTION_TYPES, SCHEDULERS
@@ -20,7 +22,7 @@ from tests.pipeline.reference import reference_pipeline, run_reference
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
 
 REQUEST = GenerationRequest(
     prompt="a red sheep",
@@ -36,14 +38,14 @@ GUIDANCES = ((4.0, 0.0), (4.0, 0.7), (1.0, 0.0))
 
 
 def assert_same_bits(
-    parts: PipelineParts, request: GenerationRequest, pipeline: StableDiffusionPipeline
+    parts: StableDiffusionModel, request: GenerationRequest, pipeline: StableDiffusionPipeline
 ) -> None:
     request = parts.spec.resolve(request)
     latents, pixels = run_reference(pipeline, request)
     *_, finished = stream(parts, request)
     assert isinstance(finished, RunFinished)
     assert finished.record.latents_sha256 == tensor_sha256(latents)
-    ours = decode_latents(parts, latents)[0].permute(1, 2, 0).numpy()
+    ours = decode_pixels(parts, latents)[0].permute(1, 2, 0).numpy()
     assert np.array_equal(ours, pixels)
     assert np.array_equal(np.asarray(finished.image), (pixels * 255).round().astype("uint8"))
 
@@ -58,7 +60,7 @@ def assert_same_bits(
         if spec.takes_sample or prediction_type != "sample"
     ],
 )
-def test_every_scheduler(tiny_parts: PipelineParts, name: str, prediction_type: str) -> None:
+def test_every_scheduler(tiny_parts: StableDiffusionModel, name: str, prediction_type: str) -> None:
     config = {**tiny_parts.scheduler_config, "prediction_type": prediction_type}
     # Half of what is usual: KDPM2 takes a second to be built for 1000.
     config["num_train_timesteps"] = 500
@@ -77,28 +79,42 @@ def test_every_scheduler(tiny_parts: PipelineParts, name: str, prediction_type: 
 
 @pytest.mark.parametrize("spacing", ["linspace", "trailing"])
 @pytest.mark.parametrize("name", ["ddim", "euler", "dpmpp_2m", "heun"])
-def test_other_spacings(tiny_parts: PipelineParts, name: str, spacing: str) -> None:
+def test_other_spacings(tiny_parts: StableDiffusionModel, name: str, spacing: str) -> None:
     config = {**tiny_parts.scheduler_config, "timestep_spacing": spacing}
     config["_use_default_values"] = []
     parts = replace(tiny_parts, scheduler_config=config)
     assert_same_bits(parts, replace(REQUEST, scheduler=name), reference_pipeline(parts, name))
 
 
-def test_a_folder_loaded_by_diffusers_itself(tiny_folder: Path, tiny_parts: PipelineParts) -> None:
+def test_a_folder_loaded_by_diffusers_itself(
+    tiny_folder: Path, tiny_parts: StableDiffusionModel
+) -> None:
     pipeline = StableDiffusionPipeline.from_pretrained(tiny_folder, low_cpu_mem_usage=False)
     pipeline.set_progress_bar_config(disable=True)
     assert_same_bits(tiny_parts, replace(REQUEST, seed=2**64 - 1), pipeline)
 
 
-def test_an_oblong_image(tiny_parts: PipelineParts) -> None:
+def test_an_oblong_image(tiny_parts: StableDiffusionModel) -> None:
     request = replace(REQUEST, width=48, height=24, scheduler="euler_a")
     assert_same_bits(tiny_parts, request, reference_pipeline(tiny_parts, "euler_a"))
 
 
-def test_a_model_that_reads_the_guidance_scale(tiny_parts: PipelineParts) -> None:
+def test_a_model_that_reads_the_guidance_scale(tiny_parts: StableDiffusionModel) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         unet = UNet2DConditionModel.from_config(tiny_parts.unet.config, time_cond_proj_dim=8)
     parts = replace(tiny_parts, unet=unet.eval())
     request = replace(REQUEST, scheduler="lcm", guidance_scale=8.0)
     assert_same_bits(parts, request, reference_pipeline(parts, "lcm"))
+
+
+def test_a_text_encoder_that_attends_to_no_padding(tiny_parts: StableDiffusionModel) -> None:
+    config = CLIPTextConfig(
+        **{**tiny_parts.text_encoder.config.to_dict(), "use_attention_mask": True}
+    )
+    text_encoder = CLIPTextModel(config).eval()
+    text_encoder.load_state_dict(tiny_parts.text_encoder.state_dict())
+    parts = replace(tiny_parts, text_encoder=text_encoder)
+    assert_same_bits(parts, REQUEST, reference_pipeline(parts, "ddim"))
+    first, second = (model.encode([model.spec.resolve(REQUEST)]) for model in (parts, tiny_parts))
+    assert not torch.equal(first.hidden_states, second.hidden_states)

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from sheepgen.pipeline.conditioning import encode_prompt
 from sheepgen.pipeline.denoise import denoise
-from sheepgen.pipeline.process import predict_x0
+from sheepgen.pipeline.family import Guidance, Start
+from sheepgen.pipeline.process import DiffusionProcess
 from sheepgen.pipeline.scheduler import build_scheduler, set_timesteps, step_arguments
+from sheepgen.pipeline.stable_diffusion import UNetDenoiser
+from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import PREDICTION_TYPES, SCHEDULERS
 from tests.pipeline.fakes import NO_WORDS, OracleUNet
 from tests.tiny import tiny_scheduler
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from diffusers import SchedulerMixin
 
     from sheepgen.pipeline.denoise import DenoiseStep
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
 
 CPU = torch.device("cpu")
 STEPS = 6
@@ -33,14 +35,15 @@ def run(
 ) -> list[DenoiseStep]:
     generator = torch.Generator().manual_seed(0)
     timesteps = set_timesteps(scheduler, STEPS, CPU)
+    noise = torch.randn(1, 4, 4, 4, generator=generator)
+    process = DiffusionProcess(prediction_type)
     steps = list(
         denoise(
-            unet,
+            UNetDenoiser(unet, process),
             scheduler,
-            settings.pop("embeds", NO_WORDS),
-            torch.randn(1, 4, 4, 4, generator=generator) * scheduler.init_noise_sigma,
-            guidance_scale=settings.pop("guidance_scale", 1.0),
-            prediction_type=prediction_type,
+            Start(latents=process.initial_latents(scheduler, noise)),
+            settings.pop("conditioning", NO_WORDS),
+            guidance=Guidance(scale=settings.pop("guidance_scale", 1.0)),
             step_arguments=step_arguments(name, eta=0.5, generators=[generator]),
             **settings,
         )
@@ -86,13 +89,19 @@ def own_estimates(monkeypatch: pytest.MonkeyPatch, scheduler: SchedulerMixin) ->
 @pytest.mark.parametrize("prediction_type", PREDICTION_TYPES)
 @pytest.mark.parametrize("name", sorted(set(SCHEDULERS) - {"deis", "lcm", "pndm", "tcd"}))
 def test_it_is_the_estimate_that_the_scheduler_works_with(
-    tiny_parts: PipelineParts, monkeypatch: pytest.MonkeyPatch, name: str, prediction_type: str
+    tiny_parts: StableDiffusionModel,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    prediction_type: str,
 ) -> None:
     config = tiny_scheduler(prediction_type, num_train_timesteps=200).config
     scheduler = build_scheduler(name, config)
     estimates = own_estimates(monkeypatch, scheduler)
-    embeds = encode_prompt(tiny_parts, "a red sheep", "mud")
-    settings: dict[str, Any] = {"embeds": embeds, "guidance_scale": 4.0}
+    asked = GenerationRequest(
+        prompt="a red sheep", negative_prompt="mud", seed=0, guidance_scale=4.0
+    )
+    conditioning = tiny_parts.encode([tiny_parts.spec.resolve(asked)])
+    settings: dict[str, Any] = {"conditioning": conditioning, "guidance_scale": 4.0}
     steps = run(name, scheduler, tiny_parts.unet, prediction_type, **settings)
     # Told as a velocity, this U-Net's nonsense is divided by as little noise as there is, and an
     # error in that is magnified.
@@ -107,7 +116,8 @@ def test_half_precision_is_not_blown_up(prediction_type: str) -> None:
     model_input = torch.tensor([1.0078125], dtype=torch.bfloat16)
     prediction = torch.tensor([0.99609375], dtype=torch.bfloat16)
     settings: dict[str, Any] = {"alpha": 0.0625, "sigma": 0.998}
-    estimate = predict_x0(model_input, prediction, prediction_type, **settings)
-    exact = predict_x0(model_input.double(), prediction.double(), prediction_type, **settings)
+    process = DiffusionProcess(prediction_type)
+    estimate = process.predict_x0(model_input, prediction, **settings)
+    exact = process.predict_x0(model_input.double(), prediction.double(), **settings)
     assert estimate.dtype == torch.float32
     torch.testing.assert_close(estimate, exact.float())

@@ -11,9 +11,9 @@ import torch
 
 from sheepgen.errors import ModelError, UsageError
 from sheepgen.models.resolve import find_model
+from sheepgen.pipeline.loading import check_schedule
 from sheepgen.pipeline.scheduler import (
     build_scheduler,
-    check_schedule,
     rehearse,
     set_timesteps,
     step_arguments,

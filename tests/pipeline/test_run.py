@@ -12,21 +12,21 @@ import torch
 from sheepgen.errors import NonFiniteError, UsageError
 from sheepgen.events import FrameDecoded, RunFinished, RunStarted, StepCompleted
 from sheepgen.options import FrameOptions
-from sheepgen.pipeline.latents import slerp, tensor_sha256
+from sheepgen.pipeline.noise import slerp, tensor_sha256
 from sheepgen.pipeline.run import generate, stream, stream_batch
 from sheepgen.request import GenerationRequest
 from tests.pipeline.fakes import ConstantUNet
 
 if TYPE_CHECKING:
     from sheepgen.events import Event
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
 
 REQUEST = GenerationRequest(
     prompt="a red sheep", seed=7, num_inference_steps=3, guidance_scale=4.0, scheduler="ddim"
 )
 
 
-def finish(parts: PipelineParts, request: GenerationRequest = REQUEST) -> RunFinished:
+def finish(parts: StableDiffusionModel, request: GenerationRequest = REQUEST) -> RunFinished:
     *_, finished = stream(parts, request)
     assert isinstance(finished, RunFinished)
     return finished
@@ -36,7 +36,7 @@ def kinds(events: list[Event]) -> list[str]:
     return [type(event).__name__ for event in events]
 
 
-def test_the_order_of_events(tiny_parts: PipelineParts) -> None:
+def test_the_order_of_events(tiny_parts: StableDiffusionModel) -> None:
     events = list(stream(tiny_parts, REQUEST))
     assert kinds(events) == ["RunStarted", *["StepCompleted"] * 3, "RunFinished"]
     started, finished = events[0], events[-1]
@@ -47,7 +47,7 @@ def test_the_order_of_events(tiny_parts: PipelineParts) -> None:
     assert finished.image.size == (32, 32)
 
 
-def test_what_is_left_open_is_the_models(tiny_parts: PipelineParts) -> None:
+def test_what_is_left_open_is_the_models(tiny_parts: StableDiffusionModel) -> None:
     request = finish(tiny_parts, GenerationRequest(prompt="sheep", seed=1)).request
     defaults = tiny_parts.spec.defaults
     for field in fields(defaults):
@@ -56,7 +56,7 @@ def test_what_is_left_open_is_the_models(tiny_parts: PipelineParts) -> None:
 
 @pytest.mark.parametrize(("scheduler", "total"), [("ddim", 3), ("heun", 5), ("pndm", 4)])
 def test_steps_count_from_one_to_the_total(
-    tiny_parts: PipelineParts, scheduler: str, total: int
+    tiny_parts: StableDiffusionModel, scheduler: str, total: int
 ) -> None:
     events = list(stream(tiny_parts, replace(REQUEST, scheduler=scheduler)))
     steps = [event for event in events if isinstance(event, StepCompleted)]
@@ -69,7 +69,7 @@ def test_steps_count_from_one_to_the_total(
     assert times[0] > 0
 
 
-def test_the_same_again(tiny_parts: PipelineParts) -> None:
+def test_the_same_again(tiny_parts: StableDiffusionModel) -> None:
     first, second = finish(tiny_parts), finish(tiny_parts)
     assert first.record == second.record
     assert np.array_equal(np.asarray(first.image), np.asarray(second.image))
@@ -77,7 +77,7 @@ def test_the_same_again(tiny_parts: PipelineParts) -> None:
     assert finish(tiny_parts, replace(REQUEST, seed=8)).record != first.record
 
 
-def test_the_record_proves_the_noise(tiny_parts: PipelineParts) -> None:
+def test_the_record_proves_the_noise(tiny_parts: StableDiffusionModel) -> None:
     generator = torch.Generator("cpu").manual_seed(REQUEST.seed)
     noise = torch.randn(1, 4, 16, 16, generator=generator)
     assert finish(tiny_parts).record.noise_sha256 == tensor_sha256(noise)
@@ -87,7 +87,7 @@ def varied(strength: float, seed: int = 8, **fields: Any) -> GenerationRequest:
     return replace(REQUEST, variation_seed=seed, variation_strength=strength, **fields)
 
 
-def test_a_variation_is_a_mixture_of_noises(tiny_parts: PipelineParts) -> None:
+def test_a_variation_is_a_mixture_of_noises(tiny_parts: StableDiffusionModel) -> None:
     noises = [
         torch.randn(4, 16, 16, generator=torch.Generator("cpu").manual_seed(seed))
         for seed in (REQUEST.seed, 8)
@@ -97,7 +97,9 @@ def test_a_variation_is_a_mixture_of_noises(tiny_parts: PipelineParts) -> None:
     assert (record.request.variation_seed, record.request.variation_strength) == (8, 0.25)
 
 
-def test_a_variation_begins_at_the_seed_and_ends_at_the_other(tiny_parts: PipelineParts) -> None:
+def test_a_variation_begins_at_the_seed_and_ends_at_the_other(
+    tiny_parts: StableDiffusionModel,
+) -> None:
     for strength, seed in ((0.0, REQUEST.seed), (1.0, 8)):
         ours = finish(tiny_parts, varied(strength)).record
         plain = finish(tiny_parts, replace(REQUEST, seed=seed)).record
@@ -105,7 +107,7 @@ def test_a_variation_begins_at_the_seed_and_ends_at_the_other(tiny_parts: Pipeli
         assert ours.latents_sha256 == plain.latents_sha256
 
 
-def test_what_a_scheduler_draws_stays_the_seeds(tiny_parts: PipelineParts) -> None:
+def test_what_a_scheduler_draws_stays_the_seeds(tiny_parts: StableDiffusionModel) -> None:
     def latents(request: GenerationRequest) -> str:
         return finish(tiny_parts, replace(request, scheduler="euler_a")).record.latents_sha256
 
@@ -113,18 +115,20 @@ def test_what_a_scheduler_draws_stays_the_seeds(tiny_parts: PipelineParts) -> No
     assert latents(varied(1.0)) != latents(replace(REQUEST, seed=8))
 
 
-def test_the_global_generator_is_left_alone(tiny_parts: PipelineParts) -> None:
+def test_the_global_generator_is_left_alone(tiny_parts: StableDiffusionModel) -> None:
     before = torch.random.get_rng_state()
     finish(tiny_parts, replace(REQUEST, scheduler="euler_a"))
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_words_that_fell_off_are_recorded(tiny_parts: PipelineParts) -> None:
+def test_words_that_fell_off_are_recorded(tiny_parts: StableDiffusionModel) -> None:
     prompt = "sheep and " * 7 + "red fox"
     assert finish(tiny_parts, replace(REQUEST, prompt=prompt)).record.truncated == ("red", "fox")
 
 
-def test_bf16_draws_the_same_noise_and_about_the_same_image(tiny_parts: PipelineParts) -> None:
+def test_bf16_draws_the_same_noise_and_about_the_same_image(
+    tiny_parts: StableDiffusionModel,
+) -> None:
     half = replace(
         tiny_parts,
         text_encoder=_cast(tiny_parts.text_encoder),
@@ -148,7 +152,7 @@ def _cast(model: Any) -> Any:
 
 
 @pytest.mark.parametrize("scheduler", ["ddim", "euler", "heun", "dpmpp_2m", "lcm"])
-def test_frames(tiny_parts: PipelineParts, scheduler: str) -> None:
+def test_frames(tiny_parts: StableDiffusionModel, scheduler: str) -> None:
     request = replace(REQUEST, scheduler=scheduler)
     options = FrameOptions(clean=True, noisy=True, decoder="vae")
     events = list(stream(tiny_parts, request, options))
@@ -169,19 +173,21 @@ def test_frames(tiny_parts: PipelineParts, scheduler: str) -> None:
     assert np.array_equal(pixels[2], np.asarray(finished.image))
 
 
-def test_frames_change_no_pixel_of_the_image(tiny_parts: PipelineParts) -> None:
+def test_frames_change_no_pixel_of_the_image(tiny_parts: StableDiffusionModel) -> None:
     *_, finished = stream(tiny_parts, REQUEST, FrameOptions(noisy=True))
     assert isinstance(finished, RunFinished)
     assert finished.record == finish(tiny_parts).record
 
 
-def test_one_kind_of_frames(tiny_parts: PipelineParts) -> None:
+def test_one_kind_of_frames(tiny_parts: StableDiffusionModel) -> None:
     events = list(stream(tiny_parts, REQUEST, FrameOptions(clean=False, noisy=True)))
     frames = [event for event in events if isinstance(event, FrameDecoded)]
     assert [frame.kind for frame in frames] == ["noisy"] * 4
 
 
-def test_what_cannot_be_done_is_said_before_the_first_step(tiny_parts: PipelineParts) -> None:
+def test_what_cannot_be_done_is_said_before_the_first_step(
+    tiny_parts: StableDiffusionModel,
+) -> None:
     with pytest.raises(UsageError, match="preview"):
         next(stream(tiny_parts, REQUEST, FrameOptions(decoder="preview")))
     with pytest.raises(UsageError, match="do not fit"):
@@ -190,13 +196,13 @@ def test_what_cannot_be_done_is_said_before_the_first_step(tiny_parts: PipelineP
         next(stream(tiny_parts, replace(REQUEST, scheduler="lcm", num_inference_steps=51)))
 
 
-def test_nan_is_an_error_and_no_black_picture(tiny_parts: PipelineParts) -> None:
+def test_nan_is_an_error_and_no_black_picture(tiny_parts: StableDiffusionModel) -> None:
     unet = cast("Any", ConstantUNet(0.0, later=float("nan"), since=1))
     with pytest.raises(NonFiniteError, match="after step 2 of 3"):
         generate(replace(tiny_parts, unet=unet), replace(REQUEST, guidance_scale=1.0))
 
 
-def test_stopping_early_stops_the_network(tiny_parts: PipelineParts) -> None:
+def test_stopping_early_stops_the_network(tiny_parts: StableDiffusionModel) -> None:
     unet = ConstantUNet(0.0)
     request = replace(REQUEST, guidance_scale=1.0)
     events = stream(replace(tiny_parts, unet=cast("Any", unet)), request)
@@ -218,7 +224,7 @@ TOGETHER = [
 
 @pytest.mark.parametrize("scheduler", ["ddim", "ddpm", "euler_a", "dpmpp_2m_sde", "lcm", "pndm"])
 def test_images_made_together_are_those_made_alone_but_for_their_last_bits(
-    tiny_parts: PipelineParts, scheduler: str
+    tiny_parts: StableDiffusionModel, scheduler: str
 ) -> None:
     requests = [replace(request, scheduler=scheduler) for request in TOGETHER]
     events = list(stream_batch(tiny_parts, requests))
@@ -233,7 +239,7 @@ def test_images_made_together_are_those_made_alone_but_for_their_last_bits(
         assert np.abs(levels).max() <= 1
 
 
-def test_the_order_of_events_of_several(tiny_parts: PipelineParts) -> None:
+def test_the_order_of_events_of_several(tiny_parts: StableDiffusionModel) -> None:
     events = list(stream_batch(tiny_parts, TOGETHER, FrameOptions(decoder="linear")))
     finishing = [*["FrameDecoded"] * 4, "RunFinished"]
     assert kinds(events) == ["RunStarted"] * 3 + ["StepCompleted"] * 9 + finishing * 3
@@ -250,7 +256,7 @@ def test_the_order_of_events_of_several(tiny_parts: PipelineParts) -> None:
             assert np.abs(np.asarray(ours).astype(int) - np.asarray(theirs)).max() <= 2
 
 
-def test_without_guidance_nothing_is_kept_away_from(tiny_parts: PipelineParts) -> None:
+def test_without_guidance_nothing_is_kept_away_from(tiny_parts: StableDiffusionModel) -> None:
     requests = [replace(request, guidance_scale=1.0) for request in TOGETHER]
     *_, last = stream_batch(tiny_parts, requests)
     assert isinstance(last, RunFinished)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sheepgen.models.resolve import find_model
-from sheepgen.pipeline.loading import load_pipeline
+from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import generate, stream_batch
 from sheepgen.request import GenerationRequest
 from sheepgen.training import draw, evaluate
@@ -131,7 +131,7 @@ def test_prompts_are_drawn_together_as_far_as_they_are_small(
     tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, width: int | None, batches: list[int]
 ) -> None:
     monkeypatch.setattr(draw, "MOST_PIXELS", 4 * 128 * 32)
-    parts = load_pipeline(find_model(str(tiny_folder)), device="cpu", dtype="fp32")
+    parts = load_model(find_model(str(tiny_folder)), device="cpu", dtype="fp32")
     sizes = []
 
     def noted(parts: object, requests: Sequence[GenerationRequest], **named: object) -> object:
@@ -156,7 +156,7 @@ def test_every_group_is_drawn_with_all_seeds_in_order(
     monkeypatch.setattr(
         evaluate, "prompt_groups", lambda names: {name: groups[name] for name in names or groups}
     )
-    parts = load_pipeline(find_model(str(tiny_folder)), device="cpu", dtype="fp32")
+    parts = load_model(find_model(str(tiny_folder)), device="cpu", dtype="fp32")
     settings = GenerationRequest(prompt="any", seed=0, num_inference_steps=1)
     (first, both), (second, _) = score_model(parts, settings, judge(), 3)
     assert (first.group, first.pictures, second.pictures) == ("cats", 6, 3)

@@ -15,7 +15,7 @@ from sheepgen.errors import ModelError
 from sheepgen.events import RunFinished
 from sheepgen.models.resolve import find_model
 from sheepgen.options import FrameOptions
-from sheepgen.pipeline.loading import load_pipeline
+from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
 from sheepgen.training import material as material_module
@@ -126,7 +126,7 @@ def test_all_phases_and_a_release(project: Project, tmp_path: Path) -> None:
     assert record["scenes_seen"] == 4 * 2
     assert "2 things:" in (folder / "MODEL_CARD.md").read_text("utf-8")
 
-    parts = load_pipeline(find_model(str(folder)), device="cpu", dtype="fp32")
+    parts = load_model(find_model(str(folder)), device="cpu", dtype="fp32")
     request = GenerationRequest(prompt="a sheep riding a bus", seed=1, num_inference_steps=2)
     drawn = [
         event for event in stream(parts, request, FrameOptions()) if isinstance(event, RunFinished)

@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from sheepgen.errors import ModelError
-from sheepgen.pipeline.preview import PreviewDecoder
+from sheepgen.pipeline.embedded import PreviewDecoder
 from sheepgen.pipeline.process import velocity
 from sheepgen.training import autoencoder, diffusion, loop
 from sheepgen.training.config import AutoencoderConfig, DiffusionConfig

@@ -7,7 +7,7 @@ import pytest
 
 from sheepgen.events import RunFinished
 from sheepgen.metadata.image_file import encode_image
-from sheepgen.pipeline import remake
+from sheepgen.pipeline import reproduce
 from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
 from sheepgen.verify import recorded_model
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sheepgen.metadata.record import ImageRecord
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.family import Model
 
 
-def made_by(parts: PipelineParts) -> RunFinished:
+def made_by(parts: Model) -> RunFinished:
     *_, made = stream(
         parts,
         GenerationRequest(
@@ -41,7 +41,7 @@ def made_by(parts: PipelineParts) -> RunFinished:
     return made
 
 
-def test_an_image_needs_a_record_and_a_model(tmp_path: Path, tiny_parts: PipelineParts) -> None:
+def test_an_image_needs_a_record_and_a_model(tmp_path: Path, tiny_parts: Model) -> None:
     path = tmp_path / "x.png"
     (missing,) = verify_images([path])
     assert isinstance(missing, NotVerified)
@@ -61,7 +61,7 @@ def test_an_image_needs_a_record_and_a_model(tmp_path: Path, tiny_parts: Pipelin
     assert (equal.path, equal.verdict, equal.is_confirmed) == (path, "equal", True)
 
 
-def test_what_takes_time_is_an_event_before_it(tmp_path: Path, tiny_parts: PipelineParts) -> None:
+def test_what_takes_time_is_an_event_before_it(tmp_path: Path, tiny_parts: Model) -> None:
     made = made_by(tiny_parts)
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(encode_image(made.image, made.record, ".png"))
@@ -76,7 +76,7 @@ def test_what_takes_time_is_an_event_before_it(tmp_path: Path, tiny_parts: Pipel
 
 
 def test_images_are_grouped_by_model_and_none_stops_another(
-    tmp_path: Path, tiny_parts: PipelineParts
+    tmp_path: Path, tiny_parts: Model
 ) -> None:
     made = made_by(tiny_parts)
     path = tmp_path / "x.png"
@@ -101,7 +101,7 @@ def test_images_are_grouped_by_model_and_none_stops_another(
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("can't start new thread")])
 def test_whatever_goes_wrong_with_one_image_is_its_own_outcome(
     tmp_path: Path,
-    tiny_parts: PipelineParts,
+    tiny_parts: Model,
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
 ) -> None:
@@ -112,14 +112,14 @@ def test_whatever_goes_wrong_with_one_image_is_its_own_outcome(
     whole = VerificationTask(
         candidate=Candidate(path=path), record=made.record, spec=tiny_parts.spec
     )
-    real = remake.remake
+    real = reproduce.reproduce
 
-    def fail_for_many_steps(parts: PipelineParts, record: ImageRecord, **settings: Any) -> Any:
+    def fail_for_many_steps(parts: Model, record: ImageRecord, **settings: Any) -> Any:
         if record.request.num_inference_steps == 1000:
             raise error
         return real(parts, record, **settings)
 
-    monkeypatch.setattr(remake, "remake", fail_for_many_steps)
+    monkeypatch.setattr(reproduce, "reproduce", fail_for_many_steps)
     # What asks for most comes last, and keeps no other image waiting.
     first, last = regenerate([replace(whole, record=greedy), whole])
     assert isinstance(first, Comparison)
@@ -135,9 +135,7 @@ def test_whatever_goes_wrong_with_one_image_is_its_own_outcome(
 
 
 @pytest.mark.parametrize("threads", [None, 2])
-def test_threads_may_be_chosen(
-    tmp_path: Path, tiny_parts: PipelineParts, threads: int | None
-) -> None:
+def test_threads_may_be_chosen(tmp_path: Path, tiny_parts: Model, threads: int | None) -> None:
     made = made_by(tiny_parts)
     path = tmp_path / "x.png"
     path.write_bytes(encode_image(made.image, made.record, ".png"))

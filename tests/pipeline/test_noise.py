@@ -12,47 +12,42 @@ import torch
 from diffusers.image_processor import VaeImageProcessor
 
 from sheepgen.errors import NonFiniteError
-from sheepgen.pipeline.latents import (
-    decode_latents,
-    draw_noise,
-    prepare_latents,
-    slerp,
-    tensor_sha256,
-    to_pil,
-    vary_noise,
-)
-from sheepgen.pipeline.scheduler import build_scheduler, set_timesteps
+from sheepgen.pipeline.frames import decode_pixels, to_pil
+from sheepgen.pipeline.noise import image_noise, slerp, tensor_sha256
 from sheepgen.request import GenerationRequest
 from tests.pipeline.fakes import BrittleVAE
 
 if TYPE_CHECKING:
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
+
+
+REQUEST = GenerationRequest(prompt="x", seed=42, width=32, height=16)
 
 
 def generator(seed: int = 42) -> torch.Generator:
     return torch.Generator("cpu").manual_seed(seed)
 
 
-def test_noise_depends_on_the_seed_alone(tiny_parts: PipelineParts) -> None:
-    noise = draw_noise(tiny_parts, 32, 16, generator())
+def test_noise_depends_on_the_seed_alone(tiny_parts: StableDiffusionModel) -> None:
+    noise = tiny_parts.draw_noise(32, 16, generator())
     assert noise.shape == (1, 4, 8, 16)
     assert noise.dtype == torch.float32
     half = replace(tiny_parts, dtype=torch.bfloat16, device=torch.device("meta"))
     torch.manual_seed(0)
-    assert torch.equal(draw_noise(half, 32, 16, generator()), noise)
-    assert not torch.equal(draw_noise(tiny_parts, 32, 16, generator(43)), noise)
+    assert torch.equal(half.draw_noise(32, 16, generator()), noise)
+    assert not torch.equal(tiny_parts.draw_noise(32, 16, generator(43)), noise)
     assert torch.equal(noise, torch.randn(1, 4, 8, 16, generator=generator()))
 
 
 @pytest.mark.parametrize("name", ["ddim", "euler"])
-def test_latents_start_at_the_schedulers_scale(tiny_parts: PipelineParts, name: str) -> None:
-    scheduler = build_scheduler(name, tiny_parts.scheduler_config)
-    set_timesteps(scheduler, 4, tiny_parts.device)
-    noise = draw_noise(tiny_parts, 32, 32, generator())
+def test_latents_start_at_the_schedulers_scale(tiny_parts: StableDiffusionModel, name: str) -> None:
+    request = replace(REQUEST, scheduler=name, num_inference_steps=4)
+    scheduler = tiny_parts.build_scheduler(tiny_parts.spec.resolve(request))
+    noise = tiny_parts.draw_noise(32, 32, generator())
     expected = noise * scheduler.init_noise_sigma
-    assert torch.equal(prepare_latents(tiny_parts, scheduler, noise), expected)
+    assert torch.equal(tiny_parts.process.initial_latents(scheduler, noise), expected)
     half = replace(tiny_parts, dtype=torch.bfloat16)
-    assert prepare_latents(half, scheduler, noise).dtype == torch.bfloat16
+    assert half.info.latents_dtype == torch.bfloat16
 
 
 def test_rounding_is_diffusers() -> None:
@@ -67,14 +62,16 @@ def test_rounding_is_diffusers() -> None:
     )
 
 
-def with_vae(parts: PipelineParts, dtype: torch.dtype, *good: torch.dtype) -> PipelineParts:
+def with_vae(
+    parts: StableDiffusionModel, dtype: torch.dtype, *good: torch.dtype
+) -> StableDiffusionModel:
     vae = cast("Any", BrittleVAE(dtype, good, parts.spec.size_multiple))
     return replace(parts, vae=vae, dtype=dtype)
 
 
-def test_a_vae_that_overflows_is_asked_again_at_float32(tiny_parts: PipelineParts) -> None:
+def test_a_vae_that_overflows_is_asked_again_at_float32(tiny_parts: StableDiffusionModel) -> None:
     parts = with_vae(tiny_parts, torch.float16, torch.float32)
-    pixels = decode_latents(parts, torch.zeros(1, 4, 2, 2, dtype=torch.float16))
+    pixels = decode_pixels(parts, torch.zeros(1, 4, 2, 2, dtype=torch.float16))
     assert pixels.dtype == torch.float32
     assert torch.equal(pixels, torch.full((1, 3, 4, 4), 0.5))
     assert cast("Any", parts.vae).dtype == torch.float16
@@ -82,11 +79,11 @@ def test_a_vae_that_overflows_is_asked_again_at_float32(tiny_parts: PipelinePart
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
 def test_pixels_that_stay_infinite_are_an_error(
-    tiny_parts: PipelineParts, dtype: torch.dtype
+    tiny_parts: StableDiffusionModel, dtype: torch.dtype
 ) -> None:
     parts = with_vae(tiny_parts, dtype)
     with pytest.raises(NonFiniteError, match="VAE"):
-        decode_latents(parts, torch.zeros(1, 4, 2, 2, dtype=dtype))
+        decode_pixels(parts, torch.zeros(1, 4, 2, 2, dtype=dtype))
 
 
 def test_the_hash_is_of_float32_bytes_in_order() -> None:
@@ -132,21 +129,22 @@ def test_slerp_of_one_row_is_finite() -> None:
     assert torch.equal(slerp(0.25, low, high), torch.lerp(low, high, 0.25))
 
 
-def test_noise_is_varied_by_a_generator_of_its_own(tiny_parts: PipelineParts) -> None:
-    request = GenerationRequest(prompt="x", seed=42, variation_seed=7, variation_strength=0.3)
+def test_noise_is_varied_by_a_generator_of_its_own(tiny_parts: StableDiffusionModel) -> None:
+    request = replace(REQUEST, variation_seed=7, variation_strength=0.3)
     main = generator()
-    noise = draw_noise(tiny_parts, 32, 16, main)
-    varied = vary_noise(noise, request)
+    varied = image_noise(tiny_parts, tiny_parts.spec.resolve(request), main)
+    untouched = generator()
+    noise = tiny_parts.draw_noise(32, 16, untouched)
     other = torch.randn(4, 8, 16, generator=generator(7))
     assert torch.equal(varied, slerp(0.3, noise[0], other)[None])
     assert varied.dtype == torch.float32
-    untouched = generator()
-    draw_noise(tiny_parts, 32, 16, untouched)
     assert torch.equal(main.get_state(), untouched.get_state())
 
 
-def test_noise_without_a_variation_is_the_same_tensor() -> None:
-    noise = torch.randn(1, 4, 8, 16, generator=generator())
-    request = GenerationRequest(prompt="x", seed=42)
-    assert vary_noise(noise, request) is noise
-    assert vary_noise(noise, replace(request, variation_seed=7)) is noise
+@pytest.mark.parametrize("variation_seed", [None, 7])
+def test_without_a_variation_noise_is_the_seeds(
+    tiny_parts: StableDiffusionModel, variation_seed: int | None
+) -> None:
+    request = tiny_parts.spec.resolve(replace(REQUEST, variation_seed=variation_seed))
+    noise = image_noise(tiny_parts, request, generator())
+    assert torch.equal(noise, torch.randn(1, 4, 8, 16, generator=generator()))

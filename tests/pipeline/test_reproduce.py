@@ -9,25 +9,25 @@ import torch
 
 from sheepgen.errors import UsageError
 from sheepgen.events import RunFinished
-from sheepgen.pipeline import remake as remake_module
-from sheepgen.pipeline.remake import load_as_recorded, processors, remake
+from sheepgen.pipeline import reproduce as reproduce_module
+from sheepgen.pipeline.reproduce import load_as_recorded, processors, reproduce
 from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
 
 if TYPE_CHECKING:
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.family import Model
 
 
 @pytest.fixture(scope="module")
-def made(tiny_parts: PipelineParts) -> RunFinished:
+def made(tiny_parts: Model) -> RunFinished:
     request = GenerationRequest(prompt="a red sheep", seed=7, num_inference_steps=2)
     *_, finished = stream(tiny_parts, request)
     assert isinstance(finished, RunFinished)
     return finished
 
 
-def test_the_same_request_gives_the_same_bits(tiny_parts: PipelineParts, made: RunFinished) -> None:
-    remade = remake(tiny_parts, made.record, threads=None)
+def test_the_same_request_gives_the_same_bits(tiny_parts: Model, made: RunFinished) -> None:
+    remade = reproduce(tiny_parts, made.record, threads=None)
     assert remade.record == made.record
     assert remade.image.tobytes() == made.image.tobytes()
 
@@ -41,30 +41,30 @@ def test_there_is_a_processor() -> None:
     [(2, None, 2), (1, 3, 3), (0, None, None), (-1, None, None), (5, None, None)],
 )
 def test_threads_are_the_records_for_the_time_of_the_work(
-    tiny_parts: PipelineParts,
+    tiny_parts: Model,
     made: RunFinished,
     monkeypatch: pytest.MonkeyPatch,
     recorded: int,
     asked: int | None,
     used: int | None,
 ) -> None:
-    monkeypatch.setattr(remake_module, "processors", lambda: 4)
+    monkeypatch.setattr(reproduce_module, "processors", lambda: 4)
     before = torch.get_num_threads()
     environment = replace(made.record.environment, threads=recorded)
-    remade = remake(tiny_parts, replace(made.record, environment=environment), threads=asked)
+    remade = reproduce(tiny_parts, replace(made.record, environment=environment), threads=asked)
     assert remade.record.environment.threads == (used or before)
     assert torch.get_num_threads() == before
 
 
 def test_what_cannot_fit_into_memory_is_not_begun(
-    tiny_parts: PipelineParts, made: RunFinished, monkeypatch: pytest.MonkeyPatch
+    tiny_parts: Model, made: RunFinished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Two layers of 32x32 pixels with 4 channels of 4 bytes are the least that the picture takes.
-    monkeypatch.setattr(remake_module, "_memory_bytes", lambda _: 32_768)
-    assert remake(tiny_parts, made.record, threads=None).record == made.record
-    monkeypatch.setattr(remake_module, "_memory_bytes", lambda _: 32_767)
+    monkeypatch.setattr(reproduce_module, "_memory_bytes", lambda _: 32_768)
+    assert reproduce(tiny_parts, made.record, threads=None).record == made.record
+    monkeypatch.setattr(reproduce_module, "_memory_bytes", lambda _: 32_767)
     with pytest.raises(UsageError, match=r"32x32 pixels take 32\.8 kB of memory at least"):
-        remake(tiny_parts, made.record, threads=None)
+        reproduce(tiny_parts, made.record, threads=None)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_what_cannot_fit_into_memory_is_not_begun(
     ],
 )
 def test_the_model_is_loaded_as_recorded_where_that_can_be(
-    tiny_parts: PipelineParts,
+    tiny_parts: Model,
     made: RunFinished,
     monkeypatch: pytest.MonkeyPatch,
     device: str,
@@ -90,13 +90,13 @@ def test_the_model_is_loaded_as_recorded_where_that_can_be(
 ) -> None:
     asked = []
 
-    def load(_: object, *, device: str, dtype: str) -> PipelineParts:
+    def load(_: object, *, device: str, dtype: str) -> Model:
         asked.append((device, dtype))
         return tiny_parts
 
-    monkeypatch.setattr(remake_module, "available_devices", lambda: ("cuda:0", "cuda:1", "cpu"))
-    monkeypatch.setattr(remake_module, "resolve_device", torch.device)
-    monkeypatch.setattr(remake_module, "load_pipeline", load)
+    monkeypatch.setattr(reproduce_module, "available_devices", lambda: ("cuda:0", "cuda:1", "cpu"))
+    monkeypatch.setattr(reproduce_module, "resolve_device", torch.device)
+    monkeypatch.setattr(reproduce_module, "load_model", load)
     environment = replace(made.record.environment, device=device, dtype=dtype)
     load_as_recorded(tiny_parts.spec, environment)
     assert asked == [loaded]

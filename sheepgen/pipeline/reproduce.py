@@ -1,7 +1,7 @@
-"""Making a recorded image again under the conditions it was made in, as far as they are had here.
+"""Generate a recorded image again under the recorded conditions, as far as this machine has them.
 
-The record may be a stranger's: what it says of device, number format and threads is taken only
-where this machine has it.
+The record is untrusted: what it says of device, precision and threads is used only if this machine
+has it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sheepgen.errors import UsageError
 from sheepgen.events import RunFinished
 from sheepgen.options import DTYPES
 from sheepgen.pipeline.device import available_devices, resolve_device
-from sheepgen.pipeline.loading import load_pipeline
+from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import stream
 from sheepgen.sanitize import byte_size
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
     from sheepgen.metadata.record import Environment, ImageRecord
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.parts import PipelineParts
+    from sheepgen.pipeline.family import Model
     from sheepgen.request import ResolvedRequest
 
-__all__ = ["load_as_recorded", "processors", "remake"]
+__all__ = ["load_as_recorded", "processors", "reproduce"]
 
 
-def load_as_recorded(spec: ModelSpec, environment: Environment) -> PipelineParts:
-    """Load a model on the recorded device, or one of its kind, in the recorded number format.
+def load_as_recorded(spec: ModelSpec, environment: Environment) -> Model:
+    """Load a model on the recorded device, or one of its kind, at the recorded precision.
 
-    What cannot be had here is left to `load_pipeline` to choose.
+    What this machine does not have is left to `load_model` to choose.
 
     Raises:
         ModelError: If the model's folder is damaged.
@@ -44,38 +44,34 @@ def load_as_recorded(spec: ModelSpec, environment: Environment) -> PipelineParts
     possible = environment.dtype in DTYPES and (
         environment.dtype != "fp16" or resolve_device(device).type != "cpu"
     )
-    return load_pipeline(spec, device=device, dtype=environment.dtype if possible else "auto")
+    return load_model(spec, device=device, dtype=environment.dtype if possible else "auto")
 
 
-def remake(parts: PipelineParts, record: ImageRecord, *, threads: int | None) -> RunFinished:
-    """Make the record's image again, alone.
+def reproduce(model: Model, record: ImageRecord, *, threads: int | None) -> RunFinished:
+    """Generate the record's image again, alone.
 
     Args:
-        parts: The model.
+        model: Loaded.
         record: Of the image.
         threads: CPU threads to compute with; None for the record's number, or this process's own
             if this machine has fewer processors than that.
 
     Raises:
-        UsageError: If this model cannot do what the record asks for, or this machine has not the
+        UsageError: If this model cannot do what the record asks for, or this machine has too little
             memory.
         NonFiniteError: If NaN or infinity comes out of the model.
     """
-    _check_memory(parts, record.request)
+    _check_memory(model, record.request)
     with _computing_with(threads or _threads_like(record.environment.threads)):
-        *_, finished = stream(parts, record.request)
+        *_, finished = stream(model, record.request)
     assert isinstance(finished, RunFinished), "it is the last event"
     return finished
 
 
-def _check_memory(parts: PipelineParts, request: ResolvedRequest) -> None:
-    """Refuse what cannot fit, for a system that runs out of memory ends the process.
-
-    The decoder's last layers have one value a pixel and channel, before a convolution and after it:
-    less than that it never takes.
-    """
-    values = request.width * request.height * parts.vae.config.block_out_channels[0]
-    needed, there = 2 * values * parts.dtype.itemsize, _memory_bytes(parts.device)
+def _check_memory(model: Model, request: ResolvedRequest) -> None:
+    """Refuse what cannot fit, because a system that runs out of memory ends the process."""
+    needed = request.width * request.height * model.info.bytes_per_pixel
+    there = _memory_bytes(model.device)
     if there is not None and needed > there:
         raise UsageError(
             f"{request.width}x{request.height} pixels take {byte_size(needed)} of memory at least, "
@@ -85,7 +81,7 @@ def _check_memory(parts: PipelineParts, request: ResolvedRequest) -> None:
 
 
 def _memory_bytes(device: torch.device) -> int | None:
-    """Return how much memory a device has, where that can be known."""
+    """Return how much memory a device has, if that can be known."""
     if device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
     if device.type == "cpu" and sys.platform in ("linux", "darwin"):

@@ -1,0 +1,283 @@
+"""The seam for families: what the loop and its callers ask of a loaded model, and nothing else.
+
+A family is a row in `sheepgen.models.families` and the module that the row names, which offers what
+`FamilyModule` says. The loop (`sheepgen.pipeline.denoise`) and the run (`sheepgen.pipeline.run`)
+know no family by name.
+
+Latents are (batch, channels, height, width) everywhere between these methods. A family whose
+network takes them in another form (packed into patches, as lists) changes the form inside `predict`
+and back, so that frames, variations and masks work on them as they are. What `predict` returns may
+have another shape, if the family's `Process` and its scheduler know it (a learned variance).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import torch
+    from diffusers import SchedulerMixin
+    from torch import Tensor
+
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.request import ResolvedRequest
+
+__all__ = [
+    "Denoiser",
+    "FamilyModule",
+    "Guidance",
+    "Inpainting",
+    "Model",
+    "ModelInfo",
+    "Process",
+    "PromptLength",
+    "Start",
+    "TokenLabel",
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptLength:
+    """A text against what the model reads of it.
+
+    Args:
+        tokens: In the whole text, special tokens included.
+        limit: Tokens that the model reads, special tokens included.
+        truncated: Words after the limit.
+    """
+
+    tokens: int
+    limit: int
+    truncated: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TokenLabel:
+    """What one of the positions stands for that the network attends to.
+
+    Args:
+        position: Index among the encoded tokens.
+        kind: ``word``, ``special`` (begin, end), ``padding``, or ``memory`` for tokens that the
+            text encoder adds.
+        text: The piece of the prompt, or the special token's name; empty for ``memory``.
+        word: Number of the word among the prompt's, from 0, if ``kind`` is ``word``.
+    """
+
+    position: int
+    kind: Literal["word", "special", "padding", "memory"]
+    text: str = ""
+    word: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Guidance:
+    """How strongly the prompt is followed.
+
+    Args:
+        scale: In diffusers' convention, where 1 is off. A family with another one converts it.
+        rescale: 0 to 1, how far the guided prediction's spread is pulled back to the text
+            prediction's (https://arxiv.org/abs/2305.08891, section 3.4).
+    """
+
+    scale: float
+    rescale: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inpainting:
+    """What stays of an image while the rest is generated.
+
+    Args:
+        mask: 1 where the image is generated, 0 where it stays; broadcasts to the latents.
+        clean: Latents of the image.
+        noise: The noise that the start was made with.
+    """
+
+    mask: Tensor
+    clean: Tensor
+    noise: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Start:
+    """What the loop begins from.
+
+    Args:
+        latents: (batch, channels, height, width), on the model's device, at the scheduler's scale.
+        first_step: Index of the first timestep; above 0 for image to image.
+        inpainting: What stays as it is, if anything does.
+    """
+
+    latents: Tensor
+    first_step: int = 0
+    inpainting: Inpainting | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelInfo:
+    """What the run and its checks need to know of a loaded model besides its `ModelSpec`.
+
+    Args:
+        guidance: ``two passes`` (with and without the prompt), ``embedded`` (the network reads the
+            scale and needs no negative prompt), or ``none``.
+        latents_dtype: Precision that the scheduler works in.
+        bytes_per_pixel: Memory that decoding takes at least, to refuse sizes that cannot fit.
+    """
+
+    guidance: Literal["two passes", "embedded", "none"]
+    latents_dtype: torch.dtype
+    bytes_per_pixel: int
+
+
+class Process(Protocol):
+    """What a scheduler's numbers mean: how noise is mixed in, and what a prediction says of it."""
+
+    def initial_latents(self, scheduler: SchedulerMixin, noise: Tensor) -> Tensor:
+        """Return pure noise at the scale at which the scheduler begins."""
+
+    def add_noise(
+        self, scheduler: SchedulerMixin, clean: Tensor, noise: Tensor, timestep: Tensor
+    ) -> Tensor:
+        """Return clean latents as noisy as they are at ``timestep``, at the scheduler's scale."""
+
+    def model_input(self, scheduler: SchedulerMixin, latents: Tensor, timestep: Tensor) -> Tensor:
+        """Return the scheduler's latents at the scale that the network was trained on."""
+
+    def alpha_sigma(self, scheduler: SchedulerMixin, timestep: Tensor) -> tuple[float, float]:
+        """Return the shares of clean latents and noise in the network's input.
+
+        Args:
+            scheduler: With its timesteps set, before ``step`` is called.
+            timestep: The one that ``step`` will be called with.
+        """
+
+    def predict_x0(
+        self, model_input: Tensor, prediction: Tensor, *, alpha: float, sigma: float
+    ) -> Tensor:
+        """Return the clean latents that a prediction stands for, float32."""
+
+    def scheduler_prediction(
+        self,
+        scheduler: SchedulerMixin,
+        model_input: Tensor,
+        prediction: Tensor,
+        *,
+        alpha: float,
+        sigma: float,
+    ) -> Tensor:
+        """Return a prediction in the form that this scheduler was built for."""
+
+
+class Denoiser(Protocol):
+    """What the loop needs: a network and what its numbers mean."""
+
+    @property
+    def process(self) -> Process:
+        """What the network predicts."""
+
+    def predict(
+        self,
+        model_input: Tensor,
+        timestep: Tensor,
+        conditioning: Any,  # noqa: ANN401 - the family's own
+        guidance: Guidance,
+    ) -> Tensor:
+        """Return one prediction for each image, in one or two passes, guided.
+
+        Args:
+            model_input: (batch, channels, height, width), from `Process.model_input`.
+            timestep: The scheduler's; a family with other units or signs converts both ways.
+            conditioning: From `Model.encode`, of as many images.
+            guidance: How strongly it is followed.
+        """
+
+
+class Model(Denoiser, Protocol):
+    """A loaded model on its device, in evaluation mode."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The folder that it was loaded from."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What callers need to know of it."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of its weights."""
+
+    @property
+    def preview_decoder(self) -> Callable[[Tensor], Tensor] | None:
+        """Cheap stand-in for `decode`: latents to (batch, 3, height, width), about -1 to 1."""
+
+    def measure_prompt(self, text: str) -> PromptLength:
+        """Return how long a text is and which of its words the model does not read."""
+
+    def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
+        """Return what the positions stand for that the network attends to."""
+
+    def encode(self, requests: Sequence[ResolvedRequest]) -> Any:  # noqa: ANN401
+        """Return the conditioning of a batch: the family's own frozen dataclass.
+
+        The family reads what it needs of a request (texts, guidance, size) and may keep what it has
+        encoded, within bounds. An image's conditioning does not depend on the others'.
+        """
+
+    def draw_noise(self, width: int, height: int, generator: torch.Generator) -> Tensor:
+        """Return one image's noise, (1, channels, height, width) of the latents, float32, CPU.
+
+        It is the first that is taken from ``generator``; the scheduler goes on with the same one.
+
+        Args:
+            width: Of the image, in pixels.
+            height: Likewise.
+            generator: On the CPU.
+        """
+
+    def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
+        """Return a fresh scheduler with its timesteps set, for one run of such an image.
+
+        Raises:
+            UsageError: If the schedule has no room for so many steps.
+            ModelError: If the scheduler cannot be used with this model.
+        """
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return pixels, (batch, 3, height, width), about -1 to 1, of latents in the loop's form.
+
+        Raises:
+            NonFiniteError: If they are not finite.
+        """
+
+    def encode_image(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the latents of pixels, (batch, 3, height, width), -1 to 1; undoes `decode`."""
+
+
+class FamilyModule(Protocol):
+    """What the module offers that a row of `sheepgen.models.families` names."""
+
+    def load(self, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Model:
+        """Load a model.
+
+        Raises:
+            ModelError: If the model's folder is damaged.
+        """
+
+    def measure_prompt(self, spec: ModelSpec, text: str) -> PromptLength:
+        """Do what `Model.measure_prompt` does, without loading the model's weights."""
+
+    def check_schedule(self, spec: ModelSpec, request: ResolvedRequest) -> None:
+        """Check that the scheduler gets through its steps, without loading the model's weights.
+
+        Raises:
+            UsageError: If so many steps do not fit.
+            ModelError: If the scheduler cannot be used with this model.
+        """

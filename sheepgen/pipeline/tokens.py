@@ -1,0 +1,69 @@
+"""What a tokenizer makes of a prompt: how much of it is read, and which token is of which word."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from sheepgen.pipeline.building import running
+from sheepgen.pipeline.family import PromptLength, TokenLabel
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["prompt_length", "token_labels"]
+
+
+def prompt_length(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> PromptLength:
+    """Measure a text.
+
+    Args:
+        tokenizer: Any that splits at white space first, as CLIP's does.
+        text: A prompt.
+        limit: Tokens that the text encoder takes, special tokens included.
+
+    Returns:
+        Among others the words at the end that are not read, or not whole.
+    """
+    words = list(re.finditer(r"\S+", text))
+    # Counting beginnings of the text needs no offsets, which not every tokenizer gives.
+    fitting = bisect_right(words, limit, key=lambda word: _count(tokenizer, text[: word.end()]))
+    return PromptLength(
+        tokens=_count(tokenizer, text),
+        limit=limit,
+        truncated=tuple(word.group() for word in words[fitting:]),
+    )
+
+
+def token_labels(
+    tokenizer: PreTrainedTokenizerBase, text: str, limit: int
+) -> tuple[TokenLabel, ...]:
+    """Return what each of the ``limit`` tokens is that a text is padded or cut to.
+
+    Args:
+        tokenizer: One that puts one token before the text and one after it, as CLIP's does.
+        text: A prompt.
+        limit: As for `prompt_length`.
+    """
+    with running("tokenizer"):
+        ids = tokenizer(text, max_length=limit, truncation=True).input_ids
+    pieces = tokenizer.convert_ids_to_tokens(ids)
+    ends = [_count(tokenizer, text[: word.end()]) - 1 for word in re.finditer(r"\S+", text)]
+    last = len(ids) - 1
+    labels = [TokenLabel(position=0, kind="special", text=pieces[0])]
+    labels += [
+        TokenLabel(position=at, kind="word", text=pieces[at], word=bisect_right(ends, at))
+        for at in range(1, last)
+    ]
+    labels.append(TokenLabel(position=last, kind="special", text=pieces[last]))
+    padding = tokenizer.pad_token
+    labels += [
+        TokenLabel(position=at, kind="padding", text=padding) for at in range(last + 1, limit)
+    ]
+    return tuple(labels)
+
+
+def _count(tokenizer: PreTrainedTokenizerBase, text: str) -> int:
+    with running("tokenizer"):
+        return len(tokenizer(text, verbose=False).input_ids)

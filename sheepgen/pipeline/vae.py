@@ -1,0 +1,72 @@
+"""Latents to pixels and back with a model's autoencoder."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from sheepgen.errors import NonFiniteError
+from sheepgen.pipeline.building import running
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL, AutoencoderTiny
+    from torch import Tensor
+
+__all__ = ["decode_latents", "encode_pixels"]
+
+
+@torch.inference_mode()
+def decode_latents(vae: AutoencoderKL | AutoencoderTiny, latents: Tensor) -> Tensor:
+    """Decode.
+
+    Args:
+        vae: With a ``scaling_factor`` in its config.
+        latents: (batch, channels, height, width), as the network sees them.
+
+    Returns:
+        Pixels, (batch, 3, height, width), about -1 to 1, on the VAE's device.
+
+    Raises:
+        NonFiniteError: If the VAE returns NaN or infinity, also at float32.
+    """
+    pixels = _decode(vae, latents.to(vae.dtype))
+    if not pixels.isfinite().all() and vae.dtype != torch.float32:
+        # Some VAEs overflow fp16. The copy leaves the model as it is for its other users.
+        pixels = _decode(copy.deepcopy(vae).float(), latents.float())
+    if not pixels.isfinite().all():
+        raise NonFiniteError(
+            "The VAE returned NaN or infinity instead of pixels.",
+            "Try --dtype fp32; if that does not help, the VAE's weights are damaged.",
+        )
+    return pixels
+
+
+def _decode(vae: Any, latents: Tensor) -> Tensor:  # noqa: ANN401
+    with running("vae"):
+        # z = latents / scaling_factor
+        pixels: Tensor = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
+    return pixels
+
+
+@torch.inference_mode()
+def encode_pixels(vae: Any, pixels: Tensor, generator: torch.Generator) -> Tensor:  # noqa: ANN401
+    """Encode.
+
+    Args:
+        vae: As for `decode_latents`.
+        pixels: (batch, 3, height, width), -1 to 1.
+        generator: On the CPU, for VAEs that give a distribution to sample from.
+
+    Returns:
+        Latents as the network sees them, (batch, channels, height, width), on the VAE's device.
+    """
+    with running("vae"):
+        encoded = vae.encode(pixels.to(vae.device, vae.dtype))
+    if hasattr(encoded, "latent_dist"):  # AutoencoderKL; AutoencoderTiny gives the latents
+        latents: Tensor = encoded.latent_dist.sample(generator)
+    else:
+        latents = encoded.latents
+    scale: float = vae.config.scaling_factor
+    return latents * scale
