@@ -8,18 +8,21 @@ in the image, so that a later change of a default changes no old record.
 
 from __future__ import annotations
 
-import math
 import secrets
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import UsageError
-from sheepgen.sanitize import excerpt
+from sheepgen.fields import FIELDS, MAX_SIDE, PER_IMAGE_FIELDS
 from sheepgen.schedulers import canonical_scheduler_name
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = [
+    "DEFAULTS",
     "EMBEDDED_MODEL",
-    "MAX_SEED",
-    "RANDOM_SEED",
     "GenerationRequest",
     "ResolvedRequest",
     "draw_seed",
@@ -28,22 +31,6 @@ __all__ = [
 
 EMBEDDED_MODEL = "sheepgen"
 """Name of the model that is installed with the package."""
-
-MAX_SEED = 2**64 - 1
-"""Largest seed that ``torch.Generator.manual_seed`` takes."""
-
-PER_IMAGE_FIELDS = frozenset(
-    {"prompt", "negative_prompt", "seed", "variation_seed", "variation_strength"}
-)
-"""Fields in which images may differ that go through the loop together."""
-
-MAX_STEPS = 1000
-MAX_GUIDANCE = 100
-MAX_SIDE = 8192
-MAX_PROMPT_CHARACTERS = 20_000
-
-RANDOM_SEED = -1
-"""What AUTOMATIC1111 writes for a seed that is to be picked at random; no request has it."""
 
 
 def draw_seed() -> int:
@@ -62,10 +49,10 @@ class GenerationRequest:
     """One image to make.
 
     Args:
-        prompt: What to draw.
-        negative_prompt: What to keep away from; used only when guidance is on.
+        prompt: What to generate.
+        negative_prompt: What to avoid; used only when guidance is on.
         seed: Fixes the noise, 0 to `MAX_SEED`.
-        variation_seed: Another seed, whose noise is mixed in.
+        variation_seed: Another seed, whose noise is blended in.
         variation_strength: 0 to 1, how much of it: 0 is the noise of ``seed`` alone and 1 that of
             ``variation_seed``. The mixture is `sheepgen.pipeline.noise.slerp`.
         num_inference_steps: Denoising steps, 1 to 1000.
@@ -98,39 +85,21 @@ class GenerationRequest:
     model: str = EMBEDDED_MODEL
 
     def __post_init__(self) -> None:
-        """Check every field that can be checked without knowing the model."""
-        _check_text("prompt", self.prompt)
-        _check_text("negative prompt", self.negative_prompt)
-        if not self.prompt.strip():
-            raise UsageError("The prompt is empty.", "Say what to draw.")
-        _check_text("model name", self.model)
-        if not self.model.strip():
-            raise UsageError("The model name is empty.", "`sheepgen models` lists what there is.")
-        _check_int("seed", self.seed, 0, MAX_SEED)
-        _check_int("variation seed", self.variation_seed, 0, MAX_SEED)
-        _check_float("variation strength", self.variation_strength, 0.0, 1.0)
+        """Check every field as far as that is possible without the model."""
+        for name, field in FIELDS.items():
+            field.check(getattr(self, name))
         if self.variation_strength and self.variation_seed is None:
             raise UsageError(
-                f"variation strength is {self.variation_strength}, without a variation seed.",
-                "Give the seed whose noise is to be mixed in.",
+                f"variation strength is {self.variation_strength:g}, without a variation seed.",
+                "Give the seed to blend in with --variation-seed.",
             )
-        _check_int("steps", self.num_inference_steps, 1, MAX_STEPS)
-        _check_int("width", self.width, 1, MAX_SIDE)
-        _check_int("height", self.height, 1, MAX_SIDE)
-        _check_float("guidance", self.guidance_scale, 0.0, MAX_GUIDANCE)
-        _check_float("guidance rescale", self.guidance_rescale, 0.0, 1.0)
-        _check_float("eta", self.eta, 0.0, 1.0)
         if self.scheduler is not None:
             object.__setattr__(self, "scheduler", canonical_scheduler_name(self.scheduler))
 
     @property
     def batch_key(self) -> tuple[object, ...]:
-        """Model, steps, size and all else that images must share to go through one loop.
-
-        They may differ in their words and in their noise.
-        """
-        shared = (field.name for field in fields(self) if field.name not in PER_IMAGE_FIELDS)
-        return tuple(getattr(self, name) for name in shared)
+        """Model, steps, size and all else that images must share to go through one loop."""
+        return tuple(getattr(self, name) for name in FIELDS if name not in PER_IMAGE_FIELDS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,25 +116,7 @@ class ResolvedRequest(GenerationRequest):
     scheduler: str
 
 
-def _check_text(name: str, text: str) -> None:
-    if len(text) > MAX_PROMPT_CHARACTERS:
-        raise UsageError(
-            f"The {name} has {len(text):,} characters.",
-            f"At most {MAX_PROMPT_CHARACTERS:,} are taken.",
-        )
-    if "\0" in text:
-        raise UsageError(f"The {name} holds a NUL character.", "Remove it.")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UsageError(f"The {name} is not valid UTF-8.", "Check how it was typed.") from error
-
-
-def _check_int(name: str, value: int | None, low: int, high: int) -> None:
-    if value is not None and not low <= value <= high:
-        raise UsageError(f"{name} must be between {low} and {high}, got {excerpt(value)}.")
-
-
-def _check_float(name: str, value: float | None, low: float, high: float) -> None:
-    if value is not None and not (math.isfinite(value) and low <= value <= high):
-        raise UsageError(f"{name} must be between {low:g} and {high:g}, got {value:g}.")
+DEFAULTS: Mapping[str, Any] = MappingProxyType(
+    {each.name: each.default for each in fields(GenerationRequest) if each.default is not MISSING}
+)
+"""What a request is given where a field is left out, by the field's name."""

@@ -18,11 +18,12 @@ from sheepgen.events import (
     RunStarted,
     StepCompleted,
 )
+from sheepgen.fields import MAX_SEED
 from sheepgen.metadata.record import Environment, ImageRecord
 from sheepgen.models.checkpoint import Checkpoint
 from sheepgen.models.families import FAMILIES
 from sheepgen.models.spec import ModelDefaults, ModelSpec
-from sheepgen.request import MAX_SEED, ResolvedRequest
+from sheepgen.request import ResolvedRequest
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:

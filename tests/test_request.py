@@ -10,15 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sheepgen.errors import UsageError
-from sheepgen.request import (
-    MAX_PROMPT_CHARACTERS,
-    MAX_SEED,
-    MAX_SIDE,
-    GenerationRequest,
-    ResolvedRequest,
-    draw_seed,
-    nearest_sizes,
-)
+from sheepgen.fields import MAX_PROMPT_CHARACTERS, MAX_SEED, MAX_SIDE
+from sheepgen.request import GenerationRequest, ResolvedRequest, draw_seed, nearest_sizes
 from tests.samples import sample_spec
 
 if TYPE_CHECKING:
@@ -42,7 +35,7 @@ def test_a_request_is_frozen() -> None:
         ("prompt", "x" * (MAX_PROMPT_CHARACTERS + 1), "20,001 characters"),
         ("prompt", "a\0b", "NUL"),
         ("prompt", "\udcff", "UTF-8"),
-        ("negative_prompt", "a\0b", "negative prompt holds a NUL"),
+        ("negative_prompt", "a\0b", "negative prompt contains a NUL"),
         ("model", "", "model name is empty"),
         ("model", "a\0b", "NUL"),
         ("seed", -1, "seed must be between 0 and 18446744073709551615, got -1"),

@@ -10,15 +10,15 @@ from dataclasses import MISSING, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.request import (
+from sheepgen.fields import (
     MAX_GUIDANCE,
     MAX_PROMPT_CHARACTERS,
     MAX_SEED,
     MAX_SIDE,
     MAX_STEPS,
     RANDOM_SEED,
-    GenerationRequest,
 )
+from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:

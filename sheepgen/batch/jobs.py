@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.batch.job_schema import KEYS
 from sheepgen.errors import UsageError
-from sheepgen.request import RANDOM_SEED, GenerationRequest, draw_seed
+from sheepgen.fields import RANDOM_SEED
+from sheepgen.request import GenerationRequest, draw_seed
 from sheepgen.sanitize import excerpt
 from sheepgen.sweep.plan import AXES
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from sheepgen.cli import options
 from sheepgen.cli.console import cli_errors, error_console
-from sheepgen.request import EMBEDDED_MODEL, RANDOM_SEED, GenerationRequest
+from sheepgen.fields import RANDOM_SEED
+from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 
 __all__ = ["generate"]
 

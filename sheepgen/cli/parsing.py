@@ -8,10 +8,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
+from sheepgen.fields import MAX_PROMPT_CHARACTERS, RANDOM_SEED
 from sheepgen.output.artifacts import FRAME_CHOICES
 from sheepgen.output.images import OutputLayout
 from sheepgen.output.template import expand_home, parse_output
-from sheepgen.request import MAX_PROMPT_CHARACTERS, RANDOM_SEED, draw_seed
+from sheepgen.request import draw_seed
 from sheepgen.sanitize import byte_size, excerpt
 from sheepgen.sweep.prompts import expand_alternatives, read_prompt_lines, replace_word
 from sheepgen.untrusted_file import open_named

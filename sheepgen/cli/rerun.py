@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.cli import options
 from sheepgen.cli import rerun_options as new
 from sheepgen.cli.console import cli_errors, error_console
-from sheepgen.request import RANDOM_SEED
+from sheepgen.fields import RANDOM_SEED
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -180,10 +180,9 @@ def _read(
         prompt: As given; another program's image may name none.
         seed: Likewise.
     """
-    from sheepgen.cli.show import print_not_mapped
+    from sheepgen.cli.foreign import note_not_mapped, recipe_in
     from sheepgen.metadata.image_file import record_in
     from sheepgen.metadata.image_texts import read_texts
-    from sheepgen.metadata.other_programs import require_parameters
     from sheepgen.request import EMBEDDED_MODEL
     from sheepgen.verify.recorded_model import recorded_model
 
@@ -194,7 +193,7 @@ def _read(
         name, spec = (found, None) if isinstance(found, str) else (found.name, found)
         request = replace(record.request, model=name)
         return _Recorded(request=request, environment=record.environment, spec=spec)
-    parameters = require_parameters(texts, path)
-    asked = parameters.request(model=model or EMBEDDED_MODEL, prompt=prompt, seed=seed)
-    print_not_mapped(console, parameters)
+    recipe = recipe_in(texts, path)
+    asked = recipe.request(model=model or EMBEDDED_MODEL, prompt=prompt, seed=seed)
+    note_not_mapped(console, recipe)
     return _Recorded(request=asked)

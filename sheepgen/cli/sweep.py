@@ -10,7 +10,8 @@ from sheepgen.cli import options
 from sheepgen.cli import sweep_options as several
 from sheepgen.cli.console import cli_errors, error_console, note
 from sheepgen.errors import UsageError
-from sheepgen.request import EMBEDDED_MODEL, RANDOM_SEED, draw_seed
+from sheepgen.fields import RANDOM_SEED
+from sheepgen.request import EMBEDDED_MODEL, draw_seed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.cli.download import obtain_model
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.execution.image_key import image_key
+from sheepgen.fields import MAX_SEED
 from sheepgen.metadata.image_file import check_format
 from sheepgen.models.spec import outside_warnings
 from sheepgen.output.manifest import Manifest
 from sheepgen.output.ownership import check_replaceable, own_paths
-from sheepgen.request import MAX_SEED
 from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
 from sheepgen.sweep.plan import AXES, SweepPlan, describe_plan, plan_sweep, resolve_plan
 from sheepgen.untrusted_file import read_untrusted

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sheepgen.errors import ModelError
+from sheepgen.fields import MAX_GUIDANCE, MAX_SIDE, MAX_STEPS
 from sheepgen.models.configs import read_object
 from sheepgen.models.spec import MadeFor
-from sheepgen.request import EMBEDDED_MODEL, MAX_GUIDANCE, MAX_SIDE, MAX_STEPS
+from sheepgen.request import EMBEDDED_MODEL
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:

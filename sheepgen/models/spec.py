@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
-from sheepgen.request import MAX_STEPS, GenerationRequest, ResolvedRequest, nearest_sizes
+from sheepgen.fields import MAX_STEPS
+from sheepgen.request import GenerationRequest, ResolvedRequest, nearest_sizes
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import check_step_count
 

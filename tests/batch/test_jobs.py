@@ -14,7 +14,8 @@ from sheepgen.batch.job_schema import KEYS, job_schema
 from sheepgen.batch.jobs import MAX_LINE_CHARACTERS, Job, job_id, parse_job, read_lines
 from sheepgen.cli.aliases import canonical_option
 from sheepgen.errors import UsageError
-from sheepgen.request import MAX_PROMPT_CHARACTERS, GenerationRequest
+from sheepgen.fields import MAX_PROMPT_CHARACTERS
+from sheepgen.request import GenerationRequest
 from tests.samples import requests
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sheepgen.execution.image_key import image_key
+from sheepgen.fields import MAX_SEED
 from sheepgen.metadata.record import PIPELINE_VERSION
-from sheepgen.request import MAX_SEED, ResolvedRequest
+from sheepgen.request import ResolvedRequest
 from tests.samples import requests as still_requests
 from tests.samples import sample_request
 

@@ -1,0 +1,359 @@
+"""The fields of a request, one row each: everything that describes a field is in its row.
+
+Options of all commands, jobs, sweeps, records, other programs' parameters, templates and file names
+are derived from here. A new field takes a row, a line in `sheepgen.request.GenerationRequest`,
+which has its type and default, and the code that uses it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from sheepgen.errors import UsageError
+from sheepgen.sanitize import excerpt
+from sheepgen.schedulers import SCHEDULERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "FIELDS",
+    "MAX_GUIDANCE",
+    "MAX_PROMPT_CHARACTERS",
+    "MAX_SEED",
+    "MAX_SIDE",
+    "MAX_STEPS",
+    "PER_IMAGE_FIELDS",
+    "RANDOM_SEED",
+    "Field",
+    "Value",
+    "find_field",
+]
+
+MAX_SEED = 2**64 - 1
+"""Largest seed that ``torch.Generator.manual_seed`` takes."""
+
+RANDOM_SEED = -1
+"""What AUTOMATIC1111 writes for a seed that is to be picked at random; no request has it."""
+
+MAX_STEPS = 1000
+MAX_GUIDANCE = 100
+MAX_SIDE = 8192
+MAX_PROMPT_CHARACTERS = 20_000
+
+Value = str | int | float
+"""A field's value, unless it is left open."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Field:
+    """One field of a request.
+
+    Args:
+        name: Of the dataclass's field.
+        label: What the user calls it; with underscores, its key in a job and in a template.
+        kind: Type of its values.
+        low: Smallest number.
+        high: Largest number.
+        hint_if_blank: What to do about a text of nothing but blanks; "" if it may be one.
+        blank_label: What such a text is called, if not by the label.
+        from_model: Whether the model decides where it is None.
+        is_seed: Whether it is picked at random where it is missing but needed, or `RANDOM_SEED`.
+        per_image: Whether images may differ in it that go through the loop together.
+        needs: The flag of a `sheepgen.schedulers.SchedulerSpec` without which it has no effect.
+        options: Spellings on the command line.
+        aliases: Other programs' spellings, which are understood and not shown.
+        metavar: What stands for a value in ``--help``.
+        panel: Heading in ``--help``.
+        help: One sentence.
+        help_for_several: In place of it where several values may be given.
+        options_for_several: Likewise, in place of the spellings.
+        axis: The axis of a sweep that it is one side of; otherwise it is an axis of its own.
+        file_name: Its place among the parts of a sweep's file names, and the part, a template.
+        slug_if_empty: What a template says where no letter or digit of a text is left.
+        a1111: Keys in AUTOMATIC1111's parameters; the first is also written.
+    """
+
+    name: str
+    label: str
+    kind: type[Value]
+    low: int = 0
+    high: int = 0
+    hint_if_blank: str = ""
+    blank_label: str = ""
+    from_model: bool = False
+    is_seed: bool = False
+    per_image: bool = False
+    needs: str = ""
+    options: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+    metavar: str
+    panel: str
+    help: str
+    help_for_several: str = ""
+    options_for_several: tuple[str, ...] = ()
+    axis: str = ""
+    file_name: tuple[int, str] | None = None
+    slug_if_empty: str = "none"
+    a1111: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The label as one word."""
+        return self.label.replace(" ", "_")
+
+    @property
+    def option(self) -> str:
+        """The long spelling."""
+        return self.options[-1]
+
+    def check(self, value: Value | None) -> None:
+        """Check a value as far as that is possible without the model.
+
+        Raises:
+            UsageError: If it is out of range, or a text that cannot be.
+        """
+        if isinstance(value, str):
+            self._check_text(value)
+        elif value is not None and not self.low <= value <= self.high:
+            got = f"{value:g}" if isinstance(value, float) else excerpt(value)
+            raise UsageError(f"{self.label} must be between {self.low} and {self.high}, got {got}.")
+
+    def has_effect(self, scheduler: str) -> bool:
+        """Say whether the value changes anything with a scheduler."""
+        return not self.needs or bool(getattr(SCHEDULERS[scheduler], self.needs))
+
+    def _check_text(self, text: str) -> None:
+        label = self.blank_label or self.label
+        if len(text) > MAX_PROMPT_CHARACTERS:
+            raise UsageError(
+                f"The {label} has {len(text):,} characters.",
+                f"At most {MAX_PROMPT_CHARACTERS:,} are allowed.",
+            )
+        if "\0" in text:
+            raise UsageError(f"The {label} contains a NUL character.", "Remove it.")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                f"The {label} is not valid UTF-8.", "Check how it was typed."
+            ) from error
+        if self.hint_if_blank and not text.strip():
+            raise UsageError(f"The {label} is empty.", self.hint_if_blank)
+
+
+_ROWS = (
+    Field(
+        name="model",
+        label="model",
+        kind=str,
+        hint_if_blank="`sheepgen models` lists what there is.",
+        blank_label="model name",
+        options=("-m", "--model"),
+        aliases=("model-id",),
+        metavar="NAME",
+        panel="Model",
+        help="A name from `sheepgen models`, a diffusers folder, or org/name[@revision].",
+        help_for_several="One or more, separated by commas.",
+        file_name=(10, "{model}"),
+        slug_if_empty="model",
+    ),
+    Field(
+        name="prompt",
+        label="prompt",
+        kind=str,
+        hint_if_blank="Say what to generate.",
+        per_image=True,
+        options=("-p", "--prompt"),
+        metavar="TEXT",
+        panel="Image",
+        help="The prompt.",
+        slug_if_empty="image",
+    ),
+    Field(
+        name="negative_prompt",
+        label="negative prompt",
+        kind=str,
+        per_image=True,
+        options=("-n", "--negative-prompt"),
+        aliases=("negative",),
+        metavar="TEXT",
+        panel="Image",
+        help="What to avoid.",
+        help_for_several="What to avoid; {|blur} expands to two negative prompts.",
+        file_name=(9, "not-{negative_prompt}"),
+    ),
+    Field(
+        name="width",
+        label="width",
+        kind=int,
+        low=1,
+        high=MAX_SIDE,
+        from_model=True,
+        options=("-W", "--width"),
+        metavar="PIXELS",
+        panel="Image",
+        help="Width in pixels.",
+        axis="size",
+        file_name=(4, "{width}x{height}"),
+    ),
+    Field(
+        name="height",
+        label="height",
+        kind=int,
+        low=1,
+        high=MAX_SIDE,
+        from_model=True,
+        options=("-H", "--height"),
+        metavar="PIXELS",
+        panel="Image",
+        help="Height in pixels.",
+        axis="size",
+    ),
+    Field(
+        name="scheduler",
+        label="scheduler",
+        kind=str,
+        from_model=True,
+        options=("--scheduler",),
+        aliases=("sampler", "sampler-index", "sampler-name"),
+        metavar="NAME",
+        panel="Model",
+        help="A name from `sheepgen schedulers`.",
+        help_for_several="One or more, separated by commas, as in ddim,euler.",
+        file_name=(3, "{scheduler}"),
+        slug_if_empty="scheduler",
+        a1111=("Sampler",),
+    ),
+    Field(
+        name="num_inference_steps",
+        label="steps",
+        kind=int,
+        low=1,
+        high=MAX_STEPS,
+        from_model=True,
+        options=("--steps",),
+        aliases=("ddim-steps", "inference-steps", "num-inference-steps"),
+        metavar="N",
+        panel="Model",
+        help="Denoising steps.",
+        help_for_several="Denoising steps, as in 10,20 or 10-50:10.",
+        file_name=(2, "{steps}steps"),
+        a1111=("Steps",),
+    ),
+    Field(
+        name="guidance_scale",
+        label="guidance",
+        kind=float,
+        low=0,
+        high=MAX_GUIDANCE,
+        from_model=True,
+        options=("-g", "--guidance"),
+        aliases=("cfg", "cfg-scale", "guidance-scale"),
+        metavar="SCALE",
+        panel="Model",
+        help="How closely to follow the prompt; 1 is off.",
+        help_for_several="How closely to follow the prompt, as in 3,5,7.5 or 1-9:2; 1 is off.",
+        file_name=(1, "g{guidance}"),
+        a1111=("CFG scale",),
+    ),
+    Field(
+        name="guidance_rescale",
+        label="guidance rescale",
+        kind=float,
+        low=0,
+        high=1,
+        options=("--guidance-rescale",),
+        metavar="0..1",
+        panel="Model",
+        help="Rescale guidance to reduce over-exposure.",
+        help_for_several="Rescale guidance to reduce over-exposure, 0 to 1.",
+        file_name=(7, "rescale{guidance_rescale}"),
+        a1111=("Guidance rescale",),
+    ),
+    Field(
+        name="eta",
+        label="eta",
+        kind=float,
+        low=0,
+        high=1,
+        needs="takes_eta",
+        options=("--eta",),
+        metavar="0..1",
+        panel="Model",
+        help="Noise added at each step (ddim and tcd only).",
+        help_for_several="Noise added at each step, 0 to 1 (ddim and tcd only).",
+        file_name=(8, "eta{eta}"),
+        # The web UI has another one for its ancestral samplers, by the name of the first.
+        a1111=("Eta", "Eta DDIM"),
+    ),
+    Field(
+        name="variation_strength",
+        label="variation strength",
+        kind=float,
+        low=0,
+        high=1,
+        per_image=True,
+        options=("--variation-strength",),
+        aliases=("subseed-strength", "variation-seed-strength"),
+        metavar="0..1",
+        panel="Image",
+        help="How strongly to blend it in. Small values keep the composition.",
+        help_for_several="How strongly to blend them in, 0 to 1, as in 0-0.5:0.1.",
+        file_name=(6, "x{variation_strength}"),
+        a1111=("Variation seed strength",),
+    ),
+    Field(
+        name="variation_seed",
+        label="variation seed",
+        kind=int,
+        low=0,
+        high=MAX_SEED,
+        is_seed=True,
+        per_image=True,
+        options=("--variation-seed",),
+        aliases=("subseed",),
+        metavar="N",
+        panel="Image",
+        help="Second seed to blend in (with a variation strength).",
+        help_for_several="Seeds to blend in (with a variation strength).",
+        file_name=(5, "v{variation_seed}"),
+        a1111=("Variation seed",),
+    ),
+    Field(
+        name="seed",
+        label="seed",
+        kind=int,
+        low=0,
+        high=MAX_SEED,
+        is_seed=True,
+        per_image=True,
+        options=("-s", "--seed"),
+        metavar="N",
+        panel="Image",
+        help="Random seed.",
+        help_for_several="Random seeds, as in 1-8 or 3,42.",
+        options_for_several=("-s", "--seeds", "--seed"),
+        a1111=("Seed",),
+    ),
+)
+
+FIELDS: Mapping[str, Field] = MappingProxyType({field.name: field for field in _ROWS})
+"""By name, in the order in which a sweep varies them: what is costly to change between two images
+(the model, then the prompt) slowest, and the seed fastest."""
+
+PER_IMAGE_FIELDS = frozenset(field.name for field in _ROWS if field.per_image)
+"""Names of fields in which images may differ that go through the loop together."""
+
+_SPELLINGS = {
+    spelling.removeprefix("--").replace("-", "_"): field
+    for field in _ROWS
+    for spelling in (field.name, field.key, *field.options, *field.aliases)
+}
+
+
+def find_field(spelling: str) -> Field | None:
+    """Return the field that a word names: by its own name, an option or another program's."""
+    return _SPELLINGS.get(spelling.replace("-", "_"))
