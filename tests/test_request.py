@@ -100,7 +100,7 @@ def test_what_was_said_stays() -> None:
 
 
 def test_sides_are_multiples_of_the_models_own() -> None:
-    with pytest.raises(UsageError, match="width is 500") as caught:
+    with pytest.raises(UsageError, match=r"width must be .*, got 500") as caught:
         spec().resolve(GenerationRequest(prompt="x", seed=1, width=500))
     assert caught.value.hint == "Nearest: 496 or 504."
 

@@ -1,12 +1,12 @@
-"""One hash that names a model's weights, whatever the model is called and wherever it lies.
+"""One hash that identifies a model's weights, whatever its name and folder.
 
-Gigabytes are not hashed on every run: the hub's cache names large files by their sha256, and all
-other hashes are remembered in the user's cache folder under the file's path and state. The state
-holds the inode and the change time (``ctime``), which no program can set: weights that were
-replaced by others of the same size and modification time are hashed again. Where the memory
-cannot be read or written, files are hashed again, too.
+Gigabytes are not hashed on every run: the Hub's cache names large files by their sha256, and all
+other hashes are cached in the user's cache folder under the file's path and state. The state
+includes the inode and the change time (``ctime``), which no program can set: weights that were
+replaced by others of the same size and modification time are hashed again. Files are also hashed
+again if that cache cannot be read or written.
 
-Neither is proof: what has to be certain is asked for with ``rehash``.
+Neither is proof: with ``rehash`` every file is read.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["file_sha256", "fingerprint", "hub_sha256"]
+__all__ = ["SHA256", "file_sha256", "fingerprint", "hub_sha256"]
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+"""A sha256 in hexadecimal."""
 
 _rehashed: dict[Path, str] = {}
-"""What this process was asked to read itself, by the hash's place in the memory: a thousand images
-of one model have it read once."""
+"""What this process has read itself, by the path of the cached hash: for a thousand images of one
+model it is read once."""
 
 
 def fingerprint(folder: Path, files: Iterable[str], *, rehash: bool = False) -> str:
@@ -39,7 +40,7 @@ def fingerprint(folder: Path, files: Iterable[str], *, rehash: bool = False) -> 
     Args:
         folder: The model's folder.
         files: The weights, as ``component/file``.
-        rehash: Read every file, once a process, whatever its name or the memory says.
+        rehash: Read every file, once per process, even if its hash is cached.
 
     Raises:
         OSError: If one of them cannot be read or is not a regular file.
@@ -49,12 +50,12 @@ def fingerprint(folder: Path, files: Iterable[str], *, rehash: bool = False) -> 
 
 
 def file_sha256(path: Path, *, rehash: bool = False, believe_name: bool = True) -> str:
-    """Return a file's sha256, from memory if the file is as it was when it was last hashed.
+    """Return a file's sha256, from the cache if the file has not changed since it was hashed.
 
     Args:
         path: A regular file, or a link to one.
-        rehash: Read the file, once a process, whatever its name or the memory says.
-        believe_name: Take the name that the hub's cache has given a large file for its sha256.
+        rehash: Read the file, once per process, even if its hash is cached.
+        believe_name: Trust the name that the Hub's cache gave a large file, which is its sha256.
 
     Raises:
         OSError: If it cannot be read or is not a regular file.
@@ -63,37 +64,37 @@ def file_sha256(path: Path, *, rehash: bool = False, believe_name: bool = True) 
         return known
     with open_untrusted(path) as file:
         state = os.fstat(file.fileno())
-        memory = _memory(path, state)
-        if rehash and memory in _rehashed:
-            return _rehashed[memory]
+        cached = _cached_path(path, state)
+        if rehash and cached in _rehashed:
+            return _rehashed[cached]
         if not rehash:
             with contextlib.suppress(OSError, UnicodeDecodeError):
-                remembered = read_untrusted(memory, max_bytes=64).decode("ascii")
-                if _SHA256.fullmatch(remembered):
-                    return remembered
+                stored = read_untrusted(cached, max_bytes=64).decode("ascii")
+                if SHA256.fullmatch(stored):
+                    return stored
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        # A file that was written to meanwhile may have the hash of neither state.
-        if _memory(path, os.fstat(file.fileno())) == memory:
-            write_cache(memory, digest)
+        # A file that was changed meanwhile may have the hash of neither state.
+        if _cached_path(path, os.fstat(file.fileno())) == cached:
+            write_cache(cached, digest)
             if rehash:
-                _rehashed[memory] = digest
+                _rehashed[cached] = digest
     return digest
 
 
 def hub_sha256(path: Path) -> str | None:
-    """Return the sha256 that the hub's cache has given a large file as its name.
+    """Return the sha256 that the Hub's cache gave a large file as its name.
 
-    Only the first link is followed: where machines share files, a second one leads to a name that
-    is another kind of hash.
+    Only the first link is followed: on shared file systems a second one may lead to a name that is
+    another kind of hash.
     """
     target = path.readlink() if path.is_symlink() else path
-    if target.parent.name == "blobs" and _SHA256.fullmatch(target.name):
+    if target.parent.name == "blobs" and SHA256.fullmatch(target.name):
         return target.name
     return None
 
 
-def _memory(path: Path, state: os.stat_result) -> Path:
-    """Return where a file's hash is remembered; a changed file has another place."""
+def _cached_path(path: Path, state: os.stat_result) -> Path:
+    """Return where a file's hash is cached; a changed file gets another path."""
     parts = (
         path.resolve(),
         state.st_dev,

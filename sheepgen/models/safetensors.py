@@ -1,10 +1,10 @@
-"""Weight files, checked before any of them is loaded.
+"""Weight files, checked before they are loaded.
 
 A safetensors file is a header's length (8 bytes, little endian), the header (JSON: where each
 tensor's bytes lie) and the bytes
-(https://github.com/huggingface/safetensors#format). Its right size follows from the header, so
-that a download that broke off is told from a whole one without reading gigabytes, and by name
-and number, which the loading libraries do not do.
+(https://github.com/huggingface/safetensors#format). Its correct size follows from the header, so
+that an incomplete download is found without reading gigabytes, and reported with its name and the
+number of missing bytes, which the loading libraries do not do.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["MAX_HEADER", "StoredWeights", "check_safetensors", "check_shards"]
 
 MAX_HEADER = 5_000_000
-"""Largest header that is read. The U-Net of Stable Diffusion has one of 90 kB, with 686 tensors;
-the format would allow 100 MB, which are gigabytes once they are parsed."""
+"""Largest header that is read, in bytes. Stable Diffusion's U-Net has one of 90 kB; the format
+allows 100 MB, which take gigabytes of memory once they are parsed."""
 
 _LENGTH = struct.Struct("<Q")
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
@@ -33,7 +33,7 @@ _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredWeights:
-    """How much a component's weight files hold: more than that no honest config asks for."""
+    """How much a component's weight files hold; its config must not ask for more."""
 
     tensors: int
     data_bytes: int
@@ -45,10 +45,10 @@ class StoredWeights:
 
 
 def check_safetensors(path: Path) -> StoredWeights:
-    """Check that a safetensors file is whole: not cut short, not too long, not a stand-in.
+    """Check that a safetensors file is complete: not truncated, not too long, not a placeholder.
 
     Raises:
-        ModelError: If it is not; the message has the file's name and the bytes that are missing.
+        ModelError: If it is not; the message has the file's name and the number of missing bytes.
         OSError: If it cannot be read or is not a regular file.
     """
     name = excerpt(f"{path.parent.name}/{path.name}", 120)
@@ -67,7 +67,7 @@ def check_safetensors(path: Path) -> StoredWeights:
             raise ModelError(
                 f"{name} is not a safetensors file, or its header is larger than "
                 f"{MAX_HEADER:,} bytes.",
-                "Fetch it again, or convert the model.",
+                "Download it again, or convert the model.",
             )
         file.seek(_LENGTH.size)
         header = file.read(header_size)
@@ -81,33 +81,33 @@ def check_safetensors(path: Path) -> StoredWeights:
     if size > expected:
         raise ModelError(
             f"{name} is {size - expected:,} bytes longer than its header says.",
-            "The file is damaged: fetch it again.",
+            "The file is damaged. Download it again.",
         )
     return StoredWeights(tensors=len(tensors), data_bytes=data_bytes)
 
 
 def check_shards(index: Path, shards: set[str]) -> None:
-    """Check that a shard index sends the libraries to these files and to no others.
+    """Check that a shard index points the libraries to these files and to no others.
 
     Args:
         index: A ``*.safetensors.index.json``.
         shards: Names of the shards beside it.
 
     Raises:
-        ModelError: If it names anything else, which may well lie outside the folder.
+        ModelError: If it names anything else, which could be outside the folder.
     """
     weight_map = read_object(index).get("weight_map")
     named = set(map(str, weight_map.values())) if isinstance(weight_map, dict) else set()
-    if strangers := sorted(named - shards):
+    if others := sorted(named - shards):
         raise ModelError(
-            f"{excerpt(index.name)} points to a file that is none of its shards: "
-            f"{excerpt(strangers[0])}.",
-            "Do not use this model, or get it from a source that you trust.",
+            f"{excerpt(index.name)} points to a file that is not one of its shards: "
+            f"{excerpt(others[0])}.",
+            "The model is damaged or not trustworthy: get it from another source.",
         )
     if named != shards:
         raise ModelError(
-            f"{excerpt(index.name)} does not name all of the shards beside it.",
-            "The model is damaged: fetch it again.",
+            f"{excerpt(index.name)} does not name all shards in its folder.",
+            "The model is damaged. Download it again.",
         )
 
 
@@ -129,6 +129,4 @@ def _has_offsets(tensor: object) -> bool:
 
 def _truncated(name: str, missing: int, *, at_least: bool) -> ModelError:
     number = f"{'at least ' if at_least else ''}{plural(missing, 'byte')}"
-    return ModelError(
-        f"{name} is cut short: {number} missing.", "The download broke off: fetch it again."
-    )
+    return ModelError(f"{name} is truncated ({number} missing).", "Download it again.")

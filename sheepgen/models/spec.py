@@ -25,13 +25,13 @@ _MOST_LISTED = 6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MadeFor:
-    """Where a model's pictures are good; it draws outside of it, too, but poorly.
+    """The range in which a model's images are good; outside it they are poor.
 
     Args:
-        guidance_scale: Lowest and highest, in diffusers' convention, where 1 and less is off.
+        guidance_scale: Lowest and highest, in diffusers' convention, where 1 or less is off.
         num_inference_steps: Fewest and most, with most schedulers.
         side: Shortest and longest width or height, in pixels.
-        slower_schedulers: Short names of schedulers, with the fewest steps that they need here.
+        slower_schedulers: Short names of schedulers that need more steps, and how many.
     """
 
     guidance_scale: tuple[float, float]
@@ -41,30 +41,29 @@ class MadeFor:
 
     @property
     def guidance(self) -> str:
-        """The guidance in words."""
+        """The guidance, in words."""
         return f"guidance {_span(*self.guidance_scale)}"
 
     @property
     def steps(self) -> str:
-        """The steps in words."""
+        """The steps, in words."""
         fewest, most = self.num_inference_steps
         return f"{fewest} steps or more" if most == MAX_STEPS else f"{_span(fewest, most)} steps"
 
     @property
     def sides(self) -> str:
-        """The sides in words."""
+        """The sides, in words."""
         return f"sides of {_span(*self.side)} pixels"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelDefaults:
-    """What a request that leaves something open gets from the model.
+    """What a request that leaves a field unset gets from the model.
 
     Args:
         num_inference_steps: Denoising steps.
         guidance_scale: In diffusers' convention, where 1 is off.
-        scheduler: Short name in `sheepgen.schedulers`; ``None`` if the folder's own scheduler is
-            not known there.
+        scheduler: Short name in `sheepgen.schedulers`; None if the folder's own is not known there.
         width: Pixels.
         height: Pixels.
     """
@@ -115,11 +114,11 @@ class ModelSpec:
         return self.checkpoint.family
 
     def resolve(self, request: GenerationRequest) -> ResolvedRequest:
-        """Return the request with this model's values for all that it leaves open.
+        """Return the request with this model's values for all fields that are unset.
 
         Raises:
-            UsageError: If the model cannot draw that size, has no scheduler that is known here
-                and none was asked for, or the scheduler cannot take so many steps.
+            UsageError: If the model does not support that size, its scheduler is unknown and none
+                was requested, or the scheduler does not support so many steps.
         """
         values = {field.name: getattr(request, field.name) for field in fields(GenerationRequest)}
         for name, default in asdict(self.defaults).items():
@@ -139,7 +138,7 @@ def _check_multiple(side: str, value: int, multiple: int) -> None:
     if value % multiple:
         below, above = nearest_sizes(value, multiple)
         raise UsageError(
-            f"{side} is {value}, and this model draws multiples of {multiple}.",
+            f"{side} must be a multiple of {multiple} for this model, got {value}.",
             f"Nearest: {below} or {above}.",
         )
 
@@ -147,7 +146,7 @@ def _check_multiple(side: str, value: int, multiple: int) -> None:
 def outside_warnings(
     requests: Iterable[ResolvedRequest], specs: Mapping[str, ModelSpec]
 ) -> tuple[str, ...]:
-    """Return a line for each model that is asked for what it was not made for.
+    """Return a warning for each model that is used outside the range that it was made for.
 
     Args:
         requests: Any number.
@@ -161,13 +160,13 @@ def outside_warnings(
     return tuple(
         f"Warning: {excerpt(model)} was made for "
         f"{'; '.join(f'{clause} {_listed([*values])}' for clause, values in clauses.items())}. "
-        "Pictures may be poor."
+        "Images may be poor."
         for model, clauses in found.items()
     )
 
 
 def _outside(made_for: MadeFor, request: ResolvedRequest) -> Iterator[tuple[str, str]]:
-    """Yield what the model was made for, and what is asked for instead."""
+    """Yield what the model was made for, and what is requested instead."""
     low, high = made_for.guidance_scale
     if not low <= max(request.guidance_scale, 1.0) <= high:
         yield f"{made_for.guidance}, not", f"{request.guidance_scale:g}"
@@ -188,7 +187,7 @@ def _span(low: float, high: float) -> str:
 
 
 def _listed(values: Sequence[str]) -> str:
-    """Return values in a row; of many, the first few and how many more."""
+    """Join values with commas; of many, only the first few and how many more."""
     if len(values) > _MOST_LISTED:
         values = [*values[: _MOST_LISTED - 1], f"{len(values) - _MOST_LISTED + 1} more"]
     return " or ".join(filter(None, [", ".join(values[:-1]), values[-1]]))

@@ -8,7 +8,7 @@ import pytest
 
 from sheepgen.execution import plan
 from sheepgen.models import hub
-from sheepgen.models.hub import DownloadPlan, PlannedFile
+from sheepgen.models.hub import DownloadPlan, HubFile
 from sheepgen.pipeline import loading
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ DOWNLOAD = DownloadPlan(
     repo="org/name",
     commit="c0ffee",
     licence="MIT",
-    files=(PlannedFile(name="unet/model.safetensors", size=2_000_000_000),),
+    files=(HubFile(name="unet/model.safetensors", size=2_000_000_000),),
     total_bytes=2_000_000_000,
     free_bytes=50_000_000_000,
     folder=Path("cache/org--name"),

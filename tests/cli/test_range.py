@@ -88,5 +88,5 @@ def test_the_embedded_model_warns_of_what_people_type_first(run: Run) -> None:
     result = run("a sheep", "-g", "7.5", "--size", "512x512", "--dry-run")
     (warning,) = warnings(result.stdout)
     assert f"{GUIDANCE} 7.5; sides of " in warning
-    assert warning.endswith("not 512x512. Pictures may be poor.")
+    assert warning.endswith("not 512x512. Images may be poor.")
     assert not Path("outputs").exists()

@@ -120,7 +120,7 @@ def test_without_a_seed_the_command_picks_one(run: Run, typed: Typed) -> None:
         ("Negative prompt: fog\nSteps: 4, Seed: 7, Size: 64x32", "names no prompt"),
         (
             "a ewe\nNegative prompt: fog\nSteps: 4, Seed: 7, Size: 250x251",
-            "250, and this model draws multiples of 8. Nearest: 248 or 256.",
+            "must be a multiple of 8 for this model, got 250. Nearest: 248 or 256.",
         ),
     ],
 )

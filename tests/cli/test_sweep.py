@@ -347,7 +347,7 @@ def test_prompts_come_from_alternatives_a_file_and_words_to_replace(
     [
         (["--seeds", "x"], "--seeds"),
         (["--seeds", "1", "--guidance", "0.0-1.0"], "--guidance"),
-        (["--size", "33x32"], "width is 33"),
+        (["--size", "33x32"], "width must be a multiple of 2 for this model, got 33"),
         (["--scheduler", "ddim,nonsense"], "nonsense"),
         (["--eta", "2"], "eta must be between 0 and 1, got 2"),
         (["--dtype", "fp99"], "fp99"),

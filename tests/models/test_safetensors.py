@@ -27,7 +27,9 @@ def test_a_file_cut_short_says_how_much_is_missing(model_copy: Path, eighths: in
     if 8 <= cut < 8 + header_size:
         missing = 8 + header_size - cut
 
-    with pytest.raises(ModelError, match=f"{WEIGHTS} is cut short: .*{missing:,} bytes missing"):
+    with pytest.raises(
+        ModelError, match=f"{WEIGHTS} is truncated \\(.*{missing:,} bytes missing\\)"
+    ):
         check_safetensors(path)
 
 
@@ -55,7 +57,7 @@ def test_one_missing_byte_is_enough(model_copy: Path) -> None:
     path = model_copy / WEIGHTS
     path.write_bytes(path.read_bytes()[:-1])
 
-    with pytest.raises(ModelError, match="cut short: 1 byte missing"):
+    with pytest.raises(ModelError, match=r"truncated \(1 byte missing\)"):
         check_safetensors(path)
 
 
@@ -134,7 +136,7 @@ def test_an_index_that_leads_elsewhere_is_refused(tmp_path: Path, elsewhere: str
     index = tmp_path / "index.json"
     index.write_text(json.dumps({"weight_map": {"w": "a.safetensors", "v": elsewhere}}))
 
-    with pytest.raises(ModelError, match="none of its shards"):
+    with pytest.raises(ModelError, match="not one of its shards"):
         check_shards(index, {"a.safetensors"})
 
 

@@ -59,7 +59,7 @@ def test_what_is_outside_is_said_with_what_the_range_is(
     embedded: ModelSpec, fields: dict[str, Any], said: str
 ) -> None:
     (warning,) = warnings(embedded, fields)
-    assert warning == f"Warning: sheepgen was made for {said}. Pictures may be poor."
+    assert warning == f"Warning: sheepgen was made for {said}. Images may be poor."
 
 
 def test_many_requests_have_one_warning(embedded: ModelSpec) -> None:

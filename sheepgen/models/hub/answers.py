@@ -1,9 +1,8 @@
-"""What a hub answers, checked before anything is done with it.
+"""The answers of a Hub, checked before they are used.
 
-An endpoint may be anybody's (``HF_ENDPOINT``), and what the hub's library reads from an answer it
-believes: the ETag and the commit become paths, a body is read to its end. So a hook in the
-library's own HTTP clients looks at each answer first, which leaves no second answer that could be
-another one.
+The endpoint may be anybody's (``HF_ENDPOINT``), and the Hub's library trusts every answer: the ETag
+and the commit become paths, a body is read to its end. So a hook in the library's own HTTP clients
+checks each answer first. A separate request would not do: its answer could be another one.
 """
 
 from __future__ import annotations
@@ -21,24 +20,25 @@ from sheepgen.sanitize import excerpt
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Announcement", "checked_answers", "senseless_answer"]
+__all__ = ["COMMIT", "Announcement", "checked_answers", "invalid_answer"]
 
 _ETAG = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,127}")
 """Hashes, UUIDs and the like: nothing that could be more of a path than one name."""
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+"""A full commit hash."""
 
 
 class Announcement:
-    """What a hub says about one file; filled in while the hub's library asks for it.
+    """What a Hub says about one file; filled in while the Hub's library asks for it.
 
     Args:
         repo: The repository, ``org/name``.
-        size: Bytes that the file has by the hub's listing, or None before there is one.
+        size: Size of the file in the Hub's listing, in bytes, or None before there is one.
 
     Attributes:
-        etag: The name that the hub gives to the file's content, once it has said one.
-        stopped: Set by another thread to have nothing more asked for.
+        etag: The Hub's name for the content of the file, once it is known.
+        stopped: Set by another thread to allow no more requests.
     """
 
     def __init__(self, repo: str, size: int | None = None) -> None:
@@ -51,7 +51,7 @@ class Announcement:
         """Check one answer before its body is read.
 
         Raises:
-            ModelError: If the answer is not one that a hub gives.
+            ModelError: If the answer is not one that a Hub sends.
             Interrupted: If this was stopped.
         """
         if self.stopped.is_set():
@@ -63,21 +63,21 @@ class Announcement:
 
     def _check_head(self, response: Any) -> None:  # noqa: ANN401
         commit = response.headers.get("X-Repo-Commit")
-        if commit is not None and not _COMMIT.fullmatch(commit):
-            raise senseless_answer(self.repo, f"a commit of {excerpt(commit)!r}")
+        if commit is not None and not COMMIT.fullmatch(commit):
+            raise invalid_answer(self.repo, f"a commit of {excerpt(commit)!r}")
         if response.status_code >= 400:
             return
         linked = response.headers.get("X-Linked-Etag")
         if linked is None and response.status_code >= 300:
-            # It is about the redirection, and the library is not to take it for the file's.
+            # It is about the redirection, and the library must not take it for the file's.
             response.headers.pop("ETag", None)
             return
         etag = (linked or response.headers.get("ETag") or "").removeprefix("W/").strip('"')
         if not _ETAG.fullmatch(etag):
-            raise senseless_answer(self.repo, f"an ETag of {excerpt(etag)!r}")
+            raise invalid_answer(self.repo, f"an ETag of {excerpt(etag)!r}")
         size = response.headers.get("X-Linked-Size" if linked else "Content-Length")
         if self.size is not None and size is not None and size != str(self.size):
-            raise senseless_answer(
+            raise invalid_answer(
                 self.repo, f"{self.size:,} bytes in the listing, {excerpt(size)} for the file"
             )
         self.etag = etag
@@ -88,7 +88,7 @@ _announced: ContextVar[Announcement | None] = ContextVar("_announced", default=N
 
 @contextmanager
 def checked_answers(announcement: Announcement) -> Iterator[None]:
-    """Have every answer to this thread's requests through the hub's library checked."""
+    """Check every answer to this thread's requests through the Hub's library."""
     _check_all_clients()
     token = _announced.set(announcement)
     try:
@@ -98,13 +98,14 @@ def checked_answers(announcement: Announcement) -> Iterator[None]:
 
 
 def _check_all_clients() -> None:
-    """Give a hook to each client of the library: after some failures it makes another one."""
+    """Give each client of the library a hook: after some failures it makes a new client."""
     from huggingface_hub import get_session, set_client_factory
     from huggingface_hub.utils import _http
 
     if _check in get_session().event_hooks["response"]:
         return
-    make_client = _http._GLOBAL_CLIENT_FACTORY  # which may be a program's that uses this package
+    # No public name leads to it, and a program that uses this package may have set its own.
+    make_client = _http._GLOBAL_CLIENT_FACTORY
 
     def make_checked_client() -> Any:  # noqa: ANN401
         client = make_client()
@@ -119,21 +120,21 @@ def _check(response: Any) -> None:  # noqa: ANN401
         announcement.check(response)
 
 
-def senseless_answer(repo: str, what: str) -> ModelError:
-    """Return the error for an answer that no hub gives.
+def invalid_answer(repo: str, what: str) -> ModelError:
+    """Return the error for an answer that no Hub sends.
 
     Args:
-        repo: The repository that was asked for.
-        what: What the answer has that makes no sense.
+        repo: The repository that was requested.
+        what: What is wrong with the answer.
     """
     return ModelError(
-        f"The hub's answer about {repo} makes no sense: {what}.",
-        "Nothing of it was used. If HF_ENDPOINT is set, is that a Hugging Face hub?",
+        f"The Hub sent an invalid answer about {repo}: {what}.",
+        "It was not used. If HF_ENDPOINT is set, check that it is a Hugging Face Hub.",
     )
 
 
 def _drop_body(response: Any) -> None:  # noqa: ANN401
-    """Leave the body of a refusal or redirection unread: headers say all, and it may not end."""
+    """Leave the body of a refusal or redirection unread: it may never end."""
     response.stream.close()
     library = sys.modules[type(response).__module__.partition(".")[0]]
     response.stream = library.ByteStream(b"")

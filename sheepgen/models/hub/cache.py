@@ -1,7 +1,14 @@
-"""What is in the hub's cache, which is shared with every other program."""
+"""Models of the Hub by name, and which of them are in the Hub's cache.
+
+The cache is shared with every other program. Models are named ``org/name`` or
+``org/name@revision``.
+"""
 
 from __future__ import annotations
 
+import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,20 +16,53 @@ from sheepgen.errors import ModelError
 from sheepgen.models.checkpoint import check_index
 from sheepgen.models.configs import read_object
 from sheepgen.models.files import INDEX_FILE, incompleteness, list_files
+from sheepgen.models.fingerprint import file_sha256, hub_sha256
+from sheepgen.models.hub.answers import COMMIT
+from sheepgen.sanitize import excerpt
+from sheepgen.user_cache import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sheepgen.models.hub.names import HubModel
+__all__ = [
+    "HubModel",
+    "cached_folder",
+    "cached_models",
+    "cached_part",
+    "check_cached",
+    "parse_hub_model",
+]
 
-__all__ = ["cached_folder", "cached_models", "cached_part"]
+_WORD = r"[A-Za-z0-9](?:[\w.-]{0,94}[\w-])?"
+_HUB_MODEL = re.compile(rf"(?P<repo>{_WORD}/{_WORD})(?:@(?P<revision>[\w.-]+(?:/[\w.-]+)*))?", re.A)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HubModel:
+    """A repository on the Hub at a branch, tag or commit."""
+
+    repo: str
+    revision: str = "main"
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the revision is a full commit hash, which always means the same files."""
+        return COMMIT.fullmatch(self.revision) is not None
+
+
+def parse_hub_model(name: str) -> HubModel | None:
+    """Parse ``org/name`` or ``org/name@revision``; return None for anything else."""
+    match = _HUB_MODEL.fullmatch(name)
+    if match is None or "--" in match["repo"] or ".." in name:
+        return None
+    return HubModel(repo=match["repo"], revision=match["revision"] or "main")
 
 
 def cached_folder(model: HubModel) -> Path | None:
-    """Return the model's folder in the cache if all that is needed of it is there.
+    """Return the model's folder in the cache if all needed files are there.
 
     Raises:
-        ModelError: If the cache shows already that the model does not run here.
+        ModelError: If the model is of an unsupported family.
     """
     from huggingface_hub import try_to_load_from_cache
 
@@ -53,6 +93,33 @@ def cached_part(repo: str) -> ModelError | None:
     return next(filter(None, problems), None)
 
 
+def check_cached(repo: str, path: Path, *, rehash: bool = False) -> None:
+    """Check that a downloaded file has not changed since.
+
+    It is hashed when it is first used, and again when it changes. If hashes cannot be cached, it is
+    not hashed at all: to hash gigabytes on every run would cost more than it finds.
+
+    Args:
+        repo: The repository, ``org/name``.
+        path: Of the file.
+        rehash: Hash it, once per process, even if its hash is cached.
+
+    Raises:
+        ModelError: If it is damaged.
+        OSError: If it cannot be read.
+    """
+    known = hub_sha256(path)
+    if known is None or not (rehash or _can_cache()):
+        return
+    digest = file_sha256(path, rehash=rehash, believe_name=False)
+    if digest != known:
+        raise ModelError(
+            f"{excerpt(f'{path.parent.name}/{path.name}')} of {repo} is damaged in the Hub's "
+            f"cache: its sha256 is {digest}, not {known}.",
+            f"Remove {path.resolve()} and run the same command again to download it.",
+        )
+
+
 def _problem(folder: Path, owner: str) -> ModelError | None:
     try:
         components = check_index(read_object(folder / INDEX_FILE), owner)
@@ -66,3 +133,10 @@ def _snapshots(folder: str) -> Iterator[Path]:
 
     for index in Path(constants.HF_HUB_CACHE).glob(f"models--{folder}/snapshots/*/{INDEX_FILE}"):
         yield index.parent
+
+
+def _can_cache() -> bool:
+    folder = cache_folder()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK)

@@ -1,49 +1,166 @@
-"""Fetching a model from the hub, step by step.
+"""Downloading a model: what it would take, and then doing it, step by step.
 
-The files go through the hub's own library into its own cache: whole or not at all, and found there
-by every other program. The library blocks until a file is there, so it works in a thread, and what
-it reports is yielded to whoever draws the bar. Dropping the generator stops the transfer and takes
-away the half of a file that it leaves.
-
-What arrives is held against what the hub announced, in bytes while it comes and by its hash when it
-is there. From then on its hash is remembered, so that nothing is hashed twice.
+`plan_download` finds everything that can stop a download (no access, no such model, an unsupported
+family, pickles, a full disk) before any weights are downloaded. `download` carries the plan out.
 """
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import Future
-from contextlib import suppress
+import json
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from sheepgen.errors import Interrupted
-from sheepgen.models.hub.answers import Announcement, checked_answers, senseless_answer
-from sheepgen.models.hub.arrival import check_arrival
+from sheepgen.errors import ModelError
+from sheepgen.models.checkpoint import check_index
+from sheepgen.models.configs import MAX_BYTES, read_object, too_large
+from sheepgen.models.files import INDEX_FILE, needed_files
+from sheepgen.models.fingerprint import SHA256
+from sheepgen.models.hub.answers import COMMIT, Announcement, checked_answers, invalid_answer
 from sheepgen.models.hub.errors import hub_errors
+from sheepgen.models.hub.transfer import HubFile, fetch_file
+from sheepgen.sanitize import byte_size, excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator, Mapping
 
-    from huggingface_hub.utils.tqdm import tqdm
+    from sheepgen.models.hub.cache import HubModel
 
-    from sheepgen.models.hub.listing import PlannedFile
-    from sheepgen.models.hub.plan import DownloadPlan
+__all__ = [
+    "DownloadPlan",
+    "DownloadProgress",
+    "download",
+    "fetch",
+    "go_offline",
+    "is_offline",
+    "plan_download",
+]
 
-__all__ = ["DownloadProgress", "download", "fetch", "fetch_file"]
+_MAX_LISTING_BYTES = 20_000_000
+"""Some 100,000 files."""
 
-_FAREWELL_S = 2.0  # for a stopped transfer to take away its half of a file
+_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DownloadPlan:
+    """What has to be downloaded, and where to.
+
+    Args:
+        repo: The repository, ``org/name``.
+        commit: Hash of the commit that will be downloaded.
+        licence: As the repository states it.
+        files: Those that are not in the cache yet.
+        total_bytes: Size of all ``files`` together.
+        free_bytes: Free space on the cache's disk.
+        folder: The model's folder in the cache, complete once all files are there.
+    """
+
+    repo: str
+    commit: str
+    licence: str | None
+    files: tuple[HubFile, ...]
+    total_bytes: int
+    free_bytes: int
+    folder: Path
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DownloadProgress:
-    """How far a download is: bytes of all its files, and the file that is being fetched."""
+    """How far a download is: bytes of all its files, and the current file."""
 
     done_bytes: int
     total_bytes: int
     file: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Listing:
+    """A repository at one commit.
+
+    Args:
+        commit: Its hash.
+        licence: As the repository states it.
+        files: All of its files, by name.
+    """
+
+    commit: str
+    licence: str | None
+    files: Mapping[str, HubFile]
+
+
+def go_offline() -> None:
+    """Keep the Hub's libraries off the network for the rest of the process.
+
+    They read this once, when they are imported, so it has to be called before that.
+    """
+    os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def is_offline() -> bool:
+    """Say whether the network must not be used (``HF_HUB_OFFLINE``)."""
+    from huggingface_hub import is_offline_mode
+
+    return is_offline_mode()
+
+
+def plan_download(model: HubModel) -> DownloadPlan:
+    """Ask the Hub what it takes to download a model. Only the model's index is downloaded.
+
+    Raises:
+        ModelError: If the model is not accessible or not supported, or the disk is too full.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    listing = _list_repository(model.repo, model.revision)
+    if INDEX_FILE not in listing.files:
+        raise ModelError(
+            f"{model.repo} is not a diffusers model: it has no {INDEX_FILE}.",
+            "Choose a repository in diffusers format; `sheepgen models` lists some.",
+        )
+    _check_size(listing.files[INDEX_FILE], model.repo)
+    # By its branch, so that the cache learns which commit the branch is at.
+    for _ in fetch_file(model.repo, model.revision, listing.files[INDEX_FILE]):
+        pass
+    index = try_to_load_from_cache(model.repo, INDEX_FILE, revision=model.revision)
+    assert isinstance(index, str), "it was just downloaded"
+    folder = Path(index).parent
+    if folder.name != listing.commit:
+        raise invalid_answer(model.repo, "its listing and its files are of different commits")
+    components = check_index(read_object(folder / INDEX_FILE), model.repo)
+    needed = [listing.files[name] for name in needed_files(components, listing.files, model.repo)]
+    for file in needed:
+        _check_size(file, model.repo)
+    files = tuple(file for file in needed if not (folder / file.name).is_file())
+    plan = DownloadPlan(
+        repo=model.repo,
+        commit=listing.commit,
+        licence=excerpt(listing.licence) if listing.licence else None,
+        files=files,
+        total_bytes=sum(file.size for file in files),
+        free_bytes=shutil.disk_usage(folder).free,
+        folder=folder,
+    )
+    _check_room(plan)
+    return plan
+
+
+def _check_size(file: HubFile, repo: str) -> None:
+    """Refuse configs that are too large to be read; weights may have any size."""
+    if file.size > MAX_BYTES and not file.name.endswith(".safetensors"):
+        raise too_large(f"{excerpt(file.name)} of {repo}")
+
+
+def _check_room(plan: DownloadPlan) -> None:
+    if plan.total_bytes > plan.free_bytes:
+        raise ModelError(
+            f"{plan.repo} needs {byte_size(plan.total_bytes)} more disk space, but only "
+            f"{byte_size(plan.free_bytes)} are free in {plan.folder.parents[2]}.",
+            "Free some space, or set HF_HOME to a folder on a larger disk.",
+        )
 
 
 def fetch(plan: DownloadPlan) -> None:
@@ -56,11 +173,11 @@ def download(plan: DownloadPlan) -> Generator[DownloadProgress]:
     """Carry out a plan, smallest files first.
 
     Yields:
-        Progress, at least once a file; ``done_bytes`` never falls and ends at ``total_bytes``.
+        Progress, at least once per file; ``done_bytes`` never falls and ends at ``total_bytes``.
 
     Raises:
-        ModelError: If the hub stops serving the model, serves anything else than it announced,
-            or the disk fills up. What has arrived whole stays in the cache.
+        ModelError: If the Hub stops serving the model, sends something else than it announced,
+            or the disk fills up. Complete files stay in the cache.
     """
     done = 0
     for file in sorted(plan.files, key=lambda file: file.size):
@@ -72,95 +189,72 @@ def download(plan: DownloadPlan) -> Generator[DownloadProgress]:
         yield DownloadProgress(done_bytes=done, total_bytes=plan.total_bytes, file=file.name)
 
 
-def fetch_file(repo: str, revision: str, file: PlannedFile) -> Generator[int]:
-    """Fetch one file into the hub's cache.
+def _list_repository(repo: str, revision: str) -> _Listing:
+    """Ask the Hub for the files of a repository.
 
     Args:
-        repo: The repository, ``org/name``.
+        repo: ``org/name``.
         revision: A branch, tag or commit.
-        file: As the hub lists it.
-
-    Yields:
-        The bytes that have arrived, more each time.
 
     Raises:
-        ModelError: If it cannot be had, or is not what was announced.
+        ModelError: If the Hub refuses, or its answer is invalid.
     """
-    news: SimpleQueue[int | None] = SimpleQueue()
-    outcome: Future[str] = Future()
-    announcement = Announcement(repo, file.size)
-
-    def report(arrived: int, on_the_wire: bool) -> None:
-        if announcement.stopped.is_set():
-            raise Interrupted
-        # What goes over the wire in pieces that files share may be more than the file.
-        if arrived > file.size and not on_the_wire:
-            raise senseless_answer(repo, f"more than the {file.size:,} bytes of {file.name}")
-        news.put(arrived)
-
-    def work() -> None:
-        try:
-            with checked_answers(announcement):
-                outcome.set_result(_hub_download(repo, revision, file, _bar_class(report)))
-        except BaseException as error:  # noqa: BLE001 - raised where the outcome is asked for
-            outcome.set_exception(error)
-        news.put(None)
-
-    # A daemon, so that Ctrl-C need not wait for a transfer that hangs.
-    worker = threading.Thread(target=work, name="download", daemon=True)
-    worker.start()
-    most = 0
+    content = _get(repo, f"api/models/{repo}/revision/{quote(revision, safe='')}")
     try:
-        while (arrived := news.get()) is not None:
-            # The library draws two bars for some files: bytes off the wire and bytes on the disk.
-            if most < arrived <= file.size:
-                most = arrived
-                yield most
-    finally:
-        announcement.stopped.set()
-        worker.join(_FAREWELL_S)
-        if worker.is_alive() and (blob := announcement.etag or file.sha256):
-            _remove_half(repo, blob)
-    with hub_errors(repo):
-        path = Path(outcome.result())
-    check_arrival(repo, path, file, announcement.etag)
+        answer = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise invalid_answer(repo, "it is not JSON") from error
+    match answer:
+        case {"sha": str(commit), "siblings": list(siblings)} if COMMIT.fullmatch(commit):
+            files = [_file(repo, sibling) for sibling in siblings]
+        case _:
+            raise invalid_answer(repo, "it is not a listing of files at a commit")
+    card = answer.get("cardData")
+    licence = card.get("license") if isinstance(card, dict) else None
+    return _Listing(
+        commit=commit,
+        licence=str(licence) if licence else None,
+        files={file.name: file for file in files},
+    )
 
 
-def _bar_class(report: Callable[[int, bool], None]) -> type[tqdm]:
-    """Return a bar for the hub's library that draws nothing.
+def _get(repo: str, path: str) -> bytes:
+    from huggingface_hub import constants, get_session
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]
+        build_hf_headers,
+        hf_raise_for_status,
+    )
 
-    Args:
-        report: Called with the bytes of one file that have arrived so far, and whether they were
-            counted on the wire and not on the disk.
-    """
-    from huggingface_hub.utils.tqdm import tqdm
-
-    class Bar(tqdm):
-        def __init__(self, *args: Any, **settings: Any) -> None:  # noqa: ANN401
-            self._on_the_wire = str(settings.get("name")).endswith(".transfer")
-            super().__init__(*args, **{**settings, "disable": True})  # type: ignore[no-untyped-call]
-
-        def update(self, n: float | None = 1) -> None:
-            self.n += n or 0
-            report(int(self.n), self._on_the_wire)
-
-    return Bar
-
-
-def _hub_download(repo: str, revision: str, file: PlannedFile, bar: type[tqdm]) -> str:
-    from huggingface_hub import HfApi
-
-    return HfApi().hf_hub_download(repo, file.name, revision=revision, tqdm_class=bar)
+    content = bytearray()
+    with hub_errors(repo), checked_answers(Announcement(repo)):
+        request = get_session().stream(
+            "GET",
+            f"{constants.ENDPOINT}/{path}",
+            params={"blobs": True},
+            headers=build_hf_headers(),
+            timeout=_TIMEOUT_S,
+        )
+        with request as response:
+            hf_raise_for_status(response)
+            for chunk in response.iter_bytes():
+                content += chunk
+                if len(content) > _MAX_LISTING_BYTES:
+                    raise invalid_answer(
+                        repo, f"its listing is longer than {_MAX_LISTING_BYTES:,} bytes"
+                    )
+    return bytes(content)
 
 
-def _remove_half(repo: str, blob: str) -> None:
-    """Remove what a transfer that hangs has written; no other process writes it while this does.
-
-    The library locks a blob of the cache by its name, with which the half of it begins, too.
-    """
-    from huggingface_hub import constants
-
-    blobs = Path(constants.HF_HUB_CACHE, f"models--{repo.replace('/', '--')}", "blobs")
-    with suppress(OSError):
-        for half in blobs.glob(f"{blob}.*.incomplete"):
-            half.unlink()
+def _file(repo: str, sibling: Any) -> HubFile:  # noqa: ANN401 - from somebody else's JSON
+    match sibling:
+        case {"rfilename": str(name), "size": int(size)} if size >= 0:
+            lfs = sibling.get("lfs")
+            sha256 = lfs.get("sha256") if isinstance(lfs, dict) else None
+            if sha256 is not None and not SHA256.fullmatch(str(sha256)):
+                raise invalid_answer(repo, f"a sha256 of {str(sha256)[:80]!r}")
+            return HubFile(name=name, size=size, sha256=sha256)
+        case {"rfilename": str(name)}:
+            size = sibling.get("size")
+            raise invalid_answer(repo, f"{name[:80]} with a size of {str(size)[:80]}")
+        case _:
+            raise invalid_answer(repo, "a file without a name")

@@ -1,8 +1,8 @@
-"""What the hub's refusals mean, in plain sentences that say the way out.
+"""What the Hub's refusals mean, in plain sentences that say what to do.
 
-The hub answers a stranger who asks for a private model as if there were none, and its library
-wraps a missing network in several ways. Here each cause gets one sentence. Access tokens are
-looked for, to tell a wrong one from a missing one, and never shown.
+Without a login the Hub answers as if a private model did not exist, and its library reports a
+missing network in several ways. Here each cause gets one sentence. Whether there is an access token
+is checked, to distinguish a wrong one from a missing one; it is never shown.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ __all__ = ["hub_errors", "not_cached"]
 
 @contextmanager
 def hub_errors(repo: str) -> Iterator[None]:
-    """Turn what the hub's library raises into `ModelError`.
+    """Turn what the Hub's library raises into `ModelError`.
 
     Args:
-        repo: The repository that is asked for, ``org/name``.
+        repo: The requested repository, ``org/name``.
     """
     # The library's own name for its HTTP library's base error: httpx and httpx2 differ.
     from huggingface_hub.errors import (  # type: ignore[attr-defined]
@@ -42,7 +42,7 @@ def hub_errors(repo: str) -> Iterator[None]:
         raise _gated(repo) from error
     except RevisionNotFoundError as error:
         raise ModelError(
-            f"{repo} has no such revision.", "Leave out what follows the @, or correct it."
+            f"{repo} has no such revision.", "Correct or leave out the part after the @."
         ) from error
     except HfHubHTTPError as error:
         raise _answered(repo, error.response.status_code) from error
@@ -57,22 +57,22 @@ def hub_errors(repo: str) -> Iterator[None]:
         raise _answered(repo, 404) from error
     except OSError as error:
         raise ModelError(
-            f"{repo} could not be stored: {error.strerror or 'it arrived damaged'}.",
-            "What had arrived whole is kept; once there is room, the same command goes on.",
+            f"{repo} could not be saved: {error.strerror or 'it arrived damaged'}.",
+            "Complete files are kept; fix this and run the same command again to resume.",
         ) from error
 
 
 def not_cached(repo: str) -> ModelError:
-    """Return the error for a model that is wanted offline and not whole in the cache."""
+    """Return the error for a model that is not complete in the cache, without a network."""
     if part := cached_part(repo):
         return ModelError(
             part.message,
-            "Leave out --offline (or HF_HUB_OFFLINE) once to fetch what is missing, if the hub "
-            "has it as safetensors.",
+            "Run once without --offline (or HF_HUB_OFFLINE) to download what is missing, if the "
+            "Hub has it as safetensors.",
         )
     return ModelError(
-        f"{repo} is not in the cache, and the network is not to be used.",
-        f"Leave out --offline (or HF_HUB_OFFLINE) once to fetch it. {_cached_hint()}",
+        f"{repo} is not in the cache, and the network must not be used.",
+        f"Run once without --offline (or HF_HUB_OFFLINE) to download it. {_cached_hint()}",
     )
 
 
@@ -81,42 +81,42 @@ def _answered(repo: str, status: int) -> ModelError:
 
     if status == 401 and get_token():
         return ModelError(
-            f"The hub does not accept your access token for {repo}.",
+            f"The Hub rejected your access token for {repo}.",
             "Log in again with `hf auth login`, or correct HF_TOKEN.",
         )
     if status == 401:
         return ModelError(
-            f"The hub shows no {repo} without a login: it is private, or there is none.",
-            "Check the spelling; if it is private, `hf auth login` or set HF_TOKEN.",
+            f"{repo} does not exist on the Hub, or it is private and needs a login.",
+            "Check the spelling; if it is private, run `hf auth login` or set HF_TOKEN.",
         )
     if status == 403:
         return _gated(repo)
     if status == 404:
         return ModelError(
-            f"The hub has no model {repo}, or it is private and not yours.",
-            "Check the spelling; `sheepgen models` lists some that are known to run.",
+            f"{repo} does not exist on the Hub, or you have no access to it.",
+            "Check the spelling; `sheepgen models` lists tested models.",
         )
     return ModelError(
-        f"The hub could not serve {repo}: it answered with status {status}.", "Try again later."
+        f"The Hub could not serve {repo}: it answered with status {status}.", "Try again later."
     )
 
 
 def _gated(repo: str) -> ModelError:
     return ModelError(
-        f"{repo} is only for those who have accepted its terms.",
-        f"Accept them on https://huggingface.co/{repo}, then `hf auth login`.",
+        f"{repo} is a gated model; accept its terms at https://huggingface.co/{repo}.",
+        "Then log in with `hf auth login`.",
     )
 
 
 def _unreachable(repo: str) -> ModelError:
     if part := cached_part(repo):
         return ModelError(
-            f"{part.message} The hub cannot be reached to fetch what is missing.",
-            "Check the connection, or give a local folder.",
+            f"{part.message} The Hub cannot be reached to download what is missing.",
+            "Check the connection, or use a local folder.",
         )
     return ModelError(
-        f"{repo} is not in the cache, and the hub cannot be reached.",
-        f"Check the connection, or give a local folder. {_cached_hint()}",
+        f"{repo} is not in the cache, and the Hub cannot be reached.",
+        f"Check the connection, or use a local folder. {_cached_hint()}",
     )
 
 

@@ -141,7 +141,7 @@ def test_a_model_that_becomes_gated_on_the_way(hub: FakeHub) -> None:
     plan = plan_download(MODEL)
     hub.gated.add(REPO)
 
-    with pytest.raises(ModelError, match="accepted its terms"):
+    with pytest.raises(ModelError, match="accept its terms"):
         fetch(plan)
 
 
@@ -174,7 +174,7 @@ def test_the_environment_says_where_the_hub_and_the_cache_are(hub: FakeHub, tmp_
 
     folder = f"{tmp_path}/home/hub/models--flock--tiny/snapshots/{COMMIT}"
     offline, light = run("--offline")
-    assert "network is not to be used" in offline
+    assert "network must not be used" in offline
     assert light == "light"
     assert hub.requests == []
     assert run() == [folder, "light"]

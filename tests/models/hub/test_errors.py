@@ -24,15 +24,15 @@ def answered(status: int) -> HfHubHTTPError:
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (answered(401), "without a login"),
-        (answered(403), "accepted its terms"),
-        (answered(404), "has no model"),
+        (answered(401), "needs a login"),
+        (answered(403), "accept its terms"),
+        (answered(404), "does not exist on the Hub"),
         (answered(429), "status 429"),
         (ConnectionResetError("reset"), "cannot be reached"),
         (LocalEntryNotFoundError("no network"), "cannot be reached"),
-        (HFValidationError("bad name"), "has no model"),
-        (PermissionError(13, "Permission denied"), "could not be stored: Permission denied"),
-        (OSError("Consistency check failed"), "could not be stored: it arrived damaged"),
+        (HFValidationError("bad name"), "does not exist on the Hub"),
+        (PermissionError(13, "Permission denied"), "could not be saved: Permission denied"),
+        (OSError("Consistency check failed"), "could not be saved: it arrived damaged"),
     ],
 )
 def test_each_cause_has_its_own_sentence(error: Exception, sentence: str) -> None:

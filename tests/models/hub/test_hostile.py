@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import pytest
 from huggingface_hub import close_session, constants, get_hf_file_metadata, hf_hub_url
 
 from sheepgen.errors import ModelError
-from sheepgen.models.hub import cached_folder, download, fetch, plan_download
+from sheepgen.models.hub import cached_folder, download, fetch, plan_download, transfer
 from sheepgen.models.hub.answers import Announcement, checked_answers
 from sheepgen.models.resolve import find_model
 from tests.models.hub.conftest import MODEL, REPO
@@ -61,7 +60,7 @@ def test_an_etag_that_could_be_a_path_is_refused(
     hub.headers[file] = {header: f'"{etag}"'}
     before = files_below(tmp_path)
 
-    refusal("makes no sense: an ETag of")
+    refusal("invalid answer about flock/tiny: an ETag of")
 
     new = files_below(tmp_path) - before
     assert all(name.startswith("cache/") for name in new)
@@ -78,7 +77,7 @@ def test_a_commit_that_is_none_is_refused(
     if is_lost:  # the library remembers that, below the commit
         hub.lost.add(INDEX)
 
-    refusal("makes no sense: a commit of")
+    refusal("invalid answer about flock/tiny: a commit of")
 
     assert not (tmp_path / "cache").exists()
 
@@ -100,7 +99,7 @@ def test_a_size_other_than_the_listed_one_is_refused_before_the_download(hub: Fa
 def test_more_than_was_announced_is_not_taken(hub: FakeHub, tmp_path: Path) -> None:
     hub.endless = UNET
 
-    refusal("makes no sense: more than the")
+    refusal("invalid answer about flock/tiny: more than the")
 
     assert list(tmp_path.rglob("*.incomplete")) == []
 
@@ -109,7 +108,9 @@ def test_more_than_was_announced_is_not_taken(hub: FakeHub, tmp_path: Path) -> N
 def test_an_answer_without_end_is_not_read_to_it(hub: FakeHub, part: str) -> None:
     hub.endless = part
 
-    refusal({"listing": "longer than 20,000,000 bytes", "refusal": "has no model"}[part])
+    refusal(
+        {"listing": "longer than 20,000,000 bytes", "refusal": "does not exist on the Hub"}[part]
+    )
 
 
 @pytest.mark.parametrize(
@@ -155,7 +156,9 @@ def test_other_bytes_than_were_announced_are_refused_and_removed(
     right = (model_copy / file).read_bytes()
     hub.contents[file] = right[:-1] + bytes(1)
 
-    error = refusal(f"served another {Path(file).name} of {REPO} than it announced: its sha256 is")
+    error = refusal(
+        f"sent a different {Path(file).name} of {REPO} than it announced: its sha256 is"
+    )
 
     assert "was removed" in error.hint
     left = {path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file()}
@@ -209,7 +212,7 @@ def test_weights_that_rot_in_the_cache_are_noticed() -> None:
     damaged[-1] ^= 1
     weights.resolve().write_bytes(damaged)
 
-    error = refusal(f"{UNET} of {REPO} is damaged in the hub's cache")
+    error = refusal(f"{UNET} of {REPO} is damaged in the Hub's cache")
 
     assert str(weights.resolve()) in error.hint
     weights.resolve().unlink()
@@ -265,7 +268,7 @@ def test_a_transfer_that_hangs_leaves_nothing_when_it_is_dropped(
     hub: FakeHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1024)
-    monkeypatch.setattr(sys.modules[download.__module__], "_FAREWELL_S", 0.0)
+    monkeypatch.setattr(transfer, "GRACE_S", 0.0)
     hub.hang_after[UNET] = 4096
     plan = plan_download(MODEL)
     progress = download(plan)

@@ -101,7 +101,7 @@ def test_a_full_disk_is_found_out_before_the_download(
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 5000, 5000))
 
-    with pytest.raises(ModelError, match=r"kB more.* 5\.0 kB left") as error:
+    with pytest.raises(ModelError, match=r"kB more disk space, but only 5\.0 kB are free") as error:
         plan_download(MODEL)
 
     assert "HF_HOME" in error.value.hint
