@@ -13,8 +13,9 @@ import typer
 from typer.testing import CliRunner
 
 import sheepgen
-from sheepgen.cli import batch_plan, plan, sweep_plan
+from sheepgen.cli import batch_plan, sweep_plan
 from sheepgen.cli.app import app
+from sheepgen.execution import plan
 from sheepgen.metadata.image_file import encode_image, read_record
 from sheepgen.models.resolve import find_model
 from sheepgen.models.spec import outside_warnings
@@ -70,7 +71,7 @@ def test_every_command_in_the_readme_is_taken(
     assert shown
     monkeypatch.chdir(tmp_path)
     for module, function in (
-        (plan, "make_plan"),
+        (plan, "plan_run"),
         (sweep_plan, "prepare_sweep"),
         (batch_plan, "JobPlanner"),
         (regenerate, "stream_verification"),
@@ -104,7 +105,7 @@ def test_every_example_stays_in_the_range_of_the_embedded_model(
         raise typer.Exit
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(plan, "make_plan", take)
+    monkeypatch.setattr(plan, "plan_run", take)
     monkeypatch.setattr(sweep_plan, "prepare_sweep", take)
     other_uses = {"show", "rerun", "verify", "train", "evaluate", "models", "schedulers", "batch"}
     for command in commands(README.read_text(encoding="utf-8")):

@@ -180,9 +180,10 @@ def _read(
         prompt: As given; another program's image may name none.
         seed: Likewise.
     """
-    from sheepgen.cli.foreign import note_not_mapped, recipe_in
+    from sheepgen.cli.show import print_not_mapped
     from sheepgen.metadata.image_file import record_in
     from sheepgen.metadata.image_texts import read_texts
+    from sheepgen.metadata.other_programs import require_parameters
     from sheepgen.request import EMBEDDED_MODEL
     from sheepgen.verify.recorded_model import recorded_model
 
@@ -193,7 +194,7 @@ def _read(
         name, spec = (found, None) if isinstance(found, str) else (found.name, found)
         request = replace(record.request, model=name)
         return _Recorded(request=request, environment=record.environment, spec=spec)
-    recipe = recipe_in(texts, path)
-    asked = recipe.request(model=model or EMBEDDED_MODEL, prompt=prompt, seed=seed)
-    note_not_mapped(console, recipe)
+    parameters = require_parameters(texts, path)
+    asked = parameters.request(model=model or EMBEDDED_MODEL, prompt=prompt, seed=seed)
+    print_not_mapped(console, parameters)
     return _Recorded(request=asked)

@@ -1,9 +1,9 @@
-"""ComfyUI's graph: which prompt, seed, steps and size a picture came out of.
+"""Read prompt, seed, steps and size from ComfyUI's graph.
 
 The graph is an object of nodes; a node has inputs, and an input is a value or a link to another
-node, ``["12", 0]``. The node that samples has the seed and the steps; from there the links are
-followed against the stream. Custom nodes call things as they like, so what is not found is left
-out. The graph is a stranger's: it may have any shape, circles included.
+node, ``["12", 0]``. The sampler node has the seed and the steps; from there the links are followed
+upstream. Custom nodes use any names they like, so what is not found is left out. The graph is
+untrusted: it may have any shape, cycles included.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.metadata.json_parameters import Keys, read_keys
+from sheepgen.metadata.parsed_parameters import Keys, read_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["read_graph"]
 
 _MAX_VISITS = 2_000
-"""Nodes that are looked at for one setting; graphs have some hundred."""
+"""Most nodes visited for one setting; graphs have about a hundred."""
 
 _KEYS = Keys(program="ComfyUI", guidance="cfg", sampler="sampler_name")
 _SEEDS = ("seed", "noise_seed")
@@ -29,14 +29,14 @@ _TEXTS = ("text", "text_g", "text_l", "t5xxl", "clip_l", "prompt", "string", "va
 
 
 def read_graph(graph: Mapping[str, Any], *, source: str) -> ParsedParameters:
-    """Read the settings of the first node that samples.
+    """Read the settings of the first sampler node.
 
     Args:
         graph: ComfyUI's ``prompt``.
-        source: The text that it was read from.
+        source: The text it was read from.
 
     Raises:
-        OutputError: If its prompt is too long, or no prompt at all.
+        OutputError: If its prompt is too long or cannot be one.
     """
     start = _sampling_node(graph)
     found: dict[str, Any] = {}
@@ -57,7 +57,7 @@ def read_graph(graph: Mapping[str, Any], *, source: str) -> ParsedParameters:
 
 
 def _sampling_node(graph: Mapping[str, Any]) -> str | None:
-    """Return the first node with a seed and steps, or else one that is linked to noise."""
+    """Return the first node with a seed and steps, or else one linked to noise."""
     for wanted in (("steps", *_SEEDS), ("noise", "sigmas")):
         for node in graph:
             inputs = _inputs(graph, node)
@@ -67,7 +67,7 @@ def _sampling_node(graph: Mapping[str, Any]) -> str | None:
 
 
 def _first(graph: Mapping[str, Any], start: str, *names: str) -> object:
-    """Return the nearest value of one of these names, here or against the stream."""
+    """Return the nearest value of one of these names, here or upstream."""
     for inputs in _upstream(graph, start):
         for name in names:
             value = inputs.get(name)
@@ -77,7 +77,7 @@ def _first(graph: Mapping[str, Any], start: str, *names: str) -> object:
 
 
 def _text(graph: Mapping[str, Any], link: object) -> str | None:
-    """Return the nearest text against the stream."""
+    """Return the nearest text upstream."""
     node = _linked(link)
     for inputs in _upstream(graph, node) if node is not None else ():
         texts = [inputs[name] for name in _TEXTS if isinstance(inputs.get(name), str)]
@@ -87,7 +87,7 @@ def _text(graph: Mapping[str, Any], link: object) -> str | None:
 
 
 def _upstream(graph: Mapping[str, Any], start: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the inputs of a node and of all that it depends on, the nearest first."""
+    """Yield the inputs of a node and of all nodes it depends on, nearest first."""
     waiting, seen = deque([start]), {start}
     for _ in range(_MAX_VISITS):
         if not waiting:

@@ -1,4 +1,4 @@
-"""A Pillow image that knows how it was made, and says so in every file that it is saved to."""
+"""A Pillow image that carries its record, and writes it to every file it is saved to."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["GeneratedImage"]
 
 
 class GeneratedImage(Image.Image):
-    """An image as it came out of the model, with its record.
+    """An image as generated, with its record.
 
-    It is a Pillow image in everything else. What is derived from it (a copy, a crop, a smaller one)
-    is a plain one, for the record would not be true of it.
+    In all else it is a Pillow image. Images derived from it (a copy, a crop, a thumbnail) are plain
+    ones, because the record would not describe them.
 
     Args:
         image: Its pixels, which it shares.
-        record: How it was made.
+        record: How it was generated.
     """
 
     def __init__(self, image: Image.Image, record: ImageRecord) -> None:
@@ -32,14 +32,13 @@ class GeneratedImage(Image.Image):
         self.record = record
 
     def save(self, fp: Any, format: str | None = None, **params: Any) -> None:  # noqa: A002, ANN401
-        """Save as Pillow does, in the qualities that ``sheepgen`` uses, with the record.
+        """Save as Pillow does, with the quality that ``sheepgen`` uses, and with the record.
 
         Args:
             fp: A path, or a file that is open for writing.
-            format: Pillow's name of the format, if the path's ending does not say it. PNG, JPEG
-                and WebP carry the record.
-            params: Pillow's own, in place of ours. ``pnginfo`` and ``exif`` take the place of the
-                record.
+            format: Pillow's name of the format, if the path's extension does not give it. PNG,
+                JPEG and WebP carry the record.
+            params: Pillow's own, instead of ours. ``pnginfo`` and ``exif`` replace the record.
 
         Raises:
             UsageError: If the prompts are too long for a JPEG.

@@ -1,4 +1,4 @@
-"""Image files that carry their record, and getting the record back out of one.
+"""Image files: write an image with its record, read the record back, and open untrusted files.
 
     PNG   text `parameters` (AUTOMATIC1111's) and `sheepgen` (the record as JSON)
     JPEG  EXIF UserComment (`parameters`, in UTF-16) and ImageDescription (the JSON)
@@ -7,30 +7,47 @@
 UserComment is where readers of AUTOMATIC1111's files look in a JPEG or WebP, so it holds nothing
 else. The JSON is ASCII, as EXIF wants ImageDescription to be.
 
-The same image and record give the same bytes. A file that is read may be anybody's, and carry
-texts of any program's (`sheepgen.metadata.image_texts`); only what this package wrote is a record.
+The same image and record give the same bytes. A file that is read may come from any program
+(`sheepgen.metadata.image_texts` reads its texts); only what sheepgen wrote counts as a record. When
+its pixels are opened, formats and sizes are limited.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import re
+import struct
+import warnings
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngInfo
+
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.metadata.a1111 import to_parameters
-from sheepgen.metadata.exif_texts import COMMENT, DESCRIPTION
-from sheepgen.metadata.image_texts import MAX_FILE_BYTES, not_an_image, read_texts
+from sheepgen.metadata.image_texts import (
+    COMMENT,
+    DESCRIPTION,
+    MAX_BLOCKS,
+    MAX_FILE_BYTES,
+    PNG_SIGNATURE,
+    PNG_TEXTS,
+    image_file_errors,
+    not_an_image,
+    read_texts,
+)
 from sheepgen.metadata.record import from_json, to_json
 from sheepgen.sanitize import excerpt
+from sheepgen.untrusted_file import open_untrusted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from io import BufferedReader
     from pathlib import Path
-
-    from PIL.Image import Image
-    from PIL.PngImagePlugin import PngInfo
+    from typing import BinaryIO
 
     from sheepgen.metadata.image_texts import ImageTexts
     from sheepgen.metadata.record import ImageRecord
@@ -40,9 +57,12 @@ __all__ = [
     "IMAGE_FORMATS",
     "MAX_FILE_BYTES",
     "STEP_KEY",
+    "UNREADABLE",
     "check_format",
     "encode_image",
     "find_record",
+    "image_errors",
+    "open_image",
     "read_parameters_text",
     "read_record",
     "record_in",
@@ -52,46 +72,53 @@ __all__ = [
 IMAGE_FORMATS: Mapping[str, str] = MappingProxyType(
     {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 )
-"""Pillow's name of the format by the ending of a file's name, in small letters."""
+"""Pillow's name of the format by the file extension, in lower case."""
 
 STEP_KEY = "sheepgen-step"
-"""The text of a PNG that shows a step on the way: ``3/20``. Its record is the finished image's."""
+"""Text key of a PNG of an intermediate step: ``3/20``. Its record is the finished image's."""
 
 MAX_JPEG_PROMPT_BYTES = 4_000
-"""EXIF in a JPEG ends at 64 KiB, and one byte of a prompt can become 14 there: two as UTF-16,
-and six as a JSON escape, which comes again where the word is among the truncated ones."""
+"""EXIF in a JPEG is limited to 64 KiB, and one byte of a prompt can become 14 there: two as UTF-16,
+and six as a JSON escape, which is repeated if the word is among the truncated ones."""
 
 _PNG_EFFORT = 3
-"""Of 9. More takes twice the time and saves a few percent; a run can save fifty frames."""
+"""Of 9. More takes twice the time to save a few percent; a run can save fifty frames."""
 
 _UNICODE_COMMENT = b"UNICODE\0"
 
 _PARAMETERS_KEY = "parameters"
 _RECORD_KEY = "sheepgen"
 _OUR_JSON = re.compile(r'\s*+\{\s*+"(?:format"\s*+:\s*+\d++\s*+,\s*+"request|environment)"\s*+:')
-"""How a record begins, as it is written here or with its keys in order. Cameras and editors have
-other descriptions, which may be JSON, too."""
+"""The beginning of a record, as written here or with sorted keys. Cameras and editors write other
+descriptions, which may be JSON too."""
+
+_TOO_MANY_PIXELS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+
+UNREADABLE = (OSError, ValueError, SyntaxError, struct.error, *_TOO_MANY_PIXELS)
+"""What Pillow raises on files that are damaged, too large, or not images."""
 
 
 def check_format(suffix: str, request: GenerationRequest) -> None:
-    """Refuse a file that could not hold the request, before anything is drawn.
+    """Check that a file format can hold the request, before anything is generated.
 
     Raises:
-        UsageError: If the suffix names no format, or the prompts are too long for a JPEG.
+        UsageError: If the suffix is not a known format, or the prompts are too long for a JPEG.
     """
     kind = IMAGE_FORMATS.get(suffix.lower())
     if kind is None:
         raise UsageError(
-            f"Images cannot be written as {excerpt(suffix)}.",
-            f"Use one of {', '.join(IMAGE_FORMATS)}.",
+            f'Unknown image format "{excerpt(suffix)}".',
+            f"Use {', '.join(IMAGE_FORMATS)}.",
         )
     size = len((request.prompt + request.negative_prompt + request.model).encode())
     if kind == "JPEG" and size > MAX_JPEG_PROMPT_BYTES:
-        raise UsageError("The prompt is too long to be stored in a JPEG.", "Write a .png.")
+        raise UsageError(
+            "The prompt is too long for the metadata of a JPEG.", "Save as .png instead."
+        )
 
 
 def encode_image(
-    image: Image, record: ImageRecord, suffix: str, *, texts: Mapping[str, str] | None = None
+    image: Image.Image, record: ImageRecord, suffix: str, *, texts: Mapping[str, str] | None = None
 ) -> bytes:
     """Return the bytes of an image file that carries its record.
 
@@ -99,7 +126,7 @@ def encode_image(
         image: RGB.
         record: Written into the file.
         suffix: A key of `IMAGE_FORMATS`, in any case.
-        texts: More PNG text entries; the other formats have no room for them.
+        texts: More text entries, for PNG only.
     """
     buffer = io.BytesIO()
     kind = IMAGE_FORMATS[suffix.lower()]
@@ -110,11 +137,11 @@ def encode_image(
 def save_options(
     record: ImageRecord, kind: str, *, texts: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return what Pillow's ``save`` takes to write a record into a file.
+    """Return the arguments of Pillow's ``save`` that write a record into a file.
 
     Args:
         record: Of the image.
-        kind: Pillow's name of the format; in one that is not of `IMAGE_FORMATS` no record fits.
+        kind: Pillow's name of the format; one that is not in `IMAGE_FORMATS` cannot hold a record.
         texts: As for `encode_image`.
     """
     match kind:
@@ -129,25 +156,25 @@ def save_options(
 
 
 def read_record(path: Path) -> ImageRecord:
-    """Return the record that an image carries.
+    """Return the record of an image.
 
     Raises:
-        OutputError: If the file is no such image, carries no record, or a malformed one.
+        OutputError: If the file is not such an image, or its record is missing or malformed.
     """
     record = find_record(path)
     if record is None:
         raise OutputError(
-            f"{path} carries no record.",
-            "It was not made by sheepgen, or another program has taken the record out.",
+            f"{path} has no record.",
+            "It was not generated by sheepgen, or another program removed the record.",
         )
     return record
 
 
 def find_record(path: Path) -> ImageRecord | None:
-    """Return the record that an image carries, or None if it carries none.
+    """Return the record of an image, or None if it has none.
 
     Raises:
-        OutputError: If the file is no such image, or its record is malformed.
+        OutputError: If the file is not such an image, or its record is malformed.
     """
     return record_in(read_texts(path), path)
 
@@ -156,14 +183,14 @@ def record_in(found: ImageTexts, path: Path) -> ImageRecord | None:
     """Return the record among the texts of an image, or None if there is none.
 
     Raises:
-        OutputError: If it is malformed, or the image is damaged and may have had one.
+        OutputError: If it is malformed, or if the image is damaged and may have had one.
     """
     text = _record_text(found)
     if text is None:
         if found.is_damaged and not found.texts:
             raise not_an_image(path)
         if _RECORD_KEY in found.too_large:
-            raise OutputError(f"{path}: The record is too large to be one of sheepgen's.")
+            raise OutputError(f"{path}: The record is too large to be valid.")
         return None
     try:
         return from_json(text)
@@ -172,7 +199,7 @@ def record_in(found: ImageTexts, path: Path) -> ImageRecord | None:
 
 
 def _record_text(found: ImageTexts) -> str | None:
-    """Return the record among the texts of an image as it stands there."""
+    """Return the record among the texts of an image, unparsed."""
     if (text := found.texts.get(_RECORD_KEY)) is not None:
         return text
     text = found.texts.get(DESCRIPTION, "")
@@ -183,27 +210,25 @@ def read_parameters_text(path: Path) -> str | None:
     """Return AUTOMATIC1111's ``parameters`` of an image that any program made, if it has them.
 
     Raises:
-        OutputError: If the file is no such image.
+        OutputError: If the file is not such an image.
     """
     texts = read_texts(path).texts
     return texts.get(_PARAMETERS_KEY) or texts.get(COMMENT)
 
 
 def _png_texts(record: ImageRecord, texts: Mapping[str, str]) -> PngInfo:
-    from PIL.PngImagePlugin import PngInfo
-
     info = PngInfo()
     entries = {_PARAMETERS_KEY: to_parameters(record), _RECORD_KEY: to_json(record), **texts}
     for key, value in entries.items():
         if _looks_like_utf8(value):
             info.add_itxt(key, value)
         else:
-            info.add_text(key, value)  # turns to iTXt where the text is not Latin-1
+            info.add_text(key, value)  # becomes iTXt if the text is not Latin-1
     return info
 
 
 def _looks_like_utf8(text: str) -> bool:
-    """Say whether Latin-1 text would be taken for UTF-8, as ``Ã©`` is for ``é``."""
+    """Return whether Latin-1 text could be mistaken for UTF-8, as ``Ã©`` for ``é``."""
     try:
         text.encode("latin-1").decode("utf-8")
     except UnicodeError:
@@ -212,10 +237,66 @@ def _looks_like_utf8(text: str) -> bool:
 
 
 def _exif(record: ImageRecord) -> bytes:
-    from PIL import ExifTags, Image
-
     exif = Image.Exif()
     exif[ExifTags.Base.ImageDescription] = to_json(record)
     comment = to_parameters(record).encode("utf-16-be")
     exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _UNICODE_COMMENT + comment
     return exif.tobytes()
+
+
+@contextmanager
+def open_image(path: Path) -> Iterator[Image.Image]:
+    """Open a PNG, JPEG or WebP; its texts are read by `sheepgen.metadata.image_texts`.
+
+    Args:
+        path: Of the file.
+
+    Raises:
+        One of `UNREADABLE`.
+    """
+    with open_untrusted(path, max_bytes=MAX_FILE_BYTES) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about damaged EXIF: what is intact is read
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(_without_texts(file), formats=("JPEG", "PNG", "WEBP")) as image:
+            yield image
+
+
+@contextmanager
+def image_errors(path: Path) -> Iterator[None]:
+    """Turn what `open_image` raises into an `OutputError` that says what is wrong."""
+    with image_file_errors(path):
+        try:
+            yield
+        except _TOO_MANY_PIXELS as error:
+            raise OutputError(
+                f"{path} is too large: more than {Image.MAX_IMAGE_PIXELS:,} pixels.",
+                "The limit is 8192x8192 pixels.",
+            ) from error
+        except FileNotFoundError:
+            raise
+        except UNREADABLE as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise not_an_image(path) from error
+
+
+def _without_texts(file: BufferedReader) -> BinaryIO:
+    """Return a PNG without its texts, which Pillow would unpack, and refuse above a size.
+
+    A file of any other format is returned as it is.
+    """
+    if file.read(len(PNG_SIGNATURE)) != PNG_SIGNATURE:
+        file.seek(0)
+        return file
+    kept = io.BytesIO(PNG_SIGNATURE)
+    kept.seek(0, os.SEEK_END)
+    for _ in range(MAX_BLOCKS):
+        if len(head := file.read(8)) < 8:
+            break
+        length, kind = struct.unpack(">I4s", head)
+        if kind in PNG_TEXTS:
+            file.seek(length + 4, os.SEEK_CUR)
+        else:
+            kept.write(head + file.read(length + 4))
+    kept.seek(0)
+    return kept

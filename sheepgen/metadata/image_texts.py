@@ -1,42 +1,52 @@
-"""The texts that an image file carries, whichever program wrote them and wherever it put them.
+"""Read the texts of an image file, whichever program wrote them and wherever it put them.
 
     PNG   tEXt, zTXt and iTXt chunks, before the pixels or after them; EXIF in an eXIf chunk
     JPEG  EXIF and XMP in APP1 segments
     WebP  EXIF and XMP chunks
 
-The file is a stranger's. Its containers are walked and its pixels skipped, so neither the size of
-the picture nor what is in it matters; what is read and unpacked is bounded.
+In EXIF, programs put them where they like: UserComment belongs in the second directory and is also
+found in the first, and its first eight bytes name a character set that says little about the rest.
+
+The file is untrusted. Its containers are walked and its pixels skipped, so the size and the content
+of the picture do not matter; what is read and unpacked is bounded.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import io
 import os
 import struct
+import warnings
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from PIL import ExifTags
+
 from sheepgen.errors import OutputError
-from sheepgen.metadata.exif_texts import exif_texts
 from sheepgen.untrusted_file import open_untrusted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from io import BufferedReader
     from pathlib import Path
-    from typing import BinaryIO
 
 __all__ = [
+    "COMMENT",
+    "DESCRIPTION",
     "MAX_FILE_BYTES",
+    "MODEL",
+    "PNG_SIGNATURE",
+    "PNG_TEXTS",
+    "SOFTWARE",
     "XMP",
     "ImageTexts",
     "image_file_errors",
     "not_an_image",
     "read_texts",
-    "without_texts",
 ]
 
 MAX_FILE_BYTES = 256 * 2**20
@@ -45,7 +55,7 @@ MAX_TEXT_BYTES = 4 * 2**20
 
 MAX_TEXTS = 1_000
 MAX_TOTAL_BYTES = 16 * 2**20
-"""Of all texts of a file, unpacked; what comes after that is passed over."""
+"""Of all texts of a file, unpacked; the rest is skipped."""
 
 MAX_BLOCKS = 1_000_000
 """Chunks of a file; a PNG of the largest size has 33,000 of the usual 8 KiB."""
@@ -53,23 +63,37 @@ MAX_BLOCKS = 1_000_000
 XMP = "XML:com.adobe.xmp"
 """The key of XMP, as PNG files have it."""
 
-_PNG = b"\x89PNG\r\n\x1a\n"
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _JPEG_EXIF = b"Exif\0\0"
-_PNG_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt", b"eXIf"})
+PNG_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt", b"eXIf"})
 _WEBP_TEXTS = frozenset({b"EXIF", b"XMP "})
+
+COMMENT = "exif:UserComment"
+DESCRIPTION = "exif:ImageDescription"
+SOFTWARE = "exif:Software"
+MODEL = "exif:Model"
+
+_TAGS: Mapping[int, str] = MappingProxyType(
+    {
+        ExifTags.Base.ImageDescription: DESCRIPTION,
+        ExifTags.Base.Model: MODEL,
+        ExifTags.Base.Software: SOFTWARE,
+        ExifTags.Base.UserComment: COMMENT,
+    }
+)
 
 
 @dataclass(slots=True)
 class ImageTexts:
-    """What a file says in words.
+    """The texts of a file.
 
     Args:
-        texts: By a PNG's keyword, by ``exif:`` and the tag's name, or `XMP`. Of several with
-            one key the last counts.
-        too_large: Keys of texts that were left out for their size.
-        is_damaged: Whether the file ends before its pixels, or a text is not as it was written.
+        texts: By a PNG's keyword, by ``exif:`` and the tag's name, or `XMP`. The last of
+            several with the same key counts.
+        too_large: Keys of texts that were left out because of their size.
+        is_damaged: Whether the file ends before its pixels, or a text is corrupt.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
@@ -78,19 +102,19 @@ class ImageTexts:
     _room: int = MAX_TOTAL_BYTES
 
     def spend(self, size: int) -> bool:
-        """Take so many bytes from the room that is left, and say whether there was any."""
+        """Take ``size`` bytes from the remaining room, and return whether there was any."""
         had_room = self._room > 0
         self._room -= size
         return had_room
 
     def put(self, key: str, text: str) -> None:
-        """Add a text, if there is room for one more."""
+        """Add a text if there is room for it."""
         if text and len(self.texts) < MAX_TEXTS and self.spend(len(text)):
             self.texts[key] = text
 
     def put_exif(self, data: bytes) -> None:
         """Add the texts of an EXIF block."""
-        for key, text in exif_texts(data).items():
+        for key, text in _exif_texts(data).items():
             self.put(key, text)
 
 
@@ -103,8 +127,8 @@ def read_texts(path: Path) -> ImageTexts:
     with image_file_errors(path), open_untrusted(path, max_bytes=MAX_FILE_BYTES) as file:
         start = file.read(12)
         found = ImageTexts()
-        if start.startswith(_PNG):
-            file.seek(len(_PNG))
+        if start.startswith(PNG_SIGNATURE):
+            file.seek(len(PNG_SIGNATURE))
             _read_png(file, found)
         elif start.startswith(_JPEG):
             file.seek(2)
@@ -116,32 +140,9 @@ def read_texts(path: Path) -> ImageTexts:
         return found
 
 
-def without_texts(file: BufferedReader) -> BinaryIO:
-    """Return a PNG without its texts, which Pillow unpacks and refuses from a size on.
-
-    Args:
-        file: Of any format, at its beginning; another than PNG is returned as it is.
-    """
-    if file.read(len(_PNG)) != _PNG:
-        file.seek(0)
-        return file
-    kept = io.BytesIO(_PNG)
-    kept.seek(0, os.SEEK_END)
-    for _ in range(MAX_BLOCKS):
-        if len(head := file.read(8)) < 8:
-            break
-        length, kind = struct.unpack(">I4s", head)
-        if kind in _PNG_TEXTS:
-            file.seek(length + 4, os.SEEK_CUR)
-        else:
-            kept.write(head + file.read(length + 4))
-    kept.seek(0)
-    return kept
-
-
 @contextmanager
 def image_file_errors(path: Path) -> Iterator[None]:
-    """Turn what stands against opening a file into an `OutputError`."""
+    """Turn errors from opening a file into an `OutputError`."""
     try:
         yield
     except FileNotFoundError as error:
@@ -157,7 +158,7 @@ def image_file_errors(path: Path) -> Iterator[None]:
 
 
 def not_an_image(path: Path) -> OutputError:
-    """Return the error for a file that is damaged or something else."""
+    """Return the error for a file that is damaged or not an image."""
     return OutputError(f"{path} cannot be read as a PNG, JPEG or WebP image.")
 
 
@@ -173,7 +174,7 @@ def _read_png(file: BufferedReader, found: ImageTexts) -> None:
             return
         if kind == b"IDAT":
             has_pixels = True
-        if kind not in _PNG_TEXTS:
+        if kind not in PNG_TEXTS:
             file.seek(length + 4, os.SEEK_CUR)
         elif length > MAX_TEXT_BYTES:
             found.too_large.add(_decode(file.read(80).partition(b"\0")[0]))
@@ -195,7 +196,7 @@ def _take_png_text(kind: bytes, content: bytes, found: ImageTexts) -> None:
     keyword, _, rest = content.partition(b"\0")
     key, packed = _decode(keyword), kind == b"zTXt"
     if kind == b"zTXt":
-        rest = rest[1:]  # the method; there is but one
+        rest = rest[1:]  # the compression method; there is only one
     elif kind == b"iTXt":
         packed = rest[:1] == b"\1"
         *_, rest = rest[2:].split(b"\0", 2)  # language and translated keyword
@@ -259,8 +260,77 @@ def _read_webp(file: BufferedReader, found: ImageTexts) -> None:
 
 
 def _decode(text: bytes) -> str:
-    """Read Latin-1, as the format has it, or UTF-8, which many programs write instead."""
+    """Read Latin-1, as the format says, or UTF-8, which many programs write instead."""
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError:
         return text.decode("latin-1")
+
+
+def _exif_texts(data: bytes) -> dict[str, str]:
+    """Return the texts of an EXIF block by ``exif:`` and the name of their tag.
+
+    Of damaged EXIF, what is intact is returned.
+    """
+    from PIL import Image
+
+    exif = Image.Exif()
+    found: dict[str, str] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about damaged EXIF
+        try:
+            exif.load(data)
+            directories = [dict(exif), exif.get_ifd(ExifTags.IFD.Exif)]
+        except Exception:  # noqa: BLE001 - whatever Pillow makes of untrusted bytes
+            return found
+    for directory in directories:
+        for tag, key in _TAGS.items():
+            if text := _text(directory.get(tag), is_comment=key == COMMENT):
+                found[key] = text
+    return found
+
+
+def _text(value: object, *, is_comment: bool) -> str:
+    if isinstance(value, str):
+        # Pillow reads Latin-1, as the standard says; many programs write UTF-8.
+        with contextlib.suppress(UnicodeError):
+            value = value.encode("latin-1").decode("utf-8")
+        return value.strip("\0")
+    if not isinstance(value, bytes):
+        return ""
+    return _comment(value) if is_comment else value.decode("utf-8", "replace").strip("\0")
+
+
+def _comment(value: bytes) -> str:
+    """Read a comment, whichever character set its first eight bytes name."""
+    charset, text = value[:8], value[8:]
+    match charset:
+        case b"UNICODE\0":
+            return text.decode(_unicode_order(text), "replace").strip("\ufeff\0")
+        case b"JIS\0\0\0\0\0":
+            return text.decode("iso2022_jp_2", "replace").strip("\0")
+        case b"ASCII\0\0\0" | b"\0\0\0\0\0\0\0\0":
+            return text.decode("utf-8", "replace").strip("\0")
+        case _:
+            return value.decode("utf-8", "replace").strip("\0")
+
+
+def _unicode_order(text: bytes) -> str:
+    """Return the encoding of a UNICODE comment: EXIF does not say which byte comes first.
+
+    Spaces, line breaks and digits have a zero as their higher byte, in all languages.
+    """
+    if text.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    if b"\0" not in text and _is_utf8(text):
+        return "utf-8"
+    zeros_first, zeros_second = text[0::2].count(0), text[1::2].count(0)
+    return "utf-16-le" if zeros_second > zeros_first else "utf-16-be"
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

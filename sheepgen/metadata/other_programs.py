@@ -1,7 +1,7 @@
-"""Which program made an image, by the texts that it carries, and what they say.
+"""Read the settings in other programs' images, whichever program wrote them.
 
-Each program is looked for by what only it writes. AUTOMATIC1111's parameters come last: others
-write them, too.
+Each program is recognized by what only it writes. AUTOMATIC1111's parameters come near the end,
+because other programs write them too.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 from sheepgen.errors import OutputError
 from sheepgen.metadata.a1111_reader import looks_like_parameters, read_parameters
 from sheepgen.metadata.comfyui import read_graph
-from sheepgen.metadata.exif_texts import COMMENT, MODEL, SOFTWARE
-from sheepgen.metadata.image_texts import XMP
-from sheepgen.metadata.json_parameters import (
+from sheepgen.metadata.image_texts import COMMENT, MODEL, SOFTWARE, XMP
+from sheepgen.metadata.parsed_parameters import (
     DRAW_THINGS,
     FOOOCUS,
     INVOKEAI,
@@ -28,13 +27,14 @@ from sheepgen.metadata.json_parameters import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from sheepgen.metadata.image_texts import ImageTexts
     from sheepgen.metadata.parsed_parameters import ParsedParameters
 
     _Reader = Callable[[Mapping[str, str]], ParsedParameters | None]
 
-__all__ = ["find_parameters"]
+__all__ = ["find_parameters", "require_parameters"]
 
 _XMP_COMMENT = re.compile(
     r"<exif:UserComment>\s*+(?:<rdf:Alt>\s*+<rdf:li[^>]*+>)?+([^<]*+)<", re.DOTALL
@@ -42,17 +42,32 @@ _XMP_COMMENT = re.compile(
 
 
 def find_parameters(found: ImageTexts) -> ParsedParameters | None:
-    """Return what the texts of an image ask for, or None if they are of no program known here.
+    """Return the settings in the texts of an image, or None if no known program wrote them.
 
     Raises:
-        OutputError: If they are, and cannot be read.
+        OutputError: If a known program wrote them and they cannot be read.
     """
     for read in _READERS:
-        if (recipe := read(found.texts)) is not None:
-            return recipe
+        if (parameters := read(found.texts)) is not None:
+            return parameters
     if too_large := found.too_large & {"parameters", "prompt", "invokeai_metadata", "Comment"}:
-        raise OutputError(f"The image's text {sorted(too_large)[0]!r} is too large to be read.")
+        raise OutputError(f"The image's text {sorted(too_large)[0]!r} is too large to read.")
     return None
+
+
+def require_parameters(found: ImageTexts, path: Path) -> ParsedParameters:
+    """Return the settings in the texts of an image that has no record.
+
+    Raises:
+        OutputError: If it has no settings either, or they cannot be read.
+    """
+    parameters = find_parameters(found)
+    if parameters is None or not (parameters.settings or parameters.not_mapped):
+        raise OutputError(
+            f"{path} has no record and no parameters.",
+            "They were never written, or another program removed them.",
+        )
+    return parameters
 
 
 def _swarmui(texts: Mapping[str, str]) -> ParsedParameters | None:
@@ -79,7 +94,7 @@ def _invokeai(texts: Mapping[str, str]) -> ParsedParameters | None:
     source = texts.get("invokeai_metadata", "")
     if (data := read_json(source)) is not None:
         return read_keys(INVOKEAI, data, source=source)
-    source = texts.get("sd-metadata", "")  # of its second version
+    source = texts.get("sd-metadata", "")  # InvokeAI 2
     match read_json(source):
         case {"image": dict(data)}:
             match data.get("prompt"):
@@ -116,7 +131,7 @@ def _draw_things(texts: Mapping[str, str]) -> ParsedParameters | None:
 
 
 def _comfyui(texts: Mapping[str, str]) -> ParsedParameters | None:
-    # It has no text in a WebP, and takes the camera's model for it.
+    # In a WebP it uses the EXIF camera model for it.
     source = texts.get("prompt") or texts.get(MODEL, "").removeprefix("prompt:")
     graph = read_json(source)
     if graph is None or not any(
@@ -149,5 +164,5 @@ _READERS: tuple[_Reader, ...] = (
     _automatic1111,
     _comfyui,
 )
-"""The first that knows the texts has them. ComfyUI's graph is last, for it also comes beside
-AUTOMATIC1111's parameters, which say the same at less length."""
+"""In the order that they are tried. ComfyUI's graph is last, because it also appears beside
+AUTOMATIC1111's parameters, which are shorter and say the same."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
-from sheepgen.metadata.untrusted_image import UNREADABLE, open_image
+from sheepgen.metadata.image_file import UNREADABLE, open_image
 from sheepgen.output.contact_sheet_paging import LINE_HEIGHT, NAME_HEIGHT
 from sheepgen.output.contact_sheet_text import legible, wrap
 from sheepgen.output.filmstrip import DETAIL_COLOUR, TITLE_COLOUR, new_card, thumbnail_size

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageChops
 
 from sheepgen.errors import OutputError
-from sheepgen.metadata.image_file import STEP_KEY, encode_image
+from sheepgen.metadata.image_file import STEP_KEY, encode_image, image_errors, open_image
 from sheepgen.metadata.image_texts import read_texts
-from sheepgen.metadata.untrusted_image import image_errors, open_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

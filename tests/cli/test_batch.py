@@ -317,7 +317,7 @@ def test_the_schema_is_printed_without_jobs_or_model(run: Run) -> None:
         (".", 2, "cannot be read from ."),
         ("- --steps 0", 2, "steps must be between 1 and 1000, got 0"),
         ("- --size 7", 2, '"7" is not a size'),
-        ("- -o x.gif", 2, "cannot be written"),
+        ("- -o x.gif", 2, "Unknown image format"),
         ("- -o name", 2, "no ending"),
         ("- --device abacus", 2, 'Unknown device "abacus"'),
         ("- --model nothing", 2, 'Unknown model "nothing"'),

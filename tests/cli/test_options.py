@@ -114,7 +114,7 @@ def test_all_words_for_frames_are_known() -> None:
         ("--dtype fp8", 'Unknown dtype "fp8"'),
         ("--device cpu --dtype fp16", "fp16 is not for the CPU"),
         ("--output name", "has no ending"),
-        ("--output x.gif", "cannot be written"),
+        ("--output x.gif", "Unknown image format"),
         ("--output {nothing}.png", "unknown field"),
         ("--frames some", "--frames"),
         ("--frame-decoder some", "--frame-decoder"),

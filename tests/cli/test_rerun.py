@@ -174,7 +174,7 @@ def test_what_an_image_does_not_name_has_to_be_given(run: Run, typed: Typed) -> 
         write_foreign(parameters=parameters)
         result = run("rerun", "x.png")
         assert result.exit_code == 1
-        assert f"The image names no {missing}." in result.stderr
+        assert f"The image has no {missing}." in result.stderr
         assert f"--{missing}" in result.stderr
         request = typed("rerun", "x.png", *words)
         assert (request.prompt, request.seed) == ("a red sheep", 3)
@@ -191,7 +191,7 @@ def test_an_image_that_says_nothing_is_an_error(run: Run) -> None:
     sample_image().save("x.png")
     result = run("rerun", "x.png")
     assert result.exit_code == 1
-    assert "carries no record and no parameters" in result.stderr
+    assert "has no record and no parameters" in result.stderr
 
 
 def test_a_strangers_words_are_checked(run: Run) -> None:

@@ -244,7 +244,7 @@ def test_a_prompt_of_several_paragraphs_stays_one() -> None:
 def test_what_there_is_is_read(text: str, settings: dict[str, Any], missing: str) -> None:
     recipe = read_parameters(text)
     assert recipe.settings == settings
-    with pytest.raises(OutputError, match=f"names no {missing}") as caught:
+    with pytest.raises(OutputError, match=f"has no {missing}") as caught:
         recipe.request()
     assert f"--{missing}" in caught.value.hint
     request = recipe.request(prompt="a goat", seed=5)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from rich.console import Console
-from sheepgen.execution.images import make_images
 
 from sheepgen.events import ImageSaved
+from sheepgen.execution.run import make_images
 from sheepgen.execution.work_queue import WorkQueue
 from sheepgen.output import jsonl, progress
 from sheepgen.output.artifacts import ARTIFACTS, FRAME_CHOICES, Artifact, ArtifactSource
