@@ -29,7 +29,7 @@ class DenoiseStep:
     """One step, just taken. All tensors are (batch, channels, height, width).
 
     Args:
-        index: Counts from 0 at the first step taken.
+        index: Of the scheduler's timesteps, from 0.
         timestep: The scheduler's, at which the prediction was made.
         model_input: What the network saw, at the scale it was trained on.
         pred_original_sample: The estimate of the clean latents that it gave, float32.
@@ -82,10 +82,10 @@ def denoise(
         NonFiniteError: If the latents are not finite after a step.
     """
     process, latents = model.process, start.latents
-    timesteps = scheduler.timesteps[start.first_step :]
     if start.first_step and hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(start.first_step)
-    for index, t in enumerate(timesteps):
+    total_steps = len(scheduler.timesteps)
+    for index, t in enumerate(scheduler.timesteps[start.first_step :], start.first_step):
         # What the network sees is x = alpha * x0 + sigma * noise.
         model_input = process.model_input(scheduler, latents, t)
         prediction = model.predict(model_input, t, conditioning, guidance)
@@ -98,12 +98,12 @@ def denoise(
         if (kept := start.inpainting) is not None:
             # Where the image stays, it is as noisy as the next step expects it.
             image = kept.clean
-            if index + 1 < len(timesteps):
-                image = process.add_noise(scheduler, image, kept.noise, timesteps[index + 1])
+            if index + 1 < total_steps:
+                image = process.add_noise(scheduler, image, kept.noise, index + 1)
             latents = kept.mask * latents + (1 - kept.mask) * image
         if not latents.isfinite().all():
             raise NonFiniteError(
-                f"The latents are not finite after step {index + 1} of {len(timesteps)}.",
+                f"The latents are not finite after step {index + 1} of {total_steps}.",
                 "Try --dtype fp32, another --scheduler, or other --steps.",
             )
         yield DenoiseStep(

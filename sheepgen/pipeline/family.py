@@ -139,9 +139,16 @@ class Process(Protocol):
         """Return pure noise at the scale at which the scheduler begins."""
 
     def add_noise(
-        self, scheduler: SchedulerMixin, clean: Tensor, noise: Tensor, timestep: Tensor
+        self, scheduler: SchedulerMixin, clean: Tensor, noise: Tensor, step: int
     ) -> Tensor:
-        """Return clean latents as noisy as they are at ``timestep``, at the scheduler's scale."""
+        """Return clean latents as noisy as they are before a step, at the scheduler's scale.
+
+        Args:
+            scheduler: With its timesteps set; either not stepped yet, or about to take ``step``.
+            clean: (batch, channels, height, width).
+            noise: Likewise.
+            step: Index of the step's timestep.
+        """
 
     def model_input(self, scheduler: SchedulerMixin, latents: Tensor, timestep: Tensor) -> Tensor:
         """Return the scheduler's latents at the scale that the network was trained on."""

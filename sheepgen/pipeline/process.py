@@ -36,10 +36,13 @@ class DiffusionProcess:
         return latents
 
     def add_noise(
-        self, scheduler: SchedulerMixin, clean: Tensor, noise: Tensor, timestep: Tensor
+        self, scheduler: SchedulerMixin, clean: Tensor, noise: Tensor, step: int
     ) -> Tensor:
-        """Return clean latents as noisy as they are at ``timestep``, at the scheduler's scale."""
-        noisy: Tensor = scheduler.add_noise(clean, noise, timestep.reshape(1))
+        """Return clean latents as noisy as they are before a step, at the scheduler's scale."""
+        # Schedulers that count their steps look the noise level up where they begin, or are.
+        if getattr(scheduler, "step_index", None) is None and hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(step)
+        noisy: Tensor = scheduler.add_noise(clean, noise, scheduler.timesteps[step].reshape(1))
         return noisy
 
     def model_input(self, scheduler: SchedulerMixin, latents: Tensor, timestep: Tensor) -> Tensor:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    LatentConsistencyModelPipeline,
+    LCMScheduler,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+)
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from sheepgen.events import RunFinished
 from sheepgen.pipeline.frames import decode_pixels
+from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
@@ -106,6 +112,70 @@ def test_a_model_that_reads_the_guidance_scale(tiny_parts: StableDiffusionModel)
     parts = replace(tiny_parts, unet=unet.eval())
     request = replace(REQUEST, scheduler="lcm", guidance_scale=8.0)
     assert_same_bits(parts, request, reference_pipeline(parts, "lcm"))
+
+
+@pytest.fixture(scope="module")
+def consistency_folder(
+    tiny_parts: StableDiffusionModel, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return the folder of a tiny Latent Consistency model, with a U-Net that reads the scale."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        unet = UNet2DConditionModel.from_config(tiny_parts.unet.config, time_cond_proj_dim=8)
+    folder = tmp_path_factory.mktemp("consistency") / "model"
+    LatentConsistencyModelPipeline(
+        vae=tiny_parts.vae,
+        text_encoder=tiny_parts.text_encoder,
+        tokenizer=tiny_parts.tokenizer,
+        unet=unet.eval(),
+        scheduler=LCMScheduler.from_config(dict(tiny_parts.scheduler_config)),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("guidance_scale", [1.0, 8.5])
+def test_a_latent_consistency_model(consistency_folder: Path, guidance_scale: float) -> None:
+    pipeline = LatentConsistencyModelPipeline.from_pretrained(
+        consistency_folder, low_cpu_mem_usage=False
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    generator = torch.Generator("cpu").manual_seed(REQUEST.seed)
+    settings: dict[str, Any] = {"num_inference_steps": 4, "guidance_scale": guidance_scale}
+    # The noise is the first that is taken from the generator; the scheduler goes on with it.
+    latents = torch.randn(1, 4, 16, 16, generator=generator)
+    theirs = [
+        pipeline(
+            REQUEST.prompt,
+            latents=latents,
+            generator=torch.Generator("cpu").set_state(generator.get_state()),
+            output_type=output_type,
+            **settings,
+        ).images
+        for output_type in ("latent", "np")
+    ]
+
+    model = load_model(str(consistency_folder), device="cpu", dtype="fp32")
+    assert model.info.guidance == "embedded"
+    request = GenerationRequest(prompt=REQUEST.prompt, seed=REQUEST.seed, **settings)
+    *_, finished = stream(model, request)
+    assert isinstance(finished, RunFinished)
+    assert finished.request.scheduler == "lcm"
+    assert finished.record.noise_sha256 == tensor_sha256(latents)
+    assert finished.record.latents_sha256 == tensor_sha256(theirs[0])
+    assert np.array_equal(np.asarray(finished.image), (theirs[1][0] * 255).round().astype("uint8"))
+
+
+def test_the_scale_is_what_a_latent_consistency_model_reads(consistency_folder: Path) -> None:
+    model = load_model(str(consistency_folder), device="cpu", dtype="fp32")
+    hashes = set()
+    for scale in (1.0, 4.0, 8.5):
+        *_, finished = stream(model, replace(REQUEST, guidance_scale=scale, eta=0.0))
+        assert isinstance(finished, RunFinished)
+        hashes.add(finished.record.latents_sha256)
+    assert len(hashes) == 3
 
 
 def test_a_text_encoder_that_attends_to_no_padding(tiny_parts: StableDiffusionModel) -> None:
