@@ -15,10 +15,13 @@ from sheepgen.errors import NonFiniteError
 from sheepgen.execution import local
 from sheepgen.metadata.image_file import read_record
 from sheepgen.metadata.record import from_dict
+from sheepgen.models import checkpoint
+from sheepgen.models.safetensors import check_safetensors
 from sheepgen.pipeline import loading
 from sheepgen.sanitize import printable
 
 if TYPE_CHECKING:
+    from sheepgen.models.safetensors import StoredWeights
     from tests.cli.conftest import Run
 
 LONG = "one two three four five six seven eight"
@@ -53,6 +56,20 @@ def test_a_prompt_becomes_an_image_and_its_way(draw: Run) -> None:
         assert image.size == (32, 32)
     assert "Generating on cpu in fp32." in result.stderr
     assert "Seed 7: 2 steps" in result.stderr
+
+
+def test_the_models_folder_is_checked_once(draw: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[str] = []
+
+    def check(path: Path) -> StoredWeights:
+        checked.append(path.parent.name)
+        return check_safetensors(path)
+
+    monkeypatch.setattr(checkpoint, "check_safetensors", check)
+
+    assert draw("a red sheep").exit_code == 0
+
+    assert sorted(checked) == ["text_encoder", "unet", "vae"]
 
 
 def test_the_same_command_gives_the_same_bytes(draw: Run) -> None:
