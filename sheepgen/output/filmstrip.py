@@ -1,17 +1,22 @@
-"""One picture that tells how an image came to be: noise on the left, the image on the right.
-
-The strip is a dark card with round corners and nothing around them, so that it sits well on a
-white page and on a dark one.
-"""
+"""One picture of how an image came to be: noise on the left, the finished image on the right."""
 
 from __future__ import annotations
 
 import io
-import math
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
+
+from sheepgen.output.card import (
+    DETAIL_COLOUR,
+    GAP,
+    MARGIN,
+    MAX_THUMBNAIL,
+    TITLE_COLOUR,
+    new_card,
+    thumbnail_size,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,33 +24,14 @@ if TYPE_CHECKING:
     from sheepgen.events import FrameDecoded
 
 __all__ = [
-    "CARD_COLOUR",
-    "DETAIL_COLOUR",
-    "GAP",
-    "MARGIN",
     "MAX_COLUMNS",
-    "MAX_THUMBNAIL",
-    "MIN_THUMBNAIL",
-    "TITLE_COLOUR",
     "draw_filmstrip",
     "encode_filmstrip",
-    "new_card",
     "spread",
-    "thumbnail_size",
 ]
 
 MAX_COLUMNS = 10
 MAX_WIDTH = 1600
-MAX_THUMBNAIL = 256
-MIN_THUMBNAIL = 128
-"""Pictures of at most half this side are enlarged by a whole factor, pixel by pixel."""
-
-CARD_COLOUR = (24, 26, 32, 255)
-TITLE_COLOUR = (236, 238, 242, 255)
-DETAIL_COLOUR = (154, 160, 172, 255)
-GAP = 12
-MARGIN = 20
-
 _TITLE_SIZE = 20
 _DETAIL_SIZE = 16
 _LABEL_HEIGHT = 64
@@ -62,29 +48,6 @@ def spread(count: int, limit: int) -> list[int]:
     if count <= limit:
         return list(range(count))
     return [round(place * (count - 1) / (limit - 1)) for place in range(limit)]
-
-
-def new_card(size: tuple[int, int]) -> Image.Image:
-    """Return an empty card: RGBA, nothing but its round corners transparent."""
-    card = Image.new("RGBA", size)
-    corners = (0, 0, size[0] - 1, size[1] - 1)
-    ImageDraw.Draw(card).rounded_rectangle(corners, MARGIN // 2, fill=CARD_COLOUR)
-    return card
-
-
-def thumbnail_size(size: tuple[int, int], room: tuple[int, int]) -> tuple[int, int]:
-    """Return the size in which a picture is shown, its shape kept.
-
-    Args:
-        size: Of the picture, in pixels.
-        room: Width and height that it may take, each at least half of `MIN_THUMBNAIL`.
-    """
-    scale = min(room[0] / size[0], room[1] / size[1])
-    if max(size) <= MIN_THUMBNAIL // 2:
-        scale = math.floor(min(scale, MIN_THUMBNAIL / max(size)))
-    else:
-        scale = min(scale, 1)
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def draw_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image) -> Image.Image:

@@ -307,7 +307,7 @@ def test_what_is_in_the_way_of_the_sheet_is_said_before_anything_is_drawn(
         patched.setattr(local, "LocalExecutor", no_drawing)
         refused = sweep("--seeds", "1")
     assert refused.exit_code == 1
-    assert "contact_sheet.png is in the way" in refused.stderr
+    assert "contact_sheet.png already exists" in refused.stderr
     assert sweep("--seeds", "1", "--no-sheet").exit_code == 0
     assert Path("out/contact_sheet.png").read_text() == "mine"
 

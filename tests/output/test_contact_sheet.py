@@ -14,16 +14,21 @@ from PIL import Image
 
 from sheepgen.errors import OutputError
 from sheepgen.output import contact_sheet
-from sheepgen.output.contact_sheet import SWEEP_KEY, SheetAxis, SheetCell, write_contact_sheets
-from sheepgen.output.contact_sheet_drawing import draw_page
-from sheepgen.output.contact_sheet_layout import lay_out
-from sheepgen.output.filmstrip import CARD_COLOUR
+from sheepgen.output.card import CARD_COLOUR
+from sheepgen.output.contact_sheet import (
+    SWEEP_KEY,
+    SheetAxis,
+    SheetCell,
+    draw_page,
+    write_contact_sheets,
+)
+from sheepgen.output.grid import lay_out
 from sheepgen.output.locks import LOCK_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sheepgen.output.contact_sheet_paging import Box
+    from sheepgen.output.grid import Box
 
 FAILED = (214, 84, 84, 255)
 OUTLINE = (62, 66, 78, 255)
@@ -101,11 +106,11 @@ def test_every_image_is_where_its_coordinates_say(
     for page, path in zip(pages, paths, strict=True):
         with Image.open(path) as sheet:
             assert sheet.size == page.size
-            for slot in page.slots:
-                name = images[slot.coordinates]
+            for coordinates, box in page.cells.items():
+                name = images[coordinates]
                 assert name is not None
                 colour = (*map(int, name.stem.split("-")), 255)
-                assert colours(sheet, slot.box) == {colour}
+                assert colours(sheet, box) == {colour}
 
 
 def test_tiny_images_are_enlarged_pixel_by_pixel(tmp_path: Path, folder: Path) -> None:
@@ -114,7 +119,7 @@ def test_tiny_images_are_enlarged_pixel_by_pixel(tmp_path: Path, folder: Path) -
     image.save(tmp_path / "tiny.png")
     cell = SheetCell(coordinates=(), image=tmp_path / "tiny.png")
     (path,) = write_contact_sheets(folder, [], [cell], plan=PLAN)
-    left, top, right, bottom = lay_out([], {(2, 2)})[0].slots[0].box
+    left, top, right, bottom = next(iter(lay_out([], {(2, 2)})[0].cells.values()))
     with Image.open(path) as sheet:
         assert colours(sheet, (left, top, left + 64, bottom)) == {(255, 0, 0, 255)}
         assert colours(sheet, (left + 64, top, right, top + 64)) == {(0, 0, 255, 255)}
@@ -129,7 +134,7 @@ def test_a_picture_keeps_its_shape_in_the_middle_of_its_cell(
         SheetCell(coordinates=(1,), image=picture((0, 200, 0), size=(512, 512))),
     ]
     (path,) = write_contact_sheets(folder, axes, cells, plan=PLAN)
-    left, top, right, bottom = lay_out(axes, {(512, 512)})[0].slots[0].box
+    left, top, right, bottom = next(iter(lay_out(axes, {(512, 512)})[0].cells.values()))
     with Image.open(path) as sheet:
         assert colours(sheet, (left, top, right, top + 64)) == {CARD_COLOUR}
         assert colours(sheet, (left, top + 64, right, bottom - 64)) == {(200, 0, 0, 255)}
@@ -156,18 +161,18 @@ def test_failed_cells_are_crossed_and_missing_ones_empty(
     (page,) = lay_out(axes, {(64, 64), (300, 300)})
     with Image.open(path) as sheet:
         assert sheet.size == page.size
-        for slot in page.slots:
-            seen = colours(sheet, slot.box)
-            left, top, right, bottom = slot.box
+        for coordinates, box in page.cells.items():
+            seen = colours(sheet, box)
+            left, top, right, bottom = box
             corners = {sheet.getpixel(place) for place in ((left, top), (right - 1, bottom - 1))}
             inside = colours(sheet, (left + 1, top + 1, right - 1, bottom - 1))
-            if slot.coordinates in {(0, 3), (1, 3)}:
+            if coordinates in {(0, 3), (1, 3)}:
                 assert corners == {OUTLINE}
                 assert inside == {CARD_COLOUR}
-            elif slot.coordinates != (0, 0):
+            elif coordinates != (0, 0):
                 assert corners == {FAILED}
                 assert FAILED in inside
-                assert slot.coordinates == (0, 2) or len(seen) > 3  # letters are smoothed
+                assert coordinates == (0, 2) or len(seen) > 3  # letters are smoothed
 
 
 def test_text_stays_in_its_box(folder: Path) -> None:
@@ -182,8 +187,8 @@ def test_text_stays_in_its_box(folder: Path) -> None:
             for label in page.labels:
                 left, top, right, bottom = label.box  # and the smooth edge of a letter
                 sheet.paste(CARD_COLOUR, (left - 1, top, right + 1, bottom))
-            for slot in page.slots:
-                sheet.paste(CARD_COLOUR, slot.box)
+            for box in page.cells.values():
+                sheet.paste(CARD_COLOUR, box)
             assert colours(sheet, (10, 10, sheet.width - 10, sheet.height - 10)) == {CARD_COLOUR}
 
 
@@ -243,7 +248,7 @@ def test_a_strangers_file_is_never_overwritten(
         case _:
             os.mkfifo(path)
     axes, cells = grid(picture, 2, 2, 2)
-    with pytest.raises(OutputError, match="is in the way") as caught:
+    with pytest.raises(OutputError, match="already exists") as caught:
         write_contact_sheets(folder, axes, cells, plan=PLAN)
     assert "--output" in caught.value.hint
     assert files(folder) == [path.name]
@@ -257,7 +262,7 @@ def test_a_file_that_comes_while_pages_are_drawn_is_not_overwritten(
         return draw_page(*given)
 
     monkeypatch.setattr(contact_sheet, "draw_page", slowly)
-    with pytest.raises(OutputError, match="in the way"):
+    with pytest.raises(OutputError, match="already exists"):
         write_contact_sheets(folder, [], [], plan=PLAN)
     assert files(folder) == ["contact_sheet.png"]
     assert (folder / "contact_sheet.png").read_text() == "a stranger's"
@@ -332,5 +337,5 @@ def test_an_image_too_large_to_be_honest_is_marked_and_not_loaded(
         (path,) = write_contact_sheets(folder, [], [cell], plan=PLAN)
     monkeypatch.undo()
     with Image.open(path) as sheet:
-        (slot,) = lay_out([], set())[0].slots
-        assert FAILED in colours(sheet, slot.box)
+        (box,) = lay_out([], set())[0].cells.values()
+        assert FAILED in colours(sheet, box)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ImageFont
 
-from sheepgen.output.contact_sheet_text import ELLIPSIS, MISSING, legible, wrap
+from sheepgen.output.card import ELLIPSIS, MISSING, legible, wrap
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sheepgen.output.contact_sheet_layout import SheetPage, lay_out
-from sheepgen.output.contact_sheet_paging import (
+from sheepgen.output.grid import (
     MAX_PIXELS,
     MAX_SIDE,
     Box,
     SheetAxis,
+    SheetPage,
     chunks,
+    lay_out,
 )
 
 
@@ -30,12 +31,16 @@ def overlap(one: Box, other: Box) -> bool:
 
 
 def boxes(page: SheetPage) -> list[Box]:
-    return [label.box for label in page.labels] + [slot.box for slot in page.slots]
+    return [label.box for label in page.labels] + list(page.cells.values())
+
+
+def first_cell(pages: list[SheetPage]) -> Box:
+    return next(iter(pages[0].cells.values()))
 
 
 def shape(page: SheetPage) -> tuple[int, int]:
     """Return how many rows and columns there are."""
-    tops, lefts = ({slot.box[side] for slot in page.slots} for side in (1, 0))
+    tops, lefts = ({box[side] for box in page.cells.values()} for side in (1, 0))
     return len(tops), len(lefts)
 
 
@@ -58,7 +63,7 @@ def test_every_cell_is_on_one_page_and_no_page_is_too_large(
     lengths: list[int], sizes: set[tuple[int, int]]
 ) -> None:
     pages = lay_out(axes(*lengths), sizes)
-    cells = [slot.coordinates for page in pages for slot in page.slots]
+    cells = [coordinates for page in pages for coordinates in page.cells]
     assert sorted(cells) == list(product(*map(range, lengths)))
     for number, page in enumerate(pages, 1):
         assert (page.number, page.pages) == (number, len(pages))
@@ -84,16 +89,16 @@ def test_nothing_on_a_page_overlaps_or_leaves_it(
 def test_two_axes_are_rows_and_columns_with_a_label_for_each() -> None:
     (page,) = lay_out(axes(3, 4), {(128, 128)})
     assert shape(page) == (3, 4)
-    assert page.slots[6].coordinates == (1, 2)
+    assert list(page.cells)[6] == (1, 2)
     assert page.fixed == {}
     rows = [label for label in page.labels if label.anchor == "rm"]
     columns = [label for label in page.labels if label.anchor == "mb"]
     assert [(label.name, label.value) for label in rows] == [("axis0", str(i)) for i in range(3)]
     assert [(label.name, label.value) for label in columns] == [("axis1", str(i)) for i in range(4)]
-    for index, slot in enumerate(page.slots):
+    for index, box in enumerate(page.cells.values()):
         row, column = divmod(index, 4)
-        assert rows[row].box[1::2] == slot.box[1::2]
-        assert columns[column].box[0::2] == slot.box[0::2]
+        assert rows[row].box[1::2] == box[1::2]
+        assert columns[column].box[0::2] == box[0::2]
 
 
 def test_further_axes_make_pages_titled_with_their_values() -> None:
@@ -109,7 +114,7 @@ def test_further_axes_make_pages_titled_with_their_values() -> None:
     title = pages[2].labels[0]
     assert (title.name, title.value) == ("page 3 of 4", "scheduler euler, model sheep, steps 10")
     assert title.box[3] < min(box[1] for box in boxes(pages[2])[1:])
-    assert [slot.coordinates[:3] for slot in pages[2].slots] == [(1, 0, 0)] * 12
+    assert [coordinates[:3] for coordinates in pages[2].cells] == [(1, 0, 0)] * 12
 
 
 @pytest.mark.parametrize(
@@ -121,24 +126,24 @@ def test_a_single_axis_is_wrapped_into_a_square(count: int, expected: tuple[int,
     title, *captions = page.labels
     assert title.value == "axis0 0"
     assert [label.value for label in captions] == [str(index) for index in range(count)]
-    for label, slot in zip(captions, page.slots, strict=True):
-        assert label.box[0::2] == slot.box[0::2]
-        assert label.box[1] > slot.box[3]
+    for label, box in zip(captions, page.cells.values(), strict=True):
+        assert label.box[0::2] == box[0::2]
+        assert label.box[1] > box[3]
 
 
 def test_no_axis_is_one_cell() -> None:
     (page,) = lay_out([], {(512, 512)})
-    assert [slot.coordinates for slot in page.slots] == [()]
+    assert list(page.cells) == [()]
     assert [label.value for label in page.labels] == ["image"]
 
 
 def test_values_too_many_for_a_page_go_on_the_next() -> None:
     pages = lay_out(axes(2, 200), {(512, 512)})
     assert [shape(page) for page in pages] == [(2, 66), (2, 67), (2, 67)]
-    assert pages[1].slots[0].coordinates == (0, 66)
+    assert next(iter(pages[1].cells)) == (0, 66)
     assert pages[0].labels[0].name == "page 1 of 3"
     assert pages[0].labels[0].value == ""
-    assert [len(page.slots) for page in lay_out(axes(10_000), set())] == [2000] * 5
+    assert [len(page.cells) for page in lay_out(axes(10_000), set())] == [2000] * 5
 
 
 @pytest.mark.parametrize(
@@ -159,12 +164,12 @@ def test_values_too_many_for_a_page_go_on_the_next() -> None:
 def test_cells_are_as_large_as_the_fewest_pages_allow(
     columns: int, size: tuple[int, int], cell: tuple[int, int]
 ) -> None:
-    left, top, right, bottom = lay_out(axes(2, columns), {size})[0].slots[0].box
+    left, top, right, bottom = first_cell(lay_out(axes(2, columns), {size}))
     assert (right - left, bottom - top) == cell
 
 
 def test_a_cell_has_room_for_pictures_of_different_shapes() -> None:
-    left, top, right, bottom = lay_out(axes(2, 2), {(512, 256), (256, 512)})[0].slots[0].box
+    left, top, right, bottom = first_cell(lay_out(axes(2, 2), {(512, 256), (256, 512)}))
     assert (right - left, bottom - top) == (256, 256)
 
 
