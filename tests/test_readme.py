@@ -6,21 +6,22 @@ import re
 import shlex
 from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 import sheepgen
-from sheepgen.cli import batch_plan, sweep_plan
+from sheepgen.cli import batch_plan
 from sheepgen.cli.app import app
 from sheepgen.execution import plan
 from sheepgen.metadata.image_file import encode_image, read_record
 from sheepgen.models.resolve import find_model
 from sheepgen.models.spec import outside_warnings
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
-from sheepgen.sweep.plan import plan_sweep
+from sheepgen.sweep import folder
+from sheepgen.sweep.plan import combine
 from sheepgen.training import prompts, runner
 from sheepgen.verify import regenerate
 from tests.samples import sample_image, sample_record
@@ -72,7 +73,7 @@ def test_every_command_in_the_readme_is_taken(
     monkeypatch.chdir(tmp_path)
     for module, function in (
         (plan, "plan_run"),
-        (sweep_plan, "prepare_sweep"),
+        (folder, "plan_sweep"),
         (batch_plan, "JobPlanner"),
         (regenerate, "stream_verification"),
         (runner, "run_phases"),
@@ -96,17 +97,17 @@ def test_every_example_stays_in_the_range_of_the_embedded_model(
 ) -> None:
     drawn: list[GenerationRequest] = []
 
-    def take(what: object, *_: object, **__: object) -> NoReturn:
+    def take(what: Any, *_: object, **__: object) -> NoReturn:
         drawn.extend(
             [what]
             if isinstance(what, GenerationRequest)
-            else [cell.request for cell in plan_sweep(what).cells]  # type: ignore[arg-type]
+            else [cell.request for cell in combine({"seed": [0], **what}).cells]
         )
         raise typer.Exit
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(plan, "plan_run", take)
-    monkeypatch.setattr(sweep_plan, "prepare_sweep", take)
+    monkeypatch.setattr(folder, "plan_sweep", take)
     other_uses = {"show", "rerun", "verify", "train", "evaluate", "models", "schedulers", "batch"}
     for command in commands(README.read_text(encoding="utf-8")):
         words = words_of(command)

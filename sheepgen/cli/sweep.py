@@ -1,4 +1,4 @@
-"""``sheepgen sweep``: every combination of the values given, each image once, none ever lost."""
+"""``sheepgen sweep``: every combination of the given values, each image once, none ever lost."""
 
 from __future__ import annotations
 
@@ -9,16 +9,11 @@ import typer
 from sheepgen.cli import options
 from sheepgen.cli import sweep_options as several
 from sheepgen.cli.console import cli_errors, error_console, note
-from sheepgen.errors import UsageError
-from sheepgen.fields import RANDOM_SEED
-from sheepgen.request import EMBEDDED_MODEL, draw_seed
+from sheepgen.request import EMBEDDED_MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from rich.console import Console
-
-    from sheepgen.cli.sweep_plan import SweepRun
     from sheepgen.sweep.plan import Value
 
 __all__ = ["sweep"]
@@ -59,138 +54,83 @@ def sweep(
     quiet: options.QuietOpt = False,
     verbose: options.VerboseOpt = False,
 ) -> None:
-    """Draw every combination of several values; run again, it makes only what is missing."""
+    """Generate every combination of the given values. Run it again to make only what is missing."""
     with cli_errors(verbose=verbose):
-        from sheepgen.cli import dry_run as dry
-        from sheepgen.cli.download import downloader
+        from sheepgen.cli.download import show_download
+        from sheepgen.cli.dry_run import print_download, print_sweep, sweep_summary
+        from sheepgen.cli.images import print_images
         from sheepgen.cli.parsing import one_prompt, read_batch_size, read_prompts
-        from sheepgen.cli.sweep_drawing import draw_sheets, draw_sweep
-        from sheepgen.cli.sweep_plan import EarlierSweep, earlier_sweep, prepare_sweep
-        from sheepgen.cli.sweep_report import summarise, tell_sweep
-        from sheepgen.execution.checks import check_device, check_schedules
         from sheepgen.execution.plan import RunSettings
-        from sheepgen.models.hub import go_offline
+        from sheepgen.models.hub import DownloadPlan, go_offline
         from sheepgen.options import DeviceOptions
-        from sheepgen.output.artifacts import FRAME_CHOICES
-        from sheepgen.output.contact_sheet import check_contact_sheet
-        from sheepgen.output.images import OutputLayout
-        from sheepgen.output.template import parse_output, slug
-        from sheepgen.sweep.names import KEYED_NAMES
+        from sheepgen.output.progress import spinner
+        from sheepgen.output.template import slug
+        from sheepgen.sweep.folder import plan_sweep
         from sheepgen.sweep.prompts import expand_alternatives
         from sheepgen.sweep.ranges import parse_integers, parse_numbers, parse_sizes, parse_words
+        from sheepgen.sweep.run import run_sweep
 
         console = error_console(quiet=quiet or progress_json)
-        computing = DeviceOptions(
-            device=device, dtype=dtype, batch_size=read_batch_size(batch_size)
+        settings = RunSettings(
+            device=DeviceOptions(
+                device=device, dtype=dtype, batch_size=read_batch_size(batch_size)
+            ),
+            frames=frames,
+            frame_decoder=frame_decoder,
+            overwrite=overwrite,
+            strict=strict,
+            offline=offline,
         )
         prompt = one_prompt(prompt, prompt_option)
         prompts = read_prompts(prompt, prompts_file, replace or [])
-        folder = f"outputs/{slug(prompt or prompts[0], empty='image')}_sweep"
-        spare = parse_output(output, several=True, default=f"{folder}/{KEYED_NAMES}")
-        earlier = earlier_sweep(spare.home)
-        if resume and earlier is None:
-            raise UsageError(
-                f"There is no sweep in {spare.home}.", "Check --output, or leave out --resume."
-            )
-        earlier = earlier or EarlierSweep(seeds={}, keyed=False)
-        strengths = parse_numbers("--variation-strength", variation_strength)
-        values: dict[str, Sequence[Value]] = {
+        given: dict[str, Sequence[Value] | None] = {
             "model": parse_words("--model", model),
             "prompt": prompts,
             "negative_prompt": expand_alternatives(negative_prompt),
-            "size": parse_sizes("--size", size) if size else [None],
-            "scheduler": parse_words("--scheduler", scheduler) if scheduler else [None],
-            "num_inference_steps": parse_integers("--steps", steps) if steps else [None],
-            "guidance_scale": parse_numbers("--guidance", guidance) if guidance else [None],
+            "size": None if size is None else parse_sizes("--size", size),
+            "scheduler": None if scheduler is None else parse_words("--scheduler", scheduler),
+            "num_inference_steps": None if steps is None else parse_integers("--steps", steps),
+            "guidance_scale": None if guidance is None else parse_numbers("--guidance", guidance),
             "guidance_rescale": parse_numbers("--guidance-rescale", guidance_rescale),
             "eta": parse_numbers("--eta", eta),
-            "variation_strength": strengths,
-            **_seeds(seeds, variation_seed, earlier.seeds, varied=any(strengths)),
+            "variation_strength": parse_numbers("--variation-strength", variation_strength),
+            "variation_seed": None
+            if variation_seed is None
+            else parse_integers("--variation-seed", variation_seed),
+            "seed": None if seeds is None else parse_integers("--seeds", seeds),
         }
-        default = f"{folder}/{earlier.names(values)}"
-        template = parse_output(output, several=True, default=default)
+        values = {name: each for name, each in given.items() if each is not None}
+        if output is None:
+            output = f"outputs/{slug(prompt or prompts[0], empty='image')}_sweep/"
         if offline:
             go_offline()
-        layout = OutputLayout(template=template, frames=FRAME_CHOICES[frames], overwrite=overwrite)
-        try:
-            run = prepare_sweep(
-                values,
-                layout,
-                spare=spare if template != spare else None,
-                dtype=dtype,
-                offline=offline,
-                download=dry.refuse_download if dry_run else downloader(console),
-            )
-        except dry.WouldDownloadError as answer:
-            dry.print_download(answer.plan, json=json)
-            return
-        check_device(device)
-        for name, spec in run.specs.items():
-            check_schedules(spec, [each for each in run.missing if each.model == name])
+        while True:
+            with spinner(console, "Preparing"):
+                plan = plan_sweep(values, output, settings, resume=resume, download=False)
+            if not isinstance(plan, DownloadPlan):
+                break
+            if dry_run:
+                print_download(plan, json=json)
+                return
+            show_download(console, plan)
         if dry_run:
-            tell_sweep(run, computing, json=json)
+            for text in plan.unread:
+                note(console, text)
+            print_sweep(plan, json=json)
             return
-        for line in summarise(run, computing):
-            note(console, line)
-        failed = 0
-        if run.missing:
-            if sheet:
-                check_contact_sheet(run.folder)
-            _check_words(run, console, strict=strict)
-            failed = draw_sweep(
-                run,
-                RunSettings(device=computing, frames=frames, frame_decoder=frame_decoder),
-                console=console,
-                json=json,
-                progress_json=progress_json,
-                keep_going=not fail_fast,
-            )
-        else:
-            note(console, "Nothing to draw: every image is there and as it was made.")
-        if sheet:
-            for line in draw_sheets(run):
-                note(console, line)
+        for text in (*sweep_summary(plan), *plan.unread):
+            note(console, text)
+        if not plan.missing:
+            note(console, "Nothing to do: all images already exist and are intact.")
+        failed = print_images(
+            run_sweep(plan, sheet=sheet),
+            console,
+            {request: plan.details[request] for request in plan.missing},
+            json=json,
+            progress_json=progress_json,
+            keep_going=not fail_fast,
+            json_details=True,
+        )
         if failed:
-            note(console, f"{failed} of {len(run.keys)} images failed; run it again to try them.")
+            note(console, f"{failed} of {len(plan.keys)} images failed. Run it again to retry.")
             raise typer.Exit(3)
-
-
-def _seeds(
-    seeds: str | None,
-    variation_seeds: str | None,
-    before: Mapping[str, Sequence[Value]],
-    *,
-    varied: bool,
-) -> dict[str, Sequence[Value]]:
-    """Return the seeds that were given; in place of others the folder's own, else drawn ones."""
-    from sheepgen.sweep.ranges import parse_integers
-
-    chosen: dict[str, Sequence[Value]] = {}
-    for field, option, text, wanted in (
-        ("seed", "--seeds", seeds, True),
-        ("variation_seed", "--variation-seed", variation_seeds, varied),
-    ):
-        if text is not None and text.strip() != str(RANDOM_SEED):
-            chosen[field] = parse_integers(option, text)
-        elif text is None and not wanted:
-            chosen[field] = [None]
-        else:
-            known = before.get(field, (None,))
-            chosen[field] = [draw_seed()] if known == (None,) else known
-    return chosen
-
-
-def _check_words(run: SweepRun, console: Console, *, strict: bool) -> None:
-    """Tell which words of the prompts will not be read by which model."""
-    from sheepgen.execution.checks import measure_prompts, unread_words
-    from sheepgen.sanitize import excerpt
-
-    for name, spec in run.specs.items():
-        requests = [request for request in run.missing if request.model == name]
-        texts = {
-            f"prompt {excerpt(text, 40)!r}": text
-            for request in requests
-            for text in (request.prompt, request.negative_prompt)
-        }
-        for line in unread_words(measure_prompts(spec, texts), strict=strict):
-            note(console, line)

@@ -29,6 +29,7 @@ __all__ = [
     "OutputTemplate",
     "Target",
     "expand_home",
+    "folder_template",
     "parse_output",
     "slug",
 ]
@@ -201,6 +202,11 @@ def parse_output(
     numbered = not several or fields & {"seed", "index", "key"}
     stem = text.removesuffix(suffix) + ("" if numbered else "_{seed}")
     return OutputTemplate(text=stem + suffix, suffix=suffix)
+
+
+def folder_template(folder: Path) -> str:
+    """Return what `parse_output` takes for a folder, whatever its path is made of."""
+    return f"{_escaped(str(folder))}/"
 
 
 def _in_home(text: str) -> str:

@@ -47,7 +47,7 @@ def readable_names(values: Mapping[str, Sequence[Value]]) -> str:
     """Return the template of file names that say what was asked for.
 
     Args:
-        values: As `sheepgen.sweep.plan.plan_sweep` takes them.
+        values: As `sheepgen.sweep.plan.combine` takes them.
     """
     defaults = {field.name: field.default for field in fields(GenerationRequest)}
     asked = [

@@ -27,11 +27,11 @@ __all__ = [
     "MAX_CELLS",
     "Axis",
     "Cell",
-    "SweepPlan",
+    "Grid",
     "Value",
-    "describe_plan",
-    "plan_sweep",
-    "resolve_plan",
+    "combine",
+    "describe_grid",
+    "resolve_grid",
 ]
 
 AXES: Mapping[str, str] = MappingProxyType(
@@ -94,8 +94,8 @@ class Cell(Generic[R]):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SweepPlan(Generic[R]):
-    """A whole sweep.
+class Grid(Generic[R]):
+    """Every combination of the values of a sweep.
 
     Args:
         axes: What has more than one value, slowest first.
@@ -106,7 +106,7 @@ class SweepPlan(Generic[R]):
     cells: tuple[Cell[R], ...]
 
 
-def plan_sweep(values: Mapping[str, Sequence[Value]]) -> SweepPlan[GenerationRequest]:
+def combine(values: Mapping[str, Sequence[Value]]) -> Grid[GenerationRequest]:
     """Return every combination of the values.
 
     Args:
@@ -114,9 +114,17 @@ def plan_sweep(values: Mapping[str, Sequence[Value]]) -> SweepPlan[GenerationReq
             left out is the request's default. Values that come twice count once.
 
     Raises:
-        UsageError: If any request is wrong, or there would be more than `MAX_CELLS` images.
+        UsageError: If any request is wrong, there is no such key, a key has no values, or there
+            would be more than `MAX_CELLS` images.
     """
     order = list(AXES)
+    for name, given in values.items():
+        if name not in AXES:
+            raise UsageError(f'Unknown axis "{excerpt(name)}".', f"Known: {', '.join(AXES)}.")
+        if not given:
+            raise UsageError(f"{AXES[name]} has no values.", "Give one or more, or leave it out.")
+    if "prompt" not in values:
+        raise UsageError("There is no prompt.", "Give one or more.")
     fields = {name: _distinct(name, values[name]) for name in sorted(values, key=order.index)}
     _check_cell_count({AXES[name]: len(each) for name, each in fields.items()})
     varied = [place for place, each in enumerate(fields.values()) if len(each) > 1]
@@ -134,16 +142,16 @@ def plan_sweep(values: Mapping[str, Sequence[Value]]) -> SweepPlan[GenerationReq
         for name, each in fields.items()
         if len(each) > 1
     )
-    return SweepPlan(axes=axes, cells=tuple(cells))
+    return Grid(axes=axes, cells=tuple(cells))
 
 
-def resolve_plan(
-    plan: SweepPlan[GenerationRequest], specs: Mapping[str, ModelSpec]
-) -> SweepPlan[ResolvedRequest]:
+def resolve_grid(
+    plan: Grid[GenerationRequest], specs: Mapping[str, ModelSpec]
+) -> Grid[ResolvedRequest]:
     """Return the plan with all that requests left open filled in by their models.
 
     Args:
-        plan: From `plan_sweep`.
+        plan: From `combine`.
         specs: Of each model, by the name that the requests have for it.
 
     Raises:
@@ -153,10 +161,10 @@ def resolve_plan(
         Cell(request=specs[cell.request.model].resolve(cell.request), coordinates=cell.coordinates)
         for cell in plan.cells
     )
-    return SweepPlan(axes=plan.axes, cells=tuple(cells))
+    return Grid(axes=plan.axes, cells=tuple(cells))
 
 
-def describe_plan(plan: SweepPlan[R]) -> dict[str, Any]:
+def describe_grid(plan: Grid[R]) -> dict[str, Any]:
     """Return the plan as plain JSON: the axes, how many cells, and the first cell's request.
 
     All other requests follow from the first one and the axes, but for what a model fills in.

@@ -86,7 +86,7 @@ def test_run_again_it_makes_nothing_and_needs_no_weights(
     again = sweep(*words)
     assert (first.exit_code, again.exit_code) == (0, 0)
     assert again.stdout == ""
-    assert "Nothing to draw" in again.stderr
+    assert "Nothing to do" in again.stderr
     assert images() == before
     assert len(manifest()) == 3
 
@@ -94,7 +94,7 @@ def test_run_again_it_makes_nothing_and_needs_no_weights(
 def test_more_values_draw_only_what_is_new(sweep: Run) -> None:
     sweep("--seeds", "1-2", "--guidance", "4")
     result = sweep("--seeds", "1-3", "--guidance", "4,6")
-    assert "2 there already, 4 to draw" in result.stderr
+    assert "2 already exist, 4 to generate" in result.stderr
     assert len(result.stdout.split()) == 4
     assert len(manifest()) == 6
 
@@ -170,7 +170,7 @@ def test_a_folder_of_an_older_version_goes_on_under_its_names(sweep: Run) -> Non
     del before["contact_sheet.png"]
     assert before.items() <= after.items()
     assert len(after) == len(before) + 2
-    assert "Nothing to draw" in sweep("--seeds", "1-3").stderr
+    assert "Nothing to do" in sweep("--seeds", "1-3").stderr
     (later,) = sweep("--seeds", "1-4").stdout.split()
     assert re.fullmatch("a-red-sheep_4_[0-9a-f]{10}.png", Path(later).name), "and still does"
 
@@ -290,8 +290,8 @@ def test_a_finished_sweep_needs_no_folder_that_can_be_written_to(
     monkeypatch.setattr(local, "LocalExecutor", no_drawing)
     done = sweep("--seeds", "1-2")
     assert done.exit_code == 0, done.stderr
-    assert "Nothing to draw" in done.stderr
-    assert "No contact sheet was drawn. Cannot write into out: permission denied." in done.stderr
+    assert "Nothing to do" in done.stderr
+    assert "No contact sheet was written. Cannot write into out: permission denied." in done.stderr
     refused = sweep("--seeds", "1-3")
     assert refused.exit_code == 1
     assert "Cannot write into out: permission denied." in refused.stderr
@@ -502,7 +502,7 @@ def test_a_dry_run_tells_all_and_makes_nothing(sweep: Run) -> None:
     assert told.exit_code == 0
     assert not Path("out").exists()
     assert "2 images: 2 of seed, into out" in told.stdout
-    assert told.stdout.count("to draw") == 2
+    assert told.stdout.count("to do   ") == 2
     sweep("--seeds", "1")
     data = json.loads(sweep("--seeds", "1-2", "--dry-run", "--json").stdout)
     assert [image["done"] for image in data["images"]] == [True, False]
@@ -574,7 +574,7 @@ def test_images_that_share_the_loop_are_made_together(sweep: Run) -> None:
     made = [entry["environment"]["batch_size"] for entry in manifest()]
     assert made == [2, 2, 1, 2, 2, 1]
     again = sweep("--seeds", "1-3", "--guidance", "1,4")
-    assert "Nothing to draw" in again.stderr
+    assert "Nothing to do" in again.stderr
 
 
 def test_progress_can_be_read_by_a_program(sweep: Run) -> None:

@@ -15,13 +15,15 @@ from sheepgen.sweep.plan import (
     AXES,
     MAX_CELLS,
     Axis,
-    describe_plan,
-    plan_sweep,
-    resolve_plan,
+    combine,
+    describe_grid,
+    resolve_grid,
 )
 from tests.samples import sample_spec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sheepgen.models.spec import ModelSpec
     from sheepgen.sweep.plan import Value
 
@@ -46,7 +48,7 @@ def test_every_field_of_a_request_is_an_axis() -> None:
 
 
 def test_costly_axes_change_slowest_and_seeds_fastest() -> None:
-    plan = plan_sweep(SWEEP)
+    plan = combine(SWEEP)
     assert plan.axes == (
         Axis(name="prompt", values=("a sheep", "a\ngoat"), labels=("a sheep", "a goat")),
         Axis(name="guidance", values=(3.0, 7.5), labels=("3", "7.5")),
@@ -59,14 +61,14 @@ def test_costly_axes_change_slowest_and_seeds_fastest() -> None:
 
 
 def test_one_image_is_a_sweep() -> None:
-    plan = plan_sweep({"prompt": ["a sheep"], "seed": [1]})
+    plan = combine({"prompt": ["a sheep"], "seed": [1]})
     assert plan.axes == ()
     assert [cell.coordinates for cell in plan.cells] == [()]
     assert plan.cells[0].request == GenerationRequest(prompt="a sheep", seed=1)
 
 
 def test_values_that_come_twice_count_once() -> None:
-    plan = plan_sweep(
+    plan = combine(
         {
             "prompt": ["a sheep"],
             "seed": [1, 2, 1],
@@ -79,7 +81,7 @@ def test_values_that_come_twice_count_once() -> None:
 
 
 def test_labels_can_be_shown() -> None:
-    plan = plan_sweep(
+    plan = combine(
         {
             "prompt": ["x" * 400, "\x1b[31ma  sheep"],
             "negative_prompt": ["", "blur"],
@@ -99,22 +101,32 @@ def test_labels_can_be_shown() -> None:
 
 def test_every_request_is_checked_at_once() -> None:
     with pytest.raises(UsageError, match="seed must be between 0 and 18446744073709551615, got -1"):
-        plan_sweep(SWEEP | {"seed": [1, 2, -1]})
+        combine(SWEEP | {"seed": [1, 2, -1]})
     with pytest.raises(UsageError, match="no scheduler nothing"):
-        plan_sweep(SWEEP | {"scheduler": ["ddim", "nothing"]})
+        combine(SWEEP | {"scheduler": ["ddim", "nothing"]})
 
 
 def test_a_sweep_has_an_end() -> None:
     with pytest.raises(UsageError) as caught:
-        plan_sweep(SWEEP | {"seed": range(MAX_CELLS)})
+        combine(SWEEP | {"seed": range(MAX_CELLS)})
     assert caught.value.message == (
         "The sweep has 400,000 images: 2 of prompt x 2 of guidance x 100,000 of seed."
     )
 
 
-def test_a_field_that_is_not_there_is_the_callers_mistake() -> None:
-    with pytest.raises(ValueError, match="width"):
-        plan_sweep({"prompt": ["a sheep"], "seed": [1], "width": [64]})
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"prompt": ["a sheep"], "seed": [1], "width": [64]}, 'Unknown axis "width"'),
+        ({"prompt": ["a sheep"], "seed": []}, "seed has no values"),
+        ({"seed": [1]}, "There is no prompt"),
+    ],
+)
+def test_values_that_make_no_sweep_are_refused(
+    values: dict[str, Sequence[Value]], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        combine(values)
 
 
 @given(
@@ -130,7 +142,7 @@ def test_a_field_that_is_not_there_is_the_callers_mistake() -> None:
     )
 )
 def test_a_sweep_is_the_product_in_order(values: dict[str, list[Value]]) -> None:
-    plan = plan_sweep(values)
+    plan = combine(values)
     made = [
         (cell.request.prompt, cell.request.num_inference_steps, cell.request.eta, cell.request.seed)
         for cell in plan.cells
@@ -147,21 +159,21 @@ def test_a_sweep_is_the_product_in_order(values: dict[str, list[Value]]) -> None
 
 
 def test_each_request_is_resolved_by_its_own_model() -> None:
-    plan = plan_sweep({"prompt": ["a sheep"], "model": ["./a", "./b"], "seed": [1]})
-    resolved = resolve_plan(plan, {"./a": spec("./a", side=64), "./b": spec("./b", side=128)})
+    plan = combine({"prompt": ["a sheep"], "model": ["./a", "./b"], "seed": [1]})
+    resolved = resolve_grid(plan, {"./a": spec("./a", side=64), "./b": spec("./b", side=128)})
     assert [cell.request.width for cell in resolved.cells] == [64, 128]
     assert [cell.coordinates for cell in resolved.cells] == [(0,), (1,)]
     assert resolved.axes == plan.axes
 
 
 def test_what_a_model_cannot_draw_is_found_before_the_first_image() -> None:
-    plan = plan_sweep({"prompt": ["a sheep"], "size": [(64, 64), (64, 65)], "seed": [1]})
+    plan = combine({"prompt": ["a sheep"], "size": [(64, 64), (64, 65)], "seed": [1]})
     with pytest.raises(UsageError, match=r"height must be .*, got 65"):
-        resolve_plan(plan, {"sheepgen": spec("sheepgen", side=64)})
+        resolve_grid(plan, {"sheepgen": spec("sheepgen", side=64)})
 
 
 def test_a_plan_is_told_as_json() -> None:
-    told = describe_plan(plan_sweep(SWEEP | {"size": [(64, 96), None]}))
+    told = describe_grid(combine(SWEEP | {"size": [(64, 96), None]}))
     assert json.loads(json.dumps(told)) == told
     assert told["axes"] == [
         {"name": "prompt", "values": ["a sheep", "a\ngoat"]},

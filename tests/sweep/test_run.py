@@ -1,0 +1,175 @@
+"""Sweeps from Python, without the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sheepgen.errors import UsageError
+from sheepgen.events import ContactSheetSaved, ImageSaved, ModelLoading, Notice
+from sheepgen.execution import local
+from sheepgen.execution.plan import RunSettings
+from sheepgen.models import hub
+from sheepgen.sweep import folder
+from sheepgen.sweep.folder import plan_sweep
+from sheepgen.sweep.run import run_sweep
+from tests.cli.test_dry_run import DOWNLOAD
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sheepgen.models.hub import DownloadPlan
+    from sheepgen.sweep.plan import Value
+
+ROOT = Path(__file__).parents[2]
+
+EXAMPLE = """
+import json, sys
+from pathlib import Path
+
+from sheepgen.events import ContactSheetSaved, ImageSaved
+from sheepgen.sweep.folder import plan_sweep
+from sheepgen.sweep.run import run_sweep
+
+model, seeds = sys.argv[1], json.loads(sys.argv[2])
+values = {"prompt": ["a red sheep", "a goat"], "seed": seeds, "model": [model],
+          "num_inference_steps": [1]}
+events = list(run_sweep(plan_sweep(values, Path("out"))))
+saved = [event.request.seed for event in events if isinstance(event, ImageSaved)]
+sheets = [event.path.name for event in events if isinstance(event, ContactSheetSaved)]
+print(json.dumps([saved, sheets, sorted(sys.modules)]))
+"""
+
+
+@pytest.fixture
+def values(tiny_folder: Path) -> dict[str, Sequence[Value]]:
+    return {
+        "prompt": ["a red sheep"],
+        "model": [str(tiny_folder)],
+        "num_inference_steps": [1],
+        "seed": [1, 2],
+    }
+
+
+def test_a_sweep_runs_and_goes_on_without_the_command_line(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    def run(seeds: list[int]) -> Any:
+        result = subprocess.run(
+            [sys.executable, "-c", EXAMPLE, str(tiny_folder), json.dumps(seeds)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return json.loads(result.stdout)
+
+    first, sheets, modules = run([1, 2])
+    assert first == [1, 2, 1, 2]
+    assert sheets == ["contact_sheet.png"]
+    assert [name for name in ("sheepgen.cli", "typer", "rich") if name in modules] == []
+    assert run([1, 2, 3])[0] == [3, 3]
+
+
+def test_a_plan_says_all_that_there_is_to_say(
+    values: Mapping[str, Sequence[Value]], tmp_path: Path
+) -> None:
+    long = "one two three four five six seven eight"
+    output = tmp_path / "{a} folder"
+    plan = plan_sweep({**values, "prompt": [long], "guidance_scale": [1, 2.5]}, output)
+    assert plan.folder == output
+    assert not output.exists()
+    assert list(plan.missing) == list(plan.keys) == list(plan.details)
+    assert list(plan.details.values()) == [
+        *("guidance 1, seed 1", "guidance 1, seed 2"),
+        *("guidance 2.5, seed 1", "guidance 2.5, seed 2"),
+    ]
+    assert plan.estimate.steps == 4
+    (unread,) = plan.unread
+    assert "Not read: " in unread
+    with pytest.raises(UsageError, match="this model reads 16"):
+        plan_sweep({**values, "prompt": [long]}, output, RunSettings(strict=True))
+
+
+def test_events_are_typed_and_end_with_the_contact_sheet(
+    values: Mapping[str, Sequence[Value]], tmp_path: Path
+) -> None:
+    plan = plan_sweep(values, tmp_path / "out")
+    first, *_, saved, sheet = run_sweep(plan)
+    assert first == ModelLoading(model=str(values["model"][0]))
+    assert isinstance(saved, ImageSaved)
+    assert sheet == ContactSheetSaved(path=tmp_path / "out" / "contact_sheet.png")
+    again = plan_sweep(values, tmp_path / "out", resume=True)
+    assert (list(again.done), dict(again.missing)) == (list(plan.missing), {})
+    assert list(run_sweep(again, sheet=False)) == []
+
+
+def test_a_seed_is_picked_once_for_a_folder(
+    values: Mapping[str, Sequence[Value]], tmp_path: Path
+) -> None:
+    unseeded = {name: each for name, each in values.items() if name != "seed"}
+    output = f"{tmp_path}/out/"
+    (first,) = plan_sweep(unseeded, output).keys
+    (second,) = plan_sweep({**unseeded, "seed": [-1]}, output).keys
+    assert first.seed != second.seed
+    list(run_sweep(plan_sweep({**unseeded, "seed": [first.seed]}, output)))
+    (kept,) = plan_sweep(unseeded, output, resume=True).keys
+    assert kept.seed == first.seed
+
+
+def test_closing_stops_a_sweep_that_goes_on_later(
+    values: Mapping[str, Sequence[Value]], tmp_path: Path
+) -> None:
+    events = run_sweep(plan_sweep(values, tmp_path / "out"))
+    for event in events:
+        if isinstance(event, ImageSaved):
+            break
+    events.close()
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert not any(name.startswith((".claim-", ".sheepgen-")) for name in names)
+    assert "contact_sheet.png" not in names
+    later = plan_sweep(values, tmp_path / "out")
+    assert [request.seed for request in later.missing] == [2]
+
+
+def test_a_download_is_a_value_if_it_is_not_wanted(
+    values: Mapping[str, Sequence[Value]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_here(_name: str, *, offline: bool) -> DownloadPlan:
+        assert not offline
+        return DOWNLOAD
+
+    monkeypatch.setattr("sheepgen.execution.plan.resolve_model", not_here)
+    monkeypatch.delattr(hub, "download")
+    assert plan_sweep(values, tmp_path / "out", download=False) == DOWNLOAD
+    with pytest.raises(UsageError, match="eta must be"):
+        plan_sweep({**values, "eta": [2.0]}, tmp_path / "out", download=False)
+
+
+def test_a_finished_sweep_may_have_no_contact_sheet(
+    values: Mapping[str, Sequence[Value]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(run_sweep(plan_sweep(values, tmp_path), sheet=False))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.delattr(local, "LocalExecutor")
+    (notice,) = run_sweep(plan_sweep(values, tmp_path))
+    assert isinstance(notice, Notice)
+    assert notice.message.startswith("No contact sheet was written. Cannot write into")
+
+
+def test_the_plan_beside_the_images_is_read_back(
+    values: Mapping[str, Sequence[Value]], tmp_path: Path
+) -> None:
+    plan = plan_sweep(values, tmp_path / "out")
+    plan.folder.mkdir()
+    folder.write_plan(plan)
+    written = json.loads((tmp_path / "out" / "sweep.json").read_text())
+    assert written["axes"] == [{"name": "seed", "values": [1, 2]}]
+    assert written["names"] == "{prompt}_s{seed}_{steps}steps_{model}.png"
