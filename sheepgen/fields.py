@@ -74,6 +74,7 @@ class Field:
         file_name: Its place among the parts of a sweep's file names, and the part, a template.
         slug_if_empty: What a template says where no letter or digit of a text is left.
         a1111: Keys in AUTOMATIC1111's parameters; the first is also written.
+        since: The first format of records that has it; a new field takes the next number.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Field:
     file_name: tuple[int, str] | None = None
     slug_if_empty: str = "none"
     a1111: tuple[str, ...] = ()
+    since: int = 1
 
     @property
     def key(self) -> str:
@@ -304,6 +306,7 @@ _ROWS = (
         help_for_several="How strongly to blend them in, 0 to 1, as in 0-0.5:0.1.",
         file_name=(6, "x{variation_strength}"),
         a1111=("Variation seed strength",),
+        since=2,
     ),
     Field(
         name="variation_seed",
@@ -321,6 +324,7 @@ _ROWS = (
         help_for_several="Seeds to blend in (with a variation strength).",
         file_name=(5, "v{variation_seed}"),
         a1111=("Variation seed",),
+        since=2,
     ),
     Field(
         name="seed",

@@ -16,7 +16,9 @@ from types import MappingProxyType, NoneType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sheepgen.errors import OutputError, UsageError
-from sheepgen.request import ResolvedRequest
+from sheepgen.fields import FIELDS
+from sheepgen.request import DEFAULTS, ResolvedRequest
+from sheepgen.sanitize import excerpt, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,13 +37,9 @@ __all__ = [
 PIPELINE_VERSION = 1
 """Version of the loop: raised when the same request would give other pixels than before."""
 
-RECORD_FORMAT = 2
-"""Number of the JSON layout; a reader refuses every number that it does not know."""
-
-_NEW_IN_FORMAT_2: Mapping[str, Any] = MappingProxyType(
-    {"variation_seed": None, "variation_strength": 0.0}
-)
-"""What requests of format 1 could not say, and what they meant by it."""
+RECORD_FORMAT = max(field.since for field in FIELDS.values())
+"""Number of the JSON layout. Readers refuse numbers that they do not know; in older ones some
+fields of the request are missing."""
 
 MAX_JSON_CHARACTERS = 500_000
 
@@ -134,7 +132,9 @@ def from_json(text: str) -> ImageRecord:
         OutputError: If the text is anything else.
     """
     if len(text) > MAX_JSON_CHARACTERS:
-        raise OutputError(f"The record has {len(text):,} characters; that is no honest record.")
+        raise OutputError(
+            f"The record has {len(text):,} characters; that is too large to be a valid record."
+        )
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -150,12 +150,10 @@ def from_dict(data: object) -> ImageRecord:
     """
     if not isinstance(data, dict):
         raise _malformed("it is not an object")
-    if data.get("format") == 1:
-        data = _from_format_1(data)
-    if data.get("format") != RECORD_FORMAT:
+    number = data.get("format")
+    if type(number) is not int or not 1 <= number <= RECORD_FORMAT:
         raise OutputError(
-            f"The record has format {data.get('format')!r}; this version reads up to "
-            f"{RECORD_FORMAT}.",
+            f"The record has format {excerpt(number)}; this version reads up to {RECORD_FORMAT}.",
             "It may be from a newer sheepgen: update, and try again.",
         )
     _check_keys("the record", data, {"format", *(field.name for field in fields(ImageRecord))})
@@ -166,7 +164,7 @@ def from_dict(data: object) -> ImageRecord:
         if type(data[name]) is not str:
             raise _malformed(f"{name} is not text")
     return ImageRecord(
-        request=_read(ResolvedRequest, "request", data["request"]),
+        request=_read(ResolvedRequest, "request", _as_of_today(data["request"], number)),
         environment=_read(Environment, "environment", data["environment"]),
         noise_sha256=data["noise_sha256"],
         latents_sha256=data["latents_sha256"],
@@ -174,14 +172,14 @@ def from_dict(data: object) -> ImageRecord:
     )
 
 
-def _from_format_1(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record of format 1 as today's format has it."""
-    request = data.get("request")
+def _as_of_today(request: object, number: int) -> dict[str, Any]:
+    """Return a request with the fields that came after the format that it is written in."""
+    newer = {name for name, field in FIELDS.items() if field.since > number}
     if not isinstance(request, dict):
         raise _malformed("request is not an object")
-    if request.keys() & _NEW_IN_FORMAT_2.keys():
-        raise _malformed("request holds entries that format 1 does not know")
-    return {**data, "format": RECORD_FORMAT, "request": {**request, **_NEW_IN_FORMAT_2}}
+    if newer & request.keys():
+        raise _malformed(f"request has fields that format {number} does not know")
+    return {**request, **{name: DEFAULTS[name] for name in newer}}
 
 
 def _read(kind: type[_T], name: str, data: object) -> _T:
@@ -209,10 +207,10 @@ def _as_float(value: float | None) -> float | None:
 
 
 def _check_keys(name: str, data: Mapping[str, object], expected: set[str]) -> None:
+    if unknown := data.keys() - expected:
+        raise _malformed(f"{name} has {plural(len(unknown), 'unknown key')}")
     if missing := expected - data.keys():
         raise _malformed(f"{name} lacks {', '.join(sorted(missing))}")
-    if unknown := data.keys() - expected:
-        raise _malformed(f"{name} holds {len(unknown)} unknown entries")
 
 
 def _malformed(reason: str) -> OutputError:
