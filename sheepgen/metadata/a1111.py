@@ -1,100 +1,102 @@
-"""A record as text that others read: AUTOMATIC1111's parameters, and a command to paste.
+"""AUTOMATIC1111's ``parameters`` text: written beside each record, and read from any image.
 
-The parameters follow the grammar that AUTOMATIC1111's web UI parses and most viewers and sites
-know (``modules/infotext_utils.py`` there): the prompt, a ``Negative prompt:`` line, and one line
-of ``Key: value`` pairs. That grammar has no escape for a prompt that holds such lines itself,
-which is why the JSON record travels beside it and is what sheepgen reads back.
+Most viewers and sites know it (``modules/infotext_utils.py`` in the web UI): the prompt,
+``Negative prompt:`` and the negative prompt, and a last line of ``Key: value`` pairs, where a value
+may be quoted as in JSON. There is no escape for a prompt that contains such lines itself, which is
+why sheepgen reads its own images from the JSON record instead.
+
+Prompts are taken as they are, with their spaces. Other programs also write:
+
+    values with line breaks    the pairs go on after them
+    more lines after the last  each a key and a value (``Template:`` of a wildcard extension)
+    all on one line            with spaces or dots instead of line breaks
+    CRLF                       the same as LF
+
+CFG scale is the guidance scale here: 1 is off in both.
 """
 
 from __future__ import annotations
 
 import json
-import shlex
+import re
 from typing import TYPE_CHECKING
 
-from sheepgen.request import EMBEDDED_MODEL
-from sheepgen.sanitize import printable
+from sheepgen.errors import OutputError, UsageError
+from sheepgen.fields import FIELDS
+from sheepgen.metadata.parsed_parameters import ParametersDraft
+from sheepgen.request import DEFAULTS
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
-    from sheepgen.metadata.record import ImageRecord
-    from sheepgen.request import GenerationRequest
+    from collections.abc import Callable
 
-__all__ = ["to_command", "to_parameters"]
+    from sheepgen.fields import Field
+    from sheepgen.metadata.parsed_parameters import ParsedParameters
+    from sheepgen.metadata.record import ImageRecord
+
+    _Reader = Callable[..., None]
+    """Puts values of the text into a draft; UsageError or ValueError if they are invalid."""
+
+__all__ = ["looks_like_parameters", "read_parameters", "to_parameters"]
+
+MAX_CHARACTERS = 500_000
+
+_FIRST_KEYS = (
+    *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Model hash", "Model"),
+    *("Variation seed", "Variation seed strength", "RNG"),
+)
+"""As the web UI orders them; other keys follow, and the version."""
+
+# The quantifiers are possessive: what does not match is given up in one go.
+_NEGATIVE = re.compile(r"(?:\A|\n)Negative prompt: ?")
+_NEGATIVE_WITHIN = re.compile(r"(?:\A|[\s.])Negative prompt: ?")
+_SETTINGS = re.compile(r"(?:\A|(?<=[\s,.]))(?:Steps: \d++,|Seed: [-\[\d])")
+_STARTS_WITH_KEY = re.compile(
+    r"(?:Steps|Seed|Sampler|Schedule type|CFG scale|Size|Model|Model hash|RNG|Version): "
+)
+_LINE_WITH_KEY = re.compile(r"\n(?=[A-Z][\w ./-]{0,40}+: )")
+_KEY = re.compile(r'\s*+([^\s,:"][^,:"]*+):\s*+')
+_VALUE_ENDS = re.compile(r"\s*+(?=,|\Z)")
+_OURS = re.compile(r'Version: "?+sheepgen ')
+_NETWORK_TAG = re.compile(r"<(?:lora|lyco|hypernet):[^<>\n]*+>")
+
+_JSON = json.JSONDecoder()
 
 
 def to_parameters(record: ImageRecord) -> str:
     """Return AUTOMATIC1111's ``parameters`` text.
 
-    ``RNG: CPU`` is part of it because readers take noise to be from the GPU where it is missing.
+    ``RNG: CPU`` is part of it because readers otherwise assume that the noise is from the GPU.
     """
     request, environment = record.request, record.environment
     scheduler = SCHEDULERS[request.scheduler]
-    pairs = {
-        "Steps": str(request.num_inference_steps),
+    said: dict[str, object] = {
+        field.a1111[0]: value
+        for field in reversed([*FIELDS.values()])
+        if field.a1111 and (value := getattr(request, field.name)) != DEFAULTS.get(field.name)
+    } | {
         "Sampler": scheduler.sampler,
         "Schedule type": scheduler.schedule_type,
-        "CFG scale": _number(request.guidance_scale),
-        "Seed": str(request.seed),
         "Size": f"{request.width}x{request.height}",
         "Model hash": environment.model_sha256[:10],
         "Model": request.model,
+        "RNG": "CPU",
+        "Version": f"sheepgen {environment.sheepgen}",
     }
-    if request.variation_strength:
-        pairs["Variation seed"] = str(request.variation_seed)
-        pairs["Variation seed strength"] = _number(request.variation_strength)
-    pairs["RNG"] = "CPU"
-    if request.eta:
-        pairs["Eta"] = _number(request.eta)
-    if request.guidance_rescale:
-        pairs["Guidance rescale"] = _number(request.guidance_rescale)
-    pairs["Version"] = f"sheepgen {environment.sheepgen}"
+    if not request.variation_strength:
+        said.pop("Variation seed", None)
+    first = {key: said.pop(key) for key in _FIRST_KEYS if key in said}
     lines = [request.prompt]
     if request.negative_prompt:
         lines.append(f"Negative prompt: {request.negative_prompt}")
-    lines.append(", ".join(f"{key}: {_quote(value)}" for key, value in pairs.items()))
+    pairs = (f"{key}: {_quote(_text(value))}" for key, value in (first | said).items())
+    lines.append(", ".join(pairs))
     return "\n".join(lines)
 
 
-def to_command(request: GenerationRequest, *, with_seed: bool = True) -> str:
-    """Return the shell command that makes the image again, ready to paste.
-
-    Of a resolved request every option is spelled out, so that it says the same when a model's
-    defaults change; what a request leaves open is left out. The one prompt that no command line
-    can carry is a lone ``-``, which stands for standard input.
-
-    Args:
-        request: For the image.
-        with_seed: Whether its seed is to be the same.
-    """
-    options: dict[str, str | float | None] = {
-        "--negative-prompt": request.negative_prompt or None,
-        "--seed": request.seed if with_seed else None,
-        "--variation-seed": request.variation_seed,
-        "--variation-strength": request.variation_strength or None,
-        "--steps": request.num_inference_steps,
-        "--guidance": request.guidance_scale,
-        "--guidance-rescale": request.guidance_rescale or None,
-        "--eta": request.eta or None,
-        "--width": request.width,
-        "--height": request.height,
-        "--scheduler": request.scheduler,
-        "--model": request.model if request.model != EMBEDDED_MODEL else None,
-    }
-    words: list[str] = []
-    for name, value in options.items():
-        if value is not None:
-            words += [name, _number(value) if isinstance(value, float) else str(value)]
-    if request.prompt.startswith("-"):
-        words += ["--", request.prompt]
-    else:
-        words.insert(0, request.prompt)
-    return " ".join(map(_shell_quote, ["sheepgen", "generate", *words]))
-
-
-def _number(value: float) -> str:
-    """Return the shortest text that reads back as the same number: ``7``, ``7.5``."""
-    return repr(float(value)).removesuffix(".0")
+def _text(value: object) -> str:
+    """Return the shortest text that reads back as the same value: ``7``, ``7.5``."""
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def _quote(value: str) -> str:
@@ -102,14 +104,174 @@ def _quote(value: str) -> str:
     return json.dumps(value, ensure_ascii=False) if set(value) & set(',:\n"') else value
 
 
-def _shell_quote(word: str) -> str:
-    """Quote one word; control characters become escapes, so that showing it is harmless."""
-    if printable(word) == word:
-        return shlex.quote(word)
-    return "$'" + "".join(map(_shell_escape, word)) + "'"
+def looks_like_parameters(text: str) -> bool:
+    """Return whether a text contains parameters, and is not just somebody's words."""
+    return len(text) <= MAX_CHARACTERS and _SETTINGS.search(text) is not None
 
 
-def _shell_escape(letter: str) -> str:
-    if printable(letter) == letter and letter not in "\\'":
-        return letter
-    return "".join(f"\\x{byte:02x}" for byte in letter.encode())
+def read_parameters(text: str, *, program: str | None = None) -> ParsedParameters:
+    """Read AUTOMATIC1111's ``parameters`` text, however incomplete.
+
+    Args:
+        text: From an image.
+        program: What generated the image, if that is known from elsewhere.
+
+    Raises:
+        OutputError: If the text is too long, or its prompt is or cannot be one.
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise OutputError(
+            f"The parameters have {len(text):,} characters, too many to be valid.",
+            f"At most {MAX_CHARACTERS:,} are read.",
+        )
+    draft = ParametersDraft(program=program, source=text)
+    # In our own text a carriage return is part of the prompt.
+    if "\r\n" in text and not _OURS.search(text):
+        text = text.replace("\r\n", "\n")
+    prompt, negative_prompt, settings = _split(text.rstrip())
+    draft.take_text("prompt", prompt)
+    draft.take_text("negative_prompt", negative_prompt)
+    pairs = _read_settings(settings)
+    if settings:
+        # The web UI draws noise on the GPU, which gives other noise, and does not mention it.
+        pairs.setdefault("RNG", "GPU")
+    for keys, read in _READERS:
+        if pairs.keys() >= set(keys):
+            try:
+                read(draft, *(pairs[key] for key in keys))
+            except (UsageError, ValueError):
+                continue
+            for key in keys:
+                del pairs[key]
+    version = pairs.pop("Version", None)  # of the program, which changes nothing by itself
+    if draft.program is None and version is not None and version[:1].isalpha():
+        name = version.partition(" ")[0]
+        draft.program = name if name.isalpha() else None
+    for key, value in pairs.items():
+        draft.leave(key, value)
+    for name, said in (("Prompt", prompt), ("Negative prompt", negative_prompt)):
+        for tag in _NETWORK_TAG.findall(said):
+            draft.leave(name, tag)
+    return draft.finish()
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    """Return the prompt, the negative prompt and the settings."""
+    start = _last_settings_line(text)
+    if start is None:
+        return (*_split_prompts(text, _NEGATIVE), "")
+    found = _SETTINGS.search(text, start)
+    if found is not None and found.start() > start and not _STARTS_WITH_KEY.match(text, start):
+        # The settings begin within the line, so the line breaks are gone.
+        prompts, settings = text[: found.start()].rstrip(" \n"), text[found.start() :]
+        prompt, negative_prompt = _split_prompts(prompts, _NEGATIVE_WITHIN)
+        return prompt.rstrip(), negative_prompt.removesuffix(".").rstrip(), settings
+    return (*_split_prompts(text[: max(0, start - 1)], _NEGATIVE), text[start:])
+
+
+def _last_settings_line(text: str) -> int | None:
+    """Return where the last line begins that holds settings."""
+    end = len(text)
+    while end >= 0:
+        start = text.rfind("\n", 0, end) + 1
+        if _SETTINGS.search(text[start:end]):
+            return start
+        end = start - 1
+    return None
+
+
+def _split_prompts(text: str, negative: re.Pattern[str]) -> tuple[str, str]:
+    prompt, *rest = negative.split(text, maxsplit=1)
+    return prompt, rest[0] if rest else ""
+
+
+def _read_settings(text: str) -> dict[str, str]:
+    """Read pairs, and after them lines of which each is a key and a value."""
+    first, *more = _LINE_WITH_KEY.split(text)
+    pairs = _read_pairs(first)
+    for line in more:
+        key, _, value = line.partition(": ")
+        pairs.setdefault(key, value.strip())
+    return pairs
+
+
+def _read_pairs(line: str) -> dict[str, str]:
+    """Take ``Key: value, Key: value`` apart; what is no such pair is passed over."""
+    pairs: dict[str, str] = {}
+    place = 0
+    while place < len(line):
+        if key := _KEY.match(line, place):
+            pairs[key[1].rstrip()], place = _read_value(line, key.end())
+        else:
+            place = _next_comma(line, place)
+        place += 1
+    return pairs
+
+
+def _read_value(line: str, start: int) -> tuple[str, int]:
+    """Return the value that begins at ``start``, and where the comma after it is."""
+    if line.startswith(('"', "{", "["), start):
+        try:
+            value, end = _JSON.raw_decode(line, start)
+        except (ValueError, RecursionError):
+            pass
+        else:
+            if ends := _VALUE_ENDS.match(line, end):
+                return value if isinstance(value, str) else line[start:end], ends.end()
+    end = _next_comma(line, start)
+    return line[start:end].strip(), end
+
+
+def _next_comma(line: str, start: int) -> int:
+    end = line.find(",", start)
+    return len(line) if end < 0 else end
+
+
+def _take(field: Field) -> _Reader:
+    """Return a reader of one field's value, where the field has an effect."""
+
+    def read(draft: ParametersDraft, value: str) -> None:
+        scheduler = draft.settings.get("scheduler")
+        if field.needs and (scheduler is None or not field.has_effect(scheduler)):
+            raise ValueError(field.needs)
+        draft.take(**{field.name: field.kind(value)})
+
+    return read
+
+
+def _take_size(draft: ParametersDraft, value: str) -> None:
+    width, height = value.split("x")
+    draft.take(width=int(width), height=int(height))
+
+
+def _take_sampler(draft: ParametersDraft, sampler: str, schedule_type: str) -> None:
+    automatic = schedule_type == "Automatic"
+    draft.take(scheduler=sampler if automatic else f"{sampler} {schedule_type}")
+
+
+def _take_variation(draft: ParametersDraft, seed: str, strength: str) -> None:
+    draft.take(variation_seed=int(seed), variation_strength=float(strength))
+
+
+def _check_noise(_: ParametersDraft, source: str) -> None:
+    if source != "CPU":
+        raise ValueError(source)
+
+
+_VARIATION_KEYS = ("Variation seed", "Variation seed strength")
+
+_READERS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
+    (("Size",), _take_size),
+    (("Sampler", "Schedule type"), _take_sampler),
+    (_VARIATION_KEYS, _take_variation),
+    # The sampler alone: with Karras at its end, as it once was, or where there is no such schedule.
+    # It comes first in the table, and so before fields that need a certain one.
+    *(
+        ((key,), _take(field))
+        for field in FIELDS.values()
+        for key in field.a1111
+        if key not in _VARIATION_KEYS
+    ),
+    (("RNG",), _check_noise),
+)
+"""Keys that belong together, and what reads their values; the first that can has them."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from sheepgen.metadata.a1111 import to_command, to_parameters
-from sheepgen.metadata.a1111_reader import read_parameters
+from sheepgen.cli.show import to_command
+from sheepgen.metadata.a1111 import read_parameters, to_parameters
 from sheepgen.metadata.image_file import encode_image
 from sheepgen.metadata.record import from_dict, to_json
+from sheepgen.request import GenerationRequest
 from sheepgen.sanitize import printable
-from tests.samples import records, sample_image, sample_record
+from tests.samples import records, requests, sample_image, sample_record, sample_request
 
 if TYPE_CHECKING:
     from sheepgen.metadata.record import ImageRecord
@@ -197,3 +199,57 @@ def test_what_is_not_mapped_is_told_in_few_lines(run: Run) -> None:
     assert result.exit_code == 0, result.stderr
     assert len(result.stderr.splitlines()) <= 25
     assert "more" in result.stderr.splitlines()[-1]
+
+
+def test_the_command_spells_everything_out() -> None:
+    request = sample_request(
+        negative_prompt="blue",
+        variation_seed=0,
+        variation_strength=0.1,
+        eta=0.5,
+        guidance_rescale=0.25,
+        model="./my model",
+    )
+    assert to_command(request) == (
+        "sheepgen generate 'a red sheep' --negative-prompt blue --seed 42 --variation-seed 0 "
+        "--variation-strength 0.1 --steps 3 --guidance 7.5 --guidance-rescale 0.25 "
+        "--eta 0.5 --width 32 --height 24 --scheduler dpmpp_2m_karras --model './my model'"
+    )
+
+
+def test_the_command_leaves_out_what_a_request_leaves_open() -> None:
+    request = GenerationRequest(prompt="a sheep", seed=0, guidance_scale=0.0)
+    assert to_command(request) == "sheepgen generate 'a sheep' --seed 0 --guidance 0"
+
+
+def test_a_prompt_that_looks_like_an_option_comes_behind_two_dashes() -> None:
+    assert to_command(sample_request(prompt="--help")).endswith(" -- --help")
+
+
+@given(requests)
+def test_showing_the_command_is_harmless(request: GenerationRequest) -> None:
+    command = to_command(request)
+    assert printable(command) == command
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        'it\'s \\ "q" $HOME `id` !',
+        "\x1b]8;;http://x\x07link",
+        "a\u202eb\x9bc",
+        "two\nlines\t",
+        "🐑 羊",
+    ],
+)
+def test_a_shell_reads_the_command_back(prompt: str) -> None:
+    words = to_command(sample_request(prompt=prompt))
+    shell = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {words.removeprefix('sheepgen generate ')}"],
+        capture_output=True,
+        check=True,
+        env={"LC_ALL": "C.UTF-8", "HOME": "/"},
+    )
+    assert shell.stdout.decode().split("\0")[0] == prompt
+    if printable(prompt) == prompt:
+        assert shlex.split(words)[2] == prompt

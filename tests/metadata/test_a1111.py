@@ -2,18 +2,14 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 
-from sheepgen.metadata.a1111 import to_command, to_parameters
-from sheepgen.request import GenerationRequest
-from sheepgen.sanitize import printable
+from sheepgen.metadata.a1111 import to_parameters
 from sheepgen.schedulers import SCHEDULERS
-from tests.samples import records, requests, sample_record, sample_request
+from tests.samples import records, sample_record
 
 if TYPE_CHECKING:
     from sheepgen.metadata.record import ImageRecord
@@ -71,57 +67,3 @@ def test_the_web_ui_reads_every_value_back(record: ImageRecord) -> None:
 )
 def test_values_with_the_grammars_own_characters_are_quoted(model: str) -> None:
     assert web_ui_pairs(to_parameters(sample_record(model=model)))["Model"] == model
-
-
-def test_the_command_spells_everything_out() -> None:
-    request = sample_request(
-        negative_prompt="blue",
-        variation_seed=0,
-        variation_strength=0.1,
-        eta=0.5,
-        guidance_rescale=0.25,
-        model="./my model",
-    )
-    assert to_command(request) == (
-        "sheepgen generate 'a red sheep' --negative-prompt blue --seed 42 --variation-seed 0 "
-        "--variation-strength 0.1 --steps 3 --guidance 7.5 --guidance-rescale 0.25 "
-        "--eta 0.5 --width 32 --height 24 --scheduler dpmpp_2m_karras --model './my model'"
-    )
-
-
-def test_the_command_leaves_out_what_a_request_leaves_open() -> None:
-    request = GenerationRequest(prompt="a sheep", seed=0, guidance_scale=0.0)
-    assert to_command(request) == "sheepgen generate 'a sheep' --seed 0 --guidance 0"
-
-
-def test_a_prompt_that_looks_like_an_option_comes_behind_two_dashes() -> None:
-    assert to_command(sample_request(prompt="--help")).endswith(" -- --help")
-
-
-@given(requests)
-def test_showing_the_command_is_harmless(request: GenerationRequest) -> None:
-    command = to_command(request)
-    assert printable(command) == command
-
-
-@pytest.mark.parametrize(
-    "prompt",
-    [
-        'it\'s \\ "q" $HOME `id` !',
-        "\x1b]8;;http://x\x07link",
-        "a\u202eb\x9bc",
-        "two\nlines\t",
-        "🐑 羊",
-    ],
-)
-def test_a_shell_reads_the_command_back(prompt: str) -> None:
-    words = to_command(sample_request(prompt=prompt))
-    shell = subprocess.run(
-        ["bash", "-c", f"printf '%s\\0' {words.removeprefix('sheepgen generate ')}"],
-        capture_output=True,
-        check=True,
-        env={"LC_ALL": "C.UTF-8", "HOME": "/"},
-    )
-    assert shell.stdout.decode().split("\0")[0] == prompt
-    if printable(prompt) == prompt:
-        assert shlex.split(words)[2] == prompt
