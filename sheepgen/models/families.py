@@ -225,7 +225,7 @@ def _sample_size(unet: Mapping[str, Any]) -> tuple[int, int]:
     if isinstance(size, list):
         return size[0], size[1]
     # The first exporter wrote 32 for models that were trained on 64.
-    written_by = re.match(r"(\d+)\.(\d+)", str(unet.get("_diffusers_version")))
+    written_by = re.match(r"(\d{1,9})\.(\d{1,9})", str(unet.get("_diffusers_version")))
     if written_by and (int(written_by[1]), int(written_by[2])) < (0, 9):
         size = max(size, 64)
     return size, size

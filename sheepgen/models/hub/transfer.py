@@ -28,7 +28,7 @@ from sheepgen.sanitize import excerpt
 from sheepgen.untrusted_file import open_untrusted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from huggingface_hub.utils.tqdm import tqdm
 
@@ -73,18 +73,11 @@ def fetch_file(repo: str, revision: str, file: HubFile) -> Generator[int]:
     outcome: Future[str] = Future()
     announcement = Announcement(repo, file.size)
 
-    def report(arrived: int, on_the_wire: bool) -> None:
-        if announcement.stopped.is_set():
-            raise Interrupted
-        # What goes over the wire in pieces that files share may be more than the file.
-        if arrived > file.size and not on_the_wire:
-            raise invalid_answer(repo, f"more than the {file.size:,} bytes of {file.name}")
-        arrivals.put(arrived)
-
     def work() -> None:
         try:
             with checked_answers(announcement):
-                outcome.set_result(_hub_download(repo, revision, file, _bar_class(report)))
+                bar = _bar_class(file, announcement, arrivals)
+                outcome.set_result(_hub_download(repo, revision, file, bar))
         except BaseException as error:  # noqa: BLE001 - raised where the outcome is asked for
             outcome.set_exception(error)
         arrivals.put(None)
@@ -109,23 +102,27 @@ def fetch_file(repo: str, revision: str, file: HubFile) -> Generator[int]:
     _check_arrival(repo, path, file, announcement.etag)
 
 
-def _bar_class(report: Callable[[int, bool], None]) -> type[tqdm]:
-    """Return a progress bar for the Hub's library that shows nothing.
-
-    Args:
-        report: Called with the bytes of one file that have arrived so far, and whether they were
-            counted as received and not as written.
-    """
+def _bar_class(
+    file: HubFile, announcement: Announcement, arrivals: SimpleQueue[int | None]
+) -> type[tqdm]:
+    """Return a progress bar for the Hub's library that shows nothing and fills ``arrivals``."""
     from huggingface_hub.utils.tqdm import tqdm
 
     class Bar(tqdm):
         def __init__(self, *args: Any, **settings: Any) -> None:  # noqa: ANN401
-            self._on_the_wire = str(settings.get("name")).endswith(".transfer")
+            self._counts_received = str(settings.get("name")).endswith(".transfer")
             super().__init__(*args, **{**settings, "disable": True})  # type: ignore[no-untyped-call]
 
         def update(self, n: float | None = 1) -> None:
             self.n += n or 0
-            report(int(self.n), self._on_the_wire)
+            if announcement.stopped.is_set():
+                raise Interrupted
+            # What is received in pieces that files share may be more than the file.
+            if self.n > file.size and not self._counts_received:
+                raise invalid_answer(
+                    announcement.repo, f"more than the {file.size:,} bytes of {file.name}"
+                )
+            arrivals.put(int(self.n))
 
     return Bar
 
