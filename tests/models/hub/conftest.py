@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from huggingface_hub import constants
 
+from sheepgen.errors import ModelError
 from sheepgen.models.hub import HubModel
+from sheepgen.models.resolve import find_model
 from tests.models.hub.fake_hub import FakeHub, running
 
 if TYPE_CHECKING:
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 REPO = "flock/tiny"
 
 MODEL = HubModel(repo=REPO)
+
+INDEX = "model_index.json"
+
+UNET = "unet/diffusion_pytorch_model.safetensors"
 
 NEEDED = {
     "model_index.json",
@@ -31,6 +37,13 @@ NEEDED = {
     "vae/diffusion_pytorch_model.safetensors",
 }
 """The files of it that are fetched."""
+
+
+def refusal(match: str) -> ModelError:
+    """Return the error that asking for the model ends in."""
+    with pytest.raises(ModelError, match=match) as error:
+        find_model(REPO)
+    return error.value
 
 
 @pytest.fixture

@@ -1,12 +1,16 @@
+"""A download is planned before any weights are asked for, and carried out step by step."""
+
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from collections import namedtuple
+from typing import TYPE_CHECKING
 
 import pytest
-from huggingface_hub import HfApi, constants
+from huggingface_hub import constants
 
 from sheepgen.errors import ModelError
 from sheepgen.models.hub import (
@@ -16,16 +20,91 @@ from sheepgen.models.hub import (
     cached_models,
     download,
     fetch,
+    go_offline,
     plan_download,
 )
 from sheepgen.models.resolve import find_model, resolve_model
-from tests.models.hub.conftest import MODEL, NEEDED, REPO
+from tests.models.hub.conftest import INDEX, MODEL, NEEDED, REPO, refusal
 from tests.models.hub.fake_hub import COMMIT
+from tests.tiny import edit_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.models.hub.fake_hub import FakeHub
+
+
+def test_a_plan_lists_what_is_needed_and_nothing_more(hub: FakeHub, model_copy: Path) -> None:
+    plan = plan_download(MODEL)
+
+    assert {file.name for file in plan.files} == NEEDED - {"model_index.json"}
+    assert plan.total_bytes == sum((model_copy / file.name).stat().st_size for file in plan.files)
+    assert (plan.repo, plan.commit, plan.licence) == (REPO, COMMIT, "openrail")
+    assert plan.free_bytes > plan.total_bytes
+    assert not any("safetensors" in request for request in hub.requests)
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_repository_without_an_index_is_refused(model_copy: Path) -> None:
+    (model_copy / INDEX).unlink()
+
+    refusal(f"{REPO} is not a diffusers model: it has no {INDEX}")
+
+
+def test_an_optional_component_is_downloaded_if_the_repository_has_it(
+    hub: FakeHub, model_copy: Path
+) -> None:
+    preview = model_copy / "preview_decoder"
+    shutil.copytree(model_copy / "vae", preview)
+    edit_json(preview / "config.json", latent_channels=4, upscale=2)
+
+    folder = find_model(REPO).folder
+
+    assert (folder / "preview_decoder" / "diffusion_pytorch_model.safetensors").is_file()
+    assert any("preview_decoder" in request for request in hub.requests)
+
+
+def test_another_family_is_refused_before_its_weights_are_asked_for(
+    hub: FakeHub, model_copy: Path
+) -> None:
+    edit_json(model_copy / "model_index.json", _class_name="StableDiffusionXLPipeline")
+
+    with pytest.raises(ModelError, match="Stable Diffusion XL"):
+        plan_download(MODEL)
+
+    assert not any("safetensors" in request for request in hub.requests)
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_repository_of_pickles_is_refused(model_copy: Path) -> None:
+    for weights in (model_copy / "unet").glob("*.safetensors"):
+        weights.unlink()
+
+    with pytest.raises(
+        ModelError, match=r"pickled weights.*: unet/diffusion_pytorch_model\.bin"
+    ) as error:
+        plan_download(MODEL)
+
+    assert "safe_serialization=True" in error.value.hint
+
+
+def test_files_of_another_commit_than_the_listing_are_refused(hub: FakeHub) -> None:
+    hub.headers[INDEX] = {"X-Repo-Commit": "f" * 40}
+
+    refusal("different commits")
+
+
+def test_a_full_disk_is_found_out_before_the_download(
+    hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 5000, 5000))
+
+    with pytest.raises(ModelError, match=r"kB more disk space, but only 5\.0 kB are free") as error:
+        plan_download(MODEL)
+
+    assert "HF_HOME" in error.value.hint
+    assert not any("safetensors" in request for request in hub.requests)
 
 
 def test_a_download_tells_its_progress_and_fills_the_cache(hub: FakeHub, model_copy: Path) -> None:
@@ -47,20 +126,6 @@ def test_a_download_tells_its_progress_and_fills_the_cache(hub: FakeHub, model_c
     for name in NEEDED:
         assert (plan.folder / name).read_bytes() == (model_copy / name).read_bytes()
     assert not any("fp16" in request or ".bin" in request for request in hub.requests)
-
-
-def test_a_model_once_fetched_needs_the_hub_no_more(hub: FakeHub, tiny_folder: Path) -> None:
-    first = find_model(REPO)
-    asked = len(hub.requests)
-
-    second = find_model(REPO)
-    by_commit = find_model(f"{REPO}@{COMMIT}", offline=True)
-
-    assert len(hub.requests) == asked
-    assert first == second
-    assert first.revision == COMMIT
-    assert by_commit.folder == first.folder
-    assert first.sha256 == find_model(str(tiny_folder)).sha256
 
 
 @pytest.mark.usefixtures("hub")
@@ -101,48 +166,12 @@ def test_a_dropped_download_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(plan.folder.parents[1].rglob("*.incomplete")) == []
 
 
-def test_large_files_may_be_elsewhere(hub: FakeHub, tiny_folder: Path) -> None:
-    unet = "unet/diffusion_pytorch_model.safetensors"
-    hub.elsewhere.add(unet)
+def test_going_offline_is_said_to_the_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
 
-    assert find_model(REPO).sha256 == find_model(str(tiny_folder)).sha256
-    assert f"GET /cdn/{REPO}/{unet}" in hub.requests
+    go_offline()
 
-
-@pytest.mark.usefixtures("hub")
-def test_pieces_may_be_more_than_their_file_on_the_wire(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = plan_download(MODEL)
-    really = HfApi.hf_hub_download
-
-    def in_pieces(api: HfApi, *args: Any, tqdm_class: type[Any], **settings: Any) -> Any:
-        tqdm_class(name="huggingface_hub.xet_get.transfer").update(10**9)
-        return really(api, *args, tqdm_class=tqdm_class, **settings)
-
-    monkeypatch.setattr(HfApi, "hf_hub_download", in_pieces)
-
-    assert list(download(plan))[-1].done_bytes == plan.total_bytes
-    assert cached_folder(MODEL) == plan.folder
-
-
-@pytest.mark.usefixtures("hub")
-def test_a_disk_that_fills_up_on_the_way_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = plan_download(MODEL)
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(HfApi, "hf_hub_download", full)
-
-    with pytest.raises(ModelError, match="No space left on device"):
-        fetch(plan)
-
-
-def test_a_model_that_becomes_gated_on_the_way(hub: FakeHub) -> None:
-    plan = plan_download(MODEL)
-    hub.gated.add(REPO)
-
-    with pytest.raises(ModelError, match="accept its terms"):
-        fetch(plan)
+    assert os.environ["HF_HUB_OFFLINE"] == "1"
 
 
 SCRIPT = """
