@@ -52,9 +52,10 @@ def evaluate(
             scheduler=scheduler,
         )
         own.check_training_packages()
-        from sheepgen.cli.download import downloader, obtain_model
+        from sheepgen.cli.download import show_download
         from sheepgen.execution.run import prepare_folders
-        from sheepgen.models.hub import go_offline
+        from sheepgen.models.hub import DownloadPlan, go_offline
+        from sheepgen.models.resolve import find_model, resolve_model
         from sheepgen.training.prompts import prompt_groups
 
         groups = tuple(group or ())
@@ -63,7 +64,10 @@ def evaluate(
         sheets = {} if output is None else _sheets(output, named)
         if offline:
             go_offline()
-        spec = obtain_model(model, offline=offline, download=downloader(console))
+        spec = resolve_model(model, offline=offline)
+        if isinstance(spec, DownloadPlan):
+            show_download(console, spec)
+            spec = find_model(model, offline=offline)
         if output is not None:
             for notice in prepare_folders([output]):
                 note(console, notice.message)
