@@ -71,7 +71,8 @@ class Field:
         help_for_several: In place of it where several values may be given.
         options_for_several: Likewise, in place of the spellings.
         axis: The axis of a sweep that it is one side of; otherwise it is an axis of its own.
-        file_name: Its place among the parts of a sweep's file names, and the part, a template.
+        file_name: Its place among the parts of a sweep's file names, and the part, a template;
+            "" if all names say it anyway.
         slug_if_empty: What a template says where no letter or digit of a text is left.
         a1111: Keys in AUTOMATIC1111's parameters; the first is also written.
         since: The first format of records that has it; a new field takes the next number.
@@ -96,7 +97,7 @@ class Field:
     help_for_several: str = ""
     options_for_several: tuple[str, ...] = ()
     axis: str = ""
-    file_name: tuple[int, str] | None = None
+    file_name: tuple[int, str] = (0, "")
     slug_if_empty: str = "none"
     a1111: tuple[str, ...] = ()
     since: int = 1

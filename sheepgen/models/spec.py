@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
-from sheepgen.fields import MAX_STEPS
-from sheepgen.request import GenerationRequest, ResolvedRequest, nearest_sizes
+from sheepgen.fields import FIELDS, MAX_STEPS
+from sheepgen.request import DEFAULTS, GenerationRequest, ResolvedRequest, nearest_sizes
 from sheepgen.sanitize import excerpt
-from sheepgen.schedulers import check_step_count
+from sheepgen.schedulers import SCHEDULERS, check_step_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -146,23 +146,37 @@ def _check_multiple(side: str, value: int, multiple: int) -> None:
 def outside_warnings(
     requests: Iterable[ResolvedRequest], specs: Mapping[str, ModelSpec]
 ) -> tuple[str, ...]:
-    """Return a warning for each model that is used outside the range that it was made for.
+    """Return warnings about settings without effect, and outside the range a model was made for.
 
     Args:
         requests: Any number.
         specs: Their models by name.
     """
     found: dict[str, dict[str, dict[str, None]]] = {}
+    idle: dict[str, None] = {}
     for request in requests:
+        idle |= dict.fromkeys(_without_effect(request))
         made_for = specs[request.model].made_for
         for clause, value in _outside(made_for, request) if made_for else ():
             found.setdefault(request.model, {}).setdefault(clause, {})[value] = None
-    return tuple(
+    outside = (
         f"Warning: {excerpt(model)} was made for "
         f"{'; '.join(f'{clause} {_listed([*values])}' for clause, values in clauses.items())}. "
         "Images may be poor."
         for model, clauses in found.items()
     )
+    return (*idle, *outside)
+
+
+def _without_effect(request: ResolvedRequest) -> Iterator[str]:
+    """Yield a warning for each field that the scheduler makes no use of."""
+    for name, each in FIELDS.items():
+        if not each.has_effect(request.scheduler) and getattr(request, name) != DEFAULTS[name]:
+            users = [scheduler for scheduler in SCHEDULERS if each.has_effect(scheduler)]
+            yield (
+                f"Warning: {each.label} has no effect with {request.scheduler}; "
+                f"it is for {' and '.join(users)}."
+            )
 
 
 def _outside(made_for: MadeFor, request: ResolvedRequest) -> Iterator[tuple[str, str]]:

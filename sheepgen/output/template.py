@@ -17,15 +17,17 @@ from string import Formatter
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
+from sheepgen.fields import FIELDS
 from sheepgen.output.artifacts import ARTIFACTS
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
+    from sheepgen.fields import Field, Value
     from sheepgen.request import ResolvedRequest
 
 __all__ = [
     "DEFAULT_OUTPUT",
-    "FIELDS",
+    "PLACEHOLDERS",
     "OutputTemplate",
     "Target",
     "expand_home",
@@ -36,23 +38,7 @@ __all__ = [
 
 DEFAULT_OUTPUT = "outputs/{prompt}_{seed}.png"
 
-FIELDS = (
-    "prompt",
-    "seed",
-    "steps",
-    "guidance",
-    "width",
-    "height",
-    "scheduler",
-    "model",
-    "negative_prompt",
-    "guidance_rescale",
-    "eta",
-    "variation_seed",
-    "variation_strength",
-    "index",
-    "key",
-)
+PLACEHOLDERS = (*(field.key for field in FIELDS.values()), "index", "key")
 """What may stand in braces; ``index`` counts a run's images from 1, and ``key`` is the beginning of
 `sheepgen.execution.image_key.image_key`, which is another one for every other image."""
 
@@ -238,33 +224,22 @@ def _fields(text: str) -> set[str]:
         ) from error
     fields = {name for _, name, _, _ in parts if name is not None}
     formatted = any(spec or conversion for _, _, spec, conversion in parts)
-    if formatted or not fields <= set(FIELDS):
+    if formatted or not fields <= set(PLACEHOLDERS):
         raise UsageError(
             f"The output template has an unknown field: {excerpt(text)}",
-            f"There are {', '.join(f'{{{name}}}' for name in FIELDS)}.",
+            f"There are {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}.",
         )
     return fields
 
 
 def _values(request: ResolvedRequest, index: int, key: str) -> dict[str, str]:
-    return {
-        "prompt": slug(request.prompt, empty="image"),
-        "seed": str(request.seed),
-        "steps": str(request.num_inference_steps),
-        "guidance": _number(request.guidance_scale),
-        "width": str(request.width),
-        "height": str(request.height),
-        "scheduler": slug(str(request.scheduler), empty="scheduler"),
-        "model": slug(request.model.rstrip("/").rpartition("/")[2], empty="model"),
-        "negative_prompt": slug(request.negative_prompt, empty="none"),
-        "guidance_rescale": _number(request.guidance_rescale),
-        "eta": _number(request.eta),
-        "variation_seed": _number(request.variation_seed),
-        "variation_strength": _number(request.variation_strength),
-        "index": str(index),
-        "key": key[:KEY_LENGTH],
-    }
+    values = {field.key: _value(field, getattr(request, field.name)) for field in FIELDS.values()}
+    return {**values, "index": str(index), "key": key[:KEY_LENGTH]}
 
 
-def _number(value: float | None) -> str:
+def _value(field: Field, value: Value | None) -> str:
+    if isinstance(value, str):
+        if field.name == "model":  # the last part of a path or of a Hub id
+            value = value.rstrip("/").rpartition("/")[2]
+        return slug(value, empty=field.slug_if_empty)
     return "none" if value is None else str(value).removesuffix(".0")

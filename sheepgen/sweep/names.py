@@ -8,17 +8,18 @@ would still share a name, as two prompts do that differ in a comma, each gets it
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sheepgen.request import GenerationRequest, ResolvedRequest
+from sheepgen.fields import FIELDS
+from sheepgen.request import DEFAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sheepgen.output.template import OutputTemplate, Target
+    from sheepgen.request import ResolvedRequest
     from sheepgen.sweep.plan import Value
 
 __all__ = ["KEYED_NAMES", "place_images", "readable_names"]
@@ -28,16 +29,9 @@ KEYED_NAMES = "{prompt}_{seed}_{key}.png"
 
 _PARTS: Mapping[str, str] = MappingProxyType(
     {
-        "guidance_scale": "g{guidance}",
-        "num_inference_steps": "{steps}steps",
-        "scheduler": "{scheduler}",
-        "size": "{width}x{height}",
-        "variation_seed": "v{variation_seed}",
-        "variation_strength": "x{variation_strength}",
-        "guidance_rescale": "rescale{guidance_rescale}",
-        "eta": "eta{eta}",
-        "negative_prompt": "not-{negative_prompt}",
-        "model": "{model}",
+        field.axis or field.name: field.file_name[1]
+        for field in sorted(FIELDS.values(), key=lambda field: field.file_name)
+        if field.file_name[1]
     }
 )
 """How a name says each axis of `sheepgen.sweep.plan.AXES` besides the prompt and the seed."""
@@ -49,11 +43,10 @@ def readable_names(values: Mapping[str, Sequence[Value]]) -> str:
     Args:
         values: As `sheepgen.sweep.plan.combine` takes them.
     """
-    defaults = {field.name: field.default for field in fields(GenerationRequest)}
     asked = [
         part
         for axis, part in _PARTS.items()
-        if any(value != defaults.get(axis) for value in values.get(axis, ()))
+        if any(value != DEFAULTS.get(axis) for value in values.get(axis, ()))
     ]
     return "_".join(["{prompt}", "s{seed}", *asked]) + ".png"
 

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sheepgen.errors import UsageError
+from sheepgen.fields import FIELDS
 from sheepgen.request import GenerationRequest, ResolvedRequest
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import canonical_scheduler_name
@@ -35,20 +36,7 @@ __all__ = [
 ]
 
 AXES: Mapping[str, str] = MappingProxyType(
-    {
-        "model": "model",
-        "prompt": "prompt",
-        "negative_prompt": "negative prompt",
-        "size": "size",
-        "scheduler": "scheduler",
-        "num_inference_steps": "steps",
-        "guidance_scale": "guidance",
-        "guidance_rescale": "guidance rescale",
-        "eta": "eta",
-        "variation_strength": "variation strength",
-        "variation_seed": "variation seed",
-        "seed": "seed",
-    }
+    {field.axis or name: field.axis or field.label for name, field in FIELDS.items()}
 )
 """What can vary, slowest first, and what the user calls it: fields of the request, and ``size``
 for width and height together."""

@@ -48,6 +48,14 @@ def test_one_line_before_drawing(draw: Run) -> None:
     assert warnings(draw("a sheep", "-s", "1", "-g", "7", "-q").stderr) == []
 
 
+def test_an_eta_without_effect_is_said(draw: Run) -> None:
+    result = draw("a sheep", "-s", "1", "--eta", "1", "--scheduler", "euler")
+    assert result.exit_code == 0
+    assert warnings(result.stderr) == [
+        "Warning: eta has no effect with euler; it is for ddim and tcd."
+    ]
+
+
 def test_a_dry_run_prints_it_too(draw: Run) -> None:
     words = ("a sheep", "-s", "1", "-g", "7", "--dry-run")
     (warning,) = warnings(draw(*words).stdout)

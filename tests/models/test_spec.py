@@ -73,3 +73,9 @@ def test_many_requests_have_one_warning(embedded: ModelSpec) -> None:
 def test_nobody_is_warned_where_no_range_is_known(embedded: ModelSpec) -> None:
     unknown = replace(embedded, made_for=None)
     assert warnings(unknown, {"guidance_scale": 50, "num_inference_steps": 1}) == ()
+
+
+def test_a_setting_that_the_scheduler_does_not_use_is_said(embedded: ModelSpec) -> None:
+    (warning,) = warnings(embedded, {"scheduler": "euler", "eta": 0.5})
+    assert warning == "Warning: eta has no effect with euler; it is for ddim and tcd."
+    assert warnings(embedded, {"scheduler": "ddim", "eta": 0.5}, {"scheduler": "euler"}) == ()

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sheepgen.errors import UsageError
-from sheepgen.output.template import FIELDS, parse_output, slug
+from sheepgen.output.template import PLACEHOLDERS, parse_output, slug
 from tests.samples import requests, sample_request
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def test_paths_stay_in_the_templates_folder(output: str) -> None:
 @given(
     request=requests,
     hostile=st.sampled_from(HOSTILE),
-    fields=st.lists(st.sampled_from(FIELDS), min_size=1, max_size=3),
+    fields=st.lists(st.sampled_from(PLACEHOLDERS), min_size=1, max_size=3),
 )
 def test_no_field_leads_anywhere(
     tmp_path: Path, request: ResolvedRequest, hostile: str, fields: list[str]
