@@ -16,6 +16,16 @@ With the frames on its way, a filmstrip and an animation:
 
     saved = save(stream(model, request, FrameOptions()), "fox.png", frames="gif")
     print(saved.path, saved.artifacts)
+
+A sweep, which goes on where it stopped when it is run again:
+
+    from pathlib import Path
+
+    from sheepgen import plan_sweep, run_sweep
+
+    plan = plan_sweep({"prompt": ["a fox in the snow"], "seed": [1, 2]}, Path("foxes"))
+    for event in run_sweep(plan):
+        print(event)
 """
 
 from __future__ import annotations
@@ -28,6 +38,8 @@ from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 from sheepgen.version import __version__
 
 if TYPE_CHECKING:
+    from sheepgen.execution.plan import RunSettings, plan_run
+    from sheepgen.execution.run import run_plan
     from sheepgen.metadata.generated_image import GeneratedImage
     from sheepgen.metadata.image_file import read_record
     from sheepgen.metadata.record import ImageRecord
@@ -38,6 +50,8 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.denoise import denoise
     from sheepgen.pipeline.loading import load_model
     from sheepgen.pipeline.run import generate, stream, stream_batch
+    from sheepgen.sweep.folder import plan_sweep
+    from sheepgen.sweep.run import run_sweep
 
 __all__ = [
     "EMBEDDED_MODEL",
@@ -46,13 +60,18 @@ __all__ = [
     "GenerationRequest",
     "ImageRecord",
     "ModelSpec",
+    "RunSettings",
     "SheepgenError",
     "__version__",
     "denoise",
     "find_model",
     "generate",
     "load_model",
+    "plan_run",
+    "plan_sweep",
     "read_record",
+    "run_plan",
+    "run_sweep",
     "save",
     "stream",
     "stream_batch",
@@ -63,11 +82,16 @@ _LAZY = {
     "GeneratedImage": "sheepgen.metadata.generated_image",
     "ImageRecord": "sheepgen.metadata.record",
     "ModelSpec": "sheepgen.models.spec",
+    "RunSettings": "sheepgen.execution.plan",
     "denoise": "sheepgen.pipeline.denoise",
     "find_model": "sheepgen.models.resolve",
     "generate": "sheepgen.pipeline.run",
     "load_model": "sheepgen.pipeline.loading",
+    "plan_run": "sheepgen.execution.plan",
+    "plan_sweep": "sheepgen.sweep.folder",
     "read_record": "sheepgen.metadata.image_file",
+    "run_plan": "sheepgen.execution.run",
+    "run_sweep": "sheepgen.sweep.run",
     "save": "sheepgen.output.images",
     "stream": "sheepgen.pipeline.run",
     "stream_batch": "sheepgen.pipeline.run",

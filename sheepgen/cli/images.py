@@ -134,9 +134,7 @@ def print_images(
             for number, (request, detail) in enumerate(details.items(), start=1)
         }
         shown = write_progress(shown, error_stream(), labels)
-    if not keep_going:
-        shown = _until_failure(shown, json=json)
-    if not progress_json:
+    else:
         shown = show_progress(shown, console, counted_labels(details), images=len(details))
     with closing(events), closing(shown):
         for event in shown:
@@ -144,21 +142,12 @@ def print_images(
                 case ImageSaved():
                     write_data(to_json_line(event) if json else str(event.path))
                 case RunFailed():
-                    failed += 1
-                    _log.debug("%s", event.error, exc_info=event.error)
                     if json:
                         write_data(to_json_line(event))
+                    if not keep_going:
+                        raise event.error
+                    failed += 1
+                    _log.debug("%s", event.error, exc_info=event.error)
                 case _:
                     pass
     return failed
-
-
-def _until_failure(events: Generator[RunEvent], *, json: bool) -> Generator[RunEvent]:
-    """Pass events on; raise what an image failed with, after its JSON line."""
-    with closing(events):
-        for event in events:
-            if isinstance(event, RunFailed):
-                if json:
-                    write_data(to_json_line(event))
-                raise event.error
-            yield event

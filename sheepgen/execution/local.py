@@ -1,4 +1,4 @@
-"""The executor of this process: one batch after the other, one model at a time."""
+"""The executor of this process: one batch after another, one model at a time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sheepgen.errors import ran_out_of_memory
 from sheepgen.events import RunFailed, RunFinished
+from sheepgen.execution.timing import record_image
 from sheepgen.pipeline.device import resolve_device
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import stream_batch
@@ -36,7 +37,7 @@ a step, and one alone 54 ms. From 512 by 512 pixels on it gains nothing, and mem
 
 
 class LocalExecutor:
-    """Makes images here.
+    """Generates images here, and remembers what they took for `sheepgen.execution.timing`.
 
     A model stays loaded until another one is asked for, and keeps the prompts that it encoded last;
     so requests that share these belong together.
@@ -44,8 +45,8 @@ class LocalExecutor:
     Args:
         specs: Models by the name that requests have them by.
         options: Where and how to compute. A batch that the device's memory is too small for is
-            made in halves, and so are those after it.
-        frames: Which frames are drawn on the way; None for none.
+            split into halves, and so are those after it.
+        frames: Which frames are decoded; None for none.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class LocalExecutor:
         return self._loaded[1]
 
     def batch_size(self, request: ResolvedRequest) -> int:
-        """Return how many requests with this one's loop settings are made together."""
+        """Return how many requests with this one's `batch_key` are generated together."""
         pixels = _pixels(request)
         if self._options.batch_size is not None:
             wanted = self._options.batch_size
@@ -85,7 +86,7 @@ class LocalExecutor:
         return max(1, min(wanted, self._most_pixels // pixels))
 
     def run(self, batches: Iterable[Sequence[ResolvedRequest]]) -> Generator[Event]:
-        """Make an image of every request, in their order; see `Executor`."""
+        """Generate an image of every request, in their order; see `Executor`."""
         for batch in batches:
             started = time.perf_counter()
             try:
@@ -98,7 +99,7 @@ class LocalExecutor:
                 yield from self._make(batch)
 
     def _make(self, batch: Sequence[ResolvedRequest]) -> Generator[Event]:
-        """Make one batch; one that fails is made again in halves, so that it is one that fails."""
+        """Generate a batch; one that fails is split into halves, so that one image fails alone."""
         started = time.perf_counter()
         unfinished = dict.fromkeys(batch)
         try:
@@ -106,6 +107,8 @@ class LocalExecutor:
             for event in stream_batch(model, batch, self._frames):
                 if isinstance(event, RunFinished):
                     del unfinished[event.request]
+                    sha256 = self._specs[event.request.model].sha256
+                    record_image(event, model_sha256=sha256, options=self._options)
                 yield event
         except Exception as error:  # noqa: BLE001 - as above
             half = len(batch) // 2
@@ -115,7 +118,7 @@ class LocalExecutor:
                 return
             if ran_out_of_memory(error):
                 self._most_pixels = min(self._most_pixels, half * _pixels(batch[0]))
-        # Behind the handler, whose error would keep the failed batch's memory.
+        # After the handler, whose error would keep the failed batch's memory.
         again, most = list(unfinished), (len(batch) + 1) // 2
         while again:
             size = min(most, self.batch_size(again[0]))

@@ -20,7 +20,6 @@ from sheepgen.events import (
     Waiting,
 )
 from sheepgen.execution.executor import in_batches
-from sheepgen.execution.timing import record_image
 from sheepgen.output.atomic import prepare_folder
 from sheepgen.output.images import save_images
 
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from sheepgen.execution.plan import RunPlan, RunSettings
     from sheepgen.execution.work_queue import WorkQueue
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.options import DeviceOptions
     from sheepgen.output.images import OutputLayout
     from sheepgen.output.template import Target
     from sheepgen.request import ResolvedRequest
@@ -44,7 +42,6 @@ __all__ = [
     "load_executor",
     "make_images",
     "prepare_folders",
-    "record_times",
     "run_plan",
     "until_stopped",
 ]
@@ -68,8 +65,7 @@ def run_plan(plan: RunPlan) -> Generator[RunEvent]:
     executor = yield from load_executor(specs, plan.settings)
     batches = in_batches(plan.requests, executor.batch_size)
     with closing(executor.run(batches)) as running:
-        saved = save_images(running, plan.layout, plan.targets)
-        yield from record_times(saved, specs, plan.settings.device)
+        yield from save_images(running, plan.layout, plan.targets)
 
 
 def prepare_folders(folders: Iterable[Path]) -> Iterator[Notice]:
@@ -106,18 +102,6 @@ def load_executor(
     executor = LocalExecutor(specs, options=settings.device, frames=settings.frame_options())
     executor.load(first)
     return executor
-
-
-def record_times(
-    events: Generator[RunEvent], specs: Mapping[str, ModelSpec], options: DeviceOptions
-) -> Generator[RunEvent]:
-    """Pass events on, and remember what each image took, for the next time's estimate."""
-    with closing(events):
-        for event in events:
-            if isinstance(event, ImageSaved):
-                sha256 = specs[event.request.model].sha256
-                record_image(event, model_sha256=sha256, options=options)
-            yield event
 
 
 def make_images(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from sheepgen.events import ImageSaved
+    from sheepgen.events import RunFinished
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions
     from sheepgen.output.artifacts import FrameChoice
@@ -98,8 +98,8 @@ def record_run(
     write_cache(_path(), json.dumps(dict(list(runs.items())[-MAX_ENTRIES:])))
 
 
-def record_image(event: ImageSaved, *, model_sha256: str, options: DeviceOptions) -> None:
-    """Remember what an image took that this process has just saved; see `record_run`."""
+def record_image(event: RunFinished, *, model_sha256: str, options: DeviceOptions) -> None:
+    """Remember what an image took that this process has just generated; see `record_run`."""
     from sheepgen.pipeline.device import peak_memory, resolve_device
 
     environment = event.record.environment

@@ -160,11 +160,16 @@ def show_progress(
                     display.hide()
                     if task is not None:
                         bars.remove_task(task)
+                    said = False
                     try:
                         yield event
-                    finally:  # it is on disk, whatever becomes of the consumer
-                        line = f"{labels[event.request]}: {_outcome(event)}"
-                        console.print(Text(printable(line)))
+                        said = True
+                    finally:
+                        # A saved image is on disk, even if the consumer ends with it; one that
+                        # failed is the consumer's to report if it ends the run.
+                        if said or isinstance(event, ImageSaved):
+                            line = f"{labels[event.request]}: {_outcome(event)}"
+                            console.print(Text(printable(line)))
                     continue
                 case _:
                     pass

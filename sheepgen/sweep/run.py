@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import OutputError
 from sheepgen.events import ContactSheetSaved, Notice
-from sheepgen.execution.run import load_executor, make_images, prepare_folders, record_times
+from sheepgen.execution.run import load_executor, make_images, prepare_folders
 from sheepgen.execution.work_queue import WorkQueue
 from sheepgen.output.atomic import remove_leftovers
 from sheepgen.output.contact_sheet import (
@@ -66,8 +66,7 @@ def run_sweep(plan: SweepPlan, *, sheet: bool = True) -> Generator[RunEvent]:
         with WorkQueue(plan.folder, folders) as queue:
             write_plan(plan)
             executor = yield from load_executor(specs, plan.settings)
-            events = make_images(plan.missing, executor, queue, plan.layout, plan.targets)
-            yield from record_times(events, specs, plan.settings.device)
+            yield from make_images(plan.missing, executor, queue, plan.layout, plan.targets)
     if sheet:
         try:
             yield from _write_sheets(plan)

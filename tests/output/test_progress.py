@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from sheepgen.events import ContactSheetSaved, ImageSaved, ModelLoading, Notice, Waiting
+from sheepgen.errors import NonFiniteError
+from sheepgen.events import (
+    ContactSheetSaved,
+    ImageSaved,
+    ModelLoading,
+    Notice,
+    RunFailed,
+    Waiting,
+)
 from sheepgen.output.artifacts import FRAME_CHOICES
 from sheepgen.output.images import OutputLayout, save_images
 from sheepgen.output.progress import bytes_bar, counted_labels, show_progress, spinner
@@ -163,6 +171,18 @@ def test_a_run_that_begins_anew_is_still_one_image(tmp_path: Path) -> None:
     terminal, written = console(terminal=True)
     list(show([*events[:3], *events], terminal, 2))
     assert "1/2" in written.getvalue()
+
+
+@pytest.mark.parametrize("ends_the_run", [True, False])
+def test_a_failure_is_said_unless_it_ends_the_run(ends_the_run: bool) -> None:
+    plain, written = console(terminal=False)
+    request = sample_request(seed=5)
+    failed = RunFailed(request=request, error=NonFiniteError("NaN.", "Try."), elapsed_s=0.5)
+    shown = show([*list(sample_events(request))[:2], failed], plain, 1)
+    for event in shown:
+        if event == failed and ends_the_run:
+            shown.close()
+    assert ("Seed 5: failed. NaN. Try." in written.getvalue()) != ends_the_run
 
 
 def test_of_many_images_made_together_a_few_are_shown() -> None:
