@@ -13,7 +13,8 @@ import typer
 from typer.testing import CliRunner
 
 import sheepgen
-from sheepgen.cli import batch_plan
+from sheepgen.batch import plan as batch_plan
+from sheepgen.batch import run as batch_run
 from sheepgen.cli.app import app
 from sheepgen.execution import plan
 from sheepgen.metadata.image_file import encode_image, read_record
@@ -74,7 +75,8 @@ def test_every_command_in_the_readme_is_taken(
     for module, function in (
         (plan, "plan_run"),
         (folder, "plan_sweep"),
-        (batch_plan, "JobPlanner"),
+        (batch_run, "run_batch"),
+        (batch_plan, "plan_batch"),
         (regenerate, "stream_verification"),
         (runner, "run_phases"),
         (prompts, "prompt_groups"),

@@ -1,1 +1,14 @@
-"""Jobs as JSON lines: read, made one after the other, each line answered once."""
+"""Many different jobs with one loaded model, a line of JSON in and out for each: `run_batch`.
+
+job_schema  the keys of a job
+jobs        a line, read into a request
+plan        a job, with all that its model decides: `plan_batch`
+run         the jobs, generated, saved and answered: `run_batch`
+"""
+
+from __future__ import annotations
+
+from sheepgen.batch.plan import JobAnswered, plan_batch
+from sheepgen.batch.run import run_batch
+
+__all__ = ["JobAnswered", "plan_batch", "run_batch"]

@@ -1,135 +1,167 @@
-"""Jobs carried out one after the other as their lines come in, each line answered once.
-
-An answer is plain JSON: ``line``, ``id`` and what `sheepgen.output.jsonl.outcome_to_dict` says
-of the image; of a line that could not be planned, ``status`` and ``error`` alone. ``cached`` is
-true where the image was there before.
-"""
+"""Run a batch: generate each job as soon as its line is there, and answer it: `run_batch`."""
 
 from __future__ import annotations
 
+import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.batch.jobs import job_id
+from sheepgen.batch.plan import JobAnswered, JobPlanner, PlannedJob, failed_line
+from sheepgen.errors import OutputError
+from sheepgen.events import ImageSaved, RunEvent, RunFailed, Waiting
+from sheepgen.execution.plan import RunSettings
+from sheepgen.execution.run import load_executor, prepare_folders
+from sheepgen.execution.work_queue import WorkQueue
+from sheepgen.models.hub import DownloadPlan, DownloadProgress, download
+from sheepgen.output.images import save_images
 from sheepgen.output.jsonl import error_to_dict, outcome_to_dict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Mapping
 
-    from sheepgen.batch.jobs import JobId
-    from sheepgen.events import ImageSaved, RunFailed
-    from sheepgen.execution.work_queue import WorkQueue
-    from sheepgen.output.template import Target
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.events import Notice
+    from sheepgen.execution.executor import Executor
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.output.images import OutputLayout
 
-__all__ = ["Answer", "Batch", "PlannedJob", "failed_answer"]
+__all__ = ["BatchEvent", "BatchStarted", "JobStarted", "run_batch", "run_job"]
 
-Answer = dict[str, Any]
+_WAIT_S = 0.2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PlannedJob:
-    """A job that nothing is known to stand against.
+class BatchStarted:
+    """The model that jobs use by default is loaded; the first line is about to be read."""
+
+    spec: ModelSpec
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobStarted:
+    """A job is about to be generated; what follows until its `JobAnswered` is of this job."""
+
+    job: PlannedJob
+
+
+BatchEvent = RunEvent | BatchStarted | JobStarted | JobAnswered | DownloadPlan | DownloadProgress
+"""What happens in a batch. A `DownloadPlan` is followed by its download's progress."""
+
+
+def run_batch(
+    lines: Iterable[tuple[int, str]],
+    output: str | None = None,
+    settings: RunSettings | None = None,
+    *,
+    defaults: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    fail_fast: bool = False,
+) -> Generator[BatchEvent]:
+    """Generate the image of each line and save it.
+
+    The next line is taken when the last one is answered, so lines may come from a pipe. A line
+    that fails does not stop the others. Closing the generator stops the work; what is answered
+    stays.
 
     Args:
-        line: Its number.
-        id: What the sender calls it.
-        request: With every field resolved.
-        key: Its `sheepgen.execution.image_key.image_key`.
-        target: Where the image goes if nothing is there yet, inside the batch's folder.
+        lines: Jobs with their numbers: each a JSON object, as `sheepgen.batch.job_schema` says, or
+            a prompt alone.
+        output: A folder with a slash at its end, or a template, as ``--output`` takes it.
+        settings: How images are generated and saved.
+        defaults: Fields of the request that lines may omit, such as ``model``.
+        resume: Answer for an image that the folder has already, instead of generating it again.
+            Without it, jobs are independent: two equal ones are two images.
+        fail_fast: Stop after the first job that fails.
+
+    Yields:
+        A `JobAnswered` for each line, which is in the folder's manifest by then, and before it
+        what happens to the job.
+
+    Raises:
+        UsageError: If no job could be right, or this machine has no such device.
+        ModelError: If the default model cannot be had.
+        OutputError: If the folder cannot be written to, or the disk is full.
     """
-
-    line: int
-    id: JobId
-    request: ResolvedRequest
-    key: str
-    target: Target
-
-
-class Batch:
-    """Hands jobs to an executor that keeps their order, and answers for what becomes of them.
-
-    Args:
-        ledger: Of the folder that all images go to.
-        resume: Whether an image that is there already is answered for instead of drawn again;
-            without it jobs are independent, and two that are equal make two images.
-        tell: Takes every answer.
-        note: Takes a line for the user about what no event tells of.
-        wait: Called between two looks at an image that another process is drawing; sleeps a moment.
-    """
-
-    def __init__(
-        self,
-        ledger: WorkQueue,
-        *,
-        resume: bool,
-        tell: Callable[[Answer], None],
-        note: Callable[[str], None],
-        wait: Callable[[], None],
-    ) -> None:
-        self._ledger = ledger
-        self._resume = resume
-        self._tell = tell
-        self._note = note
-        self._wait = wait
-        self._current: PlannedJob | None = None
-
-    @property
-    def current(self) -> PlannedJob:
-        """The job whose request was taken last; there is but one at work."""
-        assert self._current is not None, "no request was taken yet"
-        return self._current
-
-    def requests(
-        self, lines: Iterable[tuple[int, str]], plan: Callable[[int, str], PlannedJob]
-    ) -> Iterator[ResolvedRequest]:
-        """Yield what is to be drawn, and answer the lines before it that need no drawing.
-
-        Args:
-            lines: With their numbers; the next is asked for when the last is answered.
-            plan: Reads a line.
-        """
-        for number, text in lines:
+    settings = settings or RunSettings()
+    planner = JobPlanner(output, settings, defaults or {})
+    yield from _download_missing(planner, planner.model)
+    yield from prepare_folders([planner.folder])
+    executor = yield from load_executor(planner.specs, settings)
+    yield BatchStarted(spec=planner.specs[planner.model])
+    with WorkQueue(planner.folder) as queue:
+        for line, text in lines:
             try:
-                job = plan(number, text)
-                self._ledger.add_folder(job.target.folder)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
-                answer = failed_answer(number, text, error)
-                self._tell(answer)
-                message, hint = answer["error"]["message"], answer["error"]["hint"]
-                self._note(f"Line {number}: failed. {message} {hint}".rstrip())
-                continue
-            self._current = job
-            if self._resume and (entry := self._done_entry(job.key)):
-                del entry["key"]
-                self._answer({**entry, "cached": True})
-                self._note(f"Line {number}: there already, {entry['path']}")
+                job = yield from _plan(planner, line, text)
+                queue.add_folder(job.target.folder)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other lines go on
+                answered = failed_line(line, text, error)
             else:
-                yield job.request
-
-    def finish(self, event: ImageSaved | RunFailed) -> None:
-        """Record what became of the current job, and answer its line.
-
-        Raises:
-            OutputError: If it cannot be recorded; then there is no answer yet.
-        """
-        self._ledger.record(self.current.key, event)
-        self._answer(outcome_to_dict(event))
-
-    def give_up(self, error: Exception) -> None:
-        """Answer the current job's line with what ends the whole batch."""
-        self._answer({"status": "failed", "error": error_to_dict(error)})
-
-    def _answer(self, answer: Mapping[str, Any]) -> None:
-        self._tell({"line": self.current.line, "id": self.current.id, **answer})
-
-    def _done_entry(self, key: str) -> dict[str, Any] | None:
-        """Return the manifest's line of an image that is there, or claim the image."""
-        while (claim := self._ledger.claim(key)) == "taken":
-            self._wait()
-        return self._ledger.done_entry(key) if claim == "done" else None
+                answered = yield from run_job(job, executor, queue, planner.layout, resume=resume)
+            yield answered
+            if fail_fast and answered.failed:
+                return
 
 
-def failed_answer(line: int, text: str, error: Exception) -> Answer:
-    """Return the answer to a line that could not be planned."""
-    return {"line": line, "id": job_id(text), "status": "failed", "error": error_to_dict(error)}
+def run_job(
+    job: PlannedJob, executor: Executor, queue: WorkQueue, layout: OutputLayout, *, resume: bool
+) -> Generator[RunEvent | JobStarted | JobAnswered, None, JobAnswered]:
+    """Generate one job and record it in the manifest.
+
+    With ``resume``, an image that another process is generating is waited for.
+
+    Returns:
+        The answer, which is still to be yielded.
+
+    Raises:
+        OutputError: If the disk is full; the failed answer has been yielded then.
+    """
+    if resume:
+        while (claim := queue.claim(job.key)) == "taken":
+            yield Waiting(requests=(job.request,))
+            time.sleep(_WAIT_S)
+        if claim == "done":
+            entry = queue.done_entry(job.key)
+            del entry["key"]
+            return _answer(job, {**entry, "cached": True})
+    yield JobStarted(job=job)
+    outcome: ImageSaved | RunFailed | None = None
+    try:
+        with closing(executor.run([[job.request]])) as running:
+            for event in save_images(running, layout, {job.request: job.target}):
+                if isinstance(event, ImageSaved | RunFailed):
+                    queue.record(job.key, event)
+                    outcome = event
+                yield event
+    except OutputError as error:
+        yield _answer(job, {"status": "failed", "error": error_to_dict(error)})
+        raise
+    assert outcome is not None, "an executor ends every request with one"
+    return _answer(job, outcome_to_dict(outcome))
+
+
+def _plan(
+    planner: JobPlanner, line: int, text: str
+) -> Generator[Notice | DownloadPlan | DownloadProgress, None, PlannedJob]:
+    """Plan a line, after downloading its model if that is not on this disk."""
+    job = yield from planner.plan(line, text)
+    if isinstance(job, DownloadPlan):
+        yield job
+        yield from download(job)
+        job = yield from planner.plan(line, text)
+        assert not isinstance(job, DownloadPlan), "it was just downloaded"
+    return job
+
+
+def _download_missing(
+    planner: JobPlanner, model: str
+) -> Generator[DownloadPlan | DownloadProgress]:
+    found = planner.find(model)
+    if isinstance(found, DownloadPlan):
+        yield found
+        yield from download(found)
+        planner.find(model)
+
+
+def _answer(job: PlannedJob, details: Mapping[str, Any]) -> JobAnswered:
+    answer = {"line": job.line, "id": job.id, **details}
+    return JobAnswered(line=job.line, job=job, answer=answer)

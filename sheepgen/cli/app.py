@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sheepgen.cli.aliases import canonical_option
+from sheepgen.aliases import canonical_option
 from sheepgen.cli.batch import batch
 from sheepgen.cli.command_line import Command, CommandGroup
 from sheepgen.cli.console import write_data

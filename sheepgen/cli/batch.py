@@ -1,28 +1,40 @@
-"""``sheepgen batch``: many different jobs, one warm model, JSON lines in and out."""
+"""``sheepgen batch``: many different jobs with one loaded model, JSON lines in and out."""
 
 from __future__ import annotations
 
 import json
+import logging
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from threading import Event as Flag
 from typing import TYPE_CHECKING
 
 import typer
 
 from sheepgen.cli import batch_options as own
 from sheepgen.cli import options
-from sheepgen.cli.console import cli_errors, error_console, note, write_data
+from sheepgen.cli.console import cli_errors, error_console, error_stream, note, write_data
+from sheepgen.cli.interrupt import stopped_by_interrupts, taken_at_once
 from sheepgen.cli.sweep_options import FailFastOpt
 from sheepgen.errors import UsageError
 from sheepgen.request import EMBEDDED_MODEL
-from sheepgen.sanitize import excerpt
+from sheepgen.sanitize import excerpt, plural
 from sheepgen.untrusted_file import open_named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from typing import BinaryIO
 
+    from rich.console import Console
+
+    from sheepgen.batch.plan import JobAnswered
+    from sheepgen.batch.run import BatchEvent
+    from sheepgen.events import Notice
+    from sheepgen.request import ResolvedRequest
+
 __all__ = ["batch", "open_jobs"]
+
+_log = logging.getLogger(__name__)
 
 
 def batch(
@@ -57,19 +69,16 @@ def batch(
     quiet: options.QuietOpt = False,
     verbose: options.VerboseOpt = False,
 ) -> None:
-    """Draw a job a line and answer each with a JSON line; options are for what jobs leave out."""
+    """Read jobs as JSON lines and print one JSON result per job. Options set defaults for jobs."""
     with cli_errors(verbose=verbose):
         from sheepgen.batch.job_schema import job_schema
-        from sheepgen.batch.jobs import parse_job, read_lines
-        from sheepgen.cli.batch_drawing import draw_jobs, rehearse_jobs
-        from sheepgen.cli.batch_plan import JobPlanner
-        from sheepgen.cli.download import downloader
-        from sheepgen.cli.dry_run import refuse_download
-        from sheepgen.cli.parsing import read_layout, read_size
-        from sheepgen.execution.checks import check_device
-        from sheepgen.metadata.image_file import check_format
+        from sheepgen.batch.jobs import read_lines
+        from sheepgen.batch.plan import plan_batch
+        from sheepgen.batch.run import run_batch
+        from sheepgen.cli.parsing import read_size
+        from sheepgen.execution.plan import RunSettings
         from sheepgen.models.hub import go_offline
-        from sheepgen.options import FrameOptions, check_device_options
+        from sheepgen.options import DeviceOptions
 
         if schema:
             write_data(json.dumps(job_schema(), indent=2))
@@ -90,50 +99,119 @@ def batch(
             "scheduler": scheduler,
             "model": model,
         }
-        layout = read_layout(output, frames=frames, several=True, overwrite=overwrite)
-        check_format(layout.template.suffix, parse_job('{"prompt": "any"}', defaults).request)
-        check_device_options(device, dtype)
-        if offline:
-            go_offline()
-        planner = JobPlanner(
-            defaults=defaults,
-            template=layout.template,
-            dtype=dtype,
+        settings = RunSettings(
+            device=DeviceOptions(device=device, dtype=dtype),
+            frames=frames,
+            frame_decoder=frame_decoder,
+            overwrite=overwrite,
             strict=strict,
             offline=offline,
-            download=refuse_download if dry_run else downloader(console),
-            console=console,
-            specs={},
         )
+        if offline:
+            go_offline()
         with open_jobs(jobs) as file:
             lines = read_lines(file)
             if dry_run:
-                check_device(device)
-                if rehearse_jobs(lines, planner, overwrite=overwrite, console=console):
+                planned = plan_batch(lines, output, settings, defaults=defaults)
+                if _print_plans(planned, console):
                     raise typer.Exit(2)
                 return
-            spec = planner.find(model)
-            if verbose:
-                note(console, f"Model {model} in {spec.folder}, sha256 {spec.sha256}.")
-            wanted = FrameOptions(noisy=layout.frames.noisy, decoder=frame_decoder)
-            failed = draw_jobs(
-                lines,
-                planner,
-                layout,
-                device=device,
-                frames=wanted if layout.frames.needed else None,
-                progress_json=progress_json,
+            stopped = Flag()
+            events = run_batch(
+                taken_at_once(lines, stopped),
+                output,
+                settings,
+                defaults=defaults,
                 resume=resume,
                 fail_fast=fail_fast,
-                console=console,
             )
-        if failed:
-            raise typer.Exit(3)
+            events = stopped_by_interrupts(events, console, stopped)
+            if _print_answers(events, console, progress_json=progress_json, verbose=verbose):
+                raise typer.Exit(3)
+
+
+def _print_plans(events: Iterable[JobAnswered | Notice], console: Console) -> int:
+    """Print what would be done for each line, and return how many lines failed."""
+    from sheepgen.events import Notice
+    from sheepgen.sanitize import first_of
+
+    good, bad = 0, []
+    for event in events:
+        if isinstance(event, Notice):
+            note(console, event.message)
+            continue
+        write_data(json.dumps(event.answer))
+        if event.failed:
+            bad.append(str(event.line))
+        else:
+            good += 1
+    lines = f": line {', '.join(first_of(bad))}" if bad else ""
+    note(console, f"{good} good, {len(bad)} bad{lines}")
+    return len(bad)
+
+
+def _print_answers(
+    events: Generator[BatchEvent], console: Console, *, progress_json: bool, verbose: bool
+) -> int:
+    """Show how the jobs come along, print their answers, and return how many failed."""
+    from sheepgen.batch.plan import JobAnswered
+    from sheepgen.batch.run import BatchStarted
+    from sheepgen.cli.download import downloads_shown
+    from sheepgen.events import RunFailed
+    from sheepgen.output.jsonl import write_progress
+    from sheepgen.output.progress import show_progress
+
+    labels: dict[ResolvedRequest, str] = {}
+    json_labels: dict[ResolvedRequest, dict[str, int]] = {}
+    shown = _labelled(downloads_shown(events, console), labels, json_labels)
+    if progress_json:
+        shown = write_progress(shown, error_stream(), json_labels)
+    else:
+        shown = show_progress(shown, console, labels, images=None)
+    answered = failed = 0
+    with closing(events), closing(shown):
+        for event in shown:
+            match event:
+                case BatchStarted(spec=spec) if verbose:
+                    note(console, f"Model {spec.name} in {spec.folder}, sha256 {spec.sha256}.")
+                case RunFailed():
+                    _log.debug("%s", event.error, exc_info=event.error)
+                case JobAnswered(answer=answer):
+                    answered += 1
+                    failed += event.failed
+                    write_data(json.dumps(answer))
+                    if answer.get("cached"):
+                        note(console, f"Line {event.line}: exists already, {answer['path']}")
+                    elif event.job is None:
+                        message, hint = answer["error"]["message"], answer["error"]["hint"]
+                        note(console, f"Line {event.line}: failed. {message} {hint}".rstrip())
+                case _:
+                    pass
+    if failed:
+        note(console, f"{failed} of {plural(answered, 'job')} failed.")
+    return failed
+
+
+def _labelled(
+    events: Generator[BatchEvent],
+    labels: dict[ResolvedRequest, str],
+    json_labels: dict[ResolvedRequest, dict[str, int]],
+) -> Generator[BatchEvent]:
+    """Pass events on, and label each request by its line when its job starts."""
+    from sheepgen.batch.run import JobStarted
+
+    with closing(events):
+        for event in events:
+            if isinstance(event, JobStarted):
+                request = event.job.request
+                labels[request] = f"Line {event.job.line}, seed {request.seed}"
+                json_labels[request] = {"line": event.job.line}
+            yield event
 
 
 @contextmanager
 def open_jobs(jobs: str | None) -> Iterator[BinaryIO]:
-    """Open the file, or standard input where it is ``-`` or left out behind a pipe.
+    """Open the file, or standard input if it is ``-`` or left out in a pipe.
 
     Raises:
         UsageError: If there is none.
@@ -148,8 +226,8 @@ def open_jobs(jobs: str | None) -> Iterator[BinaryIO]:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "No file has such a name"
         raise UsageError(
-            f"The jobs cannot be read from {excerpt(jobs, 200)}: {reason}.",
-            "Give a file of JSON lines, a pipe, or - for standard input.",
+            f"Cannot read jobs from {excerpt(jobs, 200)}: {reason}.",
+            "Use a file of JSON lines, a pipe, or - for standard input.",
         ) from error
     with file:
         yield file

@@ -2,56 +2,42 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, closing, contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
 from sheepgen.cli.console import note
 from sheepgen.cli.interrupt import interrupts_raised
-from sheepgen.models.resolve import find_model, resolve_model
-from sheepgen.models.spec import ModelSpec
 from sheepgen.sanitize import byte_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Generator, Iterator
 
     from rich.console import Console
 
-    from sheepgen.models.hub import DownloadPlan
+    from sheepgen.models.hub import DownloadPlan, DownloadProgress
     from sheepgen.output.progress import BytesBar
 
-__all__ = ["download_bar", "downloader", "obtain_model", "show_download"]
+__all__ = ["download_bar", "downloads_shown", "show_download"]
+
+_E = TypeVar("_E")
 
 
-def obtain_model(
-    name: str,
-    *,
-    offline: bool,
-    download: Callable[[DownloadPlan], None],
-    rehash: bool = False,
-) -> ModelSpec:
-    """Find a model, downloading it first if it is not on this disk.
+def downloads_shown(events: Generator[_E | DownloadProgress], console: Console) -> Generator[_E]:
+    """Show the downloads among events with a bar, and pass the other events on."""
+    from sheepgen.models.hub import DownloadPlan, DownloadProgress
 
-    Args:
-        name: As `resolve_model` takes it.
-        offline: Do not use the network.
-        download: Carries out a plan, or raises what stands against it.
-        rehash: Hash all weights, even if their hashes are cached.
-
-    Raises:
-        UsageError: If the name is not that of a model.
-        ModelError: If the model cannot be had, is damaged, or is not supported.
-    """
-    found = resolve_model(name, offline=offline, rehash=rehash)
-    if isinstance(found, ModelSpec):
-        return found
-    download(found)
-    return find_model(name, offline=offline, rehash=rehash)
-
-
-def downloader(console: Console) -> Callable[[DownloadPlan], None]:
-    """Return a function that carries out a download and shows it on the console."""
-    return partial(show_download, console)
+    bar: BytesBar | None = None
+    with closing(events), ExitStack() as shown:
+        for event in events:
+            if isinstance(event, DownloadProgress):
+                assert bar is not None, "its plan came before"
+                bar.update(event.done_bytes, event.file)
+                continue
+            shown.close()
+            if isinstance(event, DownloadPlan):
+                bar = shown.enter_context(download_bar(event, console))
+            else:
+                yield event
 
 
 @contextmanager

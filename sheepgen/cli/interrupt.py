@@ -8,27 +8,20 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
 from threading import Event as Flag
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from sheepgen.errors import Interrupted
 from sheepgen.events import RunStarted
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterator
     from types import FrameType
 
     from rich.console import Console
 
-    from sheepgen.events import Event, RunEvent
-    from sheepgen.execution.executor import Executor
-    from sheepgen.request import ResolvedRequest
-
-WAIT_S = 0.2
 
 __all__ = [
-    "StoppableExecutor",
     "exit_on_interrupt",
     "interrupts_raised",
     "interrupts_set",
@@ -101,8 +94,15 @@ def interrupts_set(flag: Flag, console: Console) -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler if before is _exit_now else before)
 
 
-def stopped_by_interrupts(events: Generator[RunEvent], console: Console) -> Generator[RunEvent]:
+def stopped_by_interrupts(
+    events: Generator[_T], console: Console, flag: Flag | None = None
+) -> Generator[_T]:
     """Pass events on; once an image is begun, Ctrl-C stops them after the current step.
+
+    Args:
+        events: Of a run.
+        console: Where the first Ctrl-C is acknowledged.
+        flag: What the first Ctrl-C sets, for others who want to know.
 
     Raises:
         Interrupted: After the first Ctrl-C, when the step is done.
@@ -110,13 +110,13 @@ def stopped_by_interrupts(events: Generator[RunEvent], console: Console) -> Gene
     """
     from sheepgen.execution.run import until_stopped
 
-    flag = Flag()
+    flag = flag or Flag()
     return until_stopped(_interrupts_set_once_begun(events, flag, console), flag)
 
 
 def _interrupts_set_once_begun(
-    events: Generator[RunEvent], flag: Flag, console: Console
-) -> Generator[RunEvent]:
+    events: Generator[_T], flag: Flag, console: Console
+) -> Generator[_T]:
     with closing(events), ExitStack() as taken_over:
         begun = False
         for event in events:
@@ -141,31 +141,3 @@ def taken_at_once(items: Iterator[_T], flag: Flag) -> Iterator[_T]:
         if item is None:
             return
         yield item
-
-
-@dataclass(frozen=True, slots=True)
-class StoppableExecutor:
-    """An executor whose events go through `until_stopped`."""
-
-    executor: Executor
-    flag: Flag
-
-    def batch_size(self, request: ResolvedRequest) -> int:
-        """Return how many such requests are best made together."""
-        return self.executor.batch_size(request)
-
-    def run(self, batches: Iterable[Sequence[ResolvedRequest]]) -> Generator[Event]:
-        """Make images until the flag is set."""
-        from sheepgen.execution.run import until_stopped
-
-        events = cast("Generator[RunEvent]", self.executor.run(batches))
-        return cast("Generator[Event]", until_stopped(events, self.flag))
-
-    def wait(self) -> None:
-        """Let a moment pass.
-
-        Raises:
-            Interrupted: If the flag was set meanwhile.
-        """
-        if self.flag.wait(WAIT_S):
-            raise Interrupted("Stopped while another process was generating the rest.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sheepgen.errors import Interrupted
 from sheepgen.events import (
@@ -45,6 +45,8 @@ __all__ = [
     "run_plan",
     "until_stopped",
 ]
+
+_E = TypeVar("_E")
 
 _WAIT_S = 0.2
 
@@ -164,7 +166,7 @@ def _claimed(
             yield claimed
 
 
-def until_stopped(events: Generator[RunEvent], flag: Flag) -> Generator[RunEvent]:
+def until_stopped(events: Generator[_E], flag: Flag) -> Generator[_E]:
     """Pass events on until the flag is set; an image whose steps are all done is still finished.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sheepgen.errors import as_sheepgen_error
 from sheepgen.events import ImageSaved, RunFailed, RunStarted, StepCompleted
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["error_to_dict", "outcome_to_dict", "to_json_line", "write_progress"]
+
+_E = TypeVar("_E")
 
 
 def to_json_line(outcome: ImageSaved | RunFailed) -> str:
@@ -62,10 +64,10 @@ def error_to_dict(error: Exception) -> dict[str, str]:
 
 
 def write_progress(
-    events: Iterable[RunEvent],
+    events: Iterable[RunEvent | _E],
     stream: TextIO,
     labels: Mapping[ResolvedRequest, Mapping[str, Any]],
-) -> Generator[RunEvent]:
+) -> Generator[RunEvent | _E]:
     """Pass events on, and write a line of JSON for each as it comes: ``--progress-json``.
 
     Every line has ``event``, the image's label and its ``seed``. ``started`` adds ``total_steps``,

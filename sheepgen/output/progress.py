@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.live import Live
 from rich.progress import (
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from sheepgen.events import RunEvent
     from sheepgen.request import ResolvedRequest
 
+_E = TypeVar("_E")
+
 _MOST_BARS = 4
 """Images of one batch are all equally far: a few bars say it."""
 
@@ -83,12 +85,12 @@ def bytes_bar(console: Console, *, total_bytes: int) -> Iterator[BytesBar]:
 
 
 def show_progress(
-    events: Iterable[RunEvent],
+    events: Iterable[RunEvent | _E],
     console: Console,
     labels: Mapping[ResolvedRequest, str],
     *,
     images: int | None,
-) -> Generator[RunEvent]:
+) -> Generator[RunEvent | _E]:
     """Pass events on and show on ``console`` how far they have come.
 
     The line on a saved image comes after its event has been taken, and so after its path.

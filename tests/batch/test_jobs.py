@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sheepgen.aliases import canonical_option
 from sheepgen.batch.job_schema import KEYS, job_schema
 from sheepgen.batch.jobs import MAX_LINE_CHARACTERS, Job, job_id, parse_job, read_lines
-from sheepgen.cli.aliases import canonical_option
 from sheepgen.errors import UsageError
 from sheepgen.fields import MAX_PROMPT_CHARACTERS
 from sheepgen.request import GenerationRequest

@@ -1,18 +1,47 @@
-"""What it takes several processes to bring about; the rest is in ``tests/cli/test_batch.py``."""
+"""What takes several processes, or a process of its own; the rest is in tests/cli/test_batch.py."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NoReturn
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sheepgen.batch.run import Batch, PlannedJob
-from sheepgen.events import RunFailed
+from sheepgen.batch.plan import JobAnswered, PlannedJob
+from sheepgen.batch.run import JobStarted, run_job
+from sheepgen.events import ImageSaved, RunFailed, RunFinished, Waiting
+from sheepgen.execution.plan import RunSettings
 from sheepgen.execution.work_queue import WorkQueue
-from sheepgen.output.template import Target
-from tests.samples import sample_request, sample_saved
+from sheepgen.output.template import Target, parse_output
+from tests.samples import sample_events, sample_request, sample_saved
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Generator, Iterable, Sequence
+
+    from sheepgen.batch.run import BatchEvent
+    from sheepgen.events import Event
+    from sheepgen.request import ResolvedRequest
+
+ROOT = Path(__file__).parents[2]
+
+
+class SampleExecutor:
+    """Finishes every image, or fails each with an error."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    def batch_size(self, _: ResolvedRequest) -> int:
+        return 1
+
+    def run(self, batches: Iterable[Sequence[ResolvedRequest]]) -> Generator[Event]:
+        for (request,) in batches:
+            if self.error is None:
+                yield from sample_events(request)
+            else:
+                yield RunFailed(request=request, error=self.error, elapsed_s=0.5)
 
 
 def planned(folder: Path) -> PlannedJob:
@@ -20,38 +49,98 @@ def planned(folder: Path) -> PlannedJob:
     return PlannedJob(line=1, id="a", request=sample_request(), key="k", target=target)
 
 
-def no_wait() -> NoReturn:
-    raise AssertionError("nobody else is at work")
+def job_events(
+    folder: Path, queue: WorkQueue, error: Exception | None = None
+) -> Generator[BatchEvent]:
+    """Yield what happens to one job, resumed, and at last its answer."""
+    layout = RunSettings().layout(parse_output(f"{folder}/", several=True))
+    answered = yield from run_job(
+        planned(folder), SampleExecutor(error), queue, layout, resume=True
+    )
+    yield answered
 
 
-def test_an_image_that_another_is_drawing_is_waited_for_and_answered(tmp_path: Path) -> None:
-    answers: list[dict[str, Any]] = []
-    notes: list[str] = []
+def test_an_image_that_another_process_is_generating_is_waited_for(tmp_path: Path) -> None:
     with WorkQueue(tmp_path) as other, WorkQueue(tmp_path) as ours:
         assert other.claim("k") == "claimed"
-        theirs = Batch(other, resume=True, tell=answers.append, note=notes.append, wait=no_wait)
-        theirs._current = planned(tmp_path)
-
-        def wait() -> None:
-            theirs.finish(sample_saved(tmp_path / "sub" / "x.png"))
-
-        batch = Batch(ours, resume=True, tell=answers.append, note=notes.append, wait=wait)
-        drawn = list(batch.requests([(1, "{}")], lambda *_: planned(tmp_path)))
-    assert drawn == []
-    assert "cached" not in answers[0]
-    assert answers[1] == answers[0] | {"cached": True}
-    assert notes == [f"Line 1: there already, {tmp_path}/sub/x.png"]
+        events = job_events(tmp_path, ours)
+        assert next(events) == Waiting(requests=(sample_request(),))
+        assert next(events) == Waiting(requests=(sample_request(),))
+        other.record("k", sample_saved(tmp_path / "sub" / "x.png"))
+        (answered,) = events
+    assert isinstance(answered, JobAnswered)
+    assert not answered.failed
+    assert answered.answer["cached"] is True
+    assert answered.answer["path"] == f"{tmp_path}/sub/x.png"
     entry = json.loads((tmp_path / "manifest.jsonl").read_text())
     assert (entry["key"], entry["status"], entry["path"]) == ("k", "done", "sub/x.png")
 
 
+def test_an_image_is_in_the_manifest_when_it_is_passed_on(tmp_path: Path) -> None:
+    with WorkQueue(tmp_path) as queue:
+        events = job_events(tmp_path, queue)
+        assert next(events) == JobStarted(job=planned(tmp_path))
+        saved = next(event for event in events if isinstance(event, ImageSaved | JobAnswered))
+        assert isinstance(saved, ImageSaved)
+        assert queue.claim("k") == "done"
+        (answered,) = events
+    assert isinstance(answered, JobAnswered)
+    assert (answered.line, answered.answer["id"]) == (1, "a")
+    assert answered.answer["path"] == str(saved.path)
+
+
 def test_a_claim_is_given_up_with_a_failure(tmp_path: Path) -> None:
-    answers: list[dict[str, Any]] = []
-    with WorkQueue(tmp_path) as ledger:
-        batch = Batch(ledger, resume=True, tell=answers.append, note=print, wait=no_wait)
-        assert len(list(batch.requests([(1, "{}")], lambda *_: planned(tmp_path)))) == 1
-        failed = RunFailed(request=sample_request(), error=KeyError("x"), elapsed_s=0.5)
-        batch.finish(failed)
-        assert ledger.claim("k") == "claimed"
-    assert answers[0]["error"]["kind"] == "KeyError"
+    with WorkQueue(tmp_path) as queue:
+        *_, answered = job_events(tmp_path, queue, KeyError("x"))
+        assert queue.claim("k") == "claimed"
+    assert isinstance(answered, JobAnswered)
+    assert answered.failed
+    assert answered.answer["error"]["kind"] == "KeyError"
     assert json.loads((tmp_path / "manifest.jsonl").read_text())["status"] == "failed"
+
+
+def test_a_claim_is_given_up_when_the_events_are_closed(tmp_path: Path) -> None:
+    with WorkQueue(tmp_path) as queue:
+        events = job_events(tmp_path, queue)
+        assert not any(isinstance(next(events), RunFinished) for _ in range(3))
+        assert list(tmp_path.glob(".claim-*"))
+        events.close()
+    assert not list(tmp_path.glob(".claim-*"))
+    assert not list(tmp_path.glob("sub/*"))
+
+
+PROGRAM = """
+import sys
+from sheepgen.batch import JobAnswered, run_batch
+from sheepgen.verify import verify_images
+
+jobs = ['{"prompt": "a red sheep", "seed": 7, "id": "first"}', "{", "a goat"]
+defaults = {"model": sys.argv[1], "num_inference_steps": 1, "seed": 3}
+for event in run_batch(enumerate(jobs, 1), "out/{seed}.png", defaults=defaults):
+    if isinstance(event, JobAnswered):
+        print(event.line, event.answer["id"], event.answer["status"], event.answer.get("path"))
+for outcome in verify_images(["out"]):
+    print(outcome.path, outcome.verdict, outcome.is_confirmed)
+print([name for name in sys.modules if name.startswith("sheepgen.cli")])
+"""
+
+
+def test_batches_and_verifications_run_without_the_command_line(
+    tmp_path: Path, tiny_folder: Path
+) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tiny_folder)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout.splitlines() == [
+        "1 first done out/7.png",
+        "2 None failed None",
+        "3 None done out/3.png",
+        "out/7.png equal True",
+        "out/3.png equal True",
+        "[]",
+    ], result.stderr

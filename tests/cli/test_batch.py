@@ -184,7 +184,7 @@ def test_resumed_jobs_are_answered_from_the_manifest(batch: Run) -> None:
     assert drawn["path"] == "outputs/a_1_2.png"
     assert drawn["sha256"] == before[0]["sha256"]
     assert cached == before[1] | {"cached": True}
-    assert f"Line 2: there already, {cached['path']}" in result.stderr
+    assert f"Line 2: exists already, {cached['path']}" in result.stderr
     again = answers(batch("-", "--resume", stdin=jobs + lines({"prompt": "b", "seed": 2})))
     assert [each["cached"] for each in again] == [True] * 3
     assert len(manifest()) == 3
@@ -298,7 +298,7 @@ def test_a_dry_run_tells_of_every_line(batch: Run, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_dry_run_fetches_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sheepgen.cli.download.resolve_model", lambda _, **__: DOWNLOAD)
+    monkeypatch.setattr("sheepgen.batch.plan.resolve_model", lambda _, **__: DOWNLOAD)
     result = run("batch", "--dry-run", stdin=lines({"prompt": "a", "id": 1}))
     expected = {"line": 1, "id": 1, "status": "planned", "to_fetch": 2_000_000_000}
     assert answers(result) == [expected]
@@ -313,8 +313,8 @@ def test_the_schema_is_printed_without_jobs_or_model(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "complaint"),
     [
-        ("missing.jsonl", 2, "cannot be read from missing.jsonl"),
-        (".", 2, "cannot be read from ."),
+        ("missing.jsonl", 2, "Cannot read jobs from missing.jsonl"),
+        (".", 2, "Cannot read jobs from ."),
         ("- --steps 0", 2, "steps must be between 1 and 1000, got 0"),
         ("- --size 7", 2, '"7" is not a size'),
         ("- -o x.gif", 2, "Unknown image format"),

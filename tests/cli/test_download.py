@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sheepgen.cli.console import error_console
-from sheepgen.cli.download import downloader
+from sheepgen.cli.download import show_download
 from sheepgen.models import hub
 from sheepgen.models.hub import DownloadPlan, DownloadProgress
 from tests.cli.test_dry_run import DOWNLOAD
@@ -25,7 +25,7 @@ def test_a_download_says_what_it_is_and_is_carried_out(
             yield DownloadProgress(done_bytes=done, total_bytes=2_000_000_000, file="unet")
 
     monkeypatch.setattr(hub, "download", download)
-    downloader(error_console())(DOWNLOAD)
+    show_download(error_console(), DOWNLOAD)
     assert asked == [DOWNLOAD]
     captured = capsys.readouterr()
     assert captured.out == ""

@@ -1,0 +1,219 @@
+"""Plan jobs: everything that is decided about a line before its image is generated."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sheepgen.aliases import canonical_option
+from sheepgen.batch.jobs import job_id, parse_job
+from sheepgen.errors import UsageError
+from sheepgen.events import Notice
+from sheepgen.execution.checks import (
+    check_device,
+    check_schedules,
+    measure_prompts,
+    unread_words,
+)
+from sheepgen.execution.image_key import image_key
+from sheepgen.execution.plan import RunSettings
+from sheepgen.metadata.image_file import check_format
+from sheepgen.models.hub import DownloadPlan
+from sheepgen.models.resolve import resolve_model
+from sheepgen.models.spec import outside_warnings
+from sheepgen.output.jsonl import error_to_dict
+from sheepgen.output.ownership import free_target
+from sheepgen.output.template import parse_output
+from sheepgen.request import EMBEDDED_MODEL
+from sheepgen.sanitize import excerpt
+from sheepgen.untrusted_file import lies_in
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from sheepgen.batch.jobs import JobId
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.output.template import Target
+    from sheepgen.request import ResolvedRequest
+
+__all__ = ["JobAnswered", "JobPlanner", "PlannedJob", "failed_line", "plan_batch"]
+
+_MAX_WARNINGS = 20
+"""Lines may come without end."""
+
+_ANY_JOB = '{"prompt": "any"}'
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedJob:
+    """A job, ready to be generated.
+
+    Args:
+        line: Number of its line.
+        id: The sender's name for it.
+        request: What to generate.
+        key: Its `sheepgen.execution.image_key.image_key`.
+        target: Where the image goes if that path is free, inside the batch's folder.
+    """
+
+    line: int
+    id: JobId
+    request: ResolvedRequest
+    key: str
+    target: Target
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobAnswered:
+    """A line is done.
+
+    Args:
+        line: Its number.
+        job: The job; None if the line could not be planned.
+        answer: Plain JSON values, as ``sheepgen batch`` prints them: ``line``, ``id``, ``status``
+            (``done``, ``failed`` or ``planned``), and what
+            `sheepgen.output.jsonl.outcome_to_dict` says of the image. A line that could not be
+            planned has ``error`` alone; an image that existed already has ``cached``.
+    """
+
+    line: int
+    job: PlannedJob | None
+    answer: Mapping[str, Any]
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no image."""
+        return bool(self.answer["status"] == "failed")
+
+
+class JobPlanner:
+    """Plans the jobs of a batch. Each model is found and checked when it is first named.
+
+    Args:
+        output: A folder with a slash at its end, or a template, as ``--output`` takes it. The
+            template's folder is the batch's: no job is saved outside it.
+        settings: How images are generated and saved.
+        defaults: Fields of the request that lines may omit.
+
+    Raises:
+        UsageError: If no job could be right.
+    """
+
+    def __init__(
+        self, output: str | None, settings: RunSettings, defaults: Mapping[str, Any]
+    ) -> None:
+        self.layout = settings.layout(parse_output(output, several=True))
+        self.specs: dict[str, ModelSpec] = {}
+        self._settings = settings
+        self._defaults = {"model": EMBEDDED_MODEL, **defaults}
+        self._warned: set[str] = set()
+        any_request = parse_job(_ANY_JOB, self._defaults).request
+        self.model = any_request.model
+        check_format(self.layout.template.suffix, any_request)
+
+    @property
+    def folder(self) -> Path:
+        """The batch's folder."""
+        return self.layout.template.home
+
+    def plan(self, line: int, text: str) -> Generator[Notice, None, PlannedJob | DownloadPlan]:
+        """Read a line and decide everything that depends on its model.
+
+        Yields:
+            Notes on prompts that are too long, and on values outside the model's range.
+
+        Returns:
+            The job; or, if its model is not on this disk, the download that it takes.
+
+        Raises:
+            UsageError: If the job is wrong, or a prompt is too long for ``strict``.
+            ModelError: If the model cannot be had.
+        """
+        job = parse_job(text, self._defaults, spell=canonical_option)
+        template = self.layout.template
+        if job.output is not None:
+            template = parse_output(job.output, several=False, inside=template.home)
+        check_format(template.suffix, job.request)
+        spec = self.find(job.request.model)
+        if isinstance(spec, DownloadPlan):
+            return spec
+        request = spec.resolve(job.request)
+        key = image_key(request, model_sha256=spec.sha256, dtype=self._settings.device.dtype)
+        target = template.target(request, line, key)
+        if job.output is not None and not lies_in(self.folder, target.folder):
+            raise UsageError(
+                f"output leads out of the batch's folder through a link: {excerpt(target.folder)}",
+                "Use another path, or make the link's own folder the batch's.",
+            )
+        check_schedules(spec, [request])
+        texts = {
+            f"prompt of line {line}": request.prompt,
+            f"negative prompt of line {line}": request.negative_prompt,
+        }
+        for text in unread_words(measure_prompts(spec, texts), strict=self._settings.strict):
+            yield Notice(message=text)
+        for warning in outside_warnings([request], self.specs):
+            if warning not in self._warned and len(self._warned) < _MAX_WARNINGS:
+                yield Notice(message=warning)
+                self._warned.add(warning)
+        return PlannedJob(line=line, id=job.id, request=request, key=key, target=target)
+
+    def find(self, model: str) -> ModelSpec | DownloadPlan:
+        """Return a model, from memory if it was named before; or the download that it takes.
+
+        Raises:
+            UsageError: If the name is not that of a model.
+            ModelError: If the model cannot be had.
+        """
+        if model in self.specs:
+            return self.specs[model]
+        found = resolve_model(model, offline=self._settings.offline)
+        if not isinstance(found, DownloadPlan):
+            self.specs[model] = found
+        return found
+
+
+def plan_batch(
+    lines: Iterable[tuple[int, str]],
+    output: str | None = None,
+    settings: RunSettings | None = None,
+    *,
+    defaults: Mapping[str, Any] | None = None,
+) -> Iterator[JobAnswered | Notice]:
+    """Check the jobs of a batch without generating anything; the arguments are `run_batch`'s.
+
+    Yields:
+        A `JobAnswered` for each line: ``planned``, with the ``path`` its image would get, its
+        ``request`` and ``warnings``; or ``failed``. If its model is not on this disk, the answer
+        has the bytes ``to_fetch`` instead.
+
+    Raises:
+        UsageError: If no job could be right.
+    """
+    settings = settings or RunSettings()
+    planner = JobPlanner(output, settings, defaults or {})
+    check_device(settings.device.device)
+    for line, text in lines:
+        answer: dict[str, Any] = {"line": line, "id": job_id(text), "status": "planned"}
+        try:
+            job = yield from planner.plan(line, text)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other lines go on
+            yield failed_line(line, text, error)
+            continue
+        if isinstance(job, DownloadPlan):
+            yield JobAnswered(line=line, job=None, answer={**answer, "to_fetch": job.total_bytes})
+            continue
+        target = free_target(job.target, overwrite=settings.overwrite)
+        answer |= {
+            "path": str(target.path),
+            "request": asdict(job.request),
+            "warnings": outside_warnings([job.request], planner.specs),
+        }
+        yield JobAnswered(line=line, job=job, answer=answer)
+
+
+def failed_line(line: int, text: str, error: Exception) -> JobAnswered:
+    """Return the answer to a line that could not be planned."""
+    answer = {"line": line, "id": job_id(text), "status": "failed", "error": error_to_dict(error)}
+    return JobAnswered(line=line, job=None, answer=answer)
