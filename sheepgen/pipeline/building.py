@@ -1,10 +1,10 @@
-"""Building a component from somebody else's config: no more of it than its weights hold.
+"""Build a component from an untrusted config, but no more of it than its weights hold.
 
 A config within all limits can still ask for more layers than there is time to build, in ways that
-only the code that reads it knows. Whatever they are, each layer registers its parameters, and the
-weight files say how many there can be. So building is watched and stopped there.
+only the code that reads it knows. Every layer registers its parameters, and the weight files say
+how many there can be; building stops when there are more.
 
-This is also the one place where what the libraries raise over a bad component becomes a
+This is also the one place where what the libraries raise about a bad component becomes a
 `ModelError` that names it.
 """
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 __all__ = ["building", "component_errors", "running"]
 
-_DAMAGED = "Its config and its weights do not belong together, or one of them is damaged."
+_DAMAGED = "Its config and its weights do not match, or one of them is damaged."
 
 _UNUSABLE = "One of its files is damaged, or this device cannot run it: try --device cpu."
 
 _SLACK = 2
-"""How many times what is stored a config may ask for: a few missing weights are named later."""
+"""How many times what is stored a config may ask for; a few missing weights are named later."""
 
 
 @contextmanager
@@ -46,7 +46,7 @@ def building(component: str, stored: StoredWeights) -> Iterator[None]:
         stored: What its weight files hold.
 
     Raises:
-        ModelError: If the config asks for far more, or the libraries cannot make sense of it.
+        ModelError: If the config asks for far more, or the libraries cannot read it.
     """
     builder = threading.get_ident()
     tensors, elements = _SLACK * stored.tensors, _SLACK * stored.data_bytes
@@ -73,9 +73,9 @@ def building(component: str, stored: StoredWeights) -> Iterator[None]:
 def component_errors(
     component: str, hint: str = _DAMAGED, *, verb: str = "loaded"
 ) -> Iterator[None]:
-    """Turn whatever the libraries raise over a component's files into `ModelError`.
+    """Turn whatever the libraries raise about a component's files into `ModelError`.
 
-    An error of memory is left as it is: it says nothing about the model.
+    Running out of memory is left as it is: it says nothing about the model.
 
     Args:
         component: Name of the component, for the message.
@@ -89,7 +89,7 @@ def component_errors(
     except BaseException as error:
         if not _is_about_files(error):
             raise
-        raise _cannot(component, verb, _said(error), hint) from error
+        raise _cannot(component, verb, _message(error), hint) from error
 
 
 def running(component: str) -> AbstractContextManager[None]:
@@ -104,12 +104,12 @@ def running(component: str) -> AbstractContextManager[None]:
 
 
 def _is_about_files(error: BaseException) -> bool:
-    # What the tokenizers' Rust code raises where it gives up is not an `Exception`.
+    # What the tokenizers' Rust code raises when it panics is not an `Exception`.
     is_failure = isinstance(error, Exception) or type(error).__name__ == "PanicException"
     return is_failure and not ran_out_of_memory(error)
 
 
-def _said(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     return excerpt(error, 200) or type(error).__name__
 
 

@@ -1,8 +1,8 @@
-"""Where to compute and in which number format, decided from what this machine has.
+"""Which device to compute on and in which dtype, given what this machine has.
 
-``auto`` takes the fastest device, and on it the format that is fast without harm to the picture.
-On the CPU that is fp32, also where the processor knows bf16: the promise that a seed makes the
-same pixels is kept in fp32, and the convolutions of small models gain little from less.
+``auto`` is the fastest device, and on it the fastest dtype that does not harm the image. On the CPU
+that is fp32, even if the processor has bf16: only fp32 keeps the promise that a seed gives the same
+pixels, and the convolutions of small models gain little from less.
 """
 
 from __future__ import annotations
@@ -33,34 +33,34 @@ def available_devices() -> tuple[str, ...]:
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device that ``name`` means here.
+    """Return the device that ``name`` stands for on this machine.
 
     Args:
         name: One of `sheepgen.options.DEVICES`.
 
     Raises:
-        UsageError: If the word is unknown or this machine has no such device.
+        UsageError: If the name is unknown or this machine has no such device.
     """
     check_device_options(name, "auto")
     available = available_devices()
-    meant = {"auto": available[0], "cuda": "cuda:0"}.get(name, name)
-    if meant not in available:
+    device = {"auto": available[0], "cuda": "cuda:0"}.get(name, name)
+    if device not in available:
         raise UsageError(
             f"This machine has no {name} device.",
             f"PyTorch {torch.__version__} sees {', '.join(available)}.",
         )
-    return torch.device(meant)
+    return torch.device(device)
 
 
 def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
-    """Return the number format that ``name`` means on ``device``.
+    """Return the dtype that ``name`` stands for on ``device``.
 
     Args:
         name: One of `sheepgen.options.DTYPES`.
         device: As `resolve_device` returned it.
 
     Raises:
-        UsageError: If the word is unknown, or if fp16 is asked for on the CPU.
+        UsageError: If the name is unknown, or is fp16 on the CPU.
     """
     check_device_options("auto", name)
     if name != "auto":
@@ -79,9 +79,9 @@ def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 def peak_memory(device: torch.device) -> int | None:
-    """Return the most bytes that this process has had in use so far, where that can be known.
+    """Return the most memory that this process has used so far, in bytes, if that can be known.
 
-    On a CUDA card it is the card's memory, on the CPU all of the process's.
+    On a CUDA card it is the card's memory, on the CPU the whole process's.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)

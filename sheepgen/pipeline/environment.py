@@ -1,4 +1,4 @@
-"""What the pixels depend on besides the request, read off this machine."""
+"""What the pixels depend on besides the request: versions, device, precision."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def describe_environment(model: Model, *, batch_size: int = 1) -> Environment:
 def device_name(device: torch.device) -> str:
     """Return the graphics card's own name, or the processor's and the instructions in use.
 
-    Clouds give processors of several generations one name; which instructions there are decides
-    how sums are rounded.
+    Clouds give processors of several generations the same name, and the instructions decide how
+    sums are rounded.
     """
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
@@ -65,7 +65,7 @@ def device_name(device: torch.device) -> str:
 
 
 def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the processor's model name; Python itself knows only its architecture on Linux."""
+    """Return the processor's model name; on Linux, Python itself knows only the architecture."""
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
             key, _, value = line.partition(":")

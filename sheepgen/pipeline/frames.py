@@ -15,6 +15,7 @@ from PIL import Image
 from torch.nn.functional import interpolate
 
 from sheepgen.errors import UsageError
+from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,7 +60,7 @@ def to_pil(pixels: Tensor) -> list[Image.Image]:
 
 
 def choose_decoder(model: Model, decoder: FrameDecoder) -> FrameDecoder:
-    """Return what ``auto`` stands for with this model, and any other choice as it is.
+    """Return what ``auto`` stands for with this model; any other choice as it is.
 
     Raises:
         UsageError: If the model has no preview decoder and that is what was asked for.
@@ -68,8 +69,8 @@ def choose_decoder(model: Model, decoder: FrameDecoder) -> FrameDecoder:
         return "linear" if model.preview_decoder is None else "preview"
     if decoder == "preview" and model.preview_decoder is None:
         raise UsageError(
-            f"The model {model.spec.name} has no preview decoder.",
-            "Use linear or vae.",
+            f"{excerpt(model.spec.name)} has no preview decoder.",
+            "Decode the steps with linear or vae.",
         )
     return decoder
 
@@ -151,7 +152,7 @@ def latents_to_colours(latents: Tensor, pixels: Tensor) -> Tensor:
         (channels + 1, 3), float64 on the CPU; the last row is the constant part.
     """
     blocks = interpolate(pixels.double(), size=latents.shape[-2:], mode="area")
-    # Small images have fewer latents than unknowns; `gelsd` takes the smallest solution then.
+    # Small images have fewer latents than unknowns; `gelsd` then takes the smallest solution.
     fit = torch.linalg.lstsq(_with_one(_rows(latents)), _rows(blocks), driver="gelsd")
     colours: Tensor = fit.solution
     return colours

@@ -173,6 +173,6 @@ def _ready(component: str, model: Any, report: Mapping[str, Collection[str]]) ->
     if missing := sorted(report["missing_keys"]):
         raise ModelError(
             f"{component} has no weights for {excerpt(missing[0])} ({len(missing)} are missing).",
-            "The model is incomplete: fetch it again.",
+            "The model is incomplete. Download it again.",
         )
     return model.eval().requires_grad_(requires_grad=False)

@@ -1,4 +1,4 @@
-"""Keeps diffusers and transformers off the terminal."""
+"""Keep diffusers and transformers off the terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["quiet_libraries"]
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Keep both libraries' bars and notes about harmless things off the terminal."""
+    """Silence both libraries' progress bars and harmless warnings."""
     loggings = (diffusers_logging, transformers_logging)
     before = [(each.get_verbosity(), each.is_progress_bar_enabled()) for each in loggings]
     for each in loggings:

@@ -1,4 +1,4 @@
-"""The scheduler of one run: built, spread over its timesteps, tried before weights are loaded."""
+"""The scheduler of a run: built, its timesteps set, and tried out before weights are loaded."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ _MODEL_SETTINGS = frozenset(
         "trained_betas",
     }
 )
-"""What a scheduler config says of the model, in the same words for every class. The rest is one
-class's own: its ``algorithm_type`` is no other's, and its ``solver_order`` may be."""
+"""What a scheduler config says about the model, under the same names for every class. The other
+settings are those of one class, and may mean something else for another (``solver_order``)."""
 
 
 def build_scheduler(name: str, config: Mapping[str, Any]) -> SchedulerMixin:
-    """Return a fresh scheduler for one run; it keeps state, so that none is ever used twice.
+    """Return a new scheduler for one run; schedulers keep state, so none is used twice.
 
     If the model predicts clean latents and this one cannot take them, it is built to take the
-    velocity; the loop converts.
+    velocity; `sheepgen.pipeline.process.DiffusionProcess` converts.
 
     Args:
         name: A short name.
-        config: The scheduler config of the model's folder, of whatever class.
+        config: The scheduler config of the model's folder, of any class.
 
     Raises:
-        ModelError: If the model predicts something else than `PREDICTION_TYPES`.
+        ModelError: If the model predicts none of `PREDICTION_TYPES`.
     """
     import diffusers
 
@@ -85,8 +85,8 @@ def step_arguments(
 
     Args:
         name: A short name.
-        eta: Share of fresh noise.
-        generators: One for each image of the batch, so that none depends on its company.
+        eta: Share of fresh noise, 0 to 1.
+        generators: One for each image of the batch, so that no image depends on the others.
     """
     spec = SCHEDULERS[name]
     offered = {"eta": (spec.takes_eta, eta), "generator": (spec.takes_generator, [*generators])}
@@ -98,8 +98,8 @@ def set_timesteps(
 ) -> torch.Tensor:
     """Spread the steps over the schedule and return the timesteps, (total_steps,).
 
-    There are more timesteps than steps where a scheduler takes a step in two halves (Heun,
-    KDPM2) or warms up (PNDM). The noise's scale depends on them: set them before the latents.
+    There are more timesteps than steps if a scheduler takes a step in two halves (Heun, KDPM2) or
+    warms up (PNDM). The noise's scale depends on them: set them before the latents.
 
     Raises:
         UsageError: If the schedule has no room for so many steps.
@@ -112,8 +112,8 @@ def set_timesteps(
     # Rounding drives the largest step counts beyond the last trained timestep, or onto one.
     if timesteps[0] >= trained or (len(timesteps) > 1 and timesteps[0] <= timesteps[-1]):
         raise _too_many(scheduler, num_inference_steps)
-    # Else a scheduler looks its place up by the first timestep and, should rounding have made
-    # the second one equal, begins at the second and runs off the end.
+    # Otherwise a scheduler looks up where it is by the first timestep and, if rounding made the
+    # second one equal, begins at the second and runs past the end.
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(0)
     return timesteps
@@ -121,7 +121,7 @@ def set_timesteps(
 
 def _too_many(scheduler: SchedulerMixin, num_inference_steps: int) -> UsageError:
     return UsageError(
-        f"{num_inference_steps} steps of {type(scheduler).__name__} do not fit on this model's "
+        f"{num_inference_steps} steps of {type(scheduler).__name__} do not fit this model's "
         f"schedule of {scheduler.config.num_train_timesteps} timesteps.",
         "Ask for fewer steps.",
     )
@@ -142,7 +142,7 @@ def rehearse(name: str, config: Mapping[str, Any], num_inference_steps: int) -> 
 
     Args:
         name: A short name of `sheepgen.schedulers.SCHEDULERS`.
-        config: The scheduler config of the model's folder, of whatever class.
+        config: The scheduler config of the model's folder, of any class.
         num_inference_steps: Denoising steps.
 
     Raises:

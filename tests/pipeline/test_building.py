@@ -74,7 +74,7 @@ def test_no_more_is_built_than_the_weights_hold(
 def test_a_config_that_no_library_can_build_is_the_models_fault(
     model_copy: Path, component: str, changes: dict[str, Any]
 ) -> None:
-    assert "do not belong together" in refusal(model_copy, component, **changes).hint
+    assert "do not match" in refusal(model_copy, component, **changes).hint
 
 
 @pytest.mark.parametrize(
