@@ -99,6 +99,17 @@ def test_a_cache_without_the_weights_that_are_read_says_what_it_has(
     assert error.value.hint.endswith("The cache is empty.")
 
 
+@pytest.mark.usefixtures("hub")
+@pytest.mark.parametrize("content", ['{"_class_name": "FluxPipeline"}', "{", "[]"])
+def test_a_cached_model_that_does_not_run_is_not_offered(content: str) -> None:
+    (find_model(REPO).folder / "model_index.json").write_text(content)
+
+    with pytest.raises(ModelError, match="not in the cache") as error:
+        find_model("flock/other", offline=True)
+
+    assert error.value.hint.endswith("The cache is empty.")
+
+
 def test_offline_with_nothing_cached(hub: FakeHub) -> None:
     with pytest.raises(ModelError, match="network must not be used") as error:
         find_model(REPO, offline=True)
