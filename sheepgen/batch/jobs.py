@@ -23,10 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.batch.job_schema import KEYS
 from sheepgen.errors import UsageError
-from sheepgen.fields import RANDOM_SEED
+from sheepgen.fields import FIELDS, RANDOM_SEED
 from sheepgen.request import GenerationRequest, draw_seed
 from sheepgen.sanitize import excerpt
-from sheepgen.sweep.plan import AXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,7 +41,7 @@ JobId = str | int | float | None
 _EXAMPLE = '{"prompt": "a red sheep", "seed": 7}'
 _BLANK = "\ufeff \t\r\n"
 
-_OPTIONS = {called.replace(" ", "_"): name for name, called in AXES.items()}
+_OPTIONS = {field.key: name for name, field in FIELDS.items()}
 """Fields by what the command line calls them: ``steps`` is ``num_inference_steps``."""
 
 _WANTED = {
