@@ -1,5 +1,5 @@
-"""What becomes of events: files, a bar in the terminal, lines for other programs.
+"""What becomes of events: files, progress bars, and JSON Lines for other programs.
 
-A sink takes events and knows neither models nor tensors. Those here are generators that pass
-every event on, so that they are chained and the last one is read.
+Nothing here knows models or tensors. Functions that take events are generators that pass every
+event on, so they can be chained.
 """

@@ -1,4 +1,4 @@
-"""The way from noise to image as a short film: GIF, which plays everywhere, or WebP."""
+"""The way from noise to image as an animation: GIF, which plays everywhere, or WebP."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def encode_animation(
     *,
     key: str = "",
 ) -> bytes:
-    """Return the bytes of an endless animation that ends, and rests, on the finished image.
+    """Encode an endless animation that ends, and pauses, on the finished image.
 
     Args:
-        frames: In the order of their steps. Of many, `MAX_FRAMES` less one are shown.
-        image: The finished image, RGB. The film is at most 512 pixels a side.
+        frames: In the order of their steps. At most `MAX_FRAMES` - 1 of them are shown.
+        image: The finished image, RGB. The animation has at most 512 pixels a side.
         kind: ``gif`` has 256 colours a frame, ``webp`` has all.
-        key: Of the image, written into the file as it is, so that it can be found there.
+        key: Of the image, written to the file as it is, so that it can be found there.
     """
     scale = min(1.0, MAX_SIDE / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))

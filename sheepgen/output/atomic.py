@@ -1,11 +1,11 @@
-"""Files that appear whole or not at all.
+"""Atomic writes: files appear complete or not at all.
 
-What belongs together is first written into a hidden staging folder beside its destination, where
-a full disk or a kill does no harm, and then renamed into place by whoever staged it. Such a
-rename is atomic, needs no more room, and replaces a link instead of following it.
+Files that belong together are first written to a hidden staging folder beside their destination,
+where a full disk or a kill does no harm, and then renamed into place. A rename is atomic, needs no
+more space, and replaces a link instead of following it.
 
-What a killed process left staged is a folder of exactly our form of name, with our lock in it, and
-nobody holds that lock any more. Nothing else is ever removed, however much like ours its name is.
+A staging folder that a killed process left has a name of exactly our form and our lock in it, which
+no process holds any more. Nothing else is ever removed, however similar its name.
 """
 
 from __future__ import annotations
@@ -48,27 +48,27 @@ _REASONS = {
     errno.EDQUOT: ("the disk quota is used up", "Free some space and run the same command again."),
     errno.EACCES: ("permission denied", "Choose another folder with --output."),
     errno.EPERM: ("permission denied", "Choose another folder with --output."),
-    errno.EROFS: ("it is read-only", "Choose another folder with --output."),
-    errno.ENOTDIR: ("a part of its path is not a folder", "Choose another folder with --output."),
-    errno.EEXIST: ("a file of that name is in the way", "Choose another folder with --output."),
+    errno.EROFS: ("the file system is read-only", "Choose another folder with --output."),
+    errno.ENOTDIR: ("part of the path is not a folder", "Choose another folder with --output."),
+    errno.EEXIST: ("a file with that name already exists", "Choose another folder with --output."),
 }
 
 
 @contextmanager
 def output_errors(folder: Path) -> Iterator[None]:
-    """Turn what the file system refuses into an `OutputError` that names the folder."""
+    """Turn an `OSError` into an `OutputError` that names the folder."""
     try:
         yield
     except OSError as error:
         reason, hint = _REASONS.get(error.errno or 0, (error.strerror or str(error), ""))
-        raise OutputError(f"Cannot write into {folder}: {reason}.", hint) from error
+        raise OutputError(f"Cannot write to {folder}: {reason}.", hint) from error
 
 
 def make_folder(folder: Path) -> None:
-    """Make sure that the folder is there and can be written to.
+    """Create the folder if needed, and check that it can be written to.
 
     Raises:
-        OutputError: If it cannot be.
+        OutputError: If it cannot.
     """
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,10 +77,10 @@ def make_folder(folder: Path) -> None:
 
 
 def prepare_folder(folder: Path) -> bool:
-    """Make the folder and try its lock, before anything is drawn that is to go there.
+    """Create the folder and try its lock, before images are generated for it.
 
     Returns:
-        Whether the file system has locks; without them one process at a time is safe.
+        Whether the file system has locks. Without them, only one process at a time is safe.
 
     Raises:
         OutputError: If it cannot be written to.
@@ -91,18 +91,18 @@ def prepare_folder(folder: Path) -> bool:
 
 
 def is_writable(folder: Path) -> bool:
-    """Say whether this process may make files in a folder."""
+    """Check whether this process may create files in a folder."""
     return os.access(folder, os.W_OK | os.X_OK)
 
 
 @contextmanager
 def staging_folder(parent: Path) -> Iterator[Path]:
-    """Make a hidden folder inside ``parent``, and remove it with what is left in it."""
+    """Create a hidden folder inside ``parent``; remove it with its remaining files at the end."""
     folder = parent / f"{_STAGING_PREFIX}{secrets.token_hex(8)}"
     with lock_folder(parent):
         folder.mkdir(mode=0o700)
         lock = hold(folder / _LOCK)
-    assert lock is not None, "nobody else knows the folder's name"
+    assert lock is not None, "no other process knows the folder's name"
     try:
         yield folder
     finally:
@@ -128,9 +128,9 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def _remove_abandoned(staging: Path) -> None:
-    """Remove a folder that holds our lock, if nobody else does; links are never ours."""
+    """Remove a folder with our lock in it if no process holds the lock; links are never ours."""
     path = staging / _LOCK
-    with suppress(OSError):  # another user's, or removed meanwhile
+    with suppress(OSError):  # it belongs to another user, or was removed meanwhile
         ours = stat.S_ISDIR(staging.lstat().st_mode) and stat.S_ISREG(path.lstat().st_mode)
         if ours and (lock := hold(path)) is not None:
             if lock.is_locked:
@@ -139,7 +139,7 @@ def _remove_abandoned(staging: Path) -> None:
 
 
 def _remove_staging(folder: Path, lock: BaseFileLock) -> None:
-    """Remove a staging folder whose lock is held, the lock last: it marks what is to be removed."""
+    """Remove a staging folder whose lock we hold; the lock goes last, as it marks the folder."""
     for path in folder.iterdir():
         if path.name == _LOCK:
             continue
@@ -152,10 +152,10 @@ def _remove_staging(folder: Path, lock: BaseFileLock) -> None:
 
 
 def write_synced(path: Path, data: bytes) -> None:
-    """Write a new file and wait until the disk has it.
+    """Write a new file and wait until it is on disk.
 
     Raises:
-        FileExistsError: If anything has that name, be it a dangling link.
+        FileExistsError: If the name is taken, even by a dangling link.
     """
     with path.open("xb") as file:
         file.write(data)
@@ -164,7 +164,7 @@ def write_synced(path: Path, data: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Wait until the disk has the folder's names, where the system can say so."""
+    """Wait until the names in the folder are on disk, if the system supports that."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -51,10 +51,10 @@ def spread(count: int, limit: int) -> list[int]:
 
 
 def draw_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image) -> Image.Image:
-    """Draw frames in a row, with their steps and timesteps, and the finished image behind them.
+    """Draw frames in a row, with their steps and timesteps, and the finished image after them.
 
     Args:
-        frames: In the order of their steps. Of many, `MAX_COLUMNS` less one are drawn.
+        frames: In the order of their steps. At most `MAX_COLUMNS` - 1 are drawn.
         image: The finished image, RGB.
 
     Returns:

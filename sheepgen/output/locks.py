@@ -1,12 +1,12 @@
-"""Locks that die with their process: on a folder for a moment, on a piece of work for longer.
+"""Locks that end with their process: on a folder for a moment, on one piece of work for longer.
 
-The operating system lets go of such a lock when its process ends, however it ends, so whatever is
-not held belongs to nobody alive. Files of locks that are held for long are made and removed only
-under the folder's own lock; that leaves no moment in which two processes could hold one name.
+The operating system releases such a lock when its process ends, however it ends; a lock that is not
+held therefore belongs to no running process. Files of long-held locks are created and removed only
+under the folder's own lock, so there is no moment in which two processes could hold the same name.
 
 Some file systems have no locks (NFS without its lock daemon, some containers and network drives).
-There everything is done without them, which is safe for one process at a time, and nothing is ever
-taken for abandoned.
+There everything works without them, which is safe for one process at a time, and nothing is ever
+considered abandoned.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ __all__ = ["LOCK_NAME", "has_locks", "hold", "lock_folder"]
 
 LOCK_NAME = ".sheepgen.lock"
 LOCK_TIMEOUT_S = 60
-"""The folder's lock is held for a few renames; a minute means that something is wrong with it."""
-
+"""The folder's lock is held for a few renames; if it takes a minute, something is wrong."""
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
@@ -39,8 +38,8 @@ def lock_folder(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, so that no other process chooses a name in it meanwhile.
 
     Raises:
-        OSError: If the lock's file cannot be made or opened.
-        OutputError: If another process does not let go of it, or it is another user's.
+        OSError: If the lock file cannot be created or opened.
+        OutputError: If another process does not release it, or it belongs to another user.
     """
     from filelock import Timeout
 
@@ -49,11 +48,11 @@ def lock_folder(folder: Path) -> Iterator[None]:
         _acquire(lock)
     except Timeout as error:
         raise OutputError(
-            f"Another process has kept the lock {folder / LOCK_NAME} for {LOCK_TIMEOUT_S} s.",
+            f"Another process has held the lock {folder / LOCK_NAME} for {LOCK_TIMEOUT_S} s.",
             "Stop it, or choose another folder with --output.",
         ) from error
     except PermissionError as error:
-        raise _not_ours(folder) from error
+        raise _permission_error(folder) from error
     try:
         yield
     finally:
@@ -61,11 +60,11 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def has_locks(folder: Path) -> bool:
-    """Say whether the folder's file system has locks; leave nothing that was not there.
+    """Check whether the folder's file system has locks, without leaving a new file.
 
     Raises:
-        OSError: If the lock's file cannot be made or opened.
-        OutputError: If it is another user's.
+        OSError: If the lock file cannot be created or opened.
+        OutputError: If it belongs to another user.
     """
     from filelock import Timeout
 
@@ -77,13 +76,13 @@ def has_locks(folder: Path) -> bool:
     except Timeout:
         return True
     except PermissionError as error:
-        raise _not_ours(folder) from error
+        raise _permission_error(folder) from error
     finally:
         lock.release()
 
 
 def _locks_a_new_file(folder: Path) -> bool:
-    """Say whether a file without a name can be locked there; it is gone however this ends."""
+    """Check whether a file without a name, which is gone however this ends, can be locked."""
     try:
         import fcntl
     except ImportError:  # Windows, whose file systems all have locks
@@ -99,14 +98,14 @@ def _locks_a_new_file(folder: Path) -> bool:
 
 
 def hold(path: Path) -> BaseFileLock | None:
-    """Take the lock on ``path`` for as long as this process likes to keep it.
+    """Acquire the lock ``path`` until it is released or the process ends.
 
     Returns:
-        The lock, which ``release()`` ends, or None if another process has it. On a file system
-        without locks its ``is_locked`` is false, and nobody knows who else is at work.
+        The lock, or None if another process holds it. On a file system without locks its
+        ``is_locked`` is false, and other processes cannot be detected.
 
     Raises:
-        OSError: If the lock's file cannot be made or opened.
+        OSError: If the lock file cannot be created or opened.
     """
     from filelock import Timeout
 
@@ -118,17 +117,17 @@ def hold(path: Path) -> BaseFileLock | None:
     return lock
 
 
-def _not_ours(folder: Path) -> OutputError:
+def _permission_error(folder: Path) -> OutputError:
     return OutputError(
         f"Cannot take the lock {folder / LOCK_NAME}: permission denied.",
-        "It may be another user's. Choose another folder with --output.",
+        "It may belong to another user. Choose another folder with --output.",
     )
 
 
 def _file_lock(path: Path, *, timeout: float) -> BaseFileLock:
     from filelock import FileLock
 
-    # Without the library's fallback to files that stay locked when their process is killed.
+    # The library's fallback would leave files that stay locked when their process is killed.
     return FileLock(path, timeout=timeout, fallback_to_soft=False)
 
 
@@ -136,7 +135,7 @@ def _acquire(lock: BaseFileLock) -> bool:
     """Acquire the lock, or return False if the file system has none."""
     try:
         lock.acquire()
-    except NotImplementedError:  # older releases say so of ENOSYS
+    except NotImplementedError:  # how older releases report ENOSYS
         return False
     except OSError as error:
         if error.errno in _NO_LOCKS:

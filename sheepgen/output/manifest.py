@@ -1,14 +1,14 @@
-"""``manifest.jsonl``: what became of every image of a folder, one line each, only ever appended to.
+"""``manifest.jsonl``: an append-only file with one line for every image of a folder.
 
-A line is an object: ``key``, and what `sheepgen.output.jsonl.outcome_to_dict` says of the image,
-with paths relative to the folder. The last line of a key counts.
+A line is an object: ``key``, and what `sheepgen.output.jsonl.outcome_to_dict` returns for the
+image, with paths relative to the folder. The last line of a key counts.
 
-A process that is killed while it writes leaves half a line at the end. Readers do not see it, and
-the next line takes its place.
+A process that is killed while it writes leaves a partial line at the end. Readers ignore it, and
+the next line replaces it.
 
-A manifest may come from anybody, with the folder that it is in. Only a regular file of bounded
-size is read; a line that leads out of the folder, or is no such object, is passed over; and a link
-is never appended to, nor is the end of another program's file cut off.
+A manifest may come from anyone, together with its folder, so it is not trusted. Only a regular file
+of bounded size is read; lines that lead out of the folder or are not such objects are skipped;
+links are never appended to, and the end of another program's file is never cut off.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MANIFEST_NAME = "manifest.jsonl"
 
 MAX_MANIFEST_BYTES = 2**30
 MAX_LINE_BYTES = 4 * 2**20
-"""Many times what a record with the longest prompts takes."""
+"""Many times the size of a record with the longest prompts."""
 
 _LINE_BEGINS = b'{"key":'
 _APPENDING = os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
@@ -49,11 +49,11 @@ def path_keys() -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class Manifest:
-    """A folder's manifest, as far as it has been read. It need not be there yet."""
+    """A folder's manifest, as far as it has been read. The file need not exist yet."""
 
     folder: Path
     _entries: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    _makers: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    _saved: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _read_bytes: int = 0
 
     @property
@@ -62,19 +62,19 @@ class Manifest:
         return self.folder / MANIFEST_NAME
 
     def refresh(self) -> None:
-        """Read the whole lines that were appended since the last time.
+        """Read the complete lines that were appended since the last time.
 
-        A line that is no such object is passed over: it makes an image be drawn again at worst.
+        An invalid line is skipped: at worst, an image is generated again.
 
         Raises:
-            OutputError: If what has that name cannot be read, or is too large.
+            OutputError: If the file cannot be read, or is too large.
         """
         try:
             with open_untrusted(self.path, max_bytes=MAX_MANIFEST_BYTES) as file:
                 file.seek(self._read_bytes)
                 while line := file.readline(MAX_LINE_BYTES):
                     part = line
-                    while part and not part.endswith(b"\n"):  # too long, or half a line at the end
+                    while part and not part.endswith(b"\n"):  # too long, or partial
                         line, part = b"", file.readline(MAX_LINE_BYTES)
                     if not part:
                         return
@@ -89,11 +89,10 @@ class Manifest:
             ) from error
 
     def check_appendable(self) -> None:
-        """Read what is there, and make sure that lines can be added to it.
+        """Read the file if it exists, and check that lines can be appended to it.
 
         Raises:
-            OutputError: If what has that name is a link, not a regular file, another program's, or
-                not this user's to write.
+            OutputError: If it is a link, not a regular file, not a manifest, or not writable.
         """
         self.refresh()
         try:
@@ -111,22 +110,22 @@ class Manifest:
             os.close(handle)
         if not self._entries and not _LINE_BEGINS.startswith(begins):
             raise OutputError(
-                f"{self.path} is another program's file.",
+                f"{self.path} is not a manifest of sheepgen.",
                 "Move it, or choose another folder with --output.",
             )
 
     def append(self, entry: Mapping[str, Any]) -> None:
-        """Add a line and wait until the disk has it; the caller holds the folder's lock.
+        """Append a line and wait until it is on disk; the caller holds the folder's lock.
 
         Raises:
-            OSError: If it cannot be written; then the manifest is as it was.
+            OSError: If it cannot be written; the manifest is then unchanged.
         """
         self.refresh()
         line = json.dumps(entry).encode() + b"\n"
         handle = self._open_to_append(os.O_RDWR | os.O_CREAT)
         try:
             size = self._read_bytes
-            if self._half_line_is_ours(handle):
+            if self._partial_line_is_ours(handle):
                 os.ftruncate(handle, size)
             else:
                 size, line = os.fstat(handle).st_size, b"\n" + line
@@ -141,16 +140,16 @@ class Manifest:
         self.refresh()
 
     def entry(self, key: str) -> Mapping[str, Any] | None:
-        """Return the last line of that key, as of the last `refresh`."""
+        """Return the last line of a key, as of the last `refresh`."""
         return self._entries.get(key)
 
-    def maker(self, path: Path) -> Mapping[str, Any] | None:
-        """Return the last line that says an image was saved as ``path``.
+    def saved_as(self, path: Path) -> Mapping[str, Any] | None:
+        """Return the last line that says that an image was saved as ``path``.
 
-        It also names what earlier lines say was saved with the same image, which is kept when the
-        image is made again without it. Later lines of its key may say that it failed.
+        It includes artifacts of the same image from earlier lines, as these are kept when the image
+        is generated again without them. Later lines of its key may say that it failed.
         """
-        return self._makers.get(Path(os.path.relpath(path, self.folder)).as_posix())
+        return self._saved.get(Path(os.path.relpath(path, self.folder)).as_posix())
 
     @property
     def entries(self) -> tuple[Mapping[str, Any], ...]:
@@ -159,19 +158,19 @@ class Manifest:
 
     @property
     def image_keys(self) -> dict[Path, str]:
-        """Keys of the images that this manifest has made, by where they are."""
-        return {self.folder / path: line["key"] for path, line in self._makers.items()}
+        """Keys of the images in this manifest, by their paths."""
+        return {self.folder / path: line["key"] for path, line in self._saved.items()}
 
     @property
     def folders(self) -> set[Path]:
-        """The folders that images were saved in, except where a link leads out of this one."""
-        named = {self.folder / PurePath(path).parent for path in self._makers}
+        """Folders that images were saved in, except those that a link leads out of this one."""
+        named = {self.folder / PurePath(path).parent for path in self._saved}
         return {path for path in named if lies_in(self.folder, path)}
 
     def is_intact(self, key: str) -> bool:
-        """Say whether an image is done and all that was saved of it is still as it was.
+        """Check whether an image is done, unchanged, and still has all of its artifacts.
 
-        Frames and filmstrips are looked for; the image itself is compared byte for byte.
+        The image is compared by its hash; artifacts only have to exist.
         """
         entry = self.entry(key)
         if entry is None or entry.get("status") != "done":
@@ -197,13 +196,13 @@ class Manifest:
                 return
         match entry:
             case {"status": "done", "path": str(path)}:
-                self._makers[path] = {**entry, **self._kept(path, entry)}
+                self._saved[path] = {**entry, **self._kept(path, entry)}
             case _:
                 pass
 
     def _kept(self, path: str, entry: Mapping[str, Any]) -> dict[str, str]:
-        """Return what earlier lines say was saved with the same image, and this one does not."""
-        before = self._makers.get(path, {})
+        """Return the artifacts of the same image that earlier lines name and this one does not."""
+        before = self._saved.get(path, {})
         if before.get("key") != entry["key"]:
             return {}
         return {
@@ -216,27 +215,27 @@ class Manifest:
         """Open the file and return its handle, which the caller closes.
 
         Raises:
-            OSError: If it cannot be opened, or is a link or no regular file.
+            OSError: If it cannot be opened, or is a link or not a regular file.
         """
         if self.path.is_symlink():
             raise OSError(errno.ELOOP, "It is a link", str(self.path))
         return open_regular(self.path, flags | _APPENDING)
 
-    def _half_line_is_ours(self, handle: int) -> bool:
-        """Say whether what follows the last whole line is a line of ours, cut short, or nothing."""
+    def _partial_line_is_ours(self, handle: int) -> bool:
+        """Check whether the complete lines are followed by nothing or a partial line of ours."""
         os.lseek(handle, self._read_bytes, os.SEEK_SET)
-        half = os.read(handle, MAX_LINE_BYTES)
-        begins = half[: len(_LINE_BEGINS)]
+        partial = os.read(handle, MAX_LINE_BYTES)
+        begins = partial[: len(_LINE_BEGINS)]
         if begins != _LINE_BEGINS[: len(begins)]:
             return False
         with suppress(ValueError, RecursionError):
-            json.loads(half)
-            return False  # whole, but for the line's end
+            json.loads(partial)
+            return False  # complete, except for the line break
         return True
 
 
 def _stays_inside(path: object) -> bool:
-    """Say whether a path of a line's is none, or leads into the manifest's folder."""
+    """Check whether a path in a line is null, or leads into the manifest's folder."""
     if path is None:
         return True
     if not isinstance(path, str) or "\0" in path:

@@ -3,7 +3,7 @@
 Two sources show that a path was made for the same image. The manifest's line of the image names
 what was saved with it. And the files show it themselves, in case a run was killed before the line
 was written, or the manifest was lost: images and frames carry the request in their record, other
-artifacts the image's key. A path that neither source knows belongs to somebody else, except for an
+artifacts the image's key. A path that neither source knows is not its own, except for an
 image file that was cut off before any pixels: nothing is lost with that.
 
 An image that the manifest names may have been edited since. A complete picture therefore counts as
@@ -40,7 +40,7 @@ _PNG, _JPEG, _RIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF"
 def own_paths(target: Target, request: ResolvedRequest, manifest: Manifest) -> frozenset[str]:
     """Return the names of the target's paths that exist and were made for this image."""
     named = _named(target, manifest)
-    if target.path in named and _is_whole_picture(target.path):
+    if target.path in named and _is_complete_picture(target.path):
         named.remove(target.path)
     return frozenset(
         name
@@ -75,7 +75,7 @@ def check_replaceable(target: Target, *, overwrite: bool) -> None:
         return
     if overwrite or find_obstacle(target, overwrite=True) == path:
         raise UsageError(
-            f"{path} already exists, and only files and folders of frames can be replaced.",
+            f"{path} already exists and is neither a file nor a folder with only frames in it.",
             "Move it, or choose another --output.",
         )
     raise UsageError(
@@ -104,7 +104,7 @@ def _can_replace(name: str, path: Path) -> bool:
 
 def _named(target: Target, manifest: Manifest) -> set[Path]:
     """Return the paths that the manifest names as saved together with this very image."""
-    line = manifest.maker(target.path)
+    line = manifest.saved_as(target.path)
     if line is None or line["key"] != target.key:
         return set()
     return {manifest.folder / path for path in map(line.get, path_keys()) if path is not None}
@@ -141,12 +141,12 @@ def _holds_no_picture(path: Path, suffix: str) -> bool:
         case "JPEG":
             # Fourteen bytes are the scan's own header.
             return _begins(data, _JPEG) and b"\xff\xda" not in data[:-14]
-        case _:  # WebP, which shows nothing until it is whole
+        case _:  # WebP, which shows nothing until it is complete
             size = int.from_bytes(data[4:8], "little") + 8
             return _begins(data, _RIFF) and (len(data) < 8 or len(data) < size)
 
 
-def _is_whole_picture(path: Path) -> bool:
+def _is_complete_picture(path: Path) -> bool:
     """Say whether a file is a picture of any of our formats, and was not cut off."""
     try:
         data = read_untrusted(path, max_bytes=MAX_FILE_BYTES)

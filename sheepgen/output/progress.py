@@ -1,7 +1,7 @@
-"""What the terminal shows while images are made: a bar an image, and a line when it is saved.
+"""What the terminal shows while images are generated: a bar and a final line for each image.
 
-It all goes to the error console, so that standard output stays clean for paths and JSON. Where
-that console is no terminal there are no bars, only the lines.
+All of it goes to standard error, so that standard output has only paths and JSON. If standard error
+is not a terminal, there are no bars, only the lines.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ if TYPE_CHECKING:
 _E = TypeVar("_E")
 
 _MOST_BARS = 4
-"""Images of one batch are all equally far: a few bars say it."""
+"""Images of a batch progress together: a few bars are enough."""
 
 __all__ = ["BytesBar", "bytes_bar", "counted_labels", "show_progress", "spinner"]
 
 
 @contextmanager
 def spinner(console: Console, activity: str) -> Iterator[None]:
-    """Show that something takes its time, on a terminal; the line is gone afterwards."""
+    """Show a spinner on a terminal; it disappears at the end."""
     with _bars(console, SpinnerColumn(), TextColumn("{task.description}", markup=False)) as bars:
         bars.add_task(excerpt(activity), total=None)
         yield
@@ -72,13 +72,13 @@ class BytesBar:
     task: TaskID
 
     def update(self, done_bytes: int, file: str) -> None:
-        """Show how many bytes have arrived, and of which file the last ones are."""
+        """Show how many bytes have arrived, and the current file."""
         self.bars.update(self.task, completed=done_bytes, description=excerpt(file))
 
 
 @contextmanager
 def bytes_bar(console: Console, *, total_bytes: int) -> Iterator[BytesBar]:
-    """Show the bar of a download, on a terminal; it is gone afterwards."""
+    """Show a download bar on a terminal; it disappears at the end."""
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with _bars(console, *columns, TextColumn("{task.description}", markup=False)) as bars:
         yield BytesBar(bars, bars.add_task("", total=total_bytes))
@@ -91,9 +91,9 @@ def show_progress(
     *,
     images: int | None,
 ) -> Generator[RunEvent | _E]:
-    """Pass events on and show on ``console`` how far they have come.
+    """Pass events on, and show on ``console`` how far they have come.
 
-    The line on a saved image comes after its event has been taken, and so after its path.
+    The final line of an image is printed after its event was consumed, and so after its path.
 
     Args:
         events: With an `ImageSaved` after every `RunFinished`.
@@ -139,7 +139,7 @@ def show_progress(
                     if not started:
                         console.print(Text(f"Generating on {event.device} in {event.dtype}."))
                         started = True
-                    if event.request in tasks:  # it begins anew
+                    if event.request in tasks:  # it restarts
                         bars.reset(tasks[event.request])
                     else:
                         tasks[event.request] = bars.add_task(
@@ -162,14 +162,14 @@ def show_progress(
                     display.hide()
                     if task is not None:
                         bars.remove_task(task)
-                    said = False
+                    consumed = False
                     try:
                         yield event
-                        said = True
+                        consumed = True
                     finally:
                         # A saved image is on disk, even if the consumer ends with it; one that
                         # failed is the consumer's to report if it ends the run.
-                        if said or isinstance(event, ImageSaved):
+                        if consumed or isinstance(event, ImageSaved):
                             line = f"{labels[event.request]}: {_outcome(event)}"
                             console.print(Text(printable(line)))
                     continue
@@ -182,10 +182,10 @@ def show_progress(
 
 
 def counted_labels(details: Mapping[ResolvedRequest, str]) -> dict[ResolvedRequest, str]:
-    """Return what images are called: their number, and what tells each from the others.
+    """Label images with their number and what distinguishes them: ``Image 2 of 9, seed 4``.
 
     Args:
-        details: What that is, as in ``seed 4``, of every image that there will be.
+        details: What distinguishes each image, as in ``seed 4``, for all that there will be.
     """
     if len(details) == 1:
         return {request: text[:1].upper() + text[1:] for request, text in details.items()}
@@ -196,9 +196,9 @@ def counted_labels(details: Mapping[ResolvedRequest, str]) -> dict[ResolvedReque
 
 
 class _Display:
-    """Bars that can be taken off the screen and put back below what was printed meanwhile.
+    """Bars that can be hidden, and shown again below what was printed meanwhile.
 
-    `Progress` itself would put them where they were, over it.
+    `Progress` itself would overwrite that.
     """
 
     def __init__(self, bars: Progress) -> None:
@@ -227,7 +227,7 @@ def _bars(console: Console, *columns: ProgressColumn) -> Progress:
         *columns,
         console=console,
         transient=True,
-        # The default sends whatever is printed to standard output to this console instead.
+        # The default would redirect standard output to this console.
         redirect_stdout=False,
         disable=console.quiet or not console.is_interactive,
     )
@@ -244,4 +244,4 @@ def _outcome(event: ImageSaved | RunFailed) -> str:
         for artifact in ARTIFACTS
         if artifact.name in event.artifacts
     ]
-    return f"{outcome} Beside it: {', '.join(names)}" if names else outcome
+    return f"{outcome} Also saved: {', '.join(names)}" if names else outcome

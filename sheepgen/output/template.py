@@ -1,9 +1,9 @@
-"""Which file an image goes to: slugs, and the templates of ``--output``.
+"""File names: slugs, the templates of ``--output``, and the `Target` that an image is saved as.
 
-Fields of a template are filled with safe characters alone (``a-z``, ``0-9``, ``-`` and the point
-of a number), so that no prompt can choose a folder, hide a file, or name a device of Windows.
-What the template itself says is the user's to choose; a result that leaves the folder named
-before the first field is refused.
+Fields of a template are filled with safe characters only (``a-z``, ``0-9``, ``-``, and the point
+of a number), so no prompt can choose a folder, hide a file, or name a Windows device. The rest of
+the template is the user's choice, but a result that leaves the folder before the first field is
+refused.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ PLACEHOLDERS = (*(field.key for field in FIELDS.values()), "index", "key")
 KEY_LENGTH = 10
 MAX_SLUG_BYTES = 60
 MAX_STEM_BYTES = 200
-"""File systems take 255 bytes a name; the rest is for endings, counters and temporary names."""
+"""File systems allow 255 bytes; the rest is for extensions, counters and temporary names."""
 
 _DEVICES = {"con", "prn", "aux", "nul"} | {
     f"{port}{number}" for port in ("com", "lpt") for number in range(10)
@@ -54,14 +54,14 @@ _DEVICES = {"con", "prn", "aux", "nul"} | {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """Where one image goes, with everything that belongs to it.
+    """Where an image and its artifacts are saved.
 
     Args:
-        folder: That it goes to.
-        stem: What all names begin with.
-        suffix: Of the image.
+        folder: May not exist yet.
+        stem: What all their names begin with.
+        suffix: Extension of the image.
         key: The image's `sheepgen.execution.image_key.image_key`.
-        own: Which of the `paths` may be replaced because they were made for this image.
+        own: Which of the `paths` may be replaced, as they were made for this same image.
     """
 
     folder: Path
@@ -72,11 +72,11 @@ class Target:
 
     @property
     def path(self) -> Path:
-        """Where the image itself goes."""
+        """Path of the image itself."""
         return self.folder / (self.stem + self.suffix)
 
     def paths(self) -> dict[str, Path]:
-        """Return where the image and its artifacts go: ``image``, then the names of `ARTIFACTS`."""
+        """Return the paths of the ``image``, and of its artifacts by their names in `ARTIFACTS`."""
         beside = {each.name: each.path(self.folder, self.stem) for each in ARTIFACTS}
         return {"image": self.path, **beside}
 
@@ -90,7 +90,7 @@ class OutputTemplate:
 
     @property
     def home(self) -> Path:
-        """The folder named before the first field, which no target leaves."""
+        """Folder before the first field; every target is inside it."""
         literal = ""
         for text, field, _, _ in Formatter().parse(self.text):
             literal += text
@@ -99,43 +99,43 @@ class OutputTemplate:
         return Path(os.path.normpath(literal + "name")).parent
 
     def target(self, request: ResolvedRequest, index: int, key: str) -> Target:
-        """Return where this image goes.
+        """Return where an image is saved.
 
         Args:
-            request: With every field resolved.
+            request: Fills the fields.
             index: Number of the image in its run, from 1.
             key: Its `sheepgen.execution.image_key.image_key`.
 
         Raises:
-            UsageError: If the name is too long, or leads out of the template's own folder.
+            UsageError: If the name is too long, or leads out of `home`.
         """
         path = os.path.normpath(self.text.format_map(_values(request, index, key)))
         if Path(os.path.relpath(path, self.home)).parts[:1] == (os.pardir,):
             raise UsageError(
-                f"The output template leads out of its own folder: {excerpt(self.text)}",
-                "Leave `..` out of the part behind the first field.",
+                f'The output "{excerpt(self.text)}" leads out of its folder.',
+                "Remove `..` after the first field.",
             )
         folder, name = os.path.split(path)
         stem = name.removesuffix(self.suffix)
-        if len(os.fsencode(stem)) > MAX_STEM_BYTES:
+        if (size := len(os.fsencode(stem))) > MAX_STEM_BYTES:
             raise UsageError(
-                f"The file's name would have more than {MAX_STEM_BYTES} bytes.",
+                f"The file name must have at most {MAX_STEM_BYTES} bytes, got {size}.",
                 "Use fewer fields in --output.",
             )
         return Target(folder=Path(folder), stem=stem, suffix=self.suffix, key=key)
 
 
 def slug(text: str, *, empty: str) -> str:
-    """Return the text as a word for file names: ``A Sheep!`` becomes ``a-sheep``.
+    """Turn text into a word for file names: ``A Sheep!`` becomes ``a-sheep``.
 
-    Accents are taken off; every other run of characters outside ``a-z0-9`` becomes one dash.
+    Accents are dropped; every other run of characters outside ``a-z0-9`` becomes one dash.
 
     Args:
         text: Anything.
-        empty: What to return when nothing is left.
+        empty: What to return if nothing is left.
 
     Returns:
-        1 to 60 characters of ``a-z``, ``0-9`` and inner dashes, no device name of Windows.
+        1 to 60 characters of ``a-z``, ``0-9`` and inner dashes; never a Windows device name.
     """
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     word = re.sub("[^a-z0-9]+", "-", plain).strip("-")
@@ -148,7 +148,7 @@ def slug(text: str, *, empty: str) -> str:
 
 
 def expand_home(path: str) -> str:
-    """Expand a leading ``~``, as shells do for a word of its own but not for ``--option=~``."""
+    """Expand a leading ``~``, which shells expand in ``--option ~`` but not in ``--option=~``."""
     return os.path.expanduser(path)  # noqa: PTH111 - pathlib's fails for a user without a home
 
 
@@ -162,27 +162,27 @@ def parse_output(
     """Parse ``--output``: a file, a folder (with a slash, or existing), or a template.
 
     Args:
-        output: As typed, or None for the default. Blanks at its end are left out, and a leading
-            ``~`` is the home folder.
-        several: Whether more than one image is made. A template that would give them all one
-            name then gets ``_{seed}`` behind its stem.
-        default: A template; its last part also names what goes into a folder.
-        inside: A folder that the output is relative to; then ``~`` is a name like any other.
+        output: As typed, or None for the default. Trailing blanks are ignored, and a leading ``~``
+            is the home folder.
+        several: Whether there are several images. If the template would give them all the same
+            name, ``_{seed}`` is appended to the stem.
+        default: A template; its last part also names the files in a folder.
+        inside: Folder that the output is relative to; then ``~`` is an ordinary name.
 
     Raises:
-        UsageError: If a field is unknown, a brace is alone, or the file has no ending.
+        UsageError: If a field is unknown, a brace is unmatched, or there is no file extension.
     """
     text = default if output is None else output.rstrip()
     text = _in_home(text) if inside is None else f"{_escaped(str(inside))}/{text}"
     if not text or "\0" in text:
-        raise UsageError("The output has no name.", f"For example: -o '{default}'.")
+        raise UsageError("The output needs a file name.", f"For example: -o '{default}'.")
     if text.endswith(("/", os.sep)) or _is_folder(text):
         text = f"{text.rstrip('/' + os.sep)}/{Path(default).name}"
     fields = _fields(text)
     suffix = Path(text).suffix
     if not suffix or "}" in suffix:
         raise UsageError(
-            f"The output has no ending: {excerpt(text)}",
+            f'The output "{excerpt(text)}" has no file extension.',
             "Write name.png for a file, or name/ for a folder.",
         )
     numbered = not several or fields & {"seed", "index", "key"}
@@ -203,14 +203,14 @@ def _in_home(text: str) -> str:
 
 
 def _escaped(path: str) -> str:
-    """Return a path as a template has it, in which its braces are no fields."""
+    """Return a path as part of a template, with its braces doubled."""
     return path.replace("{", "{{").replace("}", "}}")
 
 
 def _is_folder(text: str) -> bool:
     try:
         return Path(text.replace("{{", "{").replace("}}", "}")).is_dir()
-    except OSError:  # a name that no file can have
+    except OSError:  # not a possible file name
         return False
 
 
@@ -219,15 +219,15 @@ def _fields(text: str) -> set[str]:
         parts = list(Formatter().parse(text))
     except ValueError as error:
         raise UsageError(
-            f"The output template has a brace alone: {excerpt(text)}",
-            "Write {{ and }} for braces that are part of the name.",
+            f'The output "{excerpt(text)}" has an unmatched brace.',
+            "Write {{ and }} for braces in a file name.",
         ) from error
     fields = {name for _, name, _, _ in parts if name is not None}
     formatted = any(spec or conversion for _, _, spec, conversion in parts)
     if formatted or not fields <= set(PLACEHOLDERS):
         raise UsageError(
-            f"The output template has an unknown field: {excerpt(text)}",
-            f"There are {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}.",
+            f'The output "{excerpt(text)}" has an unknown field.',
+            f"Valid fields: {', '.join(f'{{{name}}}' for name in PLACEHOLDERS)}.",
         )
     return fields
 

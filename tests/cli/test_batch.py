@@ -252,7 +252,7 @@ def test_a_full_disk_ends_the_batch_and_keeps_what_is_whole(
     done, failed = answers(result, 1)
     assert (done["status"], failed["status"], failed["line"]) == ("done", "failed", 2)
     assert "the disk is full" in failed["error"]["message"]
-    assert "Error: Cannot write into outputs: the disk is full." in result.stderr
+    assert "Error: Cannot write to outputs: the disk is full." in result.stderr
     assert [each["path"] for each in manifest()] == ["a_1.png"]
 
 
@@ -318,7 +318,7 @@ def test_the_schema_is_printed_without_jobs_or_model(run: Run) -> None:
         ("- --steps 0", 2, "steps must be between 1 and 1000, got 0"),
         ("- --size 7", 2, '"7" is not a size'),
         ("- -o x.gif", 2, "Unknown image format"),
-        ("- -o name", 2, "no ending"),
+        ("- -o name", 2, "no file extension"),
         ("- --device abacus", 2, 'Unknown device "abacus"'),
         ("- --model nothing", 2, 'Unknown model "nothing"'),
         ("- --model ./nothing", 1, "folder ./nothing does not exist"),

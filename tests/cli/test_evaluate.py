@@ -90,7 +90,7 @@ def test_what_is_in_the_way_of_a_sheet_is_kept_and_said_before_anything_is_loade
     assert [path.name for path in Path("mine").iterdir()] == ["riding.png"]
     result = run("evaluate", *words, "--group", "riding", "-o", "mine/riding.png/sheets")
     assert result.exit_code == 1
-    assert "Cannot write into mine/riding.png/sheets" in result.stderr
+    assert "Cannot write to mine/riding.png/sheets" in result.stderr
     assert "pictures" not in result.stderr
     assert run("evaluate", *words, "--group", "single things", "-o", "mine").exit_code == 0
     assert Path("mine/single-things.png").is_file()

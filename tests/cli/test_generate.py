@@ -221,7 +221,7 @@ def test_a_folder_that_cannot_be_written_to_is_found_out_before_drawing(
     Path("file").touch()
     result = draw("sheep", "-o", "file/x.png")
     assert result.exit_code == 1
-    assert "Cannot write into file" in result.stderr
+    assert "Cannot write to file" in result.stderr
 
 
 @pytest.mark.parametrize(

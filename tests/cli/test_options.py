@@ -113,7 +113,7 @@ def test_all_words_for_frames_are_known() -> None:
         ("--device abacus", 'Unknown device "abacus"'),
         ("--dtype fp8", 'Unknown dtype "fp8"'),
         ("--device cpu --dtype fp16", "fp16 is not for the CPU"),
-        ("--output name", "has no ending"),
+        ("--output name", "has no file extension"),
         ("--output x.gif", "Unknown image format"),
         ("--output {nothing}.png", "unknown field"),
         ("--frames some", "--frames"),

@@ -291,10 +291,10 @@ def test_a_finished_sweep_needs_no_folder_that_can_be_written_to(
     done = sweep("--seeds", "1-2")
     assert done.exit_code == 0, done.stderr
     assert "Nothing to do" in done.stderr
-    assert "No contact sheet was written. Cannot write into out: permission denied." in done.stderr
+    assert "No contact sheet was written. Cannot write to out: permission denied." in done.stderr
     refused = sweep("--seeds", "1-3")
     assert refused.exit_code == 1
-    assert "Cannot write into out: permission denied." in refused.stderr
+    assert "Cannot write to out: permission denied." in refused.stderr
     assert everything("out") == before
 
 

@@ -230,5 +230,5 @@ def test_a_place_that_cannot_be_written_to_is_found_before_training(
     Path("file").touch()
     refused = run("train", "unet", "-o", "file/mine")
     assert refused.exit_code == 1
-    assert "Cannot write into" in refused.stderr
+    assert "Cannot write to" in refused.stderr
     assert not trained

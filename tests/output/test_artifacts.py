@@ -140,7 +140,7 @@ def test_a_new_row_is_in_the_line_about_the_saved_image(tmp_path: Path) -> None:
     saved = save(tmp_path)
     list(progress.show_progress(iter([saved]), console, {REQUEST: "It"}, images=1))
     assert isinstance(console.file, io.StringIO)
-    assert "Beside it: sheep_frames/, sheep_filmstrip.png, sheep_palette.txt" in (
+    assert "Also saved: sheep_frames/, sheep_filmstrip.png, sheep_palette.txt" in (
         console.file.getvalue()
     )
 

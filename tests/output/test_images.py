@@ -200,7 +200,7 @@ def test_only_files_and_folders_of_frames_are_overwritable(
     if allowed:
         check_replaceable(target, overwrite=True)
     else:
-        with pytest.raises(UsageError, match="only files and folders of frames can be replaced"):
+        with pytest.raises(UsageError, match="neither a file nor a folder with only frames"):
             check_replaceable(target, overwrite=True)
 
 

@@ -138,14 +138,14 @@ def test_who_made_what_lies_there_outlives_a_later_failure(tmp_path: Path) -> No
     manifest = Manifest(tmp_path)
     manifest.append(done(tmp_path, "a"))
     manifest.append({"key": "a", "status": "failed"})
-    made = manifest.maker(tmp_path / "a.png")
+    made = manifest.saved_as(tmp_path / "a.png")
     assert made is not None
     assert made["key"] == "a"
     manifest.append(done(tmp_path, "b", path="a.png"))
-    made = manifest.maker(tmp_path / "a.png")
+    made = manifest.saved_as(tmp_path / "a.png")
     assert made is not None
     assert made["key"] == "b"
-    assert manifest.maker(tmp_path / "b.png") is None
+    assert manifest.saved_as(tmp_path / "b.png") is None
 
 
 def endless(path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_link_is_read_but_never_appended_to(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b'{"audio": "a.wav"}\n', b'{"audio": "a.wav"}', b"a,b\n"])
 def test_another_programs_file_is_not_appended_to(tmp_path: Path, content: bytes) -> None:
     (tmp_path / MANIFEST_NAME).write_bytes(content)
-    with pytest.raises(OutputError, match="another program's file"):
+    with pytest.raises(OutputError, match="is not a manifest"):
         Manifest(tmp_path).check_appendable()
     assert (tmp_path / MANIFEST_NAME).read_bytes() == content
 

@@ -66,7 +66,7 @@ def test_off_a_terminal_there_is_one_line_an_image(tmp_path: Path) -> None:
     lines = written.getvalue().splitlines()
     assert lines == [
         "Generating on cpu in fp32.",
-        "Seed 42: 3 steps, 3.0 s. Beside it: x_filmstrip.png",
+        "Seed 42: 3 steps, 3.0 s. Also saved: x_filmstrip.png",
     ]
 
 
@@ -79,7 +79,7 @@ def test_what_is_saved_is_printed_by_name_after_the_picture(tmp_path: Path) -> N
     *_, picture, line = written.getvalue().splitlines()
     assert picture == "the picture"
     assert line == (
-        "Seed 42: 3 steps, 3.0 s. Beside it: x_frames/, x_filmstrip.png, x_animation.gif"
+        "Seed 42: 3 steps, 3.0 s. Also saved: x_frames/, x_filmstrip.png, x_animation.gif"
     )
 
 

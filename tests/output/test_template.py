@@ -120,7 +120,7 @@ def test_the_home_folder_is_meant_as_in_a_shell(
 def test_blanks_at_the_end_are_left_out(output: str) -> None:
     assert parse_output(output, several=False).text == "x.png"
     assert parse_output(f"pics/{' ' * 3}", several=False).text == "pics/{prompt}_{seed}.png"
-    with pytest.raises(UsageError, match="no name"):
+    with pytest.raises(UsageError, match="needs a file name"):
         parse_output("  ", several=False)
 
 

@@ -161,7 +161,7 @@ def test_a_finished_sweep_may_have_no_contact_sheet(
     monkeypatch.delattr(local, "LocalExecutor")
     (notice,) = run_sweep(plan_sweep(values, tmp_path))
     assert isinstance(notice, Notice)
-    assert notice.message.startswith("No contact sheet was written. Cannot write into")
+    assert notice.message.startswith("No contact sheet was written. Cannot write to")
 
 
 def test_the_plan_beside_the_images_is_read_back(
