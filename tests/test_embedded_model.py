@@ -101,6 +101,25 @@ def test_a_seed_is_a_picture(parts: EmbeddedModel) -> None:
     assert (draw(1) != draw(2)).any()
 
 
+def test_a_picture_goes_into_latents_and_back(parts: EmbeddedModel) -> None:
+    picture = generate(parts, GenerationRequest(prompt=SHEEP, seed=1))
+    levels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None]  # (1, 3, 256, 256)
+    pixels = levels.float() / 127.5 - 1
+    latents = parts.encode_image(pixels, torch.Generator().manual_seed(0))
+    noise = parts.draw_noise(256, 256, torch.Generator().manual_seed(0))
+    assert latents.shape == noise.shape
+    error = (parts.decode(latents) - pixels).square().mean()
+    assert 10 * torch.log10(4 / error) > 25, "in dB, with pixels that span 2"
+
+
+def test_labels_name_every_token_that_the_network_attends_to(parts: EmbeddedModel) -> None:
+    labels = parts.token_labels(SHEEP)
+    assert len(labels) == len(hidden_states(parts, SHEEP))
+    words = [label.text for label in labels if label.kind == "word"]
+    assert words == [f"{word}</w>" for word in SHEEP.split()]
+    assert [label.kind for label in labels].count("memory") == SLOTS
+
+
 def hidden_states(model: EmbeddedModel, prompt: str) -> torch.Tensor:
     """Return what the U-Net attends to without guidance, (tokens, width)."""
     request = GenerationRequest(prompt=prompt, seed=1, guidance_scale=1.0)
