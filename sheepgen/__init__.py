@@ -1,7 +1,6 @@
 """Text to image: requests in, events out, every picture reproducible.
 
-Names that need torch are imported when they are first used, so that ``import sheepgen`` costs
-nothing:
+Names are imported when they are first used, so that ``import sheepgen`` costs nothing:
 
     from sheepgen import GenerationRequest, generate, load_model
 
@@ -26,18 +25,26 @@ A sweep, which goes on where it stopped when it is run again:
     plan = plan_sweep({"prompt": ["a fox in the snow"], "seed": [1, 2]}, Path("foxes"))
     for event in run_sweep(plan):
         print(event)
+
+Many different jobs, answered one by one; and the check that images match their records:
+
+    from sheepgen import run_batch, verify_images
+
+    jobs = ['{"prompt": "a red sheep", "seed": 7}', "a goat"]
+    for event in run_batch(enumerate(jobs, start=1), "animals/"):
+        print(event)
+    for outcome in verify_images(["foxes", "animals"]):
+        print(outcome.path, outcome.verdict)
 """
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.errors import SheepgenError
-from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
-from sheepgen.version import __version__
-
 if TYPE_CHECKING:
+    from sheepgen.batch.plan import JobAnswered, plan_batch
+    from sheepgen.batch.run import run_batch
+    from sheepgen.errors import SheepgenError
     from sheepgen.execution.plan import RunSettings, plan_run
     from sheepgen.execution.run import run_plan
     from sheepgen.metadata.generated_image import GeneratedImage
@@ -50,16 +57,24 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.denoise import denoise
     from sheepgen.pipeline.loading import load_model
     from sheepgen.pipeline.run import generate, stream, stream_batch
+    from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
     from sheepgen.sweep.folder import plan_sweep
     from sheepgen.sweep.run import run_sweep
+    from sheepgen.verify.compare import Comparison
+    from sheepgen.verify.find import NotVerified
+    from sheepgen.verify.regenerate import verify_images
+    from sheepgen.version import __version__
 
 __all__ = [
     "EMBEDDED_MODEL",
+    "Comparison",
     "FrameOptions",
     "GeneratedImage",
     "GenerationRequest",
     "ImageRecord",
+    "JobAnswered",
     "ModelSpec",
+    "NotVerified",
     "RunSettings",
     "SheepgenError",
     "__version__",
@@ -67,34 +82,47 @@ __all__ = [
     "find_model",
     "generate",
     "load_model",
+    "plan_batch",
     "plan_run",
     "plan_sweep",
     "read_record",
+    "run_batch",
     "run_plan",
     "run_sweep",
     "save",
     "stream",
     "stream_batch",
+    "verify_images",
 ]
 
 _LAZY = {
+    "EMBEDDED_MODEL": "sheepgen.request",
+    "Comparison": "sheepgen.verify.compare",
     "FrameOptions": "sheepgen.options",
     "GeneratedImage": "sheepgen.metadata.generated_image",
+    "GenerationRequest": "sheepgen.request",
     "ImageRecord": "sheepgen.metadata.record",
+    "JobAnswered": "sheepgen.batch.plan",
     "ModelSpec": "sheepgen.models.spec",
+    "NotVerified": "sheepgen.verify.find",
     "RunSettings": "sheepgen.execution.plan",
+    "SheepgenError": "sheepgen.errors",
+    "__version__": "sheepgen.version",
     "denoise": "sheepgen.pipeline.denoise",
     "find_model": "sheepgen.models.resolve",
     "generate": "sheepgen.pipeline.run",
     "load_model": "sheepgen.pipeline.loading",
+    "plan_batch": "sheepgen.batch.plan",
     "plan_run": "sheepgen.execution.plan",
     "plan_sweep": "sheepgen.sweep.folder",
     "read_record": "sheepgen.metadata.image_file",
+    "run_batch": "sheepgen.batch.run",
     "run_plan": "sheepgen.execution.run",
     "run_sweep": "sheepgen.sweep.run",
     "save": "sheepgen.output.images",
     "stream": "sheepgen.pipeline.run",
     "stream_batch": "sheepgen.pipeline.run",
+    "verify_images": "sheepgen.verify.regenerate",
 }
 
 
@@ -102,6 +130,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands fo
     """Import a lazy name on its first use (PEP 562)."""
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(_LAZY[name]), name)
     globals()[name] = value
     return value

@@ -1,4 +1,4 @@
-"""``sheepgen`` and ``python -m sheepgen``: what has to be so before anything large is imported."""
+"""``sheepgen`` and ``python -m sheepgen``: set up what must precede the first large import."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command line."""
     exit_on_interrupt()
-    # OpenMP's idle threads would spin, and so slow down every other process, which takes as much
-    # from this one. It reads this once, when torch is loaded. A program that imports sheepgen
-    # decides for itself.
+    # Otherwise OpenMP's idle threads spin, which slows down other processes, and those this one.
+    # It reads this once, when torch is loaded. A program that imports sheepgen decides for itself.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from sheepgen.cli.app import app
 

@@ -48,7 +48,7 @@ app = typer.Typer(
         "help_option_names": ["-h", "--help"],
         "token_normalize_func": canonical_option,
     },
-    # Under --verbose the plain traceback is wanted, to be sent to whoever can read it.
+    # With --verbose the plain traceback is wanted, for bug reports.
     pretty_exceptions_enable=False,
 )
 for _name, _command in COMMANDS.items():

@@ -181,7 +181,7 @@ def _print_answers(
                     failed += event.failed
                     write_data(json.dumps(answer))
                     if answer.get("cached"):
-                        note(console, f"Line {event.line}: exists already, {answer['path']}")
+                        note(console, f"Line {event.line}: already exists, {answer['path']}")
                     elif event.job is None:
                         message, hint = answer["error"]["message"], answer["error"]["hint"]
                         note(console, f"Line {event.line}: failed. {message} {hint}".rstrip())

@@ -1,7 +1,7 @@
-"""From the words of a command line to a command, and what is said if they do not make one.
+"""Find the command in a command line, and report what is wrong with it.
 
-A command line that starts with no command is one of ``generate``. Whatever else Typer finds wrong
-goes through the same boundary, and looks the same, as all other errors.
+A command line that does not start with a command is one for ``generate``. Typer's own errors go
+through the same boundary as all others, and look the same.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ __all__ = ["PROMPT", "Command", "CommandGroup", "with_default_command"]
 
 DEFAULT_COMMAND = "generate"
 PROMPT = "PROMPT"
-"""Metavar of the argument of commands that draw what it says."""
+"""Metavar of the argument that is a prompt."""
 
 _ROOT_OPTIONS = ("-h", "--help", "--version", "--install-completion", "--show-completion")
 _MEANT = "sheepgen.meant"
 _LONG_NAME = 6
-"""Letters from which on a command's name is far enough from every word that one may want drawn."""
+"""From this length on, a typo of a command's name is unlikely to be meant as a prompt."""
 
 
 class CommandGroup(TyperGroup):
-    """All commands; words that start with none of them are for ``generate``."""
+    """All commands; a command line without one is for ``generate``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - Typer's own
         """Find the command."""
@@ -48,21 +48,21 @@ class CommandGroup(TyperGroup):
             return super().parse_args(ctx, list(words))
 
     def _look_for_slip(self, ctx: Any, args: Sequence[str]) -> None:  # noqa: ANN401 - as above
-        """Remember which command a first word may be meant for; refuse a prompt that is nearly one.
+        """Remember which command the first word may be a typo of; reject a prompt that is just one.
 
         Raises:
-            UsageError: If it is one word, and nearer to a command than to anything to draw.
+            UsageError: If the prompt is one word and very close to the name of a command.
         """
         word = next(iter(args), "")
         near = next((name for name in self.commands if _is_slip_of(word, name)), None)
         if near is None:
             return
-        meant = f"Did you mean the command? {_pasted(near, *args[1:])}"
+        meant = f"Did you mean: {_pasted(near, *args[1:])}"
         alone = len(args) == 1 or args[1].startswith("-")
         if alone and len(near) >= _LONG_NAME:
             raise UsageError(
-                f'There is no command "{excerpt(word)}".',
-                f"{meant}\nTo draw the word: {_pasted(DEFAULT_COMMAND, *args)}",
+                f'Unknown command "{excerpt(word)}".',
+                f"{meant}\nTo use it as the prompt: {_pasted(DEFAULT_COMMAND, *args)}",
             )
         ctx.meta[_MEANT] = meant
 
@@ -84,7 +84,7 @@ class Command(TyperCommand):
     """One command."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as above
-        """Read options and arguments; what is left over is answered with what to type instead."""
+        """Read options and arguments; if some are left over, say what to type instead."""
         with _usage_errors(ctx):
             ctx.allow_extra_args = True
             left: list[str] = super().parse_args(ctx, list(args))
@@ -99,19 +99,19 @@ class Command(TyperCommand):
         words = [ctx.params[argument.name], *left]
         command = [] if self.name == DEFAULT_COMMAND else [self.name or ""]
         return UsageError(
-            f"The prompt is {len(words)} words without quotes.",
-            f"Put it in quotes: {_pasted(*command, *_joined(args, words))}",
+            f"The prompt is {len(words)} words, not in quotes.",
+            f"Quote it: {_pasted(*command, *_joined(args, words))}",
         )
 
 
 def with_default_command(words: Sequence[str], commands: Collection[str]) -> list[str]:
     """Return the command line with ``generate`` in front, unless it starts with a command.
 
-    Only the first word counts: ``sheepgen generate sweep`` draws what is called like a command,
-    and ``sheepgen --seed 42 'a sheep'`` starts with no command either.
+    Only the first word counts: in ``sheepgen generate sweep``, "sweep" is the prompt, and
+    ``sheepgen --seed 42 'a sheep'`` is for ``generate``.
 
     Raises:
-        UsageError: If help is asked for on something that is not a command.
+        UsageError: If help is requested for an unknown command.
     """
     match list(words):
         case []:
@@ -121,7 +121,7 @@ def with_default_command(words: Sequence[str], commands: Collection[str]) -> lis
         case ["help", name]:
             if name not in commands:
                 raise UsageError(
-                    f'There is no command "{excerpt(name)}".', f"Commands: {', '.join(commands)}."
+                    f'Unknown command "{excerpt(name)}".', f"Commands: {', '.join(commands)}."
                 )
             return [name, "--help"]
         case [first, *_] if first in commands or first.partition("=")[0] in _ROOT_OPTIONS:
@@ -131,17 +131,17 @@ def with_default_command(words: Sequence[str], commands: Collection[str]) -> lis
 
 
 def _prompt_is_piped() -> bool:
-    """Say whether standard input is a pipe or a file, which ``/dev/null`` and terminals are not."""
+    """Return whether standard input is a pipe or file; ``/dev/null`` and terminals are not."""
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode
-    except (AttributeError, OSError, ValueError):  # closed, or not a file at all
+    except (AttributeError, OSError, ValueError):  # closed, or without a file
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
 
 
 @contextmanager
 def _usage_errors(ctx: Any) -> Iterator[None]:  # noqa: ANN401 - as above
-    """Say what is wrong with a command line as every other error is said."""
+    """Report what is wrong with a command line as all other errors."""
     with cli_errors():
         try:
             yield
@@ -153,7 +153,7 @@ def _usage_errors(ctx: Any) -> Iterator[None]:  # noqa: ANN401 - as above
 
 
 def _in_own_words(error: typer.TyperException, ctx: Any) -> UsageError:  # noqa: ANN401 - as above
-    help_command = f"`{ctx.command_path} --help` lists what it takes."
+    help_command = f"See `{ctx.command_path} --help`."
     option, nearest = (getattr(error, name, None) for name in ("option_name", "possibilities"))
     message, hint = error.format_message(), help_command
     if hasattr(error, "possibilities"):
@@ -163,15 +163,15 @@ def _in_own_words(error: typer.TyperException, ctx: Any) -> UsageError:  # noqa:
 
 
 def _pasted(*words: str) -> str:
-    """Return a command line that can be pasted into a shell."""
+    """Return a command line to paste into a shell."""
     return excerpt(shlex.join(["sheepgen", *words]), 500)
 
 
 def _joined(args: Sequence[str], words: Sequence[str]) -> list[str]:
-    """Return ``args`` with the prompt's words, if they stand together, as one; else the prompt.
+    """Return ``args`` with the prompt's words joined into one, if adjacent; else the prompt alone.
 
-    Taken from the right, for before the words, but not after them, values of options may look the
-    same.
+    Searched from the right, because equal values of options may come before the words, but not
+    after them.
     """
     for start in range(len(args) - len(words), -1, -1):
         end = start + len(words)
@@ -181,9 +181,9 @@ def _joined(args: Sequence[str], words: Sequence[str]) -> list[str]:
 
 
 def _is_slip_of(word: str, name: str) -> bool:
-    """Say whether a letter of ``name`` is left out, added, or swapped with the next.
+    """Return whether a letter of ``name`` is missing, added, or swapped with the next.
 
-    In a long name a letter may also be wrong; in short ones it makes another word, as of sweep
+    In a long name a letter may also be wrong. In a short one that makes another word: sweep,
     "sheep".
     """
     word = word.lower()

@@ -1,6 +1,6 @@
-"""What <TAB> offers after an option, found without loading anything slow.
+"""Shell completion of option values, without loading anything slow.
 
-In lists with commas, as sweeps take them, it completes the last.
+In comma-separated lists, as sweeps take them, the last item is completed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def of(*words: str) -> Callable[[str], list[str]]:
 
 
 def devices(incomplete: str) -> list[str]:
-    """Offer devices; of several cards nobody but torch knows."""
+    """Offer devices; only torch knows whether there are several cards."""
     return _offered(incomplete, (word for word in DEVICES if ":" not in word))
 
 
@@ -39,7 +39,7 @@ def schedulers(incomplete: str) -> list[str]:
 
 
 def models(incomplete: str) -> list[str]:
-    """Offer known models and those in the hub's cache; of folders, the shell itself knows more."""
+    """Offer known models and those in the hub's cache; the shell itself completes folders."""
     return _offered(incomplete, dict.fromkeys([*KNOWN_MODELS, *_cached_models()]))
 
 

@@ -1,8 +1,8 @@
-"""Where commands speak, and the one place where errors become words and exit codes.
+"""Output and errors: the one place where errors become messages and exit codes.
 
-Standard output is data: paths, JSON lines, what was asked to be shown. Standard error is
-conversation: notes, bars, errors. Both honour ``NO_COLOR``. Consoles are made by each command,
-for they take the streams as they are at that moment.
+Standard output is for data: paths, JSON lines, what was asked for. Standard error is for notes,
+bars and errors. Both honour ``NO_COLOR``. Each command creates its own consoles, because they use
+the streams of that moment.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 _UNLIMITED_WIDTH = 10_000
-"""Off a terminal no line is wrapped, so that it can be searched for."""
+"""Without a terminal no line is wrapped, so that it can be searched."""
 
 
 def error_console(*, quiet: bool = False) -> Console:
@@ -51,13 +51,13 @@ def error_console(*, quiet: bool = False) -> Console:
         highlight=False,
         emoji=False,
         width=None if terminal else _UNLIMITED_WIDTH,
-        # FORCE_COLOR asks for colours; it is no reason to draw bars into a file.
+        # FORCE_COLOR is for colours; bars still do not belong in a file.
         force_interactive=None if terminal else False,
     )
 
 
 def error_stream() -> TextIO:
-    """Return standard error; what cannot be written there, as on a full disk, is lost quietly."""
+    """Return standard error; what cannot be written there, as on a full disk, is silently lost."""
     return cast("TextIO", _Unfailing(sys.stderr or StringIO()))
 
 
@@ -71,19 +71,19 @@ def write_table(table: Table) -> None:
     """Write a table to standard output.
 
     Raises:
-        OutputError: If it cannot be written, but for a reader that has gone.
+        OutputError: If it cannot be written, except if the reader is gone.
     """
     with _output_errors():
         output_console().print(table)
 
 
 def write_data(text: str) -> None:
-    """Write one line of data to standard output, as it is.
+    """Write one line of data to standard output, unchanged.
 
-    What the locale's encoding does not have is written in UTF-8.
+    Characters that the locale's encoding lacks are written in UTF-8.
 
     Raises:
-        OutputError: If it cannot be written, but for a reader that has gone.
+        OutputError: If it cannot be written, except if the reader is gone.
     """
     try:
         line = os.fsencode(text)
@@ -101,21 +101,21 @@ def _output_errors() -> Iterator[None]:
         raise
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise OutputError(f"Standard output cannot be written: {reason}.") from error
+        raise OutputError(f"Cannot write to standard output: {reason}.") from error
 
 
 def note(console: Console, text: str) -> None:
-    """Print one plain message, without obeying anything in it."""
+    """Print one plain message; markup and control characters in it have no effect."""
     console.print(Text(printable(text)))
 
 
 @contextmanager
 def cli_errors(*, verbose: bool = False) -> Iterator[None]:
-    """Turn what goes wrong into a message on standard error and an exit code.
+    """Turn errors into a message on standard error and an exit code.
 
     Args:
-        verbose: Let errors nobody expected keep their traceback, and tell what is logged: the
-            tracebacks of those that stop but one image.
+        verbose: Let unexpected errors keep their traceback, and print what is logged: tracebacks
+            of errors that stop a single image.
 
     Raises:
         typer.Exit: With the error's own code; 130 for Ctrl-C, 1 for anything unexpected.
@@ -127,7 +127,7 @@ def cli_errors(*, verbose: bool = False) -> Iterator[None]:
         logger.setLevel(logging.DEBUG)
     try:
         yield
-    except BrokenPipeError as error:  # the reader of standard output has enough
+    except BrokenPipeError as error:  # the reader of standard output is gone
         _drop_unwritten(sys.stdout)
         raise typer.Exit(1) from error
     except KeyboardInterrupt as error:
@@ -146,7 +146,7 @@ def cli_errors(*, verbose: bool = False) -> Iterator[None]:
 
 
 class _Notes(logging.Handler):
-    """Tells what is logged as notes, without obeying anything in it."""
+    """Prints log records as notes."""
 
     def emit(self, record: logging.LogRecord) -> None:
         for line in self.format(record).splitlines():
@@ -164,7 +164,7 @@ def _exit(error: SheepgenError) -> typer.Exit:
 
 
 class _Unfailing:
-    """A stream whose failures are passed over."""
+    """A stream whose errors are ignored."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -184,7 +184,7 @@ class _Unfailing:
 
 
 def _drop_unwritten(stream: TextIO | None) -> None:
-    """Flush a stream; where that fails, keep it from failing once more when Python exits."""
+    """Flush a stream; if that fails, keep it from failing again when Python exits."""
     if stream is None:
         return
     try:

@@ -1,4 +1,4 @@
-"""``sheepgen evaluate``: how often a model draws what it is told, measured by a classifier."""
+"""``sheepgen evaluate``: score how often a model generates what it is asked for."""
 
 from __future__ import annotations
 
@@ -112,16 +112,16 @@ def evaluate(
 
 
 def _sheets(folder: Path, groups: Iterable[str]) -> dict[str, Path]:
-    """Return where each group's sheet goes.
+    """Return the path of each group's sheet.
 
     Raises:
-        UsageError: If something is there already.
+        UsageError: If one of them exists already.
     """
     sheets = {group: folder / f"{group.replace(' ', '-')}.png" for group in groups}
     for path in sheets.values():
         if os.path.lexists(path):
             raise UsageError(
-                f"{excerpt(path, 200)} is in the way of a sheet.",
+                f"{excerpt(path, 200)} already exists.",
                 "Move it, or choose another --output.",
             )
     return sheets

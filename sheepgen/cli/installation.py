@@ -1,4 +1,4 @@
-"""How this copy of sheepgen was installed, and the command that adds an extra's packages to it."""
+"""The command that adds an extra's packages to this installation of sheepgen."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _PACKAGE = "sheepgen"
 
 
 def install_command(extra: str) -> str:
-    """Return a command line that installs an extra, for a shell.
+    """Return a shell command that installs an extra.
 
-    The name alone means what a package index has by it, so it is used only if this copy is from
-    one; the folder or address of any other stands in ``direct_url.json`` (PEP 610).
+    The bare name refers to a package index, so it is used only for an installation from one; the
+    folder or URL of any other is in ``direct_url.json`` (PEP 610).
     """
     try:
         installed = distribution(_PACKAGE)
-    except PackageNotFoundError:  # run from its source
+    except PackageNotFoundError:  # run from a source checkout
         folder = Path(__file__).parents[2]
         return shlex.join(["pip", "install", f"{folder}[{extra}]"])
     tool = "uv pip" if (installed.read_text("INSTALLER") or "").strip() == "uv" else "pip"
@@ -36,7 +36,7 @@ def _requirements(installed: Distribution, extra: str) -> list[str]:
     url: str = origin.get("url", "")
     if "dir_info" in origin:
         folder = Path(url2pathname(urlsplit(url).path))
-        if not folder.is_dir():  # a clone that is gone: its packages can be had without it
+        if not folder.is_dir():  # a deleted clone; the packages can be installed without it
             return _packages(installed, extra)
         editable = ["-e"] if origin["dir_info"].get("editable") else []
         return [*editable, f"{folder}[{extra}]"]
@@ -47,7 +47,7 @@ def _requirements(installed: Distribution, extra: str) -> list[str]:
 
 
 def _packages(installed: Distribution, extra: str) -> list[str]:
-    """Return what the extra requires, as the package's metadata says it."""
+    """Return the requirements of the extra, from the package's metadata."""
     required = (line.partition(";") for line in installed.requires or ())
     mark = re.compile(rf"\s*extra\s*==\s*['\"]{re.escape(extra)}['\"]\s*")
     return [name.strip() for name, _, marker in required if mark.fullmatch(marker)]

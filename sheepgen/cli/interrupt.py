@@ -1,6 +1,7 @@
-"""Ctrl-C: at once until an image is begun; then once to stop after the step, twice at once.
+"""Ctrl-C: stops at once until the first image starts; then after the step, or at once if repeated.
 
-`sheepgen.__main__` imports this before anything large, so nothing large is imported here.
+`sheepgen.__main__` imports this first, because Ctrl-C before it would show a traceback. So nothing
+is imported here that takes time.
 """
 
 from __future__ import annotations
@@ -8,14 +9,11 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import ExitStack, closing, contextmanager, suppress
-from threading import Event as Flag
 from typing import TYPE_CHECKING, TypeVar
-
-from sheepgen.errors import Interrupted
-from sheepgen.events import RunStarted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from threading import Event as Flag
     from types import FrameType
 
     from rich.console import Console
@@ -31,32 +29,35 @@ __all__ = [
 
 _T = TypeVar("_T")
 
+_EXIT_CODE = 130
+"""Of `sheepgen.errors.Interrupted`."""
+
 
 def exit_on_interrupt() -> None:
-    """Have Ctrl-C end the program on the spot, until one of the others here takes over.
+    """Make Ctrl-C end the program on the spot, until another function here takes over.
 
-    While libraries are being imported an exception would not do: they try whether others can be
-    imported, take `KeyboardInterrupt` for a failure, and go on for a long time before they fail
-    with it. Nothing is lost, for nothing is written before an image is begun. Here and below, a
-    process that was started with Ctrl-C ignored, as shells do in the background, goes on
-    ignoring it.
+    While libraries are being imported an exception would not do: they test whether others can be
+    imported, mistake `KeyboardInterrupt` for a failure, and continue for a long time before they
+    fail. Nothing is lost, because nothing is written before the first image starts. Here and below,
+    a process that was started with Ctrl-C ignored, as shells do in the background, keeps ignoring
+    it.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _exit_now)
 
 
 def _exit_now(_signal: int, _frame: FrameType | None) -> None:
-    """Leave without unwinding; put the cursor back that a spinner hides."""
+    """Exit without unwinding; show the cursor again, which a spinner hides."""
     screen = os.isatty(2) and os.environ.get("TERM", "dumb") != "dumb"
     # Not through sys.stderr, in the middle of whose own write this may be.
     with suppress(OSError):
-        os.write(2, (b"\r\x1b[K\x1b[?25h" if screen else b"") + f"{Interrupted()}\n".encode())
-    os._exit(Interrupted.exit_code)
+        os.write(2, (b"\r\x1b[K\x1b[?25h" if screen else b"") + b"Interrupted.\n")
+    os._exit(_EXIT_CODE)
 
 
 @contextmanager
 def interrupts_raised() -> Iterator[None]:
-    """Have Ctrl-C raise `KeyboardInterrupt` meanwhile, so that what is half written is removed."""
+    """Make Ctrl-C raise `KeyboardInterrupt` meanwhile, so that partial files are removed."""
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -70,8 +71,8 @@ def interrupts_raised() -> Iterator[None]:
 def interrupts_set(flag: Flag, console: Console) -> Iterator[None]:
     """Take over Ctrl-C: the first one sets the flag, the second raises `KeyboardInterrupt`.
 
-    Afterwards it raises `KeyboardInterrupt` even if `exit_on_interrupt` came before, for now
-    there are files to be finished.
+    Afterwards Ctrl-C raises `KeyboardInterrupt` even if `exit_on_interrupt` came before, because
+    now there are files to finish.
 
     Args:
         flag: What the first one sets.
@@ -97,26 +98,30 @@ def interrupts_set(flag: Flag, console: Console) -> Iterator[None]:
 def stopped_by_interrupts(
     events: Generator[_T], console: Console, flag: Flag | None = None
 ) -> Generator[_T]:
-    """Pass events on; once an image is begun, Ctrl-C stops them after the current step.
+    """Pass events on; once the first image has started, Ctrl-C stops them after the current step.
 
     Args:
         events: Of a run.
         console: Where the first Ctrl-C is acknowledged.
-        flag: What the first Ctrl-C sets, for others who want to know.
+        flag: Set by the first Ctrl-C.
 
     Raises:
         Interrupted: After the first Ctrl-C, when the step is done.
         KeyboardInterrupt: With the second one, at once.
     """
+    from threading import Event
+
     from sheepgen.execution.run import until_stopped
 
-    flag = flag or Flag()
+    flag = flag or Event()
     return until_stopped(_interrupts_set_once_begun(events, flag, console), flag)
 
 
 def _interrupts_set_once_begun(
     events: Generator[_T], flag: Flag, console: Console
 ) -> Generator[_T]:
+    from sheepgen.events import RunStarted
+
     with closing(events), ExitStack() as taken_over:
         begun = False
         for event in events:
@@ -127,12 +132,14 @@ def _interrupts_set_once_begun(
 
 
 def taken_at_once(items: Iterator[_T], flag: Flag) -> Iterator[_T]:
-    """Pass items on; Ctrl-C stops at once while the next is awaited, with no step to finish.
+    """Pass items on; while the next one is awaited, Ctrl-C stops at once.
 
     Raises:
         Interrupted: If the flag was set before.
         KeyboardInterrupt: With Ctrl-C.
     """
+    from sheepgen.errors import Interrupted
+
     while True:
         with interrupts_raised():
             if flag.is_set():

@@ -1,4 +1,4 @@
-"""``sheepgen schedulers`` and ``sheepgen models``: what can be named."""
+"""``sheepgen models`` and ``sheepgen schedulers``: list names for the options of these names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was typed or piped in, read into values."""
+"""Read values from what was typed or piped in."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
 from sheepgen.fields import MAX_PROMPT_CHARACTERS, RANDOM_SEED
-from sheepgen.output.artifacts import FRAME_CHOICES
-from sheepgen.output.images import OutputLayout
-from sheepgen.output.template import expand_home, parse_output
+from sheepgen.output.template import expand_home
 from sheepgen.request import draw_seed
 from sheepgen.sanitize import byte_size, excerpt
 from sheepgen.sweep.prompts import expand_alternatives, read_prompt_lines, replace_word
@@ -26,7 +24,6 @@ __all__ = [
     "pick_seeds",
     "random_seed_notes",
     "read_batch_size",
-    "read_layout",
     "read_prompt",
     "read_prompts",
     "read_size",
@@ -152,19 +149,3 @@ def read_batch_size(text: str) -> int | None:
     if not _COUNT.fullmatch(text):
         raise UsageError(f'--batch-size must be auto or a whole number, got "{excerpt(text)}".')
     return int(text)
-
-
-def read_layout(output: str | None, *, frames: str, several: bool, overwrite: bool) -> OutputLayout:
-    """Return where files go, and which.
-
-    Args:
-        output: As typed, or None for the default.
-        frames: A key of `FRAME_CHOICES`.
-        several: Whether more than one image is made.
-        overwrite: Whether what has the same name is replaced.
-
-    Raises:
-        UsageError: If the output names no file or folder.
-    """
-    template = parse_output(output, several=several)
-    return OutputLayout(template=template, frames=FRAME_CHOICES[frames], overwrite=overwrite)

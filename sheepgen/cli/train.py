@@ -1,4 +1,4 @@
-"""``sheepgen train``: makes a model like the embedded one from nothing, phase by phase."""
+"""``sheepgen train``: train a model like the embedded one from scratch, phase by phase."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["train"]
 
 _COMPONENTS = set(EMBEDDED.components)
 _RELEASED = {INDEX_FILE, RECORD_FILE, "MODEL_CARD.md", "contact_sheet.webp", *_COMPONENTS}
-"""What ``train`` writes into a model's folder, and all that it replaces there."""
+"""What ``train`` writes into a model's folder, and the only files it replaces there."""
 
 
 def train(
@@ -69,7 +69,7 @@ def train(
                 config = replace(config, diffusion=replace(config.diffusion, steps=unet_steps))
             with interrupts_raised():
                 if output is not None:
-                    prepare_folder(output.resolve().parent)  # found out now, not after the training
+                    prepare_folder(output.resolve().parent)  # fail now, not after the training
                 project = Project(config, Workspace(workspace), resolve_device(device))
                 if start is not None:
                     adopt_model(start, project.workspace, config)
@@ -78,7 +78,7 @@ def train(
                 note(console, f"Sample sheets and the losses' plot: {project.workspace.samples}")
                 run_phases(project, names, console)
                 if output is not None:
-                    _check_replaceable(output, overwrite=overwrite)  # in hours much may appear
+                    _check_replaceable(output, overwrite=overwrite)  # again: training takes hours
                     if config.judged:
                         note(console, "Evaluating the model, which takes a while.")
                     record = release_model(project, output)
@@ -92,7 +92,7 @@ def _check_replaceable(output: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise UsageError(
-            f"{excerpt(output, 200)} exists already.",
+            f"{excerpt(output, 200)} already exists.",
             "Choose another --output, or give --overwrite.",
         )
     if not all((output / name).is_file() for name in (INDEX_FILE, RECORD_FILE)):

@@ -124,7 +124,7 @@ SheetsOpt = Annotated[
 
 
 def check_training_packages() -> None:
-    """Refuse to go on without the packages that only training needs.
+    """Check that the packages that only training needs are installed.
 
     Raises:
         UsageError: If one is missing.
@@ -134,6 +134,6 @@ def check_training_packages() -> None:
     ]
     if missing:
         raise UsageError(
-            f"Training and evaluating need packages that are not installed: {', '.join(missing)}.",
+            f"Missing packages for training and evaluation: {', '.join(missing)}.",
             f"Install them with: {install_command('train')}",
         )

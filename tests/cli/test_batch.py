@@ -184,7 +184,7 @@ def test_resumed_jobs_are_answered_from_the_manifest(batch: Run) -> None:
     assert drawn["path"] == "outputs/a_1_2.png"
     assert drawn["sha256"] == before[0]["sha256"]
     assert cached == before[1] | {"cached": True}
-    assert f"Line 2: exists already, {cached['path']}" in result.stderr
+    assert f"Line 2: already exists, {cached['path']}" in result.stderr
     again = answers(batch("-", "--resume", stdin=jobs + lines({"prompt": "b", "seed": 2})))
     assert [each["cached"] for each in again] == [True] * 3
     assert len(manifest()) == 3

@@ -53,7 +53,7 @@ def test_help_is_a_word_too(run: Run) -> None:
     assert run("help", "sweep").stdout == run("sweep", "--help").stdout
     result = run("help", "me")
     assert result.exit_code == 2
-    assert 'There is no command "me".' in result.stderr
+    assert 'Unknown command "me".' in result.stderr
     assert ", ".join(COMMANDS) in result.stderr
 
 
@@ -76,8 +76,8 @@ def test_a_prompt_without_quotes_is_answered_with_the_command(
 ) -> None:
     result = run(*typed.split())
     assert result.exit_code == 2
-    assert "words without quotes" in result.stderr
-    assert result.stderr.splitlines()[1:] == [f"Put it in quotes: {paste}"]
+    assert "words, not in quotes" in result.stderr
+    assert result.stderr.splitlines()[1:] == [f"Quote it: {paste}"]
     assert "quotes" not in run(*shlex.split(paste)[1:], "--steps", "0").stderr
 
 
@@ -95,7 +95,7 @@ def test_a_prompt_without_quotes_is_answered_with_the_command(
 def test_a_misspelt_command_is_answered_with_the_command(run: Run, typed: str, meant: str) -> None:
     result = run(*shlex.split(typed))
     assert result.exit_code == 2
-    assert f"Did you mean the command? {meant}" in result.stderr.splitlines()
+    assert f"Did you mean: {meant}" in result.stderr.splitlines()
 
 
 @pytest.mark.parametrize("word", ["sheep", "snow", "rain", "trains", "shoe", "bath", "sweet"])
@@ -105,7 +105,7 @@ def test_a_word_that_may_be_drawn_is_a_prompt(typed: Typed, word: str) -> None:
 
 
 def test_any_word_can_be_drawn(typed: Typed, run: Run) -> None:
-    assert "To draw the word: sheepgen generate genrate" in run("genrate").stderr
+    assert "To use it as the prompt: sheepgen generate genrate" in run("genrate").stderr
     assert typed("generate", "genrate").prompt == "genrate"
 
 

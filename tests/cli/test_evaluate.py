@@ -85,7 +85,7 @@ def test_what_is_in_the_way_of_a_sheet_is_kept_and_said_before_anything_is_loade
     words = ("--model", str(tiny_folder), "--steps", "1")
     result = run("evaluate", *words, "-o", "mine")
     assert result.exit_code == 2
-    assert result.stderr.startswith("Error: mine/riding.png is in the way of a sheet.")
+    assert result.stderr.startswith("Error: mine/riding.png already exists.")
     assert Path("mine/riding.png").read_text() == "mine"
     assert [path.name for path in Path("mine").iterdir()] == ["riding.png"]
     result = run("evaluate", *words, "--group", "riding", "-o", "mine/riding.png/sheets")

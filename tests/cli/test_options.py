@@ -119,7 +119,7 @@ def test_all_words_for_frames_are_known() -> None:
         ("--frames some", "--frames"),
         ("--frame-decoder some", "--frame-decoder"),
         ("--nothing", 'Unknown option "--nothing"'),
-        ("too many words", "4 words without quotes"),
+        ("too many words", "4 words, not in quotes"),
     ],
 )
 def test_usage_errors_say_what_is_wrong_and_exit_with_2(

@@ -142,7 +142,7 @@ def test_what_appears_while_a_model_is_trained_is_not_replaced(
         monkeypatch.setattr(module, "PHASES", {"unet": meanwhile})
     refused = run("train", "unet", "-o", "mine")
     assert refused.exit_code == 2
-    assert "mine exists already" in refused.stderr
+    assert "mine already exists" in refused.stderr
     assert Path("mine").is_dir()
 
 
@@ -177,7 +177,7 @@ def test_what_only_training_needs_is_asked_for(
     monkeypatch.setattr(training_options, "find_spec", lambda name: name != "resvg_py" or None)
     result = run(command)
     assert result.exit_code == 2
-    assert "not installed: resvg_py" in result.stderr
+    assert "Missing packages for training and evaluation: resvg_py" in result.stderr
     assert "[train]" in result.stderr
 
 
