@@ -1,7 +1,7 @@
-"""What happens while images are made, as plain data.
+"""What happens while images are generated, as plain data.
 
-Events carry numbers, strings and Pillow images, never tensors or models, so that whoever
-watches (a bar, a file writer, another process) needs to know nothing of how images are made.
+Events carry numbers, strings and Pillow images, never tensors or models, so that a
+consumer (a bar, a file writer, another process) needs to know nothing of how images are generated.
 
 For each request, in this order: `RunStarted`, `StepCompleted` once a scheduler step,
 `FrameDecoded` once a wanted frame, then `RunFinished`. `ImageSaved` is added by
@@ -9,7 +9,7 @@ For each request, in this order: `RunStarted`, `StepCompleted` once a scheduler 
 it stands, with `RunFailed`; or it lets the run begin anew, with another `RunStarted`. Events of
 several runs may be mixed; ``request`` tells them apart.
 
-Where many images are made, other events come between these, which are of no single image:
+In a run of many images, other events come between these, which are of no single image:
 `ModelLoading`, `Waiting`, `Notice`, `ContactSheetSaved`.
 """
 
@@ -47,7 +47,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunStarted:
-    """An image is about to be made; ``request`` has every field resolved."""
+    """An image is about to be generated; ``request`` has every field resolved."""
 
     request: ResolvedRequest
     total_steps: int
@@ -90,7 +90,7 @@ class FrameDecoded:
 class RunFinished:
     """The image is done; ``record`` is all that is needed to make it again.
 
-    ``elapsed_s`` counts from where its run began; images that are made together share it.
+    ``elapsed_s`` counts from the start of its run; images that are generated together share it.
     """
 
     request: ResolvedRequest
@@ -134,7 +134,7 @@ class ModelLoading:
 class Waiting:
     """Another process is generating the images that are left. It comes again until they are done.
 
-    ``requests`` are those images. Should the other process end without them, they are made here.
+    ``requests`` are those images. If the other process ends without them, they are generated here.
     """
 
     requests: tuple[ResolvedRequest, ...]

@@ -1,9 +1,9 @@
 """``--dry-run``: the plan of a run, printed instead of carried out.
 
-It is data and goes to standard output. With ``--json`` it is one object: ``model``
-(its ``download`` is null if it is on this disk), ``prompt``, ``negative_prompt``, ``warnings``
-(lines on what is asked for outside of the model's range), ``estimate`` (as
-`sheepgen.execution.timing.Estimate` has it) and ``images``, each with its ``path``, the path it
+It is data and goes to standard output. With ``--json`` it is one object: ``model`` (its
+``download`` is null if it is on this disk), ``prompt``, ``negative_prompt``, ``warnings``
+(sentences on values outside of the model's range), ``estimate`` (the fields of
+`sheepgen.execution.timing.Estimate`) and ``images``, each with its ``path``, the path it
 ``wanted`` if that is taken, and its ``request``.
 """
 
@@ -15,36 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.cli.console import write_data
 from sheepgen.sanitize import byte_size, excerpt, plural
-from sheepgen.sweep.plan import describe_grid
 
 if TYPE_CHECKING:
-    from typing import NoReturn
-
     from sheepgen.execution.plan import RunPlan
     from sheepgen.models.hub import DownloadPlan
-    from sheepgen.sweep.folder import SweepPlan
 
-__all__ = [
-    "WouldDownloadError",
-    "print_download",
-    "print_plan",
-    "print_sweep",
-    "refuse_download",
-    "sweep_summary",
-]
-
-
-class WouldDownloadError(Exception):
-    """Raised where a download would start."""
-
-    def __init__(self, plan: DownloadPlan) -> None:
-        super().__init__(plan.repo)
-        self.plan = plan
-
-
-def refuse_download(plan: DownloadPlan) -> NoReturn:
-    """Take the place of the download in `sheepgen.models.resolve.find_model`."""
-    raise WouldDownloadError(plan)
+__all__ = ["print_download", "print_plan"]
 
 
 def print_download(plan: DownloadPlan, *, json: bool) -> None:
@@ -104,49 +80,6 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
         wanted, path = target.path, plan.free_targets[request].path
         counted = f" ({wanted} is taken)" if path != wanted else ""
         _print(f"seed {request.seed}", f"{path}{counted}")
-
-
-def sweep_summary(plan: SweepPlan) -> list[str]:
-    """Return the plan of a sweep in a few lines."""
-    axes = " x ".join(f"{len(axis.values):,} of {axis.name}" for axis in plan.grid.axes)
-    of_axes = f": {axes}" if axes else ""
-    lines = [f"{plural(len(plan.keys), 'image')}{of_axes}, into {plan.folder}"]
-    if plan.done:
-        lines.append(f"{len(plan.done):,} already exist, {len(plan.missing):,} to generate")
-    lines.append(f"{plural(plan.estimate.steps, 'step')}, {plan.estimate.time}")
-    lines.append(f"Disk: {plan.estimate.disk}. Memory: {plan.estimate.memory}")
-    return [*lines, *plan.warnings]
-
-
-def print_sweep(plan: SweepPlan, *, json: bool) -> None:
-    """Print what a sweep would generate, and into which files.
-
-    With ``json`` it is one object: ``plan`` (as `describe_grid` returns it), ``folder``,
-    ``warnings``, the entries of the estimate, and ``images``, each with its ``path``, ``key``,
-    ``request`` and whether it is ``done``.
-    """
-    images = [
-        {
-            "path": str(plan.done.get(request, plan.targets[request].path)),
-            "key": key,
-            "done": request in plan.done,
-            "request": asdict(request),
-        }
-        for request, key in plan.keys.items()
-    ]
-    if json:
-        described: dict[str, Any] = {
-            "plan": describe_grid(plan.grid),
-            "folder": str(plan.folder),
-            "warnings": plan.warnings,
-            **asdict(plan.estimate),
-        }
-        write_data(json_format.dumps({**described, "images": images}))
-        return
-    for line in sweep_summary(plan):
-        write_data(excerpt(line, 300))
-    for image in images:
-        write_data(f"{'done' if image['done'] else 'to do':<8} {image['path']}")
 
 
 def _print(label: str, text: str) -> None:

@@ -114,7 +114,7 @@ def print_images(
     Args:
         events: Of a run.
         console: For progress and notes.
-        details: What tells each image from the others, of all that there will be.
+        details: What distinguishes each image from the others, of all that there will be.
         json: Whether the line is JSON instead of the image's path; failed ones have one then, too.
         progress_json: Whether progress is JSON lines instead of a bar.
         keep_going: Whether a failed image is counted instead of raised.

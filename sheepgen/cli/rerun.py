@@ -1,4 +1,4 @@
-"""``sheepgen rerun``: an image made again from what it carries, changed or not.
+"""``sheepgen rerun``: an image regenerated from its own metadata, changed or not.
 
 A record says everything; other programs' settings, which count where there is no record, leave some
 of it to the model. The image may be anybody's: where files go and, but for the cases of

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json as json_format
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from sheepgen.cli import options
 from sheepgen.cli import sweep_options as several
-from sheepgen.cli.console import cli_errors, error_console, note
+from sheepgen.cli.console import cli_errors, error_console, note, write_data
 from sheepgen.request import EMBEDDED_MODEL
+from sheepgen.sanitize import excerpt, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sheepgen.sweep.folder import SweepPlan
     from sheepgen.sweep.plan import Value
 
 __all__ = ["sweep"]
@@ -57,7 +61,7 @@ def sweep(
     """Generate every combination of the given values. Run it again to make only what is missing."""
     with cli_errors(verbose=verbose):
         from sheepgen.cli.download import show_download
-        from sheepgen.cli.dry_run import print_download, print_sweep, sweep_summary
+        from sheepgen.cli.dry_run import print_download
         from sheepgen.cli.images import print_images
         from sheepgen.cli.parsing import one_prompt, read_batch_size, read_prompts
         from sheepgen.execution.plan import RunSettings
@@ -116,9 +120,9 @@ def sweep(
         if dry_run:
             for text in plan.unread:
                 note(console, text)
-            print_sweep(plan, json=json)
+            _print_plan(plan, json=json)
             return
-        for text in (*sweep_summary(plan), *plan.unread):
+        for text in (*_summary(plan), *plan.unread):
             note(console, text)
         if not plan.missing:
             note(console, "Nothing to do: all images already exist and are intact.")
@@ -134,3 +138,48 @@ def sweep(
         if failed:
             note(console, f"{failed} of {len(plan.keys)} images failed. Run it again to retry.")
             raise typer.Exit(3)
+
+
+def _summary(plan: SweepPlan) -> list[str]:
+    """Return the plan of a sweep in a few lines."""
+    axes = " x ".join(f"{len(axis.values):,} of {axis.name}" for axis in plan.grid.axes)
+    of_axes = f": {axes}" if axes else ""
+    lines = [f"{plural(len(plan.keys), 'image')}{of_axes}, into {plan.folder}"]
+    if plan.done:
+        lines.append(f"{len(plan.done):,} already exist, {len(plan.missing):,} to generate")
+    lines.append(f"{plural(plan.estimate.steps, 'step')}, {plan.estimate.time}")
+    lines.append(f"Disk: {plan.estimate.disk}. Memory: {plan.estimate.memory}")
+    return [*lines, *plan.warnings]
+
+
+def _print_plan(plan: SweepPlan, *, json: bool) -> None:
+    """Print what a sweep would generate, and into which files.
+
+    With ``json`` it is one object: ``plan`` (as `describe_grid` returns it), ``folder``,
+    ``warnings``, the entries of the estimate, and ``images``, each with its ``path``, ``key``,
+    ``request`` and whether it is ``done``.
+    """
+    from sheepgen.sweep.plan import describe_grid
+
+    images = [
+        {
+            "path": str(plan.done.get(request, plan.targets[request].path)),
+            "key": key,
+            "done": request in plan.done,
+            "request": asdict(request),
+        }
+        for request, key in plan.keys.items()
+    ]
+    if json:
+        described: dict[str, Any] = {
+            "plan": describe_grid(plan.grid),
+            "folder": str(plan.folder),
+            "warnings": plan.warnings,
+            **asdict(plan.estimate),
+        }
+        write_data(json_format.dumps({**described, "images": images}))
+        return
+    for line in _summary(plan):
+        write_data(excerpt(line, 300))
+    for image in images:
+        write_data(f"{'done' if image['done'] else 'to do':<8} {image['path']}")

@@ -41,8 +41,8 @@ def in_batches(
 ) -> Iterator[list[ResolvedRequest]]:
     """Yield every request once, together with others of the same loop settings.
 
-    Images that are made alone keep their order; others come with the first of their kind, so that
-    each model is still loaded once.
+    Images that are generated alone keep their order; others come with the first of their kind, so
+    that each model is still loaded once.
 
     Args:
         requests: Resolved.

@@ -1,4 +1,4 @@
-"""One name for one picture, the same on every machine: `image_key`."""
+"""The key of an image, the same on every machine: `image_key`."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ __all__ = ["image_key"]
 
 
 def image_key(request: ResolvedRequest, *, model_sha256: str, dtype: str) -> str:
-    """Return the name under which a sweep remembers that this picture is made.
+    """Return the key under which a folder's manifest lists this image.
 
-    In it is what was asked for that pixels depend on: every field of the request, the weights,
-    the dtype and the denoising loop's number (`PIPELINE_VERSION`). The model's name and folder are
-    not, since its weights' hash says more; nor is the seed of a variation of strength 0, which
-    varies nothing. A field with its default value is left out, so that the next field that
-    requests get changes no old key.
+    It is a hash of what pixels depend on, as it was asked for: every field of the request, the
+    weights, the dtype and the version of the denoising loop (`PIPELINE_VERSION`). The model's name
+    and folder are left out, since the hash of its weights says more; so is the seed of a variation
+    of strength 0, which varies nothing. A field with its default value is left out, so that the
+    next field that requests get changes no old key.
 
-    Not in it are device, threads, batch size and the versions of libraries, though they may move
-    the last bits: a sweep that is spread over machines, or resumed after an update, would draw
-    everything twice. The image's own record has them all, and ``sheepgen verify`` names the one
-    that made a difference.
+    It does not depend on the device, threads, batch size or versions of libraries, though they may
+    move the last bits: a sweep that is spread over machines, or resumed after an update, would
+    generate everything twice. The image's own record has them all, and ``sheepgen verify`` names
+    the one that made a difference.
 
     Args:
         request: With every field resolved.
         model_sha256: Of the model's weights, from its `ModelSpec`.
-        dtype: The number format as asked for, ``auto`` included.
+        dtype: As asked for, ``auto`` included.
 
     Returns:
         64 hexadecimal digits.

@@ -40,12 +40,12 @@ _A_DAY = 86_400.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PastRun:
-    """One image, as it was made last time.
+    """One image, as it was generated last time.
 
     Args:
         seconds_per_step: Of the whole run, decoding and all; in a batch, the image's share.
         peak_bytes: Most memory that the process, or the accelerator, ever had in use.
-        batch_size: Images that were made together.
+        batch_size: Images that were generated together.
     """
 
     seconds_per_step: float
@@ -85,8 +85,8 @@ def record_run(
 ) -> None:
     """Remember it for `PastRuns`; the oldest entries make room.
 
-    The last image of a sweep may be made alone. It says nothing of how long the others take, and
-    is passed over where a larger batch is remembered.
+    The last image of a sweep may be generated alone. It says nothing of how long the others take,
+    and is ignored if a larger batch is remembered.
     """
     past = PastRuns().lookup(request, model_sha256=model_sha256, options=options)
     if past is not None and past.batch_size > run.batch_size:
@@ -167,7 +167,7 @@ def estimate(
         specs: Their models by name.
         frames: What is saved of the frames.
         folder: Where the files go; it need not be there yet.
-        options: How the images are made.
+        options: How the images are generated.
     """
     requests = list(requests)
     past_runs = PastRuns()

@@ -1,4 +1,4 @@
-"""Who makes what: the manifest of a folder, and claims on the images that are being made.
+"""Which process generates which image: a folder's manifest, and claims on images in progress.
 
 Several processes may work on one folder. Each claims an image before it makes it, and gives the
 claim up with the line it writes into the manifest. Claims die with their process, so that what a
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Claim", "WorkQueue"]
 
 Claim = Literal["claimed", "done", "taken"]
-"""Answer to a claim: to be made by the one who asked, made already, being made by another."""
+"""Answer to a claim: this process is to generate the image, it exists, another process has it."""
 
 _CLAIM_NAME = re.compile(r"\.claim-[0-9a-f]{64}")
 
@@ -42,7 +42,7 @@ class WorkQueue:
     """The folder's manifest and this process's claims; a context that gives up what it holds.
 
     Args:
-        folder: Where the images go; made if it is not there.
+        folder: Where the images go; created if it is not there.
         folders: Those below it that images go to.
 
     Raises:

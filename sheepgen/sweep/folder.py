@@ -61,7 +61,7 @@ class SweepPlan:
         cell_keys: The image key of each of the grid's cells. Cells may share an image: at
             variation strength 0 all variation seeds do.
         keys: Of every image that is to be there in the end, in order.
-        details: What tells each of them from the others: its values of whatever varies.
+        details: The values that distinguish each of them from the others.
         targets: Where each of them goes if it is not there yet.
         done: Where those are that are there and intact, by whatever names they were given.
         missing: The keys of the others.
@@ -309,7 +309,7 @@ def _check_requests(
 
 
 def _details(grid: Grid[ResolvedRequest]) -> dict[ResolvedRequest, str]:
-    """Return what tells each image from the others: its values of whatever varies."""
+    """Return the values that distinguish each image from the others, in words."""
     details: dict[ResolvedRequest, str] = {}
     for cell in grid.cells:
         values = (

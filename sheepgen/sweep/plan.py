@@ -87,7 +87,7 @@ class Grid(Generic[R]):
 
     Args:
         axes: What has more than one value, slowest first.
-        cells: One an image, in the order in which they are made.
+        cells: One an image, in the order in which they are generated.
     """
 
     axes: tuple[Axis, ...]
@@ -143,7 +143,7 @@ def resolve_grid(
         specs: Of each model, by the name that the requests have for it.
 
     Raises:
-        UsageError: If a model cannot draw what one of its requests asks for.
+        UsageError: If a model cannot generate what one of its requests asks for.
     """
     cells = (
         Cell(request=specs[cell.request.model].resolve(cell.request), coordinates=cell.coordinates)
@@ -186,7 +186,7 @@ def _check_cell_count(counts: Mapping[str, int]) -> None:
         factors = " x ".join(f"{count:,} of {name}" for name, count in counts.items() if count > 1)
         raise UsageError(
             f"The sweep has {total:,} images: {factors}.",
-            f"At most {MAX_CELLS:,} are planned at once; leave values out, or draw several sweeps.",
+            f"At most {MAX_CELLS:,} are planned at once; leave values out, or run several sweeps.",
         )
 
 

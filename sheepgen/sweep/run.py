@@ -39,7 +39,7 @@ def run_sweep(plan: SweepPlan, *, sheet: bool = True) -> Generator[RunEvent]:
     """Generate what is missing of a sweep, and write its contact sheet.
 
     An image that fails does not stop the others. Closing the generator stops the sweep; what is
-    saved by then stays, and the same plan made anew goes on.
+    saved by then stays, and `plan_sweep` with the same values goes on.
 
     Args:
         plan: From `plan_sweep`.
