@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -121,28 +124,50 @@ def test_every_example_stays_in_the_range_of_the_embedded_model(
     assert outside_warnings(ours, {EMBEDDED_MODEL: spec}) == ()
 
 
-def python_examples() -> list[str]:
-    """Return the README's example and the package's own."""
-    (block,) = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.DOTALL | re.M)
+def python_examples() -> dict[str, str]:
+    """Return the README's examples as one program, and the package's own."""
+    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.DOTALL | re.M)
     assert sheepgen.__doc__
-    return [block, dedent("\n".join(re.findall(r"^    .*", sheepgen.__doc__, re.MULTILINE)))]
+    lines = re.findall(r"^    .*", sheepgen.__doc__, re.MULTILINE)
+    return {"README": "\n".join(blocks), "docstring": dedent("\n".join(lines))}
 
 
 @pytest.mark.parametrize(
-    ("example", "number"),
-    [*zip(python_examples(), [2, 4], strict=True)],
-    ids=["README", "docstring"],
+    ("name", "prompts"),
+    [
+        (
+            "README",
+            [
+                *["a fox in the snow"] * 2,
+                *["a fox", "a fox", "an owl", "an owl"],
+                *["a robot on the moon", "a strawberry"],
+            ],
+        ),
+        ("docstring", ["a fox in the snow"] * 4),
+    ],
 )
-def test_python_examples_run_and_their_images_carry_records(
-    example: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_python_examples_run_without_the_command_line(
+    name: str, prompts: list[str], tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    exec(compile(example, "example", "exec"), {})
+    example = python_examples()[name]
+    program = f"{example}\nimport sys\nassert 'sheepgen.cli' not in sys.modules\n"
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(README.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
     images = [
         path
         for path in tmp_path.rglob("*.png")
-        if "_f" not in path.name + path.parent.name and path.stem != "contact_sheet"
+        if not path.parent.name.endswith("_frames")
+        and not path.stem.endswith("_filmstrip")
+        and path.stem != "contact_sheet"
     ]
-    assert len(images) == number
-    assert {read_record(path).request.prompt for path in images} == {"a fox in the snow"}
+    assert sorted(read_record(path).request.prompt for path in images) == sorted(prompts)
     assert list(tmp_path.rglob("*_animation.gif"))
+    if name == "README":
+        assert result.stdout.count("is equal, bit for bit") == 6
