@@ -111,17 +111,11 @@ def stopped_by_interrupts(
     """
     from threading import Event
 
-    from sheepgen.execution.run import until_stopped
+    from sheepgen.errors import Interrupted
+    from sheepgen.events import RunStarted
+    from sheepgen.execution.run import stop_message
 
     flag = flag or Event()
-    return until_stopped(_interrupts_set_once_begun(events, flag, console), flag)
-
-
-def _interrupts_set_once_begun(
-    events: Generator[_T], flag: Flag, console: Console
-) -> Generator[_T]:
-    from sheepgen.events import RunStarted
-
     with closing(events), ExitStack() as taken_over:
         begun = False
         for event in events:
@@ -129,6 +123,8 @@ def _interrupts_set_once_begun(
                 taken_over.enter_context(interrupts_set(flag, console))
                 begun = True
             yield event
+            if flag.is_set() and (message := stop_message(event)):
+                raise Interrupted(message)
 
 
 def taken_at_once(items: Iterator[_T], flag: Flag) -> Iterator[_T]:

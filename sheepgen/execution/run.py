@@ -9,7 +9,6 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
-from sheepgen.errors import Interrupted
 from sheepgen.events import (
     ImageSaved,
     ModelLoading,
@@ -26,7 +25,6 @@ from sheepgen.output.images import save_images
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
     from pathlib import Path
-    from threading import Event as Flag
 
     from sheepgen.events import RunEvent
     from sheepgen.execution.executor import Executor
@@ -43,7 +41,7 @@ __all__ = [
     "make_images",
     "prepare_folders",
     "run_plan",
-    "until_stopped",
+    "stop_message",
 ]
 
 _E = TypeVar("_E")
@@ -166,23 +164,17 @@ def _claimed(
             yield claimed
 
 
-def until_stopped(events: Generator[_E], flag: Flag) -> Generator[_E]:
-    """Pass events on until the flag is set; an image whose steps are all done is still finished.
+def stop_message(event: object) -> str | None:
+    """Return how work ends that is to stop at this event, or None if it is to go on for now.
 
-    Raises:
-        Interrupted: If the flag cut something short.
+    An image whose steps are all done is still finished.
     """
-    with closing(events):
-        for event in events:
-            yield event
-            if not flag.is_set():
-                continue
-            match event:
-                case RunStarted():
-                    raise Interrupted("Stopped before the first step.")
-                case StepCompleted() if event.step < event.total_steps:
-                    raise Interrupted(f"Stopped after step {event.step} of {event.total_steps}.")
-                case Waiting():
-                    raise Interrupted("Stopped while another process was generating the rest.")
-                case _:
-                    pass
+    match event:
+        case RunStarted():
+            return "Stopped before the first step."
+        case StepCompleted() if event.step < event.total_steps:
+            return f"Stopped after step {event.step} of {event.total_steps}."
+        case Waiting():
+            return "Stopped while another process was generating the rest."
+        case _:
+            return None

@@ -20,7 +20,7 @@ from sheepgen.cli.interrupt import (
     taken_at_once,
 )
 from sheepgen.errors import Interrupted
-from sheepgen.events import ModelLoading, RunStarted
+from sheepgen.events import ModelLoading, RunFinished, RunStarted, StepCompleted, Waiting
 from tests.samples import sample_events, sample_request
 
 if TYPE_CHECKING:
@@ -77,6 +77,114 @@ def test_ctrl_c_is_given_back_when_the_events_are_closed() -> None:
     assert signal.getsignal(signal.SIGINT) != before
     stopped.close()
     assert signal.getsignal(signal.SIGINT) == before
+
+
+def two_images() -> Generator[RunEvent]:
+    for seed in (1, 2):
+        yield from sample_events(sample_request(seed=seed))
+
+
+def stopped_at(kind: type[RunEvent], number: int) -> tuple[list[RunEvent], str]:
+    """Return what comes through, and what is said, when the flag is set at one of the events."""
+    flag = Flag()
+    passed: list[RunEvent] = []
+
+    def watch() -> None:
+        for event in stopped_by_interrupts(two_images(), console()[0], flag):
+            passed.append(event)
+            if sum(isinstance(each, kind) for each in passed) == number:
+                flag.set()
+
+    with pytest.raises(Interrupted) as caught:
+        watch()
+    return passed, caught.value.message
+
+
+def test_it_stops_after_the_current_step() -> None:
+    passed, said = stopped_at(StepCompleted, 2)
+    assert [type(event) for event in passed] == [RunStarted, StepCompleted, StepCompleted]
+    assert said == "Stopped after step 2 of 3."
+
+
+def test_it_stops_before_the_first_step() -> None:
+    passed, said = stopped_at(RunStarted, 1)
+    assert [type(event) for event in passed] == [RunStarted]
+    assert said == "Stopped before the first step."
+
+
+def test_an_image_whose_steps_are_done_is_finished() -> None:
+    passed, said = stopped_at(StepCompleted, 3)
+    assert [event.request.seed for event in passed if isinstance(event, RunFinished)] == [1]
+    assert isinstance(passed[-1], RunStarted)
+    assert said == "Stopped before the first step."
+
+
+def two_together() -> Generator[RunEvent]:
+    first, second = (list(sample_events(sample_request(seed=seed))) for seed in (1, 2))
+    for events in zip(first[:4], second[:4], strict=True):
+        yield from events
+    yield from first[4:]
+    yield from second[4:]
+
+
+def test_images_made_together_are_finished_once_their_steps_are_done() -> None:
+    flag = Flag()
+    passed: list[RunEvent] = []
+    for event in stopped_by_interrupts(two_together(), console()[0], flag):
+        passed.append(event)
+        if isinstance(event, StepCompleted) and event.step == 3:
+            flag.set()
+    assert [event.request.seed for event in passed if isinstance(event, RunFinished)] == [1, 2]
+
+
+def test_images_made_together_stop_together() -> None:
+    flag = Flag()
+    flag.set()
+    events = stopped_by_interrupts(two_together(), console()[0], flag)
+    assert isinstance(next(events), RunStarted)
+    with pytest.raises(Interrupted, match="before the first step"):
+        next(events)
+
+
+def test_nothing_is_cut_short_after_the_last_image() -> None:
+    flag = Flag()
+
+    def one_image() -> Generator[RunEvent]:
+        for event in sample_events(sample_request()):
+            if isinstance(event, RunFinished):
+                flag.set()
+            yield event
+
+    assert isinstance(list(stopped_by_interrupts(one_image(), console()[0], flag))[-1], RunFinished)
+
+
+def test_waiting_for_another_process_is_stopped() -> None:
+    flag = Flag()
+    flag.set()
+
+    def events() -> Generator[RunEvent]:
+        yield Waiting(requests=(sample_request(),))
+
+    stopped = stopped_by_interrupts(events(), console()[0], flag)
+    next(stopped)
+    with pytest.raises(Interrupted, match="while another process was generating the rest"):
+        next(stopped)
+
+
+def test_stopping_closes_what_it_stops() -> None:
+    closed = []
+
+    def events() -> Generator[RunEvent]:
+        try:
+            yield from two_images()
+        finally:
+            closed.append(True)
+
+    flag = Flag()
+    flag.set()
+    with pytest.raises(Interrupted):
+        list(stopped_by_interrupts(events(), console()[0], flag))
+    assert closed == [True]
 
 
 def test_what_is_awaited_is_given_up_at_once() -> None:
