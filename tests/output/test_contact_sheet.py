@@ -216,7 +216,7 @@ def test_an_earlier_sheet_is_replaced_with_all_its_pages(
     assert len(write_contact_sheets(folder, axes, cells, plan=PLAN)) == 3
     for name in ("contact_sheet_7.png", "contact_sheet_x.png", "contact_sheet_02.png"):
         (folder / name).write_bytes((folder / "contact_sheet_3.png").read_bytes())
-    (folder / "contact_sheet_8.png").write_text("a stranger's")
+    (folder / "contact_sheet_8.png").write_text("another program's")
     picture((5, 5, 5), name="sheets/contact_sheet_9.png")
     axes, cells = grid(picture, 2, 2)
     (path,) = write_contact_sheets(folder, axes, cells, plan={"second": True})
@@ -231,14 +231,14 @@ def test_an_earlier_sheet_is_replaced_with_all_its_pages(
 
 
 @pytest.mark.parametrize("kind", ["text", "image", "folder", "link", "fifo"])
-def test_a_strangers_file_is_never_overwritten(
+def test_another_programs_file_is_never_overwritten(
     folder: Path, picture: Callable[..., Path], kind: str
 ) -> None:
     folder.mkdir()
     path = folder / "contact_sheet_2.png"
     match kind:
         case "text":
-            path.write_text("a stranger's")
+            path.write_text("another program's")
         case "image":
             picture((5, 5, 5), name="sheets/contact_sheet_2.png")
         case "folder":
@@ -258,14 +258,14 @@ def test_a_file_that_comes_while_pages_are_drawn_is_not_overwritten(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slowly(*given: Any) -> Image.Image:
-        (folder / "contact_sheet.png").write_text("a stranger's")
+        (folder / "contact_sheet.png").write_text("another program's")
         return draw_page(*given)
 
     monkeypatch.setattr(contact_sheet, "draw_page", slowly)
     with pytest.raises(OutputError, match="already exists"):
         write_contact_sheets(folder, [], [], plan=PLAN)
     assert files(folder) == ["contact_sheet.png"]
-    assert (folder / "contact_sheet.png").read_text() == "a stranger's"
+    assert (folder / "contact_sheet.png").read_text() == "another program's"
 
 
 def test_a_full_disk_leaves_the_earlier_sheet_and_nothing_else(

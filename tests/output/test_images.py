@@ -77,7 +77,7 @@ def test_saved_comes_behind_every_finish_and_nothing_is_lost(tmp_path: Path) -> 
     assert plain == [type(event) for event in sample_events(sample_request())] * 2
 
 
-def test_what_is_told_is_what_lies_there(tmp_path: Path) -> None:
+def test_the_event_says_what_is_on_disk(tmp_path: Path) -> None:
     saved = only_saved(save(layout(tmp_path)))
     assert saved.path == tmp_path / "sheep.png"
     assert saved.sha256 == hashlib.sha256(saved.path.read_bytes()).hexdigest()
@@ -88,7 +88,7 @@ def test_what_is_told_is_what_lies_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("frames", "products"),
+    ("frames", "artifacts"),
     [
         ("none", set()),
         ("strip", {"sheep_filmstrip.png"}),
@@ -98,14 +98,14 @@ def test_what_is_told_is_what_lies_there(tmp_path: Path) -> None:
         ("all", {"sheep_filmstrip.png", "sheep_frames", "sheep_animation.gif"}),
     ],
 )
-def test_each_word_for_frames_saves_its_products(
-    tmp_path: Path, frames: str, products: set[str]
+def test_each_value_of_frames_saves_its_artifacts(
+    tmp_path: Path, frames: str, artifacts: set[str]
 ) -> None:
     choice = FRAME_CHOICES[frames]
     saved = only_saved(save(layout(tmp_path, frames=frames), noisy=choice.noisy))
-    assert names(tmp_path) == {"sheep.png", *products}
-    assert {path.name for path in saved.artifacts.values()} == products
-    assert choice.needed == bool(products)
+    assert names(tmp_path) == {"sheep.png", *artifacts}
+    assert {path.name for path in saved.artifacts.values()} == artifacts
+    assert choice.needed == bool(artifacts)
 
 
 def test_frames_carry_the_record_and_their_step(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_only_files_and_folders_of_frames_are_overwritable(
             check_replaceable(target, overwrite=True)
 
 
-def test_products_of_the_same_image_are_replaced_and_no_others(tmp_path: Path) -> None:
+def test_artifacts_of_the_same_image_are_replaced_and_no_others(tmp_path: Path) -> None:
     first = only_saved(save(layout(tmp_path, frames="gif")))
     target = layout(tmp_path).template.target(sample_request(), 1, "k")
     assert find_obstacle(replace(target, own=frozenset(["image", "frames", "filmstrip"]))) == (
@@ -213,8 +213,8 @@ def test_products_of_the_same_image_are_replaced_and_no_others(tmp_path: Path) -
     own = replace(target, own=frozenset(["image", "frames", "filmstrip", "gif"]))
     events = save_images(sample_events(sample_request()), layout(tmp_path), {sample_request(): own})
     assert only_saved(list(events)).path == first.path
-    products = {"sheep.png", "sheep_frames", "sheep_filmstrip.png", "sheep_animation.gif"}
-    assert names(tmp_path) == products, "an own product that is not made again is kept"
+    artifacts = {"sheep.png", "sheep_frames", "sheep_filmstrip.png", "sheep_animation.gif"}
+    assert names(tmp_path) == artifacts, "an own artifact that is not made again is kept"
 
 
 def test_filmstrips_and_animations_hold_the_key_of_their_image(tmp_path: Path) -> None:

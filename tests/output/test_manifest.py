@@ -91,10 +91,10 @@ def test_lines_that_are_no_entries_are_passed_over(tmp_path: Path, strange: byte
     assert lines(tmp_path)[0] == strange
 
 
-@pytest.mark.parametrize("product", ["path", "frames", "filmstrip", "animation"])
-def test_an_image_without_what_belongs_to_it_is_not_intact(tmp_path: Path, product: str) -> None:
+@pytest.mark.parametrize("key", ["path", "frames", "filmstrip", "animation"])
+def test_an_image_without_its_artifacts_is_not_intact(tmp_path: Path, key: str) -> None:
     manifest = Manifest(tmp_path)
-    manifest.append(done(tmp_path, "a", **{product: "gone"}))
+    manifest.append(done(tmp_path, "a", **{key: "gone"}))
     assert not manifest.is_intact("a")
 
 
@@ -134,7 +134,7 @@ def test_a_line_without_end_is_passed_over(tmp_path: Path, monkeypatch: pytest.M
     assert len(lines(tmp_path)) == 3
 
 
-def test_who_made_what_lies_there_outlives_a_later_failure(tmp_path: Path) -> None:
+def test_who_saved_an_image_outlives_a_later_failure(tmp_path: Path) -> None:
     manifest = Manifest(tmp_path)
     manifest.append(done(tmp_path, "a"))
     manifest.append({"key": "a", "status": "failed"})

@@ -73,7 +73,7 @@ def test_what_was_kept_when_the_image_was_made_again_is_still_its_own(made: Imag
     assert own(folder) == {"image", "frames", "gif"}, "by their own content alone"
 
 
-def test_without_the_manifest_each_product_says_it_itself(made: ImageSaved) -> None:
+def test_without_the_manifest_each_artifact_shows_it_itself(made: ImageSaved) -> None:
     folder = made.path.parent
     (folder / "manifest.jsonl").unlink()
     assert own(folder) == ALL
