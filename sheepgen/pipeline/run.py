@@ -154,7 +154,7 @@ def stream_batch(
     environment = describe_environment(model, batch_size=len(resolved))
     for number, request in enumerate(resolved):
         own_steps = [step.of_image(number) for step in steps]
-        latents = own_steps[-1].latents
+        latents = own_steps[-1].latents  # (1, channels, height, width)
         pixels = decode_pixels(model, latents)
         if frames is not None:
             yield from _frames(model, request, frames, noise[number], own_steps, pixels)
