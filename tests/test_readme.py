@@ -143,7 +143,7 @@ def python_examples() -> dict[str, str]:
                 *["a robot on the moon", "a strawberry"],
             ],
         ),
-        ("docstring", ["a fox in the snow"] * 4),
+        ("docstring", [*["a fox in the snow"] * 4, "a goat", "a red sheep"]),
     ],
 )
 def test_python_examples_run_without_the_command_line(
