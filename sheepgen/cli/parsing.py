@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
 from sheepgen.fields import MAX_PROMPT_CHARACTERS, RANDOM_SEED
-from sheepgen.output.template import expand_home
 from sheepgen.request import draw_seed
-from sheepgen.sanitize import byte_size, excerpt
-from sheepgen.sweep.prompts import expand_alternatives, read_prompt_lines, replace_word
-from sheepgen.untrusted_file import open_named
+from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping
 
 __all__ = [
     "one_prompt",
@@ -25,14 +21,12 @@ __all__ = [
     "random_seed_notes",
     "read_batch_size",
     "read_prompt",
-    "read_prompts",
     "read_size",
 ]
 
 _SIZE = re.compile(r"(\d{1,6})[xX](\d{1,6})", re.ASCII)
 _COUNT = re.compile(r"\d{1,6}", re.ASCII)
 _MAX_BYTES = 4 * MAX_PROMPT_CHARACTERS + 1
-_MAX_FILE_BYTES = 64_000_000
 
 
 def one_prompt(argument: str | None, option: str | None) -> str | None:
@@ -77,49 +71,6 @@ def read_prompt(prompt: str | None) -> str:
         raise UsageError("Standard input is not UTF-8 text.", "Convert it first.") from error
 
 
-def read_prompts(
-    prompt: str | None, prompts_file: Path | None, replacements: Sequence[str]
-) -> tuple[str, ...]:
-    """Return the prompts of a sweep: those of its argument, then those of its file.
-
-    Args:
-        prompt: May hold ``{alternatives}``; ``-`` reads a list from standard input.
-        prompts_file: A prompt on each line, which may hold alternatives too.
-        replacements: Each a word to search for and others to put in its place.
-
-    Raises:
-        UsageError: If there is no prompt, or the file cannot be read.
-    """
-    lines: list[str] = []
-    if prompt == "-":
-        lines += read_prompt_lines(read_prompt(prompt))
-    elif prompt is not None or prompts_file is None:
-        lines.append(read_prompt(prompt))
-    if prompts_file is not None:
-        lines += read_prompt_lines(_read_text(prompts_file))
-    prompts = tuple(dict.fromkeys(each for line in lines for each in expand_alternatives(line)))
-    for words in replacements:
-        prompts = replace_word(prompts, words)
-    return prompts
-
-
-def _read_text(path: Path) -> str:
-    try:
-        with open_named(expand_home(str(path))) as file:
-            data = file.read(_MAX_FILE_BYTES + 1)
-        if len(data) > _MAX_FILE_BYTES:
-            raise ValueError(f"more than {byte_size(_MAX_FILE_BYTES)}")
-        return data.decode()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        if isinstance(error, UnicodeDecodeError):
-            reason = "not UTF-8 text"
-        raise UsageError(
-            f"The prompts cannot be read from {excerpt(path, 200)}: {reason}.",
-            "Give a text file in UTF-8 with a prompt on each line.",
-        ) from error
-
-
 def read_size(
     size: str | None, width: int | None, height: int | None
 ) -> tuple[int | None, int | None]:
@@ -139,7 +90,7 @@ def read_size(
 
 
 def read_batch_size(text: str) -> int | None:
-    """Return how many images are made together, None for ``auto``.
+    """Return how many images are generated together, None for ``auto``.
 
     Raises:
         UsageError: If it is neither that word nor a number.

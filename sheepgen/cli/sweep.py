@@ -16,11 +16,12 @@ from sheepgen.sanitize import excerpt, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from sheepgen.sweep.folder import SweepPlan
     from sheepgen.sweep.plan import Value
 
-__all__ = ["sweep"]
+__all__ = ["read_prompts", "sweep"]
 
 
 def sweep(
@@ -63,7 +64,7 @@ def sweep(
         from sheepgen.cli.download import show_download
         from sheepgen.cli.dry_run import print_download
         from sheepgen.cli.images import print_images
-        from sheepgen.cli.parsing import one_prompt, read_batch_size, read_prompts
+        from sheepgen.cli.parsing import one_prompt, read_batch_size
         from sheepgen.execution.plan import RunSettings
         from sheepgen.models.hub import DownloadPlan, go_offline
         from sheepgen.options import DeviceOptions
@@ -138,6 +139,40 @@ def sweep(
         if failed:
             note(console, f"{failed} of {len(plan.keys)} images failed. Run it again to retry.")
             raise typer.Exit(3)
+
+
+def read_prompts(
+    prompt: str | None, prompts_file: Path | None, replacements: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the prompts of a sweep: those of its argument, then those of its file.
+
+    Args:
+        prompt: May hold ``{alternatives}``; ``-`` reads a list from standard input.
+        prompts_file: One prompt per line, which may hold alternatives too.
+        replacements: Each a word to search for, and others that replace it.
+
+    Raises:
+        UsageError: If there is no prompt, or the file cannot be read.
+    """
+    from sheepgen.cli.parsing import read_prompt
+    from sheepgen.sweep.prompts import (
+        expand_alternatives,
+        read_prompt_file,
+        read_prompt_lines,
+        replace_word,
+    )
+
+    lines: list[str] = []
+    if prompt == "-":
+        lines += read_prompt_lines(read_prompt(prompt))
+    elif prompt is not None or prompts_file is None:
+        lines.append(read_prompt(prompt))
+    if prompts_file is not None:
+        lines += read_prompt_file(prompts_file)
+    prompts = tuple(dict.fromkeys(each for line in lines for each in expand_alternatives(line)))
+    for words in replacements:
+        prompts = replace_word(prompts, words)
+    return prompts
 
 
 def _summary(plan: SweepPlan) -> list[str]:

@@ -8,16 +8,27 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
-from sheepgen.sanitize import excerpt
+from sheepgen.output.template import expand_home
+from sheepgen.sanitize import byte_size, excerpt
 from sheepgen.sweep.ranges import parse_words
+from sheepgen.untrusted_file import open_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
-__all__ = ["MAX_PROMPTS", "expand_alternatives", "read_prompt_lines", "replace_word"]
+__all__ = [
+    "MAX_PROMPTS",
+    "expand_alternatives",
+    "read_prompt_file",
+    "read_prompt_lines",
+    "replace_word",
+]
 
 MAX_PROMPTS = 10_000
 """Most prompts of one sweep."""
+
+_MAX_FILE_BYTES = 64_000_000
 
 _PARTS = re.compile(r"\\[{|}]|[{|}]|[^\\{|}]+|\\")
 
@@ -90,7 +101,7 @@ def replace_word(prompts: Sequence[str], words: str) -> tuple[str, ...]:
 
 
 def read_prompt_lines(text: str) -> tuple[str, ...]:
-    """Return the prompts of a file, one a line; blank lines and those with a # in front are none.
+    """Return the prompts of a text, one per line, without blank lines and those that begin with #.
 
     Args:
         text: The file's text; a byte order mark in front is left out.
@@ -102,8 +113,34 @@ def read_prompt_lines(text: str) -> tuple[str, ...]:
     lines = map(str.strip, io.StringIO(text.removeprefix("\ufeff"), newline=None))
     prompts = _distinct(line for line in lines if line and not line.startswith("#"))
     if not prompts:
-        raise UsageError("There is no prompt in the file.", "Write one on each line.")
+        raise UsageError("There is no prompt in the file.", "Write one per line.")
     return prompts
+
+
+def read_prompt_file(path: Path) -> tuple[str, ...]:
+    """Return the prompts of a text file, as `read_prompt_lines` does.
+
+    Args:
+        path: Of a file or pipe; a leading ``~`` is the home folder.
+
+    Raises:
+        UsageError: If it cannot be read, holds no prompt, or holds too many.
+    """
+    try:
+        with open_named(expand_home(str(path))) as file:
+            data = file.read(_MAX_FILE_BYTES + 1)
+        if len(data) > _MAX_FILE_BYTES:
+            raise ValueError(f"more than {byte_size(_MAX_FILE_BYTES)}")
+        text = data.decode()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        if isinstance(error, UnicodeDecodeError):
+            reason = "not UTF-8 text"
+        raise UsageError(
+            f"Cannot read prompts from {excerpt(path, 200)}: {reason}.",
+            "Use a UTF-8 text file with one prompt per line.",
+        ) from error
+    return read_prompt_lines(text)
 
 
 def _extend(groups: list[list[list[str]]], endings: list[str]) -> None:
@@ -131,5 +168,5 @@ def _distinct(prompts: Iterable[str]) -> tuple[str, ...]:
 
 def _too_many() -> UsageError:
     return UsageError(
-        f"There are more than {MAX_PROMPTS:,} prompts.", "Draw them in several sweeps."
+        f"There are more than {MAX_PROMPTS:,} prompts.", "Split them into several sweeps."
     )

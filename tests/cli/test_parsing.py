@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sheepgen.cli import parsing
-from sheepgen.cli.parsing import read_prompt, read_prompts
+from sheepgen.cli.parsing import read_prompt
+from sheepgen.cli.sweep import read_prompts
 from sheepgen.errors import UsageError
+from sheepgen.sweep import prompts as sweep_prompts
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run, Typed
@@ -70,7 +71,7 @@ def test_prompts_come_from_a_file_or_a_pipe(
 def test_a_file_of_prompts_that_cannot_be_read_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, reason: str
 ) -> None:
-    monkeypatch.setattr(parsing, "_MAX_FILE_BYTES", 100)
+    monkeypatch.setattr(sweep_prompts, "_MAX_FILE_BYTES", 100)
     if content is not None:
         (tmp_path / "file").write_bytes(content)
     with pytest.raises(UsageError, match=reason):
