@@ -355,7 +355,7 @@ PER_IMAGE_FIELDS = frozenset(field.name for field in _ROWS if field.per_image)
 _SPELLINGS = {
     spelling.removeprefix("--").replace("-", "_"): field
     for field in _ROWS
-    for spelling in (field.name, field.key, *field.options, *field.aliases)
+    for spelling in (field.name, field.key, field.option, *field.aliases)
 }
 
 

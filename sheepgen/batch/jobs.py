@@ -16,22 +16,34 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.batch.job_schema import KEYS
 from sheepgen.errors import UsageError
-from sheepgen.fields import FIELDS, RANDOM_SEED
-from sheepgen.request import GenerationRequest, draw_seed
+from sheepgen.fields import FIELDS, MAX_PROMPT_CHARACTERS, RANDOM_SEED, find_field
+from sheepgen.request import DEFAULTS, GenerationRequest, draw_seed
 from sheepgen.sanitize import excerpt
+from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from typing import BinaryIO
 
-__all__ = ["MAX_LINE_CHARACTERS", "Job", "JobId", "job_id", "parse_job", "read_lines"]
+    from sheepgen.fields import Field
+
+__all__ = [
+    "KEYS",
+    "MAX_LINE_CHARACTERS",
+    "Job",
+    "JobId",
+    "job_id",
+    "job_schema",
+    "parse_job",
+    "read_lines",
+]
 
 MAX_LINE_CHARACTERS = 500_000
 """Room for two prompts of the greatest length with every character escaped."""
@@ -41,9 +53,6 @@ JobId = str | int | float | None
 _EXAMPLE = '{"prompt": "a red sheep", "seed": 7}'
 _BLANK = "\ufeff \t\r\n"
 
-_OPTIONS = {field.key: name for name, field in FIELDS.items()}
-"""Fields by what the command line calls them: ``steps`` is ``num_inference_steps``."""
-
 _WANTED = {
     "string": "text",
     "integer": "a whole number",
@@ -51,6 +60,51 @@ _WANTED = {
     ("string", "number"): "text or a number",
 }
 _FOUND = {bool: "true or false", str: "text", list: "a list", tuple: "an object"}
+
+
+_JSON_TYPES = {str: "string", int: "integer", float: "number"}
+
+
+def _schema_of(field: Field) -> dict[str, Any]:
+    """Return the JSON Schema of a field's values."""
+    schema: dict[str, Any] = {"type": _JSON_TYPES[field.kind], "description": field.help}
+    if field.is_seed:
+        schema["description"] += f" If omitted or {RANDOM_SEED}, one is picked."
+    elif field.from_model:
+        schema["description"] += " Defaults to the model's own."
+    if field.kind is str:
+        schema["maxLength"] = MAX_PROMPT_CHARACTERS
+    else:
+        schema |= {"minimum": RANDOM_SEED if field.is_seed else field.low, "maximum": field.high}
+    if field.hint_if_blank:
+        schema["pattern"] = r"\S"
+    if field.name == "scheduler":
+        schema["examples"] = list(SCHEDULERS)
+    default = DEFAULTS.get(field.name)
+    return schema if default is None else {**schema, "default": default}
+
+
+KEYS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        **{each.name: _schema_of(FIELDS[each.name]) for each in fields(GenerationRequest)},
+        "size": {
+            "type": "string",
+            "description": "Width and height, as in 512x768.",
+            "pattern": "^[0-9]{1,6}[xX][0-9]{1,6}$",
+        },
+        "output": {
+            "type": "string",
+            "description": "A file, a folder/ or a template as --output takes it, inside the "
+            "batch's folder: no absolute path, no `..`, no name that begins with a point.",
+            "minLength": 1,
+        },
+        "id": {
+            "type": ("string", "number"),
+            "description": "Anything; it comes back in the answer.",
+        },
+    }
+)
+"""Every key of a job and the JSON Schema of its value."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,13 +138,12 @@ def read_lines(file: BinaryIO) -> Iterator[tuple[int, str]]:
             yield number, text
 
 
-def parse_job(line: str, defaults: Mapping[str, Any], *, spell: Callable[[str], str] = str) -> Job:
+def parse_job(line: str, defaults: Mapping[str, Any]) -> Job:
     """Read one line.
 
     Args:
         line: One JSON object, or a prompt.
         defaults: Fields of the request, for what the line does not say.
-        spell: Turns other programs' spellings of a key into the command line's own.
 
     Raises:
         UsageError: If a line that begins with a brace is no JSON object, a key is unknown, given
@@ -98,7 +151,7 @@ def parse_job(line: str, defaults: Mapping[str, Any], *, spell: Callable[[str], 
     """
     values: dict[str, Any] = {}
     for key, value in _one_scheduler(_pairs(line)):
-        name = _name(key, spell)
+        name = _name(key)
         if name in values:
             raise UsageError(f"{excerpt(key)} is given twice.", "Leave one of them out.")
         values[name] = None if value is None else _typed(name, value)
@@ -152,12 +205,13 @@ def _one_scheduler(pairs: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any],
             return pairs
 
 
-def _name(key: str, spell: Callable[[str], str]) -> str:
+def _name(key: str) -> str:
     """Return the key's own name, however it is spelled."""
-    word = spell(key).replace("-", "_")
-    name = _OPTIONS.get(word, word)
+    word = key.replace("-", "_")
+    field = find_field(word)
+    name = word if field is None else field.name
     if name not in KEYS:
-        nearest = get_close_matches(word, [*KEYS, *_OPTIONS], n=1)
+        nearest = get_close_matches(word, [*KEYS, *(each.key for each in FIELDS.values())], n=1)
         hint = f"Did you mean {nearest[0]}? " if nearest else ""
         raise UsageError(f'Unknown key "{excerpt(key)}".', f"{hint}Known: {', '.join(KEYS)}.")
     return name
@@ -222,3 +276,27 @@ def _request(values: dict[str, Any]) -> GenerationRequest:
     drawn = ["seed", *(["variation_seed"] if varied else [])]
     seeds = {name: draw_seed() for name in drawn if values.get(name) in (None, RANDOM_SEED)}
     return GenerationRequest(**values | seeds)
+
+
+def job_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a line."""
+    properties = {
+        name: schema if name == "prompt" else {**schema, "type": _nullable(schema["type"])}
+        for name, schema in KEYS.items()
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A job of `sheepgen batch`",
+        "description": "One line of JSON. Keys may also be spelled as the command line spells its "
+        "options, or as AUTOMATIC1111's API does: steps, guidance, sampler_name, cfg_scale. Null "
+        "means that the key is not there.",
+        "type": "object",
+        "properties": properties,
+        "required": ["prompt"],
+        "additionalProperties": False,
+        "not": {"anyOf": [{"required": ["size", side]} for side in ("width", "height")]},
+    }
+
+
+def _nullable(kind: str | tuple[str, ...]) -> list[str]:
+    return [*([kind] if isinstance(kind, str) else kind), "null"]

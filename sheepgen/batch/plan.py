@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.aliases import canonical_option
 from sheepgen.batch.jobs import job_id, parse_job
 from sheepgen.errors import UsageError
 from sheepgen.events import Notice
@@ -130,7 +129,7 @@ class JobPlanner:
             UsageError: If the job is wrong, or a prompt is too long for ``strict``.
             ModelError: If the model cannot be had.
         """
-        job = parse_job(text, self._defaults, spell=canonical_option)
+        job = parse_job(text, self._defaults)
         template = self.layout.template
         if job.output is not None:
             template = parse_output(job.output, several=False, inside=template.home)

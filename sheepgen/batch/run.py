@@ -64,7 +64,7 @@ def run_batch(
     stays.
 
     Args:
-        lines: Jobs with their numbers: each a JSON object, as `sheepgen.batch.job_schema` says, or
+        lines: Jobs with their numbers: each a JSON object, as `sheepgen.batch.jobs` says, or
             a prompt alone.
         output: A folder with a slash at its end, or a template, as ``--output`` takes it.
         settings: How images are generated and saved.

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sheepgen.aliases import canonical_option
 from sheepgen.cli.batch import batch
 from sheepgen.cli.command_line import Command, CommandGroup
 from sheepgen.cli.console import write_data
 from sheepgen.cli.evaluate import evaluate
 from sheepgen.cli.generate import generate
 from sheepgen.cli.models import models, schedulers
+from sheepgen.cli.options import canonical_option
 from sheepgen.cli.rerun import rerun
 from sheepgen.cli.show import show
 from sheepgen.cli.sweep import sweep
@@ -41,6 +41,62 @@ COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
     }
 )
 
+_EXAMPLES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {
+        "generate": (
+            "sheepgen 'a red fox in the snow'",
+            "sheepgen 'a red fox' --seed 42 --count 4 -o foxes/",
+            "sheepgen 'a red fox' --model stabilityai/sd-turbo --frames gif",
+        ),
+        "sweep": (
+            "sheepgen sweep 'a {red|blue} fox' --seeds 1-4",
+            "sheepgen sweep 'a red fox' --guidance 1-3:0.5 --scheduler ddim,euler",
+            "sheepgen sweep --prompts-file prompts.txt --seeds 1-100",
+        ),
+        "batch": (
+            "sheepgen batch jobs.jsonl -o pictures/",
+            "sheepgen batch prompts.txt --steps 20 --resume",
+            'echo \'{"prompt": "a red fox", "seed": 7}\' | sheepgen batch',
+        ),
+        "show": (
+            "sheepgen show fox.png",
+            "sheepgen show fox.png --format command",
+            "sheepgen show fox.png --json | jq .request.seed",
+        ),
+        "rerun": (
+            "sheepgen rerun fox.png",
+            "sheepgen rerun fox.png --steps 20 --scheduler euler",
+            "sheepgen rerun fox.png --variation-strength 0.1 --count 4",
+        ),
+        "verify": (
+            "sheepgen verify fox.png",
+            "sheepgen verify outputs/ --json",
+            "sheepgen verify foxes_sweep/manifest.jsonl --fetch",
+        ),
+        "train": (
+            "sheepgen train --preset small -o my-model/",
+            "sheepgen train unet --workspace .training",
+            "sheepgen train --from my-model/ --unet-steps 2000",
+        ),
+        "evaluate": (
+            "sheepgen evaluate",
+            "sheepgen evaluate --model my-model/ --seeds 4",
+            "sheepgen evaluate --scheduler euler --steps 20 -o sheets/",
+        ),
+        "models": (
+            "sheepgen models",
+            "sheepgen models --json",
+            "sheepgen 'a red fox' --model stabilityai/sd-turbo",
+        ),
+        "schedulers": (
+            "sheepgen schedulers",
+            "sheepgen schedulers --json",
+            "sheepgen 'a red fox' --scheduler euler",
+        ),
+    }
+)
+"""Shown at the end of each command's help."""
+
 app = typer.Typer(
     name="sheepgen",
     cls=CommandGroup,
@@ -52,7 +108,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _name, _command in COMMANDS.items():
-    app.command(_name, cls=Command)(_command)
+    _epilog = "\n  ".join(("Examples:", *_EXAMPLES[_name])).replace("[", "\\[")
+    app.command(_name, cls=Command, epilog=_epilog)(_command)
 
 
 def _print_version(wanted: bool) -> None:

@@ -6,18 +6,17 @@ import json
 import logging
 import sys
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from threading import Event as Flag
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sheepgen.cli import batch_options as own
 from sheepgen.cli import options
-from sheepgen.cli.console import cli_errors, error_console, error_stream, note, write_data
+from sheepgen.cli.console import error_console, error_stream, note, write_data
 from sheepgen.cli.interrupt import stopped_by_interrupts, taken_at_once
-from sheepgen.cli.sweep_options import FailFastOpt
+from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.errors import UsageError
-from sheepgen.request import EMBEDDED_MODEL
 from sheepgen.sanitize import excerpt, plural
 from sheepgen.untrusted_file import open_named
 
@@ -37,97 +36,99 @@ __all__ = ["batch", "open_jobs"]
 _log = logging.getLogger(__name__)
 
 
+JobsArg = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="JOBS",
+        help="A file with one job per line: a JSON object, or just a prompt. Use -, or pipe into "
+        "the command, to read standard input.",
+        show_default=False,
+    ),
+]
+JobsOutputOpt = Annotated[
+    str | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="PATH",
+        help="A folder/, or a template inside one, as for `generate`; {index} is the line's "
+        "number. A job's own output stays inside that folder. Defaults to outputs/.",
+        show_default=False,
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+JobsResumeOpt = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        metavar="",
+        help="Skip jobs whose image exists and report the existing one.",
+        rich_help_panel=options.RUN,
+    ),
+]
+SchemaOpt = Annotated[
+    bool,
+    typer.Option(
+        "--schema",
+        metavar="",
+        help="Print the JSON Schema of a job and exit.",
+        rich_help_panel=options.RUN,
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchOptions(options.RunOptions):
+    """Options of a run that saves into one folder, one image at a time."""
+
+    output: JobsOutputOpt = None
+    frames: options.FramesOpt = "none"
+
+
+@spread
 def batch(
-    jobs: own.JobsArg = None,
+    jobs: JobsArg = None,
     *,
-    negative_prompt: options.NegativePromptOpt = "",
-    seed: options.SeedOpt = None,
-    variation_seed: options.VariationSeedOpt = None,
-    variation_strength: options.VariationStrengthOpt = 0.0,
-    width: options.WidthOpt = None,
-    height: options.HeightOpt = None,
-    size: options.SizeOpt = None,
-    model: options.ModelOpt = EMBEDDED_MODEL,
-    steps: options.StepsOpt = None,
-    guidance: options.GuidanceOpt = None,
-    guidance_rescale: options.GuidanceRescaleOpt = 0.0,
-    eta: options.EtaOpt = 0.0,
-    scheduler: options.SchedulerOpt = None,
-    device: options.DeviceOpt = "auto",
-    dtype: options.DtypeOpt = "auto",
-    output: own.JobsOutputOpt = None,
-    frames: options.FramesOpt = "none",
-    frame_decoder: options.FrameDecoderOpt = "auto",
-    overwrite: options.OverwriteOpt = False,
-    resume: own.JobsResumeOpt = False,
-    fail_fast: FailFastOpt = False,
-    strict: options.StrictOpt = False,
-    offline: options.OfflineOpt = False,
-    dry_run: options.DryRunOpt = False,
-    schema: own.SchemaOpt = False,
+    fields: Annotated[dict[str, Any], RequestOptions("one", options.IMAGE_FIELDS)],
+    run: BatchOptions,
+    resume: JobsResumeOpt = False,
+    fail_fast: options.FailFastOpt = False,
+    schema: SchemaOpt = False,
     progress_json: options.ProgressJsonOpt = False,
-    quiet: options.QuietOpt = False,
-    verbose: options.VerboseOpt = False,
+    printed: options.PrintOptions,
 ) -> None:
     """Read jobs as JSON lines and print one JSON result per job. Options set defaults for jobs."""
-    with cli_errors(verbose=verbose):
-        from sheepgen.batch.job_schema import job_schema
-        from sheepgen.batch.jobs import read_lines
-        from sheepgen.batch.plan import plan_batch
-        from sheepgen.batch.run import run_batch
-        from sheepgen.cli.parsing import read_size
-        from sheepgen.execution.plan import RunSettings
-        from sheepgen.models.hub import go_offline
-        from sheepgen.options import DeviceOptions
+    from sheepgen.batch.jobs import job_schema, read_lines
+    from sheepgen.batch.plan import plan_batch
+    from sheepgen.batch.run import run_batch
+    from sheepgen.models.hub import go_offline
 
-        if schema:
-            write_data(json.dumps(job_schema(), indent=2))
+    if schema:
+        write_data(json.dumps(job_schema(), indent=2))
+        return
+    console = error_console(quiet=printed.quiet or progress_json)
+    settings = run.settings()
+    if run.offline:
+        go_offline()
+    with open_jobs(jobs) as file:
+        lines = read_lines(file)
+        if run.dry_run:
+            planned = plan_batch(lines, run.output, settings, defaults=fields)
+            if _print_plans(planned, console):
+                raise typer.Exit(2)
             return
-        console = error_console(quiet=quiet or progress_json)
-        width, height = read_size(size, width, height)
-        defaults = {
-            "negative_prompt": negative_prompt,
-            "seed": seed,
-            "variation_seed": variation_seed,
-            "variation_strength": variation_strength,
-            "num_inference_steps": steps,
-            "guidance_scale": guidance,
-            "guidance_rescale": guidance_rescale,
-            "eta": eta,
-            "width": width,
-            "height": height,
-            "scheduler": scheduler,
-            "model": model,
-        }
-        settings = RunSettings(
-            device=DeviceOptions(device=device, dtype=dtype),
-            frames=frames,
-            frame_decoder=frame_decoder,
-            overwrite=overwrite,
-            strict=strict,
-            offline=offline,
+        stopped = Flag()
+        events = run_batch(
+            taken_at_once(lines, stopped),
+            run.output,
+            settings,
+            defaults=fields,
+            resume=resume,
+            fail_fast=fail_fast,
         )
-        if offline:
-            go_offline()
-        with open_jobs(jobs) as file:
-            lines = read_lines(file)
-            if dry_run:
-                planned = plan_batch(lines, output, settings, defaults=defaults)
-                if _print_plans(planned, console):
-                    raise typer.Exit(2)
-                return
-            stopped = Flag()
-            events = run_batch(
-                taken_at_once(lines, stopped),
-                output,
-                settings,
-                defaults=defaults,
-                resume=resume,
-                fail_fast=fail_fast,
-            )
-            events = stopped_by_interrupts(events, console, stopped)
-            if _print_answers(events, console, progress_json=progress_json, verbose=verbose):
-                raise typer.Exit(3)
+        events = stopped_by_interrupts(events, console, stopped)
+        if _print_answers(events, console, progress_json=progress_json, verbose=printed.verbose):
+            raise typer.Exit(3)
 
 
 def _print_plans(events: Iterable[JobAnswered | Notice], console: Console) -> int:

@@ -38,6 +38,10 @@ _LONG_NAME = 6
 class CommandGroup(TyperGroup):
     """All commands; a command line without one is for ``generate``."""
 
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - Typer's own
+        """Return the options, which ``--help`` shows without Python's types."""
+        return _without_types(super().get_params(ctx))
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - Typer's own
         """Find the command."""
         completing_first_word = ctx.resilient_parsing and not args
@@ -83,6 +87,10 @@ class CommandGroup(TyperGroup):
 class Command(TyperCommand):
     """One command."""
 
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - as above
+        """Return arguments and options, which ``--help`` shows without Python's types."""
+        return _without_types(super().get_params(ctx))
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as above
         """Read options and arguments; if some are left over, say what to type instead."""
         with _usage_errors(ctx):
@@ -102,6 +110,17 @@ class Command(TyperCommand):
             f"The prompt is {len(words)} words, not in quotes.",
             f"Quote it: {_pasted(*command, *_joined(args, words))}",
         )
+
+
+def _without_types(parameters: list[Any]) -> list[Any]:
+    for each in parameters:
+        if each.param_type_name == "argument" or each.metavar is None:
+            each.display_type_rich = _no_type
+    return parameters
+
+
+def _no_type(ctx: object) -> str:  # noqa: ARG001 - as Typer calls it
+    return ""
 
 
 def with_default_command(words: Sequence[str], commands: Collection[str]) -> list[str]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json as json_format
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from sheepgen.cli import options
 from sheepgen.cli import training_options as own
-from sheepgen.cli.console import cli_errors, error_console, note, write_data, write_table
+from sheepgen.cli.console import error_console, note, write_data, write_table
+from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.errors import UsageError
 from sheepgen.output.atomic import output_errors, staging_folder
-from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
+from sheepgen.request import GenerationRequest
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate", "score_table"]
 
+_FIELDS = ("model", "num_inference_steps", "guidance_scale", "scheduler")
 
+
+@spread
 def evaluate(
     *,
-    model: options.ModelOpt = EMBEDDED_MODEL,
-    steps: options.StepsOpt = None,
-    guidance: options.GuidanceOpt = None,
-    scheduler: options.SchedulerOpt = None,
+    fields: Annotated[dict[str, Any], RequestOptions("one", _FIELDS)],
     seeds: own.SeedsAPromptOpt = 2,
     group: own.GroupsOpt = None,
     workspace: own.WorkspaceOpt = Path(".training"),
@@ -38,77 +39,68 @@ def evaluate(
     dtype: options.DtypeOpt = "auto",
     offline: options.OfflineOpt = False,
     json: options.JsonOpt = False,
-    quiet: options.QuietOpt = False,
-    verbose: options.VerboseOpt = False,
+    printed: options.PrintOptions,
 ) -> None:
     """Score a model on a fixed set of prompts."""
-    with cli_errors(verbose=verbose):
-        settings = GenerationRequest(
-            prompt="any",
-            seed=0,
-            model=model,
-            num_inference_steps=steps,
-            guidance_scale=guidance,
-            scheduler=scheduler,
-        )
-        own.check_training_packages()
-        from sheepgen.cli.download import show_download
-        from sheepgen.execution.run import prepare_folders
-        from sheepgen.models.hub import DownloadPlan, go_offline
-        from sheepgen.models.resolve import find_model, resolve_model
-        from sheepgen.training.prompts import prompt_groups
+    settings = GenerationRequest(prompt="any", seed=0, **fields)
+    own.check_training_packages()
+    from sheepgen.cli.download import show_download
+    from sheepgen.execution.run import prepare_folders
+    from sheepgen.models.hub import DownloadPlan, go_offline
+    from sheepgen.models.resolve import find_model, resolve_model
+    from sheepgen.training.prompts import prompt_groups
 
-        groups = tuple(group or ())
-        named = prompt_groups(groups)  # refuses unknown ones before anything is loaded
-        console = error_console(quiet=quiet)
-        sheets = {} if output is None else _sheets(output, named)
-        if offline:
-            go_offline()
-        spec = resolve_model(model, offline=offline)
-        if isinstance(spec, DownloadPlan):
-            show_download(console, spec)
-            spec = find_model(model, offline=offline)
-        if output is not None:
-            for notice in prepare_folders([output]):
-                note(console, notice.message)
-        settings = spec.resolve(settings)
-        from sheepgen.pipeline.quiet import quiet_libraries
+    groups = tuple(group or ())
+    named = prompt_groups(groups)  # refuses unknown ones before anything is loaded
+    console = error_console(quiet=printed.quiet)
+    sheets = {} if output is None else _sheets(output, named)
+    if offline:
+        go_offline()
+    spec = resolve_model(settings.model, offline=offline)
+    if isinstance(spec, DownloadPlan):
+        show_download(console, spec)
+        spec = find_model(settings.model, offline=offline)
+    if output is not None:
+        for notice in prepare_folders([output]):
+            note(console, notice.message)
+    settings = spec.resolve(settings)
+    from sheepgen.pipeline.quiet import quiet_libraries
 
-        with quiet_libraries():
-            import torch
+    with quiet_libraries():
+        import torch
 
-            from sheepgen.pipeline.loading import load_model
-            from sheepgen.training.config import TrainingConfig, Workspace
-            from sheepgen.training.evaluate import Judge, score_model
-            from sheepgen.training.project import Project
-            from sheepgen.training.samples import tile
+        from sheepgen.pipeline.loading import load_model
+        from sheepgen.training.config import TrainingConfig, Workspace
+        from sheepgen.training.evaluate import Judge, score_model
+        from sheepgen.training.project import Project
+        from sheepgen.training.samples import tile
 
-            judge = Judge.of(Project(TrainingConfig(), Workspace(workspace), torch.device("cpu")))
-            loaded = load_model(spec, device=device, dtype=dtype)
-            scores: list[dict[str, Any]] = []
-            drawn: list[Image] = []
-            for score, pictures in score_model(loaded, settings, judge, seeds, groups):
-                note(console, f"{score.group}: {score.right:.1f}% of {score.pictures} pictures")
-                scores.append(score.to_dict())
-                drawn += pictures
-                if sheets:
-                    _save(tile(pictures), sheets[score.group])
-            distance = judge.distance(drawn)
-        if json:
-            told = {
-                "model": model,
-                "sha256": spec.sha256,
-                "num_inference_steps": settings.num_inference_steps,
-                "guidance_scale": settings.guidance_scale,
-                "scheduler": settings.scheduler,
-                "seeds": seeds,
-                "scores": scores,
-                "frechet_distance": distance,
-            }
-            write_data(json_format.dumps(told))
-            return
-        write_table(score_table(scores))
-        write_data(f"Fréchet distance from held-out scenes: {distance:.2f}")
+        judge = Judge.of(Project(TrainingConfig(), Workspace(workspace), torch.device("cpu")))
+        loaded = load_model(spec, device=device, dtype=dtype or "auto")
+        scores: list[dict[str, Any]] = []
+        drawn: list[Image] = []
+        for score, pictures in score_model(loaded, settings, judge, seeds, groups):
+            note(console, f"{score.group}: {score.right:.1f}% of {score.pictures} pictures")
+            scores.append(score.to_dict())
+            drawn += pictures
+            if sheets:
+                _save(tile(pictures), sheets[score.group])
+        distance = judge.distance(drawn)
+    if json:
+        told = {
+            "model": settings.model,
+            "sha256": spec.sha256,
+            "num_inference_steps": settings.num_inference_steps,
+            "guidance_scale": settings.guidance_scale,
+            "scheduler": settings.scheduler,
+            "seeds": seeds,
+            "scores": scores,
+            "frechet_distance": distance,
+        }
+        write_data(json_format.dumps(told))
+        return
+    write_table(score_table(scores))
+    write_data(f"Fréchet distance from held-out scenes: {distance:.2f}")
 
 
 def _sheets(folder: Path, groups: Iterable[str]) -> dict[str, Path]:

@@ -1,17 +1,47 @@
-"""The options, each written once, in the spelling that ``--help`` shows."""
+"""Options that several commands share, besides those of `sheepgen.cli.request_options`.
+
+What one command alone has is in its own module.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
 from sheepgen.cli import completion, parsers
 from sheepgen.cli.command_line import PROMPT
-from sheepgen.options import DTYPES, FrameDecoder
+from sheepgen.fields import FIELDS
+from sheepgen.options import DTYPES, DeviceOptions, FrameDecoder
 
-DRAWN, DRAWER, SAVED, RUN = "Image", "Model", "Output", "Run"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sheepgen.execution.plan import RunSettings
+
+IMAGE, MODEL, OUTPUT, RUN = "Image", "Model", "Output", "Run"
 """Panels of ``--help``."""
+
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {
+        "batch-count": "count",
+        "n-iter": "count",
+        "outdir": "output",
+        "precision": "dtype",
+        **{
+            alias: field.option.removeprefix("--")
+            for field in FIELDS.values()
+            for alias in field.aliases
+        },
+    }
+)
+"""Spellings of diffusers, AUTOMATIC1111 and others, and the option that each stands for. They are
+accepted, and not shown."""
+
+IMAGE_FIELDS = tuple(name for name in FIELDS if name != "prompt")
+"""Fields that are options of all commands that generate images."""
 
 
 PromptArg = Annotated[
@@ -43,49 +73,6 @@ ImageArg = Annotated[
         parser=parsers.path,
     ),
 ]
-NegativePromptOpt = Annotated[
-    str,
-    typer.Option(
-        "-n",
-        "--negative-prompt",
-        metavar="TEXT",
-        help="What to avoid.",
-        show_default=False,
-        parser=parsers.text,
-        rich_help_panel=DRAWN,
-    ),
-]
-SeedOpt = Annotated[
-    int | None,
-    typer.Option(
-        "-s",
-        "--seed",
-        metavar="N",
-        help="Random seed. Picked and printed if omitted, or -1.",
-        parser=parsers.whole_number("--seed"),
-        rich_help_panel=DRAWN,
-    ),
-]
-VariationSeedOpt = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N",
-        help="Second seed to blend in, with --variation-strength. Picked and printed if omitted, "
-        "or -1.",
-        parser=parsers.whole_number("--variation-seed"),
-        rich_help_panel=DRAWN,
-    ),
-]
-VariationStrengthOpt = Annotated[
-    float,
-    typer.Option(
-        metavar="0..1",
-        help="How strongly to blend it in. Small values keep the composition.",
-        parser=parsers.number("--variation-strength"),
-        show_default=False,
-        rich_help_panel=DRAWN,
-    ),
-]
 CountOpt = Annotated[
     int,
     typer.Option(
@@ -94,94 +81,16 @@ CountOpt = Annotated[
         metavar="N",
         help="Number of images, with seeds N, N+1, …",
         parser=parsers.whole_number("--count", 1, 10_000),
-        rich_help_panel=DRAWN,
+        rich_help_panel=IMAGE,
     ),
 ]
-WidthOpt = Annotated[
-    int | None,
+FetchOpt = Annotated[
+    bool,
     typer.Option(
-        "-W",
-        "--width",
-        metavar="PIXELS",
-        help="Defaults to the model's own.",
-        parser=parsers.whole_number("--width"),
-        rich_help_panel=DRAWN,
-    ),
-]
-HeightOpt = Annotated[
-    int | None,
-    typer.Option(
-        "-H",
-        "--height",
-        metavar="PIXELS",
-        help="Defaults to the model's own.",
-        parser=parsers.whole_number("--height"),
-        rich_help_panel=DRAWN,
-    ),
-]
-SizeOpt = Annotated[
-    str | None,
-    typer.Option(metavar="WxH", help="Width and height, as in 512x768.", rich_help_panel=DRAWN),
-]
-
-ModelOpt = Annotated[
-    str,
-    typer.Option(
-        "-m",
-        "--model",
-        metavar="NAME",
-        help="A name from `sheepgen models`, a diffusers folder, or org/name\\[@revision].",
-        autocompletion=completion.models,
-        rich_help_panel=DRAWER,
-    ),
-]
-StepsOpt = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N",
-        help="Denoising steps. Defaults to the model's own.",
-        parser=parsers.whole_number("--steps"),
-        rich_help_panel=DRAWER,
-    ),
-]
-GuidanceOpt = Annotated[
-    float | None,
-    typer.Option(
-        "-g",
-        "--guidance",
-        metavar="SCALE",
-        help="How closely to follow the prompt; 1 is off. Defaults to the model's own.",
-        parser=parsers.number("--guidance"),
-        rich_help_panel=DRAWER,
-    ),
-]
-GuidanceRescaleOpt = Annotated[
-    float,
-    typer.Option(
-        metavar="0..1",
-        help="Rescale guidance, to reduce over-exposure.",
-        parser=parsers.number("--guidance-rescale"),
-        show_default=False,
-        rich_help_panel=DRAWER,
-    ),
-]
-EtaOpt = Annotated[
-    float,
-    typer.Option(
-        metavar="0..1",
-        help="Noise added at each step, with ddim and tcd only.",
-        parser=parsers.number("--eta"),
-        show_default=False,
-        rich_help_panel=DRAWER,
-    ),
-]
-SchedulerOpt = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="A name from `sheepgen schedulers`. Defaults to the model's own.",
-        autocompletion=completion.schedulers,
-        rich_help_panel=DRAWER,
+        "--fetch",
+        metavar="",
+        help="Download the model that the image names if it is not in the cache.",
+        rich_help_panel=MODEL,
     ),
 ]
 DeviceOpt = Annotated[
@@ -191,30 +100,29 @@ DeviceOpt = Annotated[
         help="auto, cpu, cuda, cuda:1, mps or xpu.",
         parser=parsers.device,
         autocompletion=completion.devices,
-        rich_help_panel=DRAWER,
+        rich_help_panel=MODEL,
     ),
 ]
 DtypeOpt = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="WORD",
         help="auto, fp32, bf16 or fp16.",
         parser=parsers.dtype,
         autocompletion=completion.of(*DTYPES),
-        rich_help_panel=DRAWER,
+        rich_help_panel=MODEL,
     ),
 ]
-
 BatchSizeOpt = Annotated[
-    str,
+    int | None,
     typer.Option(
         metavar="N",
         help="Images per batch. Faster, but not bit-identical to one at a time. auto picks the "
         "fastest.",
-        rich_help_panel=DRAWER,
+        parser=parsers.batch_size,
+        rich_help_panel=MODEL,
     ),
 ]
-
 OutputOpt = Annotated[
     str | None,
     typer.Option(
@@ -225,7 +133,7 @@ OutputOpt = Annotated[
         "{height} {scheduler} {model} {index}. The extension selects PNG, JPEG or WebP. "
         "Defaults to outputs/{prompt}_{seed}.png.",
         show_default=False,
-        rich_help_panel=SAVED,
+        rich_help_panel=OUTPUT,
     ),
 ]
 FramesWord = Literal["none", "strip", "steps", "gif", "webp", "all"]
@@ -234,10 +142,10 @@ FramesOpt = Annotated[
     typer.Option(
         metavar="WORD",
         help="Intermediate results to save: none; strip (a filmstrip); steps (plus one image per "
-        "step); gif or webp (plus an animation); all (plus the noisy steps).",
+        "step); gif or webp (plus an animation); all (plus the noisy latents).",
         parser=parsers.one_of("--frames", get_args(FramesWord)),
         autocompletion=completion.of(*get_args(FramesWord)),
-        rich_help_panel=SAVED,
+        rich_help_panel=OUTPUT,
     ),
 ]
 FrameDecoderOpt = Annotated[
@@ -247,7 +155,7 @@ FrameDecoderOpt = Annotated[
         help="How to decode the steps: auto, preview, linear or vae.",
         parser=parsers.one_of("--frame-decoder", get_args(FrameDecoder)),
         autocompletion=completion.of(*get_args(FrameDecoder)),
-        rich_help_panel=SAVED,
+        rich_help_panel=OUTPUT,
     ),
 ]
 OverwriteOpt = Annotated[
@@ -255,11 +163,18 @@ OverwriteOpt = Annotated[
     typer.Option(
         "--overwrite",
         metavar="",
-        help="Overwrite existing files, instead of adding _2, _3, …",
-        rich_help_panel=SAVED,
+        help="Overwrite existing files instead of adding _2, _3, …",
+        rich_help_panel=OUTPUT,
     ),
 ]
-
+FailFastOpt = Annotated[
+    bool,
+    typer.Option(
+        "--fail-fast/--keep-going",
+        help="Stop at the first image that fails, or go on.",
+        rich_help_panel=RUN,
+    ),
+]
 StrictOpt = Annotated[
     bool,
     typer.Option(
@@ -274,7 +189,7 @@ DryRunOpt = Annotated[
     typer.Option(
         "--dry-run",
         metavar="",
-        help="Check everything and print the plan, without drawing.",
+        help="Check everything and print the plan, without generating.",
         rich_help_panel=RUN,
     ),
 ]
@@ -287,7 +202,7 @@ ProgressJsonOpt = Annotated[
     typer.Option(
         "--progress-json",
         metavar="",
-        help="Print one JSON line per step to standard error, instead of progress bars.",
+        help="Print one JSON line per step to standard error instead of progress bars.",
         rich_help_panel=RUN,
     ),
 ]
@@ -303,3 +218,51 @@ VerboseOpt = Annotated[
         "-v", "--verbose", metavar="", help="Show details and tracebacks.", rich_help_panel=RUN
     ),
 ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunOptions:
+    """How images are generated and saved; a dtype of None is the image's own."""
+
+    device: DeviceOpt = "auto"
+    dtype: DtypeOpt = "auto"
+    output: OutputOpt = None
+    frames: FramesOpt = "steps"
+    frame_decoder: FrameDecoderOpt = "auto"
+    overwrite: OverwriteOpt = False
+    strict: StrictOpt = False
+    offline: OfflineOpt = False
+    dry_run: DryRunOpt = False
+
+    def settings(self, *, batch_size: int | None = 1, dtype: str = "auto") -> RunSettings:
+        """Return what the library takes; ``dtype`` counts if none was given.
+
+        Raises:
+            UsageError: If the device, dtype or batch size is wrong.
+        """
+        from sheepgen.execution.plan import RunSettings
+
+        return RunSettings(
+            device=DeviceOptions(
+                device=self.device, dtype=self.dtype or dtype, batch_size=batch_size
+            ),
+            frames=self.frames,
+            frame_decoder=self.frame_decoder,
+            overwrite=self.overwrite,
+            strict=self.strict,
+            offline=self.offline,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PrintOptions:
+    """How much is printed."""
+
+    quiet: QuietOpt = False
+    verbose: VerboseOpt = False
+
+
+def canonical_option(name: str) -> str:
+    """Return the option's own name, without its dashes; underscores count as dashes."""
+    name = name.replace("_", "-")
+    return ALIASES.get(name, name)

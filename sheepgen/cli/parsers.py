@@ -18,8 +18,21 @@ from sheepgen.sanitize import excerpt
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-__all__ = ["device", "dtype", "folder", "number", "one_of", "path", "text", "whole_number"]
+__all__ = [
+    "batch_size",
+    "device",
+    "dtype",
+    "folder",
+    "number",
+    "one_of",
+    "path",
+    "size",
+    "text",
+    "whole_number",
+]
 
+_SIZE = re.compile(r"(\d{1,6})[xX](\d{1,6})", re.ASCII)
+_COUNT = re.compile(r"\d{1,6}", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,100}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d{1,30}\.?\d{0,30}|\.\d{1,30})([eE][+-]?\d{1,3})?|nan|inf", re.ASCII)
 
@@ -52,6 +65,25 @@ def number(option: str) -> Callable[[str | float], float]:
         return float(typed)
 
     return parse
+
+
+def size(typed: str) -> tuple[int, int]:
+    """Return width and height in pixels."""
+    match = _SIZE.fullmatch(typed)
+    if match is None:
+        raise UsageError(
+            f'"{excerpt(typed)}" is not a size.', "Write --size 512x768: width, then height."
+        )
+    return int(match[1]), int(match[2])
+
+
+def batch_size(typed: str | int) -> int | None:
+    """Return how many images are generated together, None for ``auto``."""
+    if typed == "auto":
+        return None
+    if not _COUNT.fullmatch(str(typed)):
+        raise UsageError(f'--batch-size must be auto or a whole number, got "{excerpt(typed)}".')
+    return int(typed)
 
 
 def one_of(option: str, words: Collection[str]) -> Callable[[str], str]:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from sheepgen.cli import options
-from sheepgen.cli import rerun_options as new
-from sheepgen.cli.console import cli_errors, error_console
-from sheepgen.fields import RANDOM_SEED
+from sheepgen.cli.console import error_console
+from sheepgen.cli.request_options import RequestOptions, spread
+from sheepgen.fields import FIELDS, RANDOM_SEED
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,123 +27,74 @@ if TYPE_CHECKING:
 __all__ = ["rerun"]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RerunOptions(options.RunOptions):
+    """Options of a run whose dtype is the image's own by default."""
+
+    dtype: options.DtypeOpt = None
+
+
+@spread
 def rerun(
     image: options.ImageArg,
     *,
-    prompt: new.NewPromptOpt = None,
-    negative_prompt: new.NewNegativePromptOpt = None,
-    seed: new.NewSeedOpt = None,
-    variation_seed: new.NewVariationSeedOpt = None,
-    variation_strength: new.NewVariationStrengthOpt = None,
+    fields: Annotated[dict[str, Any], RequestOptions("changes", tuple(FIELDS))],
+    fetch: options.FetchOpt = False,
     count: options.CountOpt = 1,
-    width: new.NewWidthOpt = None,
-    height: new.NewHeightOpt = None,
-    size: options.SizeOpt = None,
-    model: new.NewModelOpt = None,
-    fetch: new.FetchOpt = False,
-    steps: new.NewStepsOpt = None,
-    guidance: new.NewGuidanceOpt = None,
-    guidance_rescale: new.NewGuidanceRescaleOpt = None,
-    eta: new.NewEtaOpt = None,
-    scheduler: new.NewSchedulerOpt = None,
-    device: options.DeviceOpt = "auto",
-    dtype: new.NewDtypeOpt = None,
-    batch_size: options.BatchSizeOpt = "1",
-    output: options.OutputOpt = None,
-    frames: options.FramesOpt = "steps",
-    frame_decoder: options.FrameDecoderOpt = "auto",
-    overwrite: options.OverwriteOpt = False,
-    strict: options.StrictOpt = False,
-    offline: options.OfflineOpt = False,
-    dry_run: options.DryRunOpt = False,
+    run: RerunOptions,
+    batch_size: options.BatchSizeOpt = 1,
     json: options.JsonOpt = False,
     progress_json: options.ProgressJsonOpt = False,
-    quiet: options.QuietOpt = False,
-    verbose: options.VerboseOpt = False,
+    printed: options.PrintOptions,
 ) -> None:
     """Regenerate an image, changing only the options you give."""
-    with cli_errors(verbose=verbose):
-        from sheepgen.cli.images import generate_images, plan_images
-        from sheepgen.cli.parsing import (
-            pick_seeds,
-            random_seed_notes,
-            read_batch_size,
-            read_prompt,
-            read_size,
-        )
-        from sheepgen.execution.plan import RunSettings
-        from sheepgen.options import DeviceOptions
+    from sheepgen.cli.images import generate_images, plan_images
+    from sheepgen.cli.parsing import pick_seeds, random_seed_notes, read_prompt
 
-        console = error_console(quiet=quiet or progress_json)
-        width, height = read_size(size, width, height)
-        prompt = None if prompt is None else read_prompt(prompt)
-        recorded = _read(
-            Path(image),
-            model,
-            console,
-            fetch=fetch,
-            prompt=prompt,
-            seed=0 if seed == RANDOM_SEED else seed,
+    console = error_console(quiet=printed.quiet or progress_json)
+    model = fields.pop("model", None)
+    if "prompt" in fields:
+        fields["prompt"] = read_prompt(fields["prompt"])
+    recorded = _read(
+        Path(image),
+        model,
+        console,
+        fetch=fetch,
+        prompt=fields.get("prompt"),
+        seed=0 if fields.get("seed") == RANDOM_SEED else fields.get("seed"),
+    )
+    before, environment = recorded.request, recorded.environment
+    if fields.get("variation_strength") and before.variation_seed is None:
+        fields.setdefault("variation_seed", RANDOM_SEED)
+    picked = pick_seeds(fields)
+    plan = plan_images(
+        replace(before, **fields | picked),
+        run.output,
+        run.settings(batch_size=batch_size, dtype=environment.dtype if environment else "auto"),
+        # A model that the user has not named is never downloaded in silence.
+        error_console(quiet=printed.quiet and model is not None),
+        count=count,
+        spec=recorded.spec,
+        dry_run=run.dry_run,
+        json=json,
+    )
+    if plan is None:
+        return
+    notes = random_seed_notes(picked)
+    if environment is not None and plan.spec.sha256 != environment.model_sha256:
+        notes.append(
+            f"{plan.spec.name} has other weights here than the image was generated with: "
+            "expect another picture."
         )
-        before, environment = recorded.request, recorded.environment
-        if variation_strength and variation_seed is None and before.variation_seed is None:
-            variation_seed = RANDOM_SEED
-        fields = {
-            "prompt": prompt,
-            "negative_prompt": negative_prompt,
-            "seed": seed,
-            "variation_seed": variation_seed,
-            "variation_strength": variation_strength,
-            "num_inference_steps": steps,
-            "guidance_scale": guidance,
-            "guidance_rescale": guidance_rescale,
-            "eta": eta,
-            "width": width,
-            "height": height,
-            "scheduler": scheduler,
-        }
-        picked = pick_seeds(fields)
-        given: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
-        settings = RunSettings(
-            device=DeviceOptions(
-                device=device,
-                dtype=dtype or (environment.dtype if environment else "auto"),
-                batch_size=read_batch_size(batch_size),
-            ),
-            frames=frames,
-            frame_decoder=frame_decoder,
-            overwrite=overwrite,
-            strict=strict,
-            offline=offline,
-        )
-        plan = plan_images(
-            replace(before, **given | picked),
-            output,
-            settings,
-            # A model that the user has not named is never downloaded in silence.
-            error_console(quiet=quiet and model is not None),
-            count=count,
-            spec=recorded.spec,
-            dry_run=dry_run,
-            json=json,
-        )
-        if plan is None:
-            return
-        notes = random_seed_notes(picked)
-        if environment is not None and plan.spec.sha256 != environment.model_sha256:
-            notes.append(
-                f"{plan.spec.name} has other weights here than the image was generated with: "
-                "expect another picture."
-            )
-        generate_images(
-            plan,
-            console,
-            notes,
-            dry_run=dry_run,
-            json=json,
-            progress_json=progress_json,
-            verbose=verbose,
-        )
+    generate_images(
+        plan,
+        console,
+        notes,
+        dry_run=run.dry_run,
+        json=json,
+        progress_json=progress_json,
+        verbose=printed.verbose,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

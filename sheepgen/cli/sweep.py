@@ -3,142 +3,170 @@
 from __future__ import annotations
 
 import json as json_format
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sheepgen.cli import options
-from sheepgen.cli import sweep_options as several
-from sheepgen.cli.console import cli_errors, error_console, note, write_data
-from sheepgen.request import EMBEDDED_MODEL
+from sheepgen.cli import options, parsers
+from sheepgen.cli.command_line import PROMPT
+from sheepgen.cli.console import error_console, note, write_data
+from sheepgen.cli.options import IMAGE, OUTPUT, RUN
+from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.sanitize import excerpt, plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from sheepgen.sweep.folder import SweepPlan
-    from sheepgen.sweep.plan import Value
 
 __all__ = ["read_prompts", "sweep"]
 
+PromptsArg = Annotated[
+    str | None,
+    typer.Argument(
+        metavar=PROMPT,
+        help="The prompt, in quotes. 'a {red|blue} sheep' expands to two prompts.",
+        show_default=False,
+        parser=parsers.text,
+    ),
+]
+PromptsFileOpt = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="File with one prompt per line, in addition to PROMPT.",
+        rich_help_panel=IMAGE,
+    ),
+]
+ReplaceOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WORDS",
+        help="sheep,goat,cow: search and replace. The first word must occur in the prompt and is "
+        "replaced by each other in turn. Repeatable.",
+        parser=parsers.text,
+        rich_help_panel=IMAGE,
+    ),
+]
+SweepOutputOpt = Annotated[
+    str | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="PATH",
+        help="A folder/, or a template inside one, as for `generate`, with {key}, a unique id per "
+        "image. Defaults to outputs/PROMPT_sweep/.",
+        show_default=False,
+        rich_help_panel=OUTPUT,
+    ),
+]
+SheetOpt = Annotated[
+    bool,
+    typer.Option(
+        "--sheet/--no-sheet",
+        help="Save a contact sheet of the whole sweep.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+SweepOverwriteOpt = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        metavar="",
+        help="Overwrite files that do not belong to this sweep.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+ResumeOpt = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        metavar="",
+        help="Resume an existing sweep; fail if there is none.",
+        rich_help_panel=RUN,
+    ),
+]
 
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepOptions(options.RunOptions):
+    """Options of a run that saves into one folder."""
+
+    output: SweepOutputOpt = None
+    frames: options.FramesOpt = "none"
+    overwrite: SweepOverwriteOpt = False
+
+
+@spread
 def sweep(
-    prompt: several.PromptsArg = None,
+    prompt: PromptsArg = None,
     *,
     prompt_option: options.PromptOpt = None,
-    prompts_file: several.PromptsFileOpt = None,
-    replace: several.ReplaceOpt = None,
-    negative_prompt: several.NegativePromptsOpt = "",
-    seeds: several.SeedsOpt = None,
-    variation_seed: several.VariationSeedsOpt = None,
-    variation_strength: several.VariationStrengthsOpt = "0",
-    size: several.SizesOpt = None,
-    model: several.ModelsOpt = EMBEDDED_MODEL,
-    steps: several.StepCountsOpt = None,
-    guidance: several.GuidancesOpt = None,
-    guidance_rescale: several.GuidanceRescalesOpt = "0",
-    eta: several.EtasOpt = "0",
-    scheduler: several.SchedulersOpt = None,
-    device: options.DeviceOpt = "auto",
-    dtype: options.DtypeOpt = "auto",
-    batch_size: options.BatchSizeOpt = "1",
-    output: several.SweepOutputOpt = None,
-    frames: options.FramesOpt = "none",
-    frame_decoder: options.FrameDecoderOpt = "auto",
-    sheet: several.SheetOpt = True,
-    overwrite: several.ReplaceFilesOpt = False,
-    resume: several.ResumeOpt = False,
-    fail_fast: several.FailFastOpt = False,
-    strict: options.StrictOpt = False,
-    offline: options.OfflineOpt = False,
-    dry_run: options.DryRunOpt = False,
+    prompts_file: PromptsFileOpt = None,
+    replace: ReplaceOpt = None,
+    fields: Annotated[dict[str, Any], RequestOptions("several", options.IMAGE_FIELDS)],
+    run: SweepOptions,
+    batch_size: options.BatchSizeOpt = 1,
+    sheet: SheetOpt = True,
+    resume: ResumeOpt = False,
+    fail_fast: options.FailFastOpt = False,
     json: options.JsonOpt = False,
     progress_json: options.ProgressJsonOpt = False,
-    quiet: options.QuietOpt = False,
-    verbose: options.VerboseOpt = False,
+    printed: options.PrintOptions,
 ) -> None:
     """Generate every combination of the given values. Run it again to make only what is missing."""
-    with cli_errors(verbose=verbose):
-        from sheepgen.cli.download import show_download
-        from sheepgen.cli.dry_run import print_download
-        from sheepgen.cli.images import print_images
-        from sheepgen.cli.parsing import one_prompt, read_batch_size
-        from sheepgen.execution.plan import RunSettings
-        from sheepgen.models.hub import DownloadPlan, go_offline
-        from sheepgen.options import DeviceOptions
-        from sheepgen.output.progress import spinner
-        from sheepgen.output.template import slug
-        from sheepgen.sweep.folder import plan_sweep
-        from sheepgen.sweep.prompts import expand_alternatives
-        from sheepgen.sweep.ranges import parse_integers, parse_numbers, parse_sizes, parse_words
-        from sheepgen.sweep.run import run_sweep
+    from sheepgen.cli.download import show_download
+    from sheepgen.cli.dry_run import print_download
+    from sheepgen.cli.images import print_images
+    from sheepgen.cli.parsing import one_prompt
+    from sheepgen.models.hub import DownloadPlan, go_offline
+    from sheepgen.output.progress import spinner
+    from sheepgen.output.template import slug
+    from sheepgen.sweep.folder import plan_sweep
+    from sheepgen.sweep.run import run_sweep
 
-        console = error_console(quiet=quiet or progress_json)
-        settings = RunSettings(
-            device=DeviceOptions(
-                device=device, dtype=dtype, batch_size=read_batch_size(batch_size)
-            ),
-            frames=frames,
-            frame_decoder=frame_decoder,
-            overwrite=overwrite,
-            strict=strict,
-            offline=offline,
-        )
-        prompt = one_prompt(prompt, prompt_option)
-        prompts = read_prompts(prompt, prompts_file, replace or [])
-        given: dict[str, Sequence[Value] | None] = {
-            "model": parse_words("--model", model),
-            "prompt": prompts,
-            "negative_prompt": expand_alternatives(negative_prompt),
-            "size": None if size is None else parse_sizes("--size", size),
-            "scheduler": None if scheduler is None else parse_words("--scheduler", scheduler),
-            "num_inference_steps": None if steps is None else parse_integers("--steps", steps),
-            "guidance_scale": None if guidance is None else parse_numbers("--guidance", guidance),
-            "guidance_rescale": parse_numbers("--guidance-rescale", guidance_rescale),
-            "eta": parse_numbers("--eta", eta),
-            "variation_strength": parse_numbers("--variation-strength", variation_strength),
-            "variation_seed": None
-            if variation_seed is None
-            else parse_integers("--variation-seed", variation_seed),
-            "seed": None if seeds is None else parse_integers("--seeds", seeds),
-        }
-        values = {name: each for name, each in given.items() if each is not None}
-        if output is None:
-            output = f"outputs/{slug(prompt or prompts[0], empty='image')}_sweep/"
-        if offline:
-            go_offline()
-        while True:
-            with spinner(console, "Preparing"):
-                plan = plan_sweep(values, output, settings, resume=resume, download=False)
-            if not isinstance(plan, DownloadPlan):
-                break
-            if dry_run:
-                print_download(plan, json=json)
-                return
-            show_download(console, plan)
-        if dry_run:
-            for text in plan.unread:
-                note(console, text)
-            _print_plan(plan, json=json)
+    console = error_console(quiet=printed.quiet or progress_json)
+    settings = run.settings(batch_size=batch_size)
+    prompt = one_prompt(prompt, prompt_option)
+    prompts = read_prompts(prompt, prompts_file, replace or [])
+    values = {**fields, "prompt": prompts}
+    output = run.output
+    if output is None:
+        output = f"outputs/{slug(prompt or prompts[0], empty='image')}_sweep/"
+    if run.offline:
+        go_offline()
+    while True:
+        with spinner(console, "Preparing"):
+            plan = plan_sweep(values, output, settings, resume=resume, download=False)
+        if not isinstance(plan, DownloadPlan):
+            break
+        if run.dry_run:
+            print_download(plan, json=json)
             return
-        for text in (*_summary(plan), *plan.unread):
+        show_download(console, plan)
+    if run.dry_run:
+        for text in plan.unread:
             note(console, text)
-        if not plan.missing:
-            note(console, "Nothing to do: all images already exist and are intact.")
-        failed = print_images(
-            run_sweep(plan, sheet=sheet),
-            console,
-            {request: plan.details[request] for request in plan.missing},
-            json=json,
-            progress_json=progress_json,
-            keep_going=not fail_fast,
-            json_details=True,
-        )
-        if failed:
-            note(console, f"{failed} of {len(plan.keys)} images failed. Run it again to retry.")
-            raise typer.Exit(3)
+        _print_plan(plan, json=json)
+        return
+    for text in (*_summary(plan), *plan.unread):
+        note(console, text)
+    if not plan.missing:
+        note(console, "Nothing to do: all images already exist and are intact.")
+    failed = print_images(
+        run_sweep(plan, sheet=sheet),
+        console,
+        {request: plan.details[request] for request in plan.missing},
+        json=json,
+        progress_json=progress_json,
+        keep_going=not fail_fast,
+        json_details=True,
+    )
+    if failed:
+        note(console, f"{failed} of {len(plan.keys)} images failed. Run it again to retry.")
+        raise typer.Exit(3)
 
 
 def read_prompts(

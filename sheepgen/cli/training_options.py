@@ -10,7 +10,7 @@ import typer
 
 from sheepgen.cli import completion, parsers
 from sheepgen.cli.installation import install_command
-from sheepgen.cli.options import DRAWER, RUN, SAVED
+from sheepgen.cli.options import MODEL, OUTPUT, RUN
 from sheepgen.errors import UsageError
 
 WorkspaceOpt = Annotated[
@@ -19,7 +19,7 @@ WorkspaceOpt = Annotated[
         metavar="FOLDER",
         help="Working folder for downloads, data, checkpoints and sample sheets.",
         parser=parsers.folder,
-        rich_help_panel=SAVED,
+        rich_help_panel=OUTPUT,
     ),
 ]
 TrainDeviceOpt = Annotated[
@@ -48,7 +48,7 @@ PresetOpt = Annotated[
         metavar="NAME",
         help="full, for a GPU; or small, which learns sixteen things.",
         autocompletion=completion.of("full", "small"),
-        rich_help_panel=DRAWER,
+        rich_help_panel=MODEL,
     ),
 ]
 StartOpt = Annotated[
@@ -58,7 +58,7 @@ StartOpt = Annotated[
         metavar="FOLDER",
         help="Resume from a model that was trained here before, in a new workspace.",
         parser=parsers.folder,
-        rich_help_panel=DRAWER,
+        rich_help_panel=MODEL,
     ),
 ]
 ModelOutputOpt = Annotated[
@@ -69,7 +69,7 @@ ModelOutputOpt = Annotated[
         metavar="FOLDER",
         help="Write the trained model here, with its scores and model card.",
         parser=parsers.folder,
-        rich_help_panel=SAVED,
+        rich_help_panel=OUTPUT,
     ),
 ]
 ReplaceModelOpt = Annotated[
@@ -78,7 +78,7 @@ ReplaceModelOpt = Annotated[
         "--overwrite",
         metavar="",
         help="Overwrite an existing model.",
-        rich_help_panel=SAVED,
+        rich_help_panel=OUTPUT,
     ),
 ]
 UnetStepsOpt = Annotated[
@@ -87,7 +87,7 @@ UnetStepsOpt = Annotated[
         metavar="N",
         parser=parsers.whole_number("--unet-steps", 1),
         help="U-Net steps in all. Defaults to the recipe's.",
-        rich_help_panel=DRAWER,
+        rich_help_panel=MODEL,
     ),
 ]
 SeedsAPromptOpt = Annotated[
@@ -118,7 +118,7 @@ SheetsOpt = Annotated[
         metavar="FOLDER",
         help="Save a sheet of all pictures of each group here.",
         parser=parsers.folder,
-        rich_help_panel=SAVED,
+        rich_help_panel=OUTPUT,
     ),
 ]
 

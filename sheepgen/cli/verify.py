@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sheepgen.cli import options, parsers
-from sheepgen.cli.console import cli_errors, error_console, note, write_data
-from sheepgen.cli.rerun_options import FetchOpt, NewModelOpt
+from sheepgen.cli.console import error_console, note, write_data
+from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.options import MAX_THREADS
 
 if TYPE_CHECKING:
@@ -44,38 +44,36 @@ ThreadsOpt = Annotated[
 ]
 
 
+@spread
 def verify(
     images: ImagesArg,
     *,
-    model: NewModelOpt = None,
-    fetch: FetchOpt = False,
+    fields: Annotated[dict[str, Any], RequestOptions("changes", ("model",))],
+    fetch: options.FetchOpt = False,
     threads: ThreadsOpt = None,
     offline: options.OfflineOpt = False,
     json: options.JsonOpt = False,
-    quiet: options.QuietOpt = False,
-    verbose: options.VerboseOpt = False,
+    printed: options.PrintOptions,
 ) -> None:
     """Regenerate images and report whether they match, and if not, by how much and why."""
-    with cli_errors(verbose=verbose):
-        from sheepgen.models.hub import go_offline
-        from sheepgen.verify.regenerate import stream_verification
-        from sheepgen.verify.report import summary, to_json_line, to_line
+    from sheepgen.models.hub import go_offline
+    from sheepgen.verify.regenerate import stream_verification
+    from sheepgen.verify.report import summary, to_json_line, to_line
 
-        console = error_console(quiet=quiet)
-        if offline:
-            go_offline()
-        events = stream_verification(
-            images, model=model, fetch=fetch, threads=threads, offline=offline
-        )
-        # The download of a model that the user did not name is shown even with --quiet.
-        downloads = error_console(quiet=quiet and model is not None)
-        outcomes = []
-        for outcome in _show_activity(events, console, downloads):
-            outcomes.append(outcome)
-            write_data(to_json_line(outcome) if json else to_line(outcome))
-        note(console, summary(outcomes))
-        if not all(outcome.is_confirmed for outcome in outcomes):
-            raise typer.Exit(1)
+    console = error_console(quiet=printed.quiet)
+    model = fields.get("model")
+    if offline:
+        go_offline()
+    events = stream_verification(images, model=model, fetch=fetch, threads=threads, offline=offline)
+    # The download of a model that the user did not name is shown even with --quiet.
+    downloads = error_console(quiet=printed.quiet and model is not None)
+    outcomes = []
+    for outcome in _show_activity(events, console, downloads):
+        outcomes.append(outcome)
+        write_data(to_json_line(outcome) if json else to_line(outcome))
+    note(console, summary(outcomes))
+    if not all(outcome.is_confirmed for outcome in outcomes):
+        raise typer.Exit(1)
 
 
 def _show_activity(

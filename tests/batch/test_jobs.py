@@ -10,9 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sheepgen.aliases import canonical_option
-from sheepgen.batch.job_schema import KEYS, job_schema
-from sheepgen.batch.jobs import MAX_LINE_CHARACTERS, Job, job_id, parse_job, read_lines
+from sheepgen.batch.jobs import (
+    KEYS,
+    MAX_LINE_CHARACTERS,
+    Job,
+    job_id,
+    job_schema,
+    parse_job,
+    read_lines,
+)
 from sheepgen.errors import UsageError
 from sheepgen.fields import MAX_PROMPT_CHARACTERS
 from sheepgen.request import GenerationRequest
@@ -28,7 +34,7 @@ def job(defaults: Mapping[str, Any] | None = None, **values: Any) -> Job:
 
 def complaint(line: str) -> tuple[str, str]:
     with pytest.raises(UsageError) as caught:
-        parse_job(line, {}, spell=canonical_option)
+        parse_job(line, {})
     return caught.value.message, caught.value.hint
 
 
@@ -69,7 +75,7 @@ def test_seeds_are_drawn_where_they_are_missing() -> None:
 )
 def test_keys_may_be_spelled_like_options(key: str, value: object, field: str) -> None:
     line = json.dumps({"prompt": "sheep", key: value})
-    assert getattr(parse_job(line, {}, spell=canonical_option).request, field) == value
+    assert getattr(parse_job(line, {}).request, field) == value
 
 
 @pytest.mark.parametrize(
@@ -271,7 +277,7 @@ jobs = st.dictionaries(st.sampled_from([*KEYS, "steps"]) | st.text(), anything)
 def test_no_line_does_worse_than_a_usage_error(line: str) -> None:
     assert job_id(line) is None or '"id"' in line
     with suppress(UsageError):
-        parse_job(line, {}, spell=canonical_option)
+        parse_job(line, {})
 
 
 def test_an_id_is_found_in_a_bad_line() -> None:
@@ -320,7 +326,7 @@ def test_the_web_uis_names_are_understood(schedule: str | None, scheduler: str) 
         "steps": 7,
     }
     given = {name: value for name, value in line.items() if value is not None}
-    request = parse_job(json.dumps(given), {}, spell=canonical_option).request
+    request = parse_job(json.dumps(given), {}).request
     assert request.scheduler == scheduler
     assert (request.guidance_scale, request.num_inference_steps) == (3.5, 7)
     assert request.seed >= 0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from sheepgen.batch.job_schema import job_schema
+from sheepgen.batch.jobs import job_schema
 from sheepgen.cli.batch import open_jobs
 from sheepgen.errors import NonFiniteError, UsageError
 from sheepgen.execution import local

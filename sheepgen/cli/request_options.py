@@ -1,0 +1,205 @@
+"""The options that describe an image, of every command, from the table of fields.
+
+`RequestOptions` stands for them in the signature of a command, and a frozen dataclass for options
+that belong together; `spread` turns both into the single parameters that Typer reads.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
+
+import typer
+
+from sheepgen.cli import completion, parsers
+from sheepgen.cli.console import cli_errors
+from sheepgen.errors import UsageError
+from sheepgen.fields import FIELDS
+from sheepgen.models.registry import KNOWN_MODELS
+from sheepgen.request import DEFAULTS, EMBEDDED_MODEL, GenerationRequest
+from sheepgen.sweep.prompts import expand_alternatives
+from sheepgen.sweep.ranges import parse_integers, parse_numbers, parse_sizes, parse_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sheepgen.fields import Field
+
+__all__ = ["RequestOptions", "request_option", "spread"]
+
+Mode = Literal["one", "several", "changes"]
+
+_HELP_PANELS = ("Image", "Model")
+
+_COMPLETIONS = {"model": completion.models, "scheduler": completion.schedulers}
+
+_SEED_HELP: dict[Mode, str] = {
+    "one": "Picked and printed if omitted, or -1.",
+    "several": "If omitted or -1, one is picked and kept for the folder.",
+    "changes": "-1 picks one.",
+}
+
+_PARSE_SEVERAL: dict[type, Callable[[str, str], object]] = {
+    int: parse_integers,
+    float: parse_numbers,
+    str: parse_words,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOptions:
+    """Options for fields of a request; the command is given a mapping.
+
+    Args:
+        mode: With "one", the mapping has every field, and None where the model is to decide. With
+            "several", it has the values of each axis of a sweep that was given. With "changes", it
+            has what was given.
+        names: Of the fields.
+    """
+
+    mode: Mode
+    names: tuple[str, ...]
+
+    def parameters(self) -> Iterator[inspect.Parameter]:
+        """Yield a parameter for each option, in the order of ``--help``."""
+        in_request = {each.name: FIELDS[each.name] for each in fields(GenerationRequest)}
+        for panel, table in zip(_HELP_PANELS, (in_request, FIELDS), strict=True):
+            for name, field in table.items():
+                if name in self.names and field.panel == panel:
+                    if self.mode != "several" or not field.axis:
+                        yield request_option(field, self.mode)
+                    if name == "height":
+                        yield _size_option(self.mode)
+
+    def collect(self, typed: dict[str, Any]) -> Mapping[str, Any]:
+        """Return the mapping.
+
+        Raises:
+            UsageError: If both ``--size`` and a side were given.
+        """
+        if self.mode == "several":
+            return {name: value for name, value in typed.items() if value is not None}
+        if (size := typed.pop("size", None)) is not None:
+            if typed["width"] is not None or typed["height"] is not None:
+                raise UsageError(
+                    "--size sets both sides already.", "Leave out --width and --height."
+                )
+            typed["width"], typed["height"] = size
+        if self.mode == "one":
+            return typed
+        return {name: value for name, value in typed.items() if value is not None}
+
+
+def request_option(field: Field, mode: Mode) -> inspect.Parameter:
+    """Return the parameter of a command that is the option of one field."""
+    default = None if mode == "changes" else DEFAULTS.get(field.name)
+    if isinstance(default, float):
+        default = int(default)
+    options, metavar = field.options, field.metavar
+    if mode == "several":
+        options = field.options_for_several or options
+        metavar = {"NAME": "NAMES", "TEXT": "TEXT"}.get(metavar, "VALUES")
+        default = None if default is None else str(default)
+    info = typer.Option(
+        *options,
+        metavar=metavar,
+        help=_help(field, mode).replace("[", "\\["),
+        parser=_parser(field, mode),
+        autocompletion=_COMPLETIONS.get(field.name),
+        show_default=default not in (None, ""),
+        rich_help_panel=field.panel,
+    )
+    return _parameter(field.name, Annotated[str | None, info], default)
+
+
+def _size_option(mode: Mode) -> inspect.Parameter:
+    parser: Callable[[str], object] = parsers.size
+    metavar, text = "WxH", "Width and height, as in 512x768."
+    if mode == "several":
+        parser = partial(parse_sizes, "--size")
+        metavar, text = "SIZES", "Width and height, as in 512x512,512x768."
+    info = typer.Option(
+        "--size", metavar=metavar, help=text, parser=parser, rich_help_panel="Image"
+    )
+    return _parameter("size", Annotated[str | None, info], None)
+
+
+def _parameter(name: str, annotation: object, default: object) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, annotation=annotation, default=default)
+
+
+def _help(field: Field, mode: Mode) -> str:
+    sentence = (field.help_for_several if mode == "several" else "") or field.help
+    if field.name == "prompt":
+        return f"{sentence} Use - to read it from standard input."
+    if field.is_seed:
+        return f"{sentence} {_SEED_HELP[mode]}"
+    if field.from_model and mode == "changes":
+        return f"{sentence} Defaults to the image's own."
+    if field.from_model:
+        embedded = getattr(KNOWN_MODELS[EMBEDDED_MODEL], field.name, None)
+        own = "" if embedded is None else f" ({embedded:g} for {EMBEDDED_MODEL})"
+        return f"{sentence} Defaults to the model's own{own}."
+    return sentence
+
+
+def _parser(field: Field, mode: Mode) -> Callable[[Any], Any] | None:
+    """Return what reads the text that was typed."""
+    is_text = field.kind is str and field.name not in _COMPLETIONS
+    if mode == "several" and is_text:
+        return _alternatives
+    if mode == "several":
+        options = field.options_for_several or field.options
+        name = next(option for option in options if option.startswith("--"))
+        return partial(_PARSE_SEVERAL[field.kind], name)
+    if field.kind is str:
+        return parsers.text if is_text else None
+    return (parsers.whole_number if field.kind is int else parsers.number)(field.option)
+
+
+def _alternatives(typed: str) -> tuple[str, ...]:
+    return tuple(expand_alternatives(parsers.text(typed)))
+
+
+def spread(function: Callable[..., None]) -> Callable[..., None]:
+    """Return a command for Typer, with one parameter for every option, and errors printed.
+
+    Args:
+        function: Takes groups of options: `RequestOptions` in an annotation, or dataclasses.
+    """
+    groups: dict[str, tuple[list[inspect.Parameter], Callable[[dict[str, Any]], object]]] = {}
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(function, eval_str=True).parameters.values():
+        match parameter.annotation, get_args(parameter.annotation)[1:]:
+            case _, (RequestOptions() as options,):
+                groups[parameter.name] = [*options.parameters()], options.collect
+            case type() as kind, _ if is_dataclass(kind):
+                groups[parameter.name] = [*_members(kind)], partial(_build, kind)
+            case _:
+                parameters.append(parameter)
+                continue
+        parameters += groups[parameter.name][0]
+
+    def command(**typed: Any) -> None:  # noqa: ANN401 - of whichever types the options have
+        with cli_errors(verbose=typed.get("verbose", False)):
+            for name, (members, collect) in groups.items():
+                typed[name] = collect({each.name: typed.pop(each.name) for each in members})
+            function(**typed)
+
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    command.__doc__, command.__name__ = function.__doc__, function.__name__
+    return command
+
+
+def _build(kind: type, typed: dict[str, Any]) -> object:
+    return kind(**typed)
+
+
+def _members(kind: type) -> Iterator[inspect.Parameter]:
+    hints = get_type_hints(kind, include_extras=True)
+    for each in fields(kind):
+        yield _parameter(each.name, hints[each.name], each.default)
