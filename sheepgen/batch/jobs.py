@@ -6,9 +6,8 @@
 A line that does not begin with a brace is a prompt and nothing else; one with a # in front is a
 comment, as in the files of prompts that a sweep reads.
 
-Which keys there are, `sheepgen.batch.job_schema` says; one whose value is null is read as if it
-were not there. Lines may come from anybody: none is read without end, and none chooses a path
-outside the batch's folder.
+`KEYS` says which keys there are; one whose value is null is read as if it were not there. Lines are
+untrusted: none is read without end, and none chooses a path outside the batch's folder.
 """
 
 from __future__ import annotations
