@@ -128,7 +128,7 @@ def _has_record_of(path: Path, request: ResolvedRequest) -> bool:
 
 
 def _holds_no_picture(path: Path, suffix: str) -> bool:
-    """Say whether an image file is empty, or was cut off before there is anything to see in it."""
+    """Check whether an image file is empty, or was cut off before its pixels."""
     try:
         data = read_untrusted(path, max_bytes=MAX_FILE_BYTES)
     except OSError:
@@ -147,7 +147,7 @@ def _holds_no_picture(path: Path, suffix: str) -> bool:
 
 
 def _is_complete_picture(path: Path) -> bool:
-    """Say whether a file is a picture of any of our formats, and was not cut off."""
+    """Check whether a file is a picture in any of our formats, and was not cut off."""
     try:
         data = read_untrusted(path, max_bytes=MAX_FILE_BYTES)
     except OSError:
@@ -160,5 +160,5 @@ def _is_complete_picture(path: Path) -> bool:
 
 
 def _begins(data: bytes, signature: bytes) -> bool:
-    """Say whether data begins with the signature, as far as there is any."""
+    """Check whether data begins with the signature, as far as it goes."""
     return data[: len(signature)] == signature[: len(data)]

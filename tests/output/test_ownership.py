@@ -15,13 +15,11 @@ from sheepgen.output.artifacts import FRAME_CHOICES
 from sheepgen.output.images import OutputLayout, save_images
 from sheepgen.output.manifest import Manifest
 from sheepgen.output.ownership import own_paths
-from sheepgen.output.template import parse_output
+from sheepgen.output.template import Target, parse_output
 from tests.samples import sample_events, sample_image, sample_record, sample_request
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from sheepgen.output.template import Target
 
 KEY = "ab" * 32
 REQUEST = sample_request()
@@ -29,7 +27,7 @@ ALL = {"image", "frames", "filmstrip", "gif"}
 
 
 def target_of(folder: Path, *, key: str = KEY, suffix: str = ".png") -> Target:
-    return parse_output(f"{folder}/1{suffix}", several=False).target(REQUEST, 1, key)
+    return Target(folder=folder, stem="1", suffix=suffix, key=key)
 
 
 def own(folder: Path, *, key: str = KEY, suffix: str = ".png") -> set[str]:
@@ -93,6 +91,23 @@ def test_another_images_line_names_nothing_of_this_one(made: ImageSaved) -> None
     assert own(folder) == {"image", "filmstrip", "gif"}
     assert own(folder, key="cd" * 32) == set()
     assert own(folder, suffix=".webp") == set(), "the line is that of 1.png"
+
+
+@pytest.mark.parametrize("kept", [0, 100])
+def test_frames_are_not_the_images_if_one_of_them_does_not_show_it(
+    made: ImageSaved, kept: int
+) -> None:
+    (made.path.parent / "manifest.jsonl").unlink()
+    frame = made.artifacts["frames"] / "step_001.png"
+    frame.write_bytes(frame.read_bytes()[:kept])
+    assert own(made.path.parent) == ALL - {"frames"}
+
+
+def test_a_folder_in_place_of_a_file_is_not_the_images(made: ImageSaved) -> None:
+    (made.path.parent / "manifest.jsonl").unlink()
+    made.artifacts["filmstrip"].unlink()
+    made.artifacts["filmstrip"].mkdir()
+    assert own(made.path.parent) == ALL - {"filmstrip"}
 
 
 def test_what_is_a_persons_is_not_the_images(tmp_path: Path) -> None:
