@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.cli.console import write_data
+from sheepgen.request import EMBEDDED_MODEL
 from sheepgen.sanitize import byte_size, excerpt, plural
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def print_download(plan: DownloadPlan, *, json: bool) -> None:
         write_data(json_format.dumps({"model": {"name": plan.repo, "download": download}}))
         return
     _print("model", f"{plan.repo}, licence {plan.licence or 'not stated'}")
-    _print("to fetch", f"{byte_size(plan.total_bytes)} in {plural(len(plan.files), 'file')}")
+    _print("to download", f"{byte_size(plan.total_bytes)} in {plural(len(plan.files), 'file')}")
     _print("into", f"{plan.folder}, {byte_size(plan.free_bytes)} free")
 
 
@@ -66,7 +67,8 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
         return
     for warning in plan.warnings:
         write_data(excerpt(warning, 300))
-    _print("model", f"{spec.name}, on this disk")
+    place = "installed" if spec.name == EMBEDDED_MODEL else "on disk"
+    _print("model", f"{spec.name} ({place})")
     for name, length in plan.prompts.items():
         lost = f"; not read: {' '.join(length.truncated)}" if length.truncated else ""
         _print(name, f"{length.tokens} of {length.limit} tokens{lost}")

@@ -210,7 +210,7 @@ def _summary(plan: SweepPlan) -> list[str]:
     lines = [f"{plural(len(plan.keys), 'image')}{of_axes}, into {plan.folder}"]
     if plan.done:
         lines.append(f"{len(plan.done):,} already exist, {len(plan.missing):,} to generate")
-    lines.append(f"{plural(plan.estimate.steps, 'step')}, {plan.estimate.time}")
+    lines.append(f"{plural(plan.estimate.steps, 'step')}, time {plan.estimate.time}")
     lines.append(f"Disk: {plan.estimate.disk}. Memory: {plan.estimate.memory}")
     return [*lines, *plan.warnings]
 

@@ -27,6 +27,7 @@ from sheepgen.output.artifacts import FRAME_CHOICES
 from sheepgen.output.images import OutputLayout
 from sheepgen.output.ownership import check_replaceable, free_target
 from sheepgen.output.template import OutputTemplate, Target, parse_output
+from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +66,8 @@ class RunSettings:
         """Check the choice of frames."""
         if self.frames not in FRAME_CHOICES:
             raise UsageError(
-                f'Unknown choice of frames "{self.frames}".', f"Known: {', '.join(FRAME_CHOICES)}."
+                f'Unknown choice of frames "{excerpt(self.frames)}".',
+                f"Known: {', '.join(FRAME_CHOICES)}.",
             )
 
     def layout(self, template: OutputTemplate) -> OutputLayout:

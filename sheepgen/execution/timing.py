@@ -137,7 +137,7 @@ class Estimate:
     def time(self) -> str:
         """The time in words."""
         if self.seconds is None:
-            return "unknown, for the first of its kind on this machine"
+            return "unknown (first run of its kind on this machine)"
         return f"about {timedelta(seconds=math.ceil(self.seconds))}"
 
     @property
@@ -149,8 +149,8 @@ class Estimate:
     def memory(self) -> str:
         """The memory in words."""
         if self.peak_bytes is None:
-            return f"unknown; the weights alone are {byte_size(self.weight_bytes)}"
-        return f"{byte_size(self.peak_bytes)}, as in the last run"
+            return f"at least {byte_size(self.weight_bytes)} (weights only)"
+        return f"about {byte_size(self.peak_bytes)}, as in the last run"
 
 
 def estimate(

@@ -38,7 +38,7 @@ def test_the_plan_is_told_and_nothing_is_made(run: Run, tiny_folder: Path, tmp_p
     assert ["size", "32x32"] in rows
     assert ["seed", "7           outputs/a-red-sheep_7.png"] in rows
     assert "prompt           5 of 16 tokens" in result.stdout
-    assert "time             unknown, for the first of its kind on this machine" in result.stdout
+    assert "time             unknown (first run of its kind on this machine)" in result.stdout
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,133 @@
+"""Runs planned and carried out from Python, without the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from sheepgen.errors import UsageError
+from sheepgen.events import ImageSaved, ModelLoading, Notice
+from sheepgen.execution import plan as planning
+from sheepgen.execution.plan import RunSettings, plan_run
+from sheepgen.execution.run import run_plan
+from sheepgen.metadata.image_file import read_record
+from sheepgen.models.resolve import find_model
+from sheepgen.options import DeviceOptions
+from sheepgen.request import GenerationRequest
+from tests.cli.test_dry_run import DOWNLOAD
+
+if TYPE_CHECKING:
+    from sheepgen.models.hub import DownloadPlan
+
+ROOT = Path(__file__).parents[2]
+
+EXAMPLE = """
+import json, sys
+from sheepgen import GenerationRequest, RunSettings, plan_run, run_plan
+from sheepgen.events import ImageSaved
+
+request = GenerationRequest(prompt="a sheep", seed=3, model=sys.argv[1], num_inference_steps=1)
+plan = plan_run(request, "out/", RunSettings(frames="strip"), count=2)
+saved = [str(event.path) for event in run_plan(plan) if isinstance(event, ImageSaved)]
+print(json.dumps([saved, sorted(sys.modules)]))
+"""
+
+
+@pytest.fixture
+def request_(tiny_folder: Path) -> GenerationRequest:
+    return GenerationRequest(
+        prompt="a sheep", seed=3, model=str(tiny_folder), num_inference_steps=1
+    )
+
+
+def test_a_run_needs_no_command_line(tiny_folder: Path, tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", EXAMPLE, str(tiny_folder)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    saved, modules = json.loads(result.stdout)
+    assert saved == ["out/a-sheep_3.png", "out/a-sheep_4.png"]
+    assert [name for name in ("sheepgen.cli", "typer", "rich") if name in modules] == []
+    assert read_record(tmp_path / saved[1]).request.seed == 4
+    assert (tmp_path / "out" / "a-sheep_4_filmstrip.png").is_file()
+
+
+def test_a_plan_says_which_names_are_taken_and_makes_nothing(
+    request_: GenerationRequest, tmp_path: Path
+) -> None:
+    (tmp_path / "x_3.png").touch()
+    plan = plan_run(request_, f"{tmp_path}/x.png", count=2)
+    assert [target.path.name for target in plan.targets.values()] == ["x_3.png", "x_4.png"]
+    assert [target.path.name for target in plan.free_targets.values()] == ["x_3_2.png", "x_4.png"]
+    assert plan.prompts["prompt"].truncated == plan.unread == ()
+    assert plan.estimate.steps == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["x_3.png"]
+    over = plan_run(request_, f"{tmp_path}/x.png", RunSettings(overwrite=True), count=2)
+    assert over.free_targets == over.targets
+
+
+def test_a_model_that_was_found_is_not_found_again(
+    request_: GenerationRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(*_: object, **__: object) -> NoReturn:
+        raise AssertionError("it is given")
+
+    spec = find_model(request_.model)
+    monkeypatch.setattr(planning, "find_model", find)
+    assert plan_run(request_, spec=spec).spec is spec
+
+
+def test_a_download_is_a_value_if_it_is_not_wanted(
+    request_: GenerationRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_here(_name: str, *, offline: bool) -> DownloadPlan:
+        assert offline
+        return DOWNLOAD
+
+    monkeypatch.setattr(planning, "resolve_model", not_here)
+    assert plan_run(request_, settings=RunSettings(offline=True), download=False) == DOWNLOAD
+
+
+def test_events_begin_with_the_model_and_end_with_the_last_image(
+    request_: GenerationRequest, tmp_path: Path
+) -> None:
+    first, *_, last = run_plan(plan_run(request_, f"{tmp_path}/out/"))
+    assert first == ModelLoading(model=request_.model)
+    assert isinstance(last, ImageSaved)
+    assert last.path == tmp_path / "out" / "a-sheep_3.png"
+
+
+def test_a_file_system_without_locks_is_a_notice(
+    request_: GenerationRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sheepgen.execution.run.prepare_folder", lambda _: False)
+    notice, *_ = run_plan(plan_run(request_, f"{tmp_path}/out/"))
+    assert isinstance(notice, Notice)
+    assert f"The file system of {tmp_path / 'out'} has no locks." in notice.message
+
+
+def test_settings_are_checked() -> None:
+    with pytest.raises(UsageError, match='Unknown choice of frames "many"'):
+        RunSettings(frames="many")
+    assert RunSettings().frame_options() is None
+    wanted = RunSettings(frames="all", frame_decoder="vae").frame_options()
+    assert wanted is not None
+    assert (wanted.noisy, wanted.decoder) == (True, "vae")
+
+
+def test_a_device_that_is_not_there_is_found_out_before_anything_is_loaded(
+    request_: GenerationRequest,
+) -> None:
+    settings = RunSettings(device=DeviceOptions(device="cuda:77"))
+    with pytest.raises(UsageError, match="This machine has no cuda:77 device"):
+        plan_run(request_, settings=settings)
