@@ -26,6 +26,8 @@ from sheepgen.output import images as output_images
 from sheepgen.pipeline import loading
 from sheepgen.pipeline.run import stream_batch
 from tests.cli.test_dry_run import DOWNLOAD
+from tests.models.hub.conftest import REPO, hub  # noqa: F401 - a fixture
+from tests.models.hub.fake_hub import COMMIT, FakeHub
 from tests.tiny import save_tiny_model
 
 if TYPE_CHECKING:
@@ -201,6 +203,32 @@ def test_another_model_is_found_when_it_is_named(batch: Run, tmp_path: Path) -> 
     assert first["sha256"] == third["sha256"] != second["sha256"]
     assert first["environment"]["model_sha256"] != second["environment"]["model_sha256"]
     assert failed["error"]["kind"] == "ModelError"
+
+
+def test_a_model_on_the_hub_is_downloaded_once(
+    run: Run,
+    hub: FakeHub,  # noqa: F811
+) -> None:
+    words = ("batch", "-", "--device", "cpu", "--steps", "1", "--model", REPO)
+    result = run(*words, stdin=lines({"prompt": "a"}, {"prompt": "b"}))
+    assert [each["status"] for each in answers(result)] == ["done", "done"]
+    assert result.stderr.count(f"Downloading {REPO}") == 1
+    assert hub.requests
+
+
+def test_a_model_on_the_hub_is_downloaded_when_a_job_names_it(
+    run: Run,
+    hub: FakeHub,  # noqa: F811
+    tiny_folder: Path,
+) -> None:
+    words = ("batch", "-", "--device", "cpu", "--steps", "1", "--model", str(tiny_folder))
+    jobs = lines({"prompt": "a"}, *[{"prompt": "b", "model": REPO}] * 2)
+    result = run(*words, stdin=jobs)
+    first, *others = answers(result)
+    assert first["environment"]["model_revision"] is None
+    assert [each["environment"]["model_revision"] for each in others] == [COMMIT] * 2
+    assert result.stderr.count(f"Downloading {REPO}") == 1
+    assert hub.requests
 
 
 def fail(*_: object, **__: object) -> NoReturn:
