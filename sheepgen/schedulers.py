@@ -235,7 +235,7 @@ def canonical_scheduler_name(name: str) -> str:
     close = get_close_matches(spelling, _NAMES, n=3, cutoff=0.5)
     nearest = ", ".join(dict.fromkeys(_NAMES[match] for match in close))
     raise UsageError(
-        f"There is no scheduler {excerpt(name)}.",
+        f'Unknown scheduler "{excerpt(name)}".',
         (f"Nearest: {nearest}. " if nearest else "") + "`sheepgen schedulers` lists them all.",
     )
 

@@ -49,7 +49,7 @@ def test_a_request_is_frozen() -> None:
         ("guidance_scale", -0.1, "guidance must be between 0 and 100, got -0.1"),
         ("guidance_rescale", 1.1, "guidance rescale must be between 0 and 1, got 1.1"),
         ("eta", -1.0, "eta must be between 0 and 1, got -1"),
-        ("scheduler", "nothing", "no scheduler"),
+        ("scheduler", "nothing", "Unknown scheduler"),
         ("variation_seed", -1, "variation seed must be between 0 and 18446744073709551615, got -1"),
         ("variation_seed", MAX_SEED + 1, "variation seed must be between"),
         ("variation_strength", 1.1, "variation strength must be between 0 and 1, got 1.1"),

@@ -76,7 +76,7 @@ def test_all_names_of_a_row_lead_to_it(name: str) -> None:
 
 
 def test_a_wrong_name_is_told_the_nearest() -> None:
-    with pytest.raises(UsageError, match="no scheduler eulr") as caught:
+    with pytest.raises(UsageError, match='Unknown scheduler "eulr"') as caught:
         canonical_scheduler_name("eulr")
     assert "Nearest: euler" in caught.value.hint
 

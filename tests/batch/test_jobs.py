@@ -152,7 +152,7 @@ def test_an_id_is_any_text_or_number(value: object) -> None:
         ('{"id": NaN}', "id must be text or a number, got nan.", ""),
         ('{"prompt": "x", "eta": NaN}', "eta must be between 0 and 1, got nan.", ""),
         (f'{{"prompt": "x", "eta": 1{"0" * 400}}}', "eta must be between 0 and 1, got inf.", ""),
-        ('{"prompt": "x", "sampler": "dimm"}', "There is no scheduler dimm.", "ddim"),
+        ('{"prompt": "x", "sampler": "dimm"}', 'Unknown scheduler "dimm".', "ddim"),
         ('{"prompt": "\\ud800"}', "The prompt is not valid UTF-8.", ""),
     ],
 )

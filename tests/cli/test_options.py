@@ -107,7 +107,7 @@ def test_all_words_for_frames_are_known() -> None:
         ("--count 0", "--count"),
         ("--guidance nan", "guidance must be between 0 and 100, got nan"),
         ("--eta 2", "eta must be between 0 and 1, got 2"),
-        ("--scheduler nothing", "no scheduler"),
+        ("--scheduler nothing", "Unknown scheduler"),
         ("--model nothing", 'Unknown model "nothing"'),
         ("--device abacus", 'Unknown device "abacus"'),
         ("--dtype fp8", 'Unknown dtype "fp8"'),

@@ -76,7 +76,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("request.variation_strength", None, "request.variation_strength"),
         ("request.prompt", "", "prompt is empty"),
         ("request.prompt", "\ud800", "UTF-8"),
-        ("request.scheduler", "nothing", "no scheduler"),
+        ("request.scheduler", "nothing", "Unknown scheduler"),
         ("request.command", "rm", "unknown"),
         ("environment", None, "environment is not an object"),
         ("environment.threads", "2", "environment.threads"),

@@ -102,7 +102,7 @@ def test_labels_can_be_shown() -> None:
 def test_every_request_is_checked_at_once() -> None:
     with pytest.raises(UsageError, match="seed must be between 0 and 18446744073709551615, got -1"):
         combine(SWEEP | {"seed": [1, 2, -1]})
-    with pytest.raises(UsageError, match="no scheduler nothing"):
+    with pytest.raises(UsageError, match='Unknown scheduler "nothing"'):
         combine(SWEEP | {"scheduler": ["ddim", "nothing"]})
 
 

@@ -1,0 +1,204 @@
+"""The table says everything about a field, and all that speaks of fields is made from it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sheepgen.batch.jobs import KEYS, parse_job
+from sheepgen.cli.show import to_command
+from sheepgen.errors import UsageError
+from sheepgen.execution.image_key import image_key
+from sheepgen.fields import FIELDS, PER_IMAGE_FIELDS, Field, find_field
+from sheepgen.metadata.a1111 import read_parameters, to_parameters
+from sheepgen.metadata.record import RECORD_FORMAT, from_json, to_json
+from sheepgen.output.template import PLACEHOLDERS, parse_output
+from sheepgen.request import DEFAULTS, GenerationRequest, ResolvedRequest
+from sheepgen.schedulers import SCHEDULERS
+from sheepgen.sweep.names import readable_names
+from sheepgen.sweep.plan import AXES, combine
+from tests.cli.conftest import run, typed
+from tests.samples import prompts, sample_record, sample_request
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run, Typed
+
+__all__ = ["run", "typed"]
+
+NAMES = list(FIELDS)
+NUMBERS = [name for name, field in FIELDS.items() if field.kind is not str]
+
+
+def values_of(field: Field) -> st.SearchStrategy[Any]:
+    if field.kind is int:
+        return st.integers(field.low, field.high)
+    if field.kind is float:
+        return st.floats(field.low, field.high)
+    if field.name == "scheduler":
+        return st.sampled_from(sorted(SCHEDULERS))
+    return prompts
+
+
+named_values = st.sampled_from(NAMES).flatmap(
+    lambda name: st.tuples(st.just(name), values_of(FIELDS[name]))
+)
+
+
+def resolved(name: str, value: object) -> ResolvedRequest:
+    """Return a request in which one field has a value, and has an effect."""
+    needed: dict[str, Any] = {}
+    if FIELDS[name].needs:
+        needed["scheduler"] = next(each for each in SCHEDULERS if FIELDS[name].has_effect(each))
+    if name in ("variation_seed", "variation_strength"):
+        needed |= {"variation_seed": 7, "variation_strength": 0.5}
+    return sample_request(**needed | {name: value})
+
+
+def an_example(name: str) -> Any:
+    """Return a value that is not the default."""
+    field = FIELDS[name]
+    if field.kind is str:
+        return {"scheduler": "heun", "model": "org/name"}.get(name, "a goat")
+    return {int: field.high, float: 0.25}[field.kind]
+
+
+def test_every_field_of_a_request_has_its_row() -> None:
+    hints, resolved_hints = get_type_hints(GenerationRequest), get_type_hints(ResolvedRequest)
+    assert set(FIELDS) == {each.name for each in fields(GenerationRequest)} == set(hints)
+    for name, field in FIELDS.items():
+        assert field.name == name
+        assert hints[name] in (field.kind, field.kind | None)
+        decided = hints[name] != resolved_hints[name] == field.kind
+        assert field.from_model == decided, f"the model decides {name}"
+        assert not field.from_model or DEFAULTS[name] is None
+        assert (field.low < field.high) == (field.kind is not str)
+        assert field.since <= RECORD_FORMAT
+
+
+def test_no_two_fields_share_a_spelling() -> None:
+    spellings = [
+        spelling
+        for field in FIELDS.values()
+        for spelling in {
+            each.replace("-", "_")
+            for each in (field.name, field.key, field.option[2:], *field.options, *field.aliases)
+        }
+    ]
+    assert len(set(spellings)) == len(spellings)
+    for name, field in FIELDS.items():
+        assert all(
+            find_field(each) is field
+            for each in (name, field.key, field.option.removeprefix("--"), *field.aliases)
+        )
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_outside_of_its_range_is_refused_by_its_label(name: str) -> None:
+    field = FIELDS[name]
+    for wrong in (field.low - 1, field.high + 1):
+        values: dict[str, Any] = {"prompt": "x", "seed": 1, name: wrong}
+        with pytest.raises(UsageError, match=f"^{field.label} must be between {field.low} and "):
+            GenerationRequest(**values)
+
+
+@given(named_values)
+def test_records_keep_every_value(named: tuple[str, Any]) -> None:
+    record = replace(sample_record(), request=resolved(*named))
+    assert from_json(to_json(record)) == record
+
+
+@given(named_values)
+def test_jobs_take_every_value_by_its_label(named: tuple[str, Any]) -> None:
+    name, value = named
+    request = resolved(name, value)
+    line = {FIELDS[each.name].key: getattr(request, each.name) for each in fields(request)}
+    assert parse_job(json.dumps(line), {}).request == GenerationRequest(
+        **{each.name: getattr(request, each.name) for each in fields(request)}
+    )
+    assert set(FIELDS) < set(KEYS)
+
+
+@given(named_values.filter(lambda named: FIELDS[named[0]].a1111 != ()))
+def test_the_web_uis_parameters_bring_every_value_back(named: tuple[str, Any]) -> None:
+    name, value = named
+    record = replace(sample_record(), request=resolved(name, value))
+    read = read_parameters(to_parameters(record))
+    has_effect = name != "variation_seed" or record.request.variation_strength
+    assert not has_effect or getattr(read.request(), name) == value
+
+
+@given(named_values)
+def test_images_differ_by_every_value(named: tuple[str, Any]) -> None:
+    name, value = named
+    keys = {
+        image_key(request, model_sha256="00", dtype="fp32")
+        for request in (resolved(name, value), resolved(name, an_example(name)))
+    }
+    assert (len(keys) == 2) == (name != "model" and value != an_example(name))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "prompt"])
+def test_the_option_says_what_the_command_line_means(typed: Typed, name: str) -> None:
+    field, value = FIELDS[name], an_example(name)
+    seeds = ["--variation-seed", "7"] if name == "variation_strength" else []
+    for option in (*field.options, *(f"--{alias}" for alias in field.aliases)):
+        assert getattr(typed("a sheep", *seeds, option, str(value)), name) == value
+    words = shlex.split(to_command(resolved(name, value)))
+    assert getattr(typed(*words[1:]), name) == value
+
+
+@pytest.mark.parametrize("command", ["generate", "sweep", "batch", "rerun"])
+def test_every_command_has_every_option(run: Run, command: str) -> None:
+    shown = run(command, "--help").stdout
+    for name, field in FIELDS.items():
+        hidden = name == "prompt" and command != "rerun"
+        hidden |= bool(field.axis) and command == "sweep"
+        assert (f"{field.option} " in shown) != hidden, field.option
+    assert "--size " in shown
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sweep_varies_every_field_and_says_so_in_names(name: str) -> None:
+    field, one = FIELDS[name], an_example(name)
+    axis = field.axis or name
+    assert AXES[axis] == (field.axis or field.label)
+    another = one + "s" if name == "prompt" else DEFAULTS.get(name, 0)
+    values: dict[str, Any] = {"prompt": ["a sheep"], "seed": [1], "variation_seed": [7]}
+    values[axis] = [(64, 32), (32, 64)] if field.axis else [one, another]
+    grid = combine(values)
+    assert len({getattr(cell.request, name) for cell in grid.cells}) == 2
+    template = parse_output(readable_names(values), several=True)
+    requests = [
+        sample_request(
+            **{each: value for each in NAMES if (value := getattr(cell.request, each)) is not None}
+        )
+        for cell in grid.cells
+    ]
+    assert len({template.target(request, 1, "key").path for request in requests}) == 2
+
+
+def test_templates_know_every_field() -> None:
+    assert set(PLACEHOLDERS) == {field.key for field in FIELDS.values()} | {"index", "key"}
+    template = parse_output("".join(f"{{{name}}}_" for name in PLACEHOLDERS) + ".png", several=True)
+    stem = template.target(sample_request(eta=0.5, width=64), 3, "k" * 64).stem
+    assert {"0.5", "64", "a-red-sheep", "3", "k" * 10} <= set(stem.split("_"))
+
+
+def test_images_of_one_batch_may_differ_in_words_and_noise() -> None:
+    assert {
+        "prompt",
+        "negative_prompt",
+        "seed",
+        "variation_seed",
+        "variation_strength",
+    } == PER_IMAGE_FIELDS
+    for name in FIELDS:
+        one = sample_request(variation_seed=7)
+        other = replace(one, **{name: an_example(name)})
+        assert (one.batch_key == other.batch_key) == (name in PER_IMAGE_FIELDS)
