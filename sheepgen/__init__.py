@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.loading import load_model
     from sheepgen.pipeline.run import generate, stream, stream_batch
     from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
-    from sheepgen.sweep.folder import plan_sweep
+    from sheepgen.sweep.plan import plan_sweep
     from sheepgen.sweep.run import run_sweep
     from sheepgen.verify.compare import Comparison
     from sheepgen.verify.find import NotVerified
@@ -114,7 +114,7 @@ _LAZY = {
     "load_model": "sheepgen.pipeline.loading",
     "plan_batch": "sheepgen.batch.plan",
     "plan_run": "sheepgen.execution.plan",
-    "plan_sweep": "sheepgen.sweep.folder",
+    "plan_sweep": "sheepgen.sweep.plan",
     "read_record": "sheepgen.metadata.image_file",
     "run_batch": "sheepgen.batch.run",
     "run_plan": "sheepgen.execution.run",

@@ -24,8 +24,8 @@ from sheepgen.metadata.image_file import encode_image, read_record
 from sheepgen.models.resolve import find_model
 from sheepgen.models.spec import outside_warnings
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
-from sheepgen.sweep import folder
-from sheepgen.sweep.plan import combine
+from sheepgen.sweep import plan as sweep_plan
+from sheepgen.sweep.grid import combine
 from sheepgen.training import prompts, runner
 from sheepgen.verify import regenerate
 from tests.samples import sample_image, sample_record
@@ -77,7 +77,7 @@ def test_every_command_in_the_readme_is_taken(
     monkeypatch.chdir(tmp_path)
     for module, function in (
         (plan, "plan_run"),
-        (folder, "plan_sweep"),
+        (sweep_plan, "plan_sweep"),
         (batch_run, "run_batch"),
         (batch_plan, "plan_batch"),
         (regenerate, "stream_verification"),
@@ -112,7 +112,7 @@ def test_every_example_stays_in_the_range_of_the_embedded_model(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(plan, "plan_run", take)
-    monkeypatch.setattr(folder, "plan_sweep", take)
+    monkeypatch.setattr(sweep_plan, "plan_sweep", take)
     other_uses = {"show", "rerun", "verify", "train", "evaluate", "models", "schedulers", "batch"}
     for command in commands(README.read_text(encoding="utf-8")):
         words = words_of(command)

@@ -19,7 +19,7 @@ from sheepgen.sanitize import excerpt, plural
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sheepgen.sweep.folder import SweepPlan
+    from sheepgen.sweep.plan import SweepPlan
 
 __all__ = ["read_prompts", "sweep"]
 
@@ -124,7 +124,7 @@ def sweep(
     from sheepgen.models.hub import DownloadPlan, go_offline
     from sheepgen.output.progress import spinner
     from sheepgen.output.template import slug
-    from sheepgen.sweep.folder import plan_sweep
+    from sheepgen.sweep.plan import plan_sweep
     from sheepgen.sweep.run import run_sweep
 
     console = error_console(quiet=printed.quiet or progress_json)
@@ -222,7 +222,7 @@ def _print_plan(plan: SweepPlan, *, json: bool) -> None:
     ``warnings``, the entries of the estimate, and ``images``, each with its ``path``, ``key``,
     ``request`` and whether it is ``done``.
     """
-    from sheepgen.sweep.plan import describe_grid
+    from sheepgen.sweep.grid import describe_grid
 
     images = [
         {

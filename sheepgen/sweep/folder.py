@@ -1,45 +1,30 @@
-"""A sweep in its folder: what it is to hold, what is there already, and what is missing.
+"""``sweep.json``: what a folder of images was planned as.
 
-The plan is kept beside the images as ``sweep.json``, so that a sweep that goes on later takes over
-the seeds that were picked for it and the way its files are called.
+A sweep that goes on later takes over the seeds that were picked for the folder, and the way its
+files are called.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from sheepgen.errors import OutputError, UsageError
-from sheepgen.execution.checks import check_device, check_schedules, measure_prompts, unread_words
-from sheepgen.execution.image_key import image_key
-from sheepgen.execution.plan import RunSettings, find_or_plan_download
-from sheepgen.execution.timing import Estimate, estimate
-from sheepgen.fields import MAX_SEED, RANDOM_SEED
-from sheepgen.metadata.image_file import check_format
-from sheepgen.models.hub import DownloadPlan
-from sheepgen.models.spec import outside_warnings
+from sheepgen.errors import OutputError
+from sheepgen.fields import MAX_SEED
 from sheepgen.output.atomic import output_errors, staging_folder, write_synced
-from sheepgen.output.manifest import Manifest
-from sheepgen.output.ownership import check_replaceable, own_paths
-from sheepgen.output.template import folder_template, parse_output
-from sheepgen.request import draw_seed
-from sheepgen.sanitize import excerpt, first_of
-from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
-from sheepgen.sweep.plan import AXES, Grid, combine, describe_grid, resolve_grid
+from sheepgen.sweep.grid import AXES, describe_grid
+from sheepgen.sweep.names import KEYED_NAMES
 from sheepgen.untrusted_file import read_untrusted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
+    from pathlib import Path
 
-    from sheepgen.models.spec import ModelSpec
-    from sheepgen.output.images import OutputLayout
-    from sheepgen.output.template import Target
     from sheepgen.request import ResolvedRequest
-    from sheepgen.sweep.plan import Value
+    from sheepgen.sweep.grid import Grid, Value
 
-__all__ = ["SweepPlan", "plan_sweep", "write_plan"]
+__all__ = ["EarlierSweep", "read_earlier_sweep", "write_sweep"]
 
 _PLAN_NAME = "sweep.json"
 _MAX_PLAN_BYTES = 2**27
@@ -49,175 +34,7 @@ _NAMES = "names"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SweepPlan:
-    """A sweep that nothing is known to stand in the way of.
-
-    Args:
-        folder: The sweep's own, where the manifest is.
-        grid: Every combination.
-        specs: The models, complete on this disk.
-        settings: As they were given.
-        layout: Where the files go.
-        cell_keys: The image key of each of the grid's cells. Cells may share an image: at
-            variation strength 0 all variation seeds do.
-        keys: Of every image that is to be there in the end, in order.
-        details: The values that distinguish each of them from the others.
-        targets: Where each of them goes if it is not there yet.
-        done: Where those are that are there and intact, by whatever names they were given.
-        missing: The keys of the others.
-        unread: A sentence for each missing prompt that its model does not read to its end.
-        warnings: A sentence for each model that is asked for what is outside of its range.
-        estimate: What the missing images will take.
-    """
-
-    folder: Path
-    grid: Grid[ResolvedRequest]
-    specs: Mapping[str, ModelSpec]
-    settings: RunSettings
-    layout: OutputLayout
-    cell_keys: tuple[str, ...]
-    keys: Mapping[ResolvedRequest, str]
-    details: Mapping[ResolvedRequest, str]
-    targets: Mapping[ResolvedRequest, Target]
-    done: Mapping[ResolvedRequest, Path]
-    missing: Mapping[ResolvedRequest, str]
-    unread: tuple[str, ...]
-    warnings: tuple[str, ...]
-    estimate: Estimate
-
-
-@overload
-def plan_sweep(
-    values: Mapping[str, Sequence[Value]],
-    output: str | Path,
-    settings: RunSettings | None = None,
-    *,
-    resume: bool = False,
-    download: Literal[True] = True,
-) -> SweepPlan: ...
-
-
-@overload
-def plan_sweep(
-    values: Mapping[str, Sequence[Value]],
-    output: str | Path,
-    settings: RunSettings | None = None,
-    *,
-    resume: bool = False,
-    download: Literal[False],
-) -> SweepPlan | DownloadPlan: ...
-
-
-def plan_sweep(
-    values: Mapping[str, Sequence[Value]],
-    output: str | Path,
-    settings: RunSettings | None = None,
-    *,
-    resume: bool = False,
-    download: bool = True,
-) -> SweepPlan | DownloadPlan:
-    """Plan every combination of the values, and see what of it is there.
-
-    Args:
-        values: By the keys of `sheepgen.sweep.plan.AXES`, as `combine` takes them. If there is no
-            seed, or it is `RANDOM_SEED`, the one that was picked for the folder is used again, or
-            one is picked.
-        output: The sweep's folder as a path; or as a string what ``--output`` takes: a folder with
-            a slash at its end, or a template inside one.
-        settings: How the images are generated and saved.
-        resume: Whether it is an error if the folder holds no sweep.
-        download: Whether a model that is not on this disk is downloaded; otherwise what that
-            would take is returned.
-
-    Raises:
-        UsageError: If a request is wrong, two images would have one name, a file that is not of
-            this sweep is in the way, or a prompt is too long for ``settings.strict``.
-        ModelError: If a model cannot be had.
-        OutputError: If the folder holds a plan or a manifest that cannot be read.
-    """
-    settings = settings or RunSettings()
-    text = folder_template(output) if isinstance(output, Path) else output
-    keyed = parse_output(text, several=True, default=KEYED_NAMES)
-    earlier = _read_plan(keyed.home)
-    if resume and earlier is None:
-        raise UsageError(
-            f"There is no sweep in {keyed.home}.", "Check --output, or leave out --resume."
-        )
-    earlier = earlier or _EarlierSweep(seeds={}, keyed=False)
-    values = _with_seeds(values, earlier.seeds)
-    names = KEYED_NAMES if earlier.keyed else readable_names(values)
-    template = parse_output(text, several=True, default=names)
-    wanted = combine(values)
-    for cell in wanted.cells:
-        check_format(template.suffix, cell.request)
-    specs: dict[str, ModelSpec] = {}
-    for name in dict.fromkeys(cell.request.model for cell in wanted.cells):
-        found = find_or_plan_download(name, offline=settings.offline, download=download)
-        if isinstance(found, DownloadPlan):
-            return found
-        specs[name] = found
-    grid = resolve_grid(wanted, specs)
-    cell_keys = tuple(
-        image_key(
-            cell.request,
-            model_sha256=specs[cell.request.model].sha256,
-            dtype=settings.device.dtype,
-        )
-        for cell in grid.cells
-    )
-    requests: dict[str, ResolvedRequest] = {}
-    for key, resolved in zip(cell_keys, grid.cells, strict=True):
-        requests.setdefault(key, resolved.request)
-    keys = {request: key for key, request in requests.items()}
-    manifest = Manifest(template.home)
-    manifest.refresh()
-    spare = keyed if template != keyed else None
-    targets = place_images(keys, template, spare, manifest.image_keys)
-    done = {
-        request: manifest.folder / entry["path"]
-        for request, key in keys.items()
-        if (entry := manifest.entry(key)) is not None and manifest.is_intact(key)
-    }
-    missing = {request: key for request, key in keys.items() if request not in done}
-    _check_names(targets)
-    layout = settings.layout(template)
-    for request in missing:
-        own = own_paths(targets[request], request, manifest)
-        check_replaceable(replace(targets[request], own=own), overwrite=layout.overwrite)
-    check_device(settings.device.device)
-    return SweepPlan(
-        folder=template.home,
-        grid=grid,
-        specs=specs,
-        settings=settings,
-        layout=layout,
-        cell_keys=cell_keys,
-        keys=keys,
-        details=_details(grid),
-        targets=targets,
-        done=done,
-        missing=missing,
-        unread=_check_requests(missing, specs, strict=settings.strict),
-        warnings=outside_warnings(keys, specs),
-        estimate=estimate(missing, specs, layout.frames, template.home, settings.device),
-    )
-
-
-def write_plan(plan: SweepPlan) -> None:
-    """Write the plan beside the images.
-
-    Raises:
-        OutputError: If it cannot be written.
-    """
-    described = {**describe_grid(plan.grid), _NAMES: Path(plan.layout.template.text).name}
-    data = json.dumps(described, indent=1).encode() + b"\n"
-    with output_errors(plan.folder), staging_folder(plan.folder) as staging:
-        write_synced(staging / _PLAN_NAME, data)
-        (staging / _PLAN_NAME).replace(plan.folder / _PLAN_NAME)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _EarlierSweep:
+class EarlierSweep:
     """What a sweep that goes on in a folder takes over from the one that is there.
 
     Args:
@@ -229,7 +46,7 @@ class _EarlierSweep:
     keyed: bool
 
 
-def _read_plan(folder: Path) -> _EarlierSweep | None:
+def read_earlier_sweep(folder: Path) -> EarlierSweep | None:
     """Return what there is to know of the sweep that the folder holds, or None if it holds none.
 
     Raises:
@@ -244,7 +61,7 @@ def _read_plan(folder: Path) -> _EarlierSweep | None:
             field: _checked_seeds(axes.get(AXES[field], [first[field]]), optional=optional)
             for field, optional in (("seed", False), ("variation_seed", True))
         }
-        return _EarlierSweep(seeds=seeds, keyed=plan.get(_NAMES, KEYED_NAMES) == KEYED_NAMES)
+        return EarlierSweep(seeds=seeds, keyed=plan.get(_NAMES, KEYED_NAMES) == KEYED_NAMES)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
@@ -270,63 +87,19 @@ def _checked_seeds(values: object, *, optional: bool) -> tuple[Value, ...]:
     return tuple(values)
 
 
-def _with_seeds(
-    values: Mapping[str, Sequence[Value]], earlier: Mapping[str, Sequence[Value]]
-) -> Mapping[str, Sequence[Value]]:
-    """Return the values with the folder's own seeds, or new ones, where none were given."""
-    chosen = dict(values)
-    varied = any(values.get("variation_strength", ()))
-    for field, needed in (("seed", True), ("variation_seed", varied)):
-        given = values.get(field, [RANDOM_SEED] if needed else [])
-        if [*given] == [RANDOM_SEED]:
-            known = earlier.get(field, (None,))
-            chosen[field] = [draw_seed()] if known == (None,) else known
-    return chosen
+def write_sweep(folder: Path, grid: Grid[ResolvedRequest], names: str) -> None:
+    """Write what `read_earlier_sweep` reads back, and the whole grid.
 
-
-def _check_requests(
-    requests: Iterable[ResolvedRequest], specs: Mapping[str, ModelSpec], *, strict: bool
-) -> tuple[str, ...]:
-    """Check what needs a model's files, and return a sentence for each prompt that is too long.
+    Args:
+        folder: The sweep's.
+        grid: Every combination.
+        names: The template of file names.
 
     Raises:
-        UsageError: If a scheduler cannot take so many steps, or ``strict`` forbids a prompt.
-        ModelError: If a scheduler cannot be used with a model.
+        OutputError: If it cannot be written.
     """
-    unread: list[str] = []
-    for name, spec in specs.items():
-        own = [request for request in requests if request.model == name]
-        if not own:
-            continue
-        check_schedules(spec, own)
-        texts = {
-            f"prompt {excerpt(text, 40)!r}": text
-            for request in own
-            for text in (request.prompt, request.negative_prompt)
-        }
-        unread += unread_words(measure_prompts(spec, texts), strict=strict)
-    return tuple(first_of(unread))
-
-
-def _details(grid: Grid[ResolvedRequest]) -> dict[ResolvedRequest, str]:
-    """Return the values that distinguish each image from the others, in words."""
-    details: dict[ResolvedRequest, str] = {}
-    for cell in grid.cells:
-        values = (
-            axis.labels[index] if axis.name == "prompt" else f"{axis.name} {axis.labels[index]}"
-            for axis, index in zip(grid.axes, cell.coordinates, strict=True)
-        )
-        details.setdefault(cell.request, ", ".join(values) or f"seed {cell.request.seed}")
-    return details
-
-
-def _check_names(targets: Mapping[ResolvedRequest, Target]) -> None:
-    """Refuse a template that gives two images one name."""
-    taken: set[Path] = set()
-    for target in targets.values():
-        if target.path in taken:
-            raise UsageError(
-                f"Two images of the sweep would be called {target.path}.",
-                "Put {key} into --output, which is different for every image.",
-            )
-        taken.add(target.path)
+    described = {**describe_grid(grid), _NAMES: names}
+    data = json.dumps(described, indent=1).encode() + b"\n"
+    with output_errors(folder), staging_folder(folder) as staging:
+        write_synced(staging / _PLAN_NAME, data)
+        (staging / _PLAN_NAME).replace(folder / _PLAN_NAME)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sheepgen.output.template import OutputTemplate, Target
     from sheepgen.request import ResolvedRequest
-    from sheepgen.sweep.plan import Value
+    from sheepgen.sweep.grid import Value
 
 __all__ = ["KEYED_NAMES", "place_images", "readable_names"]
 
@@ -34,14 +34,14 @@ _PARTS: Mapping[str, str] = MappingProxyType(
         if field.file_name[1]
     }
 )
-"""How a name says each axis of `sheepgen.sweep.plan.AXES` besides the prompt and the seed."""
+"""How a name says each axis of `sheepgen.sweep.grid.AXES` besides the prompt and the seed."""
 
 
 def readable_names(values: Mapping[str, Sequence[Value]]) -> str:
     """Return the template of file names that say what was asked for.
 
     Args:
-        values: As `sheepgen.sweep.plan.combine` takes them.
+        values: As `sheepgen.sweep.grid.combine` takes them.
     """
     asked = [
         part

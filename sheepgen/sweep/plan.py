@@ -1,209 +1,253 @@
-"""A sweep laid out before its first image: every combination of values, as requests.
-
-Every request is built here, and so checked, however late its turn comes. What is costly to
-change between two images (the model, then the prompt) changes slowest, the seed fastest.
-"""
+"""A sweep planned: what its folder is to hold, what is there already, and what is missing."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass
-from itertools import product
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, overload
 
 from sheepgen.errors import UsageError
-from sheepgen.fields import FIELDS
-from sheepgen.request import GenerationRequest, ResolvedRequest
-from sheepgen.sanitize import excerpt
-from sheepgen.schedulers import canonical_scheduler_name
+from sheepgen.execution.checks import check_device, check_schedules, measure_prompts, unread_words
+from sheepgen.execution.image_key import image_key
+from sheepgen.execution.plan import RunSettings, find_or_plan_download
+from sheepgen.execution.timing import Estimate, estimate
+from sheepgen.fields import RANDOM_SEED
+from sheepgen.metadata.image_file import check_format
+from sheepgen.models.hub import DownloadPlan
+from sheepgen.models.spec import outside_warnings
+from sheepgen.output.manifest import Manifest
+from sheepgen.output.ownership import check_replaceable, own_paths
+from sheepgen.output.template import folder_template, parse_output
+from sheepgen.request import draw_seed
+from sheepgen.sanitize import excerpt, first_of
+from sheepgen.sweep.folder import EarlierSweep, read_earlier_sweep
+from sheepgen.sweep.grid import Grid, combine, resolve_grid
+from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.output.images import OutputLayout
+    from sheepgen.output.template import Target
+    from sheepgen.request import ResolvedRequest
+    from sheepgen.sweep.grid import Value
 
-__all__ = [
-    "AXES",
-    "MAX_CELLS",
-    "Axis",
-    "Cell",
-    "Grid",
-    "Value",
-    "combine",
-    "describe_grid",
-    "resolve_grid",
-]
-
-AXES: Mapping[str, str] = MappingProxyType(
-    {field.axis or name: field.axis or field.label for name, field in FIELDS.items()}
-)
-"""What can vary, slowest first, and what the user calls it: fields of the request, and ``size``
-for width and height together."""
-
-MAX_CELLS = 100_000
-"""Most images of one sweep."""
-
-MAX_LABEL_CHARACTERS = 300
-
-R = TypeVar("R", bound=GenerationRequest)
-"""Requests of a plan: open ones, or resolved."""
-
-Value = str | int | float | tuple[int, int] | None
-"""One value of an axis; a size is width and height, and None is the default."""
+__all__ = ["SweepPlan", "plan_sweep"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Axis:
-    """Something that varies.
+class SweepPlan:
+    """A sweep that nothing is known to stand in the way of.
 
     Args:
-        name: What the user calls it, as in `AXES`.
-        values: In order, at least two.
-        labels: Of each value, safe to show, on one line.
+        folder: The sweep's own, where the manifest is.
+        grid: Every combination.
+        specs: The models, complete on this disk.
+        settings: As they were given.
+        layout: Where the files go.
+        cell_keys: The image key of each of the grid's cells. Cells may share an image: at
+            variation strength 0 all variation seeds do.
+        keys: Of every image that is to be there in the end, in order.
+        details: The values that distinguish each of them from the others.
+        targets: Where each of them goes if it is not there yet.
+        done: Where those are that are there and intact, by whatever names they were given.
+        missing: The keys of the others.
+        unread: A sentence for each missing prompt that its model does not read to its end.
+        warnings: A sentence for each model that is asked for what is outside of its range.
+        estimate: What the missing images will take.
     """
 
-    name: str
-    values: tuple[Value, ...]
-    labels: tuple[str, ...]
+    folder: Path
+    grid: Grid[ResolvedRequest]
+    specs: Mapping[str, ModelSpec]
+    settings: RunSettings
+    layout: OutputLayout
+    cell_keys: tuple[str, ...]
+    keys: Mapping[ResolvedRequest, str]
+    details: Mapping[ResolvedRequest, str]
+    targets: Mapping[ResolvedRequest, Target]
+    done: Mapping[ResolvedRequest, Path]
+    missing: Mapping[ResolvedRequest, str]
+    unread: tuple[str, ...]
+    warnings: tuple[str, ...]
+    estimate: Estimate
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cell(Generic[R]):
-    """One image of a sweep.
+@overload
+def plan_sweep(
+    values: Mapping[str, Sequence[Value]],
+    output: str | Path,
+    settings: RunSettings | None = None,
+    *,
+    resume: bool = False,
+    download: Literal[True] = True,
+) -> SweepPlan: ...
+
+
+@overload
+def plan_sweep(
+    values: Mapping[str, Sequence[Value]],
+    output: str | Path,
+    settings: RunSettings | None = None,
+    *,
+    resume: bool = False,
+    download: Literal[False],
+) -> SweepPlan | DownloadPlan: ...
+
+
+def plan_sweep(
+    values: Mapping[str, Sequence[Value]],
+    output: str | Path,
+    settings: RunSettings | None = None,
+    *,
+    resume: bool = False,
+    download: bool = True,
+) -> SweepPlan | DownloadPlan:
+    """Plan every combination of the values, and see what of it is there.
 
     Args:
-        request: What it is.
-        coordinates: Its place on each of the plan's axes, counted from 0.
-    """
-
-    request: R
-    coordinates: tuple[int, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Grid(Generic[R]):
-    """Every combination of the values of a sweep.
-
-    Args:
-        axes: What has more than one value, slowest first.
-        cells: One an image, in the order in which they are generated.
-    """
-
-    axes: tuple[Axis, ...]
-    cells: tuple[Cell[R], ...]
-
-
-def combine(values: Mapping[str, Sequence[Value]]) -> Grid[GenerationRequest]:
-    """Return every combination of the values.
-
-    Args:
-        values: By the keys of `AXES`; a field that does not vary has one value, and one that is
-            left out is the request's default. Values that come twice count once.
+        values: By the keys of `sheepgen.sweep.grid.AXES`, as `combine` takes them. If there is no
+            seed, or it is `RANDOM_SEED`, the one that was picked for the folder is used again, or
+            one is picked.
+        output: The sweep's folder as a path; or as a string what ``--output`` takes: a folder with
+            a slash at its end, or a template inside one.
+        settings: How the images are generated and saved.
+        resume: Whether it is an error if the folder holds no sweep.
+        download: Whether a model that is not on this disk is downloaded; otherwise what that
+            would take is returned.
 
     Raises:
-        UsageError: If any request is wrong, there is no such key, a key has no values, or there
-            would be more than `MAX_CELLS` images.
+        UsageError: If a request is wrong, two images would have one name, a file that is not of
+            this sweep is in the way, or a prompt is too long for ``settings.strict``.
+        ModelError: If a model cannot be had.
+        OutputError: If the folder holds a plan or a manifest that cannot be read.
     """
-    order = list(AXES)
-    for name, given in values.items():
-        if name not in AXES:
-            raise UsageError(f'Unknown axis "{excerpt(name)}".', f"Known: {', '.join(AXES)}.")
-        if not given:
-            raise UsageError(f"{AXES[name]} has no values.", "Give one or more, or leave it out.")
-    if "prompt" not in values:
-        raise UsageError("There is no prompt.", "Give one or more.")
-    fields = {name: _distinct(name, values[name]) for name in sorted(values, key=order.index)}
-    _check_cell_count({AXES[name]: len(each) for name, each in fields.items()})
-    varied = [place for place, each in enumerate(fields.values()) if len(each) > 1]
-    cells = []
-    for combination in product(*map(enumerate, fields.values())):
-        coordinates, chosen = zip(*combination, strict=True)
-        cells.append(
-            Cell(
-                request=_request(dict(zip(fields, chosen, strict=True))),
-                coordinates=tuple(coordinates[place] for place in varied),
-            )
-        )
-    axes = tuple(
-        Axis(name=AXES[name], values=each, labels=tuple(map(_label, each)))
-        for name, each in fields.items()
-        if len(each) > 1
-    )
-    return Grid(axes=axes, cells=tuple(cells))
-
-
-def resolve_grid(
-    plan: Grid[GenerationRequest], specs: Mapping[str, ModelSpec]
-) -> Grid[ResolvedRequest]:
-    """Return the plan with all that requests left open filled in by their models.
-
-    Args:
-        plan: From `combine`.
-        specs: Of each model, by the name that the requests have for it.
-
-    Raises:
-        UsageError: If a model cannot generate what one of its requests asks for.
-    """
-    cells = (
-        Cell(request=specs[cell.request.model].resolve(cell.request), coordinates=cell.coordinates)
-        for cell in plan.cells
-    )
-    return Grid(axes=plan.axes, cells=tuple(cells))
-
-
-def describe_grid(plan: Grid[R]) -> dict[str, Any]:
-    """Return the plan as plain JSON: the axes, how many cells, and the first cell's request.
-
-    All other requests follow from the first one and the axes, but for what a model fills in.
-    """
-    axes = [
-        {
-            "name": axis.name,
-            "values": [list(value) if isinstance(value, tuple) else value for value in axis.values],
-        }
-        for axis in plan.axes
-    ]
-    return {
-        "axes": axes,
-        "cells": len(plan.cells),
-        "first_request": asdict(plan.cells[0].request),
-    }
-
-
-def _distinct(name: str, values: Sequence[Value]) -> tuple[Value, ...]:
-    """Return the values, each once; two names of one scheduler are one value."""
-    if name == "scheduler":
-        values = [
-            canonical_scheduler_name(each) if isinstance(each, str) else each for each in values
-        ]
-    return tuple(dict.fromkeys(values))
-
-
-def _check_cell_count(counts: Mapping[str, int]) -> None:
-    total = math.prod(counts.values())
-    if total > MAX_CELLS:
-        factors = " x ".join(f"{count:,} of {name}" for name, count in counts.items() if count > 1)
+    settings = settings or RunSettings()
+    text = folder_template(output) if isinstance(output, Path) else output
+    keyed = parse_output(text, several=True, default=KEYED_NAMES)
+    earlier = read_earlier_sweep(keyed.home)
+    if resume and earlier is None:
         raise UsageError(
-            f"The sweep has {total:,} images: {factors}.",
-            f"At most {MAX_CELLS:,} are planned at once; leave values out, or run several sweeps.",
+            f"There is no sweep in {keyed.home}.", "Check --output, or leave out --resume."
         )
+    earlier = earlier or EarlierSweep(seeds={}, keyed=False)
+    values = _with_seeds(values, earlier.seeds)
+    names = KEYED_NAMES if earlier.keyed else readable_names(values)
+    template = parse_output(text, several=True, default=names)
+    wanted = combine(values)
+    for cell in wanted.cells:
+        check_format(template.suffix, cell.request)
+    specs: dict[str, ModelSpec] = {}
+    for name in dict.fromkeys(cell.request.model for cell in wanted.cells):
+        found = find_or_plan_download(name, offline=settings.offline, download=download)
+        if isinstance(found, DownloadPlan):
+            return found
+        specs[name] = found
+    grid = resolve_grid(wanted, specs)
+    cell_keys = tuple(
+        image_key(
+            cell.request,
+            model_sha256=specs[cell.request.model].sha256,
+            dtype=settings.device.dtype,
+        )
+        for cell in grid.cells
+    )
+    requests: dict[str, ResolvedRequest] = {}
+    for key, resolved in zip(cell_keys, grid.cells, strict=True):
+        requests.setdefault(key, resolved.request)
+    keys = {request: key for key, request in requests.items()}
+    manifest = Manifest(template.home)
+    manifest.refresh()
+    spare = keyed if template != keyed else None
+    targets = place_images(keys, template, spare, manifest.image_keys)
+    done = {
+        request: manifest.folder / entry["path"]
+        for request, key in keys.items()
+        if (entry := manifest.entry(key)) is not None and manifest.is_intact(key)
+    }
+    missing = {request: key for request, key in keys.items() if request not in done}
+    _check_names(targets)
+    layout = settings.layout(template)
+    for request in missing:
+        own = own_paths(targets[request], request, manifest)
+        check_replaceable(replace(targets[request], own=own), overwrite=layout.overwrite)
+    check_device(settings.device.device)
+    return SweepPlan(
+        folder=template.home,
+        grid=grid,
+        specs=specs,
+        settings=settings,
+        layout=layout,
+        cell_keys=cell_keys,
+        keys=keys,
+        details=_details(grid),
+        targets=targets,
+        done=done,
+        missing=missing,
+        unread=_check_requests(missing, specs, strict=settings.strict),
+        warnings=outside_warnings(keys, specs),
+        estimate=estimate(missing, specs, layout.frames, template.home, settings.device),
+    )
 
 
-def _request(fields: dict[str, Any]) -> GenerationRequest:
-    width, height = fields.pop("size", None) or (None, None)
-    return GenerationRequest(width=width, height=height, **fields)
+def _with_seeds(
+    values: Mapping[str, Sequence[Value]], earlier: Mapping[str, Sequence[Value]]
+) -> Mapping[str, Sequence[Value]]:
+    """Return the values with the folder's own seeds, or new ones, where none were given."""
+    chosen = dict(values)
+    varied = any(values.get("variation_strength", ()))
+    for field, needed in (("seed", True), ("variation_seed", varied)):
+        given = values.get(field, [RANDOM_SEED] if needed else [])
+        if [*given] == [RANDOM_SEED]:
+            known = earlier.get(field, (None,))
+            chosen[field] = [draw_seed()] if known == (None,) else known
+    return chosen
 
 
-def _label(value: Value) -> str:
-    match value:
-        case None:
-            return "default"
-        case "":
-            return "none"
-        case (width, height):
-            return f"{width}x{height}"
-        case float():
-            return repr(value).removesuffix(".0")
-        case _:
-            return excerpt(value, MAX_LABEL_CHARACTERS)
+def _check_requests(
+    requests: Iterable[ResolvedRequest], specs: Mapping[str, ModelSpec], *, strict: bool
+) -> tuple[str, ...]:
+    """Check what needs a model's files, and return a sentence for each prompt that is too long.
+
+    Raises:
+        UsageError: If a scheduler cannot take so many steps, or ``strict`` forbids a prompt.
+        ModelError: If a scheduler cannot be used with a model.
+    """
+    unread: list[str] = []
+    for name, spec in specs.items():
+        own = [request for request in requests if request.model == name]
+        if not own:
+            continue
+        check_schedules(spec, own)
+        texts = {
+            f"prompt {excerpt(text, 40)!r}": text
+            for request in own
+            for text in (request.prompt, request.negative_prompt)
+        }
+        unread += unread_words(measure_prompts(spec, texts), strict=strict)
+    return tuple(first_of(unread))
+
+
+def _details(grid: Grid[ResolvedRequest]) -> dict[ResolvedRequest, str]:
+    """Return the values that distinguish each image from the others, in words."""
+    details: dict[ResolvedRequest, str] = {}
+    for cell in grid.cells:
+        values = (
+            axis.labels[index] if axis.name == "prompt" else f"{axis.name} {axis.labels[index]}"
+            for axis, index in zip(grid.axes, cell.coordinates, strict=True)
+        )
+        details.setdefault(cell.request, ", ".join(values) or f"seed {cell.request.seed}")
+    return details
+
+
+def _check_names(targets: Mapping[ResolvedRequest, Target]) -> None:
+    """Refuse a template that gives two images one name."""
+    taken: set[Path] = set()
+    for target in targets.values():
+        if target.path in taken:
+            raise UsageError(
+                f"Two images of the sweep would be called {target.path}.",
+                "Put {key} into --output, which is different for every image.",
+            )
+        taken.add(target.path)

@@ -9,6 +9,7 @@ Run again, it generates what is missing. Several processes may share one folder.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import OutputError
@@ -23,12 +24,12 @@ from sheepgen.output.contact_sheet import (
     write_contact_sheets,
 )
 from sheepgen.output.manifest import Manifest
-from sheepgen.sweep.folder import SweepPlan, plan_sweep, write_plan
-from sheepgen.sweep.plan import describe_grid
+from sheepgen.sweep.folder import write_sweep
+from sheepgen.sweep.grid import describe_grid
+from sheepgen.sweep.plan import SweepPlan, plan_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from sheepgen.events import RunEvent
 
@@ -64,7 +65,7 @@ def run_sweep(plan: SweepPlan, *, sheet: bool = True) -> Generator[RunEvent]:
         models = dict.fromkeys(request.model for request in plan.missing)
         specs = {name: plan.specs[name] for name in models}
         with WorkQueue(plan.folder, folders) as queue:
-            write_plan(plan)
+            write_sweep(plan.folder, plan.grid, Path(plan.layout.template.text).name)
             executor = yield from load_executor(specs, plan.settings)
             yield from make_images(plan.missing, executor, queue, plan.layout, plan.targets)
     if sheet:

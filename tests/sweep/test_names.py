@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from sheepgen.output.template import parse_output
+from sheepgen.sweep.grid import AXES
 from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
-from sheepgen.sweep.plan import AXES
 from tests.samples import sample_request
 
 

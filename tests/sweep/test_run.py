@@ -16,8 +16,7 @@ from sheepgen.events import ContactSheetSaved, ImageSaved, ModelLoading, Notice
 from sheepgen.execution import local
 from sheepgen.execution.plan import RunSettings
 from sheepgen.models import hub
-from sheepgen.sweep import folder
-from sheepgen.sweep.folder import plan_sweep
+from sheepgen.sweep.plan import plan_sweep
 from sheepgen.sweep.run import run_sweep
 from tests.cli.test_dry_run import DOWNLOAD
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sheepgen.models.hub import DownloadPlan
-    from sheepgen.sweep.plan import Value
+    from sheepgen.sweep.grid import Value
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +33,7 @@ import json, sys
 from pathlib import Path
 
 from sheepgen.events import ContactSheetSaved, ImageSaved
-from sheepgen.sweep.folder import plan_sweep
+from sheepgen.sweep.plan import plan_sweep
 from sheepgen.sweep.run import run_sweep
 
 model, seeds = sys.argv[1], json.loads(sys.argv[2])
@@ -168,8 +167,7 @@ def test_the_plan_beside_the_images_is_read_back(
     values: Mapping[str, Sequence[Value]], tmp_path: Path
 ) -> None:
     plan = plan_sweep(values, tmp_path / "out")
-    plan.folder.mkdir()
-    folder.write_plan(plan)
+    list(run_sweep(plan, sheet=False))
     written = json.loads((tmp_path / "out" / "sweep.json").read_text())
     assert written["axes"] == [{"name": "seed", "values": [1, 2]}]
     assert written["names"] == "{prompt}_s{seed}_{steps}steps_{model}.png"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sheepgen.errors import UsageError
 from sheepgen.request import GenerationRequest
-from sheepgen.sweep.plan import (
+from sheepgen.sweep.grid import (
     AXES,
     MAX_CELLS,
     Axis,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.sweep.plan import Value
+    from sheepgen.sweep.grid import Value
 
 
 def spec(name: str, *, side: int) -> ModelSpec:

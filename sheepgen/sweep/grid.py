@@ -1,0 +1,209 @@
+"""A sweep laid out before its first image: every combination of values, as requests.
+
+Every request is built here, and so checked, however late its turn comes. What is costly to
+change between two images (the model, then the prompt) changes slowest, the seed fastest.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from itertools import product
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from sheepgen.errors import UsageError
+from sheepgen.fields import FIELDS
+from sheepgen.request import GenerationRequest, ResolvedRequest
+from sheepgen.sanitize import excerpt
+from sheepgen.schedulers import canonical_scheduler_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sheepgen.models.spec import ModelSpec
+
+__all__ = [
+    "AXES",
+    "MAX_CELLS",
+    "Axis",
+    "Cell",
+    "Grid",
+    "Value",
+    "combine",
+    "describe_grid",
+    "resolve_grid",
+]
+
+AXES: Mapping[str, str] = MappingProxyType(
+    {field.axis or name: field.axis or field.label for name, field in FIELDS.items()}
+)
+"""What can vary, slowest first, and what the user calls it: fields of the request, and ``size``
+for width and height together."""
+
+MAX_CELLS = 100_000
+"""Most images of one sweep."""
+
+MAX_LABEL_CHARACTERS = 300
+
+R = TypeVar("R", bound=GenerationRequest)
+"""Requests of a plan: open ones, or resolved."""
+
+Value = str | int | float | tuple[int, int] | None
+"""One value of an axis; a size is width and height, and None is the default."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Axis:
+    """Something that varies.
+
+    Args:
+        name: What the user calls it, as in `AXES`.
+        values: In order, at least two.
+        labels: Of each value, safe to show, on one line.
+    """
+
+    name: str
+    values: tuple[Value, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell(Generic[R]):
+    """One image of a sweep.
+
+    Args:
+        request: What it is.
+        coordinates: Its place on each of the plan's axes, counted from 0.
+    """
+
+    request: R
+    coordinates: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grid(Generic[R]):
+    """Every combination of the values of a sweep.
+
+    Args:
+        axes: What has more than one value, slowest first.
+        cells: One an image, in the order in which they are generated.
+    """
+
+    axes: tuple[Axis, ...]
+    cells: tuple[Cell[R], ...]
+
+
+def combine(values: Mapping[str, Sequence[Value]]) -> Grid[GenerationRequest]:
+    """Return every combination of the values.
+
+    Args:
+        values: By the keys of `AXES`; a field that does not vary has one value, and one that is
+            left out is the request's default. Values that come twice count once.
+
+    Raises:
+        UsageError: If any request is wrong, there is no such key, a key has no values, or there
+            would be more than `MAX_CELLS` images.
+    """
+    order = list(AXES)
+    for name, given in values.items():
+        if name not in AXES:
+            raise UsageError(f'Unknown axis "{excerpt(name)}".', f"Known: {', '.join(AXES)}.")
+        if not given:
+            raise UsageError(f"{AXES[name]} has no values.", "Give one or more, or leave it out.")
+    if "prompt" not in values:
+        raise UsageError("There is no prompt.", "Give one or more.")
+    fields = {name: _distinct(name, values[name]) for name in sorted(values, key=order.index)}
+    _check_cell_count({AXES[name]: len(each) for name, each in fields.items()})
+    varied = [place for place, each in enumerate(fields.values()) if len(each) > 1]
+    cells = []
+    for combination in product(*map(enumerate, fields.values())):
+        coordinates, chosen = zip(*combination, strict=True)
+        cells.append(
+            Cell(
+                request=_request(dict(zip(fields, chosen, strict=True))),
+                coordinates=tuple(coordinates[place] for place in varied),
+            )
+        )
+    axes = tuple(
+        Axis(name=AXES[name], values=each, labels=tuple(map(_label, each)))
+        for name, each in fields.items()
+        if len(each) > 1
+    )
+    return Grid(axes=axes, cells=tuple(cells))
+
+
+def resolve_grid(
+    plan: Grid[GenerationRequest], specs: Mapping[str, ModelSpec]
+) -> Grid[ResolvedRequest]:
+    """Return the plan with all that requests left open filled in by their models.
+
+    Args:
+        plan: From `combine`.
+        specs: Of each model, by the name that the requests have for it.
+
+    Raises:
+        UsageError: If a model cannot generate what one of its requests asks for.
+    """
+    cells = (
+        Cell(request=specs[cell.request.model].resolve(cell.request), coordinates=cell.coordinates)
+        for cell in plan.cells
+    )
+    return Grid(axes=plan.axes, cells=tuple(cells))
+
+
+def describe_grid(plan: Grid[R]) -> dict[str, Any]:
+    """Return the plan as plain JSON: the axes, how many cells, and the first cell's request.
+
+    All other requests follow from the first one and the axes, but for what a model fills in.
+    """
+    axes = [
+        {
+            "name": axis.name,
+            "values": [list(value) if isinstance(value, tuple) else value for value in axis.values],
+        }
+        for axis in plan.axes
+    ]
+    return {
+        "axes": axes,
+        "cells": len(plan.cells),
+        "first_request": asdict(plan.cells[0].request),
+    }
+
+
+def _distinct(name: str, values: Sequence[Value]) -> tuple[Value, ...]:
+    """Return the values, each once; two names of one scheduler are one value."""
+    if name == "scheduler":
+        values = [
+            canonical_scheduler_name(each) if isinstance(each, str) else each for each in values
+        ]
+    return tuple(dict.fromkeys(values))
+
+
+def _check_cell_count(counts: Mapping[str, int]) -> None:
+    total = math.prod(counts.values())
+    if total > MAX_CELLS:
+        factors = " x ".join(f"{count:,} of {name}" for name, count in counts.items() if count > 1)
+        raise UsageError(
+            f"The sweep has {total:,} images: {factors}.",
+            f"At most {MAX_CELLS:,} are planned at once; leave values out, or run several sweeps.",
+        )
+
+
+def _request(fields: dict[str, Any]) -> GenerationRequest:
+    width, height = fields.pop("size", None) or (None, None)
+    return GenerationRequest(width=width, height=height, **fields)
+
+
+def _label(value: Value) -> str:
+    match value:
+        case None:
+            return "default"
+        case "":
+            return "none"
+        case (width, height):
+            return f"{width}x{height}"
+        case float():
+            return repr(value).removesuffix(".0")
+        case _:
+            return excerpt(value, MAX_LABEL_CHARACTERS)
