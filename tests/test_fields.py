@@ -21,8 +21,8 @@ from sheepgen.metadata.record import RECORD_FORMAT, from_json, to_json
 from sheepgen.output.template import PLACEHOLDERS, parse_output
 from sheepgen.request import DEFAULTS, GenerationRequest, ResolvedRequest
 from sheepgen.schedulers import SCHEDULERS
+from sheepgen.sweep.grid import AXES, combine
 from sheepgen.sweep.names import readable_names
-from sheepgen.sweep.plan import AXES, combine
 from tests.cli.conftest import run, typed
 from tests.samples import prompts, sample_record, sample_request
 

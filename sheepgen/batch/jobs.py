@@ -270,7 +270,7 @@ def _sides(given: dict[str, Any]) -> dict[str, int]:
 
 def _request(values: dict[str, Any]) -> GenerationRequest:
     if "prompt" not in values:
-        raise UsageError("There is no prompt.", f"For example: {_EXAMPLE}")
+        raise UsageError("No prompt given.", f"For example: {_EXAMPLE}")
     varied = values.get("variation_strength") or values.get("variation_seed") == RANDOM_SEED
     drawn = ["seed", *(["variation_seed"] if varied else [])]
     seeds = {name: draw_seed() for name in drawn if values.get(name) in (None, RANDOM_SEED)}

@@ -219,7 +219,7 @@ def open_jobs(jobs: str | None) -> Iterator[BinaryIO]:
     """
     if jobs is None or jobs == "-":
         if sys.stdin is None or (jobs is None and sys.stdin.isatty()):
-            raise UsageError("There are no jobs.", "For example: sheepgen batch jobs.jsonl")
+            raise UsageError("No jobs given.", "For example: sheepgen batch jobs.jsonl")
         yield sys.stdin.buffer
         return
     try:

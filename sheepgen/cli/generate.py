@@ -32,7 +32,7 @@ def generate(
 ) -> None:
     """Generate one or more images from a prompt."""
     from sheepgen.cli.images import generate_images, plan_images
-    from sheepgen.cli.parsing import one_prompt, pick_seeds, random_seed_notes, read_prompt
+    from sheepgen.cli.parsers import one_prompt, pick_seeds, random_seed_notes, read_prompt
 
     console = error_console(quiet=printed.quiet or progress_json)
     fields["prompt"] = read_prompt(one_prompt(prompt, prompt_option))

@@ -1,22 +1,26 @@
-"""Parsers of options: what was typed, as a value, or refused in the words of all other errors.
+"""Parse what was typed or piped in. Errors look like all others, not like Typer's.
 
-Typer hands defaults through them too, as the values that they are.
+Typer passes defaults through the parsers too, as the values that they are.
 """
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
+from sheepgen.fields import FIELDS, MAX_PROMPT_CHARACTERS, RANDOM_SEED
 from sheepgen.options import check_device_options, check_device_present
 from sheepgen.output.template import expand_home
+from sheepgen.request import draw_seed
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
 __all__ = [
     "batch_size",
@@ -25,12 +29,17 @@ __all__ = [
     "folder",
     "number",
     "one_of",
+    "one_prompt",
     "path",
+    "pick_seeds",
+    "random_seed_notes",
+    "read_prompt",
     "size",
     "text",
     "whole_number",
 ]
 
+_MAX_BYTES = 4 * MAX_PROMPT_CHARACTERS + 1
 _SIZE = re.compile(r"(\d{1,6})[xX](\d{1,6})", re.ASCII)
 _COUNT = re.compile(r"\d{1,6}", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,100}", re.ASCII)
@@ -87,7 +96,7 @@ def batch_size(typed: str | int) -> int | None:
 
 
 def one_of(option: str, words: Collection[str]) -> Callable[[str], str]:
-    """Return a parser of a few words."""
+    """Return a parser of one of ``words``."""
 
     def parse(typed: str) -> str:
         if typed not in words:
@@ -101,9 +110,9 @@ def one_of(option: str, words: Collection[str]) -> Callable[[str], str]:
 
 
 def text(typed: str) -> str:
-    """Return text as it was meant: in UTF-8, also where the locale's encoding has less.
+    """Return text as it was meant: in UTF-8, even if the locale's encoding has fewer characters.
 
-    Python keeps bytes that the encoding does not have as half surrogates.
+    Python keeps bytes that the encoding lacks as half surrogates.
     """
     try:
         typed.encode()
@@ -111,14 +120,14 @@ def text(typed: str) -> str:
         try:
             return os.fsencode(typed).decode()
         except ValueError:
-            pass  # which whoever takes the text refuses
+            pass  # rejected where the text is used
     return typed
 
 
 def path(typed: str) -> str:
-    """Return the path; an empty one, of a shell's variable that is not set, is not this folder."""
+    """Return the path, unless it is empty, as from an unset shell variable."""
     if not typed:
-        raise UsageError("A path is empty.", "Give the path of an image.")
+        raise UsageError("A path must not be empty.", "Give the path of an image.")
     return typed
 
 
@@ -126,18 +135,59 @@ def folder(typed: str | Path) -> Path:
     """Return a folder's path, with a leading ``~`` as shells expand it."""
     found = Path(expand_home(str(typed)))
     if found.is_file():
-        raise UsageError(f"{excerpt(found, 200)} is a file, not a folder.", "Name another one.")
+        raise UsageError(f"{excerpt(found, 200)} is a file, not a folder.", "Choose another one.")
     return found
 
 
 def device(typed: str) -> str:
-    """Return the word, of a device that this machine may have."""
+    """Return a device that this machine may have."""
     check_device_options(typed, "auto")
     check_device_present(typed)
     return typed
 
 
 def dtype(typed: str) -> str:
-    """Return the word."""
+    """Return a dtype."""
     check_device_options("auto", typed)
     return typed
+
+
+def one_prompt(argument: str | None, option: str | None) -> str | None:
+    """Return the prompt, from the argument or the option.
+
+    Raises:
+        UsageError: If both were given.
+    """
+    if argument is not None and option is not None:
+        raise UsageError("The prompt was given twice.", "Use either PROMPT or --prompt.")
+    return argument if option is None else option
+
+
+def pick_seeds(fields: Mapping[str, object]) -> dict[str, int]:
+    """Return a random seed for each seed that is `RANDOM_SEED`."""
+    wanted = (name for name, value in fields.items() if value == RANDOM_SEED)
+    return {name: draw_seed() for name in wanted if FIELDS[name].is_seed}
+
+
+def random_seed_notes(picked: Mapping[str, int]) -> list[str]:
+    """Return a sentence for each seed that was picked at random."""
+    return [f"Using random {FIELDS[name].label} {seed}." for name, seed in picked.items()]
+
+
+def read_prompt(prompt: str | None) -> str:
+    """Return the prompt; read it from standard input if it is ``-``, or omitted in a pipe.
+
+    Raises:
+        UsageError: If there is no prompt, or standard input is not UTF-8 text.
+    """
+    if prompt is not None and prompt != "-":
+        return prompt
+    if sys.stdin is None or (prompt is None and sys.stdin.isatty()):
+        raise UsageError("No prompt given.", "For example: sheepgen 'a red fox in the snow'")
+    data = sys.stdin.buffer.read(_MAX_BYTES)
+    try:
+        # A text that is too long may be cut in the middle of a character.
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        return decoder.decode(data, final=len(data) < _MAX_BYTES).strip()
+    except UnicodeDecodeError as error:
+        raise UsageError("Standard input is not UTF-8 text.", "Convert it first.") from error

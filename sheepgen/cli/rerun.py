@@ -49,7 +49,7 @@ def rerun(
 ) -> None:
     """Regenerate an image, changing only the options you give."""
     from sheepgen.cli.images import generate_images, plan_images
-    from sheepgen.cli.parsing import pick_seeds, random_seed_notes, read_prompt
+    from sheepgen.cli.parsers import pick_seeds, random_seed_notes, read_prompt
 
     console = error_console(quiet=printed.quiet or progress_json)
     model = fields.pop("model", None)

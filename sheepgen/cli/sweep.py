@@ -120,7 +120,7 @@ def sweep(
     from sheepgen.cli.download import show_download
     from sheepgen.cli.dry_run import print_download
     from sheepgen.cli.images import print_images
-    from sheepgen.cli.parsing import one_prompt
+    from sheepgen.cli.parsers import one_prompt
     from sheepgen.models.hub import DownloadPlan, go_offline
     from sheepgen.output.progress import spinner
     from sheepgen.output.template import slug
@@ -182,7 +182,7 @@ def read_prompts(
     Raises:
         UsageError: If there is no prompt, or the file cannot be read.
     """
-    from sheepgen.cli.parsing import read_prompt
+    from sheepgen.cli.parsers import read_prompt
     from sheepgen.sweep.prompts import (
         expand_alternatives,
         read_prompt_file,

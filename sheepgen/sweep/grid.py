@@ -112,7 +112,7 @@ def combine(values: Mapping[str, Sequence[Value]]) -> Grid[GenerationRequest]:
         if not given:
             raise UsageError(f"{AXES[name]} has no values.", "Give one or more, or leave it out.")
     if "prompt" not in values:
-        raise UsageError("There is no prompt.", "Give one or more.")
+        raise UsageError("No prompt given.", "Give one or more.")
     fields = {name: _distinct(name, values[name]) for name in sorted(values, key=order.index)}
     _check_cell_count({AXES[name]: len(each) for name, each in fields.items()})
     varied = [place for place, each in enumerate(fields.values()) if len(each) > 1]

@@ -113,7 +113,7 @@ def read_prompt_lines(text: str) -> tuple[str, ...]:
     lines = map(str.strip, io.StringIO(text.removeprefix("\ufeff"), newline=None))
     prompts = _distinct(line for line in lines if line and not line.startswith("#"))
     if not prompts:
-        raise UsageError("There is no prompt in the file.", "Write one per line.")
+        raise UsageError("No prompts in the file.", "Write one per line.")
     return prompts
 
 

@@ -372,7 +372,7 @@ def test_nothing_to_read_jobs_from_is_a_usage_error(
     monkeypatch: pytest.MonkeyPatch, jobs: str | None, stdin: io.StringIO | None
 ) -> None:
     monkeypatch.setattr(sys, "stdin", stdin)
-    with pytest.raises(UsageError, match="There are no jobs"), open_jobs(jobs):
+    with pytest.raises(UsageError, match="No jobs given"), open_jobs(jobs):
         pass
 
 

@@ -123,9 +123,9 @@ def test_any_word_can_be_drawn(typed: Typed, run: Run) -> None:
         ("sheep --frames some", 'steps, gif, webp or all, got "some".'),
         ("verify x.png --threads 0", "--threads must be between 1 and 256, got 0."),
         ("train --unet-steps 0", "--unet-steps must be at least 1, got 0."),
-        ("show ''", "A path is empty."),
-        ("verify x.png ''", "A path is empty."),
-        ("rerun ''", "A path is empty."),
+        ("show ''", "A path must not be empty."),
+        ("verify x.png ''", "A path must not be empty."),
+        ("rerun ''", "A path must not be empty."),
         ("train --workspace pyproject.toml", "pyproject.toml is a file, not a folder."),
     ],
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sheepgen.cli.parsing import read_prompt
+from sheepgen.cli.parsers import read_prompt
 from sheepgen.cli.sweep import read_prompts
 from sheepgen.errors import UsageError
 from sheepgen.sweep import prompts as sweep_prompts
@@ -40,13 +40,13 @@ def test_what_is_piped_in_is_checked(run: Run, stdin: str | bytes, complaint: st
 
 def test_a_terminal_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
-    with pytest.raises(UsageError, match="no prompt"):
+    with pytest.raises(UsageError, match="No prompt given"):
         read_prompt(None)
 
 
 def test_a_closed_standard_input_holds_no_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
-    with pytest.raises(UsageError, match="no prompt"):
+    with pytest.raises(UsageError, match="No prompt given"):
         read_prompt("-")
 
 
@@ -60,7 +60,7 @@ def test_prompts_come_from_a_file_or_a_pipe(
     monkeypatch.setenv("HOME", str(tmp_path))
     assert read_prompts(None, Path("~/file"), []) == prompts
     os.mkfifo(fifo)
-    with pytest.raises(UsageError, match="no prompt in the file"):
+    with pytest.raises(UsageError, match="No prompts in the file"):
         read_prompts(None, fifo, [])
 
 
