@@ -18,7 +18,7 @@ from sheepgen.events import (
     RunStarted,
     StepCompleted,
 )
-from sheepgen.fields import MAX_SEED
+from sheepgen.fields import FIELDS, Field
 from sheepgen.metadata.record import Environment, ImageRecord
 from sheepgen.models.checkpoint import Checkpoint
 from sheepgen.models.families import FAMILIES
@@ -156,31 +156,28 @@ def sample_events(request: ResolvedRequest, *, noisy: bool = False) -> Iterator[
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=80)
 prompts = texts.filter(str.strip)
-floats = st.floats(0, 1)
-
-seeds = st.integers(0, MAX_SEED)
-variations = st.tuples(st.none(), st.just(0.0)) | st.tuples(seeds, floats)
 
 
-def _request(variation: tuple[int | None, float], **fields: Any) -> ResolvedRequest:
-    seed, strength = variation
-    return ResolvedRequest(variation_seed=seed, variation_strength=strength, **fields)
+def values_of(field: Field) -> st.SearchStrategy[Any]:
+    """Return every value that a field may have."""
+    if field.kind is int:
+        return st.integers(field.low, field.high)
+    if field.kind is float:
+        return st.floats(field.low, field.high)
+    if field.name == "scheduler":
+        return st.sampled_from(sorted(SCHEDULERS))
+    return prompts if field.hint_if_blank else texts
+
+
+def _request(fields: dict[str, Any], *, varied: bool) -> ResolvedRequest:
+    still = {"variation_seed": None, "variation_strength": 0.0}
+    return ResolvedRequest(**fields if varied else fields | still)
 
 
 requests = st.builds(
     _request,
-    variation=variations,
-    prompt=prompts,
-    negative_prompt=texts,
-    seed=seeds,
-    num_inference_steps=st.integers(1, 1000),
-    guidance_scale=st.floats(0, 100),
-    guidance_rescale=floats,
-    eta=floats,
-    width=st.integers(1, 8192),
-    height=st.integers(1, 8192),
-    scheduler=st.sampled_from(sorted(SCHEDULERS)),
-    model=prompts,
+    st.fixed_dictionaries({name: values_of(field) for name, field in FIELDS.items()}),
+    varied=st.booleans(),
 )
 records = st.builds(
     ImageRecord,

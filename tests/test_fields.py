@@ -15,7 +15,7 @@ from sheepgen.batch.jobs import KEYS, parse_job
 from sheepgen.cli.show import to_command
 from sheepgen.errors import UsageError
 from sheepgen.execution.image_key import image_key
-from sheepgen.fields import FIELDS, PER_IMAGE_FIELDS, Field, find_field
+from sheepgen.fields import FIELDS, PER_IMAGE_FIELDS, find_field
 from sheepgen.metadata.a1111 import read_parameters, to_parameters
 from sheepgen.metadata.record import RECORD_FORMAT, from_json, to_json
 from sheepgen.output.template import PLACEHOLDERS, parse_output
@@ -24,7 +24,7 @@ from sheepgen.schedulers import SCHEDULERS
 from sheepgen.sweep.grid import AXES, combine
 from sheepgen.sweep.names import readable_names
 from tests.cli.conftest import run, typed
-from tests.samples import prompts, sample_record, sample_request
+from tests.samples import sample_record, sample_request, values_of
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run, Typed
@@ -33,16 +33,6 @@ __all__ = ["run", "typed"]
 
 NAMES = list(FIELDS)
 NUMBERS = [name for name, field in FIELDS.items() if field.kind is not str]
-
-
-def values_of(field: Field) -> st.SearchStrategy[Any]:
-    if field.kind is int:
-        return st.integers(field.low, field.high)
-    if field.kind is float:
-        return st.floats(field.low, field.high)
-    if field.name == "scheduler":
-        return st.sampled_from(sorted(SCHEDULERS))
-    return prompts
 
 
 named_values = st.sampled_from(NAMES).flatmap(

@@ -1,20 +1,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from sheepgen.errors import OutputError
+from sheepgen.fields import FIELDS
 from sheepgen.metadata.record import (
     MAX_JSON_CHARACTERS,
+    RECORD_FORMAT,
     ImageRecord,
     from_dict,
     from_json,
     to_dict,
     to_json,
 )
+from sheepgen.request import DEFAULTS
 from tests.samples import records, sample_record
 
 
@@ -54,7 +59,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     ("path", "value", "complaint"),
     [
         ("format", 0, "has format 0"),
-        ("format", 3, "has format 3"),
+        ("format", RECORD_FORMAT + 1, f"has format {RECORD_FORMAT + 1}"),
         ("format", ..., "has format None"),
         ("extra", 1, "unknown"),
         ("truncated", ..., "lacks truncated"),
@@ -88,16 +93,20 @@ def test_whatever_is_wrong_is_refused_and_named(path: str, value: Any, complaint
         from_dict(changed(path, value))
 
 
-def as_format_1(record: ImageRecord) -> dict[str, Any]:
-    """Return the record as it was written before seeds had variations."""
-    data = to_dict(record) | {"format": 1}
-    del data["request"]["variation_seed"], data["request"]["variation_strength"]
+def as_format(number: int, record: ImageRecord) -> dict[str, Any]:
+    """Return the record as it was written before some fields were there."""
+    data = to_dict(record) | {"format": number}
+    for name, field in FIELDS.items():
+        if field.since > number:
+            del data["request"][name]
     return data
 
 
-@given(records.filter(lambda record: record.request.variation_seed is None))
-def test_records_of_format_1_are_read(record: ImageRecord) -> None:
-    assert from_dict(as_format_1(record)) == record
+@given(records, st.integers(1, RECORD_FORMAT))
+def test_records_of_older_formats_are_read(record: ImageRecord, number: int) -> None:
+    newer = {name: DEFAULTS[name] for name, field in FIELDS.items() if field.since > number}
+    old = replace(record, request=replace(record.request, **newer))
+    assert from_dict(as_format(number, old)) == old
 
 
 @pytest.mark.parametrize(
@@ -111,7 +120,7 @@ def test_records_of_format_1_are_read(record: ImageRecord) -> None:
 )
 def test_format_1_is_read_as_strictly(change: dict[str, Any], complaint: str) -> None:
     with pytest.raises(OutputError, match=complaint):
-        from_dict(as_format_1(sample_record()) | change)
+        from_dict(as_format(1, sample_record()) | change)
 
 
 @pytest.mark.parametrize("data", [None, 3, "text", []])
