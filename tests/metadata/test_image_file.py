@@ -22,10 +22,10 @@ from sheepgen.metadata.image_file import (
     IMAGE_FORMATS,
     check_format,
     encode_image,
-    find_record,
-    read_parameters_text,
     read_record,
+    record_in,
 )
+from sheepgen.metadata.image_texts import COMMENT, read_texts
 from sheepgen.metadata.record import to_json
 from sheepgen.schedulers import SCHEDULERS
 from tests.samples import SIZE, records, sample_image, sample_record, sample_request
@@ -37,6 +37,16 @@ if TYPE_CHECKING:
 
 PADDING = "\ufeff\0"
 FORMATS = pytest.mark.parametrize("suffix", [*IMAGE_FORMATS, ".PNG"])
+
+
+def record_of(path: Path) -> ImageRecord | None:
+    return record_in(read_texts(path), path)
+
+
+def parameters_text(path: Path) -> str | None:
+    """Return the text where readers of AUTOMATIC1111's files look for the parameters."""
+    texts = read_texts(path).texts
+    return texts.get("parameters") or texts.get(COMMENT)
 
 
 @FORMATS
@@ -161,8 +171,8 @@ def test_an_image_without_a_record_says_so(tmp_path: Path) -> None:
         sample_image().save(tmp_path / name)
         with pytest.raises(OutputError, match="has no record"):
             read_record(tmp_path / name)
-        assert find_record(tmp_path / name) is None
-        assert read_parameters_text(tmp_path / name) is None
+        assert record_of(tmp_path / name) is None
+        assert parameters_text(tmp_path / name) is None
 
 
 @FORMATS
@@ -175,7 +185,7 @@ def test_the_parameters_come_back_out_of_the_file(
 ) -> None:
     path = tmp_path / "image"
     path.write_bytes(encode_image(sample_image(), record, suffix))
-    text = read_parameters_text(path)
+    text = parameters_text(path)
     assert text is not None
     # Programs pad the comment with NULs: at its ends they are no part of it.
     assert text.strip(PADDING) == to_parameters(record).strip(PADDING)
@@ -215,14 +225,14 @@ def test_comments_are_read_in_every_charset(
     path = tmp_path / f"image{suffix}"
     for exif in (in_second, in_first):
         sample_image().save(path, exif=exif.tobytes())
-        assert read_parameters_text(path) == text
+        assert parameters_text(path) == text
 
 
 def test_parameters_are_looked_for_as_safely(tmp_path: Path) -> None:
     sample_image().save(tmp_path / "image.png", format="BMP")
     for name in ("image.png", "missing.png"):
         with pytest.raises(OutputError):
-            read_parameters_text(tmp_path / name)
+            parameters_text(tmp_path / name)
 
 
 def test_a_malformed_record_names_its_file(tmp_path: Path) -> None:
@@ -268,7 +278,7 @@ def test_only_what_this_package_wrote_is_a_record(tmp_path: Path) -> None:
         for suffix in (".jpg", ".webp", ".png"):
             path = tmp_path / f"{number}{suffix}"
             sample_image().save(path, exif=exif.tobytes())
-            assert find_record(path) is None
+            assert record_of(path) is None
 
 
 @pytest.mark.parametrize("spaced", [False, True])
@@ -293,7 +303,7 @@ def test_text_that_looks_like_utf8_comes_back_as_it_was(tmp_path: Path) -> None:
     record = sample_record(prompt="\u00c3\u00a9, not an accent")
     path = tmp_path / "image.png"
     path.write_bytes(encode_image(sample_image(), record, ".png"))
-    assert read_parameters_text(path) == to_parameters(record)
+    assert parameters_text(path) == to_parameters(record)
 
 
 def test_the_record_of_a_huge_picture_is_read_without_the_picture(tmp_path: Path) -> None:
@@ -324,6 +334,6 @@ def test_damaged_files_raise_nothing_else(tmp_path: Path, suffix: str, data: st.
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path / "image"
     path.write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
-    for read in (read_record, read_parameters_text):
+    for read in (read_record, parameters_text):
         with suppress(OutputError):  # either outcome is right, another error is not
             read(path)
