@@ -185,8 +185,8 @@ def _check_cell_count(counts: Mapping[str, int]) -> None:
     if total > MAX_CELLS:
         factors = " x ".join(f"{count:,} of {name}" for name, count in counts.items() if count > 1)
         raise UsageError(
-            f"The sweep has {total:,} images: {factors}.",
-            f"At most {MAX_CELLS:,} are planned at once; leave values out, or run several sweeps.",
+            f"The sweep would have {total:,} images: {factors}.",
+            f"At most {MAX_CELLS:,} are allowed. Leave values out, or run several sweeps.",
         )
 
 

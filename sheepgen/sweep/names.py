@@ -1,7 +1,7 @@
-"""What the images of a sweep are called where ``--output`` names only their folder.
+"""What the images of a sweep are called if ``--output`` names only their folder.
 
-A name says the prompt, the seed and whatever else was asked for: ``a-red-sheep_s1_g3.5.png``. It
-depends on nothing that the sweep leaves open, so more values rename no image. Where two images
+A name holds the prompt, the seed and whatever else was asked for: ``a-red-sheep_s1_g3.5.png``. It
+depends on nothing that the sweep leaves open, so more values rename no image. If two images
 would still share a name, as two prompts do that differ in a comma, each gets its key instead.
 """
 
@@ -34,7 +34,7 @@ _PARTS: Mapping[str, str] = MappingProxyType(
         if field.file_name[1]
     }
 )
-"""How a name says each axis of `sheepgen.sweep.grid.AXES` besides the prompt and the seed."""
+"""The part of a name for each axis of `sheepgen.sweep.grid.AXES` but the prompt and the seed."""
 
 
 def readable_names(values: Mapping[str, Sequence[Value]]) -> str:

@@ -68,7 +68,7 @@ def expand_alternatives(text: str) -> tuple[str, ...]:
         alternatives = groups.pop()
         if len(alternatives) > 1:
             raise UsageError(
-                f"A group of alternatives is never closed: {excerpt(text)}",
+                f"A group of alternatives is not closed: {excerpt(text)}",
                 r"Write a {sheep|goat}, or \{ for the brace itself.",
             )
         _extend(groups, [f"{{{content}" for content in alternatives[0]])
@@ -94,8 +94,8 @@ def replace_word(prompts: Sequence[str], words: str) -> tuple[str, ...]:
     searched = variants[0]
     if not any(searched in prompt for prompt in prompts):
         raise UsageError(
-            f"There is nothing to replace: {excerpt(searched)} is not in the prompt.",
-            "The first word is searched for, the others take its place: sheep,goat,cow.",
+            f'Nothing to replace: "{excerpt(searched)}" is not in the prompt.',
+            "The first word is searched for and replaced by each of the others: sheep,goat,cow.",
         )
     return _distinct(prompt.replace(searched, word) for prompt in prompts for word in variants)
 

@@ -71,7 +71,7 @@ _SIZE = re.compile(r"(\d{1,6})[xX](\d{1,6})", re.ASCII)
 
 
 def parse_integers(name: str, text: str) -> tuple[int, ...]:
-    """Return the whole numbers that an option was given.
+    """Return the whole numbers in an option's text.
 
     Args:
         name: The option as the user knows it, for errors.
@@ -87,7 +87,7 @@ def parse_integers(name: str, text: str) -> tuple[int, ...]:
 
 
 def parse_numbers(name: str, text: str) -> tuple[float, ...]:
-    """Return the numbers that an option was given, as `parse_integers` does.
+    """Return the numbers in an option's text, as `parse_integers` does.
 
     A range whose ends have a point needs a step or a count: ``0.0-1.0`` says neither.
     """
@@ -95,7 +95,7 @@ def parse_numbers(name: str, text: str) -> tuple[float, ...]:
 
 
 def parse_words(name: str, text: str) -> tuple[str, ...]:
-    """Return the words that an option was given: ``ddim, DPM++ 2M Karras``.
+    """Return the words in an option's text: ``ddim, DPM++ 2M Karras``.
 
     A word that holds a comma stands in double quotes, as in a CSV file.
 
@@ -105,7 +105,7 @@ def parse_words(name: str, text: str) -> tuple[str, ...]:
     try:
         row = next(csv.reader([text], skipinitialspace=True, strict=True), [])
     except csv.Error as error:
-        raise _wrong(name, text, "does not come apart at its commas", '"one, two",three') from error
+        raise _wrong(name, text, "has unmatched quotes", '"one, two",three') from error
     words = dict.fromkeys(map(str.strip, row or [""]))
     if "" in words:
         raise _wrong(name, "", "is not a word", "one,two")
@@ -114,7 +114,7 @@ def parse_words(name: str, text: str) -> tuple[str, ...]:
 
 
 def parse_sizes(name: str, text: str) -> tuple[tuple[int, int], ...]:
-    """Return the sizes that an option was given, each as width and height in pixels.
+    """Return the sizes in an option's text, each as width and height in pixels.
 
     Raises:
         UsageError: If an item is not ``WIDTHxHEIGHT``, or there are too many.
@@ -149,26 +149,26 @@ def _progression(name: str, match: re.Match[str], example: str) -> tuple[Fractio
     distance = last - first
     if count is not None:
         if int(count) == 0:
-            raise _wrong(name, match[0], "asks for no value", example)
+            raise _wrong(name, match[0], "asks for zero values", example)
         return first, distance / max(int(count) - 1, 1), int(count)
     written = steps[0] or steps[1]
     if written is None:
         if stop is not None and "." in match[0]:
             raise UsageError(
-                f"{name}: {excerpt(match[0])} does not say by which steps.",
-                f"Say the step, {excerpt(match[0])}:0.25, or how many, {excerpt(match[0])} [5].",
+                f"{name}: {excerpt(match[0])} needs a step or a count.",
+                f"Write {excerpt(match[0])}:0.25, a step, or {excerpt(match[0])} [5], a count.",
             )
         written = "1"
     step = Fraction(written)
     if step == 0 or (written[0] in "+-" and step * distance < 0):
-        raise _wrong(name, match[0], "never comes to its end", example)
+        raise _wrong(name, match[0], "never reaches its end", example)
     step = abs(step) if distance > 0 else -abs(step)
     return first, step, distance // step + 1
 
 
 def _check_number(name: str, item: str, count: int, example: str) -> None:
     if count > MAX_VALUES:
-        why = f"has {count:,} values, and at most {MAX_VALUES:,} are taken"
+        why = f"has {count:,} values, at most {MAX_VALUES:,} are allowed"
         raise _wrong(name, item, why, example)
 
 

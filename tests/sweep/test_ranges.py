@@ -108,11 +108,11 @@ def test_sizes() -> None:
         (parse_integers, "٣", "٣ is not a whole number"),
         (parse_integers, "\x1b[31m1", "[31m1 is not a whole number"),
         (parse_integers, "9" * 5000, "99… is not a whole number"),
-        (parse_integers, "1-5:0", "1-5:0 never comes to its end"),
-        (parse_integers, "1-5 (-1)", "1-5 (-1) never comes to its end"),
-        (parse_integers, "5-1:+1", "5-1:+1 never comes to its end"),
-        (parse_integers, "1-5 [0]", "1-5 [0] asks for no value"),
-        (parse_integers, "1-10001", "1-10001 has 10,001 values, and at most 10,000 are taken"),
+        (parse_integers, "1-5:0", "1-5:0 never reaches its end"),
+        (parse_integers, "1-5 (-1)", "1-5 (-1) never reaches its end"),
+        (parse_integers, "5-1:+1", "5-1:+1 never reaches its end"),
+        (parse_integers, "1-5 [0]", "1-5 [0] asks for zero values"),
+        (parse_integers, "1-10001", "1-10001 has 10,001 values, at most 10,000 are allowed"),
         (parse_integers, "1-9 [10001]", "1-9 [10001] has 10,001 values"),
         (parse_integers, "1-10000,10001", "1-10000,10001 has 10,001 values"),
         (parse_numbers, "nan", "nan is not a number or a range"),
@@ -120,8 +120,8 @@ def test_sizes() -> None:
         (parse_numbers, "0-1:0.00001", "0-1:0.00001 has 100,001 values"),
         (parse_words, "", "an empty value is not a word"),
         (parse_words, "a,,b", "an empty value is not a word"),
-        (parse_words, '"a,b', '"a,b does not come apart at its commas'),
-        (parse_words, '"a"b', '"a"b does not come apart at its commas'),
+        (parse_words, '"a,b', '"a,b has unmatched quotes'),
+        (parse_words, '"a"b', '"a"b has unmatched quotes'),
         (parse_words, ",".join(map(str, range(10_001))), "has 10,001 values"),
         (parse_sizes, "512", "512 is not a size"),
         (parse_sizes, "512x512,", "an empty value is not a size"),
@@ -142,9 +142,9 @@ def test_errors_name_the_option_the_item_and_an_example(
 
 @pytest.mark.parametrize("text", ["0.0-1.0", "1-2.5", ".1-5"])
 def test_a_range_with_a_point_needs_a_step(text: str) -> None:
-    with pytest.raises(UsageError, match=f"--eta: {text} does not say by which steps") as caught:
+    with pytest.raises(UsageError, match=f"--eta: {text} needs a step or a count") as caught:
         parse_numbers("--eta", f"7,{text}")
-    assert caught.value.hint == f"Say the step, {text}:0.25, or how many, {text} [5]."
+    assert caught.value.hint == f"Write {text}:0.25, a step, or {text} [5], a count."
     assert len(parse_numbers("--eta", f"{text} [5]")) == 5
 
 
