@@ -97,7 +97,10 @@ def batch(
     progress_json: options.ProgressJsonOpt = False,
     printed: options.PrintOptions,
 ) -> None:
-    """Read jobs as JSON lines and print one JSON result per job. Options set defaults for jobs."""
+    """Read jobs as JSON lines and print one JSON result per job.
+
+    Options set defaults for fields a job omits.
+    """
     from sheepgen.batch.jobs import job_schema, read_lines
     from sheepgen.batch.plan import plan_batch
     from sheepgen.batch.run import run_batch

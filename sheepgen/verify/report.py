@@ -99,8 +99,7 @@ def _distance(comparison: Comparison) -> str:
         (width, height), (recorded_width, recorded_height) = comparison.sizes
         return f"size ({width}x{height}, recorded {recorded_width}x{recorded_height})"
     pixels = comparison.pixels
-    if pixels is None:
-        return "size"
+    assert pixels is not None, "only another size keeps them from being compared"
     return (
         f"pixels (by at most {pixels.largest} of 255, {pixels.share:.2%} of them, "
         f"PSNR {pixels.psnr_db:.1f} dB)"
