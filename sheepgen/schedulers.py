@@ -277,7 +277,7 @@ def prediction_type_of(config: Mapping[str, Any]) -> str:
     prediction_type: str = config.get("prediction_type", "epsilon")
     if prediction_type not in PREDICTION_TYPES:
         raise ModelError(
-            f"The model predicts {excerpt(prediction_type)}, which sheepgen cannot draw with.",
-            f"It reads models that predict {' or '.join(PREDICTION_TYPES)}.",
+            f"The model predicts {excerpt(prediction_type)}, which sheepgen does not support.",
+            f"Supported are {', '.join(PREDICTION_TYPES)}.",
         )
     return prediction_type

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from io import BufferedReader
 
-__all__ = ["lies_in", "open_named", "open_regular", "open_untrusted", "read_untrusted"]
+__all__ = [
+    "expand_home",
+    "lies_in",
+    "open_named",
+    "open_regular",
+    "open_untrusted",
+    "read_untrusted",
+]
 
 # What a system lacks of these, it does not need.
 _FLAGS = sum(getattr(os, name, 0) for name in ("O_BINARY", "O_CLOEXEC", "O_NOCTTY", "O_NONBLOCK"))
@@ -96,3 +103,8 @@ def open_named(path: str, *, wait: bool = False) -> BufferedReader:
 def lies_in(folder: Path, path: Path) -> bool:
     """Say whether a path lies in a folder, also where links lead both."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def expand_home(path: str) -> str:
+    """Expand a leading ``~``, which shells expand in ``--option ~`` but not in ``--option=~``."""
+    return os.path.expanduser(path)  # noqa: PTH111 - pathlib's fails for a user without a home

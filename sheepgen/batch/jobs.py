@@ -111,7 +111,7 @@ class Job:
     """One line, read.
 
     Args:
-        request: What is drawn; what the line and the defaults leave open is open still.
+        request: The image; fields that neither the line nor the defaults set are unset.
         output: A template inside the batch's folder, or None for the batch's own.
         id: What the sender calls it.
     """
@@ -272,8 +272,8 @@ def _request(values: dict[str, Any]) -> GenerationRequest:
     if "prompt" not in values:
         raise UsageError("No prompt given.", f"For example: {_EXAMPLE}")
     varied = values.get("variation_strength") or values.get("variation_seed") == RANDOM_SEED
-    drawn = ["seed", *(["variation_seed"] if varied else [])]
-    seeds = {name: draw_seed() for name in drawn if values.get(name) in (None, RANDOM_SEED)}
+    needed = ["seed", *(["variation_seed"] if varied else [])]
+    seeds = {name: draw_seed() for name in needed if values.get(name) in (None, RANDOM_SEED)}
     return GenerationRequest(**values | seeds)
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_PROMPT_CHARACTERS, RANDOM_SEED
 from sheepgen.options import check_device_options, check_device_present
-from sheepgen.output.template import expand_home
 from sheepgen.request import draw_seed
 from sheepgen.sanitize import excerpt
+from sheepgen.untrusted_file import expand_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

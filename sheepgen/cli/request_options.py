@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sheepgen.fields import Field
 
-__all__ = ["RequestOptions", "request_option", "spread"]
+__all__ = ["RequestOptions", "spread"]
 
 Mode = Literal["one", "several", "changes"]
 
@@ -69,7 +69,7 @@ class RequestOptions:
             for name, field in table.items():
                 if name in self.names and field.panel == panel:
                     if self.mode != "several" or not field.axis:
-                        yield request_option(field, self.mode)
+                        yield _request_option(field, self.mode)
                     if name == "height":
                         yield _size_option(self.mode)
 
@@ -92,11 +92,11 @@ class RequestOptions:
         return {name: value for name, value in typed.items() if value is not None}
 
 
-def request_option(field: Field, mode: Mode) -> inspect.Parameter:
+def _request_option(field: Field, mode: Mode) -> inspect.Parameter:
     """Return the parameter of a command that is the option of one field."""
     default = None if mode == "changes" else DEFAULTS.get(field.name)
-    if isinstance(default, float):
-        default = int(default)
+    if isinstance(default, float) and default.is_integer():
+        default = int(default)  # shown as 0, not 0.0
     options, metavar = field.options, field.metavar
     if mode == "several":
         options = field.options_for_several or options

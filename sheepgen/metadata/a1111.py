@@ -196,7 +196,7 @@ def _read_settings(text: str) -> dict[str, str]:
 
 
 def _read_pairs(line: str) -> dict[str, str]:
-    """Take ``Key: value, Key: value`` apart; what is no such pair is passed over."""
+    """Split ``Key: value, Key: value``; anything else is skipped."""
     pairs: dict[str, str] = {}
     place = 0
     while place < len(line):

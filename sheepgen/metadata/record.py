@@ -1,8 +1,8 @@
 """What an image carries about itself: enough to make it again, and to say what made it.
 
 An `ImageRecord` is written as one JSON object. Reading it back is strict: every key must be
-there, none may be added, and every value must have its field's type, because a record may come
-out of a stranger's image. It is data alone; nothing in it is ever executed.
+there, none may be added, and every value must have its field's type, because images are untrusted.
+A record is only data; nothing in it is ever executed.
 
 A record holds no time, host name or path of the user's but the model as it was typed, so one
 request made twice gives the same bytes.

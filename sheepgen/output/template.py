@@ -20,6 +20,7 @@ from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS
 from sheepgen.output.artifacts import ARTIFACTS
 from sheepgen.sanitize import excerpt
+from sheepgen.untrusted_file import expand_home
 
 if TYPE_CHECKING:
     from sheepgen.fields import Field, Value
@@ -30,7 +31,6 @@ __all__ = [
     "PLACEHOLDERS",
     "OutputTemplate",
     "Target",
-    "expand_home",
     "folder_template",
     "parse_output",
     "slug",
@@ -145,11 +145,6 @@ def slug(text: str, *, empty: str) -> str:
     if word in _DEVICES:
         word = f"{word}-{empty}"
     return word or empty
-
-
-def expand_home(path: str) -> str:
-    """Expand a leading ``~``, which shells expand in ``--option ~`` but not in ``--option=~``."""
-    return os.path.expanduser(path)  # noqa: PTH111 - pathlib's fails for a user without a home
 
 
 def parse_output(

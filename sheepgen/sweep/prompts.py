@@ -8,10 +8,9 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
-from sheepgen.output.template import expand_home
 from sheepgen.sanitize import byte_size, excerpt
 from sheepgen.sweep.ranges import parse_words
-from sheepgen.untrusted_file import open_named
+from sheepgen.untrusted_file import expand_home, open_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
