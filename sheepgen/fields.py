@@ -44,7 +44,7 @@ MAX_SIDE = 8192
 MAX_PROMPT_CHARACTERS = 20_000
 
 Value = str | int | float
-"""A field's value, unless it is left open."""
+"""A field's value, unless it is unset."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,30 +52,30 @@ class Field:
     """One field of a request.
 
     Args:
-        name: Of the dataclass's field.
-        label: What the user calls it; with underscores, its key in a job and in a template.
+        name: As in `sheepgen.request.GenerationRequest`.
+        label: The user's name for it; with underscores, its key in a job and in a template.
         kind: Type of its values.
-        low: Smallest number.
-        high: Largest number.
-        hint_if_blank: What to do about a text of nothing but blanks; "" if it may be one.
-        blank_label: What such a text is called, if not by the label.
-        from_model: Whether the model decides where it is None.
-        is_seed: Whether it is picked at random where it is missing but needed, or `RANDOM_SEED`.
-        per_image: Whether images may differ in it that go through the loop together.
-        needs: The flag of a `sheepgen.schedulers.SchedulerSpec` without which it has no effect.
-        options: Spellings on the command line.
-        aliases: Other programs' spellings, which are understood and not shown.
-        metavar: What stands for a value in ``--help``.
+        low: Smallest number allowed.
+        high: Largest number allowed.
+        hint_if_blank: What to do about a blank text; "" if blank texts are allowed.
+        blank_label: Its name in errors about texts; "" for the label.
+        from_model: Whether None stands for the model's own value.
+        is_seed: Whether `RANDOM_SEED`, or no value where one is needed, picks one at random.
+        per_image: Whether images of one batch may differ in it.
+        needs: Flag of `sheepgen.schedulers.SchedulerSpec` without which it has no effect.
+        options: Spellings on the command line, the long one last.
+        aliases: Other programs' spellings: accepted, and not shown.
+        metavar: Stands for a value in ``--help``.
         panel: Heading in ``--help``.
         help: One sentence.
-        help_for_several: In place of it where several values may be given.
-        options_for_several: Likewise, in place of the spellings.
-        axis: The axis of a sweep that it is one side of; otherwise it is an axis of its own.
-        file_name: Its place among the parts of a sweep's file names, and the part, a template;
-            "" if all names say it anyway.
-        slug_if_empty: What a template says where no letter or digit of a text is left.
-        a1111: Keys in AUTOMATIC1111's parameters; the first is also written.
-        since: The first format of records that has it; a new field takes the next number.
+        help_for_several: The sentence for options with several values; "" for the same.
+        options_for_several: Their spellings; empty for the same.
+        axis: Axis of a sweep that the field shares with others; "" for one of its own.
+        file_name: Its place in the file names of a sweep and its part of them, a template; the part
+            is "" if every name has it anyway.
+        slug_if_empty: Stands for a text without letters and digits in file names.
+        a1111: Keys in AUTOMATIC1111's parameters; all are read, the first is written.
+        since: Record format that introduced it; a new field takes the next number.
     """
 
     name: str
@@ -116,7 +116,7 @@ class Field:
         """Check a value as far as that is possible without the model.
 
         Raises:
-            UsageError: If it is out of range, or a text that cannot be.
+            UsageError: If it is out of range, too long, blank or not valid UTF-8.
         """
         if isinstance(value, str):
             self._check_text(value)
@@ -125,7 +125,7 @@ class Field:
             raise UsageError(f"{self.label} must be between {self.low} and {self.high}, got {got}.")
 
     def has_effect(self, scheduler: str) -> bool:
-        """Say whether the value changes anything with a scheduler."""
+        """Return whether the value changes the image with this scheduler."""
         return not self.needs or bool(getattr(SCHEDULERS[scheduler], self.needs))
 
     def _check_text(self, text: str) -> None:
