@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import OutputError, UsageError
+from sheepgen.fields import FIELDS
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 
 if TYPE_CHECKING:
@@ -204,19 +205,19 @@ def read_keys(keys: Keys, data: Mapping[str, Any], *, source: str) -> ParsedPara
     draft.take_text("prompt", left.pop(keys.prompt, None))
     draft.take_text("negative_prompt", left.pop(keys.negative_prompt, None))
     numbers = {
-        "seed": (keys.seed, int),
-        "num_inference_steps": (keys.steps, int),
-        "guidance_scale": (keys.guidance, float),
+        "seed": keys.seed,
+        "num_inference_steps": keys.steps,
+        "guidance_scale": keys.guidance,
     }
-    for name, (key, kind) in numbers.items():
-        if key in left and _take(draft, {name: left[key]}, kind):
+    for name, key in numbers.items():
+        if key in left and _take(draft, {name: left[key]}):
             del left[key]
     sides = _sides(keys, left)
-    if sides and _take(draft, sides, int):
+    if sides and _take(draft, sides):
         for key in (keys.width, keys.height, keys.size):
             left.pop(key, None)
     sampler = left.get(keys.sampler)
-    if isinstance(sampler, str) and _take(draft, {"scheduler": sampler}, str):
+    if isinstance(sampler, str) and _take(draft, {"scheduler": sampler}):
         del left[keys.sampler]
     for key, value in left.items():
         if value not in (None, "", [], {}):
@@ -231,12 +232,12 @@ def _sides(keys: Keys, data: Mapping[str, Any]) -> dict[str, Any]:
     return {"width": size[1], "height": size[2]} if size else {}
 
 
-def _take(draft: ParametersDraft, fields: Mapping[str, Any], kind: type[int | float | str]) -> bool:
+def _take(draft: ParametersDraft, values: Mapping[str, Any]) -> bool:
     """Add fields given as numbers or text; return whether they are valid."""
     try:
-        if any(isinstance(value, bool) for value in fields.values()):
+        if any(isinstance(value, bool) for value in values.values()):
             return False
-        draft.take(**{name: kind(value) for name, value in fields.items()})
+        draft.take(**{name: FIELDS[name].kind(value) for name, value in values.items()})
     except (UsageError, ValueError, TypeError, OverflowError):
         return False
     return True

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 import sheepgen
 from sheepgen.cli.app import COMMANDS
+from sheepgen.cli.command_line import with_default_command
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run, Typed
@@ -25,6 +30,25 @@ def test_help_names_every_command(run: Run) -> None:
     assert result.exit_code == 0
     assert all(name in result.stdout for name in COMMANDS)
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_ends_with_three_examples_that_work(run: Run, command: str) -> None:
+    shown = run(command, "--help").stdout
+    examples = shown.partition("Examples:")[2].strip().splitlines()
+    assert len(examples) == 3
+    for example in examples:
+        words = shlex.split(example)
+        words = words[words.index("sheepgen") + 1 :]
+        words = words[: words.index("|")] if "|" in words else words
+        name, *rest = with_default_command(words, COMMANDS)
+        options = run(name, "--help").stdout
+        assert all(f"{word} " in options for word in rest if word.startswith("-")), example
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])
+def test_help_shows_no_types_of_python(run: Run, command: list[str]) -> None:
+    assert not re.search("<[a-z]", run(*command, "--help").stdout)
 
 
 def test_version(run: Run) -> None:
