@@ -145,18 +145,8 @@ def plan_sweep(
             return found
         specs[name] = found
     grid = resolve_grid(wanted, specs)
-    cell_keys = tuple(
-        image_key(
-            cell.request,
-            model_sha256=specs[cell.request.model].sha256,
-            dtype=settings.device.dtype,
-        )
-        for cell in grid.cells
-    )
-    requests: dict[str, ResolvedRequest] = {}
-    for key, resolved in zip(cell_keys, grid.cells, strict=True):
-        requests.setdefault(key, resolved.request)
-    keys = {request: key for key, request in requests.items()}
+    cell_keys = _cell_keys(grid, specs, settings.device.dtype)
+    keys = _image_keys(grid, cell_keys)
     manifest = Manifest(template.home)
     manifest.refresh()
     spare = keyed if template != keyed else None
@@ -189,6 +179,26 @@ def plan_sweep(
         warnings=outside_warnings(keys, specs),
         estimate=estimate(missing, specs, layout.frames, template.home, settings.device),
     )
+
+
+def _cell_keys(
+    grid: Grid[ResolvedRequest], specs: Mapping[str, ModelSpec], dtype: str
+) -> tuple[str, ...]:
+    """Return the image key of each of the grid's cells."""
+    return tuple(
+        image_key(cell.request, model_sha256=specs[cell.request.model].sha256, dtype=dtype)
+        for cell in grid.cells
+    )
+
+
+def _image_keys(
+    grid: Grid[ResolvedRequest], cell_keys: Sequence[str]
+) -> dict[ResolvedRequest, str]:
+    """Return each image once, as the first cell that asks for it does, with its key."""
+    requests: dict[str, ResolvedRequest] = {}
+    for key, cell in zip(cell_keys, grid.cells, strict=True):
+        requests.setdefault(key, cell.request)
+    return {request: key for key, request in requests.items()}
 
 
 def _with_seeds(

@@ -7,11 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from sheepgen.errors import UsageError
+from sheepgen.errors import OutputError, UsageError
 from sheepgen.events import ContactSheetSaved, ImageSaved, ModelLoading, Notice
 from sheepgen.execution import local
 from sheepgen.execution.plan import RunSettings
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sheepgen.models.hub import DownloadPlan
+    from sheepgen.output.contact_sheet import SheetCell
     from sheepgen.sweep.grid import Value
 
 ROOT = Path(__file__).parents[2]
@@ -171,3 +172,22 @@ def test_the_plan_beside_the_images_is_read_back(
     written = json.loads((tmp_path / "out" / "sweep.json").read_text())
     assert written["axes"] == [{"name": "seed", "values": [1, 2]}]
     assert written["names"] == "{prompt}_s{seed}_{steps}steps_{model}.png"
+
+
+def test_a_contact_sheet_shows_what_failed_and_must_be_writable(
+    values: Mapping[str, Sequence[Value]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells: list[SheetCell] = []
+
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise MemoryError("none at all")
+
+    def refuse(_folder: Path, _axes: object, given: list[SheetCell], **_: object) -> NoReturn:
+        cells.extend(given)
+        raise OutputError("Cannot write.")
+
+    monkeypatch.setattr(local, "stream_batch", fail)
+    monkeypatch.setattr("sheepgen.sweep.run.write_contact_sheets", refuse)
+    with pytest.raises(OutputError, match="Cannot write"):
+        list(run_sweep(plan_sweep(values, tmp_path / "out")))
+    assert [cell.note for cell in cells] == ["failed: There is not enough memory."] * 2
