@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from sheepgen.events import Event
     from sheepgen.request import ResolvedRequest
@@ -37,7 +37,7 @@ class Executor(Protocol):
 
 
 def in_batches(
-    requests: Iterable[ResolvedRequest], batch_size: Callable[[ResolvedRequest], int]
+    requests: Iterable[ResolvedRequest], executor: Executor
 ) -> Iterator[list[ResolvedRequest]]:
     """Yield every request once, together with others of the same loop settings.
 
@@ -46,16 +46,15 @@ def in_batches(
 
     Args:
         requests: Resolved.
-        batch_size: `Executor.batch_size`; its answer may change between
-            two batches.
+        executor: Decides how large a batch is; its answer may change between two batches.
     """
     kinds: dict[object, list[ResolvedRequest]] = {}
     for request in requests:
-        kind = request.batch_key if batch_size(request) > 1 else request
+        kind = request.batch_key if executor.batch_size(request) > 1 else request
         kinds.setdefault(kind, []).append(request)
     for alike in kinds.values():
         start = 0
         while start < len(alike):
-            end = start + batch_size(alike[start])
+            end = start + executor.batch_size(alike[start])
             yield alike[start:end]
             start = end

@@ -63,7 +63,7 @@ def run_plan(plan: RunPlan) -> Generator[RunEvent]:
     yield from prepare_folders(target.folder for target in plan.targets.values())
     specs = {plan.spec.name: plan.spec}
     executor = yield from load_executor(specs, plan.settings)
-    batches = in_batches(plan.requests, executor.batch_size)
+    batches = in_batches(plan.requests, executor)
     with closing(executor.run(batches)) as running:
         yield from save_images(running, plan.layout, plan.targets)
 
@@ -157,7 +157,7 @@ def _claimed(
         queue: Of the folder.
         executor: Decides how many are generated together.
     """
-    for batch in in_batches(requests, executor.batch_size):
+    for batch in in_batches(requests, executor):
         claims = {request: queue.claim(keys[request]) for request in batch}
         elsewhere += [request for request, claim in claims.items() if claim == "taken"]
         if claimed := [request for request, claim in claims.items() if claim == "claimed"]:

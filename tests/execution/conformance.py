@@ -110,7 +110,7 @@ class ExecutorConformance:
     def test_a_batch_finishes_each_of_its_requests_once(
         self, executor: Executor, requests: list[ResolvedRequest]
     ) -> None:
-        batches = in_batches(requests, executor.batch_size)
+        batches = in_batches(requests, executor)
         finished = [event for event in executor.run(batches) if isinstance(event, RunFinished)]
         assert sorted(event.request.seed for event in finished) == [3, 5, 8]
         apart = {

@@ -191,7 +191,7 @@ class TestConformance(ExecutorConformance):
         assert executor.batch_size(first) == room
         assert executor.batch_size(replace(first, width=64)) == max(1, room // 2)
         sizes.clear()
-        assert len(pictures(executor.run(in_batches(again, executor.batch_size)))) == images
+        assert len(pictures(executor.run(in_batches(again, executor)))) == images
         assert max(sizes) == room, "what was too much once is not tried again"
 
     def test_a_model_that_cannot_be_loaded_is_tried_once_a_batch(
