@@ -148,7 +148,7 @@ def test_a_model_of_the_hub_is_fetched_by_its_commit_when_asked_and_never_in_sil
     assert hub.requests == []
     told = run("rerun", "x.png", "--dry-run", "--fetch")
     assert told.exit_code == 0
-    assert "to fetch" in told.stdout
+    assert "to download" in told.stdout
     drawn = ("--device", "cpu", "--frames", "none")
     result = run("rerun", "x.png", "-q", "--fetch", *drawn, "-o", "y.png")
     assert result.exit_code == 0
