@@ -50,6 +50,9 @@ MAX_LINE_CHARACTERS = 500_000
 JobId = str | int | float | None
 
 _EXAMPLE = '{"prompt": "a red sheep", "seed": 7}'
+_ALIASES = {"outdir": "output"}
+"""Other programs' spellings of keys that are not fields of a request."""
+
 _BLANK = "\ufeff \t\r\n"
 
 _WANTED = {
@@ -208,7 +211,7 @@ def _name(key: str) -> str:
     """Return the key's own name, however it is spelled."""
     word = key.replace("-", "_")
     field = find_field(word)
-    name = word if field is None else field.name
+    name = _ALIASES.get(word, word) if field is None else field.name
     if name not in KEYS:
         nearest = get_close_matches(word, [*KEYS, *(each.key for each in FIELDS.values())], n=1)
         hint = f"Did you mean {nearest[0]}? " if nearest else ""

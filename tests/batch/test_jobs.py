@@ -78,6 +78,10 @@ def test_keys_may_be_spelled_like_options(key: str, value: object, field: str) -
     assert getattr(parse_job(line, {}).request, field) == value
 
 
+def test_an_output_may_be_spelled_like_an_option() -> None:
+    assert job(outdir="flock/sheep.png").output == "flock/sheep.png"
+
+
 @pytest.mark.parametrize(
     ("line", "prompt"),
     [
