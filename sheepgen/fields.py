@@ -63,6 +63,7 @@ class Field:
         is_seed: Whether `RANDOM_SEED`, or no value where one is needed, picks one at random.
         per_image: Whether images of one batch may differ in it.
         needs: Flag of `sheepgen.schedulers.SchedulerSpec` without which it has no effect.
+        needs_guidance: Whether it has no effect unless the model also runs without the prompt.
         options: Spellings on the command line, the long one last.
         aliases: Other programs' spellings: accepted, and not shown.
         metavar: Stands for a value in ``--help``.
@@ -89,6 +90,7 @@ class Field:
     is_seed: bool = False
     per_image: bool = False
     needs: str = ""
+    needs_guidance: bool = False
     options: tuple[str, ...]
     aliases: tuple[str, ...] = ()
     metavar: str
@@ -180,6 +182,7 @@ _ROWS = (
         label="negative prompt",
         kind=str,
         per_image=True,
+        needs_guidance=True,
         options=("-n", "--negative-prompt"),
         aliases=("negative",),
         metavar="TEXT",
@@ -268,6 +271,7 @@ _ROWS = (
         kind=float,
         low=0,
         high=1,
+        needs_guidance=True,
         options=("--guidance-rescale",),
         metavar="0..1",
         panel="Model",

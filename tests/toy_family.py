@@ -49,6 +49,7 @@ def _traits(configs: Configs) -> Traits:
         encoded_tokens=1,
         num_inference_steps=3,
         guidance_scale=2.0,
+        reads_guidance=True,
     )
 
 

@@ -82,6 +82,7 @@ class Traits:
         encoded_tokens: What every prompt is padded to, in tokens.
         num_inference_steps: Default number of denoising steps.
         guidance_scale: Default guidance in diffusers' convention, where 1 is off.
+        reads_guidance: Whether the network reads the scale, and never runs without the prompt.
     """
 
     width: int
@@ -91,6 +92,7 @@ class Traits:
     encoded_tokens: int
     num_inference_steps: int
     guidance_scale: float
+    reads_guidance: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -207,7 +209,8 @@ def _stable_diffusion_traits(configs: Configs) -> Traits:
     if isinstance(limit, int) and limit > 2:  # some tokenizers say 10**30
         tokens = min(tokens, limit)
     # Defaults of diffusers' LatentConsistencyModelPipeline and StableDiffusionPipeline.
-    steps, guidance = (4, 8.5) if unet.get("time_cond_proj_dim") else (50, 7.5)
+    is_distilled = bool(unet.get("time_cond_proj_dim"))
+    steps, guidance = (4, 8.5) if is_distilled else (50, 7.5)
     return Traits(
         width=width * scale,
         height=height * scale,
@@ -216,6 +219,7 @@ def _stable_diffusion_traits(configs: Configs) -> Traits:
         encoded_tokens=tokens,
         num_inference_steps=steps,
         guidance_scale=guidance,
+        reads_guidance=is_distilled,
     )
 
 

@@ -97,6 +97,7 @@ def _read(name: str, folder: Path, revision: str | None, *, rehash: bool) -> Mod
             height=traits.height,
         ),
         made_for=advised.made_for if advised else None,
+        reads_guidance=traits.reads_guidance,
     )
 
 

@@ -22,6 +22,8 @@ __all__ = ["MadeFor", "ModelDefaults", "ModelSpec", "outside_warnings"]
 
 _MOST_LISTED = 6
 
+_CONDITIONAL_FIELDS = tuple(each for each in FIELDS.values() if each.needs or each.needs_guidance)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MadeFor:
@@ -90,6 +92,8 @@ class ModelSpec:
         weight_bytes: Size of all weights on disk.
         defaults: See `ModelDefaults`.
         made_for: The range in which its images are good; None if unknown.
+        reads_guidance: Whether the network reads the guidance scale, and never runs without the
+            prompt.
     """
 
     name: str
@@ -102,6 +106,7 @@ class ModelSpec:
     weight_bytes: int
     defaults: ModelDefaults
     made_for: MadeFor | None = None
+    reads_guidance: bool = False
 
     @property
     def folder(self) -> Path:
@@ -155,8 +160,9 @@ def outside_warnings(
     found: dict[str, dict[str, dict[str, None]]] = {}
     idle: dict[str, None] = {}
     for request in requests:
-        idle |= dict.fromkeys(_without_effect(request))
-        made_for = specs[request.model].made_for
+        spec = specs[request.model]
+        idle |= dict.fromkeys(_without_effect(request, spec))
+        made_for = spec.made_for
         for clause, value in _outside(made_for, request) if made_for else ():
             found.setdefault(request.model, {}).setdefault(clause, {})[value] = None
     outside = (
@@ -168,15 +174,24 @@ def outside_warnings(
     return (*idle, *outside)
 
 
-def _without_effect(request: ResolvedRequest) -> Iterator[str]:
-    """Yield a warning for each field that the scheduler makes no use of."""
-    for name, each in FIELDS.items():
-        if not each.has_effect(request.scheduler) and getattr(request, name) != DEFAULTS[name]:
+def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
+    """Yield a warning for each field that the scheduler or the model makes no use of."""
+    for each in _CONDITIONAL_FIELDS:
+        if getattr(request, each.name) == DEFAULTS[each.name]:
+            continue
+        if not each.has_effect(request.scheduler):
             users = [scheduler for scheduler in SCHEDULERS if each.has_effect(scheduler)]
             yield (
                 f"Warning: {each.label} has no effect with {request.scheduler}; "
                 f"it is for {' and '.join(users)}."
             )
+        if each.needs_guidance and spec.reads_guidance:
+            yield (
+                f"Warning: {each.label} has no effect with {excerpt(request.model)}; "
+                "it is for models that run with and without the prompt."
+            )
+        elif each.needs_guidance and request.guidance_scale <= 1:
+            yield f"Warning: {each.label} has no effect with guidance 1 or less."
 
 
 def _outside(made_for: MadeFor, request: ResolvedRequest) -> Iterator[tuple[str, str]]:

@@ -56,6 +56,20 @@ def test_an_eta_without_effect_is_said(draw: Run) -> None:
     ]
 
 
+def test_what_needs_guidance_is_said_by_every_command(draw: Run) -> None:
+    said = "Warning: negative prompt has no effect with guidance 1 or less."
+    words = ("-n", "blur", "-g", "1")
+    made = draw("a sheep", "-s", "1", *words, "-o", "x.png", "--json")
+    assert (warnings(made.stderr), len(made.stdout.splitlines())) == ([said], 1)
+    for result in (
+        draw("rerun", "x.png", "-s", "2", "--json"),
+        draw("sweep", "a sheep", "--seeds", "1-2", *words, "-o", "out/", "--no-sheet", "--json"),
+        draw("batch", "-", *words, stdin="a sheep\na goat\n"),
+    ):
+        assert (result.exit_code, warnings(result.stderr)) == (0, [said])
+        assert all(json.loads(line)["status"] == "done" for line in result.stdout.splitlines())
+
+
 def test_a_dry_run_prints_it_too(draw: Run) -> None:
     words = ("a sheep", "-s", "1", "-g", "7", "--dry-run")
     (warning,) = warnings(draw(*words).stdout)

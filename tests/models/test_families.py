@@ -222,6 +222,7 @@ def test_a_distilled_unet_has_its_own_defaults(model_copy: Path, class_name: str
 
     assert spec.family is STABLE_DIFFUSION
     assert (spec.defaults.num_inference_steps, spec.defaults.guidance_scale) == (4, 8.5)
+    assert spec.reads_guidance
 
 
 def test_the_distilled_defaults_are_those_of_diffusers() -> None:

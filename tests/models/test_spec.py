@@ -79,3 +79,26 @@ def test_a_setting_that_the_scheduler_does_not_use_is_said(embedded: ModelSpec) 
     (warning,) = warnings(embedded, {"scheduler": "euler", "eta": 0.5})
     assert warning == "Warning: eta has no effect with euler; it is for ddim and tcd."
     assert warnings(embedded, {"scheduler": "ddim", "eta": 0.5}, {"scheduler": "euler"}) == ()
+
+
+def test_a_setting_that_needs_guidance_is_said_if_it_is_off(embedded: ModelSpec) -> None:
+    fields = {"negative_prompt": "blur", "guidance_rescale": 0.5}
+    for guidance in (0, 1):
+        assert warnings(embedded, {**fields, "guidance_scale": guidance}) == (
+            "Warning: negative prompt has no effect with guidance 1 or less.",
+            "Warning: guidance rescale has no effect with guidance 1 or less.",
+        )
+    assert warnings(embedded, {**fields, "guidance_scale": 1.01}) == ()
+    many = [{"negative_prompt": word, "guidance_scale": 1} for word in ("blur", "", "noise")]
+    assert len(warnings(embedded, *many)) == 1
+
+
+def test_a_setting_that_a_distilled_model_never_uses_is_said(embedded: ModelSpec) -> None:
+    distilled = replace(embedded, name="lcm", reads_guidance=True, made_for=None)
+    for guidance in (1, 8):
+        (warning,) = warnings(distilled, {"negative_prompt": "x", "guidance_scale": guidance})
+        assert warning == (
+            "Warning: negative prompt has no effect with lcm; "
+            "it is for models that run with and without the prompt."
+        )
+    assert warnings(distilled, {"guidance_scale": 8}) == ()
