@@ -42,9 +42,9 @@ _NOT_LOADED = {"feature_extractor", "image_encoder", "safety_checker"}
 """Components that an index may name and that are not needed."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Checkpoint:
-    """A model folder that has passed every check.
+    """A model folder that has passed every check; equal only to itself, as files may change.
 
     Args:
         folder: The diffusers folder.

@@ -73,7 +73,7 @@ def denoise(
         conditioning: From `sheepgen.pipeline.family.Model.encode`, of as many images as there are
             latents.
         guidance: How strongly the conditioning is followed.
-        step_arguments: From `sheepgen.pipeline.scheduler.step_arguments`.
+        step_arguments: From `sheepgen.pipeline.scheduler.arguments_for`.
 
     Yields:
         One `DenoiseStep` for each of the scheduler's timesteps from the first step on.

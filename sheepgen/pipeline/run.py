@@ -29,7 +29,7 @@ from sheepgen.pipeline.frames import (
     to_pil,
 )
 from sheepgen.pipeline.noise import image_noise, tensor_sha256
-from sheepgen.pipeline.scheduler import step_arguments
+from sheepgen.pipeline.scheduler import arguments_for
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -136,7 +136,7 @@ def stream_batch(
         Start(latents=model.process.initial_latents(scheduler, latents)),
         conditioning,
         guidance=Guidance(scale=shared.guidance_scale, rescale=shared.guidance_rescale),
-        step_arguments=step_arguments(shared.scheduler, eta=shared.eta, generators=generators),
+        step_arguments=arguments_for(shared, generators),
     )
     steps: deque[DenoiseStep] = deque(maxlen=1 if frames is None else None)
     with closing(denoising):

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
     from diffusers import SchedulerMixin
 
-__all__ = ["build_scheduler", "check_steps", "rehearse", "set_timesteps", "step_arguments"]
+    from sheepgen.request import ResolvedRequest
+
+__all__ = [
+    "arguments_for",
+    "build_scheduler",
+    "check_steps",
+    "rehearse",
+    "set_timesteps",
+    "step_arguments",
+]
 
 _HINT = "Choose another --scheduler or another number of --steps."
 
@@ -78,8 +87,15 @@ def build_scheduler(name: str, config: Mapping[str, Any]) -> SchedulerMixin:
     )
 
 
+def arguments_for(
+    request: ResolvedRequest, generators: Sequence[torch.Generator]
+) -> dict[str, Any]:
+    """Return what of a request the scheduler's ``step`` takes, see `step_arguments`."""
+    return step_arguments(request.scheduler, eta=request.eta, generators=generators)
+
+
 def step_arguments(
-    name: str, *, eta: float, generators: Sequence[torch.Generator]
+    name: str, *, eta: float = 0.0, generators: Sequence[torch.Generator]
 ) -> dict[str, Any]:
     """Return those of ``eta`` and ``generator`` that the scheduler's ``step`` takes.
 
@@ -150,7 +166,7 @@ def rehearse(name: str, config: Mapping[str, Any], num_inference_steps: int) -> 
         ModelError: If the scheduler cannot be used with this config.
     """
     generator = torch.Generator("cpu").manual_seed(0)
-    arguments = step_arguments(name, eta=0.0, generators=[generator])
+    arguments = step_arguments(name, generators=[generator])
     with quiet_libraries(), component_errors(f"scheduler config, read as {name},", _HINT):
         scheduler = build_scheduler(name, config)
         timesteps = set_timesteps(scheduler, num_inference_steps, torch.device("cpu"))

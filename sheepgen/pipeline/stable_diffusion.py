@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
+    from sheepgen.models.checkpoint import Checkpoint
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import Guidance, PromptLength, TokenLabel
     from sheepgen.request import ResolvedRequest
@@ -260,12 +261,12 @@ def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> StableDif
 
 def measure_prompt(spec: ModelSpec, text: str) -> PromptLength:
     """Measure a prompt with the model's tokenizer alone."""
-    return prompt_length(_tokenizer(spec), text, spec.max_tokens)
+    return prompt_length(_tokenizer(spec.checkpoint), text, spec.max_tokens)
 
 
 @lru_cache(maxsize=4)
-def _tokenizer(spec: ModelSpec) -> PreTrainedTokenizerBase:
-    return load_tokenizer(spec.checkpoint, "tokenizer", CLIPTokenizer)
+def _tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
+    return load_tokenizer(checkpoint, "tokenizer", CLIPTokenizer)
 
 
 def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:

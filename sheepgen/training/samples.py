@@ -83,7 +83,7 @@ def draw_sheet(
         Start(latents=process.initial_latents(scheduler, noise.to(unet.device))),
         TextEmbeds(hidden_states=hidden_states.to(unet.device), guided=True),
         guidance=Guidance(scale=guidance_scale),
-        step_arguments=step_arguments(SAMPLER, eta=0.0, generators=[generator]),
+        step_arguments=step_arguments(SAMPLER, generators=[generator]),
     )
     with torch.inference_mode():
         latents = last.latents.to(vae.device) / vae.config.scaling_factor

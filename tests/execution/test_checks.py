@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,3 +35,17 @@ def test_a_tokenizer_is_loaded_once(model_copy: Path, monkeypatch: pytest.Monkey
     measure_prompts(spec, {"prompt": "a sheep"})
     monkeypatch.delattr(stable_diffusion, "load_tokenizer")
     assert measure_prompts(spec, {"prompt": "a sheep"})["prompt"].tokens > 2
+
+
+def test_another_tokenizer_beside_the_same_weights_is_another(model_copy: Path) -> None:
+    prompts = {"prompt": "sheepsheepsheep"}
+    spec = find_model(str(model_copy))
+    before = measure_prompts(spec, prompts)["prompt"]
+    tokenizer = model_copy / "tokenizer/tokenizer.json"
+    content = json.loads(tokenizer.read_text(encoding="utf-8"))
+    content["model"]["merges"] = []
+    tokenizer.unlink()
+    tokenizer.write_text(json.dumps(content), encoding="utf-8")
+    changed = find_model(str(model_copy))
+    assert changed == spec, "the tokenizer is not part of the model's hash"
+    assert measure_prompts(changed, prompts)["prompt"].tokens > before.tokens
