@@ -115,17 +115,17 @@ def run_job(
     Raises:
         OutputError: If the disk is full; the failed answer has been yielded then.
     """
-    if resume:
-        while (claim := queue.claim(job.key)) == "taken":
-            yield Waiting(requests=(job.request,))
-            time.sleep(_WAIT_S)
-        if claim == "done":
-            entry = queue.done_entry(job.key)
-            del entry["key"]
-            return _answer(job, {**entry, "cached": True})
-    yield JobStarted(job=job)
     outcome: ImageSaved | RunFailed | None = None
     try:
+        if resume:
+            while (claim := queue.claim(job.key)) == "taken":
+                yield Waiting(requests=(job.request,))
+                time.sleep(_WAIT_S)
+            if claim == "done":
+                entry = queue.done_entry(job.key)
+                del entry["key"]
+                return _answer(job, {**entry, "cached": True})
+        yield JobStarted(job=job)
         with closing(executor.run([[job.request]])) as running:
             for event in save_images(running, layout, {job.request: job.target}):
                 if isinstance(event, ImageSaved | RunFailed):

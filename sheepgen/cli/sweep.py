@@ -153,8 +153,6 @@ def sweep(
         return
     for text in (*_summary(plan), *plan.unread):
         note(console, text)
-    if not plan.missing:
-        note(console, "Nothing to do: all images already exist and are intact.")
     failed = print_images(
         run_sweep(plan, sheet=sheet),
         console,
@@ -208,8 +206,10 @@ def _summary(plan: SweepPlan) -> list[str]:
     axes = " x ".join(f"{len(axis.values):,} of {axis.name}" for axis in plan.grid.axes)
     of_axes = f": {axes}" if axes else ""
     lines = [f"{plural(len(plan.keys), 'image')}{of_axes}, into {plan.folder}"]
-    if plan.done:
+    if plan.done and plan.missing:
         lines.append(f"{len(plan.done):,} already exist, {len(plan.missing):,} to generate")
+    if not plan.missing:
+        return [*lines, "Nothing to do: all images already exist and are intact."]
     lines.append(f"{plural(plan.estimate.steps, 'step')}, time {plan.estimate.time}")
     lines.append(f"Disk: {plan.estimate.disk}. Memory: {plan.estimate.memory}")
     return [*lines, *plan.warnings]

@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from sheepgen.batch.plan import JobAnswered, PlannedJob
 from sheepgen.batch.run import JobStarted, run_job
+from sheepgen.errors import OutputError
 from sheepgen.events import ImageSaved, RunFailed, RunFinished, Waiting
 from sheepgen.execution.plan import RunSettings
 from sheepgen.execution.work_queue import WorkQueue
@@ -19,6 +22,7 @@ from tests.samples import sample_events, sample_request, sample_saved
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
+    from typing import NoReturn
 
     from sheepgen.batch.run import BatchEvent
     from sheepgen.events import Event
@@ -107,6 +111,22 @@ def test_a_claim_is_given_up_when_the_events_are_closed(tmp_path: Path) -> None:
         events.close()
     assert not list(tmp_path.glob(".claim-*"))
     assert not list(tmp_path.glob("sub/*"))
+
+
+def test_a_job_that_cannot_be_claimed_is_answered_before_the_batch_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def claim(_: str) -> NoReturn:
+        raise OutputError("No space left on device.")
+
+    with WorkQueue(tmp_path) as queue:
+        monkeypatch.setattr(queue, "claim", claim)
+        events = job_events(tmp_path, queue)
+        answered = next(events)
+        with pytest.raises(OutputError, match="No space"):
+            next(events)
+    assert isinstance(answered, JobAnswered)
+    assert answered.answer["error"]["message"] == "No space left on device."
 
 
 PROGRAM = """

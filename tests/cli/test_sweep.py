@@ -86,7 +86,12 @@ def test_run_again_it_makes_nothing_and_needs_no_weights(
     again = sweep(*words)
     assert (first.exit_code, again.exit_code) == (0, 0)
     assert again.stdout == ""
-    assert "Nothing to do" in again.stderr
+    assert again.stderr.splitlines()[:2] == [
+        "3 images: 3 of seed, into out",
+        "Nothing to do: all images already exist and are intact.",
+    ]
+    assert "Disk" not in again.stderr
+    assert sweep(*words, "--dry-run").stdout.splitlines()[1].startswith("Nothing to do")
     assert images() == before
     assert len(manifest()) == 3
 
