@@ -64,8 +64,8 @@ class SchedulerSpec:
         aliases: Spellings that are understood besides the short name and the web UI's.
         takes_eta: Whether ``step`` has an ``eta``.
         takes_generator: Whether ``step`` has a ``generator``; it may draw nothing from it.
-        takes_sample: Whether it takes a prediction of the clean latents. Others are told what
-            velocity that is.
+        takes_sample: Whether it takes a prediction of the clean latents. For others that is
+            converted to a velocity.
         max_steps: Most inference steps, or None where only the model's training sets a limit.
     """
 

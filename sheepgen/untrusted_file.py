@@ -1,8 +1,8 @@
 """Opening a file that somebody else may have put there: regular files only, up to a limit.
 
-A FIFO blocks whoever opens it, a device may never end, and either can lie where a config or an
-image is expected, or be what a link there leads to. So the file is opened without blocking and
-what was opened is looked at, not its name, which could change in between.
+Opening a FIFO blocks, a device may never end, and either can be in place of a config or an image,
+or be what a link there leads to. So the file is opened without blocking, and its type is checked on
+the open handle and not by name, which could lead elsewhere a moment later.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The user's cache folder: what may be lost at any time, and is only there to save time."""
+"""The user's cache folder: files that only save time and may be lost at any moment."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["cache_folder", "write_cache"]
 
 
 def cache_folder() -> Path:
-    """Return sheepgen's own folder there, which need not exist."""
+    """Return sheepgen's own folder in the user's cache; it need not exist."""
     caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     # Unlike pathlib's, this one does not fail for a user without a home.
     return Path(os.path.expanduser(caches), "sheepgen")  # noqa: PTH111
 
 
 def write_cache(path: Path, text: str) -> None:
-    """Write a file at once or not at all; whatever stands against it is passed over."""
+    """Write a file completely or not at all; if it cannot be written, nothing happens."""
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent)

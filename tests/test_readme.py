@@ -56,7 +56,7 @@ def words_of(command: str) -> list[str]:
 
 def test_commands_are_found_wherever_they_stand() -> None:
     markdown = (
-        "```sh\n$ sheepgen 'a sheep' \\\n  --seed 1  # draws\necho x | sheepgen -\nls\n```\n"
+        "```sh\n$ sheepgen 'a sheep' \\\n  --seed 1  # one image\necho x | sheepgen -\nls\n```\n"
         "sheepgen outside\n```\nsheepgen show x.png --json | jq .request > y\n```\n"
     )
     assert [words_of(command) for command in commands(markdown)] == [
@@ -100,10 +100,10 @@ def test_every_command_in_the_readme_is_taken(
 def test_every_example_stays_in_the_range_of_the_embedded_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn: list[GenerationRequest] = []
+    requested: list[GenerationRequest] = []
 
     def take(what: Any, *_: object, **__: object) -> NoReturn:
-        drawn.extend(
+        requested.extend(
             [what]
             if isinstance(what, GenerationRequest)
             else [cell.request for cell in combine({"seed": [0], **what}).cells]
@@ -119,7 +119,7 @@ def test_every_example_stays_in_the_range_of_the_embedded_model(
         if words[0] not in other_uses:
             assert CliRunner().invoke(app, words, input="a sheep").exit_code == 0, command
     spec = find_model(EMBEDDED_MODEL)
-    ours = [spec.resolve(request) for request in drawn if request.model == EMBEDDED_MODEL]
+    ours = [spec.resolve(request) for request in requested if request.model == EMBEDDED_MODEL]
     assert len(ours) > 20
     assert outside_warnings(ours, {EMBEDDED_MODEL: spec}) == ()
 

@@ -138,8 +138,8 @@ def test_models_that_predict_something_else_are_refused() -> None:
 def test_a_scheduler_that_takes_no_clean_latents_takes_the_velocity() -> None:
     config = tiny_scheduler("sample").config
     for name, spec in SCHEDULERS.items():
-        told = build_scheduler(name, config).config.prediction_type
-        assert told == ("sample" if spec.takes_sample else "v_prediction")
+        built = build_scheduler(name, config).config.prediction_type
+        assert built == ("sample" if spec.takes_sample else "v_prediction")
 
 
 def test_step_limits() -> None:

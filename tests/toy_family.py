@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from sheepgen.errors import UsageError
-from sheepgen.models.families import Component, Family, Traits
+from sheepgen.models.family import Component, Family, Traits
 from sheepgen.pipeline.building import building
 from sheepgen.pipeline.family import ModelInfo, PromptLength, TokenLabel
 from sheepgen.schedulers import SCHEDULERS
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from diffusers import SchedulerMixin
 
-    from sheepgen.models.families import Configs
+    from sheepgen.models.family import Configs
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import Guidance, Model
     from sheepgen.request import ResolvedRequest

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
-    from sheepgen.models.families import Component, Configs, Family
+    from sheepgen.models.family import Component, Configs, Family
 
 __all__ = ["Checkpoint", "check_index", "read_checkpoint"]
 

@@ -7,14 +7,19 @@ family by name. Every reader looks the rows up when it is called.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
 from sheepgen.models.configs import bad_setting
+from sheepgen.models.family import Component, Family, Traits
 from sheepgen.models.unsupported import unsupported_family_of_class
 from sheepgen.sanitize import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sheepgen.models.family import Configs
 
 __all__ = [
     "DIFFUSERS_SCHEDULER",
@@ -22,104 +27,11 @@ __all__ = [
     "FAMILIES",
     "PREVIEW_COMPONENT",
     "PROMPT_TOKENS",
-    "Component",
-    "Configs",
-    "Family",
-    "Traits",
     "all_components",
     "families_of_index",
     "family_of",
     "supported_families",
 ]
-
-Configs = Mapping[str, Mapping[str, Any]]
-"""The configs of a model's components, by component, as they are in the files."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Component:
-    """What a folder of the family holds for one component.
-
-    Args:
-        library: Library of its class.
-        classes: Regular expression for the names of the classes that are loaded.
-        config: Its config file.
-        weights: How the names of its weight files begin, without ``.safetensors``; None if it has
-            no weights.
-        files: Further files that are read if they are there.
-        any_of: Those of them of which there must be at least one; the first is the usual one.
-        required: Settings that its config must have.
-        refused: Settings that are not supported, and what they ask for.
-        optional: Whether a folder may do without. Such a component is not in the index, is there if
-            its weights are, and does not count for the hash of the model: finished images must not
-            depend on it.
-    """
-
-    library: str
-    classes: str
-    config: str = "config.json"
-    weights: str | None = None
-    files: tuple[str, ...] = ()
-    any_of: tuple[str, ...] = ()
-    required: tuple[str, ...] = ()
-    refused: Mapping[str, str] = field(default_factory=dict)
-    optional: bool = False
-
-    def allows(self, library: str, class_name: str) -> bool:
-        """Say whether a class is one of those that are loaded."""
-        return library == self.library and re.fullmatch(self.classes, class_name) is not None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Traits:
-    """What requests need to know of a model, as its configs say it.
-
-    Args:
-        width: Default width, in pixels.
-        height: Default height, in pixels.
-        size_multiple: Widths and heights must be multiples of this many pixels.
-        max_tokens: Longest prompt in tokens, special tokens included.
-        encoded_tokens: What every prompt is padded to, in tokens.
-        num_inference_steps: Default number of denoising steps.
-        guidance_scale: Default guidance in diffusers' convention, where 1 is off.
-        reads_guidance: Whether the network reads the scale, and never runs without the prompt.
-    """
-
-    width: int
-    height: int
-    size_multiple: int
-    max_tokens: int
-    encoded_tokens: int
-    num_inference_steps: int
-    guidance_scale: float
-    reads_guidance: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Family:
-    """A family of models that runs.
-
-    Args:
-        name: What it is called.
-        class_names: ``_class_name`` in the ``model_index.json`` of its models.
-        components: What a folder holds, by component. Rows that share a class name differ in
-            optional components only.
-        read_traits: Reads the configs, which have passed every check.
-        check_fit: Checks how settings and components fit together; the second argument is the
-            owner for the message. Raises `ModelError`.
-        claims: Says whether the configs, which are not checked yet, are of this row; only rows
-            that share a class name need it.
-        pipeline: Name of the module that loads it, as ``load(spec, device, dtype)``.
-    """
-
-    name: str
-    class_names: tuple[str, ...]
-    components: Mapping[str, Component]
-    read_traits: Callable[[Configs], Traits]
-    check_fit: Callable[[Configs, str], None] = lambda configs, owner: None  # noqa: ARG005
-    claims: Callable[[Configs], bool] = lambda configs: True  # noqa: ARG005
-    pipeline: str
-
 
 DIFFUSERS_SCHEDULER = Component(
     library="diffusers",

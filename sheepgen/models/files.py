@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
-    from sheepgen.models.families import Component
+    from sheepgen.models.family import Component
 
 __all__ = [
     "INDEX_FILE",

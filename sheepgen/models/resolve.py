@@ -28,7 +28,7 @@ __all__ = ["find_model", "resolve_model"]
 
 
 def find_model(name: str, *, offline: bool = False, rehash: bool = False) -> ModelSpec:
-    """Find a model and check it; download it, without a word, if it is not on this disk.
+    """Find a model and check it; download it, silently, if it is not on this disk.
 
     Args:
         name: The embedded model's name, a folder, or ``org/name[@revision]``. With a full commit

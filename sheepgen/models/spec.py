@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sheepgen.models.checkpoint import Checkpoint
-    from sheepgen.models.families import Family
+    from sheepgen.models.family import Family
 
 __all__ = ["MadeFor", "ModelDefaults", "ModelSpec", "outside_warnings"]
 

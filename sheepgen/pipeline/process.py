@@ -77,7 +77,7 @@ class DiffusionProcess:
 
         Args:
             model_input: What the U-Net saw, (batch, channels, height, width).
-            prediction: What it made of it, after guidance.
+            prediction: Its output, after guidance.
             alpha: Share of the clean latents in ``model_input``, above 0.
             sigma: Share of the noise in it.
         """

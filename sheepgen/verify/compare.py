@@ -160,7 +160,7 @@ def compare_sizes(candidate: Candidate, record: ImageRecord, shape: Shape) -> Co
 
 
 def compare(
-    candidate: Candidate, record: ImageRecord, picture: Picture, remade: RunFinished
+    candidate: Candidate, record: ImageRecord, picture: Picture, regenerated: RunFinished
 ) -> Comparison:
     """Compare an image with the one regenerated from its record.
 
@@ -168,14 +168,14 @@ def compare(
         candidate: The file.
         record: The file's.
         picture: The file's.
-        remade: The image regenerated from the record's request, with its own record.
+        regenerated: The image regenerated from the record's request, with its own record.
     """
-    expected = as_jpeg(remade.image, record) if picture.is_jpeg else remade.image
+    expected = as_jpeg(regenerated.image, record) if picture.is_jpeg else regenerated.image
     pixels = measure(picture.image, expected)
-    noise_equal = record.noise_sha256 == remade.record.noise_sha256
-    latents_equal = record.latents_sha256 == remade.record.latents_sha256
+    noise_equal = record.noise_sha256 == regenerated.record.noise_sha256
+    latents_equal = record.latents_sha256 == regenerated.record.latents_sha256
     matches_manifest = _matches_manifest(candidate)
-    here = remade.record.environment
+    here = regenerated.record.environment
     environment = environment_differences(record.environment, here)
     causes = _unlisted(matches_manifest)
     if not noise_equal:

@@ -157,8 +157,8 @@ def _regenerate_group(group: Sequence[VerificationTask], threads: int | None) ->
     for task in group:
         try:
             picture = read_picture(task.candidate.path)
-            remade = reproduce(model, task.record, threads=threads)
-            outcome: Outcome = compare(task.candidate, task.record, picture, remade)
+            regenerated = reproduce(model, task.record, threads=threads)
+            outcome: Outcome = compare(task.candidate, task.record, picture, regenerated)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other images go on
             outcome = NotVerified(path=task.candidate.path, error=as_sheepgen_error(error))
         yield outcome

@@ -13,15 +13,8 @@ from sheepgen.errors import ModelError
 from sheepgen.models import families
 from sheepgen.models.checkpoint import read_checkpoint
 from sheepgen.models.configs import bad_setting
-from sheepgen.models.families import (
-    DIFFUSERS_SCHEDULER,
-    EMBEDDED,
-    FAMILIES,
-    Component,
-    Configs,
-    Family,
-    Traits,
-)
+from sheepgen.models.families import DIFFUSERS_SCHEDULER, EMBEDDED, FAMILIES
+from sheepgen.models.family import Component, Configs, Family, Traits
 from sheepgen.models.hub import DownloadPlan
 from sheepgen.models.resolve import find_model, resolve_model
 from sheepgen.request import EMBEDDED_MODEL

@@ -151,7 +151,7 @@ def test_failed_cells_are_crossed_and_missing_ones_empty(
         SheetCell(coordinates=(0, 0), image=picture((0, 200, 0))),
         SheetCell(coordinates=(0, 1), note="failed: NaN in step 7, and more of it to say " * 9),
         SheetCell(coordinates=(0, 2), note="failed"),
-        SheetCell(coordinates=(0, 3), note="not drawn yet"),
+        SheetCell(coordinates=(0, 3), note="not generated yet"),
         SheetCell(coordinates=(1, 0), image=damaged),
         SheetCell(coordinates=(1, 1), image=tmp_path / "text.png"),
         SheetCell(coordinates=(1, 2), image=tmp_path / "nowhere.png"),

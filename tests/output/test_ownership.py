@@ -47,8 +47,8 @@ def made(tmp_path: Path) -> ImageSaved:
         for event in save_images(sample_events(REQUEST), layout, {REQUEST: target})
         if isinstance(event, ImageSaved)
     )
-    with WorkQueue(tmp_path) as ledger:
-        ledger.record(KEY, saved)
+    with WorkQueue(tmp_path) as queue:
+        queue.record(KEY, saved)
     return saved
 
 
@@ -63,11 +63,11 @@ def test_all_that_the_line_names_is_the_images(made: ImageSaved) -> None:
 def test_what_was_kept_when_the_image_was_made_again_is_still_its_own(made: ImageSaved) -> None:
     folder = made.path.parent
     (folder / "1_filmstrip.png").write_bytes(b"as an older version made it")
-    with WorkQueue(folder) as ledger:
+    with WorkQueue(folder) as queue:
         again = replace(made, artifacts={})
-        ledger.record(KEY, again)
+        queue.record(KEY, again)
         assert own(folder) == ALL
-        ledger.record("cd" * 32, again)
+        queue.record("cd" * 32, again)
     assert own(folder) == {"image", "frames", "gif"}, "by their own content alone"
 
 

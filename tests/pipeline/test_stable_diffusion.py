@@ -1,4 +1,4 @@
-"""Prompts are encoded as diffusers does, and what does not fit is told."""
+"""Prompts are encoded as diffusers does, and what does not fit is reported."""
 
 from __future__ import annotations
 

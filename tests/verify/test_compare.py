@@ -1,4 +1,4 @@
-"""Verdicts, and how they are told, over records and pictures that no model has made."""
+"""Verdicts and their lines, for records and pictures that no model has generated."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def compared(
     data = encode_image(image or sample_image(), record, path.suffix)
     path.write_bytes(data)
     environment = replace(sample_environment(), **(here or {}))
-    remade = RunFinished(
+    regenerated = RunFinished(
         request=record.request,
         image=sample_image(),
         record=replace(sample_record(), environment=environment),
         elapsed_s=1.0,
     )
     candidate = Candidate(path=path, sha256=sha256)
-    return compare(candidate, record, read_picture(path), remade)
+    return compare(candidate, record, read_picture(path), regenerated)
 
 
 def edited_image() -> Image.Image:
