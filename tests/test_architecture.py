@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -130,3 +131,40 @@ def test_every_module_is_imported_somewhere() -> None:
     entrances = {module for module in MODULES if module.endswith("__main__")}
     packages = {module for module in MODULES if MODULES[module].name == "__init__.py"}
     assert MODULES.keys() - imported - named_in_tables - entrances - packages == set()
+
+
+def names_in(module: str) -> set[str]:
+    """Return the names that a module and its classes define or import."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
+        match node:
+            case ast.FunctionDef() | ast.ClassDef():
+                found.add(node.name)
+            case ast.Assign(targets=targets):
+                found |= {each.id for each in targets if isinstance(each, ast.Name)}
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found.add(name)
+            case ast.ImportFrom(names=names):
+                found |= {each.asname or each.name for each in names}
+            case _:
+                pass
+    return found
+
+
+def test_texts_name_what_there_is() -> None:
+    """A module, function or attribute that is named in full in a docstring exists."""
+    texts = [
+        *(ROOT / "sheepgen").rglob("*.py"),
+        *(ROOT / "tests").rglob("*.py"),
+        ROOT / "README.md",
+    ]
+    gone = []
+    for path in texts:
+        for name in re.findall(r"`(sheepgen(?:\.\w+)+)`", path.read_text("utf-8")):
+            module = name
+            while module not in MODULES:
+                module = module.rpartition(".")[0]
+            inside = name.removeprefix(module).split(".")[1:]
+            if not names_in(module) >= set(inside):
+                gone.append(f"{path.relative_to(ROOT)}: {name}")
+    assert not gone
