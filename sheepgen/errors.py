@@ -67,7 +67,7 @@ class ModelError(SheepgenError):
 
 
 class NonFiniteError(SheepgenError):
-    """NaN or infinity appeared while an image was being made."""
+    """NaN or infinity appeared while an image was generated."""
 
 
 class OutputError(SheepgenError):

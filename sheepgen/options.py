@@ -35,10 +35,10 @@ DEVICES = ("auto", "cuda", "cuda:N", "mps", "xpu", "cpu")
 """Words for a device; N is a card's number."""
 
 DTYPES = ("auto", "fp32", "bf16", "fp16")
-"""Words for a number format."""
+"""Words for a dtype."""
 
 MAX_BATCH_SIZE = 256
-"""Each image that is being made holds a claim, which is an open file."""
+"""Each image that is being generated holds a claim, which is an open file."""
 
 MAX_THREADS = 256
 """Torch starts as many as it is asked for, and does not survive it where there is no room."""

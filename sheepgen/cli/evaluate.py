@@ -78,16 +78,16 @@ def evaluate(
         judge = Judge.of(Project(TrainingConfig(), Workspace(workspace), torch.device("cpu")))
         loaded = load_model(spec, device=device, dtype=dtype or "auto")
         scores: list[dict[str, Any]] = []
-        drawn: list[Image] = []
+        images: list[Image] = []
         for score, pictures in score_model(loaded, settings, judge, seeds, groups):
             note(console, f"{score.group}: {score.right:.1f}% of {score.pictures} pictures")
             scores.append(score.to_dict())
-            drawn += pictures
+            images += pictures
             if sheets:
                 _save(tile(pictures), sheets[score.group])
-        distance = judge.distance(drawn)
+        distance = judge.distance(images)
     if json:
-        told = {
+        evaluation = {
             "model": settings.model,
             "sha256": spec.sha256,
             "num_inference_steps": settings.num_inference_steps,
@@ -97,7 +97,7 @@ def evaluate(
             "scores": scores,
             "frechet_distance": distance,
         }
-        write_data(json_format.dumps(told))
+        write_data(json_format.dumps(evaluation))
         return
     write_table(score_table(scores))
     write_data(f"Fréchet distance from held-out scenes: {distance:.2f}")

@@ -38,12 +38,24 @@ def plan_images(
     settings: RunSettings,
     console: Console,
     *,
+    downloads: Console | None = None,
     count: int,
     spec: ModelSpec | None = None,
     dry_run: bool,
     json: bool,
 ) -> RunPlan | None:
     """Plan a run, after downloading its model with a bar if it is not here.
+
+    Args:
+        request: The first image.
+        output: Where the images go, as typed.
+        settings: How they are generated and saved.
+        console: For a spinner.
+        downloads: For the bar of a download; None for the same.
+        count: How many images.
+        spec: The model, if it was found before.
+        dry_run: Whether nothing is downloaded.
+        json: Whether output is JSON.
 
     Returns:
         The plan; None after a dry run that has printed what the download would take.
@@ -57,7 +69,7 @@ def plan_images(
     if dry_run:
         print_download(plan, json=json)
         return None
-    show_download(console, plan)
+    show_download(downloads or console, plan)
     with spinner(console, "Preparing"):
         return planning.plan_run(request, output, settings, count=count)
 

@@ -71,8 +71,9 @@ def rerun(
         replace(before, **fields | picked),
         run.output,
         run.settings(batch_size=batch_size, dtype=environment.dtype if environment else "auto"),
+        console,
         # A model that the user has not named is never downloaded in silence.
-        error_console(quiet=printed.quiet and model is not None),
+        downloads=error_console(quiet=printed.quiet and model is not None),
         count=count,
         spec=recorded.spec,
         dry_run=run.dry_run,

@@ -29,7 +29,7 @@ UNLIMITED = sys.maxsize
 AUTO_IMAGES = 64
 AUTO_PIXELS_CPU = 2**18
 AUTO_PIXELS_ACCELERATOR = 2**21
-"""What images made together come to at most, if the batch size is left to this executor.
+"""What images generated together come to at most, if the batch size is left to this executor.
 
 Up to there a processor gains: of the embedded model's images, sixteen together take 20 ms each for
 a step, and one alone 54 ms. From 512 by 512 pixels on it gains nothing, and memory is dear.

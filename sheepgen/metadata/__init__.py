@@ -1,1 +1,1 @@
-"""What an image file says about how it was made: our own record, and other programs' parameters."""
+"""What an image file says of how it was generated: our own record, other programs' parameters."""

@@ -1,11 +1,11 @@
-"""What an image carries about itself: enough to make it again, and to say what made it.
+"""What an image carries about itself: enough to generate it again, and what generated it.
 
 An `ImageRecord` is written as one JSON object. Reading it back is strict: every key must be
 there, none may be added, and every value must have its field's type, because images are untrusted.
 A record is only data; nothing in it is ever executed.
 
 A record holds no time, host name or path of the user's but the model as it was typed, so one
-request made twice gives the same bytes.
+request generated twice gives the same bytes.
 """
 
 from __future__ import annotations
@@ -98,11 +98,11 @@ class Environment:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageRecord:
-    """One image: what was asked for, where it was made, and the hashes that prove it.
+    """One image: what was asked for, where it was generated, and the hashes that prove it.
 
     Args:
         request: With every field resolved.
-        environment: Where it was made.
+        environment: Where it was generated.
         noise_sha256: Of the starting noise's bytes, float32 on the CPU.
         latents_sha256: Of the final latents' bytes, as float32 on the CPU.
         truncated: Words of the prompt that fell off its end.
