@@ -67,6 +67,15 @@ def test_the_folder_is_small_and_holds_no_pickle() -> None:
     assert {path.suffix for path in files} <= {".json", ".md", ".safetensors", ".txt", ".webp"}
 
 
+def test_pixels_become_latents_and_pixels_again(parts: EmbeddedModel) -> None:
+    rows = torch.linspace(-1, 1, 64)
+    pixels = torch.stack([rows.expand(64, 64), rows.expand(64, 64).T, torch.zeros(64, 64)])[None]
+    latents = parts.encode_image(pixels, torch.Generator("cpu").manual_seed(0))
+    assert latents.shape == parts.draw_noise(64, 64, torch.Generator("cpu")).shape
+    assert latents.std() < 2, "at the scale that the network sees"
+    assert (parts.decode(latents) - pixels).abs().mean() < 0.1
+
+
 @pytest.mark.parametrize("scheduler", [None, "dpmpp_2m_sde"])
 def test_pixels_are_diffusers_own(
     parts: EmbeddedModel, reference: StableDiffusionPipeline, scheduler: str | None

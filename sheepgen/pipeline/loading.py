@@ -19,7 +19,7 @@ from sheepgen.pipeline.quiet import quiet_libraries
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     import torch
     from transformers import PreTrainedTokenizerBase
@@ -37,25 +37,6 @@ __all__ = [
     "load_tokenizer",
     "measure_prompt",
 ]
-
-_TEXT_ENCODER_SETTINGS = (
-    "bos_token_id",
-    "eos_token_id",
-    "hidden_act",
-    "hidden_size",
-    "intermediate_size",
-    "layer_norm_eps",
-    "max_position_embeddings",
-    "num_attention_heads",
-    "num_hidden_layers",
-    "pad_token_id",
-    "projection_dim",
-    "prompt_tokens",
-    "use_attention_mask",
-    "vocab_size",
-)
-"""All that is taken from a text encoder's config: what decides its numbers. The library would read
-many more settings, some of which lead to other files or to code."""
 
 
 def load_model(
@@ -127,11 +108,21 @@ def load_text_encoder(
     checkpoint: Checkpoint,
     component: str,
     model_class: Any,  # noqa: ANN401
+    settings: Iterable[str],
     dtype: torch.dtype,
 ) -> Any:  # noqa: ANN401
-    """Load a text encoder; the library sees no file of it, only weights and checked settings."""
+    """Load a text encoder; the library sees no file of it, only its weights and some settings.
+
+    Args:
+        checkpoint: Where it is.
+        component: Its name.
+        model_class: Of transformers.
+        settings: All that is taken from its config: what decides its numbers. The library would
+            read many more, some of which lead to other files or to code.
+        dtype: Precision of its weights.
+    """
     config = checkpoint.configs[component]
-    settings = {name: config[name] for name in _TEXT_ENCODER_SETTINGS if name in config}
+    chosen = {name: config[name] for name in settings if name in config}
     with building(component, checkpoint.stored[component]):
         weights: dict[str, torch.Tensor] = {}
         for name in checkpoint.weights:
@@ -139,7 +130,7 @@ def load_text_encoder(
                 weights |= load_file(checkpoint.folder / name)
         model, report = model_class.from_pretrained(
             None,
-            config=model_class.config_class(**settings),
+            config=model_class.config_class(**chosen),
             state_dict=weights,
             dtype=dtype,
             output_loading_info=True,

@@ -50,6 +50,22 @@ __all__ = [
 
 _AUTOENCODERS = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
 
+_CLIP_SETTINGS = (
+    "bos_token_id",
+    "eos_token_id",
+    "hidden_act",
+    "hidden_size",
+    "intermediate_size",
+    "layer_norm_eps",
+    "max_position_embeddings",
+    "num_attention_heads",
+    "num_hidden_layers",
+    "pad_token_id",
+    "projection_dim",
+    "use_attention_mask",
+    "vocab_size",
+)
+
 _CACHED_TEXTS = 64
 """Encoded texts that a model keeps: 15 MB for Stable Diffusion 1, 110 MB for the embedded model."""
 
@@ -139,7 +155,9 @@ class StableDiffusionModel:
         checkpoint = spec.checkpoint
         vae_class = _AUTOENCODERS[checkpoint.classes["vae"]]
         networks = {
-            "text_encoder": load_text_encoder(checkpoint, "text_encoder", CLIPTextModel, dtype),
+            "text_encoder": load_text_encoder(
+                checkpoint, "text_encoder", CLIPTextModel, _CLIP_SETTINGS, dtype
+            ),
             "unet": load_diffusers(checkpoint, "unet", UNet2DConditionModel, dtype),
             "vae": load_diffusers(checkpoint, "vae", vae_class, dtype),
         }
