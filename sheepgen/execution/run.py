@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
 from sheepgen.events import (
+    ContactSheetSaved,
     ImageSaved,
     ModelLoading,
     Notice,
@@ -176,5 +177,7 @@ def stop_message(event: object) -> str | None:
             return f"Stopped after step {event.step} of {event.total_steps}."
         case Waiting():
             return "Stopped while another process was generating the rest."
+        case ContactSheetSaved():
+            return f"Stopped after {event.path.name}."
         case _:
             return None

@@ -20,7 +20,14 @@ from sheepgen.cli.interrupt import (
     taken_at_once,
 )
 from sheepgen.errors import Interrupted
-from sheepgen.events import ModelLoading, RunFinished, RunStarted, StepCompleted, Waiting
+from sheepgen.events import (
+    ContactSheetSaved,
+    ModelLoading,
+    RunFinished,
+    RunStarted,
+    StepCompleted,
+    Waiting,
+)
 from tests.samples import sample_events, sample_request
 
 if TYPE_CHECKING:
@@ -156,6 +163,19 @@ def test_nothing_is_cut_short_after_the_last_image() -> None:
             yield event
 
     assert isinstance(list(stopped_by_interrupts(one_image(), console()[0], flag))[-1], RunFinished)
+
+
+def test_pages_of_a_contact_sheet_are_stopped(tmp_path: Path) -> None:
+    flag = Flag()
+
+    def events() -> Generator[RunEvent]:
+        yield from sample_events(sample_request())
+        flag.set()
+        yield ContactSheetSaved(path=tmp_path / "contact_sheet_1.png")
+        raise AssertionError("the next page is not begun")
+
+    with pytest.raises(Interrupted, match=r"Stopped after contact_sheet_1\.png\."):
+        list(stopped_by_interrupts(events(), console()[0], flag))
 
 
 def test_waiting_for_another_process_is_stopped() -> None:

@@ -98,11 +98,11 @@ def test_another_programs_image_as_json_and_as_it_is(run: Run) -> None:
     save_foreign("x.png", FOREIGN)
     result = run("show", "x.png", "--json")
     assert result.stderr == ""
-    recipe = read_parameters(FOREIGN)
+    parameters = read_parameters(FOREIGN)
     assert json.loads(result.stdout) == {
         "program": None,
-        "request": asdict(recipe.request()),
-        "not_mapped": list(recipe.not_mapped),
+        "request": asdict(parameters.request()),
+        "not_mapped": list(parameters.not_mapped),
     }
     assert run("show", "x.png", "--format", "a1111").stdout == f"{printable(FOREIGN)}\n"
 

@@ -74,9 +74,9 @@ def making(
 ) -> Iterator[RunEvent]:
     template = parse_output(f"{folder}/{{seed}}.png", several=True)
     layout = OutputLayout(template=template, frames=FRAME_CHOICES[frames], overwrite=overwrite)
-    with WorkQueue(folder) as ledger:
+    with WorkQueue(folder) as queue:
         targets = {request: template.target(request, 1, key) for request, key in REQUESTS.items()}
-        yield from make_images(REQUESTS, executor, ledger, layout, targets)
+        yield from make_images(REQUESTS, executor, queue, layout, targets)
 
 
 def manifest(folder: Path) -> list[dict[str, Any]]:

@@ -28,9 +28,9 @@ from sheepgen.output.atomic import staging_folder
 from sheepgen.execution.work_queue import WorkQueue
 
 folder = Path(sys.argv[1])
-with WorkQueue(folder) as ledger, staging_folder(folder) as staging:
+with WorkQueue(folder) as queue, staging_folder(folder) as staging:
     (staging / "image").write_bytes(b"half")
-    print(ledger.claim("a"), flush=True)
+    print(queue.claim("a"), flush=True)
     sys.stdin.read()
 """
 
@@ -55,41 +55,41 @@ def names(folder: Path) -> set[str]:
 
 
 def test_an_image_is_claimed_once_and_then_done(tmp_path: Path) -> None:
-    with WorkQueue(tmp_path / "new") as ledger:
-        assert ledger.claim("a") == "claimed"
-        ledger.record("a", sample_saved(ledger.folder / "sub" / "a.png"))
-        assert ledger.claim("a") == "done"
-        assert ledger.manifest.is_intact("a")
-        entry = ledger.manifest.entry("a")
+    with WorkQueue(tmp_path / "new") as queue:
+        assert queue.claim("a") == "claimed"
+        queue.record("a", sample_saved(queue.folder / "sub" / "a.png"))
+        assert queue.claim("a") == "done"
+        assert queue.manifest.is_intact("a")
+        entry = queue.manifest.entry("a")
         assert entry is not None
         assert (entry["status"], entry["path"], entry["frames"]) == ("done", "sub/a.png", None)
-        assert ledger.done_entry("a") == {**entry, "path": str(ledger.folder / "sub" / "a.png")}
+        assert queue.done_entry("a") == {**entry, "path": str(queue.folder / "sub" / "a.png")}
     assert names(tmp_path / "new") == {"sub", "manifest.jsonl", ".sheepgen.lock"}
 
 
 def test_a_failed_image_can_be_claimed_again(tmp_path: Path) -> None:
-    with WorkQueue(tmp_path) as ledger:
-        assert ledger.claim("a") == "claimed"
+    with WorkQueue(tmp_path) as queue:
+        assert queue.claim("a") == "claimed"
         error = MemoryError("all of it")
-        ledger.record("a", RunFailed(request=sample_request(), error=error, elapsed_s=0.5))
-        assert ledger.claim("a") == "claimed"
+        queue.record("a", RunFailed(request=sample_request(), error=error, elapsed_s=0.5))
+        assert queue.claim("a") == "claimed"
 
 
 def test_what_is_not_recorded_is_given_up_in_the_end(tmp_path: Path) -> None:
-    with WorkQueue(tmp_path) as ledger:
-        assert ledger.claim("a") == "claimed"
-    with WorkQueue(tmp_path) as ledger:
-        assert ledger.claim("a") == "claimed"
+    with WorkQueue(tmp_path) as queue:
+        assert queue.claim("a") == "claimed"
+    with WorkQueue(tmp_path) as queue:
+        assert queue.claim("a") == "claimed"
     assert names(tmp_path) == {".sheepgen.lock"}
 
 
 def test_another_process_is_kept_off_until_it_is_recorded(tmp_path: Path) -> None:
     process = other_process(tmp_path)
-    with WorkQueue(tmp_path) as ledger:
-        assert ledger.claim("a") == "taken"
-        assert ledger.claim("b") == "claimed"
+    with WorkQueue(tmp_path) as queue:
+        assert queue.claim("a") == "taken"
+        assert queue.claim("b") == "claimed"
         process.communicate("")
-        assert ledger.claim("a") == "claimed"
+        assert queue.claim("a") == "claimed"
 
 
 def test_a_killed_process_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -99,9 +99,9 @@ def test_a_killed_process_leaves_nothing_behind(tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert len(left) == 3, "what a living process holds stays: the lock, a claim, a staging folder"
-    with WorkQueue(tmp_path) as ledger:
+    with WorkQueue(tmp_path) as queue:
         assert names(tmp_path) == {".sheepgen.lock"}
-        assert ledger.claim("a") == "claimed"
+        assert queue.claim("a") == "claimed"
 
 
 def test_links_are_none_of_ours(tmp_path: Path) -> None:
@@ -151,13 +151,13 @@ def test_a_lock_that_is_a_link_is_none_of_ours(tmp_path: Path) -> None:
 
 def test_leftovers_are_looked_for_only_where_images_go(tmp_path: Path) -> None:
     folder, left = tmp_path / "folder", ".sheepgen-0123456789abcdef"
-    with WorkQueue(folder) as ledger:
-        ledger.record("a", sample_saved(folder / "recorded" / "a.png"))
+    with WorkQueue(folder) as queue:
+        queue.record("a", sample_saved(folder / "recorded" / "a.png"))
     for place in ("", "planned", "recorded", "added", "project"):
         put(folder / place / left / "lock", "")
         put(folder / place / left / "image", "half")
-    with WorkQueue(folder, [folder / "planned"]) as ledger:
-        ledger.add_folder(folder / "added")
+    with WorkQueue(folder, [folder / "planned"]) as queue:
+        queue.add_folder(folder / "added")
     assert [path.parent.name for path in folder.rglob(left)] == ["project"]
 
 
@@ -208,10 +208,10 @@ def test_without_locks_one_process_works_and_nothing_is_taken_for_left(
     before = names(tmp_path)
     assert not prepare_folder(tmp_path)
     assert names(tmp_path) == before
-    with WorkQueue(tmp_path) as ledger, staging_folder(tmp_path):
-        assert ledger.claim("a") == "claimed"
-        ledger.record("a", sample_saved(tmp_path / "a.png"))
-        assert ledger.claim("a") == "done"
+    with WorkQueue(tmp_path) as queue, staging_folder(tmp_path):
+        assert queue.claim("a") == "claimed"
+        queue.record("a", sample_saved(tmp_path / "a.png"))
+        assert queue.claim("a") == "done"
     assert names(tmp_path) - {".sheepgen.lock"} == {
         *("a.png", "manifest.jsonl"),
         *(staging.parent.name, claim.name),

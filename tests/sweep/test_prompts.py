@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sheepgen.errors import UsageError
+from sheepgen.sweep import prompts as sweep_prompts
 from sheepgen.sweep.prompts import (
     MAX_PROMPTS,
     expand_alternatives,
+    read_prompt_file,
     read_prompt_lines,
     replace_word,
 )
@@ -139,3 +142,25 @@ def test_a_file_without_prompts_is_refused(text: str) -> None:
 def test_a_file_has_no_prompts_without_number() -> None:
     with pytest.raises(UsageError, match="more than 10,000 prompts"):
         read_prompt_lines("\n".join(map(str, range(MAX_PROMPTS + 1))))
+
+
+def test_prompts_are_read_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "prompts.txt").write_text("a sheep\n# no\nein Schäfchen\n", "utf-8")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for path in (tmp_path / "prompts.txt", Path("~/prompts.txt")):
+        assert read_prompt_file(path) == ("a sheep", "ein Schäfchen")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(None, "No such file"), (b"\xff\xfe", "not UTF-8"), (b"x" * 101, "more than 100 B")],
+)
+def test_a_file_that_cannot_be_read_is_refused(
+    content: bytes | None, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_prompts, "_MAX_FILE_BYTES", 100)
+    path = tmp_path / "prompts.txt"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match=rf"Cannot read prompts from .*prompts\.txt: {why}"):
+        read_prompt_file(path)
