@@ -26,7 +26,7 @@ ALLOWED: Mapping[str, set[str]] = {
     "execution": {GROUND, "models", "output", "pipeline"},
     "sweep": {GROUND, "models", "output", "execution"},
     "batch": {GROUND, "models", "output", "execution"},
-    "verify": {GROUND, "models", "output", "execution", "pipeline"},
+    "verify": {GROUND, "models", "output", "pipeline"},
     "training": {GROUND, "models", "pipeline"},
     "cli": {
         *(GROUND, "models", "output", "pipeline", "execution"),
