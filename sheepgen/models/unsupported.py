@@ -1,4 +1,7 @@
-"""Families of models that do not run yet, by whatever a user or a model calls them."""
+"""Families of models that do not run yet, by the names that users and models have for them.
+
+They are refused by name. The row of a family goes when it gets one in `sheepgen.models.families`.
+"""
 
 from __future__ import annotations
 

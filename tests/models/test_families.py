@@ -17,6 +17,7 @@ from sheepgen.models.families import DIFFUSERS_SCHEDULER, EMBEDDED, FAMILIES
 from sheepgen.models.family import Component, Configs, Family, Traits
 from sheepgen.models.hub import DownloadPlan
 from sheepgen.models.resolve import find_model, resolve_model
+from sheepgen.models.unsupported import unsupported_family_of_class
 from sheepgen.request import EMBEDDED_MODEL
 from tests.models.hub.conftest import REPO, hub  # noqa: F401 - a fixture
 from tests.tiny import edit_json
@@ -230,3 +231,8 @@ def test_the_distilled_defaults_are_those_of_diffusers() -> None:
         parameters = inspect.signature(pipeline.__call__).parameters
         assert parameters["num_inference_steps"].default == steps
         assert parameters["guidance_scale"].default == guidance
+
+
+def test_no_family_that_runs_is_listed_as_unsupported() -> None:
+    for family in FAMILIES:
+        assert not any(map(unsupported_family_of_class, family.class_names)), family.name
