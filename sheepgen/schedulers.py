@@ -264,7 +264,7 @@ def check_step_count(name: str, num_inference_steps: int) -> None:
     if most is not None and num_inference_steps > most:
         raise UsageError(
             f"The scheduler {name} takes at most {most} steps, not {num_inference_steps}.",
-            "It is made for 1 to 8 of them.",
+            f"Use at most {most} steps, or another scheduler.",
         )
 
 

@@ -257,7 +257,7 @@ def _check_output(output: str) -> None:
     if not parts[0] or ":" in output or any(part.startswith(".") for part in parts):
         raise UsageError(
             f"output leads out of the batch's folder, or hides in it: {excerpt(output)}",
-            "Write a relative path without `..`, `:` and names that begin with a point.",
+            "Write a relative path without `..`, `:` and names that begin with a dot.",
         )
 
 

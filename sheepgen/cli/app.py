@@ -118,7 +118,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="Try:  sheepgen 'a red fox in the snow'  is short for  sheepgen generate ...")
+@app.callback(epilog="sheepgen 'a red fox' is short for sheepgen generate 'a red fox'.")
 def _root(
     *,
     version: Annotated[

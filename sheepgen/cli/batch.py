@@ -99,7 +99,7 @@ def batch(
 ) -> None:
     """Read jobs as JSON lines and print one JSON result per job.
 
-    Options set defaults for fields a job omits.
+    Options are the defaults for fields that a job omits.
     """
     from sheepgen.batch.jobs import job_schema, read_lines
     from sheepgen.batch.plan import plan_batch
@@ -149,7 +149,7 @@ def _print_plans(events: Iterable[JobAnswered | Notice], console: Console) -> in
             bad.append(str(event.line))
         else:
             good += 1
-    lines = f": line {', '.join(first_of(bad))}" if bad else ""
+    lines = f": {'line' if len(bad) == 1 else 'lines'} {', '.join(first_of(bad))}" if bad else ""
     note(console, f"{good} good, {len(bad)} bad{lines}")
     return len(bad)
 

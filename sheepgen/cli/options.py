@@ -79,7 +79,7 @@ CountOpt = Annotated[
         "-c",
         "--count",
         metavar="N",
-        help="Number of images, with seeds N, N+1, …",
+        help="Number of images, with consecutive seeds.",
         parser=parsers.whole_number("--count", 1, 10_000),
         rich_help_panel=IMAGE,
     ),

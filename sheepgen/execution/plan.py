@@ -75,6 +75,12 @@ class RunSettings:
         frames = FRAME_CHOICES[self.frames]
         return OutputLayout(template=template, frames=frames, overwrite=self.overwrite)
 
+    def warnings(self) -> tuple[str, ...]:
+        """Return a warning for each setting that has no effect."""
+        if self.frame_decoder != "auto" and not FRAME_CHOICES[self.frames].needed:
+            return (f"Warning: frame decoder has no effect with frames {self.frames}.",)
+        return ()
+
     def frame_options(self) -> FrameOptions | None:
         """Return which frames are to be decoded, or None for none."""
         choice = FRAME_CHOICES[self.frames]
@@ -198,7 +204,7 @@ def plan_run(
         },
         prompts=prompts,
         unread=unread_words(prompts, strict=settings.strict),
-        warnings=outside_warnings(requests, specs),
+        warnings=(*settings.warnings(), *outside_warnings(requests, specs)),
         estimate=estimate(requests, specs, layout.frames, layout.template.home, settings.device),
     )
 

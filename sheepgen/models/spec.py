@@ -159,12 +159,18 @@ def outside_warnings(
     """
     found: dict[str, dict[str, dict[str, None]]] = {}
     idle: dict[str, None] = {}
+    has_seed, has_strength = False, False
     for request in requests:
+        has_seed |= request.variation_seed is not None
+        has_strength |= request.variation_strength > 0
         spec = specs[request.model]
         idle |= dict.fromkeys(_without_effect(request, spec))
         made_for = spec.made_for
         for clause, value in _outside(made_for, request) if made_for else ():
             found.setdefault(request.model, {}).setdefault(clause, {})[value] = None
+    # One image of a sweep may have strength 0 beside others that have more.
+    if has_seed and not has_strength:
+        idle["Warning: variation seed has no effect without a variation strength."] = None
     outside = (
         f"Warning: {excerpt(model)} was made for "
         f"{'; '.join(f'{clause} {_listed([*values])}' for clause, values in clauses.items())}. "

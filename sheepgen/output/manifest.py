@@ -80,7 +80,7 @@ class Manifest:
                         return
                     self._read_bytes = file.tell()
                     self._take(line)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
             raise OutputError(

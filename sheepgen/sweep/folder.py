@@ -65,9 +65,9 @@ def read_earlier_sweep(folder: Path) -> EarlierSweep | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "It is not the plan of a sweep"
+        read_error = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else None
         raise OutputError(
-            f"{path} cannot be read: {reason}.",
+            f"{path} {read_error or 'is not the plan of a sweep'}.",
             "Move it, or choose another folder with --output.",
         ) from error
 

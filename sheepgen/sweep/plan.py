@@ -176,7 +176,7 @@ def plan_sweep(
         done=done,
         missing=missing,
         unread=_check_requests(missing, specs, strict=settings.strict),
-        warnings=outside_warnings(keys, specs),
+        warnings=(*settings.warnings(), *outside_warnings(keys, specs)),
         estimate=estimate(missing, specs, layout.frames, template.home, settings.device),
     )
 

@@ -254,7 +254,7 @@ def test_a_plan_that_is_damaged_is_said(sweep: Run, plan: str) -> None:
     Path("out/sweep.json").write_text(plan)
     result = sweep("--guidance", "3,4")
     assert result.exit_code == 1
-    assert "sweep.json cannot be read: It is not the plan of a sweep" in result.stderr
+    assert "sweep.json is not the plan of a sweep" in result.stderr
     assert Path("out/sweep.json").read_text() == plan
 
 

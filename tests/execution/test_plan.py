@@ -125,6 +125,13 @@ def test_settings_are_checked() -> None:
     assert (wanted.noisy, wanted.decoder) == (True, "vae")
 
 
+def test_a_frame_decoder_without_frames_is_said() -> None:
+    (warning,) = RunSettings(frames="none", frame_decoder="vae").warnings()
+    assert warning == "Warning: frame decoder has no effect with frames none."
+    assert RunSettings(frames="strip", frame_decoder="vae").warnings() == ()
+    assert RunSettings(frames="none").warnings() == ()
+
+
 def test_a_device_that_is_not_there_is_found_out_before_anything_is_loaded(
     request_: GenerationRequest,
 ) -> None:

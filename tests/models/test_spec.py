@@ -102,3 +102,12 @@ def test_a_setting_that_a_distilled_model_never_uses_is_said(embedded: ModelSpec
             "it is for models that run with and without the prompt."
         )
     assert warnings(distilled, {"guidance_scale": 8}) == ()
+
+
+def test_a_variation_seed_without_a_strength_is_said_unless_others_have_one(
+    embedded: ModelSpec,
+) -> None:
+    (warning,) = warnings(embedded, {"variation_seed": 3})
+    assert warning == "Warning: variation seed has no effect without a variation strength."
+    strengths = [{"variation_seed": 3, "variation_strength": strength} for strength in (0.0, 0.5)]
+    assert warnings(embedded, *strengths) == ()

@@ -71,7 +71,7 @@ def not_cached(repo: str) -> ModelError:
             "Hub has it as safetensors.",
         )
     return ModelError(
-        f"{repo} is not in the cache, and the network must not be used.",
+        f"{repo} is not in the cache, and using the network is not allowed.",
         f"Run once without --offline (or HF_HUB_OFFLINE) to download it. {_cached_hint()}",
     )
 

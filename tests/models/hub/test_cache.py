@@ -111,7 +111,7 @@ def test_a_cached_model_that_does_not_run_is_not_offered(content: str) -> None:
 
 
 def test_offline_with_nothing_cached(hub: FakeHub) -> None:
-    with pytest.raises(ModelError, match="network must not be used") as error:
+    with pytest.raises(ModelError, match="using the network is not allowed") as error:
         find_model(REPO, offline=True)
 
     assert error.value.hint.endswith("The cache is empty.")
@@ -122,7 +122,7 @@ def test_offline_with_nothing_cached(hub: FakeHub) -> None:
 def test_the_libraries_may_be_offline_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
-    with pytest.raises(ModelError, match="network must not be used"):
+    with pytest.raises(ModelError, match="using the network is not allowed"):
         find_model(REPO)
 
 

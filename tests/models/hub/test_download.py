@@ -203,7 +203,7 @@ def test_the_environment_says_where_the_hub_and_the_cache_are(hub: FakeHub, tmp_
 
     folder = f"{tmp_path}/home/hub/models--flock--tiny/snapshots/{COMMIT}"
     offline, light = run("--offline")
-    assert "network must not be used" in offline
+    assert "using the network is not allowed" in offline
     assert light == "light"
     assert hub.requests == []
     assert run() == [folder, "light"]
