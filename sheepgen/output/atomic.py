@@ -73,7 +73,8 @@ def make_folder(folder: Path) -> None:
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if not is_writable(folder):
-            raise PermissionError(errno.EACCES, "permission denied")
+            code = errno.EROFS if _is_read_only(folder) else errno.EACCES
+            raise OSError(code, os.strerror(code))
 
 
 def prepare_folder(folder: Path) -> bool:
@@ -93,6 +94,11 @@ def prepare_folder(folder: Path) -> bool:
 def is_writable(folder: Path) -> bool:
     """Check whether this process may create files in a folder."""
     return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _is_read_only(folder: Path) -> bool:
+    """Say whether a folder's whole file system is read-only, where the system can tell."""
+    return os.name == "posix" and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 @contextmanager

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,6 +53,10 @@ def test_a_folder_that_is_read_only_is_found_out_early(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(OutputError, match="permission denied"):
+        make_folder(tmp_path)
+    read_only = SimpleNamespace(f_flag=os.ST_RDONLY)
+    monkeypatch.setattr(os, "statvfs", lambda _path: read_only)
+    with pytest.raises(OutputError, match="the file system is read-only"):
         make_folder(tmp_path)
 
 
