@@ -49,9 +49,15 @@ def path_keys() -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class Manifest:
-    """A folder's manifest, as far as it has been read. The file need not exist yet."""
+    """A folder's manifest, as far as it has been read. The file need not exist yet.
+
+    Args:
+        folder: Where the file is.
+        invalid_lines: How many lines so far are not a manifest's; they are skipped.
+    """
 
     folder: Path
+    invalid_lines: int = 0
     _entries: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _saved: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     _read_bytes: int = 0
@@ -185,14 +191,14 @@ class Manifest:
             return False
 
     def _take(self, line: bytes) -> None:
-        try:
+        entry: Any = None
+        with suppress(ValueError, RecursionError):
             entry = json.loads(line)
-        except (ValueError, RecursionError):
-            return
         match entry:
             case {"key": str(key)} if all(map(_stays_inside, map(entry.get, path_keys()))):
                 self._entries[key] = entry
             case _:
+                self.invalid_lines += line != b"\n"
                 return
         match entry:
             case {"status": "done", "path": str(path)}:

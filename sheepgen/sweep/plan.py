@@ -19,7 +19,7 @@ from sheepgen.output.manifest import Manifest
 from sheepgen.output.ownership import check_replaceable, own_paths
 from sheepgen.output.template import folder_template, parse_output
 from sheepgen.request import draw_seed
-from sheepgen.sanitize import excerpt, first_of
+from sheepgen.sanitize import excerpt, first_of, plural
 from sheepgen.sweep.folder import EarlierSweep, read_earlier_sweep
 from sheepgen.sweep.grid import Grid, combine, resolve_grid
 from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
@@ -176,8 +176,22 @@ def plan_sweep(
         done=done,
         missing=missing,
         unread=_check_requests(missing, specs, strict=settings.strict),
-        warnings=(*settings.warnings(), *outside_warnings(keys, specs)),
+        warnings=(
+            *settings.warnings(),
+            *_manifest_warnings(manifest),
+            *outside_warnings(keys, specs),
+        ),
         estimate=estimate(missing, specs, layout.frames, template.home, settings.device),
+    )
+
+
+def _manifest_warnings(manifest: Manifest) -> tuple[str, ...]:
+    if not manifest.invalid_lines:
+        return ()
+    lines = plural(manifest.invalid_lines, "line")
+    return (
+        f"Warning: {manifest.path} has {lines} that cannot be read. Images that are not in the "
+        "others are generated again.",
     )
 
 

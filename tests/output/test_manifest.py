@@ -75,6 +75,7 @@ def test_half_a_line_is_not_read_and_makes_room(tmp_path: Path, kept: int) -> No
     manifest.append(done(tmp_path, "c"))
     assert lines(tmp_path)[0] == whole[0]
     assert [json.loads(line)["key"] for line in lines(tmp_path)] == ["a", "c"]
+    assert manifest.invalid_lines == 0
 
 
 @pytest.mark.parametrize(
@@ -88,6 +89,7 @@ def test_lines_that_are_no_entries_are_passed_over(tmp_path: Path, strange: byte
     again.refresh()
     assert manifest.is_intact("a")
     assert again.is_intact("a")
+    assert again.invalid_lines == (strange != b"\n")
     assert lines(tmp_path)[0] == strange
 
 
@@ -121,6 +123,7 @@ def test_lines_that_lead_out_of_the_folder_are_passed_over(tmp_path: Path, path:
     for name in ("path", "frames", "filmstrip", "animation"):
         manifest.append(done(tmp_path, "a", **{name: path}))
     assert manifest.entries == ()
+    assert manifest.invalid_lines == 4
     assert manifest.folders == set()
 
 
@@ -131,6 +134,7 @@ def test_a_line_without_end_is_passed_over(tmp_path: Path, monkeypatch: pytest.M
     manifest.append(done(tmp_path, "b", more="x" * 5000))
     manifest.append(done(tmp_path, "c"))
     assert [entry["key"] for entry in manifest.entries] == ["a", "c"]
+    assert manifest.invalid_lines == 1
     assert len(lines(tmp_path)) == 3
 
 

@@ -124,6 +124,21 @@ def test_a_seed_is_picked_once_for_a_folder(
     assert kept.seed == first.seed
 
 
+def test_images_that_a_damaged_manifest_has_lost_are_generated_again_and_it_is_said(
+    values: Mapping[str, Sequence[Value]], tmp_path: Path
+) -> None:
+    list(run_sweep(plan_sweep(values, tmp_path)))
+    manifest = tmp_path / "manifest.jsonl"
+    first, second = manifest.read_text(encoding="utf-8").splitlines()
+    manifest.write_text(f"{first}\n{second[:99]}\n", encoding="utf-8")
+    plan = plan_sweep(values, tmp_path)
+    assert [request.seed for request in plan.missing] == [2]
+    assert plan.warnings[0] == (
+        f"Warning: {manifest} has 1 line that cannot be read. Images that are not in the others "
+        "are generated again."
+    )
+
+
 def test_closing_stops_a_sweep_that_goes_on_later(
     values: Mapping[str, Sequence[Value]], tmp_path: Path
 ) -> None:
