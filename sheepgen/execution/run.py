@@ -130,13 +130,12 @@ def make_images(
     """
     left = list(keys)
     while left:
-        elsewhere: list[ResolvedRequest] = []
-        with closing(executor.run(_claimed(keys, left, elsewhere, queue, executor))) as running:
+        with closing(executor.run(_claimed(keys, left, queue, executor))) as running:
             for event in save_images(running, layout, targets, queue.manifest):
                 if isinstance(event, ImageSaved | RunFailed):
                     queue.record(keys[event.request], event)
                 yield event
-        left = elsewhere
+        left = [request for request in left if keys[request] in queue.taken]
         if left:
             yield Waiting(requests=tuple(left))
             time.sleep(_WAIT_S)
@@ -145,7 +144,6 @@ def make_images(
 def _claimed(
     keys: Mapping[ResolvedRequest, str],
     requests: Iterable[ResolvedRequest],
-    elsewhere: list[ResolvedRequest],
     queue: WorkQueue,
     executor: Executor,
 ) -> Iterator[list[ResolvedRequest]]:
@@ -154,19 +152,16 @@ def _claimed(
     Args:
         keys: Of all images.
         requests: That are to be claimed.
-        elsewhere: Filled with those that another process has claimed.
-        queue: Of the folder.
+        queue: Of the folder; it knows afterwards which of them another process has taken.
         executor: Decides how many are generated together.
     """
     for batch in in_batches(requests, executor):
-        claims = {request: queue.claim(keys[request]) for request in batch}
-        elsewhere += [request for request, claim in claims.items() if claim == "taken"]
-        if claimed := [request for request, claim in claims.items() if claim == "claimed"]:
+        if claimed := [each for each in batch if queue.claim(keys[each]) == "claimed"]:
             yield claimed
 
 
 def stop_message(event: object) -> str | None:
-    """Return how work ends that is to stop at this event, or None if it is to go on for now.
+    """Return what to say if work stops at this event, or None if it must not stop here.
 
     An image whose steps are all done is still finished.
     """

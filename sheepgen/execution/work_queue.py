@@ -45,6 +45,9 @@ class WorkQueue:
         folder: Where the images go; created if it is not there.
         folders: Those below it that images go to.
 
+    Attributes:
+        taken: Keys of the images that another process had when they were last asked for.
+
     Raises:
         OutputError: If the folder cannot be written to, or its manifest cannot be appended to.
     """
@@ -53,6 +56,7 @@ class WorkQueue:
         make_folder(folder)
         self.folder = folder
         self.manifest = Manifest(folder)
+        self.taken: set[str] = set()
         self._claims: dict[str, BaseFileLock] = {}
         self.manifest.check_appendable()
         self._folders = {folder, *folders, *self.manifest.folders}
@@ -82,10 +86,12 @@ class WorkQueue:
         """Ask for an image."""
         with output_errors(self.folder), lock_folder(self.folder):
             self.manifest.refresh()
+            self.taken.discard(key)
             if self.manifest.is_intact(key):
                 return "done"
             lock = hold(self._claim_path(key))
             if lock is None:
+                self.taken.add(key)
                 return "taken"
             self._claims[key] = lock
             return "claimed"
