@@ -23,7 +23,11 @@ _E = TypeVar("_E")
 
 
 def downloads_shown(events: Generator[_E | DownloadProgress], console: Console) -> Generator[_E]:
-    """Show the downloads among events with a bar, and pass the other events on."""
+    """Show the downloads among events with a bar, and pass the other events on.
+
+    A download's plan is passed on, too, before its bar is shown, so that the consumer can end what
+    it shows itself.
+    """
     from sheepgen.models.hub import DownloadPlan, DownloadProgress
 
     bar: BytesBar | None = None
@@ -34,10 +38,9 @@ def downloads_shown(events: Generator[_E | DownloadProgress], console: Console) 
                 bar.update(event.done_bytes, event.file)
                 continue
             shown.close()
+            yield event
             if isinstance(event, DownloadPlan):
                 bar = shown.enter_context(download_bar(event, console))
-            else:
-                yield event
 
 
 @contextmanager

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from sheepgen.output.progress import BytesBar
     from sheepgen.verify.compare import Outcome
     from sheepgen.verify.recorded_model import ModelEvent
     from sheepgen.verify.regenerate import Regenerating
@@ -80,25 +79,23 @@ def _show_activity(
     events: Generator[Outcome | Regenerating | ModelEvent], console: Console, downloads: Console
 ) -> Generator[Outcome]:
     """Pass outcomes on; in between, show a spinner or a download's bar until the next event."""
-    from sheepgen.cli.download import download_bar
-    from sheepgen.models.hub import DownloadPlan, DownloadProgress
+    from sheepgen.cli.download import downloads_shown
+    from sheepgen.models.hub import DownloadPlan
     from sheepgen.output.progress import spinner
     from sheepgen.verify.recorded_model import HashingModel
     from sheepgen.verify.regenerate import Regenerating
 
-    bar: BytesBar | None = None
-    with closing(events), ExitStack() as shown:
-        for event in events:
-            if isinstance(event, DownloadProgress):
-                assert bar is not None, "its plan came before"
-                bar.update(event.done_bytes, event.file)
-                continue
+    rest: Generator[Outcome | Regenerating | HashingModel | DownloadPlan] = downloads_shown(
+        events, downloads
+    )
+    with closing(rest), ExitStack() as shown:
+        for event in rest:
             shown.close()
             match event:
                 case HashingModel():
                     shown.enter_context(spinner(console, "Hashing the model's weights"))
                 case DownloadPlan():
-                    bar = shown.enter_context(download_bar(event, downloads))
+                    pass  # its bar comes next
                 case Regenerating(number=number, total=total):
                     activity = f"Regenerating image {number} of {total}"
                     shown.enter_context(spinner(console, activity))
