@@ -41,7 +41,7 @@ MAX_BATCH_SIZE = 256
 """Each image that is being generated holds a claim, which is an open file."""
 
 MAX_THREADS = 256
-"""Torch starts as many as it is asked for, and does not survive it where there is no room."""
+"""Torch starts as many as it is asked for, and does not survive it if there is no room."""
 
 _TRACES: Mapping[str, Mapping[str, Sequence[str]]] = MappingProxyType(
     {

@@ -227,7 +227,7 @@ def canonical_scheduler_name(name: str) -> str:
     as "DPM++ 2M Karras" are understood.
 
     Raises:
-        UsageError: If there is no such scheduler; the hint names the nearest ones.
+        UsageError: If the scheduler is unknown; the hint names the nearest ones.
     """
     spelling = _spelling(name)
     if spelling in _NAMES:

@@ -149,7 +149,7 @@ def parse_job(line: str, defaults: Mapping[str, Any]) -> Job:
 
     Raises:
         UsageError: If a line that begins with a brace is no JSON object, a key is unknown, given
-            twice or of another type, or there is no such image.
+            twice or of another type, or a value is invalid.
     """
     values: dict[str, Any] = {}
     for key, value in _one_scheduler(_pairs(line)):

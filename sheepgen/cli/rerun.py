@@ -1,6 +1,6 @@
 """``sheepgen rerun``: an image regenerated from its own metadata, changed or not.
 
-A record says everything; other programs' settings, which count where there is no record, leave some
+A record says everything; other programs' settings, which count if there is no record, leave some
 of it to the model. The image may be anybody's: where files go and, but for the cases of
 `sheepgen.verify.recorded_model`, what is loaded are the user's to say; nothing is fetched without
 ``--fetch`` or ``--model``.

@@ -65,7 +65,7 @@ class LocalExecutor:
         """Return a loaded model, unloading the previous one.
 
         Raises:
-            UsageError: If this machine has no such device, or it does not go with the format.
+            UsageError: If this machine has no such device, or it does not go with the dtype.
             ModelError: If the model is damaged.
         """
         if self._loaded is None or self._loaded[0] != model:

@@ -52,7 +52,7 @@ class RunSettings:
         offline: Whether the network is forbidden.
 
     Raises:
-        UsageError: If there is no such choice of frames.
+        UsageError: If the choice of frames is unknown.
     """
 
     device: DeviceOptions = field(default_factory=DeviceOptions)

@@ -264,7 +264,7 @@ _READERS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
     (("Size",), _take_size),
     (("Sampler", "Schedule type"), _take_sampler),
     (_VARIATION_KEYS, _take_variation),
-    # The sampler alone: with Karras at its end, as it once was, or where there is no such schedule.
+    # The sampler alone: with Karras at its end, as it once was, or with a schedule that is unknown.
     # It comes first in the table, and so before fields that need a certain one.
     *(
         ((key,), _take(field))
