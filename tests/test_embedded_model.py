@@ -17,10 +17,10 @@ from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import generate
 from sheepgen.pipeline.scheduler import build_scheduler
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
-from sheepgen.training.data.scenes import KINDS
-from sheepgen.training.looks import look_width
-from sheepgen.training.slots import ALL, PARTS, SLOTS, THINGS
-from sheepgen.training.states import Layout
+from sheepgen.training.data.scene import KINDS
+from sheepgen.training.text_encoder.appearance import look_width
+from sheepgen.training.text_encoder.conditioning_targets import Layout
+from sheepgen.training.text_encoder.memory_tokens import ALL, PARTS, SLOTS, THINGS
 
 FOLDER = Path(__file__).parents[1] / "sheepgen" / "assets" / EMBEDDED_MODEL
 SHEEP = "a sheep riding a motorcycle"

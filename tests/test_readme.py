@@ -26,7 +26,8 @@ from sheepgen.models.spec import outside_warnings
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 from sheepgen.sweep import plan as sweep_plan
 from sheepgen.sweep.grid import combine
-from sheepgen.training import prompts, runner
+from sheepgen.training import runner
+from sheepgen.training.evaluation import prompts
 from sheepgen.verify import regenerate
 from tests.samples import sample_image, sample_record
 

@@ -48,7 +48,7 @@ def evaluate(
     from sheepgen.execution.run import prepare_folders
     from sheepgen.models.hub import DownloadPlan, go_offline
     from sheepgen.models.resolve import find_model, resolve_model
-    from sheepgen.training.prompts import prompt_groups
+    from sheepgen.training.evaluation.prompts import prompt_groups
 
     groups = tuple(group or ())
     named = prompt_groups(groups)  # refuses unknown ones before anything is loaded
@@ -71,7 +71,7 @@ def evaluate(
 
         from sheepgen.pipeline.loading import load_model
         from sheepgen.training.config import TrainingConfig, Workspace
-        from sheepgen.training.evaluate import Judge, score_model
+        from sheepgen.training.evaluation.evaluate import Judge, score_model
         from sheepgen.training.project import Project
         from sheepgen.training.samples import tile
 
@@ -126,7 +126,7 @@ def _save(sheet: Image, path: Path) -> None:
 
 
 def score_table(scores: Iterable[Mapping[str, Any]]) -> Table:
-    """Return `sheepgen.training.score.Score` dictionaries as a table."""
+    """Return `sheepgen.training.evaluation.score.Score` dictionaries as a table."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")

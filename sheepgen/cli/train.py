@@ -55,12 +55,12 @@ def train(
 
             from sheepgen.cli.evaluate import score_table
             from sheepgen.pipeline.device import resolve_device
-            from sheepgen.training.adopt import adopt_model
-            from sheepgen.training.phases import PHASES
             from sheepgen.training.project import Project
             from sheepgen.training.recipe import claim_workspace
             from sheepgen.training.release import release_model
+            from sheepgen.training.resume_from_export import adopt_model
             from sheepgen.training.runner import run_phases
+            from sheepgen.training.stages import PHASES
 
             _check_names("phase", phases or (), PHASES)
             config = PRESETS[preset]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from PIL.Image import Resampling
 
-from sheepgen.training.data.sheet import contact_sheet
-from sheepgen.training.draw import draw_prompts
-from sheepgen.training.prompts import prompt_groups
+from sheepgen.training.evaluation.generate import draw_prompts
+from sheepgen.training.evaluation.prompts import prompt_groups
+from sheepgen.training.image_grid import contact_sheet
 from sheepgen.training.samples import tile
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from diffusers import (
 )
 
 from sheepgen.models.registry import RECORD_FILE
-from sheepgen.training.diffusion import build_scheduler
+from sheepgen.training.unet.train_unet import build_scheduler
 
 if TYPE_CHECKING:
     from pathlib import Path

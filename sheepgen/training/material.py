@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sheepgen.training.classifier import INPUT_SIZE
+from sheepgen.training.atomic_write import written_whole
+from sheepgen.training.data.associations import evoked_concepts
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.dataset import SceneSet, Split, paint_split
-from sheepgen.training.data.drawing_sets import NPM_PACKAGES
-from sheepgen.training.data.drawings import Album
-from sheepgen.training.data.painter import paint_scene
+from sheepgen.training.data.icon_sets import NPM_PACKAGES
+from sheepgen.training.data.icons import Album
+from sheepgen.training.data.rendering import paint_scene
+from sheepgen.training.data.sentence_encoder import SentenceEncoder
+from sheepgen.training.data.synonyms import nearest_concepts
 from sheepgen.training.data.unseen import unseen_scenes
+from sheepgen.training.data.wide_vocabulary import EMOJI_PACKAGE, wide_vocabulary
+from sheepgen.training.data.wordnet import WORDNET_PACKAGE, read_nouns
 from sheepgen.training.data.words import plural_of, words_of
-from sheepgen.training.evoked import evoked_concepts
+from sheepgen.training.evaluation.classifier import INPUT_SIZE
 from sheepgen.training.fetch import fetch_packages
-from sheepgen.training.lexicon import nearest_concepts
-from sheepgen.training.sentence_encoder import SentenceEncoder
-from sheepgen.training.vocabulary import EMOJI_PACKAGE, wide_vocabulary
-from sheepgen.training.whole_file import written_whole
-from sheepgen.training.wordnet import WORDNET_PACKAGE, read_nouns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sheepgen.training.config import TrainingConfig, Workspace
-    from sheepgen.training.wordnet import Nouns
+    from sheepgen.training.data.wordnet import Nouns
 
 __all__ = ["Material"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.training.data.casting import candidates
 from sheepgen.training.data.concepts import concepts
-from sheepgen.training.data.drawing_sets import DRAWING_SETS, MIXES
-from sheepgen.training.data.held_out import held_out_drawings, held_out_pairs, held_out_words
+from sheepgen.training.data.icon_sets import DRAWING_SETS, MIXES
 from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
-from sheepgen.training.slots import SLOTS
+from sheepgen.training.data.sampling import candidates
+from sheepgen.training.data.splits import held_out_drawings, held_out_pairs, held_out_words
+from sheepgen.training.text_encoder.memory_tokens import SLOTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -109,8 +109,8 @@ _SHEET = """\
 ![What it draws for some of the prompts it is measured with](contact_sheet.webp)
 
 A row is a kind of prompt, and four pictures are one prompt with seeds 0 to 3: the first of its
-kind and three more at equal distances in `sheepgen/training/prompts.tsv`. Nothing is picked by
-hand."""
+kind and three more at equal distances in `sheepgen/training/evaluation/prompts.tsv`. Nothing is
+picked by hand."""
 
 
 _DIGITS = """ handwritten digits ("a
@@ -133,7 +133,7 @@ prompt says ("right": things, number, colour, style, surroundings), and how ofte
 things at least ({steps} steps, guidance {guidance:g}, seed 0, nothing picked). By chance is how
 often it finds another prompt's things; the ceiling is how often it is right about real scenes of
 the same prompts; between the brackets lies the share with 95% certainty. The prompts are in
-`sheepgen/training/prompts.tsv`.
+`sheepgen/training/evaluation/prompts.tsv`.
 
 | prompts | pictures | right | found | by chance | ceiling |
 |---|---|---|---|---|---|

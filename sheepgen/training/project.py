@@ -10,25 +10,31 @@ import torch
 
 from sheepgen.errors import ModelError
 from sheepgen.pipeline.embedded import PreviewDecoder
-from sheepgen.training.autoencoder import build_autoencoder, fit_encoder
-from sheepgen.training.classifier import Classifier
+from sheepgen.training.atomic_write import written_whole
 from sheepgen.training.data.concepts import concepts
-from sheepgen.training.data.drawing_sets import MIXES
-from sheepgen.training.data.held_out import held_out_drawings
+from sheepgen.training.data.icon_sets import MIXES
 from sheepgen.training.data.placement import CELLS
-from sheepgen.training.diffusion import build_unet, widened
-from sheepgen.training.examples import gather_examples
+from sheepgen.training.data.splits import held_out_drawings
+from sheepgen.training.evaluation.classifier import Classifier
+from sheepgen.training.evaluation.installed_classifier import installed_judge
 from sheepgen.training.export import ModelParts
-from sheepgen.training.installed_judge import installed_judge
-from sheepgen.training.latents import LatentStore
-from sheepgen.training.looks import ALONE_SIDE, COMPANION_SIDE, Drawing, Looks, measured_looks
-from sheepgen.training.loop import averaged_weights, trained_weights
 from sheepgen.training.material import Material
-from sheepgen.training.states import States
-from sheepgen.training.text_encoder import build_trunk, encode_captions
-from sheepgen.training.tokenizer import build_tokenizer, load_tokenizer
-from sheepgen.training.unfolding import unfold
-from sheepgen.training.whole_file import written_whole
+from sheepgen.training.text_encoder.appearance import (
+    ALONE_SIDE,
+    COMPANION_SIDE,
+    Drawing,
+    Looks,
+    measured_looks,
+)
+from sheepgen.training.text_encoder.compile import unfold
+from sheepgen.training.text_encoder.conditioning_targets import States
+from sheepgen.training.text_encoder.tokenizer import build_tokenizer, load_tokenizer
+from sheepgen.training.text_encoder.train_parser import build_trunk, encode_captions
+from sheepgen.training.trainer import averaged_weights, trained_weights
+from sheepgen.training.unet.dataset import gather_examples
+from sheepgen.training.unet.latents import LatentStore
+from sheepgen.training.unet.train_unet import build_unet, widened
+from sheepgen.training.vae import build_autoencoder, fit_encoder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,9 +43,9 @@ if TYPE_CHECKING:
     from transformers import CLIPTextModel, CLIPTokenizer
 
     from sheepgen.training.config import TrainingConfig, Workspace
-    from sheepgen.training.examples import Examples
-    from sheepgen.training.text_trunk import TextTrunk
-    from sheepgen.training.word_meanings import WordMeanings
+    from sheepgen.training.data.word_meanings import WordMeanings
+    from sheepgen.training.text_encoder.prompt_parser import TextTrunk
+    from sheepgen.training.unet.dataset import Examples
 
 __all__ = ["Project"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import UsageError
 from sheepgen.sanitize import excerpt
-from sheepgen.training.whole_file import written_whole
+from sheepgen.training.atomic_write import written_whole
 
 if TYPE_CHECKING:
     from sheepgen.training.config import TrainingConfig, Workspace

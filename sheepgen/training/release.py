@@ -14,15 +14,15 @@ from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.embedded import EmbeddedModel
 from sheepgen.pipeline.environment import processor_name
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
-from sheepgen.training.autoencoder import reconstruction_psnr
+from sheepgen.training.atomic_write import replace_folder
 from sheepgen.training.contact_sheet import draw_contact_sheet
-from sheepgen.training.evaluate import Judge, score_model
+from sheepgen.training.evaluation.evaluate import Judge, score_model
+from sheepgen.training.evaluation.recall import drawings_told
 from sheepgen.training.export import export_model, write_training_record
 from sheepgen.training.history import History, summarise
 from sheepgen.training.model_card import write_model_card
 from sheepgen.training.samples import tile
-from sheepgen.training.told import drawings_told
-from sheepgen.training.whole_file import replace_folder
+from sheepgen.training.vae import reconstruction_psnr
 
 if TYPE_CHECKING:
     from typing import Any
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from sheepgen.pipeline.family import Model
+    from sheepgen.training.evaluation.score import Score
     from sheepgen.training.project import Project
-    from sheepgen.training.score import Score
 
 __all__ = ["release_model"]
 

@@ -9,7 +9,7 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 
 from sheepgen.training.history import History, Note
 from sheepgen.training.loss_plot import plot_losses
-from sheepgen.training.phases import PHASES
+from sheepgen.training.stages import PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ def run_phases(project: Project, names: Sequence[str], console: Console) -> None
 
     Args:
         project: What is trained.
-        names: Keys of `sheepgen.training.phases.PHASES`.
+        names: Keys of `sheepgen.training.stages.PHASES`.
         console: For the bar.
 
     Raises:

@@ -14,7 +14,7 @@ from sheepgen.cli.app import COMMANDS
 from sheepgen.cli.options import FramesWord
 from sheepgen.schedulers import SCHEDULERS
 from sheepgen.training.config import PRESETS
-from sheepgen.training.phases import PHASES
+from sheepgen.training.stages import PHASES
 
 ROOT = Path(__file__).parents[2]
 

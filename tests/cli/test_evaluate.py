@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from sheepgen.training import prompts
-from sheepgen.training.classifier import Classifier
-from sheepgen.training.data.scenes import Scene
-from sheepgen.training.evaluate import Judge
-from sheepgen.training.prompts import Prompt
+from sheepgen.training.data.scene import Scene
+from sheepgen.training.evaluation import prompts
+from sheepgen.training.evaluation.classifier import Classifier
+from sheepgen.training.evaluation.evaluate import Judge
+from sheepgen.training.evaluation.prompts import Prompt
 from tests.training.data.fakes import Blocks
 
 if TYPE_CHECKING:

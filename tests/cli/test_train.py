@@ -10,9 +10,9 @@ from PIL import Image
 from transformers.utils import logging as transformers_logging
 
 from sheepgen.cli import training_options
-from sheepgen.training import adopt, phases, release, runner
+from sheepgen.training import release, resume_from_export, runner, stages
 from sheepgen.training.history import History, Note
-from sheepgen.training.loop import TrainStep
+from sheepgen.training.trainer import TrainStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         return run
 
     table = {name: phase(name) for name in ("vae", "unet")}
-    for module in (phases, runner):
+    for module in (stages, runner):
         monkeypatch.setattr(module, "PHASES", table)
     return told
 
@@ -60,7 +60,7 @@ def test_the_libraries_are_quiet_meanwhile(run: Run, monkeypatch: pytest.MonkeyP
         levels.append(transformers_logging.get_verbosity())
         yield TrainStep(phase="vae", step=1, total_steps=1)
 
-    for module in (phases, runner):
+    for module in (stages, runner):
         monkeypatch.setattr(module, "PHASES", {"vae": listening})
     before = diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()
     assert run("train").exit_code == 0
@@ -138,7 +138,7 @@ def test_what_appears_while_a_model_is_trained_is_not_replaced(
         raise AssertionError("nothing is to be replaced")
 
     monkeypatch.setattr(release, "release_model", release_model)
-    for module in (phases, runner):
+    for module in (stages, runner):
         monkeypatch.setattr(module, "PHASES", {"unet": meanwhile})
     refused = run("train", "unet", "-o", "mine")
     assert refused.exit_code == 2
@@ -164,7 +164,9 @@ def test_a_model_is_not_replaced_with_what_else_lies_beside_it(run: Run, name: s
 def test_training_goes_on_from_a_model(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     adopted: list[tuple[Path, Path]] = []
     monkeypatch.setattr(
-        adopt, "adopt_model", lambda folder, workspace, _: adopted.append((folder, workspace.root))
+        resume_from_export,
+        "adopt_model",
+        lambda folder, workspace, _: adopted.append((folder, workspace.root)),
     )
     assert run("train", "unet", "--from", "old", "--workspace", "new").exit_code == 0
     assert adopted == [(Path("old"), Path("new"))]
@@ -184,8 +186,8 @@ def test_what_only_training_needs_is_asked_for(
 def test_a_small_preset_is_not_judged(
     run: Run, monkeypatch: pytest.MonkeyPatch, trained: list[tuple[str, int]]
 ) -> None:
-    table = {**phases.PHASES, "classifier": phases.PHASES["vae"]}
-    for module in (phases, runner):
+    table = {**stages.PHASES, "classifier": stages.PHASES["vae"]}
+    for module in (stages, runner):
         monkeypatch.setattr(module, "PHASES", table)
     assert run("train", "--preset", "small").exit_code == 0
     assert len(trained) == 2
@@ -201,7 +203,7 @@ def test_a_phase_that_learns_nothing_has_no_loss(run: Run, monkeypatch: pytest.M
         for step in (1, 2):
             yield TrainStep(phase="latents", step=step, total_steps=2)
 
-    for module in (phases, runner):
+    for module in (stages, runner):
         monkeypatch.setattr(module, "PHASES", {"latents": latents})
     result = run("train", "--workspace", "work")
     assert result.exit_code == 0, result.output

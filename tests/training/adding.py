@@ -9,7 +9,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     import torch
 
-    from sheepgen.training.units import Units
+    from sheepgen.training.text_encoder.gates import Units
 
 
 def added(units: Units, states: torch.Tensor) -> torch.Tensor:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from sheepgen.training.autoencoder import build_autoencoder, fit_encoder
 from sheepgen.training.config import AutoencoderConfig
 from sheepgen.training.data.concepts import concepts
+from sheepgen.training.vae import build_autoencoder, fit_encoder
 from tests.training.data.fakes import Blocks
 
 if TYPE_CHECKING:

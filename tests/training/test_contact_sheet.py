@@ -10,7 +10,7 @@ from PIL import Image
 
 from sheepgen.training import contact_sheet
 from sheepgen.training.contact_sheet import contact_prompts, draw_contact_sheet
-from sheepgen.training.prompts import prompt_groups, read_prompts
+from sheepgen.training.evaluation.prompts import prompt_groups, read_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -30,13 +30,13 @@ from sheepgen.training.config import (
     TrainingConfig,
     Workspace,
 )
-from sheepgen.training.data.drawing_sets import HOUSE_STYLE
-from sheepgen.training.looks import Drawing
-from sheepgen.training.loop import trained_weights
-from sheepgen.training.phases import PHASES
+from sheepgen.training.data.icon_sets import HOUSE_STYLE
 from sheepgen.training.project import Project
 from sheepgen.training.release import release_model
 from sheepgen.training.runner import run_phases
+from sheepgen.training.stages import PHASES
+from sheepgen.training.text_encoder.appearance import Drawing
+from sheepgen.training.trainer import trained_weights
 from tests.training.data.fakes import Blocks
 
 if TYPE_CHECKING:

@@ -16,15 +16,17 @@ from torch.nn import functional
 from sheepgen.errors import ModelError
 from sheepgen.pipeline.embedded import PreviewDecoder
 from sheepgen.pipeline.process import velocity
-from sheepgen.training import autoencoder, diffusion, loop
+from sheepgen.training import trainer as loop
+from sheepgen.training import vae as autoencoder
 from sheepgen.training.config import AutoencoderConfig, DiffusionConfig
 from sheepgen.training.data.places import COLOURS
-from sheepgen.training.data.scenes import Scene
-from sheepgen.training.examples import Examples
+from sheepgen.training.data.scene import Scene
 from sheepgen.training.history import History, Note, PhaseSummary, summarise
-from sheepgen.training.lookup import NOTHING, Lookups
-from sheepgen.training.loop import averaged_weights, cosine_learning_rate, trained_weights
 from sheepgen.training.muon import build_optimizers
+from sheepgen.training.trainer import averaged_weights, cosine_learning_rate, trained_weights
+from sheepgen.training.unet import train_unet as diffusion
+from sheepgen.training.unet.attention_supervision import NOTHING, Lookups
+from sheepgen.training.unet.dataset import Examples
 from tests.training.text_fakes import random_states
 
 if TYPE_CHECKING:

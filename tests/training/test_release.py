@@ -18,8 +18,6 @@ from sheepgen.pipeline.embedded import EmbeddedModel, PreviewDecoder
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
-from sheepgen.training.adopt import adopt_model
-from sheepgen.training.autoencoder import build_autoencoder
 from sheepgen.training.config import (
     PRESETS,
     AutoencoderConfig,
@@ -27,18 +25,20 @@ from sheepgen.training.config import (
     TrainingConfig,
     Workspace,
 )
-from sheepgen.training.diffusion import build_unet, widened
 from sheepgen.training.export import ModelParts, export_model, write_training_record
 from sheepgen.training.history import History, PhaseSummary, summarise
-from sheepgen.training.looks import look_width
-from sheepgen.training.loop import averaged_weights, trained_weights
 from sheepgen.training.model_card import write_model_card
 from sheepgen.training.recipe import claim_workspace
+from sheepgen.training.resume_from_export import adopt_model
 from sheepgen.training.samples import draw_sheet, tile
-from sheepgen.training.states import Layout
-from sheepgen.training.text_encoder import build_trunk
-from sheepgen.training.tokenizer import build_tokenizer
-from sheepgen.training.unfolding import unfold
+from sheepgen.training.text_encoder.appearance import look_width
+from sheepgen.training.text_encoder.compile import unfold
+from sheepgen.training.text_encoder.conditioning_targets import Layout
+from sheepgen.training.text_encoder.tokenizer import build_tokenizer
+from sheepgen.training.text_encoder.train_parser import build_trunk
+from sheepgen.training.trainer import averaged_weights, trained_weights
+from sheepgen.training.unet.train_unet import build_unet, widened
+from sheepgen.training.vae import build_autoencoder
 from tests.training import text_fakes
 from tests.training.text_fakes import random_states
 

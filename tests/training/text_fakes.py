@@ -7,19 +7,25 @@ from typing import TYPE_CHECKING
 import torch
 
 from sheepgen.training.config import TextConfig
-from sheepgen.training.data.drawing_sets import STYLES
-from sheepgen.training.facts import COLOUR_NAMES, facts_of
-from sheepgen.training.looks import ALONE_SIDE, BLOCKS, COMPANION_SIDE, Drawing, Looks
-from sheepgen.training.slots import ALL
-from sheepgen.training.states import States, slot_things
-from sheepgen.training.text_encoder import build_trunk
-from sheepgen.training.text_trunk import SLOT_PLACES, TextTrunk
+from sheepgen.training.data.icon_sets import STYLES
+from sheepgen.training.text_encoder.appearance import (
+    ALONE_SIDE,
+    BLOCKS,
+    COMPANION_SIDE,
+    Drawing,
+    Looks,
+)
+from sheepgen.training.text_encoder.attributes import COLOUR_NAMES, facts_of
+from sheepgen.training.text_encoder.conditioning_targets import States, slot_things
+from sheepgen.training.text_encoder.memory_tokens import ALL
+from sheepgen.training.text_encoder.prompt_parser import SLOT_PLACES, TextTrunk
+from sheepgen.training.text_encoder.train_parser import build_trunk
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import CLIPTokenizer
 
-    from sheepgen.training.data.scenes import Scene
+    from sheepgen.training.data.scene import Scene
 
 WORDS = 16
 SURE = 10.0

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from sheepgen.training.config import Workspace
-from sheepgen.training.data.casting import sample_scene
-from sheepgen.training.data.drawing_sets import NPM_PACKAGES
-from sheepgen.training.data.drawings import Album
-from sheepgen.training.data.painter import paint_scene
-from sheepgen.training.data.sheet import contact_sheet
+from sheepgen.training.data.icon_sets import NPM_PACKAGES
+from sheepgen.training.data.icons import Album
+from sheepgen.training.data.rendering import paint_scene
+from sheepgen.training.data.sampling import sample_scene
 from sheepgen.training.fetch import fetch_packages
+from sheepgen.training.image_grid import contact_sheet
 
 
 def main(

@@ -6,13 +6,13 @@ import random
 from typing import TYPE_CHECKING
 
 from sheepgen.training.data.concepts import Concept, concepts
-from sheepgen.training.data.drawing_sets import DRAWING_SETS, HOUSE_STYLE
-from sheepgen.training.data.held_out import find_held_out_word
+from sheepgen.training.data.icon_sets import DRAWING_SETS, HOUSE_STYLE
 from sheepgen.training.data.places import PLACES, TIMES, WEATHERS
+from sheepgen.training.data.splits import find_held_out_word
 from sheepgen.training.data.words import NUMBERS, article, words_of
 
 if TYPE_CHECKING:
-    from sheepgen.training.data.scenes import Kind, Scene
+    from sheepgen.training.data.scene import Kind, Scene
 
 __all__ = ["MOST_WORDS", "caption_of", "plain_caption"]
 

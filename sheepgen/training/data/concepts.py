@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from sheepgen.training.data.drawing_sets import DRAWING_SETS
+from sheepgen.training.data.icon_sets import DRAWING_SETS
 from sheepgen.training.data.words import plural_of
 
 __all__ = ["ROLES", "Concept", "Spot", "concepts", "parse_concepts"]

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sheepgen.training.data.casting import sample_scene
-from sheepgen.training.data.painter import paint_scene
-from sheepgen.training.data.scenes import Scene
+from sheepgen.training.atomic_write import written_whole
+from sheepgen.training.data.rendering import paint_scene
+from sheepgen.training.data.sampling import sample_scene
+from sheepgen.training.data.scene import Scene
 from sheepgen.training.processes import in_processes
-from sheepgen.training.whole_file import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sheepgen.training.data.drawings import Drawings
+    from sheepgen.training.data.icons import Drawings
 
 __all__ = ["CHUNK", "SceneSet", "Split", "paint_chunks", "paint_pictures", "paint_split"]
 

@@ -18,8 +18,8 @@ from sheepgen.training.data.placement import CELLS, Placement, stand
 from sheepgen.training.data.shapes import brim_height, find_head, roof_height
 
 if TYPE_CHECKING:
-    from sheepgen.training.data.drawings import Drawings
-    from sheepgen.training.data.scenes import Scene
+    from sheepgen.training.data.icons import Drawings
+    from sheepgen.training.data.scene import Scene
 
 __all__ = ["ALONE", "COMPANION", "SMALL", "lay_out"]
 

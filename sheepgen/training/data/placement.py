@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from sheepgen.training.data.concepts import concepts
 
 if TYPE_CHECKING:
-    from sheepgen.training.data.drawings import Drawings
-    from sheepgen.training.data.scenes import Scene
+    from sheepgen.training.data.icons import Drawings
+    from sheepgen.training.data.scene import Scene
 
 __all__ = ["CELLS", "Placement", "is_turned", "stand"]
 

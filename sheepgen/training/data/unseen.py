@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
-from sheepgen.training.data.casting import sample_scene
 from sheepgen.training.data.concepts import concepts
-from sheepgen.training.data.held_out import held_out_drawings
-from sheepgen.training.data.scenes import Scene
+from sheepgen.training.data.sampling import sample_scene
+from sheepgen.training.data.scene import Scene
+from sheepgen.training.data.splits import held_out_drawings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

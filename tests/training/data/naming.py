@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from sheepgen.training.data.concepts import concepts
-from sheepgen.training.data.drawing_sets import DRAWING_SETS, HOUSE_STYLE, STYLES
+from sheepgen.training.data.icon_sets import DRAWING_SETS, HOUSE_STYLE, STYLES
 from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 
 from sheepgen.training.data.concepts import Spot, concepts, parse_concepts
-from sheepgen.training.data.drawing_sets import DRAWING_SETS, NPM_PACKAGES, STYLES, TRAINING_SETS
-from sheepgen.training.data.held_out import (
+from sheepgen.training.data.icon_sets import DRAWING_SETS, NPM_PACKAGES, STYLES, TRAINING_SETS
+from sheepgen.training.data.splits import (
     held_out_drawings,
     held_out_pairs,
     held_out_words,

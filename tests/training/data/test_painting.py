@@ -12,18 +12,18 @@ import pytest
 from PIL import Image, ImageDraw
 
 from sheepgen.errors import ModelError
-from sheepgen.training.data.backdrop import paint_backdrop
-from sheepgen.training.data.casting import sample_scene
+from sheepgen.training.data.backgrounds import paint_backdrop
 from sheepgen.training.data.concepts import concepts
-from sheepgen.training.data.drawings import render_icon
+from sheepgen.training.data.icons import render_icon
 from sheepgen.training.data.layout import ALONE, COMPANION, SMALL, _on_grid, lay_out
-from sheepgen.training.data.painter import paint_scene
 from sheepgen.training.data.placement import CELLS, Placement
 from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.recolour import recoloured
-from sheepgen.training.data.scenes import Scene
+from sheepgen.training.data.rendering import paint_scene
+from sheepgen.training.data.sampling import sample_scene
+from sheepgen.training.data.scene import Scene
 from sheepgen.training.data.shapes import brim_height, find_head, roof_height
-from sheepgen.training.data.sheet import contact_sheet
+from sheepgen.training.image_grid import contact_sheet
 from tests.training.data.fakes import SIDE, Blocks, colour_of
 
 if TYPE_CHECKING:

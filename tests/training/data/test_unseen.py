@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sheepgen.training.data.drawing_sets import DRAWING_SETS
-from sheepgen.training.data.held_out import held_out_drawings
+from sheepgen.training.data.icon_sets import DRAWING_SETS
+from sheepgen.training.data.splits import held_out_drawings
 from sheepgen.training.data.unseen import unseen_scenes
 
 

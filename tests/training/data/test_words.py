@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sheepgen.training.data.held_out import find_held_out_word, held_out_words
+from sheepgen.training.data.splits import find_held_out_word, held_out_words
 from sheepgen.training.data.words import article, plural_of, words_of
 
 

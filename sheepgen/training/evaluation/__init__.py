@@ -1,0 +1,1 @@
+"""Scores a model: fixed prompts, a classifier, metrics."""

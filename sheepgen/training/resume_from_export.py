@@ -1,0 +1,91 @@
+"""Makes checkpoints out of an exported model, so that training goes on where only the folder is.
+
+Weights and step counts of the VAE and the U-Net are taken over; optimizers begin anew. The text
+encoder is taught anew: the U-Net does not depend on how it came to know what it tells.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers import AutoencoderTiny, UNet2DConditionModel
+
+from sheepgen.errors import OutputError, UsageError
+from sheepgen.models.registry import RECORD_FILE
+from sheepgen.sanitize import excerpt
+from sheepgen.training.atomic_write import written_whole
+from sheepgen.training.history import History, Note
+from sheepgen.training.recipe import claim_workspace, differing_setting
+from sheepgen.training.text_encoder.appearance import look_width
+from sheepgen.training.text_encoder.conditioning_targets import Layout
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sheepgen.training.config import TrainingConfig, Workspace
+
+__all__ = ["adopt_model"]
+
+ADOPTED = ("vae", "unet")
+"""The phases whose weights and steps are taken over."""
+
+
+def adopt_model(folder: Path, workspace: Workspace, config: TrainingConfig) -> None:
+    """Write the checkpoints of all networks that an exported folder holds.
+
+    Args:
+        folder: The model.
+        workspace: Where training goes on.
+        config: The recipe that it goes on with.
+
+    Raises:
+        OutputError: If there are checkpoints already.
+        UsageError: If the model was not trained here, or by another recipe.
+    """
+    if workspace.checkpoints.exists() and any(workspace.checkpoints.iterdir()):
+        raise OutputError(
+            f"{excerpt(workspace.checkpoints, 200)} holds checkpoints already.",
+            "Leave out --from to go on with them, or choose another --workspace.",
+        )
+    if not (folder / RECORD_FILE).is_file():
+        raise UsageError(
+            f"{excerpt(folder, 200)} has no training.json: sheepgen has not trained it.",
+            "Give a folder that sheepgen train has written.",
+        )
+    record: dict[str, Any] = json.loads((folder / RECORD_FILE).read_text("utf-8"))
+    if differing := differing_setting(record["config"], config):
+        raise UsageError(
+            f"{excerpt(folder, 200)} was made by another recipe: {differing} differs.",
+            "Give its --preset, or train it with the release of sheepgen that made it.",
+        )
+    claim_workspace(workspace, config)
+    with written_whole(workspace.checkpoints) as checkpoints:
+        checkpoints.mkdir()
+        seen = Layout(look_width(config.autoencoder.latent_channels)).width
+        _write_checkpoints(folder, record["steps"], seen, checkpoints)
+    history = History(workspace.history)
+    for phase in ADOPTED:
+        steps = record["steps"][phase]
+        loss, seconds = record["losses"][phase], record["seconds"][phase]
+        history.add(Note(phase=phase, step=steps, loss=loss, seconds=seconds))
+
+
+def _write_checkpoints(folder: Path, steps: dict[str, int], seen: int, checkpoints: Path) -> None:
+    """Write them; of the text encoder's states the U-Net sees the first numbers only."""
+    vae = AutoencoderTiny.from_pretrained(folder / "vae", low_cpu_mem_usage=False)
+    unet = UNet2DConditionModel.from_pretrained(
+        folder / "unet", dtype=torch.float32, low_cpu_mem_usage=False
+    )
+    average = {"n_averaged": torch.tensor(steps["unet"])}
+    weights = unet.state_dict()
+    weights["encoder_hid_proj.weight"] = weights["encoder_hid_proj.weight"][:, :seen].clone()
+    average |= {f"module.{name}": value for name, value in weights.items()}
+    parts = {
+        "vae": {"decoder": vae.decoder.state_dict()},
+        "unet": {"unet": weights, "average": average},
+    }
+    for phase, networks in parts.items():
+        torch.save({"step": steps[phase], "parts": networks}, checkpoints / f"{phase}.pt")
+    torch.save(vae.encoder.state_dict(), checkpoints / "encoder.pt")

@@ -1,0 +1,110 @@
+"""What the U-Net learns from: latents of scenes, what is shown where, and what captions tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sheepgen.training.data.dataset import CHUNK
+from sheepgen.training.data.segmentation import slots_shown
+from sheepgen.training.processes import in_processes
+from sheepgen.training.text_encoder.conditioning_targets import Notes
+from sheepgen.training.unet.attention_supervision import NOTHING
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sheepgen.training.data.dataset import Split
+    from sheepgen.training.data.icons import Drawings
+    from sheepgen.training.text_encoder.conditioning_targets import States
+
+__all__ = ["Batch", "Examples", "gather_examples"]
+
+
+class Batch(NamedTuple):
+    """Some examples, as `Examples` describes them; states are float32, and slots int64."""
+
+    latents: Tensor
+    states: Tensor
+    slots_shown: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Latents, what they show, and where it is that their captions name; all on one device.
+
+    Args:
+        latents: (examples, channels, height, width), as the U-Net sees them.
+        slots_shown: (examples, height, width), int16; see `sheepgen.training.data.segmentation`.
+        notes: What their captions tell.
+        states: Writes it out for the U-Net.
+    """
+
+    latents: Tensor
+    slots_shown: Tensor
+    notes: Notes
+    states: States
+
+    def to(self, device: torch.device) -> Examples:
+        """Return them on another device."""
+        return replace(
+            self,
+            latents=self.latents.to(device),
+            slots_shown=self.slots_shown.to(device),
+            notes=self.notes.to(device),
+        )
+
+    def draw(self, count: int, empty_rate: float, rng: torch.Generator) -> Batch:
+        """Return ``count`` examples, the captions of some emptied, so that these name nothing.
+
+        Args:
+            count: How many.
+            empty_rate: How many of them are emptied, on average.
+            rng: Chooses; on the examples' device.
+        """
+        chosen = torch.randint(len(self.latents), (count,), generator=rng, device=rng.device)
+        states = self.states.written(self.notes.of(chosen))
+        slots_shown = self.slots_shown[chosen].long()
+        emptied = torch.rand(count, generator=rng, device=rng.device) < empty_rate
+        states[emptied] = 0.0
+        slots_shown[emptied] = NOTHING
+        return Batch(self.latents[chosen].float(), states, slots_shown)
+
+
+def gather_examples(
+    split: Split,
+    latents: Tensor,
+    drawings: Drawings,
+    states: States,
+    *,
+    processes: int | None = None,
+) -> Examples:
+    """Find out what a split's scenes show and tell.
+
+    Args:
+        split: Which scenes.
+        latents: Theirs, in order.
+        drawings: What they are composed of.
+        states: Knows the drawings' codes.
+        processes: How many work at a time; all processors by default.
+    """
+    chunks = [
+        *in_processes(
+            _gather_chunk, (split, drawings, states), range(0, split.count, CHUNK), processes
+        )
+    ]
+    shown, *notes = (torch.from_numpy(np.concatenate(part)) for part in zip(*chunks, strict=True))
+    return Examples(latents=latents, slots_shown=shown, notes=Notes(*notes), states=states)
+
+
+def _gather_chunk(gathered: tuple[Split, Drawings, States], first: int) -> list[NDArray[Any]]:
+    """Return what is shown and notes; as arrays, for each tensor would keep a file open."""
+    split, drawings, states = gathered
+    # As many processes as processors: threads of their own would only wait.
+    torch.set_num_threads(1)
+    scenes = [split.scene(index) for index in range(first, first + split.chunk_size(first))]
+    return [column.numpy() for column in (slots_shown(scenes, drawings), *states.noted(scenes))]

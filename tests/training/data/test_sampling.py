@@ -1,0 +1,241 @@
+"""Scenes and captions: repeatable, balanced, true, and free of what is held out."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from sheepgen.training.data.captions import MOST_WORDS, caption_of, plain_caption
+from sheepgen.training.data.concepts import concepts
+from sheepgen.training.data.icon_sets import (
+    DRAWING_SETS,
+    HOUSE_STYLE,
+    MIXES,
+    STYLES,
+    TRAINING_SETS,
+)
+from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
+from sheepgen.training.data.sampling import (
+    candidates,
+    deck,
+    sample_label,
+    sample_scene,
+    styles_for,
+)
+from sheepgen.training.data.scene import KINDS, RELATIONS, Scene
+from sheepgen.training.data.splits import (
+    find_held_out_word,
+    held_out_drawings,
+    held_out_pairs,
+)
+from tests.training.data.naming import named_style, named_things
+
+
+@pytest.fixture(scope="module")
+def scenes() -> list[Scene]:
+    return [sample_scene("1/train", index) for index in range(4 * len(deck()))]
+
+
+def test_a_scene_depends_on_seed_and_index_only() -> None:
+    forth = [sample_scene("1/train", index) for index in range(30)]
+    back = [sample_scene("1/train", index) for index in reversed(range(30))]
+    assert forth == back[::-1]
+    assert sample_scene("1/test", 3) != sample_scene("1/train", 3)
+
+
+def test_scenes_survive_json(scenes: list[Scene]) -> None:
+    for scene in scenes[:200]:
+        assert Scene.from_json(scene.to_json()) == scene
+
+
+def test_no_concept_starves(scenes: list[Scene]) -> None:
+    seen = Counter(name for scene in scenes for name in scene.things)
+    assert seen.keys() == concepts().keys()
+    assert min(seen.values()) >= 4
+    assert min(seen["sheep"], seen["motorcycle"]) > 5 * seen.total() / len(seen)
+
+
+def test_all_kinds_styles_places_and_colours_occur(scenes: list[Scene]) -> None:
+    shares = Counter(scene.kind for scene in scenes)
+    assert set(shares) == set(KINDS)
+    assert shares["riding"] >= 0.12 * len(scenes)
+    assert min(shares.values()) >= 0.02 * len(scenes)
+    assert {scene.style for scene in scenes} == {"", *STYLES}
+    assert {scene.place for scene in scenes} == {"", *PLACES}
+    assert {scene.time for scene in scenes} == {"", *TIMES}
+    assert {scene.weather for scene in scenes} == {"", *WEATHERS}
+    assert {scene.background for scene in scenes} == {"", *COLOURS}
+    assert {scene.colour for scene in scenes} == {"", *COLOURS}
+
+
+def test_the_house_style_leads_and_others_are_always_named(scenes: list[Scene]) -> None:
+    shares = Counter(scene.style for scene in scenes)
+    for style, share in MIXES["styles"].items():
+        assert shares[style] / shares.total() == pytest.approx(share, abs=0.04)
+    for scene in scenes:
+        if scene.style not in ("", HOUSE_STYLE):
+            assert plain_caption(scene).endswith(DRAWING_SETS[scene.style].style_words[0])
+    assert not any(" style" in plain_caption(s) for s in scenes if s.style == HOUSE_STYLE)
+
+
+def test_all_sets_can_come_equally_often() -> None:
+    series = [sample_scene("1/pictures", index, mix="all sets") for index in range(len(deck()))]
+    shares = Counter(scene.style for scene in series if scene.style)
+    assert set(shares) == set(TRAINING_SETS)
+    assert min(shares.values()) > 0.04 * shares.total()
+
+
+def test_a_small_cast_plays_alone() -> None:
+    cast = ("sheep", "motorcycle", "apple")
+    series = [sample_scene("1/small", index, cast=cast) for index in range(200)]
+    assert {name for scene in series for name in scene.things} == set(cast)
+    assert {"single", "several", "next_to"} <= {scene.kind for scene in series}
+    assert not [scene for scene in series if scene.kind in ("wearing", "digits")]
+
+
+def test_who_has_no_drawing_cannot_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "noto-v1" not in concepts()["raccoon"].drawings
+    monkeypatch.setitem(MIXES, "early", {"noto-v1": 1.0})
+    with pytest.raises(ValueError, match="can show 'raccoon'"):
+        sample_scene("1", 0, mix="early", cast=("raccoon",))
+
+
+def test_held_out_pairs_never_meet(scenes: list[Scene]) -> None:
+    apart = {frozenset(pair[1:]) for pair in held_out_pairs()}
+    assert not [scene for scene in scenes if frozenset(scene.things) in apart]
+
+
+def test_held_out_drawings_are_never_shown(scenes: list[Scene]) -> None:
+    shown = {(scene.style, name) for scene in scenes for name in scene.things}
+    assert not shown & held_out_drawings()
+
+
+def test_testing_may_see_held_out_drawings() -> None:
+    style, name = min(held_out_drawings())
+    assert style in styles_for("single", name, "", testing=True)
+    assert style not in styles_for("single", name, "")
+
+
+def test_labels_name_every_drawing_of_the_styles_about_equally_often() -> None:
+    rng = random.Random(1)
+    labels = [sample_label(rng).caption for _ in range(12_000)]
+    named = [(named_style(label), named_things(label)) for label in labels]
+    shares = Counter(style for style, _ in named)
+    # Nearly every concept has a drawing in each, so thirds; where a letter slipped in, none is.
+    assert {style: shares[style] / len(labels) for style in STYLES} == {
+        style: pytest.approx(1 / 3, abs=0.05) for style in STYLES
+    }
+    shown = Counter((style, thing.name) for style, things in named for thing in things)
+    drawn = [
+        (style, name)
+        for name in concepts()
+        for style in styles_for("single", name, "")
+        if style in STYLES
+    ]
+    assert len(shown.keys() & {*drawn}) > 0.98 * len(drawn)
+    numbers = Counter(len(things) for _, things in named)
+    assert numbers[2] / numbers.total() == pytest.approx(0.23, abs=0.04)
+
+
+def test_labels_keep_to_a_mix_a_cast_and_what_may_be_shown() -> None:
+    rng = random.Random(2)
+    cast = ("sheep", "motorcycle", "hot dog")
+    labels = [sample_label(rng, mix="house", cast=cast).caption for _ in range(300)]
+    assert {thing.name for label in labels for thing in named_things(label)} == {*cast}
+    assert {named_style(label) for label in labels} == {HOUSE_STYLE}
+    labels = [sample_label(rng).caption for _ in range(3_000)]
+    apart = {frozenset(pair[1:]) for pair in held_out_pairs()}
+    for label in labels:
+        assert find_held_out_word(label) is None
+        assert frozenset(thing.name for thing in named_things(label)) not in apart
+
+
+def test_held_out_pairs_can_be_shown_in_a_test() -> None:
+    for relation, subject, other in held_out_pairs():
+        assert relation in RELATIONS
+        assert styles_for(relation, subject, other, testing=True)
+
+
+def test_every_rider_and_every_seat_is_still_seen(scenes: list[Scene]) -> None:
+    riding = [scene for scene in scenes if scene.kind == "riding"]
+    assert {scene.subject for scene in riding} == set(candidates("rides"))
+    assert {scene.other for scene in riding} == set(candidates("ridden"))
+
+
+def test_casts_have_what_their_parts_need(scenes: list[Scene]) -> None:
+    for scene in scenes:
+        for name in scene.things:
+            assert scene.style in concepts()[name].drawings
+        if scene.kind == "riding":
+            assert scene.style in concepts()[scene.other].seats
+        if scene.kind == "holding":
+            assert scene.style not in concepts()[scene.subject].heads
+        if scene.kind != "several":
+            assert scene.count == 1
+        assert not {scene.colour, scene.other_colour} & {scene.background} - {""}
+
+
+def test_captions_are_short_varied_and_hold_nothing_held_out(scenes: list[Scene]) -> None:
+    for scene in scenes:
+        assert 0 < len(scene.caption.split()) <= MOST_WORDS
+        assert find_held_out_word(scene.caption) is None
+    assert len({scene.caption for scene in scenes}) > 0.9 * len(scenes)
+    assert any(scene.caption.isupper() for scene in scenes)
+    assert any(scene.caption.startswith("please draw") for scene in scenes)
+
+
+def test_captions_name_the_whole_cast(scenes: list[Scene]) -> None:
+    missing = 0
+    for scene in scenes:
+        for name in scene.things:
+            concept = concepts()[name]
+            said = concept.forms
+            missing += not any(word in scene.caption.lower() for word in said)
+    # Only where a letter slipped.
+    assert missing < 0.03 * len(scenes)
+
+
+def test_a_caption_with_a_held_out_word_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    lamb = replace(concepts()["sheep"], name="lamb", synonyms=())
+    monkeypatch.setitem(concepts(), "sheep", lamb)
+    scene = Scene(kind="single", subject="sheep", style="noto")
+    with pytest.raises(ValueError, match="'lamb' is held out"):
+        caption_of(random.Random(1), scene)
+
+
+@pytest.mark.parametrize(
+    ("scene", "caption"),
+    [
+        (Scene(kind="single", subject="apple"), "an apple"),
+        (Scene(kind="several", subject="mouse", count=2, time="night"), "two mice at night"),
+        (
+            Scene(kind="riding", subject="sheep", other="motorcycle", colour="blue", place="beach"),
+            "a blue sheep riding a motorcycle on a beach",
+        ),
+        (
+            Scene(kind="on_top", subject="cat", other="book", background="orange"),
+            "a cat on top of a book on an orange background",
+        ),
+        (
+            Scene(kind="wearing", subject="owl", other="crown", place="city", weather="rain"),
+            "an owl wearing a crown in a city in the rain",
+        ),
+        (Scene(kind="single", subject="headphones"), "headphones"),
+        (Scene(kind="digits", subject="7"), "the digit seven"),
+        (Scene(kind="digits", subject="42"), "the number 42"),
+    ],
+)
+def test_plain_captions(scene: Scene, caption: str) -> None:
+    assert plain_caption(scene) == caption
+
+
+def test_what_a_judge_needs() -> None:
+    scene = Scene(kind="riding", subject="cat", other="bus")
+    assert scene.things == {"cat": 1, "bus": 1}
+    assert scene.relation == "riding"
+    assert Scene(kind="several", subject="cat", count=3).things == {"cat": 3}
+    assert Scene(kind="several", subject="cat", count=3).relation == ""
+    assert Scene(kind="digits", subject="7").things == {}

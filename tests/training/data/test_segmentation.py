@@ -1,0 +1,341 @@
+"""Which slot and which thing is shown where: as the painter lays things, cell by cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from sheepgen.training.data import segmentation as module
+from sheepgen.training.data.placement import CELLS, Placement
+from sheepgen.training.data.places import COLOURS
+from sheepgen.training.data.rendering import paint_scene
+from sheepgen.training.data.scene import Scene
+from sheepgen.training.data.segmentation import UNCLEAR, slots_shown, things_shown
+from sheepgen.training.evaluation.attributes import all_things
+from sheepgen.training.text_encoder.appearance import (
+    ALONE_SIDE,
+    CELL,
+    COMPANION_SIDE,
+    Drawing,
+    _in_rows,
+    _premultiplied,
+    measured_looks,
+)
+from sheepgen.training.text_encoder.conditioning_targets import slot_things
+from sheepgen.training.text_encoder.memory_tokens import ALL, PARTS, SLOTS
+from sheepgen.training.unet.attention_supervision import NOTHING
+from sheepgen.training.vae import encode_pictures
+from tests.training.data.fakes import Blocks, colour_of
+from tests.training.looks_fakes import CHANNELS, HOLLOW, Textured, fitted_vae
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sheepgen.training.data.icons import Drawings
+    from sheepgen.training.data.scene import Kind
+
+CPU = torch.device("cpu")
+SIZE = CELLS * CELL
+SINGLE = Scene(kind="single", subject="cat", style="noto", background="white", layout_seed=3)
+PAIR = replace(SINGLE, kind="next_to", other="bus")
+SCENES = (
+    SINGLE,
+    PAIR,
+    replace(PAIR, kind="riding"),
+    replace(PAIR, kind="on_top", other="book"),
+    replace(PAIR, kind="wearing", other="crown"),
+    replace(PAIR, kind="holding", other="balloon"),
+    *(replace(SINGLE, kind="several", count=count) for count in (2, 3, 4)),
+)
+LIKENESS = 1e-3
+"""How far latents may be from looks of some units: float32, summed in another order."""
+
+
+def slots_of(scene: Scene, drawings: Drawings | None = None) -> NDArray[np.int16]:
+    """Return one scene's slots."""
+    return np.asarray(slots_shown([scene], drawings or Blocks())[0])
+
+
+def things_of(scene: Scene, drawings: Drawings | None = None) -> NDArray[np.int16]:
+    """Return one scene's things."""
+    return np.asarray(things_shown([scene], drawings or Blocks())[0])
+
+
+def painted(scene: Scene, name: str) -> NDArray[np.bool_]:
+    """Return which cells of the painted scene have a thing's colour, all of it or none."""
+    picture = np.asarray(paint_scene(scene, Blocks(), SIZE))
+    own = (picture == colour_of(name)).all(-1).reshape(CELLS, CELL, CELLS, CELL)
+    cells: NDArray[np.bool_] = own.all((1, 3))
+    assert (cells == own.any((1, 3))).all()
+    return cells
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: f"{scene.kind}-{scene.count}")
+@pytest.mark.parametrize("seed", range(3))
+def test_things_are_where_they_are_painted(scene: Scene, seed: int) -> None:
+    scene = replace(scene, layout_seed=seed)
+    things, nowhere = things_of(scene), np.ones((CELLS, CELLS), np.bool_)
+    for name in scene.things:
+        where = painted(scene, name)
+        assert where.any()
+        assert ((things == all_things().index(name)) == where).all()
+        nowhere &= ~where
+    assert ((things == NOTHING) == nowhere).all()
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: f"{scene.kind}-{scene.count}")
+def test_slots_are_where_their_things_are(scene: Scene) -> None:
+    slots, things = slots_of(scene), things_of(scene)
+    told = np.full_like(things, NOTHING)
+    for name, _, part in slot_things(scene):
+        numbers = np.arange(SLOTS)[part.slots]
+        told[(slots >= numbers[0]) & (slots <= numbers[-1])] = all_things().index(name)
+    assert (told == things).all()
+
+
+def test_cells_of_a_thing_alone_lie_row_by_row() -> None:
+    slots = slots_of(SINGLE)
+    rows, columns = np.nonzero(slots != NOTHING)
+    assert len(rows) == SLOTS == ALL.side**2
+    assert (slots[rows, columns] == np.arange(SLOTS)).all()
+    assert np.ptp(rows) == np.ptp(columns) == ALL.side - 1
+
+
+def test_of_two_things_each_shows_its_own_part() -> None:
+    slots = slots_of(PAIR)
+    for part, half in zip(PARTS, (slots[:, : CELLS // 2], slots[:, CELLS // 2 :]), strict=True):
+        assert (half[half != NOTHING] == np.arange(SLOTS)[part.slots]).all()
+
+
+def test_what_is_behind_shows_the_rest() -> None:
+    rider, ridden = PARTS
+    slots = slots_of(replace(PAIR, kind="riding"))
+    assert (slots[slots >= ridden.first] == np.arange(SLOTS)[ridden.slots]).all()
+    rows, columns = np.nonzero((slots != NOTHING) & (slots < ridden.first))
+    assert 0 < len(rows) < rider.side**2
+    own = slots[rows, columns]
+    assert (own == (rows - rows.min()) * rider.side + columns - columns.min()).all()
+
+
+def test_all_of_a_kind_show_the_same_slots() -> None:
+    slots = slots_of(replace(SINGLE, kind="several", count=2))
+    for half in (slots[:, : CELLS // 2], slots[:, CELLS // 2 :]):
+        assert (half[half != NOTHING] == np.arange(COMPANION_SIDE**2)).all()
+
+
+def test_what_is_worn_shows_every_second_cell_and_which_ones_differs_from_scene_to_scene() -> None:
+    part = PARTS[1]
+    own = np.arange(SLOTS)[part.slots].reshape(part.side, part.side)
+    told = []
+    for seed in range(4):
+        slots = slots_of(replace(PAIR, kind="wearing", other="crown", layout_seed=seed))
+        shown = slots[slots >= part.first].reshape(part.side // 2, part.side // 2)
+        assert (own[seed // 2 :: 2, seed % 2 :: 2] == shown).all()
+        told.append(shown)
+    assert (np.sort(told, axis=None) == own.flatten()).all()
+
+
+def test_scenes_are_mapped_one_by_one() -> None:
+    for mapped, of_one in ((slots_shown, slots_of), (things_shown, things_of)):
+        maps = mapped([SINGLE, PAIR], Blocks())
+        assert maps.shape == (2, CELLS, CELLS)
+        assert maps.dtype == torch.int16
+        for own, scene in zip(maps, (SINGLE, PAIR), strict=True):
+            assert (np.asarray(own) == of_one(scene)).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Halves(Blocks):
+    """Draws everything half as wide as high; of a bus the left half only."""
+
+    def thing(self, style: str, name: str) -> Image.Image:
+        """Return the drawing."""
+        assert style
+        drawing = Image.new("RGBA", (32, 64))
+        drawing.paste((*colour_of(name), 255), (0, 0, 16 if name == "bus" else 32, 64))
+        return drawing
+
+
+def test_what_is_seen_through_another_thing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    cat = Placement(name="cat", x=0.375, y=0.0, width=0.25, height=0.5)
+    bus = Placement(name="bus", x=0.375, y=0.25, width=0.25, height=0.5)
+    monkeypatch.setattr(module, "lay_out", lambda *_: [cat, bus])
+    slots, things = slots_of(PAIR, Halves()), things_of(PAIR, Halves())
+    own = np.arange(COMPANION_SIDE**2).reshape(COMPANION_SIDE, COMPANION_SIDE)
+    expected = np.full((CELLS, CELLS), NOTHING)
+    expected[:16, 8:24] = own
+    # What of the bus is transparent takes the place of what else is, but not of the cat.
+    expected[8:24, 8:24] = COMPANION_SIDE**2 + own
+    expected[8:16, 16:20] = own[8:, 8:12]
+    assert (slots == expected).all()
+    expected[:] = NOTHING
+    expected[:16, 12:20] = all_things().index("cat")
+    expected[8:24, 12:16] = all_things().index("bus")
+    assert (things == expected).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Low(Blocks):
+    """Draws everything a quarter as high as wide."""
+
+    def thing(self, style: str, name: str) -> Image.Image:
+        """Return the drawing."""
+        assert style
+        return Image.new("RGBA", (64, 16), (*colour_of(name), 255))
+
+
+def test_what_is_low_stands_in_the_lowest_rows_of_its_slots(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cat = Placement(name="cat", x=0.25, y=0.625, width=0.5, height=0.125)
+    monkeypatch.setattr(module, "lay_out", lambda *_: [cat])
+    expected = np.full((CELLS, CELLS), NOTHING)
+    expected[20:24, 8:24] = all_things().index("cat")
+    assert (things_of(PAIR, Low()) == expected).all()
+    # Its slots tell of what is empty above it, too.
+    expected[:] = NOTHING
+    expected[8:24, 8:24] = np.arange(COMPANION_SIDE**2).reshape(COMPANION_SIDE, COMPANION_SIDE)
+    assert (slots_of(PAIR, Low()) == expected).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Pale(Blocks):
+    """Draws everything as a square that is as opaque as this, of 255."""
+
+    opacity: int = 0
+
+    def thing(self, style: str, name: str) -> Image.Image:
+        """Return the drawing."""
+        assert style
+        return Image.new("RGBA", (64, 64), (*colour_of(name), self.opacity))
+
+
+@pytest.mark.parametrize(("opacity", "seen"), [(63, False), (64, True), (255, True)])
+def test_a_quarter_of_opacity_is_enough_to_be_seen(opacity: int, seen: bool) -> None:
+    things = things_of(SINGLE, Pale(opacity))
+    assert (things != NOTHING).sum() == (ALONE_SIDE**2 if seen else 0)
+
+
+def test_what_is_outside_of_the_picture_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = np.arange(COMPANION_SIDE**2).reshape(COMPANION_SIDE, COMPANION_SIDE)
+    expected = np.full((CELLS, CELLS), NOTHING)
+    cat = Placement(name="cat", x=0.0, y=-0.25, width=0.25, height=0.5)
+    monkeypatch.setattr(module, "lay_out", lambda *_: [cat])
+    expected[:8, :12] = own[8:, 4:]
+    assert (slots_of(PAIR, Halves()) == expected).all()
+    cat = replace(cat, x=0.875, y=0.75)
+    expected[:] = NOTHING
+    expected[24:, 24:] = own[:8, :8]
+    assert (slots_of(PAIR, Halves()) == expected).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Inked(Blocks):
+    """Writes every digit as a square as large as digits are."""
+
+    def digit(self, digit: int, sample: int) -> Image.Image:
+        """Return the square."""
+        assert digit + sample >= 0
+        picture = Image.new("L", (28, 28))
+        ImageDraw.Draw(picture).rectangle((4, 4, 23, 23), fill=255)
+        return picture
+
+
+@pytest.mark.parametrize("digits", ["7", "42"])
+def test_digits_are_where_they_are_written_and_have_no_slots(digits: str) -> None:
+    scene = Scene(kind="digits", subject=digits, background="white")
+    things = things_of(scene)
+    assert (slots_of(scene) == NOTHING).all()
+    assert (things != NOTHING).all()
+    seen = [all_things()[number] for number in things[CELLS // 2] if number != UNCLEAR]
+    assert list(dict.fromkeys(seen)) == [f"digit {digit}" for digit in digits]
+    for seed in range(8):
+        picture = paint_scene(replace(scene, layout_seed=seed), Inked(), SIZE)
+        middles = np.asarray(picture)[CELL // 2 :: CELL, CELL // 2 :: CELL]
+        assert middles[things != UNCLEAR].max() < 60
+
+
+SHADOWLESS = replace(SINGLE, subject=HOLLOW)
+
+
+@pytest.mark.parametrize("kind", ["single", "several", "next_to"])
+def test_what_faces_right_is_mirrored_and_empty_where_the_backdrop_is_seen(kind: Kind) -> None:
+    other, count = ("star" if kind == "next_to" else ""), 1 + (kind == "several")
+    scene = replace(SHADOWLESS, kind=kind, other=other, count=count)
+    picture = np.asarray(paint_scene(scene, Textured(), SIZE))
+    middles = picture[CELL // 2 :: CELL, CELL // 2 :: CELL]
+    empty = (middles == COLOURS[scene.background]).all(-1)
+    assert ((things_of(scene, Textured()) == NOTHING) == empty).all()
+
+
+@pytest.mark.parametrize(
+    "scene",
+    [
+        SHADOWLESS,
+        replace(SHADOWLESS, layout_seed=8, background="blue"),
+        replace(SHADOWLESS, kind="several", count=2),
+        replace(SHADOWLESS, kind="next_to", other="star", background="green"),
+        replace(SHADOWLESS, kind="next_to", subject="star", other=HOLLOW),
+        # Their shadows are beside them, or hidden.
+        replace(PAIR, kind="riding"),
+        replace(PAIR, kind="wearing", other="crown"),
+    ],
+    ids=lambda scene: f"{scene.kind}-{scene.subject}-{scene.background}",
+)
+def test_latents_are_the_look_of_the_slot_that_is_shown(scene: Scene) -> None:
+    """The point of it all: to paint a thing is to copy what its slots say."""
+    drawings, vae = Textured(), fitted_vae()
+    picture = np.asarray(paint_scene(scene, drawings, SIZE))
+    empty = np.full_like(picture, COLOURS[scene.background])
+    both = torch.cat([*encode_pictures(vae, np.stack([picture, empty]), CPU)])
+    latents, backdrop = both.permute(0, 2, 3, 1)
+    with torch.inference_mode():
+        gray = vae.encode(torch.zeros(1, 3, CELL, CELL)).latents * vae.config.scaling_factor
+    looks = torch.full((SLOTS, CHANNELS + 4), torch.nan)
+    for name, _, part in slot_things(scene):
+        if scene.kind == "wearing" and name == scene.other:
+            # That is shown smaller than its slots tell.
+            continue
+        measured = measured_looks(drawings, [Drawing(scene.style, name)], vae, part.side)
+        looks[part.slots] = _in_rows(measured)[0]
+    slots = slots_shown([scene], drawings)[0].long()
+    told = looks[slots]
+    # Cells that are opaque all over, or not at all.
+    plain = (slots != NOTHING) & (told[..., CHANNELS + 1 :].abs().amax(-1) < LIKENESS)
+    seen_through = 1 - told[plain][:, CHANNELS, None] / 2
+    expected = told[plain][:, :CHANNELS] + seen_through * (backdrop[plain] - gray.flatten())
+    torch.testing.assert_close(latents[plain] - gray.flatten(), expected, atol=LIKENESS, rtol=0)
+    assert (seen_through < LIKENESS).sum() >= 0.7 * COMPANION_SIDE**2
+    assert (seen_through > 1 - LIKENESS).any() == (HOLLOW in scene.things)
+    assert told[plain].abs().mean() > 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Slim(Blocks):
+    """Draws everything as high as renderings are, and less wide."""
+
+    width: int = 0
+
+    def thing(self, style: str, name: str) -> Image.Image:
+        """Return the drawing."""
+        assert style
+        return Image.new("RGBA", (self.width, 320), (*colour_of(name), 255))
+
+
+def test_slim_things_are_measured_where_they_are_painted() -> None:
+    moved = {}
+    for width in range(160, 180):
+        drawings = Slim(width)
+        picture = np.asarray(paint_scene(SINGLE, drawings, SIZE))
+        seen = np.argwhere((picture == colour_of("cat")).all(-1))
+        square = np.argwhere(slots_of(SINGLE, drawings) != NOTHING).min(0) * CELL
+        _, opacity = _premultiplied(drawings, Drawing("noto", "cat"), ALONE_SIDE * CELL)
+        measured = np.argwhere(np.asarray(opacity[0]) == 1)
+        assert len(seen) == len(measured)
+        moved[width] = (seen - square - measured).any()
+    assert [width for width, by_a_pixel in moved.items() if by_a_pixel] == []

@@ -1,0 +1,255 @@
+"""The judge: what it is asked of which place, that it learns, and goes on where it was stopped."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from sheepgen.training.config import ClassifierConfig
+from sheepgen.training.data.concepts import concepts
+from sheepgen.training.data.icon_sets import STYLES
+from sheepgen.training.data.scene import Scene
+from sheepgen.training.data.segmentation import UNCLEAR
+from sheepgen.training.evaluation import classifier as module
+from sheepgen.training.evaluation.attributes import QUESTIONS, all_things, things_of
+from sheepgen.training.evaluation.classifier import (
+    UNASKED,
+    Classifier,
+    _clear_things,
+    scene_loss,
+    train_classifier,
+)
+from sheepgen.training.evaluation.predictions import judge_pictures
+from sheepgen.training.unet.attention_supervision import NOTHING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+CPU = torch.device("cpu")
+CONFIG = ClassifierConfig(steps=6, batch_size=4)
+RED_CAT = Scene(kind="single", subject="cat", colour="red", style="noto", background="white")
+TWO_DOGS = Scene(
+    kind="several", subject="dog", count=2, style="fluent-emoji", place="beach", time="night"
+)
+RIDE = Scene(kind="riding", subject="sheep", other="motorcycle", style="openmoji", weather="rain")
+DIGITS = Scene(kind="digits", subject="42", background="blue")
+SIDE = 8
+"""Places a side."""
+
+
+def build() -> Classifier:
+    torch.manual_seed(0)
+    return Classifier((8, 8, 8))
+
+
+@pytest.fixture(autouse=True)
+def _save_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SAVE_EVERY", 1)
+
+
+@pytest.fixture
+def pictures(monkeypatch: pytest.MonkeyPatch) -> NDArray[np.uint8]:
+    """Return eight gray pictures as large as they are looked at, every second one light."""
+    monkeypatch.setattr(module, "INPUT_SIZE", 32)
+    gray = np.array([40, 220] * 4, np.uint8)[:, None, None, None]
+    return np.broadcast_to(gray, (8, 32, 32, 3)).copy()
+
+
+def number_of(thing: str) -> int:
+    return all_things().index(thing)
+
+
+def shown_by(scene: Scene) -> Tensor:
+    """Return where a scene's things are, (1, 32, 32): in squares side by side, in the middle."""
+    shown = torch.full((1, 4 * SIDE, 4 * SIDE), NOTHING, dtype=torch.int16)
+    for place, name in enumerate(sorted(things_of(scene))):
+        # Two places a side, and a quarter of the next ones.
+        shown[:, 8:17, 8 + 8 * place : 16 + 8 * place] = number_of(name)
+    return shown
+
+
+def answers_to(scene: Scene) -> dict[str, str | None]:
+    return {name: question.right(scene) for name, question in QUESTIONS.items()}
+
+
+def test_the_right_answers_of_scenes() -> None:
+    nothing = {"relation": None, "place": "", "time": "", "weather": "", "background": ""}
+    assert answers_to(RED_CAT) == nothing | {
+        "count": "1", "colour": "red", "style": "noto", "background": "white",
+    }  # fmt: skip
+    assert answers_to(TWO_DOGS) == nothing | {
+        "count": "2", "colour": "", "style": "fluent-emoji", "place": "beach", "time": "night",
+    }  # fmt: skip
+    # Where the rain falls on is not told, and that set is none of the model's.
+    assert answers_to(RIDE) == nothing | {
+        "relation": "riding", "count": None, "colour": None, "style": None, "place": None,
+        "weather": "rain",
+    }  # fmt: skip
+    assert answers_to(DIGITS) == nothing | {
+        "count": None, "colour": None, "style": None, "background": "blue",
+    }  # fmt: skip
+
+
+def test_things() -> None:
+    assert len(all_things()) == len(set(all_things())) == len(concepts()) + 10
+    assert things_of(RIDE) == {"sheep", "motorcycle"}
+    assert things_of(DIGITS) == {"digit 4", "digit 2"}
+    assert things_of(DIGITS) < set(all_things())
+    assert things_of(Scene(kind="digits", subject="77")) == {"digit 7"}
+
+
+def test_the_network_is_small_and_as_wide_as_the_tables() -> None:
+    network = Classifier()
+    assert sum(weights.numel() for weights in network.parameters()) < 4_000_000
+    logits = network.eval()(torch.zeros(1, 3, 128, 128))
+    sizes = {name: tuple(values.shape) for name, values in logits.items()}
+    # One more stands for no thing.
+    assert sizes["things"] == (1, len(all_things()) + 1, 16, 16)
+    assert sizes["count"] == (1, 4)
+    assert sizes["style"] == (1, len(STYLES))
+    assert sizes.keys() == {"things", *QUESTIONS}
+
+
+def test_weights_for_other_tables_do_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = build().state_dict()
+    monkeypatch.setattr(module, "all_things", lambda: all_things()[1:])
+    with pytest.raises(RuntimeError, match=r"size mismatch for heads\.things"):
+        build().load_state_dict(weights)
+
+
+@pytest.mark.parametrize(
+    ("filled", "clear"),
+    [(16, 7), (10, 7), (9, UNASKED), (2, UNASKED), (1, len(all_things())), (0, len(all_things()))],
+)
+def test_a_place_is_what_fills_most_of_it_or_is_not_asked_about(filled: int, clear: int) -> None:
+    shown = torch.full((1, 16), NOTHING, dtype=torch.int16)
+    shown[:, :filled] = 7
+    for finely in (shown, shown.flip(1)):
+        assert _clear_things(finely.view(1, 4, 4), 1).tolist() == [[[clear]]]
+
+
+def test_where_a_digit_may_be_or_not_is_not_asked_about() -> None:
+    shown = torch.full((1, 4, 4), UNCLEAR, dtype=torch.int16)
+    assert _clear_things(shown, 1).tolist() == [[[UNASKED]]]
+    shown[:, 1:] = 7
+    assert _clear_things(shown, 1).tolist() == [[[7]]]
+
+
+def test_places_lie_row_by_row() -> None:
+    places = torch.arange(2 * SIDE**2, dtype=torch.int16).view(2, SIDE, SIDE)
+    finely = places.repeat_interleave(4, 1).repeat_interleave(4, 2)
+    for shown in (places, finely):
+        assert torch.equal(_clear_things(shown, SIDE), places.long())
+
+
+def test_where_two_things_share_a_place_neither_is_asked_about() -> None:
+    shown = torch.tensor([[[1, 2], [1, 2]]], dtype=torch.int16)
+    assert _clear_things(shown, 1).item() == UNASKED
+
+
+def logits_for(scene: Scene, *, sure: float) -> dict[str, Tensor]:
+    """Return logits that give a scene's answers, and 0 where no answer fits."""
+    things = _clear_things(shown_by(scene), SIDE).clamp(min=0)
+    right = torch.nn.functional.one_hot(things, len(all_things()) + 1).permute(0, 3, 1, 2)
+    logits = {"things": sure * right.float()}
+    for name, question in QUESTIONS.items():
+        logits[name] = torch.zeros(1, len(question.answers))
+        answer = question.right(scene)
+        if answer is not None:
+            logits[name][0, question.answers.index(answer)] = sure
+    return logits
+
+
+@pytest.mark.parametrize("scene", [RED_CAT, TWO_DOGS, RIDE, DIGITS])
+def test_the_loss_is_nothing_for_right_answers_and_counts_what_fits_only(scene: Scene) -> None:
+    shown = shown_by(scene)
+    assert {*_clear_things(shown, SIDE).flatten().tolist()} == {
+        UNASKED, len(all_things()), *map(number_of, things_of(scene)),
+    }  # fmt: skip
+    assert scene_loss(logits_for(scene, sure=50), shown, [scene]).item() == pytest.approx(
+        0, abs=1e-6
+    )
+    fitting = [len(QUESTIONS[name].answers) for name, right in answers_to(scene).items() if right
+               is not None]  # fmt: skip
+    ignorant = scene_loss(logits_for(scene, sure=0), shown, [scene]).item()
+    of_places = module.PLACES_WEIGHT * np.log(len(all_things()) + 1)
+    assert ignorant == pytest.approx(of_places + np.log(fitting).sum(), rel=1e-5)
+
+
+def test_a_place_that_is_not_clear_is_not_counted() -> None:
+    shown, logits = shown_by(RIDE), logits_for(RIDE, sure=50)
+    unclear = _clear_things(shown, SIDE)[0] == UNASKED
+    logits["things"][0, :, unclear] = torch.randn(len(all_things()) + 1, int(unclear.sum()))
+    assert scene_loss(logits, shown, [RIDE]).item() == pytest.approx(0, abs=1e-6)
+    logits["things"][0, :, 0, 0] = 0.0
+    assert scene_loss(logits, shown, [RIDE]).item() > 0.1
+
+
+def test_the_loss_is_a_mean_over_scenes() -> None:
+    one, shown = logits_for(RIDE, sure=1), shown_by(RIDE)
+    twice = {name: torch.cat([values, values]) for name, values in one.items()}
+    of_two = scene_loss(twice, shown.repeat(2, 1, 1), [RIDE, RIDE]).item()
+    assert of_two == pytest.approx(scene_loss(one, shown, [RIDE]).item())
+
+
+def test_digits_are_never_mirrored_and_what_is_shown_is_with_its_picture() -> None:
+    ramp = torch.linspace(-1, 1, 8).expand(40, 3, 8, 8)
+    columns = torch.arange(4, dtype=torch.int16).expand(40, 4, 4)
+    scenes = [DIGITS, RED_CAT] * 20
+    mirrored = set()
+    for seed in range(9):
+        rng = np.random.default_rng(seed)
+        augmented, shown = module._augmented(rng, ramp.clone(), columns, scenes)
+        falls = (augmented[..., 0] > augmented[..., -1]).float().mean(dim=(1, 2)) > 0.5
+        assert not falls[::2].any()
+        mirrored |= set(falls[1::2].tolist())
+        expected = torch.where(falls[:, None, None], columns.flip(-1), columns)
+        assert torch.equal(shown, expected)
+    assert mirrored == {True, False}
+    assert (columns == torch.arange(4)).all()
+
+
+def test_going_on_gives_the_weights_of_an_unbroken_run(
+    pictures: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    scenes = [RED_CAT, TWO_DOGS, RIDE, DIGITS] * 2
+    shown = torch.cat([shown_by(scene) for scene in scenes])
+
+    def steps(network: Classifier, name: str) -> list[int]:
+        run = train_classifier(network, pictures, scenes, shown, CONFIG, tmp_path / name, CPU)
+        return [report.step for report in islice(run, 2 if name == "first" else None)]
+
+    unbroken, first, second = build(), build(), build()
+    assert steps(unbroken, "unbroken.pt") == [1, 2, 3, 4, 5, 6]
+    assert steps(first, "first") == [1, 2]
+    (tmp_path / "first").rename(tmp_path / "second")
+    assert steps(second, "second") == [3, 4, 5, 6]
+    for key, value in unbroken.state_dict().items():
+        assert torch.equal(value, second.state_dict()[key]), key
+    assert not unbroken.training
+
+
+def test_it_learns_and_says_what_it_sees(pictures: NDArray[np.uint8], tmp_path: Path) -> None:
+    scenes = [RED_CAT, TWO_DOGS] * 4
+    # The whole picture is what its brightness says.
+    numbers = torch.tensor([number_of("cat"), number_of("dog")] * 4, dtype=torch.int16)
+    shown = numbers[:, None, None].expand(8, 4 * SIDE, 4 * SIDE)
+    config = ClassifierConfig(steps=80, batch_size=16, learning_rate=2e-2)
+    network = build()
+    run = train_classifier(network, pictures, scenes, shown, config, tmp_path / "judge.pt", CPU)
+    losses = [report.loss for report in run]
+    assert losses[0] is not None
+    assert losses[-1] is not None
+    assert losses[-1] < losses[0] / 10
+    dark, light = judge_pictures(network, pictures[:2])
+    assert dark.things == {"cat"}
+    assert {**dark.answers, "relation": None} == answers_to(RED_CAT)
+    assert light.things == {"dog"}
+    assert {**light.answers, "relation": None} == answers_to(TWO_DOGS)
