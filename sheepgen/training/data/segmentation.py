@@ -17,7 +17,7 @@ from PIL import Image
 
 from sheepgen.training.data.layout import lay_out
 from sheepgen.training.data.placement import CELLS, is_turned
-from sheepgen.training.evaluation.attributes import all_things
+from sheepgen.training.evaluation.attributes import concept_classes
 from sheepgen.training.text_encoder.conditioning_targets import slot_things
 from sheepgen.training.unet.attention_supervision import NOTHING
 
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["UNCLEAR", "slots_shown", "things_shown"]
 
 UNCLEAR = -2
-"""Stands for whatever is around digits: they are written anywhere in some part of a picture."""
+"""Stands for whatever is around digits, which are written anywhere in some part of a picture, and
+for concepts that the classifier does not know."""
 
 OPAQUE = 64
 """Of 255, how opaque a thing is in a cell that it takes from what is behind."""
@@ -75,7 +76,7 @@ def things_shown(scenes: Sequence[Scene], drawings: Drawings) -> torch.Tensor:
     """Return which thing is to be seen at each place of each scene; arguments as `slots_shown`.
 
     Returns:
-        (scenes, `CELLS`, `CELLS`), int16: numbers of `all_things`, `NOTHING`, and `UNCLEAR`.
+        (scenes, `CELLS`, `CELLS`), int16: numbers of `concept_classes`, `NOTHING`, and `UNCLEAR`.
     """
     opaque = lru_cache(REMEMBERED)(partial(_opaque, drawings))
     maps = [_things_shown(scene, lay_out(scene, drawings), opaque) for scene in scenes]
@@ -103,7 +104,7 @@ def _slots_of(part: Part, side: int, seed: int) -> NDArray[np.int16]:
 
 def _things_shown(scene: Scene, things: Sequence[Placement], opaque: Opacity) -> NDArray[np.int16]:
     shown = np.full((CELLS, CELLS), NOTHING, np.int16)
-    number_of = {name: number for number, name in enumerate(all_things())}
+    number_of = {name: number for number, name in enumerate(concept_classes())}
     if scene.kind == "digits":
         shown[:] = UNCLEAR
         columns = DIGIT_COLUMNS[len(scene.subject)]
@@ -112,7 +113,9 @@ def _things_shown(scene: Scene, things: Sequence[Placement], opaque: Opacity) ->
         return shown
     for thing in things:
         where = opaque(scene.style, thing.name, _side(thing))
-        _put(shown, thing, np.full(where.shape, number_of[thing.name], np.int16), where)
+        _put(
+            shown, thing, np.full(where.shape, number_of.get(thing.name, UNCLEAR), np.int16), where
+        )
     return shown
 
 

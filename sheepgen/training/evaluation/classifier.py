@@ -1,4 +1,4 @@
-"""The judge: a small network of its own that answers `QUESTIONS` about a picture.
+"""The judge: a small network of its own that answers `ATTRIBUTES` about a picture.
 
 It says place by place which thing is there, as of its training scenes is known: from one scene it
 learns at 256 places. It is trained on real scenes only, made with another seed than the model's
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sheepgen.training.data.segmentation import UNCLEAR
-from sheepgen.training.evaluation.attributes import QUESTIONS, all_things
+from sheepgen.training.evaluation.attributes import ATTRIBUTES, concept_classes
 from sheepgen.training.muon import build_optimizers
 from sheepgen.training.trainer import Checkpoint, TrainStep, autocast, cosine_learning_rate
 from sheepgen.training.unet.attention_supervision import NOTHING
@@ -37,7 +37,7 @@ INPUT_SIZE = 128
 """Pixels a side; pictures of another size are averaged to it."""
 
 THINGS = "things"
-"""The head for `all_things`, and none; the others bear their questions' names."""
+"""The head for `concept_classes`, and none; the others bear their questions' names."""
 
 HALVINGS = 3
 """Stages that halve height and width."""
@@ -84,14 +84,14 @@ class Classifier(nn.Module):
             ]
             channels = width
         self.features = nn.Sequential(*layers)
-        # As wide as the tables are long: what was trained for other tables does not load.
+        # As wide as ``classes.tsv`` is long: weights of other classes do not load.
         self.heads = nn.ModuleDict(
             {
-                name: nn.Linear(channels * 2, len(question.answers))
-                for name, question in QUESTIONS.items()
+                name: nn.Linear(channels * 2, len(attribute.classes))
+                for name, attribute in ATTRIBUTES.items()
             }
         )
-        self.heads[THINGS] = nn.Conv2d(channels, len(all_things()) + 1, 1)
+        self.heads[THINGS] = nn.Conv2d(channels, len(concept_classes()) + 1, 1)
 
     def forward(self, pictures: Tensor) -> dict[str, Tensor]:
         """Return the logits by head."""
@@ -178,14 +178,12 @@ def scene_loss(logits: Mapping[str, Tensor], shown: Tensor, scenes: Sequence[Sce
     loss = PLACES_WEIGHT * functional.cross_entropy(
         of_places, _clear_things(shown, of_places.shape[-1]), ignore_index=UNASKED
     )
-    for name, question in QUESTIONS.items():
-        answers = [question.right(scene) for scene in scenes]
-        right = [
-            UNASKED if answer is None else question.answers.index(answer) for answer in answers
-        ]
+    for name, attribute in ATTRIBUTES.items():
+        labels = [attribute.label(scene) for scene in scenes]
+        target = [UNASKED if label is None else label for label in labels]
         loss = loss + functional.cross_entropy(
             logits[name].float(),
-            torch.tensor(right, device=of_places.device),
+            torch.tensor(target, device=of_places.device),
             ignore_index=UNASKED,
             reduction="sum",
         ) / len(scenes)
@@ -201,7 +199,7 @@ def _clear_things(shown: Tensor, side: int) -> Tensor:
     share = (places == most[..., None]).float().mean(-1)
     nothing = most == NOTHING
     clear = (share >= torch.where(nothing, PLAIN_SHARE, CLEAR_SHARE)) & (most != UNCLEAR)
-    known = torch.where(nothing, len(all_things()), most)
+    known = torch.where(nothing, len(concept_classes()), most)
     return torch.where(clear, known, UNASKED)
 
 

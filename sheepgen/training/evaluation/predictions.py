@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sheepgen.training.evaluation.attributes import QUESTIONS, all_things
+from sheepgen.training.evaluation.attributes import ATTRIBUTES, concept_classes
 from sheepgen.training.evaluation.classifier import THINGS
 from sheepgen.training.vae import to_tensor
 
@@ -34,8 +34,8 @@ class Sighting:
     """What the judge sees in one picture.
 
     Args:
-        things: Those of `all_things` that are likely there at four neighbouring places.
-        answers: The likeliest answer to each of `QUESTIONS`, by its name.
+        things: Those of `concept_classes` that are likely there at four neighbouring places.
+        answers: The likeliest answer to each of `ATTRIBUTES`, by its name.
     """
 
     things: frozenset[str]
@@ -54,12 +54,14 @@ def judge_pictures(classifier: Classifier, pictures: NDArray[np.uint8]) -> list[
     for batch in _batches(classifier, pictures):
         logits = classifier(batch)
         answers = {
-            name: [question.answers[number] for number in logits[name].argmax(dim=1).tolist()]
-            for name, question in QUESTIONS.items()
+            name: [attribute.classes[number] for number in logits[name].argmax(dim=1).tolist()]
+            for name, attribute in ATTRIBUTES.items()
         }
         likely = functional.avg_pool2d(logits[THINGS].softmax(1)[:, :-1], 2, 1).amax((2, 3))
         for row, there in enumerate((likely >= SURE).cpu()):
-            things = frozenset(all_things()[number] for number in there.nonzero()[:, 0].tolist())
+            things = frozenset(
+                concept_classes()[number] for number in there.nonzero()[:, 0].tolist()
+            )
             own_answers = {name: column[row] for name, column in answers.items()}
             sightings.append(Sighting(things=things, answers=own_answers))
     return sightings

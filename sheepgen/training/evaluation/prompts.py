@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, cast
 from sheepgen.errors import UsageError
 from sheepgen.training.data.icon_sets import HOUSE_STYLE
 from sheepgen.training.data.scene import Kind, Scene
-from sheepgen.training.evaluation.attributes import QUESTIONS, things_of
+from sheepgen.training.evaluation.attributes import ATTRIBUTES, concepts_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -41,7 +41,7 @@ class Prompt:
         group: What kind of prompt.
         text: What the model is told.
         scene: A scene that shows it.
-        asked: The right answers to those of `QUESTIONS` that the prompt decides, by their names.
+        asked: The right answers to those of `ATTRIBUTES` that the prompt decides, by their names.
     """
 
     group: str
@@ -52,7 +52,7 @@ class Prompt:
     @property
     def things(self) -> frozenset[str]:
         """What must be there."""
-        return things_of(self.scene)
+        return concepts_in(self.scene)
 
 
 @cache
@@ -97,7 +97,7 @@ def _prompt(row: dict[str, str]) -> Prompt:
         background=row["background"],
         caption=row["prompt"],
     )
-    asked = {name: row[name] for name in QUESTIONS if row.get(name)}
+    asked = {name: row[name] for name in ATTRIBUTES if row.get(name)}
     if scene.relation:
         asked["relation"] = scene.relation
     return Prompt(group=row["group"], text=row["prompt"], scene=scene, asked=asked)

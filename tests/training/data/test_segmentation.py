@@ -16,7 +16,7 @@ from sheepgen.training.data.places import COLOURS
 from sheepgen.training.data.rendering import paint_scene
 from sheepgen.training.data.scene import Scene
 from sheepgen.training.data.segmentation import UNCLEAR, slots_shown, things_shown
-from sheepgen.training.evaluation.attributes import all_things
+from sheepgen.training.evaluation.attributes import concept_classes
 from sheepgen.training.text_encoder.appearance import (
     ALONE_SIDE,
     CELL,
@@ -83,7 +83,7 @@ def test_things_are_where_they_are_painted(scene: Scene, seed: int) -> None:
     for name in scene.things:
         where = painted(scene, name)
         assert where.any()
-        assert ((things == all_things().index(name)) == where).all()
+        assert ((things == concept_classes().index(name)) == where).all()
         nowhere &= ~where
     assert ((things == NOTHING) == nowhere).all()
 
@@ -94,7 +94,7 @@ def test_slots_are_where_their_things_are(scene: Scene) -> None:
     told = np.full_like(things, NOTHING)
     for name, _, part in slot_things(scene):
         numbers = np.arange(SLOTS)[part.slots]
-        told[(slots >= numbers[0]) & (slots <= numbers[-1])] = all_things().index(name)
+        told[(slots >= numbers[0]) & (slots <= numbers[-1])] = concept_classes().index(name)
     assert (told == things).all()
 
 
@@ -174,9 +174,17 @@ def test_what_is_seen_through_another_thing_is_shown(monkeypatch: pytest.MonkeyP
     expected[8:16, 16:20] = own[8:, 8:12]
     assert (slots == expected).all()
     expected[:] = NOTHING
-    expected[:16, 12:20] = all_things().index("cat")
-    expected[8:24, 12:16] = all_things().index("bus")
+    expected[:16, 12:20] = concept_classes().index("cat")
+    expected[8:24, 12:16] = concept_classes().index("bus")
     assert (things == expected).all()
+
+
+def test_concepts_that_the_classifier_does_not_know_are_unclear(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "concept_classes", lambda: ("cat",))
+    things = things_of(PAIR, Blocks())
+    assert {*things.ravel().tolist()} == {0, UNCLEAR, NOTHING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +203,7 @@ def test_what_is_low_stands_in_the_lowest_rows_of_its_slots(
     cat = Placement(name="cat", x=0.25, y=0.625, width=0.5, height=0.125)
     monkeypatch.setattr(module, "lay_out", lambda *_: [cat])
     expected = np.full((CELLS, CELLS), NOTHING)
-    expected[20:24, 8:24] = all_things().index("cat")
+    expected[20:24, 8:24] = concept_classes().index("cat")
     assert (things_of(PAIR, Low()) == expected).all()
     # Its slots tell of what is empty above it, too.
     expected[:] = NOTHING
@@ -252,7 +260,7 @@ def test_digits_are_where_they_are_written_and_have_no_slots(digits: str) -> Non
     things = things_of(scene)
     assert (slots_of(scene) == NOTHING).all()
     assert (things != NOTHING).all()
-    seen = [all_things()[number] for number in things[CELLS // 2] if number != UNCLEAR]
+    seen = [concept_classes()[number] for number in things[CELLS // 2] if number != UNCLEAR]
     assert list(dict.fromkeys(seen)) == [f"digit {digit}" for digit in digits]
     for seed in range(8):
         picture = paint_scene(replace(scene, layout_seed=seed), Inked(), SIZE)

@@ -15,7 +15,7 @@ from sheepgen.training.data.icon_sets import STYLES
 from sheepgen.training.data.scene import Scene
 from sheepgen.training.data.segmentation import UNCLEAR
 from sheepgen.training.evaluation import classifier as module
-from sheepgen.training.evaluation.attributes import QUESTIONS, all_things, things_of
+from sheepgen.training.evaluation.attributes import ATTRIBUTES, concept_classes, concepts_in
 from sheepgen.training.evaluation.classifier import (
     UNASKED,
     Classifier,
@@ -63,20 +63,24 @@ def pictures(monkeypatch: pytest.MonkeyPatch) -> NDArray[np.uint8]:
 
 
 def number_of(thing: str) -> int:
-    return all_things().index(thing)
+    return concept_classes().index(thing)
 
 
 def shown_by(scene: Scene) -> Tensor:
     """Return where a scene's things are, (1, 32, 32): in squares side by side, in the middle."""
     shown = torch.full((1, 4 * SIDE, 4 * SIDE), NOTHING, dtype=torch.int16)
-    for place, name in enumerate(sorted(things_of(scene))):
+    for place, name in enumerate(sorted(concepts_in(scene))):
         # Two places a side, and a quarter of the next ones.
         shown[:, 8:17, 8 + 8 * place : 16 + 8 * place] = number_of(name)
     return shown
 
 
 def answers_to(scene: Scene) -> dict[str, str | None]:
-    return {name: question.right(scene) for name, question in QUESTIONS.items()}
+    labels = {name: attribute.label(scene) for name, attribute in ATTRIBUTES.items()}
+    return {
+        name: None if label is None else ATTRIBUTES[name].classes[label]
+        for name, label in labels.items()
+    }
 
 
 def test_the_right_answers_of_scenes() -> None:
@@ -97,12 +101,25 @@ def test_the_right_answers_of_scenes() -> None:
     }  # fmt: skip
 
 
-def test_things() -> None:
-    assert len(all_things()) == len(set(all_things())) == len(concepts()) + 10
-    assert things_of(RIDE) == {"sheep", "motorcycle"}
-    assert things_of(DIGITS) == {"digit 4", "digit 2"}
-    assert things_of(DIGITS) < set(all_things())
-    assert things_of(Scene(kind="digits", subject="77")) == {"digit 7"}
+def test_the_classes_are_concepts_of_the_table_and_the_digits() -> None:
+    assert len(concept_classes()) == len(set(concept_classes())) == 422
+    assert concept_classes()[-10:] == tuple(f"digit {digit}" for digit in range(10))
+    assert set(concept_classes()[:-10]) <= concepts().keys()
+
+
+def test_what_the_classifier_does_not_know_is_not_asked() -> None:
+    unknown = Scene(kind="several", subject="unicorn foal", count=9, place="a volcano")
+    assert answers_to(unknown) == {
+        "relation": None, "count": None, "colour": "", "style": None, "place": None, "time": "",
+        "weather": "", "background": "",
+    }  # fmt: skip
+
+
+def test_concepts_in_scenes() -> None:
+    assert concepts_in(RIDE) == {"sheep", "motorcycle"}
+    assert concepts_in(DIGITS) == {"digit 4", "digit 2"}
+    assert concepts_in(DIGITS) < set(concept_classes())
+    assert concepts_in(Scene(kind="digits", subject="77")) == {"digit 7"}
 
 
 def test_the_network_is_small_and_as_wide_as_the_tables() -> None:
@@ -111,22 +128,29 @@ def test_the_network_is_small_and_as_wide_as_the_tables() -> None:
     logits = network.eval()(torch.zeros(1, 3, 128, 128))
     sizes = {name: tuple(values.shape) for name, values in logits.items()}
     # One more stands for no thing.
-    assert sizes["things"] == (1, len(all_things()) + 1, 16, 16)
+    assert sizes["things"] == (1, len(concept_classes()) + 1, 16, 16)
     assert sizes["count"] == (1, 4)
     assert sizes["style"] == (1, len(STYLES))
-    assert sizes.keys() == {"things", *QUESTIONS}
+    assert sizes.keys() == {"things", *ATTRIBUTES}
 
 
 def test_weights_for_other_tables_do_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = build().state_dict()
-    monkeypatch.setattr(module, "all_things", lambda: all_things()[1:])
+    monkeypatch.setattr(module, "concept_classes", lambda: concept_classes()[1:])
     with pytest.raises(RuntimeError, match=r"size mismatch for heads\.things"):
         build().load_state_dict(weights)
 
 
 @pytest.mark.parametrize(
     ("filled", "clear"),
-    [(16, 7), (10, 7), (9, UNASKED), (2, UNASKED), (1, len(all_things())), (0, len(all_things()))],
+    [
+        (16, 7),
+        (10, 7),
+        (9, UNASKED),
+        (2, UNASKED),
+        (1, len(concept_classes())),
+        (0, len(concept_classes())),
+    ],
 )
 def test_a_place_is_what_fills_most_of_it_or_is_not_asked_about(filled: int, clear: int) -> None:
     shown = torch.full((1, 16), NOTHING, dtype=torch.int16)
@@ -157,13 +181,13 @@ def test_where_two_things_share_a_place_neither_is_asked_about() -> None:
 def logits_for(scene: Scene, *, sure: float) -> dict[str, Tensor]:
     """Return logits that give a scene's answers, and 0 where no answer fits."""
     things = _clear_things(shown_by(scene), SIDE).clamp(min=0)
-    right = torch.nn.functional.one_hot(things, len(all_things()) + 1).permute(0, 3, 1, 2)
+    right = torch.nn.functional.one_hot(things, len(concept_classes()) + 1).permute(0, 3, 1, 2)
     logits = {"things": sure * right.float()}
-    for name, question in QUESTIONS.items():
-        logits[name] = torch.zeros(1, len(question.answers))
-        answer = question.right(scene)
+    for name, question in ATTRIBUTES.items():
+        logits[name] = torch.zeros(1, len(question.classes))
+        answer = answers_to(scene)[name]
         if answer is not None:
-            logits[name][0, question.answers.index(answer)] = sure
+            logits[name][0, question.classes.index(answer)] = sure
     return logits
 
 
@@ -171,22 +195,22 @@ def logits_for(scene: Scene, *, sure: float) -> dict[str, Tensor]:
 def test_the_loss_is_nothing_for_right_answers_and_counts_what_fits_only(scene: Scene) -> None:
     shown = shown_by(scene)
     assert {*_clear_things(shown, SIDE).flatten().tolist()} == {
-        UNASKED, len(all_things()), *map(number_of, things_of(scene)),
+        UNASKED, len(concept_classes()), *map(number_of, concepts_in(scene)),
     }  # fmt: skip
     assert scene_loss(logits_for(scene, sure=50), shown, [scene]).item() == pytest.approx(
         0, abs=1e-6
     )
-    fitting = [len(QUESTIONS[name].answers) for name, right in answers_to(scene).items() if right
+    fitting = [len(ATTRIBUTES[name].classes) for name, right in answers_to(scene).items() if right
                is not None]  # fmt: skip
     ignorant = scene_loss(logits_for(scene, sure=0), shown, [scene]).item()
-    of_places = module.PLACES_WEIGHT * np.log(len(all_things()) + 1)
+    of_places = module.PLACES_WEIGHT * np.log(len(concept_classes()) + 1)
     assert ignorant == pytest.approx(of_places + np.log(fitting).sum(), rel=1e-5)
 
 
 def test_a_place_that_is_not_clear_is_not_counted() -> None:
     shown, logits = shown_by(RIDE), logits_for(RIDE, sure=50)
     unclear = _clear_things(shown, SIDE)[0] == UNASKED
-    logits["things"][0, :, unclear] = torch.randn(len(all_things()) + 1, int(unclear.sum()))
+    logits["things"][0, :, unclear] = torch.randn(len(concept_classes()) + 1, int(unclear.sum()))
     assert scene_loss(logits, shown, [RIDE]).item() == pytest.approx(0, abs=1e-6)
     logits["things"][0, :, 0, 0] = 0.0
     assert scene_loss(logits, shown, [RIDE]).item() > 0.1

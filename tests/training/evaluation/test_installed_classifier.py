@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from sheepgen.training.config import PRESETS, Workspace
-from sheepgen.training.evaluation.attributes import QUESTIONS
+from sheepgen.training.evaluation.attributes import ATTRIBUTES
 from sheepgen.training.evaluation.classifier import THINGS, Classifier
 from sheepgen.training.evaluation.installed_classifier import installed_judge, save_judge
 from sheepgen.training.project import Project
@@ -24,7 +24,7 @@ def test_it_answers_all_questions() -> None:
     assert not judge.training
     with torch.inference_mode():
         answers = judge(torch.zeros(2, 3, 256, 256))
-    assert answers.keys() == {*QUESTIONS, THINGS}
+    assert answers.keys() == {*ATTRIBUTES, THINGS}
     assert all(
         answer.dtype == torch.float32 and answer.isfinite().all() for answer in answers.values()
     )

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sheepgen.training.evaluation.attributes import QUESTIONS, all_things
+from sheepgen.training.evaluation.attributes import ATTRIBUTES, concept_classes
 from sheepgen.training.evaluation.classifier import Classifier
 from sheepgen.training.evaluation.predictions import embed, judge_pictures
 
@@ -21,15 +21,15 @@ class Sure(Classifier):
     def __init__(self, sights: dict[str, Tensor]) -> None:
         """Take how likely each thing is at each place, (rows, columns)."""
         super().__init__((8,))
-        likely = torch.zeros(len(all_things()) + 1, SIDE, SIDE)
+        likely = torch.zeros(len(concept_classes()) + 1, SIDE, SIDE)
         for name, places in sights.items():
-            likely[all_things().index(name)] = places
+            likely[concept_classes().index(name)] = places
         likely[-1] = 1 - likely.sum(0)
         self.things = likely.clamp(min=1e-9).log()
 
     def forward(self, pictures: Tensor) -> dict[str, Tensor]:
         """Return the logits by head."""
-        answers = {name: torch.zeros(len(pictures), 1) for name in QUESTIONS}
+        answers = {name: torch.zeros(len(pictures), 1) for name in ATTRIBUTES}
         return answers | {"things": self.things.expand(len(pictures), -1, -1, -1)}
 
 

@@ -20,7 +20,7 @@ from sheepgen.training.data.splits import (
     held_out_words,
     must_stay_apart,
 )
-from sheepgen.training.evaluation.attributes import QUESTIONS
+from sheepgen.training.evaluation.attributes import ATTRIBUTES
 from sheepgen.training.evaluation.prompts import Prompt, prompt_groups, read_prompts
 from tests.training.data.fakes import Blocks
 from tests.training.data.naming import named_things
@@ -82,8 +82,8 @@ def test_a_prompt_can_be_painted_and_judged(prompt: Prompt) -> None:
         assert {scene.style, HOUSE_STYLE} <= set(styles)
     assert paint_scene(scene, Blocks(), 32).size == (32, 32)
     for name, right in prompt.asked.items():
-        assert QUESTIONS[name].right(scene) == right
-        assert right in QUESTIONS[name].answers
+        assert ATTRIBUTES[name].value_of(scene) == right
+        assert right in ATTRIBUTES[name].classes
 
 
 @pytest.mark.parametrize("group", GROUPS)
