@@ -20,7 +20,8 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 from sheepgen.errors import UsageError
 from sheepgen.models.family import Component, Family, Traits
 from sheepgen.pipeline.building import building
-from sheepgen.pipeline.family import ModelInfo, PromptLength, TokenLabel
+from sheepgen.pipeline.family import ModelInfo, TokenLabel
+from sheepgen.prompt_reading import PromptReading
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
@@ -153,8 +154,8 @@ class ToyModel:
     def info(self) -> ModelInfo:
         return ModelInfo(guidance="embedded", latents_dtype=torch.float32, bytes_per_pixel=12)
 
-    def measure_prompt(self, text: str) -> PromptLength:
-        return measure_prompt(self.spec, text)
+    def read_prompt(self, text: str) -> PromptReading:
+        return read_prompt(self.spec, text)
 
     def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
         return [TokenLabel(position=0, kind="word", text=prompt, word=0)]
@@ -196,8 +197,8 @@ def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Model:
     return ToyModel(spec=spec, device=device, dtype=dtype, painter=painter)
 
 
-def measure_prompt(spec: ModelSpec, text: str) -> PromptLength:
-    return PromptLength(
+def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
+    return PromptReading(
         tokens=len(text.encode()),
         limit=spec.max_tokens,
         truncated=tuple(text[MAX_LETTERS:].split()),

@@ -11,7 +11,7 @@ from sheepgen.events import Notice
 from sheepgen.execution.checks import (
     check_device,
     check_schedules,
-    measure_prompts,
+    read_prompts,
     unread_words,
 )
 from sheepgen.execution.image_key import image_key
@@ -150,7 +150,7 @@ class JobPlanner:
             f"prompt of line {line}": request.prompt,
             f"negative prompt of line {line}": request.negative_prompt,
         }
-        for text in unread_words(measure_prompts(spec, texts), strict=self._settings.strict):
+        for text in unread_words(read_prompts(spec, texts), strict=self._settings.strict):
             yield Notice(message=text)
         for warning in outside_warnings([request], self.specs):
             if warning not in self._warned and len(self._warned) < _MAX_WARNINGS:

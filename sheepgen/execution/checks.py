@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import PromptLength
+    from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import ResolvedRequest
 
-__all__ = ["check_device", "check_schedules", "measure_prompts", "unread_words"]
+__all__ = ["check_device", "check_schedules", "read_prompts", "unread_words"]
 
 
 def check_device(device: str) -> None:
@@ -45,7 +45,7 @@ def check_schedules(spec: ModelSpec, requests: Iterable[ResolvedRequest]) -> Non
         check_schedule(spec, request)
 
 
-def measure_prompts(spec: ModelSpec, texts: Mapping[str, str]) -> dict[str, PromptLength]:
+def read_prompts(spec: ModelSpec, texts: Mapping[str, str]) -> dict[str, PromptReading]:
     """Count the tokens of texts, and find the words that the model will not read.
 
     Loads no weights.
@@ -54,12 +54,12 @@ def measure_prompts(spec: ModelSpec, texts: Mapping[str, str]) -> dict[str, Prom
         spec: The model.
         texts: By what they are called: ``prompt``, ``negative prompt``.
     """
-    from sheepgen.pipeline.loading import measure_prompt
+    from sheepgen.pipeline.loading import read_prompt
 
-    return {name: measure_prompt(spec, text) for name, text in texts.items()}
+    return {name: read_prompt(spec, text) for name, text in texts.items()}
 
 
-def unread_words(lengths: Mapping[str, PromptLength], *, strict: bool) -> tuple[str, ...]:
+def unread_words(lengths: Mapping[str, PromptReading], *, strict: bool) -> tuple[str, ...]:
     """Return a sentence for each text that the model will not read to its end.
 
     Raises:

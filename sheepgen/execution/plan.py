@@ -13,7 +13,7 @@ from sheepgen.errors import UsageError
 from sheepgen.execution.checks import (
     check_device,
     check_schedules,
-    measure_prompts,
+    read_prompts,
     unread_words,
 )
 from sheepgen.execution.image_key import image_key
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import PromptLength
+    from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import GenerationRequest, ResolvedRequest
 
 __all__ = ["RunPlan", "RunSettings", "find_or_plan_download", "plan_run"]
@@ -112,7 +112,7 @@ class RunPlan:
     layout: OutputLayout
     targets: Mapping[ResolvedRequest, Target]
     free_targets: Mapping[ResolvedRequest, Target]
-    prompts: Mapping[str, PromptLength]
+    prompts: Mapping[str, PromptReading]
     unread: tuple[str, ...]
     warnings: tuple[str, ...]
     estimate: Estimate
@@ -190,7 +190,7 @@ def plan_run(
     first = requests[0]
     check_schedules(found, [first])
     texts = {"prompt": first.prompt, "negative prompt": first.negative_prompt}
-    prompts = measure_prompts(found, texts)
+    prompts = read_prompts(found, texts)
     specs = {first.model: found}
     return RunPlan(
         spec=found,

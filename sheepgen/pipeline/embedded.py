@@ -20,7 +20,7 @@ from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.stable_diffusion import (
     StableDiffusionModel,
     check_schedule,
-    measure_prompt,
+    read_prompt,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from sheepgen.models.spec import ModelSpec
 
-__all__ = ["EmbeddedModel", "PreviewDecoder", "check_schedule", "load", "measure_prompt"]
+__all__ = ["EmbeddedModel", "PreviewDecoder", "check_schedule", "load", "read_prompt"]
 
 
 class PreviewDecoder(ModelMixin, ConfigMixin):  # type: ignore[misc]

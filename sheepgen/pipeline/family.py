@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import ResolvedRequest
 
 __all__ = [
@@ -33,25 +34,9 @@ __all__ = [
     "Model",
     "ModelInfo",
     "Process",
-    "PromptLength",
     "Start",
     "TokenLabel",
 ]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PromptLength:
-    """A text against what the model reads of it.
-
-    Args:
-        tokens: In the whole text, special tokens included.
-        limit: Tokens that the model reads, special tokens included.
-        truncated: Words after the limit.
-    """
-
-    tokens: int
-    limit: int
-    truncated: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -225,8 +210,8 @@ class Model(Denoiser, Protocol):
     def preview_decoder(self) -> Callable[[Tensor], Tensor] | None:
         """Cheap stand-in for `decode`: latents to (batch, 3, height, width), about -1 to 1."""
 
-    def measure_prompt(self, text: str) -> PromptLength:
-        """Return how long a text is and which of its words the model does not read."""
+    def read_prompt(self, text: str) -> PromptReading:
+        """Return how much of a text is read and, if the model parses it, what is understood."""
 
     def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
         """Return what the positions stand for that the network attends to."""
@@ -278,8 +263,8 @@ class FamilyModule(Protocol):
             ModelError: If the model's folder is damaged.
         """
 
-    def measure_prompt(self, spec: ModelSpec, text: str) -> PromptLength:
-        """Do what `Model.measure_prompt` does, without loading the model's weights."""
+    def read_prompt(self, spec: ModelSpec, text: str) -> PromptReading:
+        """Do what `Model.read_prompt` does, without loading the weights of the other parts."""
 
     def check_schedule(self, spec: ModelSpec, request: ResolvedRequest) -> None:
         """Check that the scheduler gets through its steps, without loading the model's weights.

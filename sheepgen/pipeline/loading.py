@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from sheepgen.models.checkpoint import Checkpoint
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import FamilyModule, Model, PromptLength
+    from sheepgen.pipeline.family import FamilyModule, Model
+    from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import ResolvedRequest
 
 __all__ = [
@@ -35,7 +36,7 @@ __all__ = [
     "load_model",
     "load_text_encoder",
     "load_tokenizer",
-    "measure_prompt",
+    "read_prompt",
 ]
 
 
@@ -62,15 +63,15 @@ def load_model(
         return _family_module(spec).load(spec, target, precision)
 
 
-def measure_prompt(spec: ModelSpec, text: str) -> PromptLength:
-    """Return how long a text is and which of its words the model will not read.
+def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
+    """Return how much of a text a model reads and, if it parses prompts, what it understands.
 
-    Loads no weights.
+    Loads no weights but what parsing takes.
 
     Raises:
         ModelError: If the model's folder is damaged.
     """
-    return _family_module(spec).measure_prompt(spec, text)
+    return _family_module(spec).read_prompt(spec, text)
 
 
 def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:

@@ -163,7 +163,7 @@ def stream_batch(
             environment=environment,
             noise_sha256=tensor_sha256(noise[number]),
             latents_sha256=tensor_sha256(latents),
-            truncated=model.measure_prompt(request.prompt).truncated,
+            truncated=model.read_prompt(request.prompt).truncated,
         )
         yield RunFinished(
             request=request,

@@ -23,7 +23,7 @@ from sheepgen.pipeline.guidance import apply_guidance, guidance_embedding
 from sheepgen.pipeline.loading import load_diffusers, load_text_encoder, load_tokenizer
 from sheepgen.pipeline.process import DiffusionProcess
 from sheepgen.pipeline.scheduler import build_scheduler, check_steps, set_timesteps
-from sheepgen.pipeline.tokens import prompt_length, token_labels
+from sheepgen.pipeline.tokens import measure_text, token_labels
 from sheepgen.pipeline.vae import decode_latents, encode_pixels
 from sheepgen.schedulers import prediction_type_of
 
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
     from sheepgen.models.checkpoint import Checkpoint
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import Guidance, PromptLength, TokenLabel
+    from sheepgen.pipeline.family import Guidance, TokenLabel
+    from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import ResolvedRequest
 
 __all__ = [
@@ -45,7 +46,7 @@ __all__ = [
     "UNetDenoiser",
     "check_schedule",
     "load",
-    "measure_prompt",
+    "read_prompt",
 ]
 
 _AUTOENCODERS = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
@@ -185,9 +186,9 @@ class StableDiffusionModel:
         """What the U-Net predicts."""
         return DiffusionProcess(prediction_type_of(self.scheduler_config))
 
-    def measure_prompt(self, text: str) -> PromptLength:
+    def read_prompt(self, text: str) -> PromptReading:
         """Return how long a text is and which of its words are not read."""
-        return prompt_length(self.tokenizer, text, self.spec.max_tokens)
+        return measure_text(self.tokenizer, text, self.spec.max_tokens)
 
     def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
         """Return what the encoded tokens stand for."""
@@ -277,9 +278,9 @@ def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> StableDif
     return StableDiffusionModel.load(spec, device, dtype)
 
 
-def measure_prompt(spec: ModelSpec, text: str) -> PromptLength:
+def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
     """Measure a prompt with the model's tokenizer alone."""
-    return prompt_length(_tokenizer(spec.checkpoint), text, spec.max_tokens)
+    return measure_text(_tokenizer(spec.checkpoint), text, spec.max_tokens)
 
 
 @lru_cache(maxsize=4)

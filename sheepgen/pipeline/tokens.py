@@ -7,15 +7,16 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from sheepgen.pipeline.building import running
-from sheepgen.pipeline.family import PromptLength, TokenLabel
+from sheepgen.pipeline.family import TokenLabel
+from sheepgen.prompt_reading import PromptReading
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["prompt_length", "token_labels"]
+__all__ = ["measure_text", "token_labels"]
 
 
-def prompt_length(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> PromptLength:
+def measure_text(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> PromptReading:
     """Measure a text.
 
     Args:
@@ -29,7 +30,7 @@ def prompt_length(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> 
     words = list(re.finditer(r"\S+", text))
     # Counting beginnings of the text needs no offsets, which not every tokenizer gives.
     fitting = bisect_right(words, limit, key=lambda word: _count(tokenizer, text[: word.end()]))
-    return PromptLength(
+    return PromptReading(
         tokens=_count(tokenizer, text),
         limit=limit,
         truncated=tuple(word.group() for word in words[fitting:]),
@@ -44,7 +45,7 @@ def token_labels(
     Args:
         tokenizer: One that puts one token before the text and one after it, as CLIP's does.
         text: A prompt.
-        limit: As for `prompt_length`.
+        limit: As for `measure_text`.
     """
     with running("tokenizer"):
         ids = tokenizer(text, max_length=limit, truncation=True).input_ids

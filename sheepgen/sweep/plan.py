@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 from sheepgen.errors import UsageError
-from sheepgen.execution.checks import check_device, check_schedules, measure_prompts, unread_words
+from sheepgen.execution.checks import check_device, check_schedules, read_prompts, unread_words
 from sheepgen.execution.image_key import image_key
 from sheepgen.execution.plan import RunSettings, find_or_plan_download
 from sheepgen.execution.timing import Estimate, estimate
@@ -249,7 +249,7 @@ def _check_requests(
             for request in own
             for text in (request.prompt, request.negative_prompt)
         }
-        unread += unread_words(measure_prompts(spec, texts), strict=strict)
+        unread += unread_words(read_prompts(spec, texts), strict=strict)
     return tuple(first_of(unread))
 
 

@@ -82,7 +82,7 @@ def test_run_again_it_makes_nothing_and_needs_no_weights(
     first = sweep(*words)
     before = images()
     monkeypatch.setattr(local, "LocalExecutor", no_drawing)
-    monkeypatch.setattr(loading, "measure_prompt", no_drawing)
+    monkeypatch.setattr(loading, "read_prompt", no_drawing)
     again = sweep(*words)
     assert (first.exit_code, again.exit_code) == (0, 0)
     assert again.stdout == ""

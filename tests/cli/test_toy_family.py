@@ -91,7 +91,7 @@ def test_every_familys_module_offers_what_it_has_to() -> None:
     named = {family.pipeline for family in (*families.FAMILIES, TOY)}
     assert {module.__name__ for module in (embedded, stable_diffusion, toy_family)} == named
     for module in modules:
-        assert all(map(callable, (module.load, module.measure_prompt, module.check_schedule)))
+        assert all(map(callable, (module.load, module.read_prompt, module.check_schedule)))
 
 
 def test_from_python(toy: str) -> None:

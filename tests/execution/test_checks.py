@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sheepgen.errors import UsageError
-from sheepgen.execution.checks import measure_prompts, unread_words
+from sheepgen.execution.checks import read_prompts, unread_words
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline import stable_diffusion
 
@@ -18,7 +18,7 @@ LONG = "one two three four five six seven eight"
 
 
 def test_words_after_the_limit_are_found(tiny_folder: Path) -> None:
-    lengths = measure_prompts(find_model(str(tiny_folder)), {"prompt": LONG, "other": "a sheep"})
+    lengths = read_prompts(find_model(str(tiny_folder)), {"prompt": LONG, "other": "a sheep"})
     assert (lengths["prompt"].limit, lengths["other"].truncated) == (16, ())
     assert lengths["prompt"].tokens > 16
     assert LONG.endswith(" ".join(lengths["prompt"].truncated))
@@ -32,15 +32,15 @@ def test_words_after_the_limit_are_found(tiny_folder: Path) -> None:
 
 def test_a_tokenizer_is_loaded_once(model_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = find_model(str(model_copy))
-    measure_prompts(spec, {"prompt": "a sheep"})
+    read_prompts(spec, {"prompt": "a sheep"})
     monkeypatch.delattr(stable_diffusion, "load_tokenizer")
-    assert measure_prompts(spec, {"prompt": "a sheep"})["prompt"].tokens > 2
+    assert read_prompts(spec, {"prompt": "a sheep"})["prompt"].tokens > 2
 
 
 def test_another_tokenizer_beside_the_same_weights_is_another(model_copy: Path) -> None:
     prompts = {"prompt": "sheepsheepsheep"}
     spec = find_model(str(model_copy))
-    before = measure_prompts(spec, prompts)["prompt"]
+    before = read_prompts(spec, prompts)["prompt"]
     tokenizer = model_copy / "tokenizer/tokenizer.json"
     content = json.loads(tokenizer.read_text(encoding="utf-8"))
     content["model"]["merges"] = []
@@ -48,4 +48,4 @@ def test_another_tokenizer_beside_the_same_weights_is_another(model_copy: Path) 
     tokenizer.write_text(json.dumps(content), encoding="utf-8")
     changed = find_model(str(model_copy))
     assert changed == spec, "the tokenizer is not part of the model's hash"
-    assert measure_prompts(changed, prompts)["prompt"].tokens > before.tokens
+    assert read_prompts(changed, prompts)["prompt"].tokens > before.tokens

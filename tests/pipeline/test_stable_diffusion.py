@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import CLIPTextModel
 
-from sheepgen.pipeline.stable_diffusion import measure_prompt
-from sheepgen.pipeline.tokens import prompt_length
+from sheepgen.pipeline.stable_diffusion import read_prompt
+from sheepgen.pipeline.tokens import measure_text
 from sheepgen.request import GenerationRequest
 from tests.pipeline.reference import reference_pipeline
 from tests.tiny import MAX_TOKENS, tiny_tokenizer
@@ -83,8 +83,8 @@ def test_texts_are_encoded_once_and_not_kept_for_ever(
 
 @pytest.mark.parametrize(("text", "tokens"), [("", 2), ("sheep", 3), ("red sheep", 4)])
 def test_counts(tiny_parts: StableDiffusionModel, text: str, tokens: int) -> None:
-    assert tiny_parts.measure_prompt(text).tokens == tokens
-    assert measure_prompt(tiny_parts.spec, text) == tiny_parts.measure_prompt(text)
+    assert tiny_parts.read_prompt(text).tokens == tokens
+    assert read_prompt(tiny_parts.spec, text) == tiny_parts.read_prompt(text)
 
 
 @pytest.mark.parametrize(
@@ -99,17 +99,17 @@ def test_counts(tiny_parts: StableDiffusionModel, text: str, tokens: int) -> Non
     ],
 )
 def test_words_that_fall_off(text: str, max_tokens: int, lost: tuple[str, ...]) -> None:
-    assert prompt_length(CLIP, text, max_tokens).truncated == lost
+    assert measure_text(CLIP, text, max_tokens).truncated == lost
 
 
 @given(st.lists(st.sampled_from(["red", "sheep", "zebra", "of", "羊羊"]), max_size=12))
 def test_what_is_left_fits_and_one_more_word_would_not(words: list[str]) -> None:
-    lost = prompt_length(CLIP, " ".join(words), 16).truncated
+    lost = measure_text(CLIP, " ".join(words), 16).truncated
     kept = words[: len(words) - len(lost)]
     assert words == [*kept, *lost]
-    assert prompt_length(CLIP, " ".join(kept), 16).tokens <= 16
+    assert measure_text(CLIP, " ".join(kept), 16).tokens <= 16
     if lost:
-        assert prompt_length(CLIP, " ".join([*kept, lost[0]]), 16).tokens > 16
+        assert measure_text(CLIP, " ".join([*kept, lost[0]]), 16).tokens > 16
 
 
 def test_labels_say_which_token_is_of_which_word(tiny_parts: StableDiffusionModel) -> None:
