@@ -1,0 +1,288 @@
+"""Reading a prompt: its words, spelling corrected, and what they name in a model's vocabulary.
+
+Phrases are looked up longest first, so that "fire truck" is one and not "fire" and "truck". What
+the prompt parser then sees has no names in it: each is one symbol for how such a concept can take
+part in a scene, words that structure a prompt are themselves, and all others are `OTHER`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from sheepgen.embedded.spelling import nearest
+from sheepgen.embedded.vocabulary import NUMBER, OTHER, normalise, role_class
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sheepgen.embedded.vocabulary import Vocabulary
+
+__all__ = [
+    "MOST_SYMBOLS",
+    "Correction",
+    "Mention",
+    "PromptWords",
+    "Word",
+    "phrase_key",
+    "read_words",
+]
+
+MOST_SYMBOLS = 64
+"""How much of a prompt is read."""
+
+LONGEST_PHRASE = 6
+"""In words."""
+
+_TOKEN = re.compile(
+    r"[^\W_]+(?:['\u2018\u2019][^\W_]+)*"  # words, with apostrophes in them
+    r"|[,;&+/]"  # what separates
+    r"|[\u2190-\u2bff\u3030-\u303d\U0001f000-\U0001faff]"  # emoji and other pictures
+)
+_SEPARATORS = {",": ",", ";": ",", "/": ",", "&": "and", "+": "and"}
+_POSSESSIVE = re.compile(r"'s?$")
+
+How = Literal["name", "near", "evoked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a prompt.
+
+    Args:
+        text: As it was read: in lower case, without accents, spelling corrected.
+        start: Where it starts in the prompt.
+        end: Where it ends there.
+        place: Which of the prompt's words it is, or is in, if that is split at white space; from 0.
+    """
+
+    text: str
+    start: int
+    end: int
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A mistyped word, and what it was read as."""
+
+    typed: str
+    read: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Words that name a concept.
+
+    Args:
+        concept: Its name.
+        plural: Whether they name several.
+        how: Whether they are its name, one of something near to it, or a word that evokes it.
+        words: The words.
+        symbol: The position of its symbol in `PromptWords.symbols`.
+    """
+
+    concept: str
+    plural: bool
+    how: How
+    words: tuple[Word, ...]
+    symbol: int
+
+
+@dataclass(frozen=True, slots=True)
+class PromptWords:
+    """What the words of a prompt are.
+
+    Args:
+        words: All words in order, without those that ask for nothing that can be shown.
+        mentions: Of concepts, in order.
+        corrections: Of spelling.
+        unknown: Words that nothing is known of.
+        symbols: What the prompt parser reads, at most `MOST_SYMBOLS`.
+        places: The words of each symbol.
+        unread: Words that did not fit.
+    """
+
+    words: tuple[Word, ...]
+    mentions: tuple[Mention, ...]
+    corrections: tuple[Correction, ...]
+    unknown: tuple[Word, ...]
+    symbols: tuple[str, ...]
+    places: tuple[tuple[Word, ...], ...]
+    unread: tuple[Word, ...]
+
+
+def read_words(text: str, vocabulary: Vocabulary) -> PromptWords:
+    """Look up the words of a prompt."""
+    tokens = list(_tokens(text))
+    read, unread = tokens[:MOST_SYMBOLS], tokens[MOST_SYMBOLS:]
+    corrections = []
+    for index, word in enumerate(read):
+        if corrected := _corrected(word.text, vocabulary):
+            typed = text[word.start : word.end]
+            corrections.append(Correction(typed=typed, read=corrected))
+            read[index] = replace(word, text=corrected)
+    pieces = _pieces(read, vocabulary)
+    if not any(piece.concept for piece in pieces):
+        pieces = [_evoked(piece, vocabulary) for piece in pieces]
+    pieces = [piece for piece in pieces if piece.symbols]
+    symbols: list[str] = []
+    places: list[tuple[Word, ...]] = []
+    mentions = []
+    for piece in pieces:
+        if piece.concept:
+            mention = Mention(
+                concept=piece.concept,
+                plural=piece.plural,
+                how=piece.how,
+                words=piece.words,
+                symbol=len(symbols),
+            )
+            mentions.append(mention)
+        symbols += piece.symbols
+        places += [piece.words] * len(piece.symbols)
+    return PromptWords(
+        words=tuple(word for piece in pieces for word in piece.words),
+        mentions=tuple(mention for mention in mentions if mention.symbol < MOST_SYMBOLS),
+        corrections=tuple(corrections),
+        unknown=tuple(
+            word for piece in pieces if piece.symbols == (OTHER,) for word in piece.words
+        ),
+        symbols=tuple(symbols[:MOST_SYMBOLS]),
+        places=tuple(places[:MOST_SYMBOLS]),
+        unread=tuple(unread),
+    )
+
+
+def phrase_key(text: str) -> str:
+    """Return a phrase as it is looked up."""
+    return " ".join(word.text for word in _tokens(text))
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Words that are looked up together, the symbols for them, and the concept they name."""
+
+    words: tuple[Word, ...]
+    symbols: tuple[str, ...]
+    concept: str = ""
+    plural: bool = False
+    how: How = "name"
+
+
+def _tokens(text: str) -> Iterator[Word]:
+    ends = [found.end() for found in re.finditer(r"\S+", text)]
+    place = 0
+    for found in _TOKEN.finditer(text):
+        while place < len(ends) - 1 and found.start() >= ends[place]:
+            place += 1
+        spelled = _SEPARATORS.get(found[0]) or _POSSESSIVE.sub("", normalise(found[0]))
+        # Some letters become several words, "½" for one.
+        spelled = " ".join(re.findall(r"[^\W_]+(?:'[^\W_]+)*", spelled)) or spelled
+        if spelled.strip():
+            yield Word(text=spelled, start=found.start(), end=found.end(), place=place)
+
+
+def _pieces(words: list[Word], vocabulary: Vocabulary) -> list[_Piece]:
+    pieces = []
+    start = 0
+    while start < len(words):
+        piece = _longest_phrase(words, start, vocabulary) or _single(words[start], vocabulary)
+        pieces.append(piece)
+        start += len(piece.words)
+    return pieces
+
+
+def _longest_phrase(words: list[Word], start: int, vocabulary: Vocabulary) -> _Piece | None:
+    """Return the longest phrase of the vocabulary that starts at a word, or None."""
+    for stop in range(min(len(words), start + LONGEST_PHRASE), start, -1):
+        found = tuple(words[start:stop])
+        phrase = " ".join(word.text for word in found)
+        if phrase in vocabulary.forms:
+            return _mention(
+                found, vocabulary.forms[phrase], vocabulary, plural=phrase in vocabulary.plurals
+            )
+        if phrase in vocabulary.phrases:
+            return _Piece(found, tuple(word.text for word in found))
+        if phrase in vocabulary.ignored:
+            return _Piece(found, ())
+        for singular in singulars(phrase):
+            if singular in vocabulary.forms:
+                return _mention(found, vocabulary.forms[singular], vocabulary, plural=True)
+    return None
+
+
+def _single(word: Word, vocabulary: Vocabulary) -> _Piece:
+    if word.text in vocabulary.ids:
+        return _Piece((word,), (word.text,))
+    if word.text.isdecimal():
+        return _Piece((word,), _digits(word.text))
+    for form, plural in ((word.text, False), *((form, True) for form in singulars(word.text))):
+        if form in vocabulary.near:
+            return _mention((word,), vocabulary.near[form], vocabulary, plural=plural, how="near")
+    return _Piece((word,), (OTHER,))
+
+
+def _mention(
+    words: tuple[Word, ...],
+    concept: str,
+    vocabulary: Vocabulary,
+    *,
+    plural: bool,
+    how: How = "name",
+) -> _Piece:
+    symbol = role_class(vocabulary.concepts[concept].roles, plural=plural)
+    return _Piece(words, (symbol,), concept=concept, plural=plural, how=how)
+
+
+def _evoked(piece: _Piece, vocabulary: Vocabulary) -> _Piece:
+    """Return the piece as the mention of a concept, if it is a word that evokes one."""
+    if len(piece.words) != 1:
+        return piece
+    for form in (piece.words[0].text, *singulars(piece.words[0].text)):
+        if form in vocabulary.evoked:
+            concept = vocabulary.evoked[form]
+            return _mention(piece.words, concept, vocabulary, plural=False, how="evoked")
+    return piece
+
+
+def _digits(text: str) -> tuple[str, ...]:
+    """Return the symbols of a number: its one or two digits, the second marked as such."""
+    value = str(int(text)) if len(text) <= 4 else text
+    if len(value) > 2:
+        return (NUMBER,)
+    return (value[0], *(f"+{digit}" for digit in value[1:]))
+
+
+def singulars(phrase: str) -> Iterator[str]:
+    """Yield what a phrase may be the regular plural of."""
+    if not phrase.endswith("s") or phrase.endswith("ss") or len(phrase) < 4:
+        return
+    yield phrase[:-1]
+    if phrase.endswith("ies"):
+        yield f"{phrase[:-3]}y"
+    if phrase.endswith("es"):
+        yield phrase[:-2]
+    if phrase.endswith("ves"):
+        yield f"{phrase[:-3]}f"
+        yield f"{phrase[:-3]}fe"
+
+
+def _corrected(word: str, vocabulary: Vocabulary) -> str:
+    """Return the known word that an unknown one was meant to be, or ""."""
+    forms = (word, *singulars(word), *_stems(word))
+    if any(form in vocabulary.known or form in vocabulary.real for form in forms):
+        return ""
+    return nearest(word, vocabulary.spellings)
+
+
+def _stems(word: str) -> Iterator[str]:
+    """Yield what a word may be a form of, as English forms words."""
+    for ending in ("ed", "er", "est", "ing", "ly", "y", "d", "r"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            stem = word.removesuffix(ending)
+            yield stem
+            yield f"{stem}e"
+            if stem[-1] == stem[-2]:
+                yield stem[:-1]

@@ -1,0 +1,86 @@
+"""A tiny vocabulary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sheepgen.embedded.vocabulary import VERSION, Vocabulary
+
+__all__ = ["tiny_table", "tiny_vocabulary"]
+
+
+def tiny_table() -> dict[str, Any]:
+    def concept(plural: str, group: str, *roles: str) -> dict[str, Any]:
+        return {"plural": plural, "group": group, "roles": list(roles)}
+
+    return {
+        "version": VERSION,
+        "concepts": {
+            "cat": concept("cats", "animal", "rides", "wears"),
+            "wolf": concept("wolves", "animal", "rides", "wears"),
+            "elephant": concept("elephants", "animal", "rides"),
+            "fire truck": concept("fire trucks", "vehicle", "ridden"),
+            "sun hat": concept("sun hats", "clothing", "hat"),
+            "full moon": concept("full moons", "sky", "sky"),
+            "beach umbrella": concept("beach umbrellas", "object"),
+            "gift": concept("gifts", "object", "held", "base"),
+        },
+        "forms": {
+            "cat": "cat",
+            "cats": "cat",
+            "kitten": "cat",
+            "katze": "cat",
+            "wolf": "wolf",
+            "wolves": "wolf",
+            "elephant": "elephant",
+            "elephants": "elephant",
+            "fire truck": "fire truck",
+            "fire trucks": "fire truck",
+            "hat": "sun hat",
+            "moon": "full moon",
+            "beach umbrella": "beach umbrella",
+            "gift": "gift",
+        },
+        "plurals": ["cats", "wolves", "elephants", "fire trucks"],
+        "near": {"hound": "wolf"},
+        "evoked": {"birthday": "gift"},
+        "defaults": {"beach": "beach umbrella"},
+        "words": [
+            *(
+                "a",
+                "the",
+                "on",
+                "in",
+                "with",
+                "and",
+                ",",
+                "two",
+                "red",
+                "riding",
+                "at",
+                "next",
+                "to",
+            ),
+            *("beach", "night", "moon", "wearing", "of"),
+            *(str(digit) for digit in range(10)),
+            *(f"+{digit}" for digit in range(10)),
+        ],
+        "phrases": ["on the moon", "at night"],
+        "cues": {
+            "two": ["count=2"],
+            "2": ["count=2", "digits=2"],
+            "riding": ["kind=riding"],
+            "wearing": ["kind=wearing"],
+            "beach": ["place=beach"],
+            "moon": ["place=moon"],
+            "night": ["time=night"],
+            "red": ["colour=red", "background=red"],
+        },
+        "ignored": ["please", "picture of", "highly detailed", "8k"],
+        "real": "catch boss port fight gilt",
+        "drawings": [["cat", "noto", ""], ["cat", "noto", "black"], ["wolf", "noto", ""]],
+    }
+
+
+def tiny_vocabulary() -> Vocabulary:
+    return Vocabulary.from_dict(tiny_table())
