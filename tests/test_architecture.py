@@ -23,14 +23,15 @@ ALLOWED: Mapping[str, set[str]] = {
     "models": {GROUND},
     "output": {GROUND},
     "pipeline": {GROUND, "models"},
+    "embedded": {GROUND, "models", "pipeline"},
     "execution": {GROUND, "models", "output", "pipeline"},
     "sweep": {GROUND, "models", "output", "execution"},
     "batch": {GROUND, "models", "output", "execution"},
     "verify": {GROUND, "models", "output", "pipeline"},
-    "training": {GROUND, "models", "pipeline"},
+    "training": {GROUND, "models", "pipeline", "embedded"},
     "cli": {
         *(GROUND, "models", "output", "pipeline", "execution"),
-        *("sweep", "batch", "verify", "training"),
+        *("embedded", "sweep", "batch", "verify", "training"),
     },
 }
 """Which packages each package may import, in functions too. The ground that all stand on is the

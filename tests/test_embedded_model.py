@@ -12,7 +12,7 @@ import pytest
 import torch
 from diffusers import StableDiffusionPipeline
 
-from sheepgen.pipeline.embedded import EmbeddedModel
+from sheepgen.embedded.clip_family import ClipEmbeddedModel
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import generate
 from sheepgen.pipeline.scheduler import build_scheduler
@@ -36,10 +36,10 @@ def record() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def parts() -> EmbeddedModel:
+def parts() -> ClipEmbeddedModel:
     """Return the model, loaded."""
     model = load_model(EMBEDDED_MODEL, device="cpu", dtype="fp32")
-    assert isinstance(model, EmbeddedModel)
+    assert isinstance(model, ClipEmbeddedModel)
     return model
 
 
@@ -67,7 +67,7 @@ def test_the_folder_is_small_and_holds_no_pickle() -> None:
     assert {path.suffix for path in files} <= {".json", ".md", ".safetensors", ".txt", ".webp"}
 
 
-def test_pixels_become_latents_and_pixels_again(parts: EmbeddedModel) -> None:
+def test_pixels_become_latents_and_pixels_again(parts: ClipEmbeddedModel) -> None:
     rows = torch.linspace(-1, 1, 64)
     pixels = torch.stack([rows.expand(64, 64), rows.expand(64, 64).T, torch.zeros(64, 64)])[None]
     latents = parts.encode_image(pixels, torch.Generator("cpu").manual_seed(0))
@@ -78,7 +78,7 @@ def test_pixels_become_latents_and_pixels_again(parts: EmbeddedModel) -> None:
 
 @pytest.mark.parametrize("scheduler", [None, "dpmpp_2m_sde"])
 def test_pixels_are_diffusers_own(
-    parts: EmbeddedModel, reference: StableDiffusionPipeline, scheduler: str | None
+    parts: ClipEmbeddedModel, reference: StableDiffusionPipeline, scheduler: str | None
 ) -> None:
     asked = GenerationRequest(
         prompt=SHEEP,
@@ -101,7 +101,7 @@ def test_pixels_are_diffusers_own(
     assert theirs.tobytes() == generate(parts, request).tobytes()
 
 
-def test_a_seed_is_a_picture(parts: EmbeddedModel) -> None:
+def test_a_seed_is_a_picture(parts: ClipEmbeddedModel) -> None:
     def draw(seed: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
         request = GenerationRequest(prompt=SHEEP, seed=seed, num_inference_steps=2)
         return np.asarray(generate(parts, request))
@@ -110,7 +110,7 @@ def test_a_seed_is_a_picture(parts: EmbeddedModel) -> None:
     assert (draw(1) != draw(2)).any()
 
 
-def test_a_picture_goes_into_latents_and_back(parts: EmbeddedModel) -> None:
+def test_a_picture_goes_into_latents_and_back(parts: ClipEmbeddedModel) -> None:
     picture = generate(parts, GenerationRequest(prompt=SHEEP, seed=1))
     levels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None]  # (1, 3, 256, 256)
     pixels = levels.float() / 127.5 - 1
@@ -121,7 +121,7 @@ def test_a_picture_goes_into_latents_and_back(parts: EmbeddedModel) -> None:
     assert 10 * torch.log10(4 / error) > 25, "in dB, with pixels that span 2"
 
 
-def test_labels_name_every_token_that_the_network_attends_to(parts: EmbeddedModel) -> None:
+def test_labels_name_every_token_that_the_network_attends_to(parts: ClipEmbeddedModel) -> None:
     labels = parts.token_labels(SHEEP)
     assert len(labels) == len(hidden_states(parts, SHEEP))
     words = [label.text for label in labels if label.kind == "word"]
@@ -129,13 +129,13 @@ def test_labels_name_every_token_that_the_network_attends_to(parts: EmbeddedMode
     assert [label.kind for label in labels].count("memory") == SLOTS
 
 
-def hidden_states(model: EmbeddedModel, prompt: str) -> torch.Tensor:
+def hidden_states(model: ClipEmbeddedModel, prompt: str) -> torch.Tensor:
     """Return what the U-Net attends to without guidance, (tokens, width)."""
     request = GenerationRequest(prompt=prompt, seed=1, guidance_scale=1.0)
     return model.encode([model.spec.resolve(request)]).hidden_states[0]
 
 
-def test_words_near_in_meaning_are_near_in_space(parts: EmbeddedModel) -> None:
+def test_words_near_in_meaning_are_near_in_space(parts: ClipEmbeddedModel) -> None:
     def vector(word: str) -> torch.Tensor:
         return hidden_states(parts, f"a {word}")[2]
 
@@ -163,7 +163,7 @@ def test_words_near_in_meaning_are_near_in_space(parts: EmbeddedModel) -> None:
     ],
 )
 def test_every_prompt_is_read_as_one_whole_scene(
-    parts: EmbeddedModel, prompt: str, kind: str
+    parts: ClipEmbeddedModel, prompt: str, kind: str
 ) -> None:
     """The text encoder doubts all of these, and yet each slot belongs to one thing or to none.
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DIFFUSERS_SCHEDULER",
     "EMBEDDED",
+    "EMBEDDED_CLASS",
     "FAMILIES",
     "PREVIEW_COMPONENT",
     "PROMPT_TOKENS",
@@ -147,8 +148,11 @@ def _sample_size(unet: Mapping[str, Any]) -> tuple[int, int]:
     return size, size
 
 
+EMBEDDED_CLASS = "SheepgenPipeline"
+"""``_class_name`` of embedded models."""
+
 PREVIEW_COMPONENT = "preview_decoder"
-"""Decodes latents cheaply, for frames: see `sheepgen.pipeline.embedded`."""
+"""Decodes latents cheaply, for frames: see `sheepgen.embedded.preview_decoder`."""
 
 PROMPT_TOKENS = "prompt_tokens"
 """Setting of a text encoder that says how many of its tokens are the prompt's; the others are for
@@ -190,7 +194,7 @@ EMBEDDED = Family(
     read_traits=_embedded_traits,
     check_fit=_check_embedded,
     claims=_is_embedded,
-    pipeline="sheepgen.pipeline.embedded",
+    pipeline="sheepgen.embedded.clip_family",
 )
 """What `sheepgen train` makes: Stable Diffusion's layout, and more in it."""
 

@@ -26,6 +26,7 @@ from diffusers import (
     UNet2DConditionModel,
 )
 
+from sheepgen.models.families import EMBEDDED_CLASS, PREVIEW_COMPONENT
 from sheepgen.models.registry import RECORD_FILE
 from sheepgen.training.unet.train_unet import build_scheduler
 
@@ -34,10 +35,17 @@ if TYPE_CHECKING:
 
     from transformers import CLIPTextModel, CLIPTokenizer
 
-    from sheepgen.pipeline.embedded import PreviewDecoder
+    from sheepgen.embedded.preview_decoder import PreviewDecoder
+    from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
     from sheepgen.training.config import TrainingConfig
 
-__all__ = ["ModelParts", "export_model", "write_training_record"]
+__all__ = [
+    "ModelParts",
+    "SceneModelParts",
+    "export_model",
+    "export_scene_model",
+    "write_training_record",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +76,38 @@ def export_model(parts: ModelParts, folder: Path) -> None:
     settings = json.loads(config.read_text("utf-8")) | {"dtype": "float32"}
     config.write_text(json.dumps(settings, indent=2) + "\n", "utf-8")
     parts.preview_decoder.to("cpu", torch.float32).save_pretrained(folder / "preview_decoder")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SceneModelParts:
+    """Everything that goes into the folder of a model whose text encoder reads scenes."""
+
+    text_encoder: SceneTextEncoder
+    unet: UNet2DConditionModel
+    vae: AutoencoderTiny
+    preview_decoder: PreviewDecoder
+
+
+def export_scene_model(parts: SceneModelParts, folder: Path) -> None:
+    """Write the parts into a folder that is not there yet."""
+    components = {
+        "scheduler": LCMScheduler.from_config(build_scheduler().config),
+        "text_encoder": parts.text_encoder,
+        "unet": parts.unet.to("cpu", torch.float16),
+        "vae": parts.vae.to("cpu", torch.float32),
+    }
+    for name, part in components.items():
+        part.save_pretrained(folder / name)
+    parts.preview_decoder.to("cpu", torch.float32).save_pretrained(folder / PREVIEW_COMPONENT)
+    index = {
+        "_class_name": EMBEDDED_CLASS,
+        "_diffusers_version": version("diffusers"),
+        **{
+            name: [type(part).__module__.partition(".")[0], type(part).__name__]
+            for name, part in components.items()
+        },
+    }
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", "utf-8")
 
 
 def write_training_record(

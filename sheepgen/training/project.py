@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from sheepgen.embedded.preview_decoder import PreviewDecoder
 from sheepgen.errors import ModelError
-from sheepgen.pipeline.embedded import PreviewDecoder
 from sheepgen.training.atomic_write import written_whole
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.icon_sets import MIXES

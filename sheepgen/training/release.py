@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from sheepgen.embedded.clip_family import ClipEmbeddedModel
 from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.models.resolve import find_model
-from sheepgen.pipeline.embedded import EmbeddedModel
 from sheepgen.pipeline.environment import processor_name
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 from sheepgen.training.atomic_write import replace_folder
@@ -61,7 +61,7 @@ def release_model(project: Project, folder: Path) -> dict[str, Any]:
 def _write_model(project: Project, folder: Path) -> dict[str, Any]:
     judge = Judge.of(project) if project.config.judged else None
     export_model(project.model_parts(), folder)
-    model = EmbeddedModel.load(find_model(str(folder)), torch.device("cpu"), torch.float32)
+    model = ClipEmbeddedModel.load(find_model(str(folder)), torch.device("cpu"), torch.float32)
     sampling = KNOWN_MODELS[EMBEDDED_MODEL]
     settings = GenerationRequest(
         prompt="any",

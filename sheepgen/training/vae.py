@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sheepgen.pipeline.embedded import PreviewDecoder
+    from sheepgen.embedded.preview_decoder import PreviewDecoder
     from sheepgen.training.config import AutoencoderConfig
 
 __all__ = [

@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 
 import sheepgen
+from sheepgen.embedded import clip_family
 from sheepgen.metadata.image_file import read_record
 from sheepgen.models import families
-from sheepgen.pipeline import embedded, stable_diffusion
+from sheepgen.pipeline import stable_diffusion
 from sheepgen.pipeline.noise import tensor_sha256
 from tests import toy_family
 from tests.toy_family import TOY, ToyModel, save_toy_model
@@ -87,9 +88,9 @@ def test_what_it_cannot_do_is_said_before_weights_are_loaded(
 
 
 def test_every_familys_module_offers_what_it_has_to() -> None:
-    modules: tuple[FamilyModule, ...] = (embedded, stable_diffusion, toy_family)
+    modules: tuple[FamilyModule, ...] = (clip_family, stable_diffusion, toy_family)
     named = {family.pipeline for family in (*families.FAMILIES, TOY)}
-    assert {module.__name__ for module in (embedded, stable_diffusion, toy_family)} == named
+    assert {module.__name__ for module in (clip_family, stable_diffusion, toy_family)} == named
     for module in modules:
         assert all(map(callable, (module.load, module.read_prompt, module.check_schedule)))
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from sheepgen.embedded.preview_decoder import PreviewDecoder
 from sheepgen.errors import UsageError
 from sheepgen.pipeline.denoise import DenoiseStep
-from sheepgen.pipeline.embedded import PreviewDecoder
 from sheepgen.pipeline.frames import (
     choose_decoder,
     clean_latents,

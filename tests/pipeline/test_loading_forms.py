@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sheepgen.embedded.clip_family import ClipEmbeddedModel
+from sheepgen.embedded.preview_decoder import PreviewDecoder
 from sheepgen.errors import ModelError
 from sheepgen.models.resolve import find_model
-from sheepgen.pipeline.embedded import EmbeddedModel, PreviewDecoder
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
 from sheepgen.request import GenerationRequest
@@ -104,7 +105,7 @@ def test_a_preview_decoder_is_loaded_if_there_is_one(model_copy: Path) -> None:
     spec = find_model(str(model_copy))
     parts = load_model(spec, device="cpu")
 
-    assert isinstance(parts, EmbeddedModel)
+    assert isinstance(parts, ClipEmbeddedModel)
     assert parts.preview_decoder is not None
     assert_same_weights(parts.preview_decoder, decoder)
     assert not parts.preview_decoder.training

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from sheepgen.embedded.preview_decoder import PreviewDecoder
 from sheepgen.errors import ModelError
-from sheepgen.pipeline.embedded import PreviewDecoder
 from sheepgen.pipeline.process import velocity
 from sheepgen.training import trainer as loop
 from sheepgen.training import vae as autoencoder

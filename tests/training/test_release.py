@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+from sheepgen.embedded.clip_family import ClipEmbeddedModel
+from sheepgen.embedded.preview_decoder import PreviewDecoder
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.events import FrameDecoded
 from sheepgen.models.resolve import find_model
 from sheepgen.options import FrameOptions
-from sheepgen.pipeline.embedded import EmbeddedModel, PreviewDecoder
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
@@ -113,7 +114,7 @@ def folder(model: ModelParts, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_export_is_found_loaded_and_draws(folder: Path) -> None:
     parts = load_model(find_model(str(folder)), device="cpu", dtype="fp32")
-    assert isinstance(parts, EmbeddedModel)
+    assert isinstance(parts, ClipEmbeddedModel)
     assert parts.unet.dtype == torch.float32
     request = GenerationRequest(prompt="a sheep", seed=1, num_inference_steps=2)
     events = list(stream(parts, request, FrameOptions()))

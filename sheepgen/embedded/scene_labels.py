@@ -1,0 +1,129 @@
+"""What a prompt says of a scene: concepts, how they relate, and what surrounds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["KINDS", "RELATIONS", "Kind", "SceneLabels", "Thing", "attributes_of", "describe"]
+
+Kind = Literal["single", "several", "riding", "next_to", "on_top", "wearing", "holding", "digits"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+RELATIONS: tuple[Kind, ...] = ("riding", "next_to", "on_top", "wearing", "holding")
+"""The kinds with two things in them, of which the first rides, stands on, wears or holds."""
+
+_VERBS = {
+    "riding": "riding",
+    "next_to": "next to",
+    "on_top": "on top of",
+    "wearing": "wearing",
+    "holding": "holding",
+}
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Thing:
+    """One of the things that a prompt names.
+
+    Args:
+        name: Of its concept.
+        plural: Of the name; with an s if empty.
+        colour: The colour that the prompt gives it, or empty.
+        words: Which of the prompt's words, split at white space, name it; from 0.
+    """
+
+    name: str
+    plural: str = ""
+    colour: str = ""
+    words: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SceneLabels:
+    """What a prompt says, and no more: what it leaves open is empty.
+
+    Args:
+        kind: Which of `KINDS`.
+        things: At most two; two if the kind is a relation.
+        count: How many of the first thing.
+        style: The icon set to draw in.
+        place: Where.
+        time: Of day.
+        weather: As it is.
+        background: Colour of a plain background.
+        digits: One or two handwritten digits, if the kind is ``digits``.
+    """
+
+    kind: Kind = "single"
+    things: tuple[Thing, ...] = ()
+    count: int = 1
+    style: str = ""
+    place: str = ""
+    time: str = ""
+    weather: str = ""
+    background: str = ""
+    digits: str = ""
+
+
+def attributes_of(labels: SceneLabels, style: str) -> dict[str, str]:
+    """Return the answer to each question about the whole scene; empty where it is left open.
+
+    Args:
+        labels: Of the scene.
+        style: The icon set that its drawings are from.
+    """
+    is_digits = labels.kind == "digits"
+    return {
+        "kind": labels.kind,
+        "count": "" if is_digits else str(labels.count),
+        "style": style,
+        "place": labels.place,
+        "time": labels.time,
+        "weather": labels.weather,
+        "background": labels.background,
+        "digits": labels.digits[:1],
+        "second digit": labels.digits[1:2],
+    }
+
+
+def describe(labels: SceneLabels, phrases: Mapping[str, str]) -> str:
+    """Say in words what is drawn, as in "two red cats on a beach at night".
+
+    Args:
+        labels: Of the scene.
+        phrases: How places, times, weathers and styles are said; others are said by their names.
+    """
+    surroundings = [labels.place, labels.time, labels.weather]
+    parts = [_subject(labels), *(phrases.get(each, each) for each in surroundings if each)]
+    if labels.background:
+        parts.append(f"on {_article(labels.background)} {labels.background} background")
+    if labels.style:
+        parts.append(f"in {phrases.get(labels.style, labels.style)}")
+    return " ".join(part for part in parts if part)
+
+
+def _subject(labels: SceneLabels) -> str:
+    if labels.kind == "digits":
+        return f"the number {labels.digits}"
+    if not labels.things:
+        return ""
+    first, *others = labels.things
+    said = _with_number(first, labels.count)
+    return " ".join([said, *(f"{_VERBS[labels.kind]} {_with_number(each, 1)}" for each in others)])
+
+
+def _with_number(thing: Thing, count: int) -> str:
+    name = thing.name if count == 1 else thing.plural or f"{thing.name}s"
+    said = f"{thing.colour} {name}" if thing.colour else name
+    if count != 1:
+        return f"{_NUMBERS[count] if count < len(_NUMBERS) else count} {said}"
+    is_plural = thing.plural == thing.name and name.endswith("s")
+    return said if is_plural else f"{_article(said)} {said}"
+
+
+def _article(text: str) -> str:
+    return "an" if text[:1] in "aeiou" else "a"

@@ -1,0 +1,176 @@
+"""The text encoder: scene labels become conditioning tokens, with drawings out of a table.
+
+The U-Net attends to the drawing's own latents, cell by cell, and so needs to copy them to the right
+place only. Words become what a picture should show before they become the picture, as in unCLIP
+(https://arxiv.org/abs/2204.06125); but what they become is looked up exactly.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor
+from torch.nn import functional
+
+from sheepgen.embedded.memory_tokens import (
+    ALONE,
+    BLOCKS,
+    CELLS_A_DRAWING,
+    COMPANION_SIDE,
+    MAX_THINGS,
+    MEMORY_TOKENS,
+    POSITION_WIDTH,
+    TokenLayout,
+)
+from sheepgen.embedded.scene_labels import attributes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sheepgen.embedded.drawings import ChosenDrawings
+    from sheepgen.embedded.scene_labels import SceneLabels
+
+__all__ = ["NOBODY", "LabelTensors", "SceneTextEncoder"]
+
+NOBODY = -1
+"""In place of a row or a colour: there is none."""
+
+
+class LabelTensors(NamedTuple):
+    """The labels of scenes as numbers.
+
+    Args:
+        rows: Of the table of cells, (scenes, `MAX_THINGS`), int64; `NOBODY` where there is none.
+        colours: What each thing is painted in, likewise.
+        alone: Whether the first thing has all memory tokens, (scenes,), bool.
+        attributes: (scenes, attributes), 0 or 1, float32.
+    """
+
+    rows: Tensor
+    colours: Tensor
+    alone: Tensor
+    attributes: Tensor
+
+
+class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
+    """Writes the conditioning tokens of scenes; see `sheepgen.embedded.memory_tokens`.
+
+    Args:
+        drawings: Rows of the table of cells.
+        answers: For each question about a scene all answers, in order; those to ``background`` are
+            the colours.
+        cell_width: Numbers of a cell: its latent, and its opacity's mean and slopes.
+        hidden_size: Numbers of a token, at least as many as are used; the others are zero.
+        context_tokens: Tokens before the memory tokens.
+        blank_tokens: How many of them are zero; the others hold the attributes.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        drawings: int,
+        answers: Mapping[str, Sequence[str]],
+        cell_width: int,
+        hidden_size: int,
+        context_tokens: int = 32,
+        blank_tokens: int = 8,
+    ) -> None:
+        super().__init__()
+        self.answers = answers
+        self.hidden_size = hidden_size
+        self.context_tokens = context_tokens
+        self.blank_tokens = blank_tokens
+        attributes = sum(map(len, answers.values()))
+        self.layout = TokenLayout(
+            cell_width=cell_width, colours=len(answers["background"]), attributes=attributes
+        )
+        cells = torch.zeros(drawings, CELLS_A_DRAWING, cell_width, dtype=torch.int8)
+        self.register_buffer("cells", cells)
+        self.register_buffer("cell_scale", torch.ones(cell_width))
+        owners, places, positions = _memory_tables()
+        self.register_buffer("owners", owners, persistent=False)
+        self.register_buffer("places", places, persistent=False)
+        self.register_buffer("positions", positions, persistent=False)
+
+    def forward(self, rows: Tensor, colours: Tensor, alone: Tensor, attributes: Tensor) -> Tensor:
+        """Return conditioning tokens, (scenes, context and memory tokens, hidden_size).
+
+        The arguments are those of `LabelTensors`.
+        """
+        which = alone.long()
+        # Of each memory token: its thing, (scenes, tokens), and with that row and colour.
+        owners = self.owners[which]
+        row, colour = (
+            functional.pad(of, (0, 1), value=NOBODY).gather(1, owners) for of in (rows, colours)
+        )
+        is_owned = (row != NOBODY)[..., None]
+        cells = self.cells[row.clamp(min=0), self.places[which]].to(self.cell_scale.dtype)
+        paint = functional.one_hot(colour - NOBODY, self.layout.colours + 1)[..., 1:]
+        own = [cells * self.cell_scale * is_owned, self.positions[which] * is_owned, paint]
+        memory = torch.cat(own, dim=2)  # (scenes, tokens, numbers of its own)
+        tokens = functional.pad(memory, (0, 0, self.context_tokens, 0))
+        shared = attributes.to(tokens.dtype)[:, None].repeat(1, tokens.shape[1], 1)
+        shared[:, : self.blank_tokens] = 0
+        tokens = torch.cat([tokens, shared], dim=2)
+        return functional.pad(tokens, (0, self.hidden_size - tokens.shape[2]))
+
+    def label_tensors(
+        self, labels: Sequence[SceneLabels], drawings: Sequence[ChosenDrawings]
+    ) -> LabelTensors:
+        """Return scenes' labels as numbers, on the CPU.
+
+        Args:
+            labels: Of the scenes.
+            drawings: What shows their things.
+        """
+        answers = self.answers
+        colours = list(answers["background"])
+        known = [(question, answer) for question in answers for answer in answers[question]]
+        pairs = [*zip(labels, drawings, strict=True)]
+        given = [attributes_of(each, chosen.style) for each, chosen in pairs]
+        return LabelTensors(
+            rows=_padded([chosen.rows for chosen in drawings]),
+            colours=_padded(
+                [
+                    [colours.index(each) if each else NOBODY for each in chosen.colours]
+                    for chosen in drawings
+                ]
+            ),
+            alone=torch.tensor([each.kind == "single" for each in labels]),
+            attributes=torch.tensor(
+                [[float(each[question] == answer) for question, answer in known] for each in given]
+            ),
+        )
+
+    @torch.no_grad()
+    def encode(self, labels: SceneLabels, drawings: ChosenDrawings) -> Tensor:
+        """Return one scene's conditioning tokens, (1, tokens, hidden_size)."""
+        tensors = self.label_tensors([labels], [drawings])
+        tokens: Tensor = self(*(each.to(self.cells.device) for each in tensors))
+        return tokens
+
+
+def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
+    """Return rows of `MAX_THINGS` numbers."""
+    return torch.tensor([[*row, *[NOBODY] * (MAX_THINGS - len(row))] for row in rows])
+
+
+def _memory_tables() -> tuple[Tensor, Tensor, Tensor]:
+    """Return what memory tokens hold of scenes with several things, and of those with one.
+
+    Returns:
+        The thing that owns each, `MAX_THINGS` for none, (2, tokens); its place among a drawing's
+        cells, (2, tokens); its position encoding, (2, tokens, `POSITION_WIDTH`).
+    """
+    owners = torch.full((2, MEMORY_TOKENS), MAX_THINGS)
+    places = torch.zeros(2, MEMORY_TOKENS, dtype=torch.long)
+    positions = torch.zeros(2, MEMORY_TOKENS, POSITION_WIDTH)
+    for which, first, blocks in ((0, 0, BLOCKS), (1, COMPANION_SIDE**2, (ALONE,))):
+        for block in blocks:
+            owners[which, block.tokens] = block.thing
+            places[which, block.tokens] = first + torch.arange(block.side**2)
+            positions[which, block.tokens] = block.position_encoding()
+    return owners, places, positions

@@ -1,0 +1,65 @@
+"""Which drawings are chosen, by seed, style and colour."""
+
+from __future__ import annotations
+
+import pytest
+
+from sheepgen.embedded.drawings import ChosenDrawings, Drawing, DrawingTable
+from sheepgen.embedded.scene_labels import SceneLabels, Thing
+
+TABLE = DrawingTable.of(
+    [
+        Drawing("cat", "noto"),  # 0
+        Drawing("cat", "noto"),
+        Drawing("cat", "noto", "black"),
+        Drawing("cat", "flat"),
+        Drawing("bus", "noto"),  # 4
+        Drawing("bus", "flat"),
+        Drawing("elf", "flat", "brown"),
+        Drawing("yak", "glossy"),
+    ]
+)
+CAT, BUS, YAK = Thing(name="cat"), Thing(name="bus"), Thing(name="yak")
+
+
+def rows(labels: SceneLabels, seeds: range = range(6)) -> list[tuple[int, ...]]:
+    return [TABLE.choose(labels, seed).rows for seed in seeds]
+
+
+def test_seeds_count_through_all_drawings_the_preferred_one_first() -> None:
+    assert rows(SceneLabels(things=(CAT,)), range(4)) == [(0,), (1,), (3,), (0,)]
+
+
+def test_things_of_one_scene_are_from_one_set() -> None:
+    ride = SceneLabels(kind="riding", things=(CAT, BUS))
+    assert rows(ride, range(4)) == [(0, 4), (1, 4), (3, 5), (0, 4)]
+    assert [TABLE.choose(ride, seed).style for seed in range(3)] == ["noto", "noto", "flat"]
+
+
+def test_a_named_style_is_kept_to_where_it_has_the_things() -> None:
+    assert rows(SceneLabels(things=(CAT,), style="flat"), range(2)) == [(3,), (3,)]
+    mixed = SceneLabels(kind="next_to", things=(CAT, YAK), style="flat")
+    assert TABLE.choose(mixed, 5) == ChosenDrawings(rows=(3, 7), colours=("", ""), style="flat")
+
+
+def test_a_drawing_of_the_wanted_colour_is_not_painted_and_others_are() -> None:
+    def coloured(colour: str, style: str = "noto") -> ChosenDrawings:
+        thing = Thing(name="cat", colour=colour)
+        return TABLE.choose(SceneLabels(things=(thing,), style=style), 0)
+
+    assert coloured("black") == ChosenDrawings(rows=(2,), colours=("",), style="noto")
+    assert coloured("red") == ChosenDrawings(rows=(0,), colours=("red",), style="noto")
+    assert coloured("black", "flat") == ChosenDrawings(rows=(3,), colours=("black",), style="flat")
+
+
+def test_without_a_plain_drawing_any_will_do() -> None:
+    assert TABLE.rows_for("elf", "flat") == (6,)
+    assert TABLE.rows_for("elf", "noto") == TABLE.rows_for("gnu", "noto") == ()
+    assert (TABLE.styles("cat"), TABLE.styles("gnu")) == (("noto", "flat"), ())
+
+
+def test_no_thing_has_no_drawing_and_an_unknown_one_is_an_error() -> None:
+    nothing = SceneLabels(kind="digits", digits="42")
+    assert TABLE.choose(nothing, 3) == ChosenDrawings(rows=(), colours=(), style="")
+    with pytest.raises(KeyError, match="gnu"):
+        TABLE.choose(SceneLabels(things=(Thing(name="gnu"),)), 0)
