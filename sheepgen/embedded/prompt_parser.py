@@ -1,0 +1,165 @@
+"""The prompt parser: a small bidirectional transformer that finds how a prompt's words relate.
+
+It reads symbols (`sheepgen.embedded.prompt`), in which no concept has a name of its own, and
+answers questions about the whole scene, and for every symbol that stands for a concept, which of
+the scene's two concepts it is and the colour that the prompt gives it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sheepgen.embedded.prompt import MOST_SYMBOLS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sheepgen.embedded.prompt import Mention, PromptWords
+    from sheepgen.embedded.vocabulary import Vocabulary
+
+__all__ = ["OWNERS", "ParsedPrompt", "ParserAnswers", "PromptParser", "parse"]
+
+OWNERS = ("none", "first", "second")
+"""What a mention can be in a scene."""
+
+_ALONE = {"": 0, "digits": 0, "single": 1, "several": 1}
+"""How many concepts there are in scenes of these kinds; all other kinds relate two."""
+
+_IMPOSSIBLE = -1e9
+
+
+class ParserAnswers(NamedTuple):
+    """Logits.
+
+    Args:
+        questions: For each question (prompts, answers).
+        owners: (prompts, symbols, `OWNERS`).
+        colours: (prompts, symbols, 1 + colours); the first is no colour.
+    """
+
+    questions: dict[str, Tensor]
+    owners: Tensor
+    colours: Tensor
+
+
+class PromptParser(nn.Module):
+    """A transformer encoder over symbols.
+
+    Args:
+        symbols: How many there are.
+        questions: What is asked of the whole prompt, and the answers to each. The first answer is
+            empty: the prompt does not say.
+        colours: What a concept can be said to have.
+        width: Numbers of a state.
+        layers: Of the transformer.
+        heads: Of its attention.
+    """
+
+    def __init__(
+        self,
+        symbols: int,
+        questions: Mapping[str, Sequence[str]],
+        colours: Sequence[str],
+        *,
+        width: int = 128,
+        layers: int = 2,
+        heads: int = 4,
+    ) -> None:
+        super().__init__()
+        self.questions = {name: tuple(answers) for name, answers in questions.items()}
+        self.colours = ("", *colours)
+        self.embedding = nn.Embedding(symbols, width, padding_idx=0)
+        self.positions = nn.Parameter(torch.randn(MOST_SYMBOLS, width) * 0.02)
+        layer = nn.TransformerEncoderLayer(
+            width, heads, 4 * width, dropout=0.0, activation="gelu", batch_first=True
+        )
+        self.layers = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        self.pooling = nn.Linear(width, 1)
+        self.answers = nn.Linear(2 * width, sum(map(len, self.questions.values())))
+        self.owners = nn.Linear(width, len(OWNERS))
+        self.mention_colours = nn.Linear(width, len(self.colours))
+        nn.init.normal_(self.embedding.weight, std=0.02)
+
+    def forward(self, ids: Tensor) -> ParserAnswers:
+        """Answer prompts.
+
+        Args:
+            ids: Of symbols, (prompts, symbols), at most `MOST_SYMBOLS`, at least one; 0 is padding.
+        """
+        padding = ids == 0
+        states = self.embedding(ids) + self.positions[: ids.shape[1]]
+        # An empty prompt sees its first symbol, lest attention have nothing to divide by.
+        hidden = padding.clone()
+        hidden[:, 0] = False
+        states = self.layers(states, src_key_padding_mask=hidden)
+        weights = self.pooling(states).masked_fill(hidden[..., None], _IMPOSSIBLE).softmax(1)
+        mean = (states * weights).sum(1)
+        most = states.masked_fill(hidden[..., None], _IMPOSSIBLE).amax(1)
+        logits = self.answers(torch.cat([mean, most], dim=-1))
+        sizes = [len(answers) for answers in self.questions.values()]
+        return ParserAnswers(
+            questions=dict(zip(self.questions, logits.split(sizes, dim=-1), strict=True)),
+            owners=self.owners(states),
+            colours=self.mention_colours(states),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedPrompt:
+    """What a prompt says.
+
+    Args:
+        answers: To the parser's questions: kind, count, style, place, …; empty where the prompt
+            does not say.
+        mentions: Those of the scene's concepts: none, one, or two if the kind is a relation.
+        colours: Of each, empty where the prompt does not say.
+    """
+
+    answers: Mapping[str, str]
+    mentions: tuple[Mention, ...]
+    colours: tuple[str, ...]
+
+
+@torch.inference_mode()
+def parse(parser: PromptParser, words: PromptWords, vocabulary: Vocabulary) -> ParsedPrompt:
+    """Return the parser's most likely consistent answers to a prompt.
+
+    The kind is a relation only if two concepts are mentioned, and empty or digits if none is.
+    """
+    if not words.symbols:
+        return ParsedPrompt(dict.fromkeys(parser.questions, ""), (), ())
+    ids = torch.tensor([[vocabulary.ids[symbol] for symbol in words.symbols]])
+    logits = parser(ids.to(parser.positions.device))
+    chosen = {name: scores[0] for name, scores in logits.questions.items()}
+    answers = {
+        name: parser.questions[name][int(scores.argmax())] for name, scores in chosen.items()
+    }
+    owners = logits.owners[0].log_softmax(-1)
+    at = [mention.symbol for mention in words.mentions]
+    kinds = parser.questions["kind"]
+    takes = {kind: _ALONE.get(kind, 2) for kind in kinds}
+    possible = [
+        kind
+        for kind in kinds
+        if (answers["digits"] if kind == "digits" else takes[kind] <= len(at) and (kind or not at))
+    ]
+    kind = max(possible, key=lambda kind: float(chosen["kind"][kinds.index(kind)]))
+    answers["kind"] = kind
+    casts = permutations(range(len(at)), takes[kind])
+    mentions = max(
+        casts,
+        key=lambda cast: sum(float(owners[at[one], part]) for part, one in enumerate(cast, 1)),
+    )
+    if kind != "digits":
+        answers["digits"] = answers["second digit"] = ""
+    colours = logits.colours[0].argmax(-1)
+    return ParsedPrompt(
+        answers=answers,
+        mentions=tuple(words.mentions[one] for one in mentions),
+        colours=tuple(parser.colours[int(colours[at[one]])] for one in mentions),
+    )
