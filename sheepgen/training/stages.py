@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from sheepgen.training.atomic_write import written_whole
-from sheepgen.training.data.segmentation import things_shown
+from sheepgen.training.data.segmentation import class_maps
 from sheepgen.training.data.word_meanings import WordMeanings
 from sheepgen.training.evaluation.classifier import train_classifier
 from sheepgen.training.evaluation.installed_classifier import save_judge
@@ -129,7 +129,7 @@ def classifier(project: Project) -> Iterator[TrainStep]:
         project.classifier(),
         scenes.pictures,
         scenes.scenes,
-        things_shown(scenes.scenes, project.material.album),
+        class_maps(scenes.scenes, project.material.album),
         project.config.classifier,
         project.checkpoint("classifier"),
         project.device,

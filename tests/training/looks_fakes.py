@@ -40,7 +40,7 @@ def fitted_vae() -> AutoencoderTiny:
 class Textured(Blocks):
     """Draws every concept as a square of random squares of its own, smaller than a cell."""
 
-    def thing(self, style: str, name: str) -> Image.Image:
+    def icon(self, style: str, name: str) -> Image.Image:
         """Return the square."""
         assert style
         rng = np.random.default_rng(list(concepts()).index(name))

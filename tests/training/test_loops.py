@@ -19,7 +19,7 @@ from sheepgen.pipeline.process import velocity
 from sheepgen.training import trainer as loop
 from sheepgen.training import vae as autoencoder
 from sheepgen.training.config import AutoencoderConfig, DiffusionConfig
-from sheepgen.training.data.places import COLOURS
+from sheepgen.training.data.backgrounds import COLOURS
 from sheepgen.training.data.scene import Scene
 from sheepgen.training.history import History, Note, PhaseSummary, summarise
 from sheepgen.training.muon import build_optimizers

@@ -10,10 +10,10 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.captions import DIGIT_NAMES, LEAD_INS, RELATION_PHRASES
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.icon_sets import DRAWING_SETS
-from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.wide_vocabulary import emoji_entries
 from sheepgen.training.data.words import NUMBERS, plural_of, words_of
 

@@ -1,109 +1,235 @@
-"""Paints what is behind: sky and ground, and the features that make a place."""
+"""Where and when scenes happen: places, times of day, weather and plain colours, as tables."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from PIL import Image, ImageDraw
+__all__ = ["COLOURS", "PLACES", "TIMES", "TINTS", "WEATHERS", "Light", "Place", "Rgb", "Weather"]
 
-from sheepgen.training.data.features import FEATURES, FRONT_FEATURES
-from sheepgen.training.data.paper import Paper
-from sheepgen.training.data.places import (
-    COLOURS,
-    PLACES,
-    TIMES,
-    TINTS,
-    WEATHERS,
-    Place,
-    Rgb,
+Rgb = tuple[int, int, int]
+
+COLOURS: dict[str, Rgb] = {
+    "white": (250, 250, 250),
+    "red": (222, 54, 52),
+    "orange": (245, 140, 40),
+    "yellow": (250, 214, 66),
+    "green": (74, 168, 80),
+    "blue": (58, 120, 216),
+    "purple": (138, 86, 196),
+    "pink": (244, 140, 182),
+    "brown": (136, 90, 56),
+    "gray": (146, 150, 156),
+    "black": (34, 34, 38),
+}
+"""Of backgrounds and of things, by the word that captions use."""
+
+TINTS: tuple[Rgb, ...] = (
+    (205, 228, 250),
+    (206, 240, 224),
+    (252, 226, 206),
+    (230, 218, 248),
+    (250, 242, 200),
+    (250, 214, 222),
+    (222, 226, 232),
 )
-
-if TYPE_CHECKING:
-    import random
-
-    from sheepgen.training.data.scene import Scene
-
-__all__ = ["paint_backdrop", "paint_weather"]
-
-OVERSAMPLING = 2
-"""Backdrops are painted so many times larger and shrunk, for smooth edges."""
-
-NOWHERE = Place(phrases=(), sky=PLACES["field"].sky, ground=PLACES["field"].ground)
-"""Where a scene is whose caption names only the hour."""
-
-FALLING: Rgb = (236, 243, 252)
-"""Rain and snow."""
-
-RAIN_GRAY: Rgb = (112, 122, 134)
+"""Backgrounds that captions say nothing about: pale, so that white things show."""
 
 
-def paint_backdrop(rng: random.Random, scene: Scene, size: int) -> Image.Image:
-    """Paint a scene's background.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A backdrop.
 
-    Returns:
-        RGB, ``size`` by ``size`` pixels.
+    Args:
+        phrases: What captions call it.
+        sky: Its upper and lower colour, above the horizon.
+        ground: The same below the horizon.
+        horizon: Its height, as a fraction of the picture from the top.
+        features: What else is painted, names of painters in `backdrop`, far to near.
+        open_air: Whether time of day and weather can change it.
     """
-    if not scene.has_backdrop:
-        tint = rng.choice(TINTS)
-        return Image.new("RGB", (size, size), COLOURS.get(scene.background, tint))
-    place = PLACES.get(scene.place, NOWHERE)
-    sky, ground, over, features = place.sky, place.ground, (1.0, 1.0, 1.0), place.features
-    if scene.time:
-        light = TIMES[scene.time]
-        sky, over = light.sky, light.shade
-        features = light.features + features
-    if scene.weather:
-        weather = WEATHERS[scene.weather]
-        sky = _grayed(sky, weather.gray)
-        ground = _grayed(ground, weather.gray * 0.6)
-        features = (*(name for name in weather.features if name not in FRONT_FEATURES), *features)
-    side = size * OVERSAMPLING
-    horizon = round(side * (place.horizon + rng.uniform(-0.03, 0.03)))
-    ground = (_shaded(ground[0], over), _shaded(ground[1], over))
-    canvas = Image.new("RGB", (side, side))
-    canvas.paste(_gradient(*sky, side, horizon), (0, 0))
-    canvas.paste(_gradient(*ground, side, side - horizon), (0, horizon))
-    paper = Paper(draw=ImageDraw.Draw(canvas), rng=rng, side=side, horizon=horizon, shade=over)
-    for name in features:
-        FEATURES[name](paper)
-    return canvas.reduce(OVERSAMPLING)
+
+    phrases: tuple[str, ...]
+    sky: tuple[Rgb, Rgb]
+    ground: tuple[Rgb, Rgb]
+    horizon: float = 0.64
+    features: tuple[str, ...] = ()
+    open_air: bool = True
 
 
-def paint_weather(rng: random.Random, scene: Scene, canvas: Image.Image) -> None:
-    """Paint what falls in front of everything, onto an RGB canvas."""
-    features = WEATHERS[scene.weather].features if scene.weather else ()
-    falling = [FRONT_FEATURES[name] for name in features if name in FRONT_FEATURES]
-    if not falling:
-        return
-    side = canvas.width * OVERSAMPLING
-    mask = Image.new("L", (side, side))
-    paper = Paper(
-        draw=ImageDraw.Draw(mask), rng=rng, side=side, horizon=side, shade=(1.0, 1.0, 1.0)
-    )
-    for paint in falling:
-        paint(paper)
-    canvas.paste(FALLING, (0, 0), mask.reduce(OVERSAMPLING))
+_DAY = ((128, 200, 248), (214, 240, 254))
+_GRASS = ((128, 196, 92), (88, 160, 66))
+
+PLACES: dict[str, Place] = {
+    "beach": Place(
+        phrases=("on a beach", "on the beach", "at the seaside"),
+        sky=_DAY,
+        ground=((244, 222, 160), (230, 200, 130)),
+        features=("sea",),
+    ),
+    "road": Place(
+        phrases=("on a road", "on the road", "on a street"),
+        sky=_DAY,
+        ground=((112, 116, 122), (88, 92, 98)),
+        features=("verge", "lane"),
+    ),
+    "field": Place(phrases=("in a field", "on the grass", "in a meadow"), sky=_DAY, ground=_GRASS),
+    "flowers": Place(
+        phrases=("in a flower garden", "among flowers", "in a garden of flowers"),
+        sky=_DAY,
+        ground=_GRASS,
+        features=("flowers",),
+    ),
+    "hills": Place(
+        phrases=("in the hills", "in front of green hills"),
+        sky=_DAY,
+        ground=_GRASS,
+        features=("hills",),
+    ),
+    "farm": Place(
+        phrases=("on a farm", "in front of a fence"),
+        sky=_DAY,
+        ground=((168, 188, 96), (132, 154, 70)),
+        features=("fence",),
+    ),
+    "desert": Place(
+        phrases=("in the desert", "in a desert", "on sand dunes"),
+        sky=((150, 206, 244), (252, 236, 200)),
+        ground=((232, 178, 104), (206, 146, 78)),
+        features=("dunes",),
+    ),
+    "snow": Place(
+        phrases=("in the snow", "on snow", "in a snowy field"),
+        sky=((170, 198, 226), (226, 236, 246)),
+        ground=((250, 252, 255), (222, 232, 244)),
+        features=("snowy_firs",),
+    ),
+    "mountains": Place(
+        phrases=("in the mountains", "in front of mountains"),
+        sky=_DAY,
+        ground=((120, 170, 96), (86, 134, 70)),
+        features=("mountains",),
+    ),
+    "forest": Place(
+        phrases=("in a forest", "in the woods", "in the forest"),
+        sky=((150, 206, 190), (206, 236, 206)),
+        ground=((96, 140, 70), (70, 108, 54)),
+        features=("firs",),
+    ),
+    "city": Place(
+        phrases=("in a city", "in the city", "in front of tall buildings"),
+        sky=_DAY,
+        ground=((150, 152, 158), (122, 124, 130)),
+        features=("skyscrapers",),
+    ),
+    "lake": Place(
+        phrases=("by a lake", "at a lake"),
+        sky=_DAY,
+        ground=_GRASS,
+        features=("hills", "lake"),
+    ),
+    "room": Place(
+        phrases=("in a room", "indoors", "in a living room"),
+        sky=((240, 224, 200), (232, 212, 186)),
+        ground=((178, 128, 84), (150, 104, 66)),
+        horizon=0.7,
+        features=("boards",),
+        open_air=False,
+    ),
+    "stage": Place(
+        phrases=("on a stage", "in a theater"),
+        sky=((120, 24, 40), (160, 36, 52)),
+        ground=((150, 100, 60), (112, 72, 44)),
+        horizon=0.72,
+        features=("curtains",),
+        open_air=False,
+    ),
+    "sky": Place(
+        phrases=("in the sky", "in the clouds"),
+        sky=((84, 166, 240), (150, 206, 250)),
+        ground=((150, 206, 250), (206, 234, 254)),
+        features=("clouds",),
+        open_air=False,
+    ),
+    "space": Place(
+        phrases=("in space", "in outer space"),
+        sky=((8, 8, 26), (24, 16, 54)),
+        ground=((24, 16, 54), (12, 10, 34)),
+        features=("stars", "planets"),
+        open_air=False,
+    ),
+    "moon": Place(
+        phrases=("on the moon",),
+        sky=((6, 6, 16), (14, 14, 32)),
+        ground=((190, 190, 196), (140, 140, 150)),
+        features=("stars", "craters"),
+        open_air=False,
+    ),
+    "underwater": Place(
+        phrases=("underwater", "under the sea"),
+        sky=((64, 176, 220), (24, 116, 180)),
+        ground=((206, 190, 140), (170, 150, 104)),
+        horizon=0.84,
+        features=("seaweed", "air_bubbles"),
+        open_air=False,
+    ),
+}
 
 
-def _grayed(colours: tuple[Rgb, Rgb], amount: float) -> tuple[Rgb, Rgb]:
-    upper, lower = colours
-    return _mixed(upper, RAIN_GRAY, amount), _mixed(lower, RAIN_GRAY, amount)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Light:
+    """A time of day.
+
+    Args:
+        phrases: What captions call it.
+        sky: The sky's colours, which replace the place's.
+        shade: What the ground's colours are multiplied by.
+        features: Painted in the sky.
+    """
+
+    phrases: tuple[str, ...]
+    sky: tuple[Rgb, Rgb]
+    shade: tuple[float, float, float]
+    features: tuple[str, ...]
 
 
-def _mixed(colour: Rgb, other: Rgb, amount: float) -> Rgb:
-    red, green, blue = (
-        round(mine + (theirs - mine) * amount) for mine, theirs in zip(colour, other, strict=True)
-    )
-    return red, green, blue
+TIMES: dict[str, Light] = {
+    "night": Light(
+        phrases=("at night", "in the dark night", "by moonlight"),
+        sky=((12, 16, 48), (44, 52, 104)),
+        shade=(0.42, 0.46, 0.62),
+        features=("stars", "moon"),
+    ),
+    "sunset": Light(
+        phrases=("at sunset", "in the evening"),
+        sky=((116, 68, 136), (254, 154, 86)),
+        shade=(0.86, 0.66, 0.66),
+        features=("low_sun",),
+    ),
+    "sunrise": Light(
+        phrases=("at sunrise", "in the early morning"),
+        sky=((140, 176, 226), (255, 218, 166)),
+        shade=(0.96, 0.9, 0.84),
+        features=("low_sun",),
+    ),
+}
 
 
-def _shaded(colour: Rgb, shade: tuple[float, float, float]) -> Rgb:
-    red, green, blue = (round(part * by) for part, by in zip(colour, shade, strict=True))
-    return red, green, blue
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Weather:
+    """What falls from the sky, and how much gray it mixes into every colour."""
+
+    phrases: tuple[str, ...]
+    gray: float
+    features: tuple[str, ...]
 
 
-def _gradient(top: Rgb, bottom: Rgb, width: int, height: int) -> Image.Image:
-    column = Image.new("RGB", (1, 2))
-    column.putdata([top, bottom])
-    # Resampling two pixels this way keeps both ends flat for a quarter; the box cuts that off.
-    return column.resize((width, height), Image.Resampling.BILINEAR, box=(0, 0.5, 1, 1.5))
+WEATHERS: dict[str, Weather] = {
+    "sun": Weather(phrases=("on a sunny day", "in the sunshine"), gray=0.0, features=("high_sun",)),
+    "clouds": Weather(phrases=("under a cloudy sky",), gray=0.12, features=("clouds",)),
+    "rain": Weather(
+        phrases=("in the rain", "on a rainy day"), gray=0.45, features=("gray_clouds", "rain")
+    ),
+    "snowfall": Weather(
+        phrases=("in falling snow", "while it snows"), gray=0.3, features=("snowfall",)
+    ),
+}

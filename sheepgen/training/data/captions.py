@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+from sheepgen.training.data.backgrounds import PLACES, TIMES, WEATHERS
 from sheepgen.training.data.concepts import Concept, concepts
 from sheepgen.training.data.icon_sets import DRAWING_SETS, HOUSE_STYLE
-from sheepgen.training.data.places import PLACES, TIMES, WEATHERS
 from sheepgen.training.data.splits import find_held_out_word
 from sheepgen.training.data.words import NUMBERS, article, words_of
 

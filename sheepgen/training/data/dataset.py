@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sheepgen.training.atomic_write import written_whole
+from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.rendering import paint_scene
 from sheepgen.training.data.sampling import sample_scene
 from sheepgen.training.data.scene import Scene
+from sheepgen.training.data.splits import held_out_drawings
 from sheepgen.training.processes import in_processes
 
 if TYPE_CHECKING:
@@ -29,9 +32,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sheepgen.training.data.icons import Drawings
+    from sheepgen.training.data.icons import IconStore
 
-__all__ = ["CHUNK", "SceneSet", "Split", "paint_chunks", "paint_pictures", "paint_split"]
+__all__ = [
+    "CHUNK",
+    "SceneSet",
+    "Split",
+    "paint_chunks",
+    "paint_pictures",
+    "paint_split",
+    "unseen_scenes",
+]
 
 CHUNK = 250
 """Scenes that are painted, or painted again, together."""
@@ -48,7 +59,7 @@ class Split:
         seed: Another seed gives other scenes.
         testing: Whether held-out pairs and held-out drawings may appear.
         mix: Which drawing sets, and how often; a key of `MIXES`.
-        cast: The concepts that may take part; all of them if empty.
+        subset: The concepts to sample from; all of them if empty.
     """
 
     name: str
@@ -57,7 +68,7 @@ class Split:
     seed: int = 1
     testing: bool = False
     mix: str = "styles"
-    cast: tuple[str, ...] = ()
+    subset: tuple[str, ...] = ()
 
     def sha256(self) -> str:
         """Return the checksum of all that the scenes are, as data; a minute for half a million."""
@@ -73,7 +84,7 @@ class Split:
             index,
             testing=self.testing,
             mix=self.mix,
-            cast=self.cast,
+            subset=self.subset,
         )
 
     def chunk_size(self, first: int) -> int:
@@ -94,7 +105,7 @@ class SceneSet:
 
 
 def paint_pictures(
-    split: Split, drawings: Drawings, first: int, count: int
+    split: Split, drawings: IconStore, first: int, count: int
 ) -> tuple[list[Scene], NDArray[np.uint8]]:
     """Paint scenes ``first`` to ``first + count`` of a split, without keeping them.
 
@@ -106,7 +117,7 @@ def paint_pictures(
 
 
 def paint_split(
-    split: Split, drawings: Drawings, root: Path, *, processes: int | None = None
+    split: Split, drawings: IconStore, root: Path, *, processes: int | None = None
 ) -> SceneSet:
     """Paint a split, or what is missing of it, and open it.
 
@@ -127,7 +138,7 @@ def paint_split(
     )
 
 
-def _paint_missing(split: Split, drawings: Drawings, folder: Path, processes: int | None) -> None:
+def _paint_missing(split: Split, drawings: IconStore, folder: Path, processes: int | None) -> None:
     path, shape = folder / "pictures.npy", (split.count, split.size, split.size, 3)
     done = _read_done(folder) if path.exists() else {}
     pictures: np.memmap[tuple[int, ...], np.dtype[np.uint8]] = np.lib.format.open_memmap(
@@ -166,7 +177,7 @@ def _read_done(folder: Path) -> dict[int, str]:
 
 
 def paint_chunks(
-    split: Split, drawings: Drawings, starts: Sequence[int], processes: int | None = None
+    split: Split, drawings: IconStore, starts: Sequence[int], processes: int | None = None
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Paint `CHUNK` scenes from each start on, in several processes.
 
@@ -176,7 +187,29 @@ def paint_chunks(
     yield from in_processes(_paint_chunk, (split, drawings), starts, processes)
 
 
-def _paint_chunk(painted: tuple[Split, Drawings], first: int) -> tuple[int, NDArray[np.uint8]]:
+def _paint_chunk(painted: tuple[Split, IconStore], first: int) -> tuple[int, NDArray[np.uint8]]:
     split, drawings = painted
     _, pictures = paint_pictures(split, drawings, first, split.chunk_size(first))
     return first, pictures
+
+
+def unseen_scenes() -> dict[str, list[Scene]]:
+    """Return some 200 scenes of each kind, by what a reader may call them."""
+    return {
+        "scenes of held-out drawings": [*islice(_of_held_out_drawings(), 200)],
+        "OpenMoji, a set kept from training": [*islice(_of_a_held_out_set(), 0, None, 2)],
+    }
+
+
+def _of_held_out_drawings() -> Iterator[Scene]:
+    """Yield testing scenes with at least one held-out drawing, without end."""
+    for index in count():
+        scene = sample_scene("unseen", index, testing=True, mix="all sets")
+        if any((scene.style, name) in held_out_drawings() for name in scene.things):
+            yield scene
+
+
+def _of_a_held_out_set() -> Iterator[Scene]:
+    """Yield every concept alone, in a drawing set that is kept from training."""
+    for index, name in enumerate(concepts()):
+        yield Scene(kind="single", subject=name, style="openmoji", layout_seed=index)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sheepgen.training.data.backgrounds import PLACES, TIMES
 from sheepgen.training.data.icon_sets import HOUSE_STYLE
-from sheepgen.training.data.places import PLACES, TIMES
 from sheepgen.training.data.scene import Scene
 from sheepgen.training.data.words import words_of
 

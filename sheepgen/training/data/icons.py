@@ -19,7 +19,7 @@ from sheepgen.training.data.icon_sets import DRAWING_SETS
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Album", "Drawings", "render_icon"]
+__all__ = ["IconStore", "NpmIconStore", "render_icon"]
 
 DIGIT_SIDE = 28
 DIGIT_PIXELS = DIGIT_SIDE * DIGIT_SIDE
@@ -27,10 +27,10 @@ PICTURES_IN_MEMORY = 512
 """A megabyte for three: some 170 MB a process."""
 
 
-class Drawings(Protocol):
+class IconStore(Protocol):
     """Where a painter gets its pictures from."""
 
-    def thing(self, style: str, name: str) -> Image.Image:
+    def icon(self, style: str, name: str) -> Image.Image:
         """Return a concept's drawing, RGBA, trimmed to what is not transparent."""
 
     def digit(self, digit: int, sample: int) -> Image.Image:
@@ -38,7 +38,7 @@ class Drawings(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Album:
+class NpmIconStore:
     """Drawings of npm packages.
 
     Args:
@@ -52,8 +52,8 @@ class Album:
     folder: Path
     side: int = 320
 
-    def thing(self, style: str, name: str) -> Image.Image:
-        """Return a concept's drawing; see `Drawings`.
+    def icon(self, style: str, name: str) -> Image.Image:
+        """Return a concept's drawing; see `IconStore`.
 
         Raises:
             ModelError: If the set has no such drawing.
@@ -61,7 +61,7 @@ class Album:
         return _open_thing(self, style, name)
 
     def digit(self, digit: int, sample: int) -> Image.Image:
-        """Return a handwritten digit; ``sample`` picks one of some thousand. See `Drawings`."""
+        """Return a handwritten digit; ``sample`` picks one of some thousand. See `IconStore`."""
         samples = _digits(self.modules / "mnist" / "src" / "digits", digit)
         return samples[sample % len(samples)]
 
@@ -71,7 +71,7 @@ class Album:
 
 
 @lru_cache(maxsize=PICTURES_IN_MEMORY)
-def _open_thing(album: Album, style: str, name: str) -> Image.Image:
+def _open_thing(album: NpmIconStore, style: str, name: str) -> Image.Image:
     drawing = concepts()[name].drawings[style]
     path = album.path(style, drawing)
     if not path.exists():

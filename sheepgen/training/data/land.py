@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sheepgen.training.data.backgrounds import Rgb
     from sheepgen.training.data.paper import Paper
-    from sheepgen.training.data.places import Rgb
 
 __all__ = [
     "dunes",

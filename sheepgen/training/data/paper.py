@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from PIL import ImageDraw
 
-    from sheepgen.training.data.places import Rgb
+    from sheepgen.training.data.backgrounds import Rgb
 
 __all__ = ["Paper"]
 

@@ -1,8 +1,9 @@
-"""Draws scenes: who takes part, in which relation, and in which style.
+"""Sample scenes: concepts, their relation, style and colours, and a background.
 
-Scenes are dealt from a shuffled deck that holds every concept once, and those that can do more
-(ride, be ridden, be worn) a few times more. So every concept leads equally often as its
-neighbours, whatever its group, and relations come as often as there is much to learn about them.
+Sampling is stratified: scenes take their anchor concept in turn from a shuffled pool that holds
+every concept once, and those with more roles (riding, being ridden, being worn) a few times more.
+So concepts are equally frequent whatever the size of their group, and relations are as frequent as
+there are pairs to learn.
 """
 
 from __future__ import annotations
@@ -12,36 +13,37 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.captions import caption_of
 from sheepgen.training.data.concepts import Concept, concepts
 from sheepgen.training.data.icon_sets import MIXES, TRAINING_SETS
-from sheepgen.training.data.sample_background import in_colours, on_stage
 from sheepgen.training.data.scene import Kind, Scene
 from sheepgen.training.data.splits import held_out_drawings, must_stay_apart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FAVOURITES", "candidates", "deck", "sample_label", "sample_scene", "styles_for"]
+__all__ = ["concept_pool", "concepts_for", "sample_label", "sample_scene", "styles_for"]
 
-FAVOURITES = {"sheep": 8, "motorcycle": 8}
-"""The tool's own animal and its vehicle are dealt this many times more."""
+DIGIT_WEIGHT = 4
+"""How often the pool holds each of the ten digits."""
 
-DIGIT_CARDS = 4
-"""How often each of the ten digits is in the deck."""
+ROLE_WEIGHTS = {"rides": 1, "ridden": 2, "hat": 4, "glasses": 4}
+"""How many more times the pool holds a concept with the role."""
 
-ROLE_CARDS = {"rides": 1, "ridden": 2, "hat": 4, "glasses": 4}
+CONCEPT_WEIGHTS = {"sheep": 8, "motorcycle": 8}
+"""How many more times the pool holds the tool's own animal and its vehicle."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Part:
-    """How a kind of scene is cast.
+class KindRule:
+    """Which concepts a kind of scene needs, and how often it is sampled.
 
     Args:
-        subject: The role that its subject needs; see `_fits`.
-        other: The role that the other needs; empty if there is no other.
-        as_subject: How readily a lead that fits takes the subject's part.
-        as_other: The same for the other's part.
+        subject: The role that its subject needs; see `_has_role`.
+        other: The role that the other concept needs; empty if there is none.
+        as_subject: Weight of this kind for an anchor that can be the subject.
+        as_other: Weight of this kind for an anchor that can be the other concept.
     """
 
     subject: str
@@ -50,20 +52,24 @@ class Part:
     as_other: float = 0.0
 
 
-PARTS: dict[Kind, Part] = {
-    "single": Part(subject="any", as_subject=4.0),
-    "several": Part(subject="counted", as_subject=2.0),
-    "next_to": Part(subject="any", other="any", as_subject=1.2, as_other=1.2),
-    "on_top": Part(subject="stands", other="base", as_subject=0.7, as_other=2.5),
-    "riding": Part(subject="rides", other="ridden", as_subject=6.0, as_other=6.0),
-    "wearing": Part(subject="wears", other="worn", as_subject=2.0, as_other=14.0),
-    "holding": Part(subject="holds", other="held", as_subject=1.2, as_other=1.2),
+KIND_RULES: dict[Kind, KindRule] = {
+    "single": KindRule(subject="any", as_subject=4.0),
+    "several": KindRule(subject="counted", as_subject=2.0),
+    "next_to": KindRule(subject="any", other="any", as_subject=1.2, as_other=1.2),
+    "on_top": KindRule(subject="stands", other="base", as_subject=0.7, as_other=2.5),
+    "riding": KindRule(subject="rides", other="ridden", as_subject=6.0, as_other=6.0),
+    "wearing": KindRule(subject="wears", other="worn", as_subject=2.0, as_other=14.0),
+    "holding": KindRule(subject="holds", other="held", as_subject=1.2, as_other=1.2),
 }
 
 COUNTS = (2, 2, 2, 3, 3, 4)
+TWO_DIGITS_RATE = 0.35
+SINGLE_LABEL_RATE = 0.75
+"""Share of labels that name a single concept."""
 
-LABELS_OF_ONE = 0.75
-"""How many labels name one thing alone."""
+COLOUR_RATE = 0.22
+DARK_TIMES = ("night",)
+DARK_PLACES = ("space", "moon")
 
 
 def sample_scene(
@@ -72,116 +78,122 @@ def sample_scene(
     *,
     testing: bool = False,
     mix: str = "styles",
-    cast: tuple[str, ...] = (),
+    subset: tuple[str, ...] = (),
 ) -> Scene:
-    """Draw scene ``index`` of an endless series; equal arguments give equal scenes.
+    """Return scene ``index`` of an endless series; equal arguments give equal scenes.
 
     Args:
         seed: Names the series.
         index: 0 or more.
-        testing: Whether held-out pairs and held-out drawings may appear.
-        mix: Which drawing sets, and how often; a key of `MIXES`.
-        cast: The concepts that may take part; all of them if empty.
+        testing: Whether held-out pairs and held-out icons may appear.
+        mix: Weights of the icon sets; a key of `MIXES`.
+        subset: The concepts to sample from; all of them if empty.
 
     Raises:
-        ValueError: If the caption holds a held-out word, or no set of the mix has a drawing of who
-            leads; both would be mistakes in a table.
+        ValueError: If the caption holds a held-out word, or no set of the mix has an icon of the
+            anchor concept; both are mistakes in a table.
     """
-    cards = _shuffled(seed, index // len(deck(cast)), cast)
-    lead = cards[index % len(cards)]
+    pool = _shuffled_pool(seed, index // len(concept_pool(subset)), subset)
+    anchor = pool[index % len(pool)]
     rng = random.Random(f"{seed}/{index}")  # noqa: S311
-    if lead.isdigit():
-        scene = _cast_digits(rng, lead)
+    if anchor.isdigit():
+        second = str(rng.randrange(10)) if rng.random() < TWO_DIGITS_RATE else ""
+        scene = Scene(kind="digits", subject=anchor + second)
     else:
-        scene = _cast(rng, concepts()[lead], MIXES[mix], cast, testing=testing)
-        scene = in_colours(rng, scene)
-    scene = on_stage(rng, scene)
+        scene = _sample_concepts(rng, concepts()[anchor], MIXES[mix], subset, testing=testing)
+        scene = _sample_colours(rng, scene)
+    scene = _sample_background(rng, scene)
     scene = replace(scene, layout_seed=rng.getrandbits(32))
     return replace(scene, caption=caption_of(rng, scene))
 
 
 def sample_label(
-    rng: random.Random, *, mix: str = "styles", cast: tuple[str, ...] = (), lead: str = ""
+    rng: random.Random, *, mix: str = "styles", subset: tuple[str, ...] = (), anchor: str = ""
 ) -> Scene:
-    """Return a scene whose caption names a thing or two and their style, and no place or hour.
+    """Return a scene of one or two concepts without a background, captioned with its style.
 
-    Any drawing leads as often as any other; scenes show most in the mix's first style, some hardly
-    ever.
+    All icons are equally frequent here; scenes favour the mix's first style.
 
     Args:
-        rng: Chooses.
-        mix: Which drawing sets; a key of `MIXES`.
-        cast: The concepts that may take part; all of them if empty.
-        lead: Whom it names first; anyone if empty.
+        rng: The source of randomness.
+        mix: Which icon sets; a key of `MIXES`.
+        subset: The concepts to sample from; all of them if empty.
+        anchor: The subject; sampled if empty.
     """
-    everyone = candidates("any", cast)
-    subject, other = lead or rng.choice(everyone), ""
-    style = rng.choice([set_ for set_ in styles_for("single", subject, "") if set_ in MIXES[mix]])
-    if rng.random() > LABELS_OF_ONE:
-        partner = rng.choice(everyone)
+    names = concepts_for("any", subset)
+    subject, other = anchor or rng.choice(names), ""
+    style = rng.choice([name for name in styles_for("single", subject, "") if name in MIXES[mix]])
+    if rng.random() > SINGLE_LABEL_RATE:
+        partner = rng.choice(names)
         possible = _is_possible("next_to", subject, partner, testing=False)
         if possible and style in styles_for("next_to", subject, partner):
             other = partner
     kind: Kind = "next_to" if other else "single"
-    scene = in_colours(rng, Scene(kind=kind, subject=subject, other=other, style=style))
+    scene = _sample_colours(rng, Scene(kind=kind, subject=subject, other=other, style=style))
     return replace(scene, caption=caption_of(rng, scene))
 
 
 @cache
-def deck(cast: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return the cards that leads are dealt from, some more than once.
+def concept_pool(subset: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the anchor concepts of one pass, each as often as its weight.
 
     Args:
-        cast: Whom they show; all concepts, and digits, if empty.
+        subset: The concepts in it; all of them, and the digits, if empty.
     """
-    cards = [] if cast else [str(digit) for digit in range(10)] * DIGIT_CARDS
-    for concept in concepts().values():
-        if cast and concept.name not in cast:
-            continue
-        extra = sum(number for role, number in ROLE_CARDS.items() if _fits(concept, role))
-        cards += [concept.name] * (1 + extra + FAVOURITES.get(concept.name, 0))
-    return tuple(cards)
+    pool = [] if subset else [str(digit) for digit in range(10)] * DIGIT_WEIGHT
+    for name in concepts_for("any", subset):
+        roles = (weight for role, weight in ROLE_WEIGHTS.items() if name in concepts_for(role))
+        pool += [name] * (1 + sum(roles) + CONCEPT_WEIGHTS.get(name, 0))
+    return tuple(pool)
 
 
 @lru_cache(maxsize=4)
-def _shuffled(seed: str, deal: int, cast: tuple[str, ...]) -> tuple[str, ...]:
-    cards = list(deck(cast))
-    random.Random(f"{seed}/deal/{deal}").shuffle(cards)  # noqa: S311
-    return tuple(cards)
+def _shuffled_pool(seed: str, number: int, subset: tuple[str, ...]) -> tuple[str, ...]:
+    pool = list(concept_pool(subset))
+    random.Random(f"{seed}/deal/{number}").shuffle(pool)  # noqa: S311
+    return tuple(pool)
 
 
 @cache
-def candidates(role: str, cast: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return the concepts that can take a part, of ``cast`` or of all, in the table's order."""
+def concepts_for(role: str, subset: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the names of the concepts that have a role, in the table's order.
+
+    Args:
+        role: A key of `ROLES`, or one that follows from a concept's other columns: "any",
+            "counted", "stands", "ridden", "worn" or "holds".
+        subset: The concepts to choose from; all of them if empty.
+    """
     return tuple(
         concept.name
         for concept in concepts().values()
-        if _fits(concept, role) and (not cast or concept.name in cast)
+        if _has_role(concept, role) and (not subset or concept.name in subset)
     )
 
 
 def styles_for(kind: Kind, subject: str, other: str, *, testing: bool = False) -> list[str]:
-    """Return the training sets that can show a cast, in order.
+    """Return the training sets that can show a scene, in order.
 
-    A set must have both drawings; in it, what is ridden needs a seat, and who holds something needs
-    a body.
+    A set must have both icons; what is ridden needs a seat there, and a holder a body.
+
+    Args:
+        kind: The scene's kind.
+        subject: A concept's name.
+        other: The second concept's name, or empty.
+        testing: Whether held-out icons count.
     """
-    cast = [concepts()[name] for name in (subject, other) if name]
-    sets = [name for name in TRAINING_SETS if all(name in who.drawings for who in cast)]
+    shown = [concepts()[name] for name in (subject, other) if name]
+    sets = [name for name in TRAINING_SETS if all(name in concept.drawings for concept in shown)]
     if kind == "riding":
-        sets = [name for name in sets if name in cast[1].seats]
+        sets = [name for name in sets if name in shown[1].seats]
     if kind == "holding":
-        sets = [name for name in sets if name not in cast[0].heads]
+        sets = [name for name in sets if name not in shown[0].heads]
     if not testing:
-        sets = [
-            name
-            for name in sets
-            if all((name, who.name) not in held_out_drawings() for who in cast)
-        ]
+        held_out = held_out_drawings()
+        sets = [name for name in sets if not any((name, c.name) in held_out for c in shown)]
     return sets
 
 
-def _fits(concept: Concept, role: str) -> bool:
+def _has_role(concept: Concept, role: str) -> bool:
     match role:
         case "any":
             return True
@@ -199,39 +211,34 @@ def _fits(concept: Concept, role: str) -> bool:
             return role in concept.roles
 
 
-def _cast_digits(rng: random.Random, lead: str) -> Scene:
-    digits = lead + (str(rng.randrange(10)) if rng.random() < 0.35 else "")
-    return Scene(kind="digits", subject=digits)
-
-
-def _cast(
+def _sample_concepts(
     rng: random.Random,
-    lead: Concept,
+    anchor: Concept,
     shares: Mapping[str, float],
-    cast: tuple[str, ...],
+    subset: tuple[str, ...],
     *,
     testing: bool,
 ) -> Scene:
-    """Choose kind, partner and style around a lead; what cannot be is drawn again."""
-    if not shares.keys() & {*styles_for("single", lead.name, "", testing=testing)}:
-        raise ValueError(f"no set of {list(shares)} can show {lead.name!r}")
+    """Sample kind, second concept and style for an anchor; rejects impossible combinations."""
+    if not shares.keys() & {*styles_for("single", anchor.name, "", testing=testing)}:
+        raise ValueError(f"no set of {list(shares)} can show {anchor.name!r}")
     choices: list[tuple[Kind, bool, float]] = []
-    for kind, part in PARTS.items():
-        if _fits(lead, part.subject):
-            choices.append((kind, True, part.as_subject))
-        if part.other and _fits(lead, part.other):
-            choices.append((kind, False, part.as_other))
+    for kind, rule in KIND_RULES.items():
+        if _has_role(anchor, rule.subject):
+            choices.append((kind, True, rule.as_subject))
+        if rule.other and _has_role(anchor, rule.other):
+            choices.append((kind, False, rule.as_other))
     weights = [weight for _, _, weight in choices]
     while True:
-        kind, leads, _ = rng.choices(choices, weights)[0]
-        part = PARTS[kind]
-        subject, other = lead.name, ""
-        if part.other:
-            partners = candidates(part.other if leads else part.subject, cast)
+        kind, is_subject, _ = rng.choices(choices, weights)[0]
+        rule = KIND_RULES[kind]
+        subject, other = anchor.name, ""
+        if rule.other:
+            partners = concepts_for(rule.other if is_subject else rule.subject, subset)
             if not partners:
                 continue
             partner = rng.choice(partners)
-            subject, other = (lead.name, partner) if leads else (partner, lead.name)
+            subject, other = (anchor.name, partner) if is_subject else (partner, anchor.name)
         if _is_possible(kind, subject, other, testing=testing):
             styles = styles_for(kind, subject, other, testing=testing)
             styles = [style for style in styles if style in shares]
@@ -246,3 +253,36 @@ def _is_possible(kind: Kind, subject: str, other: str, *, testing: bool) -> bool
         return False
     glasses = kind == "wearing" and "glasses" in concepts()[other].roles
     return not glasses or "glassable" in concepts()[subject].roles
+
+
+def _sample_colours(rng: random.Random, scene: Scene) -> Scene:
+    def colour_of(name: str) -> str:
+        if not name or "own-colour" in concepts()[name].roles or rng.random() > COLOUR_RATE:
+            return ""
+        return rng.choice(list(COLOURS))
+
+    return replace(scene, colour=colour_of(scene.subject), other_colour=colour_of(scene.other))
+
+
+def _sample_background(rng: random.Random, scene: Scene) -> Scene:
+    """Return the scene with a pale tint, a plain colour, a place, a time or weather.
+
+    No concept has the background's colour, and nothing black is in the dark.
+    """
+    used = {scene.colour, scene.other_colour} - {""}
+    choice = rng.random()
+    if choice < 0.24:
+        return scene
+    if choice < 0.42 or scene.kind == "digits":
+        return replace(scene, background=rng.choice([c for c in COLOURS if c not in used]))
+    dark = "black" in used
+    places = [name for name in PLACES if not (dark and name in DARK_PLACES)]
+    times = [name for name in TIMES if not (dark and name in DARK_TIMES)]
+    if choice < 0.5:
+        return replace(scene, time=rng.choice(times))
+    place = rng.choice(places)
+    if not PLACES[place].open_air or rng.random() < 0.5:
+        return replace(scene, place=place)
+    if rng.random() < 0.6:
+        return replace(scene, place=place, time=rng.choice(times))
+    return replace(scene, place=place, weather=rng.choice(list(WEATHERS)))

@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from sheepgen.training.data.layout import lay_out
-from sheepgen.training.data.placement import CELLS, is_turned
+from sheepgen.training.data.layout import CELLS, is_turned, lay_out
 from sheepgen.training.evaluation.attributes import concept_classes
 from sheepgen.training.text_encoder.conditioning_targets import slot_things
 from sheepgen.training.unet.attention_supervision import NOTHING
@@ -26,14 +25,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sheepgen.training.data.icons import Drawings
-    from sheepgen.training.data.placement import Placement
+    from sheepgen.training.data.icons import IconStore
+    from sheepgen.training.data.layout import Placement
     from sheepgen.training.data.scene import Scene
     from sheepgen.training.text_encoder.memory_tokens import Part
 
     Opacity = Callable[[str, str, int], NDArray[np.bool_]]
 
-__all__ = ["UNCLEAR", "slots_shown", "things_shown"]
+__all__ = ["UNCLEAR", "class_maps", "target_token_maps"]
 
 UNCLEAR = -2
 """Stands for whatever is around digits, which are written anywhere in some part of a picture, and
@@ -53,7 +52,7 @@ DIGIT_COLUMNS = {
 """Where one digit, or each of two, is for certain."""
 
 
-def slots_shown(scenes: Sequence[Scene], drawings: Drawings) -> torch.Tensor:
+def target_token_maps(scenes: Sequence[Scene], drawings: IconStore) -> torch.Tensor:
     """Return which slot of its caption is shown at each place of each scene.
 
     Where a thing is transparent, its cell counts as shown all the same, unless another thing is
@@ -72,14 +71,14 @@ def slots_shown(scenes: Sequence[Scene], drawings: Drawings) -> torch.Tensor:
     return torch.from_numpy(np.stack(maps))
 
 
-def things_shown(scenes: Sequence[Scene], drawings: Drawings) -> torch.Tensor:
-    """Return which thing is to be seen at each place of each scene; arguments as `slots_shown`.
+def class_maps(scenes: Sequence[Scene], drawings: IconStore) -> torch.Tensor:
+    """Return the class map of each scene; arguments as `target_token_maps`.
 
     Returns:
         (scenes, `CELLS`, `CELLS`), int16: numbers of `concept_classes`, `NOTHING`, and `UNCLEAR`.
     """
     opaque = lru_cache(REMEMBERED)(partial(_opaque, drawings))
-    maps = [_things_shown(scene, lay_out(scene, drawings), opaque) for scene in scenes]
+    maps = [_class_map(scene, lay_out(scene, drawings), opaque) for scene in scenes]
     return torch.from_numpy(np.stack(maps))
 
 
@@ -102,7 +101,7 @@ def _slots_of(part: Part, side: int, seed: int) -> NDArray[np.int16]:
     return slots[row::step, column::step]
 
 
-def _things_shown(scene: Scene, things: Sequence[Placement], opaque: Opacity) -> NDArray[np.int16]:
+def _class_map(scene: Scene, things: Sequence[Placement], opaque: Opacity) -> NDArray[np.int16]:
     shown = np.full((CELLS, CELLS), NOTHING, np.int16)
     number_of = {name: number for number, name in enumerate(concept_classes())}
     if scene.kind == "digits":
@@ -138,9 +137,9 @@ def _put(
     np.copyto(shown[rows, columns], numbers[seen], where=where[seen])
 
 
-def _opaque(drawings: Drawings, style: str, name: str, side: int) -> NDArray[np.bool_]:
+def _opaque(drawings: IconStore, style: str, name: str, side: int) -> NDArray[np.bool_]:
     """Return which cells of its square a drawing fills, (side, side)."""
-    opacity = drawings.thing(style, name).getchannel("A")
+    opacity = drawings.icon(style, name).getchannel("A")
     if is_turned(style, name):
         opacity = opacity.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     factor = side / max(opacity.size)

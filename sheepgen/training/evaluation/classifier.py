@@ -129,7 +129,7 @@ def train_classifier(
         classifier: The network; when all steps are done, it is ready to judge.
         pictures: (scenes, height, width, 3), may be mapped from disk.
         scenes: What they show.
-        shown: And where; see `sheepgen.training.data.segmentation.things_shown`.
+        shown: And where; see `sheepgen.training.data.segmentation.class_maps`.
         config: The recipe.
         checkpoint_path: Where training goes on from.
         device: Where to compute.
@@ -171,7 +171,7 @@ def scene_loss(logits: Mapping[str, Tensor], shown: Tensor, scenes: Sequence[Sce
     Args:
         logits: For each head, as `Classifier` gives them.
         shown: (scenes, rows, columns), more finely; see
-            `sheepgen.training.data.segmentation.things_shown`.
+            `sheepgen.training.data.segmentation.class_maps`.
         scenes: What the pictures show.
     """
     of_places = logits[THINGS].float()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sheepgen.pipeline.family import Model
     from sheepgen.request import GenerationRequest
-    from sheepgen.training.data.icons import Drawings
+    from sheepgen.training.data.icons import IconStore
     from sheepgen.training.evaluation.classifier import Classifier
     from sheepgen.training.evaluation.predictions import Sighting
     from sheepgen.training.evaluation.prompts import Prompt
@@ -45,7 +45,7 @@ class Judge:
     """
 
     classifier: Classifier
-    drawings: Drawings
+    drawings: IconStore
     size: int
     real_features: NDArray[np.float32]
 

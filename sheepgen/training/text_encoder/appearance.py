@@ -23,8 +23,7 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from sheepgen.training.data.layout import ALONE, COMPANION
-from sheepgen.training.data.placement import CELLS, is_turned
+from sheepgen.training.data.layout import ALONE, CELLS, COMPANION, is_turned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderTiny
     from torch import Tensor
 
-    from sheepgen.training.data.icons import Drawings
+    from sheepgen.training.data.icons import IconStore
 
 __all__ = [
     "ALONE_SIDE",
@@ -192,7 +191,7 @@ def _in_blocks(cells: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def measured_looks(
-    drawings: Drawings, shown: Iterable[Drawing], vae: AutoencoderTiny, side: int
+    drawings: IconStore, shown: Iterable[Drawing], vae: AutoencoderTiny, side: int
 ) -> Tensor:
     """Return drawings as they are, (drawings, blocks, cells of a block, numbers).
 
@@ -217,12 +216,12 @@ def measured_looks(
     return _in_blocks(torch.cat(looks).permute(0, 2, 3, 1))
 
 
-def _premultiplied(drawings: Drawings, drawing: Drawing, side: int) -> tuple[Tensor, Tensor]:
+def _premultiplied(drawings: IconStore, drawing: Drawing, side: int) -> tuple[Tensor, Tensor]:
     """Return colours in [-1, 1] times opacity, (3, side, side), and opacity, (1, side, side).
 
     The drawing stands in the middle of the lower edge of a square, as scenes show it.
     """
-    picture = drawings.thing(*drawing)
+    picture = drawings.icon(*drawing)
     factor = side / max(picture.size)
     left = round((side - picture.width * factor) / 2)
     width, height = (max(1, round(length * factor)) for length in picture.size)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.icon_sets import STYLES
-from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.scene import KINDS
 
 if TYPE_CHECKING:

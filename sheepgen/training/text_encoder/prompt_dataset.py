@@ -98,7 +98,7 @@ class Lessons:
                 prompt = renamed(scene.caption, scene, scene.subject, word)
             case "scene":
                 scene = sample_scene(
-                    f"{self.seed}/lessons/scenes", index, mix=self.mix, cast=self.cast
+                    f"{self.seed}/lessons/scenes", index, mix=self.mix, subset=self.cast
                 )
                 prompt = self._with_nicknames(rng, scene)
             case _:
@@ -108,7 +108,7 @@ class Lessons:
         return Lesson(with_fillers(rng, prompt, words), as_told(scene))
 
     def _label(self, rng: random.Random, lead: str = "") -> Scene:
-        return sample_label(rng, mix=self.mix, cast=self.cast, lead=lead)
+        return sample_label(rng, mix=self.mix, subset=self.cast, anchor=lead)
 
     @cached_property
     def _idle(self) -> list[str]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sheepgen.training.data.dataset import CHUNK
-from sheepgen.training.data.segmentation import slots_shown
+from sheepgen.training.data.segmentation import target_token_maps
 from sheepgen.training.processes import in_processes
 from sheepgen.training.text_encoder.conditioning_targets import Notes
 from sheepgen.training.unet.attention_supervision import NOTHING
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sheepgen.training.data.dataset import Split
-    from sheepgen.training.data.icons import Drawings
+    from sheepgen.training.data.icons import IconStore
     from sheepgen.training.text_encoder.conditioning_targets import States
 
 __all__ = ["Batch", "Examples", "gather_examples"]
@@ -78,7 +78,7 @@ class Examples:
 def gather_examples(
     split: Split,
     latents: Tensor,
-    drawings: Drawings,
+    drawings: IconStore,
     states: States,
     *,
     processes: int | None = None,
@@ -101,10 +101,12 @@ def gather_examples(
     return Examples(latents=latents, slots_shown=shown, notes=Notes(*notes), states=states)
 
 
-def _gather_chunk(gathered: tuple[Split, Drawings, States], first: int) -> list[NDArray[Any]]:
+def _gather_chunk(gathered: tuple[Split, IconStore, States], first: int) -> list[NDArray[Any]]:
     """Return what is shown and notes; as arrays, for each tensor would keep a file open."""
     split, drawings, states = gathered
     # As many processes as processors: threads of their own would only wait.
     torch.set_num_threads(1)
     scenes = [split.scene(index) for index in range(first, first + split.chunk_size(first))]
-    return [column.numpy() for column in (slots_shown(scenes, drawings), *states.noted(scenes))]
+    return [
+        column.numpy() for column in (target_token_maps(scenes, drawings), *states.noted(scenes))
+    ]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from diffusers import AutoencoderTiny
 
     from sheepgen.training.data.dataset import Split
-    from sheepgen.training.data.icons import Drawings
+    from sheepgen.training.data.icons import IconStore
 
 __all__ = ["LatentStore", "encode_split"]
 
@@ -80,7 +80,7 @@ class LatentStore:
 
 def encode_split(
     split: Split,
-    drawings: Drawings,
+    drawings: IconStore,
     vae: AutoencoderTiny,
     store: LatentStore,
     device: torch.device,

@@ -21,7 +21,7 @@ def colour_of(name: str) -> tuple[int, int, int]:
 class Blocks:
     """Draws every concept as a square of its own colour, every digit as a bar."""
 
-    def thing(self, style: str, name: str) -> Image.Image:
+    def icon(self, style: str, name: str) -> Image.Image:
         """Return the square."""
         assert style
         return Image.new("RGBA", (SIDE, SIDE), (*colour_of(name), 255))

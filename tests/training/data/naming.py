@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.icon_sets import DRAWING_SETS, HOUSE_STYLE, STYLES
-from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
-    from sheepgen.training.data.places import Light, Place, Weather
+    from sheepgen.training.data.backgrounds import Light, Place, Weather
 
 __all__ = ["NamedThing", "named_style", "named_things"]
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from sheepgen.training.data import dataset
-from sheepgen.training.data.dataset import Split, paint_pictures, paint_split
+from sheepgen.training.data.dataset import Split, paint_pictures, paint_split, unseen_scenes
+from sheepgen.training.data.icon_sets import DRAWING_SETS
+from sheepgen.training.data.splits import held_out_drawings
 from tests.training.data.fakes import Blocks
 
 if TYPE_CHECKING:
@@ -73,3 +75,11 @@ def test_the_checksum_is_that_of_the_scenes() -> None:
     assert SPLIT.sha256() == replace(SPLIT).sha256()
     others = [replace(SPLIT, seed=9), replace(SPLIT, count=SPLIT.count + 1)]
     assert len({split.sha256() for split in (SPLIT, *others)}) == 3
+
+
+def test_every_unseen_scene_shows_what_is_held_out() -> None:
+    of_drawings, of_a_set = unseen_scenes().values()
+    assert min(len(of_drawings), len(of_a_set)) >= 150
+    for scene in of_drawings:
+        assert {(scene.style, name) for name in scene.things} & held_out_drawings()
+    assert all(DRAWING_SETS[scene.style].held_out for scene in of_a_set)

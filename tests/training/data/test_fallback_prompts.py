@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from sheepgen.training.data.backgrounds import PLACES, TIMES
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.fallback_prompts import (
     AT_HOME,
@@ -11,7 +12,6 @@ from sheepgen.training.data.fallback_prompts import (
     sample_mood,
     sample_place,
 )
-from sheepgen.training.data.places import PLACES, TIMES
 from sheepgen.training.data.scene import Scene
 from sheepgen.training.data.splits import held_out_drawings
 

@@ -12,17 +12,23 @@ import pytest
 from PIL import Image, ImageDraw
 
 from sheepgen.errors import ModelError
-from sheepgen.training.data.backgrounds import paint_backdrop
+from sheepgen.training.data.background_painting import paint_background
+from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.icons import render_icon
-from sheepgen.training.data.layout import ALONE, COMPANION, SMALL, _on_grid, lay_out
-from sheepgen.training.data.placement import CELLS, Placement
-from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
-from sheepgen.training.data.recolour import recoloured
-from sheepgen.training.data.rendering import paint_scene
+from sheepgen.training.data.layout import (
+    ALONE,
+    CELLS,
+    COMPANION,
+    SMALL,
+    Placement,
+    _on_grid,
+    lay_out,
+)
+from sheepgen.training.data.rendering import paint_scene, recolour
 from sheepgen.training.data.sampling import sample_scene
 from sheepgen.training.data.scene import Scene
-from sheepgen.training.data.shapes import brim_height, find_head, roof_height
+from sheepgen.training.data.silhouettes import brim_height, find_head, roof_height
 from sheepgen.training.image_grid import contact_sheet
 from tests.training.data.fakes import SIDE, Blocks, colour_of
 
@@ -37,17 +43,17 @@ RIDING = Scene(kind="riding", subject="cat", other="bus", style="noto", backgrou
 class Slabs(Blocks):
     """Draws everything half as high as wide."""
 
-    def thing(self, style: str, name: str) -> Image.Image:
+    def icon(self, style: str, name: str) -> Image.Image:
         """Return the upper half of the square."""
-        return super().thing(style, name).crop((0, 0, SIDE, SIDE // 2))
+        return super().icon(style, name).crop((0, 0, SIDE, SIDE // 2))
 
 
 class Posts(Blocks):
     """Draws everything half as wide as high."""
 
-    def thing(self, style: str, name: str) -> Image.Image:
+    def icon(self, style: str, name: str) -> Image.Image:
         """Return the left half of the square."""
-        return super().thing(style, name).crop((0, 0, SIDE // 2, SIDE))
+        return super().icon(style, name).crop((0, 0, SIDE // 2, SIDE))
 
 
 def silhouette(*boxes: tuple[int, int, int, int]) -> Image.Image:
@@ -239,7 +245,7 @@ def test_digits_are_light_on_dark() -> None:
 
 def test_every_two_places_look_different() -> None:
     pictures = [
-        np.asarray(paint_backdrop(random.Random(4), replace(SINGLE, place=place), SIZE), int)
+        np.asarray(paint_background(random.Random(4), replace(SINGLE, place=place), SIZE), int)
         for place in PLACES
     ]
     for one, other in combinations(pictures, 2):
@@ -264,7 +270,7 @@ def test_hours_and_weather_change_a_place() -> None:
 @pytest.mark.parametrize("shade", [20, 128, 240])
 def test_recoloured_drawings_have_the_colour(colour: str, shade: int) -> None:
     picture = Image.new("RGBA", (9, 9), (shade, shade, shade, 255))
-    pixel = np.asarray(recoloured(picture, colour), int)[4, 4]
+    pixel = np.asarray(recolour(picture, colour), int)[4, 4]
     assert abs(pixel[:3] - COLOURS[colour]).max() <= 3
     assert pixel[3] == 255
 
@@ -274,7 +280,7 @@ def test_recolouring_keeps_light_shade_and_eyes() -> None:
     draw = ImageDraw.Draw(picture)
     draw.rectangle((0, 20, 29, 29), fill=(120, 120, 120, 255))
     draw.rectangle((5, 5, 6, 6), fill=(5, 5, 5, 255))
-    pixels = np.asarray(recoloured(picture, "blue"), int)
+    pixels = np.asarray(recolour(picture, "blue"), int)
     assert pixels[25, 15, :3].sum() < pixels[12, 15, :3].sum()
     assert pixels[25, 15, 2] > pixels[25, 15, 0]
     assert pixels[5, 5, :3].max() < 20

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.captions import MOST_WORDS, caption_of, plain_caption
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.icon_sets import (
@@ -17,10 +18,9 @@ from sheepgen.training.data.icon_sets import (
     STYLES,
     TRAINING_SETS,
 )
-from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.sampling import (
-    candidates,
-    deck,
+    concept_pool,
+    concepts_for,
     sample_label,
     sample_scene,
     styles_for,
@@ -36,7 +36,7 @@ from tests.training.data.naming import named_style, named_things
 
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
-    return [sample_scene("1/train", index) for index in range(4 * len(deck()))]
+    return [sample_scene("1/train", index) for index in range(4 * len(concept_pool()))]
 
 
 def test_a_scene_depends_on_seed_and_index_only() -> None:
@@ -82,25 +82,27 @@ def test_the_house_style_leads_and_others_are_always_named(scenes: list[Scene]) 
 
 
 def test_all_sets_can_come_equally_often() -> None:
-    series = [sample_scene("1/pictures", index, mix="all sets") for index in range(len(deck()))]
+    series = [
+        sample_scene("1/pictures", index, mix="all sets") for index in range(len(concept_pool()))
+    ]
     shares = Counter(scene.style for scene in series if scene.style)
     assert set(shares) == set(TRAINING_SETS)
     assert min(shares.values()) > 0.04 * shares.total()
 
 
-def test_a_small_cast_plays_alone() -> None:
-    cast = ("sheep", "motorcycle", "apple")
-    series = [sample_scene("1/small", index, cast=cast) for index in range(200)]
-    assert {name for scene in series for name in scene.things} == set(cast)
+def test_a_subset_has_no_other_concepts() -> None:
+    subset = ("sheep", "motorcycle", "apple")
+    series = [sample_scene("1/small", index, subset=subset) for index in range(200)]
+    assert {name for scene in series for name in scene.things} == set(subset)
     assert {"single", "several", "next_to"} <= {scene.kind for scene in series}
     assert not [scene for scene in series if scene.kind in ("wearing", "digits")]
 
 
-def test_who_has_no_drawing_cannot_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_anchor_needs_an_icon(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "noto-v1" not in concepts()["raccoon"].drawings
     monkeypatch.setitem(MIXES, "early", {"noto-v1": 1.0})
     with pytest.raises(ValueError, match="can show 'raccoon'"):
-        sample_scene("1", 0, mix="early", cast=("raccoon",))
+        sample_scene("1", 0, mix="early", subset=("raccoon",))
 
 
 def test_held_out_pairs_never_meet(scenes: list[Scene]) -> None:
@@ -140,11 +142,11 @@ def test_labels_name_every_drawing_of_the_styles_about_equally_often() -> None:
     assert numbers[2] / numbers.total() == pytest.approx(0.23, abs=0.04)
 
 
-def test_labels_keep_to_a_mix_a_cast_and_what_may_be_shown() -> None:
+def test_labels_keep_to_a_mix_a_subset_and_what_may_be_shown() -> None:
     rng = random.Random(2)
-    cast = ("sheep", "motorcycle", "hot dog")
-    labels = [sample_label(rng, mix="house", cast=cast).caption for _ in range(300)]
-    assert {thing.name for label in labels for thing in named_things(label)} == {*cast}
+    subset = ("sheep", "motorcycle", "hot dog")
+    labels = [sample_label(rng, mix="house", subset=subset).caption for _ in range(300)]
+    assert {thing.name for label in labels for thing in named_things(label)} == {*subset}
     assert {named_style(label) for label in labels} == {HOUSE_STYLE}
     labels = [sample_label(rng).caption for _ in range(3_000)]
     apart = {frozenset(pair[1:]) for pair in held_out_pairs()}
@@ -161,11 +163,11 @@ def test_held_out_pairs_can_be_shown_in_a_test() -> None:
 
 def test_every_rider_and_every_seat_is_still_seen(scenes: list[Scene]) -> None:
     riding = [scene for scene in scenes if scene.kind == "riding"]
-    assert {scene.subject for scene in riding} == set(candidates("rides"))
-    assert {scene.other for scene in riding} == set(candidates("ridden"))
+    assert {scene.subject for scene in riding} == set(concepts_for("rides"))
+    assert {scene.other for scene in riding} == set(concepts_for("ridden"))
 
 
-def test_casts_have_what_their_parts_need(scenes: list[Scene]) -> None:
+def test_concepts_have_what_their_roles_need(scenes: list[Scene]) -> None:
     for scene in scenes:
         for name in scene.things:
             assert scene.style in concepts()[name].drawings
@@ -187,7 +189,7 @@ def test_captions_are_short_varied_and_hold_nothing_held_out(scenes: list[Scene]
     assert any(scene.caption.startswith("please draw") for scene in scenes)
 
 
-def test_captions_name_the_whole_cast(scenes: list[Scene]) -> None:
+def test_captions_name_all_concepts(scenes: list[Scene]) -> None:
     missing = 0
     for scene in scenes:
         for name in scene.things:

@@ -11,11 +11,11 @@ import torch
 from PIL import Image, ImageDraw
 
 from sheepgen.training.data import segmentation as module
-from sheepgen.training.data.placement import CELLS, Placement
-from sheepgen.training.data.places import COLOURS
+from sheepgen.training.data.backgrounds import COLOURS
+from sheepgen.training.data.layout import CELLS, Placement
 from sheepgen.training.data.rendering import paint_scene
 from sheepgen.training.data.scene import Scene
-from sheepgen.training.data.segmentation import UNCLEAR, slots_shown, things_shown
+from sheepgen.training.data.segmentation import UNCLEAR, class_maps, target_token_maps
 from sheepgen.training.evaluation.attributes import concept_classes
 from sheepgen.training.text_encoder.appearance import (
     ALONE_SIDE,
@@ -36,7 +36,7 @@ from tests.training.looks_fakes import CHANNELS, HOLLOW, Textured, fitted_vae
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sheepgen.training.data.icons import Drawings
+    from sheepgen.training.data.icons import IconStore
     from sheepgen.training.data.scene import Kind
 
 CPU = torch.device("cpu")
@@ -56,14 +56,14 @@ LIKENESS = 1e-3
 """How far latents may be from looks of some units: float32, summed in another order."""
 
 
-def slots_of(scene: Scene, drawings: Drawings | None = None) -> NDArray[np.int16]:
+def slots_of(scene: Scene, drawings: IconStore | None = None) -> NDArray[np.int16]:
     """Return one scene's slots."""
-    return np.asarray(slots_shown([scene], drawings or Blocks())[0])
+    return np.asarray(target_token_maps([scene], drawings or Blocks())[0])
 
 
-def things_of(scene: Scene, drawings: Drawings | None = None) -> NDArray[np.int16]:
+def things_of(scene: Scene, drawings: IconStore | None = None) -> NDArray[np.int16]:
     """Return one scene's things."""
-    return np.asarray(things_shown([scene], drawings or Blocks())[0])
+    return np.asarray(class_maps([scene], drawings or Blocks())[0])
 
 
 def painted(scene: Scene, name: str) -> NDArray[np.bool_]:
@@ -141,7 +141,7 @@ def test_what_is_worn_shows_every_second_cell_and_which_ones_differs_from_scene_
 
 
 def test_scenes_are_mapped_one_by_one() -> None:
-    for mapped, of_one in ((slots_shown, slots_of), (things_shown, things_of)):
+    for mapped, of_one in ((target_token_maps, slots_of), (class_maps, things_of)):
         maps = mapped([SINGLE, PAIR], Blocks())
         assert maps.shape == (2, CELLS, CELLS)
         assert maps.dtype == torch.int16
@@ -153,7 +153,7 @@ def test_scenes_are_mapped_one_by_one() -> None:
 class Halves(Blocks):
     """Draws everything half as wide as high; of a bus the left half only."""
 
-    def thing(self, style: str, name: str) -> Image.Image:
+    def icon(self, style: str, name: str) -> Image.Image:
         """Return the drawing."""
         assert style
         drawing = Image.new("RGBA", (32, 64))
@@ -191,7 +191,7 @@ def test_concepts_that_the_classifier_does_not_know_are_unclear(
 class Low(Blocks):
     """Draws everything a quarter as high as wide."""
 
-    def thing(self, style: str, name: str) -> Image.Image:
+    def icon(self, style: str, name: str) -> Image.Image:
         """Return the drawing."""
         assert style
         return Image.new("RGBA", (64, 16), (*colour_of(name), 255))
@@ -217,7 +217,7 @@ class Pale(Blocks):
 
     opacity: int = 0
 
-    def thing(self, style: str, name: str) -> Image.Image:
+    def icon(self, style: str, name: str) -> Image.Image:
         """Return the drawing."""
         assert style
         return Image.new("RGBA", (64, 64), (*colour_of(name), self.opacity))
@@ -311,7 +311,7 @@ def test_latents_are_the_look_of_the_slot_that_is_shown(scene: Scene) -> None:
             continue
         measured = measured_looks(drawings, [Drawing(scene.style, name)], vae, part.side)
         looks[part.slots] = _in_rows(measured)[0]
-    slots = slots_shown([scene], drawings)[0].long()
+    slots = target_token_maps([scene], drawings)[0].long()
     told = looks[slots]
     # Cells that are opaque all over, or not at all.
     plain = (slots != NOTHING) & (told[..., CHANNELS + 1 :].abs().amax(-1) < LIKENESS)
@@ -329,7 +329,7 @@ class Slim(Blocks):
 
     width: int = 0
 
-    def thing(self, style: str, name: str) -> Image.Image:
+    def icon(self, style: str, name: str) -> Image.Image:
         """Return the drawing."""
         assert style
         return Image.new("RGBA", (self.width, 320), (*colour_of(name), 255))

@@ -7,10 +7,10 @@ from collections import Counter
 import pytest
 
 from sheepgen.errors import UsageError
+from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.captions import plain_caption
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.icon_sets import DRAWING_SETS, HOUSE_STYLE, STYLES
-from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.rendering import paint_scene
 from sheepgen.training.data.sampling import styles_for
 from sheepgen.training.data.splits import (

@@ -189,7 +189,7 @@ def test_opaque_cells_differ_from_gray_ones_by_their_colour(side: int) -> None:
 class Oblong(Blocks):
     """Draws a cat a sixteenth narrower than high, and a bus a sixteenth lower than wide."""
 
-    def thing(self, style: str, name: str) -> Image.Image:
+    def icon(self, style: str, name: str) -> Image.Image:
         """Return the drawing."""
         assert style
         size = (60, 64) if name == "cat" else (64, 60)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.captions import COLOUR_PHRASES, plain_caption
 from sheepgen.training.data.icon_sets import STYLES
-from sheepgen.training.data.places import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.sampling import sample_scene
 from sheepgen.training.data.scene import KINDS, Scene
 from sheepgen.training.text_encoder.attributes import FACTS, QUESTIONS, as_told, facts_of

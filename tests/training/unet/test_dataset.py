@@ -8,7 +8,7 @@ import torch
 
 from sheepgen.training.data import dataset
 from sheepgen.training.data.dataset import Split
-from sheepgen.training.data.segmentation import slots_shown
+from sheepgen.training.data.segmentation import target_token_maps
 from sheepgen.training.unet import dataset as examples
 from sheepgen.training.unet.dataset import gather_examples
 from tests.training.data.fakes import Blocks
@@ -17,7 +17,7 @@ from tests.training.text_fakes import random_states
 if TYPE_CHECKING:
     import pytest
 
-SPLIT = Split(name="train", count=10, cast=("cat", "motorcycle", "sheep"), mix="house")
+SPLIT = Split(name="train", count=10, subset=("cat", "motorcycle", "sheep"), mix="house")
 
 
 def test_scenes_are_gathered_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,7 +27,7 @@ def test_scenes_are_gathered_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     latents = torch.arange(10.0)[:, None, None, None]
     gathered = gather_examples(SPLIT, latents, Blocks(), states, processes=2)
     scenes = [SPLIT.scene(index) for index in range(10)]
-    assert torch.equal(gathered.slots_shown, slots_shown(scenes, Blocks()))
+    assert torch.equal(gathered.slots_shown, target_token_maps(scenes, Blocks()))
     assert len({scene.subject for scene in scenes}) > 1
     for column, expected in zip(gathered.notes, states.noted(scenes), strict=True):
         assert torch.equal(column, expected)
