@@ -1,5 +1,6 @@
-"""The data of the embedded model: scenes of 412 things, with captions that say what is in them.
+"""Training data of the embedded model: scenes of known concepts, with captions and pictures.
 
-One way only: tables (`drawing_sets`, `concepts`, `places`, `held_out`) feed `casting`, which draws
-a `Scene`; `captions` puts it into words, `layout` and `painter` into pixels; `dataset` keeps both.
+Data goes one way: the tables (`icon_sets`, `concepts`, `backgrounds`, `splits`) feed `sampling`,
+which returns a `Scene`; `captions` describes it, `layout` places its icons, `rendering` paints it,
+and `dataset` keeps scenes and pictures on disk.
 """

@@ -1,10 +1,20 @@
-"""Where and when scenes happen: places, times of day, weather and plain colours, as tables."""
+"""Tables of backgrounds: colours, places, times of day and weather, with their phrases."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["COLOURS", "PLACES", "TIMES", "TINTS", "WEATHERS", "Light", "Place", "Rgb", "Weather"]
+__all__ = [
+    "COLOURS",
+    "PLACES",
+    "TIMES",
+    "TINTS",
+    "WEATHERS",
+    "Place",
+    "Rgb",
+    "TimeOfDay",
+    "Weather",
+]
 
 Rgb = tuple[int, int, int]
 
@@ -21,7 +31,7 @@ COLOURS: dict[str, Rgb] = {
     "gray": (146, 150, 156),
     "black": (34, 34, 38),
 }
-"""Of backgrounds and of things, by the word that captions use."""
+"""Colours of backgrounds and concepts, by the word that captions use."""
 
 TINTS: tuple[Rgb, ...] = (
     (205, 228, 250),
@@ -32,19 +42,19 @@ TINTS: tuple[Rgb, ...] = (
     (250, 214, 222),
     (222, 226, 232),
 )
-"""Backgrounds that captions say nothing about: pale, so that white things show."""
+"""Plain backgrounds that captions do not mention; pale, so that white icons stand out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """A backdrop.
+    """A place.
 
     Args:
-        phrases: What captions call it.
-        sky: Its upper and lower colour, above the horizon.
-        ground: The same below the horizon.
-        horizon: Its height, as a fraction of the picture from the top.
-        features: What else is painted, names of painters in `backdrop`, far to near.
+        phrases: What captions call it, the plainest first.
+        sky: Upper and lower colour above the horizon.
+        ground: Upper and lower colour below it.
+        horizon: Its row, as a fraction of the picture's height.
+        features: Keys of `FEATURES` (`background_features`), from far to near.
         open_air: Whether time of day and weather can change it.
     """
 
@@ -176,14 +186,14 @@ PLACES: dict[str, Place] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Light:
+class TimeOfDay:
     """A time of day.
 
     Args:
-        phrases: What captions call it.
-        sky: The sky's colours, which replace the place's.
-        shade: What the ground's colours are multiplied by.
-        features: Painted in the sky.
+        phrases: What captions call it, the plainest first.
+        sky: Upper and lower colour of the sky, instead of the place's.
+        shade: What the ground's red, green and blue are multiplied by.
+        features: Keys of `FEATURES`, painted in the sky.
     """
 
     phrases: tuple[str, ...]
@@ -192,20 +202,20 @@ class Light:
     features: tuple[str, ...]
 
 
-TIMES: dict[str, Light] = {
-    "night": Light(
+TIMES: dict[str, TimeOfDay] = {
+    "night": TimeOfDay(
         phrases=("at night", "in the dark night", "by moonlight"),
         sky=((12, 16, 48), (44, 52, 104)),
         shade=(0.42, 0.46, 0.62),
         features=("stars", "moon"),
     ),
-    "sunset": Light(
+    "sunset": TimeOfDay(
         phrases=("at sunset", "in the evening"),
         sky=((116, 68, 136), (254, 154, 86)),
         shade=(0.86, 0.66, 0.66),
         features=("low_sun",),
     ),
-    "sunrise": Light(
+    "sunrise": TimeOfDay(
         phrases=("at sunrise", "in the early morning"),
         sky=((140, 176, 226), (255, 218, 166)),
         shade=(0.96, 0.9, 0.84),
@@ -216,7 +226,13 @@ TIMES: dict[str, Light] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Weather:
-    """What falls from the sky, and how much gray it mixes into every colour."""
+    """Weather.
+
+    Args:
+        phrases: What captions call it, the plainest first.
+        gray: The share of gray mixed into every colour.
+        features: Keys of `FEATURES` or `FRONT_FEATURES`.
+    """
 
     phrases: tuple[str, ...]
     gray: float

@@ -90,7 +90,7 @@ def _sentence(rng: random.Random, scene: Scene, *, varied: bool) -> str:
     cast = _digits(rng, scene, varied) if scene.kind == "digits" else _cast(rng, scene, varied)
     stage = "" if now_and_then(LEAVE_OUT_RATE) else _stage(rng, scene, varied)
     lead_in = f"{rng.choice(LEAD_INS)} " if now_and_then(LEAD_IN_RATE) else ""
-    stage_first = stage and scene.has_backdrop and not lead_in and now_and_then(STAGE_FIRST_RATE)
+    stage_first = stage and scene.has_scenery and not lead_in and now_and_then(STAGE_FIRST_RATE)
     said = f"{stage}, {cast}" if stage_first else f"{lead_in}{cast} {stage}".rstrip()
     styles = DRAWING_SETS[scene.style].style_words if scene.style else ()
     # Who names no style gets the house's; whatever else is drawn in must be said.

@@ -1,10 +1,10 @@
-"""Decides where everything in a scene goes: plain boxes, computed from the drawings' silhouettes.
+"""Place a scene's icons: boxes computed from their silhouettes.
 
-Things come in three sizes, and stand on a grid as fine as the VAE's latents. So the latents of a
-thing are the same wherever it is, and to draw it is to copy them: a U-Net learns that once for all
-things, where any size and place would be another drawing to it.
+Icons have three sizes and stand on a grid as fine as the VAE's latents, so an icon's latents are
+the same wherever it is, and the U-Net can learn to copy them. With free sizes and positions, every
+position would be another picture to learn.
 
-Lengths are fractions of the picture's side, as in `Placement`.
+Lengths are fractions of the picture's side; (0, 0) is the upper left corner.
 """
 
 from __future__ import annotations
@@ -14,43 +14,55 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sheepgen.training.data.concepts import Spot, concepts
-from sheepgen.training.data.silhouettes import brim_height, find_head, roof_height
+from sheepgen.training.data.silhouettes import brim_height, find_head, support_height
 
 if TYPE_CHECKING:
     from sheepgen.training.data.icons import IconStore
     from sheepgen.training.data.scene import Scene
 
-__all__ = ["ALONE", "CELLS", "COMPANION", "SMALL", "Placement", "is_turned", "lay_out"]
+__all__ = [
+    "ALONE",
+    "CELLS",
+    "COMPANION",
+    "SMALL",
+    "Placement",
+    "is_turned",
+    "lay_out",
+    "snap_to_grid",
+]
 
 CELLS = 32
-"""A picture's side in cells of the grid that things stand on, one for each place of its latents."""
+"""Cells along a picture's side, one for each position of its latents."""
 
 ALONE = 24 / CELLS
-"""The longer side of what is alone in a picture, ..."""
+"""The longer side of an icon that is alone in a picture."""
 
 COMPANION = 16 / CELLS
-"""... of what is not, ..."""
+"""The longer side of an icon that is not."""
 
 SMALL = 8 / CELLS
-"""... and of what is worn or held."""
+"""The longer side of what is worn or held."""
 
-FEET_BEHIND = 0.12
-"""How much of a rider's height is behind what it rides, or sunk into what it stands on."""
+OVERLAP = 0.12
+"""The share of a rider's height that is behind what it rides."""
+
+SINK = 0.05
+"""The share of a height by which something stands below the edge that it stands on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
-    """One drawing's place in the picture.
+    """Position and colour of one icon in a picture.
 
     Args:
         name: Its concept.
-        colour: The colour it is shown in; empty for its own.
+        colour: A key of `COLOURS`; empty for its own colours.
         x: Left edge.
         y: Upper edge.
         width: Its width.
         height: Its height.
         flip: Whether it is mirrored left to right.
-        shadow: Whether it casts one on the ground.
+        shadow: Whether it casts a shadow on the ground.
     """
 
     name: str
@@ -64,22 +76,21 @@ class Placement:
 
     @property
     def bottom(self) -> float:
-        """Its lower edge."""
+        """The lower edge."""
         return self.y + self.height
 
     def across(self, share: float) -> float:
-        """Return where in the picture a share of the drawing's width is, as it was drawn."""
+        """Return the x of a point at this share of the icon's width, as the icon was drawn."""
         return self.x + self.width * (1 - share if self.flip else share)
 
 
-def lay_out(scene: Scene, drawings: IconStore) -> list[Placement]:
-    """Place a scene's things, back to front; always in the same places, by ``layout_seed``.
+def lay_out(scene: Scene, icons: IconStore) -> list[Placement]:
+    """Place a scene's icons, back to front; equal scenes give equal placements.
 
-    Digits are none of them: the painter puts them down as a hand does.
+    Digits have no placement: `paint_scene` writes them anywhere near the middle.
     """
     if scene.kind == "digits":
         return []
-    rng = random.Random(scene.layout_seed)  # noqa: S311
     layouts = {
         "riding": _riding,
         "on_top": _on_top,
@@ -87,154 +98,48 @@ def lay_out(scene: Scene, drawings: IconStore) -> list[Placement]:
         "holding": _holding,
         "next_to": _next_to,
     }
-    lay = layouts.get(scene.kind, _row)
-    return [_on_grid(thing) for thing in lay(rng, scene, drawings)]
+    rng = random.Random(scene.layout_seed)  # noqa: S311
+    placements = layouts.get(scene.kind, _rows)(rng, scene, icons)
+    return [snap_to_grid(placement) for placement in placements]
 
 
-def _on_grid(thing: Placement) -> Placement:
-    """Move a thing to the nearest place on the grid where all of it is in the picture.
+def snap_to_grid(placement: Placement) -> Placement:
+    """Move a placement to the nearest position on the grid where it is all in the picture.
 
-    Its square is on the grid: as wide and high as the longer side, with the thing in the middle of
+    On the grid is its square: as wide and high as the longer side, with the icon in the middle of
     its lower edge.
     """
-    side = max(thing.width, thing.height)
-    left = round((thing.x + thing.width / 2 - side / 2) * CELLS) / CELLS
-    bottom = round(thing.bottom * CELLS) / CELLS
-    while bottom < thing.height:
+    side = max(placement.width, placement.height)
+    left = round((placement.x + placement.width / 2 - side / 2) * CELLS) / CELLS
+    bottom = round(placement.bottom * CELLS) / CELLS
+    while bottom < placement.height:
         bottom += 1 / CELLS
-    # Rounded, lest an error of 1e-17 move what just fits.
-    x = round(left + (side - thing.width) / 2, 9)
+    # Rounded, so that an error of 1e-17 does not move what just fits.
+    x = round(left + (side - placement.width) / 2, 9)
     while x < 0:
         x += 1 / CELLS
-    while round(x + thing.width, 9) > 1:
+    while round(x + placement.width, 9) > 1:
         x -= 1 / CELLS
-    return replace(thing, x=x, y=min(bottom, 1.0) - thing.height)
-
-
-def _faces(scene: Scene, name: str) -> str:
-    return concepts()[name].faces.get(scene.style, "front")
-
-
-def _on_ground(rng: random.Random, scene: Scene, drawings: IconStore, name: str) -> Placement:
-    """Place the thing that the others are placed by: in the middle, a little above the edge."""
-    x = 0.5 + rng.randint(-2, 2) / CELLS
-    return _on_grid(
-        _place(scene, drawings, name, side=COMPANION, x=x, bottom=1 - rng.randint(1, 3) / CELLS)
-    )
-
-
-def _row(rng: random.Random, scene: Scene, drawings: IconStore) -> list[Placement]:
-    """One thing, or several of a kind in one or two rows."""
-    if scene.count == 1:
-        x, bottom = 0.5 + rng.randint(-3, 3) / CELLS, 1 - rng.randint(1, 4) / CELLS
-        return [_place(scene, drawings, scene.subject, side=ALONE, x=x, bottom=bottom)]
-    if scene.count == 2:
-        bottom = 0.75 + rng.randint(-1, 3) / CELLS
-        spots = [(0.25, bottom), (0.75, bottom)]
-    else:
-        upper = [(0.5, 0.5)] if scene.count == 3 else [(0.25, 0.5), (0.75, 0.5)]
-        spots = [*upper, (0.25, 1 - 1 / CELLS), (0.75, 1 - 1 / CELLS)]
-    return [
-        _place(scene, drawings, scene.subject, side=COMPANION, x=x, bottom=bottom)
-        for x, bottom in spots
-    ]
-
-
-def _next_to(rng: random.Random, scene: Scene, drawings: IconStore) -> list[Placement]:
-    """The subject and to its right the other; the nearer one is lower."""
-    placements = [
-        _place(
-            scene,
-            drawings,
-            name,
-            side=COMPANION,
-            x=x,
-            bottom=0.8 + rng.randint(-1, 3) / CELLS,
-        )
-        for x, name in ((0.25, scene.subject), (0.75, scene.other))
-    ]
-    return sorted(placements, key=lambda thing: thing.bottom)
-
-
-def _riding(rng: random.Random, scene: Scene, drawings: IconStore) -> list[Placement]:
-    """The rider above; what is ridden goes over the rider's feet."""
-    ridden = _on_ground(rng, scene, drawings, scene.other)
-    seat = concepts()[scene.other].seats[scene.style]
-    seat_y = seat.y or roof_height(drawings.icon(scene.style, scene.other), seat.x)
-    bottom = ridden.y + ridden.height * seat_y + COMPANION * FEET_BEHIND
-    rider = _place(
-        scene, drawings, scene.subject, side=COMPANION, x=ridden.across(seat.x), bottom=bottom
-    )
-    return [replace(rider, shadow=False), ridden]
-
-
-def _on_top(rng: random.Random, scene: Scene, drawings: IconStore) -> list[Placement]:
-    """The subject stands on the other's upper edge, in front of it."""
-    base = _on_ground(rng, scene, drawings, scene.other)
-    picture = drawings.icon(scene.style, scene.other)
-    spot = concepts()[scene.other].tops.get(scene.style, Spot(x=0.5))
-    top = base.y + base.height * (spot.y or roof_height(picture, spot.x, reach=0.22))
-    subject = _place(
-        scene,
-        drawings,
-        scene.subject,
-        side=COMPANION,
-        x=base.across(spot.x),
-        bottom=top + COMPANION * 0.05,
-    )
-    return [base, replace(subject, shadow=False)]
-
-
-def _wearing(rng: random.Random, scene: Scene, drawings: IconStore) -> list[Placement]:
-    """A hat on the head, or glasses over the eyes of a face."""
-    wearer = _on_ground(rng, scene, drawings, scene.subject)
-    worn_drawing = drawings.icon(scene.style, scene.other)
-    if "glasses" in concepts()[scene.other].roles:
-        share, x, y = 0.5, wearer.x + wearer.width / 2, wearer.y + wearer.height * 0.45
-    else:
-        picture = drawings.icon(scene.style, scene.subject)
-        only_head = scene.style in concepts()[scene.subject].heads
-        head = find_head(picture, _faces(scene, scene.subject), only_head=only_head)
-        share, x = brim_height(worn_drawing), wearer.across(head.x)
-        y = wearer.y + wearer.height * head.y
-    worn = _place(scene, drawings, scene.other, side=SMALL, x=x, bottom=y)
-    worn = replace(worn, y=worn.y + worn.height * (1 - share), shadow=False)
-    return [wearer, worn]
-
-
-def _holding(rng: random.Random, scene: Scene, drawings: IconStore) -> list[Placement]:
-    """The thing before the holder's chest, on the side that it faces."""
-    holder = _on_ground(rng, scene, drawings, scene.subject)
-    ahead = {"left": 0.08, "right": 0.92, "front": 0.14}[_faces(scene, scene.subject)]
-    held = _place(
-        scene,
-        drawings,
-        scene.other,
-        side=SMALL,
-        x=holder.across(ahead),
-        bottom=holder.y + holder.height * 0.88,
-    )
-    return [holder, replace(held, shadow=False)]
+    return replace(placement, x=x, y=min(bottom, 1.0) - placement.height)
 
 
 def is_turned(style: str, name: str) -> bool:
-    """Return whether a drawing is shown mirrored: in scenes nothing faces right.
+    """Return whether an icon is shown mirrored: in scenes nothing faces right.
 
-    So whoever rides faces where the vehicle goes, and each thing has one look to learn.
+    So a rider faces where the vehicle goes, and each icon has one appearance to learn.
     """
     return concepts()[name].faces.get(style) == "right"
 
 
 def _place(
-    scene: Scene, drawings: IconStore, name: str, *, side: float, x: float, bottom: float
+    scene: Scene, icons: IconStore, name: str, *, side: float, x: float, bottom: float
 ) -> Placement:
-    """Place a thing with the middle of its lower edge at (x, bottom), its longer side ``side``."""
-    width, height = drawings.icon(scene.style, name).size
+    """Place an icon with the middle of its lower edge at (x, bottom), its longer side ``side``."""
+    width, height = icons.icon(scene.style, name).size
     scale = side / max(width, height)
-    colour = scene.colour if name == scene.subject else scene.other_colour
     return Placement(
         name=name,
-        colour=colour,
+        colour=scene.colour if name == scene.subject else scene.other_colour,
         x=x - width * scale / 2,
         y=bottom - height * scale,
         width=width * scale,
@@ -242,3 +147,86 @@ def _place(
         flip=is_turned(scene.style, name),
         shadow="sky" not in concepts()[name].roles,
     )
+
+
+def _place_base(rng: random.Random, scene: Scene, icons: IconStore, name: str) -> Placement:
+    """Place the icon that the other one is relative to: near the middle, on the ground."""
+    x = 0.5 + rng.randint(-2, 2) / CELLS
+    bottom = 1 - rng.randint(1, 3) / CELLS
+    return snap_to_grid(_place(scene, icons, name, side=COMPANION, x=x, bottom=bottom))
+
+
+def _rows(rng: random.Random, scene: Scene, icons: IconStore) -> list[Placement]:
+    """Place one icon, or up to four of a kind in one or two rows."""
+    if scene.count == 1:
+        x, bottom = 0.5 + rng.randint(-3, 3) / CELLS, 1 - rng.randint(1, 4) / CELLS
+        return [_place(scene, icons, scene.subject, side=ALONE, x=x, bottom=bottom)]
+    if scene.count == 2:
+        bottom = 0.75 + rng.randint(-1, 3) / CELLS
+        spots = [(0.25, bottom), (0.75, bottom)]
+    else:
+        upper = [(0.5, 0.5)] if scene.count == 3 else [(0.25, 0.5), (0.75, 0.5)]
+        spots = [*upper, (0.25, 1 - 1 / CELLS), (0.75, 1 - 1 / CELLS)]
+    return [
+        _place(scene, icons, scene.subject, side=COMPANION, x=x, bottom=bottom)
+        for x, bottom in spots
+    ]
+
+
+def _next_to(rng: random.Random, scene: Scene, icons: IconStore) -> list[Placement]:
+    """Place the subject left of the other; the lower one is in front."""
+    placements = []
+    for x, name in ((0.25, scene.subject), (0.75, scene.other)):
+        bottom = 0.8 + rng.randint(-1, 3) / CELLS
+        placements.append(_place(scene, icons, name, side=COMPANION, x=x, bottom=bottom))
+    return sorted(placements, key=lambda placement: placement.bottom)
+
+
+def _riding(rng: random.Random, scene: Scene, icons: IconStore) -> list[Placement]:
+    """Place the rider on the seat, its feet behind what it rides."""
+    ridden = _place_base(rng, scene, icons, scene.other)
+    seat = concepts()[scene.other].seats[scene.style]
+    seat_y = seat.y or support_height(icons.icon(scene.style, scene.other), seat.x)
+    x = ridden.across(seat.x)
+    bottom = ridden.y + ridden.height * seat_y + COMPANION * OVERLAP
+    rider = _place(scene, icons, scene.subject, side=COMPANION, x=x, bottom=bottom)
+    return [replace(rider, shadow=False), ridden]
+
+
+def _on_top(rng: random.Random, scene: Scene, icons: IconStore) -> list[Placement]:
+    """Place the subject on the other's upper edge, in front of it."""
+    base = _place_base(rng, scene, icons, scene.other)
+    spot = concepts()[scene.other].tops.get(scene.style, Spot(x=0.5))
+    top_y = spot.y or support_height(icons.icon(scene.style, scene.other), spot.x, reach=0.22)
+    x = base.across(spot.x)
+    bottom = base.y + base.height * top_y + COMPANION * SINK
+    subject = _place(scene, icons, scene.subject, side=COMPANION, x=x, bottom=bottom)
+    return [base, replace(subject, shadow=False)]
+
+
+def _wearing(rng: random.Random, scene: Scene, icons: IconStore) -> list[Placement]:
+    """Place a hat on the wearer's head, or glasses over its eyes."""
+    wearer = _place_base(rng, scene, icons, scene.subject)
+    subject, other = concepts()[scene.subject], concepts()[scene.other]
+    if "glasses" in other.roles:
+        share, x, y = 0.5, wearer.x + wearer.width / 2, wearer.y + wearer.height * 0.45
+    else:
+        faces = subject.faces.get(scene.style, "front")
+        only_head = scene.style in subject.heads
+        head = find_head(icons.icon(scene.style, subject.name), faces, only_head=only_head)
+        share = brim_height(icons.icon(scene.style, other.name))
+        x, y = wearer.across(head.x), wearer.y + wearer.height * head.y
+    worn = _place(scene, icons, other.name, side=SMALL, x=x, bottom=y)
+    # The hat's brim, or the middle of the glasses, is at y.
+    worn = replace(worn, y=worn.y + worn.height * (1 - share), shadow=False)
+    return [wearer, worn]
+
+
+def _holding(rng: random.Random, scene: Scene, icons: IconStore) -> list[Placement]:
+    """Place what is held in front of the holder's chest, on the side that it faces."""
+    holder = _place_base(rng, scene, icons, scene.subject)
+    faces = concepts()[scene.subject].faces.get(scene.style, "front")
+    x = holder.across({"left": 0.08, "right": 0.92, "front": 0.14}[faces])
+    bottom = holder.y + holder.height * 0.88
+    held = _place(scene, icons, scene.other, side=SMALL, x=x, bottom=bottom)
+    return [holder, replace(held, shadow=False)]

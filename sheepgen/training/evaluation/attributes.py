@@ -49,7 +49,7 @@ class Attribute:
 
 def _place(scene: Scene) -> str | None:
     # A backdrop without a place is painted as some place or other.
-    return scene.place if scene.place or not scene.has_backdrop else None
+    return scene.place if scene.place or not scene.has_scenery else None
 
 
 _VALUES: dict[str, Callable[[Scene], str | None]] = {

@@ -13,7 +13,7 @@ from sheepgen.training.data.icon_sets import DRAWING_SETS, HOUSE_STYLE, STYLES
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
-    from sheepgen.training.data.backgrounds import Light, Place, Weather
+    from sheepgen.training.data.backgrounds import Place, TimeOfDay, Weather
 
 __all__ = ["NamedThing", "named_style", "named_things"]
 
@@ -63,8 +63,12 @@ def named_style(sentence: str) -> str:
 @cache
 def _meanings() -> dict[str, str]:
     """Return the concept of each name; what says where or when is none, nor are its words."""
-    stage: list[Place | Light | Weather] = [*PLACES.values(), *TIMES.values(), *WEATHERS.values()]
-    return {phrase: "" for setting in stage for phrase in setting.phrases} | {
+    rows: list[Place | TimeOfDay | Weather] = [
+        *PLACES.values(),
+        *TIMES.values(),
+        *WEATHERS.values(),
+    ]
+    return {phrase: "" for setting in rows for phrase in setting.phrases} | {
         word: concept.name for concept in concepts().values() for word in concept.forms
     }
 

@@ -22,13 +22,13 @@ from sheepgen.training.data.layout import (
     COMPANION,
     SMALL,
     Placement,
-    _on_grid,
     lay_out,
+    snap_to_grid,
 )
 from sheepgen.training.data.rendering import paint_scene, recolour
 from sheepgen.training.data.sampling import sample_scene
 from sheepgen.training.data.scene import Scene
-from sheepgen.training.data.silhouettes import brim_height, find_head, roof_height
+from sheepgen.training.data.silhouettes import brim_height, find_head, support_height
 from sheepgen.training.image_grid import contact_sheet
 from tests.training.data.fakes import SIDE, Blocks, colour_of
 
@@ -133,14 +133,14 @@ def test_what_sticks_out_of_the_picture_is_moved_in_by_whole_cells(
 ) -> None:
     thing = Placement(name="cat", x=x, y=y, width=0.25, height=0.5)
     moved = replace(thing, x=moved_x, y=moved_y)
-    assert _on_grid(thing) == moved
+    assert snap_to_grid(thing) == moved
     # What is on the grid already stays.
-    assert _on_grid(moved) == moved
+    assert snap_to_grid(moved) == moved
 
 
 @pytest.mark.parametrize("x", [-0.3, 0.95])
 def test_a_narrow_thing_is_in_the_middle_of_its_square_wherever_that_is(x: float) -> None:
-    thing = _on_grid(Placement(name="cat", x=x, y=0.5, width=0.1, height=0.5))
+    thing = snap_to_grid(Placement(name="cat", x=x, y=0.5, width=0.1, height=0.5))
     assert thing.x >= 0
     assert thing.x + thing.width <= 1
     # Not at the edge, as it would be if it were moved by less than a cell.
@@ -288,8 +288,8 @@ def test_recolouring_keeps_light_shade_and_eyes() -> None:
 
 def test_a_roof_carries_and_a_mast_does_not() -> None:
     mast_on_roof = silhouette((49, 0, 51, 40), (10, 40, 90, 99))
-    assert roof_height(mast_on_roof, 0.5) == pytest.approx(0.4, abs=0.01)
-    assert roof_height(mast_on_roof, 0.02, reach=0.01) == 0.5
+    assert support_height(mast_on_roof, 0.5) == pytest.approx(0.4, abs=0.01)
+    assert support_height(mast_on_roof, 0.02, reach=0.01) == 0.5
 
 
 def test_the_head_is_on_the_side_that_the_animal_faces() -> None:
