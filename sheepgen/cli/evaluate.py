@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_format
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,16 +10,14 @@ from sheepgen.cli import options
 from sheepgen.cli import training_options as own
 from sheepgen.cli.console import error_console, note, write_data, write_table
 from sheepgen.cli.request_options import RequestOptions, spread
-from sheepgen.errors import UsageError
-from sheepgen.output.atomic import output_errors, staging_folder
 from sheepgen.request import GenerationRequest
-from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from PIL.Image import Image
     from rich.table import Table
+
+    from sheepgen.training.evaluation.metrics import Score
 
 __all__ = ["evaluate", "score_table"]
 
@@ -35,6 +32,7 @@ def evaluate(
     group: own.GroupsOpt = None,
     workspace: own.WorkspaceOpt = Path(".training"),
     output: own.SheetsOpt = None,
+    overwrite: own.ReplaceSheetsOpt = False,
     device: options.DeviceOpt = "auto",
     dtype: options.DtypeOpt = "auto",
     offline: options.OfflineOpt = False,
@@ -50,20 +48,14 @@ def evaluate(
     from sheepgen.models.resolve import find_model, resolve_model
     from sheepgen.training.evaluation.prompts import prompt_groups
 
-    groups = tuple(group or ())
-    named = prompt_groups(groups)  # refuses unknown ones before anything is loaded
+    groups = prompt_groups(group or ())  # refuses unknown ones before torch is imported
     console = error_console(quiet=printed.quiet)
-    sheets = {} if output is None else _sheets(output, named)
     if offline:
         go_offline()
     spec = resolve_model(settings.model, offline=offline)
     if isinstance(spec, DownloadPlan):
         show_download(console, spec)
         spec = find_model(settings.model, offline=offline)
-    if output is not None:
-        for notice in prepare_folders([output]):
-            note(console, notice.message)
-    settings = spec.resolve(settings)
     from sheepgen.pipeline.quiet import quiet_libraries
 
     with quiet_libraries():
@@ -71,21 +63,31 @@ def evaluate(
 
         from sheepgen.pipeline.loading import load_model
         from sheepgen.training.config import TrainingConfig, Workspace
-        from sheepgen.training.evaluation.evaluate import Judge, score_model
+        from sheepgen.training.evaluation.evaluate import (
+            build_evaluator,
+            evaluate_model,
+            save_sheet,
+            sheet_paths,
+        )
         from sheepgen.training.project import Project
-        from sheepgen.training.samples import tile
 
-        judge = Judge.of(Project(TrainingConfig(), Workspace(workspace), torch.device("cpu")))
-        loaded = load_model(spec, device=device, dtype=dtype or "auto")
-        scores: list[dict[str, Any]] = []
-        images: list[Image] = []
-        for score, pictures in score_model(loaded, settings, judge, seeds, groups):
-            note(console, f"{score.group}: {score.right:.1f}% of {score.pictures} pictures")
-            scores.append(score.to_dict())
-            images += pictures
+        sheets = {} if output is None else sheet_paths(output, groups, overwrite=overwrite)
+        for notice in prepare_folders([output] if output is not None else []):
+            note(console, notice.message)
+        evaluator = build_evaluator(
+            Project(TrainingConfig(), Workspace(workspace), torch.device("cpu"))
+        )
+        model = load_model(spec, device=device, dtype=dtype or "auto")
+        settings = spec.resolve(settings)
+        results = []
+        for result in evaluate_model(model, settings, evaluator, groups, seeds):
+            results.append(result)
+            score = result.score
+            note(console, f"{score.group}: {score.exact_match:.1f}% of {score.images} images")
             if sheets:
-                _save(tile(pictures), sheets[score.group])
-        distance = judge.distance(images)
+                save_sheet(result.images, sheets[score.group])
+        distance = evaluator.distance(results)
+    scores = [result.score for result in results]
     if json:
         evaluation = {
             "model": settings.model,
@@ -94,7 +96,7 @@ def evaluate(
             "guidance_scale": settings.guidance_scale,
             "scheduler": settings.scheduler,
             "seeds": seeds,
-            "scores": scores,
+            "scores": [score.to_dict() for score in scores],
             "frechet_distance": distance,
         }
         write_data(json_format.dumps(evaluation))
@@ -103,44 +105,30 @@ def evaluate(
     write_data(f"Fréchet distance from held-out scenes: {distance:.2f}")
 
 
-def _sheets(folder: Path, groups: Iterable[str]) -> dict[str, Path]:
-    """Return the path of each group's sheet.
-
-    Raises:
-        UsageError: If one of them exists already.
-    """
-    sheets = {group: folder / f"{group.replace(' ', '-')}.png" for group in groups}
-    for path in sheets.values():
-        if os.path.lexists(path):
-            raise UsageError(
-                f"{excerpt(path, 200)} already exists.",
-                "Move it, or choose another --output.",
-            )
-    return sheets
-
-
-def _save(sheet: Image, path: Path) -> None:
-    with output_errors(path.parent), staging_folder(path.parent) as staging:
-        sheet.save(staging / path.name)
-        (staging / path.name).rename(path)
-
-
-def score_table(scores: Iterable[Mapping[str, Any]]) -> Table:
-    """Return `sheepgen.training.evaluation.score.Score` dictionaries as a table."""
+def score_table(scores: Iterable[Score]) -> Table:
+    """Return scores as a table."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    for heading in ("Prompts", "Pictures", "Right", "95%", "Found", "By chance", "Ceiling"):
+    for heading in (
+        "Prompts",
+        "Images",
+        "Exact match",
+        "95% interval",
+        "Recall",
+        "False positives",
+        "Upper bound",
+    ):
         table.add_column(heading, justify="left" if heading == "Prompts" else "right")
     for score in scores:
-        low, high = score["interval"]
+        low, high = score.exact_match_interval
         table.add_row(
-            score["group"],
-            str(score["pictures"]),
-            f"{score['right']:.1f}%",
+            score.group,
+            str(score.images),
+            f"{score.exact_match:.1f}%",
             f"{low:.0f} to {high:.0f}",
-            f"{score['found']:.1f}%",
-            f"{score['by_chance']:.1f}%",
-            f"{score['ceiling']:.1f}%",
+            f"{score.recall:.1f}%",
+            f"{score.false_positive_rate:.1f}%",
+            f"{score.upper_bound:.1f}%",
         )
     return table

@@ -55,6 +55,7 @@ def train(
 
             from sheepgen.cli.evaluate import score_table
             from sheepgen.pipeline.device import resolve_device
+            from sheepgen.training.evaluation.metrics import Score
             from sheepgen.training.project import Project
             from sheepgen.training.recipe import claim_workspace
             from sheepgen.training.release import release_model
@@ -64,7 +65,7 @@ def train(
 
             _check_names("phase", phases or (), PHASES)
             config = PRESETS[preset]
-            names = phases or [name for name in PHASES if config.judged or name != "classifier"]
+            names = phases or [name for name in PHASES if config.evaluated or name != "classifier"]
             if unet_steps is not None:
                 config = replace(config, diffusion=replace(config.diffusion, steps=unet_steps))
             with interrupts_raised():
@@ -79,11 +80,11 @@ def train(
                 run_phases(project, names, console)
                 if output is not None:
                     _check_replaceable(output, overwrite=overwrite)  # again: training takes hours
-                    if config.judged:
+                    if config.evaluated:
                         note(console, "Evaluating the model, which takes a while.")
                     record = release_model(project, output)
                     if record["scores"]:
-                        console.print(score_table(record["scores"]))
+                        console.print(score_table(Score(**score) for score in record["scores"]))
                     write_data(str(output))
 
 

@@ -95,7 +95,7 @@ SeedsAPromptOpt = Annotated[
     typer.Option(
         "--seeds",
         metavar="N",
-        help="Pictures of each prompt.",
+        help="Images per prompt.",
         parser=parsers.whole_number("--seeds", 1, 100),
         rich_help_panel=RUN,
     ),
@@ -105,7 +105,7 @@ GroupsOpt = Annotated[
     typer.Option(
         "--group",
         metavar="NAME",
-        help="Measure only these prompts. Repeatable. An unknown name lists all.",
+        help="Evaluate only this group of prompts. Repeatable. An unknown name lists all.",
         show_default=False,
         rich_help_panel=RUN,
     ),
@@ -116,8 +116,17 @@ SheetsOpt = Annotated[
         "-o",
         "--output",
         metavar="FOLDER",
-        help="Save a sheet of all pictures of each group here.",
+        help="Save one sheet of images per group here.",
         parser=parsers.folder,
+        rich_help_panel=OUTPUT,
+    ),
+]
+ReplaceSheetsOpt = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        metavar="",
+        help="Overwrite existing sheets.",
         rich_help_panel=OUTPUT,
     ),
 ]

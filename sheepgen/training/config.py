@@ -126,7 +126,7 @@ class DiffusionConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClassifierConfig:
-    """The judge: sees only real scenes, made with another seed than the training ones."""
+    """The evaluation's classifier, trained on scenes of another seed than the model's."""
 
     train_scenes: int = 40_000
     steps: int = 4_000
@@ -146,8 +146,8 @@ class TrainingConfig:
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
 
     @property
-    def judged(self) -> bool:
-        """Whether the model is measured: one of a small cast does not know most of the prompts."""
+    def evaluated(self) -> bool:
+        """Whether the model is evaluated: one of few concepts does not know most prompts."""
         return not self.data.cast
 
 
@@ -206,8 +206,8 @@ class Workspace:
         return self.checkpoints / "tokenizer"
 
     @property
-    def judge(self) -> Path:
-        """The trained judge, as it is installed."""
+    def classifier(self) -> Path:
+        """The trained classifier, in the form in which it is installed."""
         return self.root / "judge.safetensors"
 
     @property

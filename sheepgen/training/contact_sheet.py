@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PIL.Image import Resampling
 
-from sheepgen.training.evaluation.generate import draw_prompts
+from sheepgen.training.evaluation.evaluate import generate_images
 from sheepgen.training.evaluation.prompts import prompt_groups
 from sheepgen.training.image_grid import contact_sheet
 from sheepgen.training.samples import tile
@@ -55,7 +55,7 @@ def draw_contact_sheet(
     prompts = contact_prompts()
     small = (
         picture.resize((side, side), Resampling.LANCZOS, reducing_gap=3)
-        for picture in draw_prompts(model, settings, prompts, seeds)
+        for picture in generate_images(model, settings, prompts, seeds)
     )
     strips = [tile([*islice(small, len(seeds))], columns=len(seeds)) for _ in prompts]
     return contact_sheet(strips, prompts, columns=A_GROUP, lines=1)

@@ -99,11 +99,11 @@ class Material:
             yield name, np.stack([np.asarray(paint_scene(s, self.album, size)) for s in scenes])
 
     @cached_property
-    def judge_scenes(self) -> SceneSet:
-        """What the judge learns from: of another seed, as large as it looks at them."""
+    def classifier_scenes(self) -> SceneSet:
+        """What the classifier learns from: of another seed, of its input size."""
         settings = self.config.classifier
         split = Split(
-            name="judge",
+            name="classifier",
             count=settings.train_scenes,
             size=INPUT_SIZE,
             seed=settings.seed,

@@ -87,9 +87,6 @@ Autoencoder, mean over pictures of the peak signal-to-noise ratio:
 |---|---|
 {psnr}
 
-Text encoder: it tells {drawings_told:,} of {drawings_known:,} drawings as they look, cell by cell,
-where they are named alone.
-
 {scores}
 
 ## What it cannot do
@@ -128,14 +125,14 @@ _EVOKED = """of the thing that
 emoji link with one of {words} words ("birthday": a gift); """
 
 _SCORES = """\
-How often a classifier with its own network, data seed and weights sees *everything* that the
-prompt says ("right": things, number, colour, style, surroundings), and how often it finds the
-things at least ({steps} steps, guidance {guidance:g}, seed 0, nothing picked). By chance is how
-often it finds another prompt's things; the ceiling is how often it is right about real scenes of
-the same prompts; between the brackets lies the share with 95% certainty. The prompts are in
+These are the figures of a classifier trained on the same drawings, not a person's. Exact match: it
+recognises *everything* that the prompt states (concepts, number, colour, style, surroundings; in
+brackets the 95% interval). Recall: it recognises the concepts at least. False positives: it
+recognises another prompt's concepts. Upper bound: its exact match on real scenes of the same
+prompts. {steps} steps, guidance {guidance:g}, seed 0, nothing picked; the prompts are in
 `sheepgen/training/evaluation/prompts.tsv`.
 
-| prompts | pictures | right | found | by chance | ceiling |
+| prompts | images | exact match | recall | false positives | upper bound |
 |---|---|---|---|---|---|
 {rows}
 
@@ -193,8 +190,6 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         hardware=record["hardware"],
         hours_in_all=sum(record["seconds"].values()) / 3600,
         psnr="\n".join(f"| {name} | {ratio:.1f} dB |" for name, ratio in record["psnr_db"].items()),
-        drawings_told=record["drawings"]["told"],
-        drawings_known=record["drawings"]["known"],
         scores=_scores(record) if record["scores"] else "It was not measured otherwise.",
         words=config["text"]["words"],
         slots=SLOTS,
@@ -205,9 +200,10 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
 
 def _scores(record: dict[str, Any]) -> str:
     rows = (
-        f"| {score['group']} | {score['pictures']} | {score['right']:.0f}% "
-        f"({score['interval'][0]:.0f} to {score['interval'][1]:.0f}) | {score['found']:.0f}% "
-        f"| {score['by_chance']:.0f}% | {score['ceiling']:.0f}% |"
+        f"| {score['group']} | {score['images']} | {score['exact_match']:.0f}% "
+        f"({score['exact_match_interval'][0]:.0f} to {score['exact_match_interval'][1]:.0f}) "
+        f"| {score['recall']:.0f}% | {score['false_positive_rate']:.0f}% "
+        f"| {score['upper_bound']:.0f}% |"
         for score in record["scores"]
     )
     return _SCORES.format(

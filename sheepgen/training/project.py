@@ -15,8 +15,7 @@ from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.icon_sets import MIXES
 from sheepgen.training.data.layout import CELLS
 from sheepgen.training.data.splits import held_out_drawings
-from sheepgen.training.evaluation.classifier import Classifier
-from sheepgen.training.evaluation.installed_classifier import installed_judge
+from sheepgen.training.evaluation.classifier import Classifier, load_installed_classifier
 from sheepgen.training.export import ModelParts
 from sheepgen.training.material import Material
 from sheepgen.training.text_encoder.appearance import (
@@ -189,9 +188,9 @@ class Project:
         return Classifier()
 
     def trained_classifier(self) -> Classifier:
-        """Return the classifier that judges: the workspace's own, or the installed one."""
+        """Return the evaluation's classifier: the workspace's own, or the installed one."""
         if not self.checkpoint("classifier").exists():
-            return installed_judge()
+            return load_installed_classifier()
         classifier = self.classifier()
         classifier.load_state_dict(trained_weights(self.checkpoint("classifier"), "classifier"))
         return classifier.eval()

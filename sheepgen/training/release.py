@@ -16,21 +16,23 @@ from sheepgen.pipeline.environment import processor_name
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 from sheepgen.training.atomic_write import replace_folder
 from sheepgen.training.contact_sheet import draw_contact_sheet
-from sheepgen.training.evaluation.evaluate import Judge, score_model
-from sheepgen.training.evaluation.recall import drawings_told
+from sheepgen.training.evaluation.evaluate import (
+    Evaluator,
+    build_evaluator,
+    evaluate_model,
+    save_sheet,
+    sheet_paths,
+)
+from sheepgen.training.evaluation.prompts import prompt_groups
 from sheepgen.training.export import export_model, write_training_record
 from sheepgen.training.history import History, summarise
 from sheepgen.training.model_card import write_model_card
-from sheepgen.training.samples import tile
 from sheepgen.training.vae import reconstruction_psnr
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from PIL.Image import Image
-
     from sheepgen.pipeline.family import Model
-    from sheepgen.training.evaluation.score import Score
     from sheepgen.training.project import Project
 
 __all__ = ["release_model"]
@@ -41,8 +43,8 @@ CONTACT_SHEET = "contact_sheet.webp"
 def release_model(project: Project, folder: Path) -> dict[str, Any]:
     """Write the model's folder with its record and its card; return the record.
 
-    A model that is judged has a contact sheet beside its card, and one sheet of all evaluated
-    pictures a group goes to the workspace's samples. What is in the folder's place stays there
+    A model that is evaluated has a contact sheet beside its card, and one sheet of the images of
+    each group is saved in the workspace's samples. What is in the folder's place stays there
     until the new model has been measured and described.
 
     Raises:
@@ -59,7 +61,7 @@ def release_model(project: Project, folder: Path) -> dict[str, Any]:
 
 
 def _write_model(project: Project, folder: Path) -> dict[str, Any]:
-    judge = Judge.of(project) if project.config.judged else None
+    evaluator = build_evaluator(project) if project.config.evaluated else None
     export_model(project.model_parts(), folder)
     model = ClipEmbeddedModel.load(find_model(str(folder)), torch.device("cpu"), torch.float32)
     sampling = KNOWN_MODELS[EMBEDDED_MODEL]
@@ -70,10 +72,9 @@ def _write_model(project: Project, folder: Path) -> dict[str, Any]:
         guidance_scale=sampling.guidance_scale,
     )
     measured: dict[str, Any] = {"scores": [], "frechet_distance": None}
-    if judge is not None:
-        measured = _measure(model, settings, judge, project.workspace.samples)
+    if evaluator is not None:
+        measured = _evaluate(model, settings, evaluator, project.workspace.samples)
         draw_contact_sheet(model, settings).save(folder / CONTACT_SHEET, quality=80, method=6)
-    told = drawings_told(model.text_encoder, model.tokenizer, project.states, project.device)
     phases = summarise(History(project.workspace.history).read())
     record = write_training_record(
         folder,
@@ -92,7 +93,6 @@ def _write_model(project: Project, folder: Path) -> dict[str, Any]:
                 "unet": model.unet.num_parameters(),
                 "vae": model.vae.num_parameters(),
             },
-            "drawings": {"known": len(told), "told": sum(told.values())},
             "psnr_db": {
                 name: round(reconstruction_psnr(model.vae, pictures, torch.device("cpu")), 2)
                 for name, pictures in project.material.unseen_pictures()
@@ -110,19 +110,19 @@ def _write_model(project: Project, folder: Path) -> dict[str, Any]:
     return record
 
 
-def _measure(
-    model: Model, settings: GenerationRequest, judge: Judge, sheets: Path
+def _evaluate(
+    model: Model, settings: GenerationRequest, evaluator: Evaluator, folder: Path
 ) -> dict[str, Any]:
-    sheets.mkdir(parents=True, exist_ok=True)
-    scores: list[Score] = []
-    drawn: list[Image] = []
-    for score, pictures in score_model(model, settings, judge, seeds_a_prompt=1):
-        scores.append(score)
-        drawn += pictures
-        tile(pictures).save(sheets / f"{score.group.replace(' ', '-')}.png")
+    folder.mkdir(parents=True, exist_ok=True)
+    groups = prompt_groups()
+    sheets = sheet_paths(folder, groups, overwrite=True)
+    results = []
+    for result in evaluate_model(model, settings, evaluator, groups, seeds_per_prompt=1):
+        save_sheet(result.images, sheets[result.score.group])
+        results.append(result)
     return {
-        "scores": [score.to_dict() for score in scores],
-        "frechet_distance": round(judge.distance(drawn), 2),
+        "scores": [result.score.to_dict() for result in results],
+        "frechet_distance": round(evaluator.distance(results), 2),
     }
 
 

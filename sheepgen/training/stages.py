@@ -17,8 +17,7 @@ import torch
 from sheepgen.training.atomic_write import written_whole
 from sheepgen.training.data.segmentation import class_maps
 from sheepgen.training.data.word_meanings import WordMeanings
-from sheepgen.training.evaluation.classifier import train_classifier
-from sheepgen.training.evaluation.installed_classifier import save_judge
+from sheepgen.training.evaluation.classifier import save_classifier, train_classifier
 from sheepgen.training.samples import SAMPLE_PROMPTS, draw_sheet
 from sheepgen.training.text_encoder.prompt_dataset import Lessons
 from sheepgen.training.text_encoder.train_parser import train_trunk
@@ -123,8 +122,8 @@ def unet(project: Project) -> Iterator[TrainStep]:
 
 
 def classifier(project: Project) -> Iterator[TrainStep]:
-    """Train the judge on scenes of its own, and write it as it is installed."""
-    scenes = project.material.judge_scenes
+    """Train the classifier on scenes of its own, and write it in its installed form."""
+    scenes = project.material.classifier_scenes
     yield from train_classifier(
         project.classifier(),
         scenes.pictures,
@@ -134,7 +133,7 @@ def classifier(project: Project) -> Iterator[TrainStep]:
         project.checkpoint("classifier"),
         project.device,
     )
-    save_judge(project.trained_classifier(), project.workspace.judge)
+    save_classifier(project.trained_classifier(), project.workspace.classifier)
 
 
 PHASES = {

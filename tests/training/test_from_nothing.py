@@ -134,9 +134,9 @@ def test_all_phases_and_a_release(project: Project, tmp_path: Path) -> None:
     assert [event.image.size for event in drawn] == [(256, 256)]
 
 
-def test_the_judge_is_written_as_it_is_installed(project: Project) -> None:
+def test_the_classifier_is_written_in_its_installed_form(project: Project) -> None:
     run(project, ["classifier"])
-    written = load_file(project.workspace.judge)
+    written = load_file(project.workspace.classifier)
     for name, weight in project.trained_classifier().state_dict().items():
         assert torch.equal(written[name], weight.half() if weight.is_floating_point() else weight)
 

@@ -66,18 +66,17 @@ FACTS: dict[str, Any] = {
     "seconds": dict.fromkeys(PHASES, 60.0),
     "hardware": "a small machine",
     "parameters": {"text_encoder": 1_000_000, "unet": 2_000_000, "vae": 300_000},
-    "drawings": {"known": 1_250, "told": 1_249},
     "psnr_db": {"held-out scenes": 26.5},
     "sampling": {"num_inference_steps": 3, "guidance_scale": 4.0, "scheduler": "ddim"},
     "scores": [
         {
             "group": "singles",
-            "pictures": 8,
-            "right": 75.0,
-            "interval": (40.9, 92.9),
-            "found": 80.0,
-            "ceiling": 100.0,
-            "by_chance": 2.0,
+            "images": 8,
+            "exact_match": 75.0,
+            "exact_match_interval": (40.9, 92.9),
+            "recall": 80.0,
+            "false_positive_rate": 2.0,
+            "upper_bound": 100.0,
         }
     ],
     "frechet_distance": 12.34,
@@ -138,7 +137,6 @@ def test_the_record_hashes_every_weight_file(folder: Path) -> None:
 def test_the_card_is_written_from_the_record(folder: Path) -> None:
     card = (folder / "MODEL_CARD.md").read_text("utf-8")
     assert "| held-out scenes | 26.5 dB |" in card
-    assert "tells 1,249 of 1,250 drawings as they look" in card
     assert "| singles | 8 | 75% (41 to 93) | 80% | 2% | 100% |" in card
     assert "(contact_sheet.webp)" in card
     assert "Twitter" in card

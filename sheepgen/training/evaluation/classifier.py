@@ -1,22 +1,26 @@
-"""The judge: a small network of its own that answers `ATTRIBUTES` about a picture.
+"""The classifier that evaluates generated images: a small network for `CONCEPTS` and `ATTRIBUTES`.
 
-It says place by place which thing is there, as of its training scenes is known: from one scene it
-learns at 256 places. It is trained on real scenes only, made with another seed than the model's
-training scenes, and may see held-out pairs and drawings; nothing of it ever reaches the model. How
-often it is right on real scenes is reported beside every figure, as the ceiling.
+It recognises concepts in each cell of a 16 by 16 grid, because the training scenes' layout is
+known: one scene gives 256 labels. It is trained on real scenes only, which are sampled with another
+seed than the model's and may contain held-out pairs and icons; nothing of it reaches the model.
+Its own accuracy on real scenes is reported beside every score, as the upper bound.
+
+The installed weights make everybody's scores comparable; training others takes about an hour.
 """
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from sheepgen.training.data.segmentation import UNCLEAR
-from sheepgen.training.evaluation.attributes import ATTRIBUTES, concept_classes
+from sheepgen.training.evaluation.attributes import ATTRIBUTES, CONCEPTS, concept_classes
 from sheepgen.training.muon import build_optimizers
 from sheepgen.training.trainer import Checkpoint, TrainStep, autocast, cosine_learning_rate
 from sheepgen.training.unet.attention_supervision import NOTHING
@@ -31,41 +35,46 @@ if TYPE_CHECKING:
     from sheepgen.training.config import ClassifierConfig
     from sheepgen.training.data.scene import Scene
 
-__all__ = ["INPUT_SIZE", "THINGS", "Classifier", "train_classifier"]
+__all__ = [
+    "INPUT_SIZE",
+    "Classifier",
+    "classification_loss",
+    "load_installed_classifier",
+    "save_classifier",
+    "train_classifier",
+]
 
 INPUT_SIZE = 128
-"""Pixels a side; pictures of another size are averaged to it."""
+"""Pixels per side; images of another size are averaged to it."""
 
-THINGS = "things"
-"""The head for `concept_classes`, and none; the others bear their questions' names."""
-
-HALVINGS = 3
+STRIDED_STAGES = 3
 """Stages that halve height and width."""
 
-CLEAR_SHARE = 0.6
-"""How much of a place a thing must fill to be what is there; what is filled less is not asked."""
+MIN_COVERAGE = 0.6
+"""The share of a grid cell that a concept must fill to be its label; below it is ignored."""
 
-PLAIN_SHARE = 0.9
-"""How much of a place must be backdrop for nothing to be there."""
+MIN_BACKGROUND = 0.9
+"""The share of a grid cell that must be background for the label "no concept"."""
 
-PLACES_WEIGHT = 8.0
-"""How much all places together count, where a question about the whole picture counts 1."""
+CONCEPTS_WEIGHT = 8.0
+"""Weight of the loss over all grid cells, where that of an attribute is 1."""
 
 WARMUP_STEPS = 100
 SAVE_EVERY = 500
 
-UNASKED = -100
-"""Marks rows that a question does not fit; PyTorch's own default."""
+IGNORED = -100
+"""The label of what a scene does not define; PyTorch's own default."""
 
 
 class Classifier(nn.Module):
-    """Pictures (batch, 3, height, width) in [-1, 1] to logits for each head.
+    """Maps images (batch, 3, height, width) in [-1, 1] to logits for each head.
 
-    Those for things are (batch, things and one for none, rows, columns), of each of 16 by 16
-    places, a quarter as wide as the smallest thing; the others (batch, answers).
+    Those of `CONCEPTS` are (batch, concepts + 1, rows, columns), the last one for "no concept",
+    for each cell of a 16 by 16 grid, a quarter as wide as the smallest concept; those of an
+    attribute (batch, classes).
 
     Args:
-        widths: Channels of each stage; the first `HALVINGS` halve height and width.
+        widths: Channels of each stage; the first `STRIDED_STAGES` halve height and width.
     """
 
     def __init__(self, widths: Sequence[int] = (16, 48, 96, 192, 256)) -> None:
@@ -73,7 +82,7 @@ class Classifier(nn.Module):
         layers: list[nn.Module] = []
         channels = 3
         for stage, width in enumerate(widths):
-            stride = 2 if stage < HALVINGS else 1
+            stride = 2 if stage < STRIDED_STAGES else 1
             layers += [
                 nn.Conv2d(channels, width, 3, stride=stride, padding=1, bias=False),
                 nn.BatchNorm2d(width),
@@ -91,22 +100,23 @@ class Classifier(nn.Module):
                 for name, attribute in ATTRIBUTES.items()
             }
         )
-        self.heads[THINGS] = nn.Conv2d(channels, len(concept_classes()) + 1, 1)
+        self.heads[CONCEPTS] = nn.Conv2d(channels, len(concept_classes()) + 1, 1)
 
-    def forward(self, pictures: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Return the logits by head."""
-        features = self._features(pictures)
+        features = self._features(images)
         pooled = _pooled(features)
         return {
-            name: head(features if name == THINGS else pooled) for name, head in self.heads.items()
+            name: head(features if name == CONCEPTS else pooled)
+            for name, head in self.heads.items()
         }
 
-    def pooled(self, pictures: Tensor) -> Tensor:
-        """Return what the heads see of the whole picture, (batch, features)."""
-        return _pooled(self._features(pictures))
+    def pooled(self, images: Tensor) -> Tensor:
+        """Return the features of whole images, (batch, features)."""
+        return _pooled(self._features(images))
 
-    def _features(self, pictures: Tensor) -> Tensor:
-        features: Tensor = self.features(functional.adaptive_avg_pool2d(pictures, INPUT_SIZE))
+    def _features(self, images: Tensor) -> Tensor:
+        features: Tensor = self.features(functional.adaptive_avg_pool2d(images, INPUT_SIZE))
         return features
 
 
@@ -114,24 +124,48 @@ def _pooled(features: Tensor) -> Tensor:
     return torch.cat([features.amax(dim=(2, 3)), features.mean(dim=(2, 3))], dim=1)
 
 
+def save_classifier(classifier: Classifier, path: Path) -> None:
+    """Write the weights as float16, the form in which they are installed."""
+    weights = classifier.state_dict()
+    save_file(
+        {
+            name: (weight.half() if weight.is_floating_point() else weight).contiguous()
+            for name, weight in weights.items()
+        },
+        path,
+    )
+
+
+def load_installed_classifier() -> Classifier:
+    """Return the classifier that is installed with the tool, in evaluation mode.
+
+    Raises:
+        RuntimeError: If it was trained for other classes than ``classes.tsv`` lists.
+    """
+    classifier = Classifier()
+    weights = (resources.files("sheepgen") / "assets" / "judge.safetensors").read_bytes()
+    classifier.load_state_dict(load(weights))
+    return classifier.to(torch.float32).eval()
+
+
 def train_classifier(
     classifier: Classifier,
-    pictures: NDArray[np.uint8],
+    images: NDArray[np.uint8],
     scenes: Sequence[Scene],
-    shown: Tensor,
+    class_maps: Tensor,
     config: ClassifierConfig,
     checkpoint_path: Path,
     device: torch.device,
 ) -> Iterator[TrainStep]:
-    """Train in place, from the checkpoint if there is one.
+    """Train in place, resuming from the checkpoint if there is one.
 
     Args:
-        classifier: The network; when all steps are done, it is ready to judge.
-        pictures: (scenes, height, width, 3), may be mapped from disk.
+        classifier: The network; in evaluation mode after the last step.
+        images: (scenes, height, width, 3), may be mapped from disk.
         scenes: What they show.
-        shown: And where; see `sheepgen.training.data.segmentation.class_maps`.
+        class_maps: And where; see `sheepgen.training.data.segmentation.class_maps`.
         config: The recipe.
-        checkpoint_path: Where training goes on from.
+        checkpoint_path: Where training resumes from.
         device: Where to compute.
 
     Yields:
@@ -143,12 +177,13 @@ def train_classifier(
     for step in range(checkpoint.load(), config.steps):
         rng = np.random.default_rng((config.seed, step))
         chosen = np.sort(rng.integers(len(scenes), size=config.batch_size))
-        asked = [scenes[index] for index in chosen]
-        seen, there = to_tensor(pictures[chosen], device), shown[chosen].to(device)
-        batch, there = _augmented(rng, seen, there, asked)
+        batch_scenes = [scenes[index] for index in chosen]
+        batch, labels = augment(
+            rng, to_tensor(images[chosen], device), class_maps[chosen].to(device), batch_scenes
+        )
         with autocast(device):
             logits = classifier(batch)
-        loss = scene_loss(logits, there, asked)
+        loss = classification_loss(logits, labels, batch_scenes)
         classifier.zero_grad()
         loss.backward()
         for optimizer in optimizers.values():
@@ -165,58 +200,68 @@ def train_classifier(
     classifier.eval()
 
 
-def scene_loss(logits: Mapping[str, Tensor], shown: Tensor, scenes: Sequence[Scene]) -> Tensor:
-    """Return how wrong the answers are, in nats a scene: the sum over all that fits the scene.
+def classification_loss(
+    logits: Mapping[str, Tensor], class_maps: Tensor, scenes: Sequence[Scene]
+) -> Tensor:
+    """Return the cross-entropy in nats per scene, summed over the heads that it has labels for.
 
     Args:
-        logits: For each head, as `Classifier` gives them.
-        shown: (scenes, rows, columns), more finely; see
+        logits: For each head, as `Classifier` returns them.
+        class_maps: (scenes, rows, columns), finer than the grid of the logits; see
             `sheepgen.training.data.segmentation.class_maps`.
-        scenes: What the pictures show.
+        scenes: What the images show.
     """
-    of_places = logits[THINGS].float()
-    loss = PLACES_WEIGHT * functional.cross_entropy(
-        of_places, _clear_things(shown, of_places.shape[-1]), ignore_index=UNASKED
+    concepts = logits[CONCEPTS].float()
+    loss = CONCEPTS_WEIGHT * functional.cross_entropy(
+        concepts, grid_labels(class_maps, concepts.shape[-1]), ignore_index=IGNORED
     )
     for name, attribute in ATTRIBUTES.items():
         labels = [attribute.label(scene) for scene in scenes]
-        target = [UNASKED if label is None else label for label in labels]
+        target = [IGNORED if label is None else label for label in labels]
         loss = loss + functional.cross_entropy(
             logits[name].float(),
-            torch.tensor(target, device=of_places.device),
-            ignore_index=UNASKED,
+            torch.tensor(target, device=concepts.device),
+            ignore_index=IGNORED,
             reduction="sum",
         ) / len(scenes)
     return loss
 
 
-def _clear_things(shown: Tensor, side: int) -> Tensor:
-    """Return what is there at ``side`` by ``side`` places, `UNASKED` where that is not clear."""
-    fineness = shown.shape[-1] // side
-    split = shown.long().unflatten(2, (side, fineness)).unflatten(1, (side, fineness))
-    places = split.transpose(2, 3).flatten(3)
-    most = places.mode(dim=-1).values
-    share = (places == most[..., None]).float().mean(-1)
-    nothing = most == NOTHING
-    clear = (share >= torch.where(nothing, PLAIN_SHARE, CLEAR_SHARE)) & (most != UNCLEAR)
-    known = torch.where(nothing, len(concept_classes()), most)
-    return torch.where(clear, known, UNASKED)
+def grid_labels(class_maps: Tensor, side: int) -> Tensor:
+    """Return the labels of a grid, (scenes, side, side): `IGNORED` in cells that are not clear.
+
+    Args:
+        class_maps: (scenes, rows, columns), a multiple of ``side`` each.
+        side: Cells per side.
+    """
+    factor = class_maps.shape[-1] // side
+    blocks = class_maps.long().unflatten(2, (side, factor)).unflatten(1, (side, factor))
+    cells = blocks.transpose(2, 3).flatten(3)
+    majority = cells.mode(dim=-1).values
+    share = (cells == majority[..., None]).float().mean(-1)
+    empty = majority == NOTHING
+    clear = (share >= torch.where(empty, MIN_BACKGROUND, MIN_COVERAGE)) & (majority != UNCLEAR)
+    labels = torch.where(empty, len(concept_classes()), majority)
+    return torch.where(clear, labels, IGNORED)
 
 
-def _augmented(
-    rng: np.random.Generator, pictures: Tensor, shown: Tensor, scenes: Sequence[Scene]
+def augment(
+    rng: np.random.Generator, images: Tensor, class_maps: Tensor, scenes: Sequence[Scene]
 ) -> tuple[Tensor, Tensor]:
-    """Mirror some pictures, and blur or noise all: softness alone must not hide a thing."""
+    """Mirror some images, and add blur and noise to all: softness alone must not hide a concept."""
     # A digit's mirror image is another sign.
     mirrored = [bool(rng.integers(2)) and scene.kind != "digits" for scene in scenes]
-    shown = shown.clone()
-    pictures[mirrored], shown[mirrored] = pictures[mirrored].flip(-1), shown[mirrored].flip(-1)
+    class_maps = class_maps.clone()
+    images[mirrored], class_maps[mirrored] = (
+        images[mirrored].flip(-1),
+        class_maps[mirrored].flip(-1),
+    )
     blur = int(rng.integers(3))
     if blur:
-        pictures = functional.avg_pool2d(pictures, 2 * blur + 1, 1, blur, count_include_pad=False)
+        images = functional.avg_pool2d(images, 2 * blur + 1, 1, blur, count_include_pad=False)
     noise = torch.randn(
-        pictures.shape,
-        generator=torch.Generator(pictures.device).manual_seed(int(rng.integers(1 << 32))),
-        device=pictures.device,
+        images.shape,
+        generator=torch.Generator(images.device).manual_seed(int(rng.integers(1 << 32))),
+        device=images.device,
     )
-    return pictures + noise * float(rng.uniform(0, 0.15)), shown
+    return images + noise * float(rng.uniform(0, 0.15)), class_maps

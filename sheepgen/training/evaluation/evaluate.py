@@ -1,21 +1,26 @@
-"""Measures a model: how often the judge sees in its pictures what was prompted."""
+"""Evaluate a model: generate images for fixed prompts, and score them with the classifier."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sheepgen.errors import UsageError
+from sheepgen.events import RunFinished
+from sheepgen.output.atomic import output_errors, staging_folder
+from sheepgen.pipeline.run import stream_batch
+from sheepgen.sanitize import excerpt
 from sheepgen.training.data.rendering import paint_scene
-from sheepgen.training.evaluation.frechet import frechet_distance
-from sheepgen.training.evaluation.generate import draw_prompts
-from sheepgen.training.evaluation.predictions import embed, judge_pictures
-from sheepgen.training.evaluation.prompts import prompt_groups
-from sheepgen.training.evaluation.score import Score, is_found, is_right, wilson_interval
+from sheepgen.training.evaluation.metrics import Score, frechet_distance, score_predictions
+from sheepgen.training.evaluation.predictions import embed, predict
+from sheepgen.training.samples import tile
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from PIL.Image import Image
@@ -24,113 +29,169 @@ if TYPE_CHECKING:
     from sheepgen.request import GenerationRequest
     from sheepgen.training.data.icons import IconStore
     from sheepgen.training.evaluation.classifier import Classifier
-    from sheepgen.training.evaluation.predictions import Sighting
     from sheepgen.training.evaluation.prompts import Prompt
     from sheepgen.training.project import Project
 
-__all__ = ["Judge", "score_model"]
+__all__ = [
+    "Evaluator",
+    "GroupResult",
+    "build_evaluator",
+    "evaluate_model",
+    "generate_images",
+    "save_sheet",
+    "sheet_paths",
+]
 
-SEEDS_A_PROMPT = 2
+MAX_BATCH_SIZE = 8
+MAX_BATCH_PIXELS = 8 * 256 * 256
+"""Larger images are generated in smaller batches."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Judge:
-    """Who looks at the pictures.
+class GroupResult:
+    """The result for one group of prompts.
+
+    Args:
+        score: How well the images match.
+        images: In the order of the prompts, all seeds of a prompt in sequence.
+        features: The classifier's, (images, features).
+    """
+
+    score: Score
+    images: list[Image]
+    features: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluator:
+    """The classifier, and the real scenes that images are compared with.
 
     Args:
         classifier: Trained on real scenes of its own.
-        drawings: What the real scenes for the ceilings are painted with.
-        size: Their side in pixels.
+        icons: What the real scenes of the upper bound are composed of.
+        image_size: Their side in pixels.
         real_features: Of held-out scenes, (scenes, features).
     """
 
     classifier: Classifier
-    drawings: IconStore
-    size: int
+    icons: IconStore
+    image_size: int
     real_features: NDArray[np.float32]
 
-    @classmethod
-    def of(cls, project: Project) -> Judge:
-        """Return the project's judge; held-out scenes are painted where they are not there."""
-        classifier = project.trained_classifier()
-        return cls(
-            classifier=classifier,
-            drawings=project.material.album,
-            size=project.config.data.image_size,
-            real_features=embed(classifier, project.material.held_out_scenes.pictures),
-        )
-
-    def score(self, group: str, prompts: Sequence[Prompt], pictures: Sequence[Image]) -> Score:
-        """Score the pictures of one group.
+    def evaluate(
+        self, group: str, prompts: Sequence[Prompt], images: Sequence[Image]
+    ) -> GroupResult:
+        """Score the images of one group.
 
         Args:
             group: Its name.
-            prompts: One a picture; the ceiling is measured on as many real scenes.
-            pictures: All of one size, whichever.
+            prompts: One per image.
+            images: All of one size.
         """
-        sightings = self._look(pictures)
-        hits = sum(map(is_right, prompts, sightings))
-        return Score(
-            group=group,
-            pictures=len(pictures),
-            right=100.0 * hits / len(pictures),
-            interval=wilson_interval(hits, len(pictures)),
-            found=100.0 * sum(map(is_found, prompts, sightings)) / len(pictures),
-            ceiling=self._ceiling(prompts),
-            by_chance=100.0 * _mistaken(prompts, sightings),
-        )
-
-    def distance(self, pictures: Sequence[Image]) -> float:
-        """Return the Fréchet distance of all pictures together from held-out scenes."""
-        return frechet_distance(self.real_features, embed(self.classifier, _stack(pictures)))
-
-    def _ceiling(self, prompts: Sequence[Prompt]) -> float:
         # Another layout for each, so that a prompt's several scenes differ.
         scenes = [replace(prompt.scene, layout_seed=seed) for seed, prompt in enumerate(prompts)]
-        sightings = self._look([paint_scene(scene, self.drawings, self.size) for scene in scenes])
-        return 100.0 * sum(map(is_right, prompts, sightings)) / len(prompts)
+        real = _stack([paint_scene(scene, self.icons, self.image_size) for scene in scenes])
+        generated = _stack(images)
+        score = score_predictions(
+            group, prompts, predict(self.classifier, generated), predict(self.classifier, real)
+        )
+        return GroupResult(
+            score=score, images=[*images], features=embed(self.classifier, generated)
+        )
 
-    def _look(self, pictures: Sequence[Image]) -> list[Sighting]:
-        return judge_pictures(self.classifier, _stack(pictures))
-
-
-def _mistaken(prompts: Sequence[Prompt], sightings: Sequence[Sighting]) -> float:
-    """Return in what share of pictures the things of the prompt half a list away are found."""
-    half = len(prompts) // 2
-    others = [*prompts[half:], *prompts[:half]]
-    found = [
-        is_found(other, sighting)
-        for prompt, other, sighting in zip(prompts, others, sightings, strict=True)
-        if not other.things <= prompt.things
-    ]
-    return sum(found) / max(1, len(found))
+    def distance(self, results: Sequence[GroupResult]) -> float:
+        """Return the Fréchet distance of all generated images from held-out scenes."""
+        features = np.concatenate([result.features for result in results])
+        return frechet_distance(self.real_features, features)
 
 
-def score_model(
+def build_evaluator(project: Project) -> Evaluator:
+    """Return the evaluator of a project; held-out scenes are painted if they do not exist."""
+    classifier = project.trained_classifier()
+    return Evaluator(
+        classifier=classifier,
+        icons=project.material.album,
+        image_size=project.config.data.image_size,
+        real_features=embed(classifier, project.material.held_out_scenes.pictures),
+    )
+
+
+def evaluate_model(
     model: Model,
     settings: GenerationRequest,
-    judge: Judge,
-    seeds_a_prompt: int = SEEDS_A_PROMPT,
-    groups: Collection[str] = (),
-) -> Iterator[tuple[Score, list[Image]]]:
-    """Draw prompts with seeds 0 and up; yield each group's score and its pictures.
+    evaluator: Evaluator,
+    groups: Mapping[str, Sequence[Prompt]],
+    seeds_per_prompt: int = 2,
+) -> Iterator[GroupResult]:
+    """Generate images for prompts with seeds 0 and up, and score them group by group.
 
     Args:
         model: Loaded.
-        settings: Steps, guidance and all else but prompt and seed.
-        judge: Who looks.
-        seeds_a_prompt: Pictures of each prompt.
-        groups: Which groups of prompts; all if empty.
+        settings: Steps, guidance and everything else but prompt and seed.
+        evaluator: The classifier and its real scenes.
+        groups: The prompts of each group.
+        seeds_per_prompt: Images per prompt.
+
+    Yields:
+        The result of each group.
+    """
+    for group, prompts in groups.items():
+        texts = [prompt.text for prompt in prompts]
+        images = [*generate_images(model, settings, texts, range(seeds_per_prompt))]
+        repeated = [prompt for prompt in prompts for _ in range(seeds_per_prompt)]
+        yield evaluator.evaluate(group, repeated, images)
+
+
+def generate_images(
+    model: Model, settings: GenerationRequest, prompts: Iterable[str], seeds: Sequence[int]
+) -> Iterator[Image]:
+    """Generate an image for every prompt and seed, in batches.
+
+    Args:
+        model: Loaded.
+        settings: Steps, guidance and everything else but prompt and seed.
+        prompts: The texts.
+        seeds: Of each prompt's images.
+
+    Yields:
+        The images, all seeds of a prompt in sequence.
+    """
+    settings = model.spec.resolve(settings)
+    pixels = settings.width * settings.height
+    batch_size = max(1, min(MAX_BATCH_SIZE, MAX_BATCH_PIXELS // pixels))
+    requests = [replace(settings, prompt=text, seed=seed) for text in prompts for seed in seeds]
+    for start in range(0, len(requests), batch_size):
+        for event in stream_batch(model, requests[start : start + batch_size]):
+            if isinstance(event, RunFinished):
+                yield event.image
+
+
+def sheet_paths(folder: Path, groups: Iterable[str], *, overwrite: bool = False) -> dict[str, Path]:
+    """Return the path of each group's sheet of images.
 
     Raises:
-        UsageError: If there is no group of such a name.
+        UsageError: If one of them exists and ``overwrite`` is not set.
     """
-    for group, prompts in prompt_groups(groups).items():
-        texts = [prompt.text for prompt in prompts]
-        pictures = [*draw_prompts(model, settings, texts, range(seeds_a_prompt))]
-        drawn = [prompt for prompt in prompts for _ in range(seeds_a_prompt)]
-        yield judge.score(group, drawn, pictures), pictures
+    sheets = {group: folder / f"{group.replace(' ', '-')}.png" for group in groups}
+    for path in sheets.values():
+        if os.path.lexists(path) and not overwrite:
+            raise UsageError(
+                f"{excerpt(path, 200)} already exists.",
+                "Use --overwrite, or choose another --output.",
+            )
+    return sheets
 
 
-def _stack(pictures: Sequence[Image]) -> NDArray[np.uint8]:
-    return np.stack([np.asarray(picture) for picture in pictures])
+def save_sheet(images: Sequence[Image], path: Path) -> None:
+    """Write images of one size in rows as one PNG, atomically.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    with output_errors(path.parent), staging_folder(path.parent) as staging:
+        tile(images).save(staging / path.name)
+        (staging / path.name).replace(path)
+
+
+def _stack(images: Sequence[Image]) -> NDArray[np.uint8]:
+    return np.stack([np.asarray(image) for image in images])

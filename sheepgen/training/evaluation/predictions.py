@@ -1,4 +1,4 @@
-"""What the judge sees in pictures: its answers, and its features."""
+"""Run the classifier: what it recognises in images, and their features."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sheepgen.training.evaluation.attributes import ATTRIBUTES, concept_classes
-from sheepgen.training.evaluation.classifier import THINGS
+from sheepgen.training.evaluation.attributes import ATTRIBUTES, CONCEPTS, concept_classes
 from sheepgen.training.vae import to_tensor
 
 if TYPE_CHECKING:
@@ -21,61 +20,65 @@ if TYPE_CHECKING:
 
     from sheepgen.training.evaluation.classifier import Classifier
 
-__all__ = ["Sighting", "embed", "judge_pictures"]
+__all__ = ["Prediction", "embed", "predict"]
 
-JUDGED_TOGETHER = 64
+BATCH_SIZE = 64
 
-SURE = 0.5
-"""How likely a thing must be at four neighbouring places on average to be seen."""
+THRESHOLD = 0.5
+"""The least mean probability of a concept over 2 by 2 grid cells."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sighting:
-    """What the judge sees in one picture.
+class Prediction:
+    """What the classifier recognises in one image.
 
     Args:
-        things: Those of `concept_classes` that are likely there at four neighbouring places.
-        answers: The likeliest answer to each of `ATTRIBUTES`, by its name.
+        concepts: Those of `concept_classes` that reach `THRESHOLD` anywhere.
+        attributes: The most likely class of each of `ATTRIBUTES`, by its name.
     """
 
-    things: frozenset[str]
-    answers: Mapping[str, str]
+    concepts: frozenset[str]
+    attributes: Mapping[str, str]
 
 
 @torch.inference_mode()
-def judge_pictures(classifier: Classifier, pictures: NDArray[np.uint8]) -> list[Sighting]:
-    """Say what is seen in each picture.
+def predict(classifier: Classifier, images: NDArray[np.uint8]) -> list[Prediction]:
+    """Classify images.
 
     Args:
-        classifier: Trained, wherever it is.
-        pictures: (pictures, height, width, 3), of any size.
+        classifier: In evaluation mode, on any device.
+        images: (images, height, width, 3), of any size.
     """
-    sightings: list[Sighting] = []
-    for batch in _batches(classifier, pictures):
+    predictions: list[Prediction] = []
+    for batch in _batches(classifier, images):
         logits = classifier(batch)
-        answers = {
-            name: [attribute.classes[number] for number in logits[name].argmax(dim=1).tolist()]
+        attributes = {
+            name: [attribute.classes[index] for index in logits[name].argmax(dim=1).tolist()]
             for name, attribute in ATTRIBUTES.items()
         }
-        likely = functional.avg_pool2d(logits[THINGS].softmax(1)[:, :-1], 2, 1).amax((2, 3))
-        for row, there in enumerate((likely >= SURE).cpu()):
-            things = frozenset(
-                concept_classes()[number] for number in there.nonzero()[:, 0].tolist()
+        probabilities = logits[CONCEPTS].softmax(1)[:, :-1]  # the last is "no concept"
+        strongest = functional.avg_pool2d(probabilities, 2, 1).amax((2, 3))
+        for row, recognised in enumerate((strongest >= THRESHOLD).cpu()):
+            predictions.append(
+                Prediction(
+                    concepts=frozenset(
+                        concept_classes()[index] for index in recognised.nonzero()[:, 0].tolist()
+                    ),
+                    attributes={name: values[row] for name, values in attributes.items()},
+                )
             )
-            own_answers = {name: column[row] for name, column in answers.items()}
-            sightings.append(Sighting(things=things, answers=own_answers))
-    return sightings
+    return predictions
 
 
 @torch.inference_mode()
-def embed(classifier: Classifier, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return each picture's features, (pictures, features); arguments as of `judge_pictures`."""
-    pooled = [classifier.pooled(batch).cpu() for batch in _batches(classifier, pictures)]
+def embed(classifier: Classifier, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the features of each image, (images, features); arguments as of `predict`."""
+    pooled = [classifier.pooled(batch).cpu() for batch in _batches(classifier, images)]
     features: NDArray[np.float32] = torch.cat(pooled).numpy()
     return features
 
 
-def _batches(classifier: Classifier, pictures: NDArray[np.uint8]) -> Iterator[Tensor]:
+def _batches(classifier: Classifier, images: NDArray[np.uint8]) -> Iterator[Tensor]:
     device = next(classifier.parameters()).device
-    for start in range(0, len(pictures), JUDGED_TOGETHER):
-        yield to_tensor(pictures[start : start + JUDGED_TOGETHER], device)
+    for start in range(0, len(images), BATCH_SIZE):
+        yield to_tensor(images[start : start + BATCH_SIZE], device)

@@ -1,17 +1,26 @@
-"""The prompts that models are measured with: the fixed table ``prompts.tsv``.
+"""The prompts that models are evaluated on: the fixed table ``prompts.tsv``.
 
 The table's columns:
 
-    group       prompts that are counted together
-    prompt      what the model is told
+    group       prompts that are scored together
+    prompt      the text
     kind        which of `KINDS`
     subject     a concept's name, or a digit
     other       the second concept's name, if there are two
     count, colour, style, place, time, weather, background
-                as in `Scene`, where the prompt says it; these must be seen, besides the things
+                as in `Scene`, if the prompt states it; these must be recognised, too
 
-A cell is empty where the prompt says nothing: then the scene is in the house style, and whatever
-is drawn is right. Of two things the relation must be seen, too.
+A cell is empty if the prompt states nothing: then real scenes are in the house style, and any value
+is correct. Of two concepts the relation must be recognised, too.
+
+``prompts_by_eye.tsv`` lists prompts for a person to judge:
+
+    list        "single things", "compositions" and "as people type" are to be generated and looked
+                at; of "understood" what the model states about the prompt is to be judged
+    category    what kind of prompt
+    prompt      the text
+    expected    what a person expects to see
+    unused      words that a picture of at most two concepts cannot use
 """
 
 from __future__ import annotations
@@ -23,14 +32,20 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, cast
 
 from sheepgen.errors import UsageError
+from sheepgen.sanitize import excerpt
 from sheepgen.training.data.icon_sets import HOUSE_STYLE
 from sheepgen.training.data.scene import Kind, Scene
 from sheepgen.training.evaluation.attributes import ATTRIBUTES, concepts_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
-__all__ = ["Prompt", "prompt_groups", "read_prompts"]
+__all__ = [
+    "Prompt",
+    "known_prompts",
+    "prompt_groups",
+    "read_prompts",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,20 +53,20 @@ class Prompt:
     """One row of the table.
 
     Args:
-        group: What kind of prompt.
-        text: What the model is told.
+        group: The prompts it is scored with.
+        text: What the model is given.
         scene: A scene that shows it.
-        asked: The right answers to those of `ATTRIBUTES` that the prompt decides, by their names.
+        attributes: The values of those of `ATTRIBUTES` that the prompt states, by their names.
     """
 
     group: str
     text: str
     scene: Scene
-    asked: Mapping[str, str]
+    attributes: Mapping[str, str]
 
     @property
-    def things(self) -> frozenset[str]:
-        """What must be there."""
+    def concepts(self) -> frozenset[str]:
+        """The concepts that must be recognised."""
         return concepts_in(self.scene)
 
 
@@ -77,9 +92,30 @@ def prompt_groups(names: Collection[str] = ()) -> dict[str, list[Prompt]]:
         groups.setdefault(prompt.group, []).append(prompt)
     for name in names:
         if name not in groups:
-            known = "; ".join(groups)
-            raise UsageError(f"There are no prompts called {name!r}.", f"There are: {known}.")
+            known = ", ".join(f'"{group}"' for group in groups)
+            raise UsageError(f'Unknown group "{excerpt(name)}".', f"Known: {known}.")
     return {name: prompts for name, prompts in groups.items() if not names or name in names}
+
+
+def known_prompts(
+    groups: Mapping[str, Sequence[Prompt]], concepts: Collection[str]
+) -> dict[str, list[Prompt]]:
+    """Return the prompts whose concepts are all among ``concepts``; groups of none are left out.
+
+    Raises:
+        UsageError: If no prompt remains.
+    """
+    known = {
+        group: [prompt for prompt in prompts if {*prompt.scene.things} <= {*concepts}]
+        for group, prompts in groups.items()
+    }
+    known = {group: prompts for group, prompts in known.items() if prompts}
+    if not known:
+        raise UsageError(
+            "The model knows the concepts of none of these prompts.",
+            "Choose other groups with --group, or another --model.",
+        )
+    return known
 
 
 def _prompt(row: dict[str, str]) -> Prompt:
@@ -97,7 +133,7 @@ def _prompt(row: dict[str, str]) -> Prompt:
         background=row["background"],
         caption=row["prompt"],
     )
-    asked = {name: row[name] for name in ATTRIBUTES if row.get(name)}
+    attributes = {name: row[name] for name in ATTRIBUTES if row.get(name)}
     if scene.relation:
-        asked["relation"] = scene.relation
-    return Prompt(group=row["group"], text=row["prompt"], scene=scene, asked=asked)
+        attributes["relation"] = scene.relation
+    return Prompt(group=row["group"], text=row["prompt"], scene=scene, attributes=attributes)

@@ -1,7 +1,8 @@
-"""The judge: what it is asked of which place, that it learns, and goes on where it was stopped."""
+"""The classifier: its labels and its loss, that it learns, resumes, and is installed."""
 
 from __future__ import annotations
 
+from importlib import resources
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -9,21 +10,30 @@ import numpy as np
 import pytest
 import torch
 
-from sheepgen.training.config import ClassifierConfig
+from sheepgen.training.config import PRESETS, ClassifierConfig, Workspace
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.icon_sets import STYLES
 from sheepgen.training.data.scene import Scene
 from sheepgen.training.data.segmentation import UNCLEAR
 from sheepgen.training.evaluation import classifier as module
-from sheepgen.training.evaluation.attributes import ATTRIBUTES, concept_classes, concepts_in
+from sheepgen.training.evaluation.attributes import (
+    ATTRIBUTES,
+    CONCEPTS,
+    concept_classes,
+    concepts_in,
+)
 from sheepgen.training.evaluation.classifier import (
-    UNASKED,
+    IGNORED,
     Classifier,
-    _clear_things,
-    scene_loss,
+    augment,
+    classification_loss,
+    grid_labels,
+    load_installed_classifier,
+    save_classifier,
     train_classifier,
 )
-from sheepgen.training.evaluation.predictions import judge_pictures
+from sheepgen.training.evaluation.predictions import predict
+from sheepgen.training.project import Project
 from sheepgen.training.unet.attention_supervision import NOTHING
 
 if TYPE_CHECKING:
@@ -41,7 +51,7 @@ TWO_DOGS = Scene(
 RIDE = Scene(kind="riding", subject="sheep", other="motorcycle", style="openmoji", weather="rain")
 DIGITS = Scene(kind="digits", subject="42", background="blue")
 SIDE = 8
-"""Places a side."""
+"""Grid cells per side."""
 
 
 def build() -> Classifier:
@@ -55,15 +65,15 @@ def _save_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def pictures(monkeypatch: pytest.MonkeyPatch) -> NDArray[np.uint8]:
-    """Return eight gray pictures as large as they are looked at, every second one light."""
+def images(monkeypatch: pytest.MonkeyPatch) -> NDArray[np.uint8]:
+    """Return eight gray images as large as they are looked at, every second one light."""
     monkeypatch.setattr(module, "INPUT_SIZE", 32)
     gray = np.array([40, 220] * 4, np.uint8)[:, None, None, None]
     return np.broadcast_to(gray, (8, 32, 32, 3)).copy()
 
 
-def number_of(thing: str) -> int:
-    return concept_classes().index(thing)
+def number_of(concept: str) -> int:
+    return concept_classes().index(concept)
 
 
 def shown_by(scene: Scene) -> Tensor:
@@ -75,7 +85,7 @@ def shown_by(scene: Scene) -> Tensor:
     return shown
 
 
-def answers_to(scene: Scene) -> dict[str, str | None]:
+def classes_of(scene: Scene) -> dict[str, str | None]:
     labels = {name: attribute.label(scene) for name, attribute in ATTRIBUTES.items()}
     return {
         name: None if label is None else ATTRIBUTES[name].classes[label]
@@ -83,20 +93,20 @@ def answers_to(scene: Scene) -> dict[str, str | None]:
     }
 
 
-def test_the_right_answers_of_scenes() -> None:
+def test_the_classes_of_scenes() -> None:
     nothing = {"relation": None, "place": "", "time": "", "weather": "", "background": ""}
-    assert answers_to(RED_CAT) == nothing | {
+    assert classes_of(RED_CAT) == nothing | {
         "count": "1", "colour": "red", "style": "noto", "background": "white",
     }  # fmt: skip
-    assert answers_to(TWO_DOGS) == nothing | {
+    assert classes_of(TWO_DOGS) == nothing | {
         "count": "2", "colour": "", "style": "fluent-emoji", "place": "beach", "time": "night",
     }  # fmt: skip
-    # Where the rain falls on is not told, and that set is none of the model's.
-    assert answers_to(RIDE) == nothing | {
+    # The caption does not state where it rains, and that set is not one of the model's.
+    assert classes_of(RIDE) == nothing | {
         "relation": "riding", "count": None, "colour": None, "style": None, "place": None,
         "weather": "rain",
     }  # fmt: skip
-    assert answers_to(DIGITS) == nothing | {
+    assert classes_of(DIGITS) == nothing | {
         "count": None, "colour": None, "style": None, "background": "blue",
     }  # fmt: skip
 
@@ -107,9 +117,9 @@ def test_the_classes_are_concepts_of_the_table_and_the_digits() -> None:
     assert set(concept_classes()[:-10]) <= concepts().keys()
 
 
-def test_what_the_classifier_does_not_know_is_not_asked() -> None:
+def test_what_the_classifier_does_not_know_has_no_label() -> None:
     unknown = Scene(kind="several", subject="unicorn foal", count=9, place="a volcano")
-    assert answers_to(unknown) == {
+    assert classes_of(unknown) == {
         "relation": None, "count": None, "colour": "", "style": None, "place": None, "time": "",
         "weather": "", "background": "",
     }  # fmt: skip
@@ -122,19 +132,19 @@ def test_concepts_in_scenes() -> None:
     assert concepts_in(Scene(kind="digits", subject="77")) == {"digit 7"}
 
 
-def test_the_network_is_small_and_as_wide_as_the_tables() -> None:
+def test_the_network_is_small_and_as_wide_as_its_classes() -> None:
     network = Classifier()
     assert sum(weights.numel() for weights in network.parameters()) < 4_000_000
     logits = network.eval()(torch.zeros(1, 3, 128, 128))
     sizes = {name: tuple(values.shape) for name, values in logits.items()}
-    # One more stands for no thing.
+    # One more stands for no concept.
     assert sizes["things"] == (1, len(concept_classes()) + 1, 16, 16)
     assert sizes["count"] == (1, 4)
     assert sizes["style"] == (1, len(STYLES))
     assert sizes.keys() == {"things", *ATTRIBUTES}
 
 
-def test_weights_for_other_tables_do_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_for_other_classes_do_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = build().state_dict()
     monkeypatch.setattr(module, "concept_classes", lambda: concept_classes()[1:])
     with pytest.raises(RuntimeError, match=r"size mismatch for heads\.things"):
@@ -146,91 +156,91 @@ def test_weights_for_other_tables_do_not_load(monkeypatch: pytest.MonkeyPatch) -
     [
         (16, 7),
         (10, 7),
-        (9, UNASKED),
-        (2, UNASKED),
+        (9, IGNORED),
+        (2, IGNORED),
         (1, len(concept_classes())),
         (0, len(concept_classes())),
     ],
 )
-def test_a_place_is_what_fills_most_of_it_or_is_not_asked_about(filled: int, clear: int) -> None:
+def test_the_label_of_a_cell_is_what_fills_most_of_it(filled: int, clear: int) -> None:
     shown = torch.full((1, 16), NOTHING, dtype=torch.int16)
     shown[:, :filled] = 7
     for finely in (shown, shown.flip(1)):
-        assert _clear_things(finely.view(1, 4, 4), 1).tolist() == [[[clear]]]
+        assert grid_labels(finely.view(1, 4, 4), 1).tolist() == [[[clear]]]
 
 
-def test_where_a_digit_may_be_or_not_is_not_asked_about() -> None:
+def test_cells_that_a_digit_may_cover_are_ignored() -> None:
     shown = torch.full((1, 4, 4), UNCLEAR, dtype=torch.int16)
-    assert _clear_things(shown, 1).tolist() == [[[UNASKED]]]
+    assert grid_labels(shown, 1).tolist() == [[[IGNORED]]]
     shown[:, 1:] = 7
-    assert _clear_things(shown, 1).tolist() == [[[7]]]
+    assert grid_labels(shown, 1).tolist() == [[[7]]]
 
 
-def test_places_lie_row_by_row() -> None:
+def test_cells_are_ordered_by_row() -> None:
     places = torch.arange(2 * SIDE**2, dtype=torch.int16).view(2, SIDE, SIDE)
     finely = places.repeat_interleave(4, 1).repeat_interleave(4, 2)
     for shown in (places, finely):
-        assert torch.equal(_clear_things(shown, SIDE), places.long())
+        assert torch.equal(grid_labels(shown, SIDE), places.long())
 
 
-def test_where_two_things_share_a_place_neither_is_asked_about() -> None:
+def test_a_cell_that_two_concepts_share_is_ignored() -> None:
     shown = torch.tensor([[[1, 2], [1, 2]]], dtype=torch.int16)
-    assert _clear_things(shown, 1).item() == UNASKED
+    assert grid_labels(shown, 1).item() == IGNORED
 
 
 def logits_for(scene: Scene, *, sure: float) -> dict[str, Tensor]:
-    """Return logits that give a scene's answers, and 0 where no answer fits."""
-    things = _clear_things(shown_by(scene), SIDE).clamp(min=0)
-    right = torch.nn.functional.one_hot(things, len(concept_classes()) + 1).permute(0, 3, 1, 2)
-    logits = {"things": sure * right.float()}
-    for name, question in ATTRIBUTES.items():
-        logits[name] = torch.zeros(1, len(question.classes))
-        answer = answers_to(scene)[name]
-        if answer is not None:
-            logits[name][0, question.classes.index(answer)] = sure
+    """Return logits of a scene's classes; 0 for attributes that it does not define."""
+    labels = grid_labels(shown_by(scene), SIDE).clamp(min=0)
+    correct = torch.nn.functional.one_hot(labels, len(concept_classes()) + 1).permute(0, 3, 1, 2)
+    logits = {"things": sure * correct.float()}
+    for name, attribute in ATTRIBUTES.items():
+        logits[name] = torch.zeros(1, len(attribute.classes))
+        value = classes_of(scene)[name]
+        if value is not None:
+            logits[name][0, attribute.classes.index(value)] = sure
     return logits
 
 
 @pytest.mark.parametrize("scene", [RED_CAT, TWO_DOGS, RIDE, DIGITS])
-def test_the_loss_is_nothing_for_right_answers_and_counts_what_fits_only(scene: Scene) -> None:
+def test_the_loss_is_zero_for_correct_classes_and_ignores_undefined_ones(scene: Scene) -> None:
     shown = shown_by(scene)
-    assert {*_clear_things(shown, SIDE).flatten().tolist()} == {
-        UNASKED, len(concept_classes()), *map(number_of, concepts_in(scene)),
+    assert {*grid_labels(shown, SIDE).flatten().tolist()} == {
+        IGNORED, len(concept_classes()), *map(number_of, concepts_in(scene)),
     }  # fmt: skip
-    assert scene_loss(logits_for(scene, sure=50), shown, [scene]).item() == pytest.approx(
+    assert classification_loss(logits_for(scene, sure=50), shown, [scene]).item() == pytest.approx(
         0, abs=1e-6
     )
-    fitting = [len(ATTRIBUTES[name].classes) for name, right in answers_to(scene).items() if right
+    fitting = [len(ATTRIBUTES[name].classes) for name, value in classes_of(scene).items() if value
                is not None]  # fmt: skip
-    ignorant = scene_loss(logits_for(scene, sure=0), shown, [scene]).item()
-    of_places = module.PLACES_WEIGHT * np.log(len(concept_classes()) + 1)
-    assert ignorant == pytest.approx(of_places + np.log(fitting).sum(), rel=1e-5)
+    ignorant = classification_loss(logits_for(scene, sure=0), shown, [scene]).item()
+    of_cells = module.CONCEPTS_WEIGHT * np.log(len(concept_classes()) + 1)
+    assert ignorant == pytest.approx(of_cells + np.log(fitting).sum(), rel=1e-5)
 
 
-def test_a_place_that_is_not_clear_is_not_counted() -> None:
+def test_a_cell_that_is_not_clear_is_not_counted() -> None:
     shown, logits = shown_by(RIDE), logits_for(RIDE, sure=50)
-    unclear = _clear_things(shown, SIDE)[0] == UNASKED
+    unclear = grid_labels(shown, SIDE)[0] == IGNORED
     logits["things"][0, :, unclear] = torch.randn(len(concept_classes()) + 1, int(unclear.sum()))
-    assert scene_loss(logits, shown, [RIDE]).item() == pytest.approx(0, abs=1e-6)
+    assert classification_loss(logits, shown, [RIDE]).item() == pytest.approx(0, abs=1e-6)
     logits["things"][0, :, 0, 0] = 0.0
-    assert scene_loss(logits, shown, [RIDE]).item() > 0.1
+    assert classification_loss(logits, shown, [RIDE]).item() > 0.1
 
 
 def test_the_loss_is_a_mean_over_scenes() -> None:
     one, shown = logits_for(RIDE, sure=1), shown_by(RIDE)
     twice = {name: torch.cat([values, values]) for name, values in one.items()}
-    of_two = scene_loss(twice, shown.repeat(2, 1, 1), [RIDE, RIDE]).item()
-    assert of_two == pytest.approx(scene_loss(one, shown, [RIDE]).item())
+    of_two = classification_loss(twice, shown.repeat(2, 1, 1), [RIDE, RIDE]).item()
+    assert of_two == pytest.approx(classification_loss(one, shown, [RIDE]).item())
 
 
-def test_digits_are_never_mirrored_and_what_is_shown_is_with_its_picture() -> None:
+def test_digits_are_never_mirrored_and_class_maps_are_mirrored_with_their_images() -> None:
     ramp = torch.linspace(-1, 1, 8).expand(40, 3, 8, 8)
     columns = torch.arange(4, dtype=torch.int16).expand(40, 4, 4)
     scenes = [DIGITS, RED_CAT] * 20
     mirrored = set()
     for seed in range(9):
         rng = np.random.default_rng(seed)
-        augmented, shown = module._augmented(rng, ramp.clone(), columns, scenes)
+        augmented, shown = augment(rng, ramp.clone(), columns, scenes)
         falls = (augmented[..., 0] > augmented[..., -1]).float().mean(dim=(1, 2)) > 0.5
         assert not falls[::2].any()
         mirrored |= set(falls[1::2].tolist())
@@ -240,14 +250,14 @@ def test_digits_are_never_mirrored_and_what_is_shown_is_with_its_picture() -> No
     assert (columns == torch.arange(4)).all()
 
 
-def test_going_on_gives_the_weights_of_an_unbroken_run(
-    pictures: NDArray[np.uint8], tmp_path: Path
+def test_resuming_gives_the_weights_of_an_uninterrupted_run(
+    images: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     scenes = [RED_CAT, TWO_DOGS, RIDE, DIGITS] * 2
     shown = torch.cat([shown_by(scene) for scene in scenes])
 
     def steps(network: Classifier, name: str) -> list[int]:
-        run = train_classifier(network, pictures, scenes, shown, CONFIG, tmp_path / name, CPU)
+        run = train_classifier(network, images, scenes, shown, CONFIG, tmp_path / name, CPU)
         return [report.step for report in islice(run, 2 if name == "first" else None)]
 
     unbroken, first, second = build(), build(), build()
@@ -260,20 +270,54 @@ def test_going_on_gives_the_weights_of_an_unbroken_run(
     assert not unbroken.training
 
 
-def test_it_learns_and_says_what_it_sees(pictures: NDArray[np.uint8], tmp_path: Path) -> None:
+def test_it_learns_and_says_what_it_sees(images: NDArray[np.uint8], tmp_path: Path) -> None:
     scenes = [RED_CAT, TWO_DOGS] * 4
-    # The whole picture is what its brightness says.
+    # The whole image is what its brightness shows.
     numbers = torch.tensor([number_of("cat"), number_of("dog")] * 4, dtype=torch.int16)
     shown = numbers[:, None, None].expand(8, 4 * SIDE, 4 * SIDE)
     config = ClassifierConfig(steps=80, batch_size=16, learning_rate=2e-2)
     network = build()
-    run = train_classifier(network, pictures, scenes, shown, config, tmp_path / "judge.pt", CPU)
+    run = train_classifier(network, images, scenes, shown, config, tmp_path / "classifier.pt", CPU)
     losses = [report.loss for report in run]
     assert losses[0] is not None
     assert losses[-1] is not None
     assert losses[-1] < losses[0] / 10
-    dark, light = judge_pictures(network, pictures[:2])
-    assert dark.things == {"cat"}
-    assert {**dark.answers, "relation": None} == answers_to(RED_CAT)
-    assert light.things == {"dog"}
-    assert {**light.answers, "relation": None} == answers_to(TWO_DOGS)
+    dark, light = predict(network, images[:2])
+    assert dark.concepts == {"cat"}
+    assert {**dark.attributes, "relation": None} == classes_of(RED_CAT)
+    assert light.concepts == {"dog"}
+    assert {**light.attributes, "relation": None} == classes_of(TWO_DOGS)
+
+
+def test_the_installed_classifier_has_all_heads() -> None:
+    installed = load_installed_classifier()
+    assert not installed.training
+    with torch.inference_mode():
+        logits = installed(torch.zeros(2, 3, 256, 256))
+    assert logits.keys() == {*ATTRIBUTES, CONCEPTS}
+    assert all(values.dtype == torch.float32 for values in logits.values())
+    assert all(values.isfinite().all() for values in logits.values())
+
+
+def test_what_is_saved_can_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    trained = Classifier()
+    (tmp_path / "assets").mkdir()
+    save_classifier(trained, tmp_path / "assets" / "judge.safetensors")
+    monkeypatch.setattr(resources, "files", lambda _: tmp_path)
+    for name, weight in load_installed_classifier().state_dict().items():
+        assert torch.equal(weight, trained.state_dict()[name].half().to(weight.dtype)), name
+
+
+def test_a_workspace_with_a_classifier_of_its_own_uses_that(tmp_path: Path) -> None:
+    project = Project(PRESETS["full"], Workspace(tmp_path), CPU)
+    installed = project.trained_classifier().state_dict()
+    own = Classifier()
+    project.checkpoint("classifier").parent.mkdir()
+    torch.save(
+        {"step": 1, "parts": {"classifier": own.state_dict()}}, project.checkpoint("classifier")
+    )
+    used = project.trained_classifier().state_dict()
+    name = f"heads.{CONCEPTS}.weight"
+    assert torch.equal(used[name], own.state_dict()[name])
+    assert not torch.equal(used[name], installed[name])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
+from importlib.resources import files
 
 import pytest
 
@@ -21,7 +23,7 @@ from sheepgen.training.data.splits import (
     must_stay_apart,
 )
 from sheepgen.training.evaluation.attributes import ATTRIBUTES
-from sheepgen.training.evaluation.prompts import Prompt, prompt_groups, read_prompts
+from sheepgen.training.evaluation.prompts import Prompt, known_prompts, prompt_groups, read_prompts
 from tests.training.data.fakes import Blocks
 from tests.training.data.naming import named_things
 
@@ -42,7 +44,7 @@ GROUPS = {
     "words behind things": 40,
     "handwritten digits": 10,
 }
-ASKED = {
+STATED = {
     "riding, seen in training": {"relation"},
     "riding, held out": {"relation"},
     "next to, held out": {"relation"},
@@ -54,7 +56,7 @@ ASKED = {
     "places": {"place"},
     "styles": {"style"},
 }
-"""Of groups whose prompts all ask the same, besides the things."""
+"""The attributes of groups whose prompts all state the same, besides the concepts."""
 
 
 def test_every_group_is_complete_and_no_prompt_comes_twice() -> None:
@@ -68,35 +70,59 @@ def test_every_group_is_complete_and_no_prompt_comes_twice() -> None:
 
 def test_groups_are_chosen_by_name() -> None:
     assert list(prompt_groups(["colours", "single things"])) == ["single things", "colours"]
-    with pytest.raises(UsageError, match="no prompts called 'colors'") as caught:
+    with pytest.raises(UsageError, match='Unknown group "colors"') as caught:
         prompt_groups(["colours", "colors"])
-    assert "two to four of a kind; colours; plain backgrounds" in caught.value.hint
+    assert '"two to four of a kind", "colours", "plain backgrounds"' in caught.value.hint
+
+
+def test_a_small_model_is_evaluated_on_the_prompts_that_it_knows() -> None:
+    groups = known_prompts(prompt_groups(), ["sheep", "motorcycle"])
+    assert [prompt.text for prompt in groups["riding, held out"]] == ["a sheep riding a motorcycle"]
+    assert len(groups["handwritten digits"]) == 10
+    assert "on top, held out" not in groups
+    with pytest.raises(UsageError, match="knows the concepts of none of these prompts"):
+        known_prompts(prompt_groups(["riding, held out"]), ["sheep"])
+
+
+def test_prompts_by_eye_are_complete() -> None:
+    text = files("sheepgen.training.evaluation").joinpath("prompts_by_eye.tsv").read_text("utf-8")
+    rows = [*csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)]
+    assert Counter(row["list"] for row in rows) == {
+        "single things": 24,
+        "compositions": 24,
+        "as people type": 36,
+        "understood": 100,
+    }
+    assert len({row["prompt"] for row in rows}) == len(rows)
+    for row in rows:
+        assert row["expected"]
+        assert None not in row.values()
 
 
 @pytest.mark.parametrize("prompt", read_prompts(), ids=lambda prompt: prompt.text)
-def test_a_prompt_can_be_painted_and_judged(prompt: Prompt) -> None:
+def test_a_prompt_can_be_painted_and_classified(prompt: Prompt) -> None:
     scene = prompt.scene
     if scene.kind != "digits":
         assert concepts().keys() >= scene.things.keys()
         styles = styles_for(scene.kind, scene.subject, scene.other, testing=True)
         assert {scene.style, HOUSE_STYLE} <= set(styles)
     assert paint_scene(scene, Blocks(), 32).size == (32, 32)
-    for name, right in prompt.asked.items():
-        assert ATTRIBUTES[name].value_of(scene) == right
-        assert right in ATTRIBUTES[name].classes
+    for name, value in prompt.attributes.items():
+        assert ATTRIBUTES[name].value_of(scene) == value
+        assert value in ATTRIBUTES[name].classes
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_prompts_say_what_is_asked_of_them_and_nothing_else(group: str) -> None:
+def test_prompts_state_their_attributes_and_nothing_else(group: str) -> None:
     for prompt in prompt_groups([group])[group]:
         text = prompt.text
         if group == "held-out words":
             held_out = find_held_out_word(text)
             assert held_out is not None
             assert held_out_words()[held_out] == prompt.scene.subject
-            assert prompt.asked.keys() <= {"place"}
+            assert prompt.attributes.keys() <= {"place"}
             assert text.endswith(
-                PLACES[prompt.scene.place].phrases[0] if prompt.asked else held_out
+                PLACES[prompt.scene.place].phrases[0] if prompt.attributes else held_out
             )
             continue
         assert find_held_out_word(text) is None
@@ -112,9 +138,9 @@ def test_prompts_say_what_is_asked_of_them_and_nothing_else(group: str) -> None:
             text = plain
         assert text == plain_caption(prompt.scene)
         if group != "times and weather":
-            assert prompt.asked.keys() == ASKED.get(group, set())
+            assert prompt.attributes.keys() == STATED.get(group, set())
         else:
-            assert prompt.asked.keys() in ({"time"}, {"time", "place"}, {"weather", "place"})
+            assert prompt.attributes.keys() in ({"time"}, {"time", "place"}, {"weather", "place"})
 
 
 def test_held_out_pairs_are_held_out_and_seen_ones_are_not() -> None:
@@ -133,17 +159,17 @@ def test_held_out_pairs_are_held_out_and_seen_ones_are_not() -> None:
         assert HOUSE_STYLE in styles_for("riding", subject, other)
 
 
-def test_words_digits_and_every_answer_are_asked_equally_often() -> None:
-    asked = {
-        group: Counter(right for prompt in prompts for right in prompt.asked.values())
+def test_words_digits_and_every_value_occur_equally_often() -> None:
+    stated = {
+        group: Counter(value for prompt in prompts for value in prompt.attributes.values())
         for group, prompts in prompt_groups().items()
     }
-    assert asked["two to four of a kind"] == {"2": 15, "3": 15, "4": 15}
-    assert asked["colours"] == dict.fromkeys(COLOURS, 4)
-    assert asked["plain backgrounds"] == dict.fromkeys(COLOURS, 2)
-    assert asked["places"] == dict.fromkeys(PLACES, 3)
-    assert asked["styles"] == dict.fromkeys(STYLES, 15)
-    hours = {name: asked["times and weather"][name] for name in (*TIMES, *WEATHERS)}
+    assert stated["two to four of a kind"] == {"2": 15, "3": 15, "4": 15}
+    assert stated["colours"] == dict.fromkeys(COLOURS, 4)
+    assert stated["plain backgrounds"] == dict.fromkeys(COLOURS, 2)
+    assert stated["places"] == dict.fromkeys(PLACES, 3)
+    assert stated["styles"] == dict.fromkeys(STYLES, 15)
+    hours = {name: stated["times and weather"][name] for name in (*TIMES, *WEATHERS)}
     assert hours == dict.fromkeys(TIMES, 4) | dict.fromkeys(WEATHERS, 3)
     words = [find_held_out_word(prompt.text) for prompt in prompt_groups()["held-out words"]]
     assert words == list(held_out_words())
@@ -151,7 +177,7 @@ def test_words_digits_and_every_answer_are_asked_equally_often() -> None:
     assert digits == list("0123456789")
 
 
-def test_single_things_are_of_all_groups_of_concepts() -> None:
+def test_single_concepts_are_of_all_groups() -> None:
     subjects = [prompt.scene.subject for prompt in prompt_groups()["single things"]]
     assert {"sheep", "motorcycle"} < set(subjects)
     counts = Counter(concepts()[name].group for name in subjects)
