@@ -7,8 +7,20 @@ what it will generate, and which words it has no use for.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["Correction", "PromptReading", "UnusedWord"]
+from sheepgen.sanitize import excerpt, first_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Correction", "PromptReading", "UnusedWord", "describe_reading", "describe_words"]
+
+_MAX_SCENE = 200
+_MAX_SHOWN = 40
+"""Characters of one word."""
+
+_MAX_LISTED = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,3 +69,37 @@ class PromptReading:
     understood: str | None = None
     unused: tuple[UnusedWord, ...] = ()
     corrected: tuple[Correction, ...] = ()
+
+
+def describe_words(unused: Sequence[UnusedWord], corrected: Sequence[Correction]) -> str:
+    """Return sentences on words without effect and on those read as others, of many the first."""
+    left_out = [f'"{excerpt(each.word, _MAX_SHOWN)}"{_suggested(each)}' for each in unused]
+    swapped = [
+        f'"{excerpt(each.typed, _MAX_SHOWN)}" as "{excerpt(each.read, _MAX_SHOWN)}"'
+        for each in corrected
+    ]
+    sentences = [
+        f"{verb} {', '.join(first_of(words, _MAX_LISTED))}."
+        for verb, words in (("Not used:", left_out), ("Read", swapped))
+        if words
+    ]
+    return " ".join(sentences)
+
+
+def describe_reading(
+    understood: str, unused: Sequence[UnusedWord], corrected: Sequence[Correction]
+) -> str:
+    """Say in one line what was understood of a prompt, and what was not.
+
+    Args:
+        understood: As in `PromptReading`, but not None.
+        unused: As in `PromptReading`.
+        corrected: As in `PromptReading`.
+    """
+    scene = excerpt(understood, _MAX_SCENE)
+    first = f"understood as: {scene}." if scene else "not understood."
+    return f"{first} {describe_words(unused, corrected)}".rstrip()
+
+
+def _suggested(word: UnusedWord) -> str:
+    return f' (did you mean "{excerpt(word.suggestion, _MAX_SHOWN)}"?)' if word.suggestion else ""

@@ -23,6 +23,7 @@ from sheepgen.metadata.record import Environment, ImageRecord
 from sheepgen.models.checkpoint import Checkpoint
 from sheepgen.models.families import FAMILIES
 from sheepgen.models.spec import ModelDefaults, ModelSpec
+from sheepgen.prompt_reading import Correction, UnusedWord
 from sheepgen.request import ResolvedRequest
 from sheepgen.schedulers import SCHEDULERS
 
@@ -179,12 +180,24 @@ requests = st.builds(
     st.fixed_dictionaries({name: values_of(field) for name, field in FIELDS.items()}),
     varied=st.booleans(),
 )
-records = st.builds(
+unparsed_records = st.builds(
     ImageRecord,
     request=requests,
     environment=st.builds(Environment),
     noise_sha256=texts,
     latents_sha256=texts,
     truncated=st.lists(texts, max_size=5).map(tuple),
+    understood=st.none(),
+    unused=st.just(()),
+    corrected=st.just(()),
+)
+"""Records of models that do not parse prompts."""
+
+records = unparsed_records | st.builds(
+    replace,
+    unparsed_records,
+    understood=texts,
+    unused=st.lists(st.builds(UnusedWord, word=texts, suggestion=texts), max_size=3).map(tuple),
+    corrected=st.lists(st.builds(Correction, typed=texts, read=texts), max_size=3).map(tuple),
 )
 """Any record there can be; no value of any option is left out."""

@@ -8,14 +8,10 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.batch.jobs import job_id, parse_job
 from sheepgen.errors import UsageError
 from sheepgen.events import Notice
-from sheepgen.execution.checks import (
-    check_device,
-    check_schedules,
-    read_prompts,
-    unread_words,
-)
+from sheepgen.execution.checks import check_device, check_schedules
 from sheepgen.execution.image_key import image_key
 from sheepgen.execution.plan import RunSettings
+from sheepgen.execution.prompts import prompt_notes, read_prompts
 from sheepgen.metadata.image_file import check_format
 from sheepgen.models.hub import DownloadPlan
 from sheepgen.models.resolve import resolve_model
@@ -34,6 +30,7 @@ if TYPE_CHECKING:
     from sheepgen.batch.jobs import JobId
     from sheepgen.models.spec import ModelSpec
     from sheepgen.output.template import Target
+    from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["JobAnswered", "JobPlanner", "PlannedJob", "failed_line", "plan_batch"]
@@ -52,6 +49,7 @@ class PlannedJob:
         line: Number of its line.
         id: The sender's name for it.
         request: What to generate.
+        reading: What its model makes of the prompt.
         key: Its `sheepgen.execution.image_key.image_key`.
         target: Where the image goes if that path is free, inside the batch's folder.
     """
@@ -59,6 +57,7 @@ class PlannedJob:
     line: int
     id: JobId
     request: ResolvedRequest
+    reading: PromptReading
     key: str
     target: Target
 
@@ -120,13 +119,15 @@ class JobPlanner:
         """Read a line and decide everything that depends on its model.
 
         Yields:
-            Notes on prompts that are too long, and on values outside the model's range.
+            Notes on prompts that are not read as they are, and on values outside the model's
+            range.
 
         Returns:
             The job; or, if its model is not on this disk, the download that it takes.
 
         Raises:
-            UsageError: If the job is wrong, or a prompt is too long for ``strict``.
+            UsageError: If the job is wrong, nothing in the prompt is known to its model, or
+                ``strict`` forbids a prompt.
             ModelError: If the model cannot be had.
         """
         job = parse_job(text, self._defaults)
@@ -146,17 +147,26 @@ class JobPlanner:
                 "Use another path, or make the link's own folder the batch's.",
             )
         check_schedules(spec, [request])
-        texts = {
-            f"prompt of line {line}": request.prompt,
-            f"negative prompt of line {line}": request.negative_prompt,
-        }
-        for text in unread_words(read_prompts(spec, texts), strict=self._settings.strict):
+        prompts = read_prompts(
+            spec,
+            [(f"prompt of line {line}", request.prompt)],
+            [(f"negative prompt of line {line}", request.negative_prompt)],
+            strict=self._settings.strict,
+        )
+        for text in prompt_notes(prompt for prompt in prompts if prompt.has_findings):
             yield Notice(message=text)
         for warning in outside_warnings([request], self.specs):
             if warning not in self._warned and len(self._warned) < _MAX_WARNINGS:
                 yield Notice(message=warning)
                 self._warned.add(warning)
-        return PlannedJob(line=line, id=job.id, request=request, key=key, target=target)
+        return PlannedJob(
+            line=line,
+            id=job.id,
+            request=request,
+            reading=prompts[0].reading,
+            key=key,
+            target=target,
+        )
 
     def find(self, model: str) -> ModelSpec | DownloadPlan:
         """Return a model, from memory if it was named before; or the download that it takes.
@@ -184,8 +194,8 @@ def plan_batch(
 
     Yields:
         A `JobAnswered` for each line: ``planned``, with the ``path`` its image would get, its
-        ``request`` and ``warnings``; or ``failed``. If its model is not on this disk, the answer
-        has the bytes ``to_fetch`` instead.
+        ``request``, what its model makes of the ``prompt``, and ``warnings``; or ``failed``. If its
+        model is not on this disk, the answer has the bytes ``to_fetch`` instead.
 
     Raises:
         UsageError: If no job could be right.
@@ -207,6 +217,7 @@ def plan_batch(
         answer |= {
             "path": str(target.path),
             "request": asdict(job.request),
+            "prompt": asdict(job.reading),
             "warnings": outside_warnings([job.request], planner.specs),
         }
         yield JobAnswered(line=line, job=job, answer=answer)

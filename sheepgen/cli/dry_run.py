@@ -1,10 +1,10 @@
 """``--dry-run``: the plan of a run, printed instead of carried out.
 
 It is data and goes to standard output. With ``--json`` it is one object: ``model`` (its
-``download`` is null if it is on this disk), ``prompt``, ``negative_prompt``, ``warnings``
-(sentences on values outside of the model's range), ``estimate`` (the fields of
-`sheepgen.execution.timing.Estimate`) and ``images``, each with its ``path``, the path it
-``wanted`` if that is taken, and its ``request``.
+``download`` is null if it is on this disk), ``prompt`` and ``negative_prompt`` (the fields of
+`sheepgen.prompt_reading.PromptReading`), ``warnings`` (sentences on values outside of the model's
+range), ``estimate`` (the fields of `sheepgen.execution.timing.Estimate`) and ``images``, each with
+its ``path``, the path it ``wanted`` if that is taken, and its ``request``.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.cli.console import write_data
+from sheepgen.prompt_reading import describe_reading
 from sheepgen.request import EMBEDDED_MODEL
 from sheepgen.sanitize import byte_size, excerpt, plural
 
 if TYPE_CHECKING:
     from sheepgen.execution.plan import RunPlan
     from sheepgen.models.hub import DownloadPlan
+    from sheepgen.prompt_reading import PromptReading
 
 __all__ = ["print_download", "print_plan"]
 
@@ -60,7 +62,9 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
             "sha256": spec.sha256,
             "download": None,
         }
-        prompts = {name.replace(" ", "_"): asdict(length) for name, length in plan.prompts.items()}
+        prompts = {
+            name.replace(" ", "_"): asdict(reading) for name, reading in plan.prompts.items()
+        }
         whole = {"model": model, **prompts, "warnings": plan.warnings}
         estimate = asdict(plan.estimate)
         write_data(json_format.dumps({**whole, "estimate": estimate, "images": images}))
@@ -69,9 +73,8 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
         write_data(excerpt(warning, 300))
     place = "installed" if spec.name == EMBEDDED_MODEL else "on disk"
     _print("model", f"{spec.name} ({place})")
-    for name, length in plan.prompts.items():
-        lost = f"; not read: {' '.join(length.truncated)}" if length.truncated else ""
-        _print(name, f"{length.tokens} of {length.limit} tokens{lost}")
+    for name, reading in plan.prompts.items():
+        _print(name, _reading(reading))
     _print("size", f"{first.width}x{first.height}")
     _print("steps", f"{first.num_inference_steps} of {first.scheduler}")
     _print("guidance", f"{first.guidance_scale:g}")
@@ -82,6 +85,15 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
         wanted, path = target.path, plan.free_targets[request].path
         counted = f" ({wanted} is taken)" if path != wanted else ""
         _print(f"seed {request.seed}", f"{path}{counted}")
+
+
+def _reading(reading: PromptReading) -> str:
+    lost = f"; not read: {' '.join(reading.truncated)}" if reading.truncated else ""
+    length = f"{reading.tokens} of {reading.limit} tokens{lost}"
+    if not reading.understood and not reading.unused:
+        return length
+    said = describe_reading(reading.understood or "", reading.unused, reading.corrected)
+    return f"{length}; {said}"
 
 
 def _print(label: str, text: str) -> None:

@@ -98,12 +98,10 @@ def generate_images(
     spec = plan.spec
     if verbose:
         note(console, f"Model {spec.name} in {spec.folder}, sha256 {spec.sha256}.")
-    for text in plan.unread:
-        note(console, text)
     if dry_run:
         print_plan(plan, json=json)
         return
-    for text in (*notes, *plan.warnings):
+    for text in (*plan.prompt_notes, *notes, *plan.warnings):
         note(console, text)
     details = {request: f"seed {request.seed}" for request in plan.requests}
     print_images(run_plan(plan), console, details, json=json, progress_json=progress_json)

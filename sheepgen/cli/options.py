@@ -178,7 +178,10 @@ FailFastOpt = Annotated[
 StrictOpt = Annotated[
     bool,
     typer.Option(
-        "--strict", metavar="", help="Refuse a prompt that is too long.", rich_help_panel=RUN
+        "--strict",
+        metavar="",
+        help="Refuse a prompt that is too long, or has words that the model does not use.",
+        rich_help_panel=RUN,
     ),
 ]
 OfflineOpt = Annotated[

@@ -23,6 +23,7 @@ from sheepgen.cli import completion, parsers
 from sheepgen.cli.console import cli_errors, error_console, note, write_data
 from sheepgen.cli.options import RUN, ImageArg, JsonOpt, VerboseOpt
 from sheepgen.fields import FIELDS
+from sheepgen.prompt_reading import describe_reading
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 from sheepgen.sanitize import excerpt, printable
 
@@ -87,6 +88,9 @@ def _show_record(record: ImageRecord, form: ShowFormatWord | None) -> None:
     if form in (None, "a1111"):
         write_data(printable(to_parameters(record)))
     if form is None:
+        if record.understood is not None:
+            said = describe_reading(record.understood, record.unused, record.corrected)
+            write_data(f"Prompt {said}")
         write_data("")
     if form in (None, "command"):
         write_data(to_command(record.request))

@@ -147,11 +147,9 @@ def sweep(
             return
         show_download(console, plan)
     if run.dry_run:
-        for text in plan.unread:
-            note(console, text)
         _print_plan(plan, json=json)
         return
-    for text in (*_summary(plan), *plan.unread):
+    for text in (*_summary(plan), *plan.prompt_notes):
         note(console, text)
     failed = print_images(
         run_sweep(plan, sheet=sheet),
@@ -219,8 +217,9 @@ def _print_plan(plan: SweepPlan, *, json: bool) -> None:
     """Print what a sweep would generate, and into which files.
 
     With ``json`` it is one object: ``plan`` (as `describe_grid` returns it), ``folder``,
-    ``warnings``, the entries of the estimate, and ``images``, each with its ``path``, ``key``,
-    ``request`` and whether it is ``done``.
+    ``prompts`` (each with its ``model``, ``text`` and the fields of
+    `sheepgen.prompt_reading.PromptReading`), ``warnings``, the entries of the estimate, and
+    ``images``, each with its ``path``, ``key``, ``request`` and whether it is ``done``.
     """
     from sheepgen.sweep.grid import describe_grid
 
@@ -237,12 +236,18 @@ def _print_plan(plan: SweepPlan, *, json: bool) -> None:
         described: dict[str, Any] = {
             "plan": describe_grid(plan.grid),
             "folder": str(plan.folder),
+            "prompts": [
+                {"model": model, "text": prompt.text, **asdict(prompt.reading)}
+                for model, prompts in plan.prompts.items()
+                for prompt in prompts
+                if not prompt.is_negative
+            ],
             "warnings": plan.warnings,
             **asdict(plan.estimate),
         }
         write_data(json_format.dumps({**described, "images": images}))
         return
-    for line in _summary(plan):
+    for line in (*_summary(plan), *plan.prompt_notes):
         write_data(excerpt(line, 300))
     for image in images:
         write_data(f"{'done' if image['done'] else 'to do':<8} {image['path']}")

@@ -10,13 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, overload
 
 from sheepgen.errors import UsageError
-from sheepgen.execution.checks import (
-    check_device,
-    check_schedules,
-    read_prompts,
-    unread_words,
-)
+from sheepgen.execution.checks import check_device, check_schedules
 from sheepgen.execution.image_key import image_key
+from sheepgen.execution.prompts import prompt_notes, read_prompts
 from sheepgen.execution.timing import Estimate, estimate
 from sheepgen.metadata.image_file import check_format
 from sheepgen.models.hub import DownloadPlan
@@ -48,7 +44,7 @@ class RunSettings:
         frames: What is saved of the steps, a key of `FRAME_CHOICES`.
         frame_decoder: How steps become pictures.
         overwrite: Whether files that are in the way may be replaced.
-        strict: Whether a prompt that is too long for the model is an error.
+        strict: Whether words of a prompt that the model does not read or use are an error.
         offline: Whether the network is forbidden.
 
     Raises:
@@ -100,8 +96,8 @@ class RunPlan:
         layout: Where the files go.
         targets: Where each image goes if nothing is there yet.
         free_targets: Where it goes as things are, with a counter if its own name is taken.
-        prompts: How much of the ``prompt`` and the ``negative prompt`` the model reads.
-        unread: A sentence on each of the two that it does not read to its end.
+        prompts: What the model makes of the ``prompt`` and the ``negative prompt``.
+        prompt_notes: A line on each of the two of which there is something to say.
         warnings: A sentence on what is asked for outside of the model's range, if anything is.
         estimate: What the run will take.
     """
@@ -113,7 +109,7 @@ class RunPlan:
     targets: Mapping[ResolvedRequest, Target]
     free_targets: Mapping[ResolvedRequest, Target]
     prompts: Mapping[str, PromptReading]
-    unread: tuple[str, ...]
+    prompt_notes: tuple[str, ...]
     warnings: tuple[str, ...]
     estimate: Estimate
 
@@ -163,8 +159,9 @@ def plan_run(
             would take is returned.
 
     Raises:
-        UsageError: If the model cannot generate what was asked for, a prompt is too long for
-            ``strict``, or something is in the way that must not be overwritten.
+        UsageError: If the model cannot generate what was asked for, nothing in the prompt is known
+            to it, ``strict`` forbids a prompt, or something is in the way that must not be
+            overwritten.
         ModelError: If the model cannot be had.
     """
     settings = settings or RunSettings()
@@ -189,8 +186,12 @@ def plan_run(
     check_device(settings.device.device)
     first = requests[0]
     check_schedules(found, [first])
-    texts = {"prompt": first.prompt, "negative prompt": first.negative_prompt}
-    prompts = read_prompts(found, texts)
+    prompts = read_prompts(
+        found,
+        [("prompt", first.prompt)],
+        [("negative prompt", first.negative_prompt)],
+        strict=settings.strict,
+    )
     specs = {first.model: found}
     return RunPlan(
         spec=found,
@@ -202,8 +203,8 @@ def plan_run(
             each: free_target(target, overwrite=layout.overwrite)
             for each, target in targets.items()
         },
-        prompts=prompts,
-        unread=unread_words(prompts, strict=settings.strict),
+        prompts={prompt.name: prompt.reading for prompt in prompts},
+        prompt_notes=prompt_notes(prompts),
         warnings=(*settings.warnings(), *outside_warnings(requests, specs)),
         estimate=estimate(requests, specs, layout.frames, layout.template.home, settings.device),
     )

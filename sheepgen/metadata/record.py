@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.fields import FIELDS
+from sheepgen.prompt_reading import Correction, UnusedWord
 from sheepgen.request import DEFAULTS, ResolvedRequest
 from sheepgen.sanitize import excerpt, plural
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "MAX_WORDS",
     "PIPELINE_VERSION",
     "RECORD_FORMAT",
     "Environment",
@@ -37,9 +39,18 @@ __all__ = [
 PIPELINE_VERSION = 1
 """Version of the loop: raised when the same request would give other pixels than before."""
 
-RECORD_FORMAT = max(field.since for field in FIELDS.values())
+_REQUEST_FORMAT = max(field.since for field in FIELDS.values())
+_PARSED_FORMAT = 3
+
+RECORD_FORMAT = max(_REQUEST_FORMAT, _PARSED_FORMAT)
 """Number of the JSON layout. Readers refuse numbers that they do not know; in older ones some
-fields of the request are missing."""
+fields of the request are missing. From 3 on a record may say what was understood of the prompt;
+one that does not has the number before, so that older readers have it too."""
+
+_PARSED_KEYS = {"understood", "unused", "corrected"}
+
+MAX_WORDS = 20
+"""Unused and corrected words that a record is given at most: a JPEG has little room."""
 
 MAX_JSON_CHARACTERS = 500_000
 
@@ -56,6 +67,7 @@ _JSON_TYPES: Mapping[str, tuple[type, ...]] = MappingProxyType(
 """JSON types by the annotation of the field that they fill; ``bool`` is not an ``int`` here."""
 
 _T = TypeVar("_T", "Environment", ResolvedRequest)
+_W = TypeVar("_W", UnusedWord, Correction)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,6 +118,10 @@ class ImageRecord:
         noise_sha256: Of the starting noise's bytes, float32 on the CPU.
         latents_sha256: Of the final latents' bytes, as float32 on the CPU.
         truncated: Words of the prompt that fell off its end.
+        understood: What the model understood of the prompt, in words; None if it does not parse
+            prompts.
+        unused: The first words of the prompt without effect.
+        corrected: The first words that were taken for another one.
     """
 
     request: ResolvedRequest
@@ -113,11 +129,19 @@ class ImageRecord:
     noise_sha256: str
     latents_sha256: str
     truncated: tuple[str, ...]
+    understood: str | None = None
+    unused: tuple[UnusedWord, ...] = ()
+    corrected: tuple[Correction, ...] = ()
 
 
 def to_dict(record: ImageRecord) -> dict[str, Any]:
     """Return the record as plain JSON values."""
-    return {"format": RECORD_FORMAT, **asdict(record), "truncated": list(record.truncated)}
+    values = asdict(record)
+    if record.understood is None:
+        kept = {name: value for name, value in values.items() if name not in _PARSED_KEYS}
+        return {"format": _REQUEST_FORMAT, **kept, "truncated": list(record.truncated)}
+    lists = ("truncated", "unused", "corrected")
+    return {"format": RECORD_FORMAT, **values, **{name: list(values[name]) for name in lists}}
 
 
 def to_json(record: ImageRecord) -> str:
@@ -156,20 +180,42 @@ def from_dict(data: object) -> ImageRecord:
             f"The record has format {excerpt(number)}; this version reads up to {RECORD_FORMAT}.",
             "It may be from a newer sheepgen: update, and try again.",
         )
-    _check_keys("the record", data, {"format", *(field.name for field in fields(ImageRecord))})
+    names = {"format", *(field.name for field in fields(ImageRecord))}
+    parsed = number >= _PARSED_FORMAT and not _PARSED_KEYS.isdisjoint(data)
+    _check_keys("the record", data, names if parsed else names - _PARSED_KEYS)
     truncated = data["truncated"]
     if not (isinstance(truncated, list) and all(type(word) is str for word in truncated)):
         raise _malformed("truncated is not a list of words")
-    for name in ("noise_sha256", "latents_sha256"):
-        if type(data[name]) is not str:
-            raise _malformed(f"{name} is not text")
     return ImageRecord(
         request=_read(ResolvedRequest, "request", _as_of_today(data["request"], number)),
         environment=_read(Environment, "environment", data["environment"]),
-        noise_sha256=data["noise_sha256"],
-        latents_sha256=data["latents_sha256"],
+        noise_sha256=_text(data, "noise_sha256"),
+        latents_sha256=_text(data, "latents_sha256"),
         truncated=tuple(truncated),
+        understood=_text(data, "understood") if parsed else None,
+        unused=_words(UnusedWord, "unused", data["unused"]) if parsed else (),
+        corrected=_words(Correction, "corrected", data["corrected"]) if parsed else (),
     )
+
+
+def _text(data: Mapping[str, Any], name: str) -> str:
+    if type(data[name]) is not str:
+        raise _malformed(f"{name} is not text")
+    return str(data[name])
+
+
+def _words(kind: type[_W], name: str, data: object) -> tuple[_W, ...]:
+    """Build a dataclass of texts out of each object of a list."""
+    if not isinstance(data, list):
+        raise _malformed(f"{name} is not a list")
+    keys = {field.name for field in fields(kind)}
+    for entry in data:
+        if not isinstance(entry, dict):
+            raise _malformed(f"{name} has an entry that is not an object")
+        _check_keys(name, entry, keys)
+        if not all(type(value) is str for value in entry.values()):
+            raise _malformed(f"{name} has a word that is not text")
+    return tuple(kind(**entry) for entry in data)
 
 
 def _as_of_today(request: object, number: int) -> dict[str, Any]:

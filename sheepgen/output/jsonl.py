@@ -34,8 +34,9 @@ def outcome_to_dict(outcome: ImageSaved | RunFailed) -> dict[str, Any]:
     Every outcome has ``status`` (``done`` or ``failed``), ``seed``, ``seconds`` (since its batch
     began) and ``request``. A saved image has ``path``, the paths of its artifacts (or null) as
     ``frames``, ``filmstrip`` and ``animation``, the file's ``sha256``, and the other entries of its
-    record: ``environment``, ``noise_sha256``, ``latents_sha256`` and ``truncated``. A failed one
-    has ``error``, see `error_to_dict`.
+    record: ``environment``, ``noise_sha256``, ``latents_sha256``, ``truncated`` and, if the model
+    parses prompts, ``understood``, ``unused`` and ``corrected`` (see
+    `sheepgen.prompt_reading.PromptReading`). A failed one has ``error``, see `error_to_dict`.
     """
     line: dict[str, Any] = {"seed": outcome.request.seed, "seconds": round(outcome.elapsed_s, 3)}
     if not isinstance(outcome, ImageSaved):
@@ -72,7 +73,8 @@ def write_progress(
 
     Every line has ``event``, the image's label and its ``seed``. ``started`` adds ``total_steps``,
     ``device`` and ``dtype``; ``step`` adds ``step``, ``total_steps``, ``timestep`` and
-    ``seconds``; ``saved`` adds ``path`` and ``seconds``; ``failed`` adds ``error`` and ``seconds``.
+    ``seconds``; ``saved`` adds ``path``, ``seconds`` and, if the model parses prompts,
+    ``understood``, ``unused`` and ``corrected``; ``failed`` adds ``error`` and ``seconds``.
     A run that restarts is ``started`` again.
 
     Args:
@@ -111,7 +113,10 @@ def _describe(
                 "seconds": round(event.elapsed_s, 3),
             }
         case ImageSaved():
-            return "saved", {"path": str(event.path), "seconds": round(event.elapsed_s, 3)}
+            saved = {"path": str(event.path), "seconds": round(event.elapsed_s, 3)}
+            record = to_dict(event.record)
+            words = ("understood", "unused", "corrected")
+            return "saved", {**saved, **{key: record[key] for key in words if key in record}}
         case RunFailed():
             return "failed", {
                 "error": error_to_dict(event.error),

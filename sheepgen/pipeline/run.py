@@ -16,7 +16,7 @@ import torch
 
 from sheepgen.events import FrameDecoded, RunFinished, RunStarted, StepCompleted
 from sheepgen.metadata.generated_image import GeneratedImage
-from sheepgen.metadata.record import ImageRecord
+from sheepgen.metadata.record import MAX_WORDS, ImageRecord
 from sheepgen.pipeline.denoise import denoise
 from sheepgen.pipeline.environment import describe_environment, dtype_name
 from sheepgen.pipeline.family import Guidance, Start
@@ -158,12 +158,16 @@ def stream_batch(
         pixels = decode_pixels(model, latents)
         if frames is not None:
             yield from _frames(model, request, frames, noise[number], own_steps, pixels)
+        reading = model.read_prompt(request.prompt)
         record = ImageRecord(
             request=request,
             environment=environment,
             noise_sha256=tensor_sha256(noise[number]),
             latents_sha256=tensor_sha256(latents),
-            truncated=model.read_prompt(request.prompt).truncated,
+            truncated=reading.truncated,
+            understood=reading.understood,
+            unused=reading.unused[:MAX_WORDS],
+            corrected=reading.corrected[:MAX_WORDS],
         )
         yield RunFinished(
             request=request,

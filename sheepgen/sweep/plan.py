@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 from sheepgen.errors import UsageError
-from sheepgen.execution.checks import check_device, check_schedules, read_prompts, unread_words
+from sheepgen.execution.checks import check_device, check_schedules
 from sheepgen.execution.image_key import image_key
 from sheepgen.execution.plan import RunSettings, find_or_plan_download
+from sheepgen.execution.prompts import prompt_notes, read_prompts
 from sheepgen.execution.timing import Estimate, estimate
 from sheepgen.fields import RANDOM_SEED
 from sheepgen.metadata.image_file import check_format
@@ -19,7 +21,7 @@ from sheepgen.output.manifest import Manifest
 from sheepgen.output.ownership import check_replaceable, own_paths
 from sheepgen.output.template import folder_template, parse_output
 from sheepgen.request import draw_seed
-from sheepgen.sanitize import excerpt, first_of, plural
+from sheepgen.sanitize import excerpt, plural
 from sheepgen.sweep.folder import EarlierSweep, read_earlier_sweep
 from sheepgen.sweep.grid import Grid, combine, resolve_grid
 from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
@@ -27,6 +29,7 @@ from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from sheepgen.execution.prompts import ReadPrompt
     from sheepgen.models.spec import ModelSpec
     from sheepgen.output.images import OutputLayout
     from sheepgen.output.template import Target
@@ -53,7 +56,8 @@ class SweepPlan:
         targets: Where each of them goes if it is not there yet.
         done: Where those are that are there and intact, by whatever names they were given.
         missing: The keys of the others.
-        unread: A sentence for each missing prompt that its model does not read to its end.
+        prompts: What the models make of the prompts of missing images, by model.
+        prompt_notes: A line on each of these prompts of which there is something to say.
         warnings: A sentence for each model that is asked for what is outside of its range.
         estimate: What the missing images will take.
     """
@@ -69,7 +73,8 @@ class SweepPlan:
     targets: Mapping[ResolvedRequest, Target]
     done: Mapping[ResolvedRequest, Path]
     missing: Mapping[ResolvedRequest, str]
-    unread: tuple[str, ...]
+    prompts: Mapping[str, tuple[ReadPrompt, ...]]
+    prompt_notes: tuple[str, ...]
     warnings: tuple[str, ...]
     estimate: Estimate
 
@@ -118,8 +123,9 @@ def plan_sweep(
             would take is returned.
 
     Raises:
-        UsageError: If a request is wrong, two images would have one name, a file that is not of
-            this sweep is in the way, or a prompt is too long for ``settings.strict``.
+        UsageError: If a request is wrong, nothing in a prompt is known to its model, two images
+            would have one name, a file that is not of this sweep is in the way, or
+            ``settings.strict`` forbids a prompt.
         ModelError: If a model cannot be had.
         OutputError: If the folder holds a plan or a manifest that cannot be read.
     """
@@ -163,6 +169,7 @@ def plan_sweep(
         own = own_paths(targets[request], request, manifest)
         check_replaceable(replace(targets[request], own=own), overwrite=layout.overwrite)
     check_device(settings.device.device)
+    prompts = _check_requests(missing, specs, strict=settings.strict)
     return SweepPlan(
         folder=template.home,
         grid=grid,
@@ -175,7 +182,8 @@ def plan_sweep(
         targets=targets,
         done=done,
         missing=missing,
-        unread=_check_requests(missing, specs, strict=settings.strict),
+        prompts=prompts,
+        prompt_notes=prompt_notes(chain.from_iterable(prompts.values())),
         warnings=(
             *settings.warnings(),
             *_manifest_warnings(manifest),
@@ -231,26 +239,31 @@ def _with_seeds(
 
 def _check_requests(
     requests: Iterable[ResolvedRequest], specs: Mapping[str, ModelSpec], *, strict: bool
-) -> tuple[str, ...]:
-    """Check what needs a model's files, and return a sentence for each prompt that is too long.
+) -> dict[str, tuple[ReadPrompt, ...]]:
+    """Check what needs a model's files, and return how each model reads its prompts.
 
     Raises:
-        UsageError: If a scheduler cannot take so many steps, or ``strict`` forbids a prompt.
+        UsageError: If a scheduler cannot take so many steps, nothing in a prompt is known to its
+            model, or ``strict`` forbids a prompt.
         ModelError: If a scheduler cannot be used with a model.
     """
-    unread: list[str] = []
+    prompts: dict[str, tuple[ReadPrompt, ...]] = {}
     for name, spec in specs.items():
         own = [request for request in requests if request.model == name]
         if not own:
             continue
         check_schedules(spec, own)
-        texts = {
-            f"prompt {excerpt(text, 40)!r}": text
-            for request in own
-            for text in (request.prompt, request.negative_prompt)
-        }
-        unread += unread_words(read_prompts(spec, texts), strict=strict)
-    return tuple(first_of(unread))
+        wanted = dict.fromkeys(request.prompt for request in own)
+        avoided = dict.fromkeys(request.negative_prompt for request in own)
+        prompts[name] = read_prompts(
+            spec, _named("prompt", wanted), _named("negative prompt", avoided), strict=strict
+        )
+    return prompts
+
+
+def _named(kind: str, texts: Iterable[str]) -> list[tuple[str, str]]:
+    """Return what each text is called in messages, and the text."""
+    return [(f'{kind} "{excerpt(text, 40)}"', text) for text in texts]
 
 
 def _details(grid: Grid[ResolvedRequest]) -> dict[ResolvedRequest, str]:

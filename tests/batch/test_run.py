@@ -18,6 +18,7 @@ from sheepgen.events import ImageSaved, RunFailed, RunFinished, Waiting
 from sheepgen.execution.plan import RunSettings
 from sheepgen.execution.work_queue import WorkQueue
 from sheepgen.output.template import Target, parse_output
+from sheepgen.prompt_reading import PromptReading
 from tests.samples import sample_events, sample_request, sample_saved
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ class SampleExecutor:
 
 def planned(folder: Path) -> PlannedJob:
     target = Target(folder=folder / "sub", stem="x", suffix=".png")
-    return PlannedJob(line=1, id="a", request=sample_request(), key="k", target=target)
+    reading = PromptReading(tokens=3, limit=16)
+    return PlannedJob(
+        line=1, id="a", request=sample_request(), reading=reading, key="k", target=target
+    )
 
 
 def job_events(

@@ -60,7 +60,8 @@ def test_json_holds_everything(run: Run, tiny_folder: Path) -> None:
     assert data["prompt"]["limit"] == 16
     assert data["prompt"]["tokens"] > 16
     assert long.endswith(" ".join(data["prompt"]["truncated"]))
-    assert data["negative_prompt"] == {"tokens": 2, "limit": 16, "truncated": []}
+    nothing: dict[str, Any] = {"understood": None, "unused": [], "corrected": []}
+    assert data["negative_prompt"] == {"tokens": 2, "limit": 16, "truncated": [], **nothing}
     assert [(image["path"], image["wanted"]) for image in data["images"]] == [
         ("x_7_2.png", "x_7.png"),
         ("x_8.png", "x_8.png"),

@@ -69,7 +69,7 @@ def test_a_plan_says_which_names_are_taken_and_makes_nothing(
     plan = plan_run(request_, f"{tmp_path}/x.png", count=2)
     assert [target.path.name for target in plan.targets.values()] == ["x_3.png", "x_4.png"]
     assert [target.path.name for target in plan.free_targets.values()] == ["x_3_2.png", "x_4.png"]
-    assert plan.prompts["prompt"].truncated == plan.unread == ()
+    assert plan.prompts["prompt"].truncated == plan.prompt_notes == ()
     assert plan.estimate.steps == 2
     assert [path.name for path in tmp_path.iterdir()] == ["x_3.png"]
     over = plan_run(request_, f"{tmp_path}/x.png", RunSettings(overwrite=True), count=2)

@@ -19,8 +19,9 @@ from sheepgen.metadata.record import (
     to_dict,
     to_json,
 )
+from sheepgen.prompt_reading import Correction, UnusedWord
 from sheepgen.request import DEFAULTS
-from tests.samples import records, sample_record
+from tests.samples import records, sample_record, unparsed_records
 
 
 @given(records)
@@ -41,9 +42,36 @@ def test_whole_numbers_stand_for_floats() -> None:
     assert from_dict(data).request.guidance_scale == 7.0
 
 
+PARSED = replace(
+    sample_record(),
+    understood="a sheep",
+    unused=(UnusedWord(word="purple"),),
+    corrected=(Correction(typed="shep", read="sheep"),),
+)
+LISTS = ("unused", "corrected")
+
+
+def test_what_was_understood_is_a_part_of_the_record() -> None:
+    data = to_dict(PARSED)
+    assert data["format"] == RECORD_FORMAT
+    assert (data["understood"], data["unused"], data["corrected"]) == (
+        "a sheep",
+        [{"word": "purple", "suggestion": ""}],
+        [{"typed": "shep", "read": "sheep"}],
+    )
+
+
+def test_a_record_of_a_model_that_does_not_parse_is_as_older_versions_read_it() -> None:
+    data = to_dict(sample_record())
+    assert data["format"] == 2
+    assert not {"understood", *LISTS} & data.keys()
+    with pytest.raises(OutputError, match="unknown"):
+        from_dict({**to_dict(PARSED), "format": 2})
+
+
 def changed(path: str, value: Any) -> dict[str, Any]:
     """Return a good record's data with one entry replaced, or taken out if it is ``...``."""
-    data = to_dict(sample_record())
+    data = to_dict(PARSED if path.partition(".")[0] in ("understood", *LISTS) else sample_record())
     *folders, name = path.split(".")
     target = data
     for folder in folders:
@@ -66,6 +94,14 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("truncated", "word", "list of words"),
         ("truncated", [1], "list of words"),
         ("noise_sha256", None, "noise_sha256"),
+        ("understood", None, "understood is not text"),
+        ("understood", ..., "lacks understood"),
+        ("unused", ..., "lacks unused"),
+        ("unused", {}, "unused is not a list"),
+        ("unused", ["purple"], "unused has an entry that is not an object"),
+        ("unused", [{"word": "purple"}], "unused lacks suggestion"),
+        ("corrected", [{"typed": "a", "read": 1}], "corrected has a word that is not text"),
+        ("corrected", [{"typed": "a", "read": "b", "c": "d"}], "unknown"),
         ("request", [], "request is not an object"),
         ("request.seed", ..., "lacks seed"),
         ("request.seed", True, "request.seed"),
@@ -102,7 +138,7 @@ def as_format(number: int, record: ImageRecord) -> dict[str, Any]:
     return data
 
 
-@given(records, st.integers(1, RECORD_FORMAT))
+@given(unparsed_records, st.integers(1, RECORD_FORMAT))
 def test_records_of_older_formats_are_read(record: ImageRecord, number: int) -> None:
     newer = {name: DEFAULTS[name] for name, field in FIELDS.items() if field.since > number}
     old = replace(record, request=replace(record.request, **newer))

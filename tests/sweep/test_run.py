@@ -92,7 +92,7 @@ def test_a_plan_says_all_that_there_is_to_say(
         *("guidance 2.5, seed 1", "guidance 2.5, seed 2"),
     ]
     assert plan.estimate.steps == 4
-    (unread,) = plan.unread
+    (unread,) = plan.prompt_notes
     assert "Not read: " in unread
     with pytest.raises(UsageError, match="this model reads 16"):
         plan_sweep({**values, "prompt": [long]}, output, RunSettings(strict=True))

@@ -1,0 +1,130 @@
+"""What a model makes of the prompts of a run, before its large weights are loaded.
+
+A model that parses prompts says which words it has no use for. That is printed, and an error with
+``--strict``; a prompt of which nothing is understood is always one.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sheepgen.errors import UsageError
+from sheepgen.prompt_reading import describe_reading, describe_words
+from sheepgen.sanitize import excerpt, first_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.prompt_reading import PromptReading
+
+__all__ = ["ReadPrompt", "prompt_notes", "read_prompts"]
+
+_MAX_NOTES = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadPrompt:
+    """A prompt, and what the model makes of it.
+
+    Args:
+        name: What it is called in messages: ``prompt``, ``negative prompt of line 3``.
+        text: As typed.
+        is_negative: Whether it says what to avoid.
+        reading: The model's.
+    """
+
+    name: str
+    text: str
+    is_negative: bool
+    reading: PromptReading
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether some of its words are not read as they are typed."""
+        reading = self.reading
+        return bool(reading.truncated or reading.unused or reading.corrected)
+
+
+def read_prompts(
+    spec: ModelSpec,
+    prompts: Iterable[tuple[str, str]],
+    negative_prompts: Iterable[tuple[str, str]],
+    *,
+    strict: bool = False,
+) -> tuple[ReadPrompt, ...]:
+    """Read the prompts of a run, each once.
+
+    Args:
+        spec: The model.
+        prompts: What each is called in messages, and its text.
+        negative_prompts: Likewise.
+        strict: Whether a word that is not used is an error.
+
+    Raises:
+        UsageError: If nothing of a prompt is understood; with ``strict``, if a prompt is too long
+            or has words without effect.
+    """
+    from sheepgen.pipeline.loading import read_prompt
+
+    found = tuple(
+        ReadPrompt(name=name, text=text, is_negative=negative, reading=read_prompt(spec, text))
+        for negative, texts in ((False, prompts), (True, negative_prompts))
+        for name, text in texts
+    )
+    for prompt in found:
+        _check(prompt, spec, strict=strict)
+    return found
+
+
+def _check(prompt: ReadPrompt, spec: ModelSpec, *, strict: bool) -> None:
+    reading = prompt.reading
+    listing = f"`sheepgen models info {shlex.quote(excerpt(spec.name))} --things`"
+    if reading.understood == "" and prompt.text.strip() and not prompt.is_negative:
+        raise UsageError(
+            f"Nothing in the {prompt.name} is known to {excerpt(spec.name)}. "
+            f"{describe_words(reading.unused, ())}".rstrip(),
+            f"{listing} lists what it knows; --model takes any other model.",
+        )
+    if reading.truncated and strict:
+        raise UsageError(_length_note(prompt), "Shorten it, or leave out --strict.")
+    if reading.unused and strict:
+        raise UsageError(
+            f"The {prompt.name} has words that {excerpt(spec.name)} does not use. "
+            f"{describe_words(reading.unused, ())}",
+            f"Reword it, or leave out --strict. {listing} lists what the model knows.",
+        )
+
+
+def prompt_notes(prompts: Iterable[ReadPrompt]) -> tuple[str, ...]:
+    """Return a line for each prompt that a model parses, or does not read to its end.
+
+    Of many prompts, only those are said of which some words are not read as they are typed, and of
+    these the first. A negative prompt of which all is understood has no line.
+    """
+    lines = [(prompt, line) for prompt in prompts if (line := _note(prompt))]
+    if len(lines) > _MAX_NOTES:
+        lines = [(prompt, line) for prompt, line in lines if prompt.has_findings]
+    return tuple(first_of([line for _, line in lines], _MAX_NOTES))
+
+
+def _note(prompt: ReadPrompt) -> str:
+    """Return one line on a prompt; empty if there is nothing to say."""
+    reading = prompt.reading
+    sentences: list[str] = []
+    if reading.truncated:
+        sentences.append(_length_note(prompt))
+    if reading.understood is not None and (prompt.has_findings or not prompt.is_negative):
+        said = describe_reading(reading.understood, reading.unused, reading.corrected)
+        sentences.append(f"{prompt.name[0].upper()}{prompt.name[1:]} {said}")
+    return " ".join(sentences)
+
+
+def _length_note(prompt: ReadPrompt) -> str:
+    reading = prompt.reading
+    return (
+        f"The {prompt.name} has {reading.tokens} tokens, and this model reads {reading.limit}. "
+        f"Not read: {excerpt(' '.join(reading.truncated), 200)}"
+    )
