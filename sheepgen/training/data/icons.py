@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,7 +28,7 @@ PICTURES_IN_MEMORY = 512
 """A megabyte for three: some 170 MB a process."""
 
 
-class IconStore(Protocol):
+class IconStore(Hashable, Protocol):
     """Where a painter gets its pictures from."""
 
     def icon(self, style: str, name: str) -> Image.Image:

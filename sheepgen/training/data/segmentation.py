@@ -1,145 +1,136 @@
-"""What is shown at each place of a scene's latents: which slot of its caption, and which thing.
+"""Label maps of scenes, one label for each position of the latents; computed from the layout.
 
-That follows from the layout, so nothing has to be painted. See
-`sheepgen.training.text_encoder.memory_tokens` for what slots are,
-`sheepgen.training.unet.attention_supervision` for what learns from them, and
-`sheepgen.training.evaluation.classifier` for what learns from things.
+Target token maps supervise the U-Net's attention (`sheepgen.training.unet.attention_supervision`),
+class maps train the classifier (`sheepgen.training.evaluation.classifier`).
 """
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image
 
+from sheepgen.embedded.memory_tokens import token_blocks
 from sheepgen.training.data.layout import CELLS, is_turned, lay_out
 from sheepgen.training.evaluation.attributes import concept_classes
-from sheepgen.training.text_encoder.conditioning_targets import slot_things
 from sheepgen.training.unet.attention_supervision import NOTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from sheepgen.embedded.memory_tokens import TokenBlock
     from sheepgen.training.data.icons import IconStore
     from sheepgen.training.data.layout import Placement
     from sheepgen.training.data.scene import Scene
-    from sheepgen.training.text_encoder.memory_tokens import Part
 
-    Opacity = Callable[[str, str, int], NDArray[np.bool_]]
-
-__all__ = ["UNCLEAR", "class_maps", "target_token_maps"]
+__all__ = ["UNCLEAR", "class_map", "class_maps", "target_token_map", "target_token_maps"]
 
 UNCLEAR = -2
-"""Stands for whatever is around digits, which are written anywhere in some part of a picture, and
-for concepts that the classifier does not know."""
+"""The label around digits, which are anywhere near the middle, and of concepts that the classifier
+does not know."""
 
 OPAQUE = 64
-"""Of 255, how opaque a thing is in a cell that it takes from what is behind."""
+"""The least opacity, of 255, with which an icon hides what is behind it in a cell."""
 
-REMEMBERED = 8_000
-"""Silhouettes that are kept in memory."""
+SILHOUETTE_CACHE = 8_000
 
 DIGIT_ROWS = slice(CELLS * 3 // 8, CELLS * 5 // 8)
 DIGIT_COLUMNS = {
     1: (slice(CELLS * 3 // 8, CELLS * 5 // 8),),
     2: (slice(CELLS // 4, CELLS // 2), slice(CELLS // 2, CELLS * 3 // 4)),
 }
-"""Where one digit, or each of two, is for certain."""
+"""The cells that one digit, or each of two, is sure to cover."""
 
 
-def target_token_maps(scenes: Sequence[Scene], drawings: IconStore) -> torch.Tensor:
-    """Return which slot of its caption is shown at each place of each scene.
-
-    Where a thing is transparent, its cell counts as shown all the same, unless another thing is
-    there: the slot says that the cell is empty. Of what is worn or held, a place shows four cells:
-    which of them is told differs from scene to scene, so that all four are learned.
-
-    Args:
-        scenes: Which.
-        drawings: What they are composed of.
-
-    Returns:
-        (scenes, `CELLS`, `CELLS`), int16: slots, and `NOTHING` where there is the backdrop alone.
-    """
-    opaque = lru_cache(REMEMBERED)(partial(_opaque, drawings))
-    maps = [_slots_shown(scene, lay_out(scene, drawings), opaque) for scene in scenes]
-    return torch.from_numpy(np.stack(maps))
+def target_token_maps(scenes: Sequence[Scene], icons: IconStore) -> torch.Tensor:
+    """Return the `target_token_map` of each scene, (scenes, `CELLS`, `CELLS`), int16."""
+    return torch.from_numpy(np.stack([target_token_map(scene, icons) for scene in scenes]))
 
 
-def class_maps(scenes: Sequence[Scene], drawings: IconStore) -> torch.Tensor:
-    """Return the class map of each scene; arguments as `target_token_maps`.
+def class_maps(scenes: Sequence[Scene], icons: IconStore) -> torch.Tensor:
+    """Return the `class_map` of each scene, (scenes, `CELLS`, `CELLS`), int16."""
+    return torch.from_numpy(np.stack([class_map(scene, icons) for scene in scenes]))
+
+
+def target_token_map(scene: Scene, icons: IconStore) -> NDArray[np.int16]:
+    """Return which memory token holds what is shown in each cell of a picture.
+
+    All of an icon's square has its tokens, also where it is transparent (they hold the opacity),
+    unless another icon is there. What is worn or held is half as large as its tokens' block: a cell
+    shows four of them, and which of these is the target depends on ``layout_seed``.
 
     Returns:
-        (scenes, `CELLS`, `CELLS`), int16: numbers of `concept_classes`, `NOTHING`, and `UNCLEAR`.
+        (`CELLS`, `CELLS`): numbers of memory tokens, and `NOTHING` for the background.
     """
-    opaque = lru_cache(REMEMBERED)(partial(_opaque, drawings))
-    maps = [_class_map(scene, lay_out(scene, drawings), opaque) for scene in scenes]
-    return torch.from_numpy(np.stack(maps))
+    labels = np.full((CELLS, CELLS), NOTHING, np.int16)
+    names = list(scene.things)
+    blocks = dict(zip(names, token_blocks(len(names), alone=scene.kind == "single"), strict=True))
+    placements = lay_out(scene, icons)
+    for transparent in (True, False):
+        for placement in placements:
+            mask = _silhouette(icons, scene.style, placement.name, _side(placement))
+            tokens = _tokens_shown(blocks[placement.name], len(mask), scene.layout_seed)
+            _write(labels, placement, tokens, np.ones_like(mask) if transparent else mask)
+    return labels
 
 
-def _slots_shown(scene: Scene, things: Sequence[Placement], opaque: Opacity) -> NDArray[np.int16]:
-    shown = np.full((CELLS, CELLS), NOTHING, np.int16)
-    parts = {name: part for name, _, part in slot_things(scene)}
-    for everywhere in (True, False):
-        for thing in things:
-            where = opaque(scene.style, thing.name, _side(thing))
-            slots = _slots_of(parts[thing.name], len(where), scene.layout_seed)
-            _put(shown, thing, slots, np.ones_like(where) if everywhere else where)
-    return shown
+def class_map(scene: Scene, icons: IconStore) -> NDArray[np.int16]:
+    """Return which concept is visible in each cell of a picture.
 
-
-def _slots_of(part: Part, side: int, seed: int) -> NDArray[np.int16]:
-    """Return a thing's slots as many a side as it is shown, (side, side)."""
-    slots = np.arange(part.first, part.slots.stop, dtype=np.int16).reshape(part.side, part.side)
-    step = part.side // side
-    row, column = divmod(seed % step**2, step)
-    return slots[row::step, column::step]
-
-
-def _class_map(scene: Scene, things: Sequence[Placement], opaque: Opacity) -> NDArray[np.int16]:
-    shown = np.full((CELLS, CELLS), NOTHING, np.int16)
-    number_of = {name: number for number, name in enumerate(concept_classes())}
+    Returns:
+        (`CELLS`, `CELLS`): indices of `concept_classes`, `NOTHING` for the background, and
+        `UNCLEAR`.
+    """
+    labels = np.full((CELLS, CELLS), NOTHING, np.int16)
+    index_of = {name: index for index, name in enumerate(concept_classes())}
     if scene.kind == "digits":
-        shown[:] = UNCLEAR
-        columns = DIGIT_COLUMNS[len(scene.subject)]
-        for digit, place in zip(scene.subject, columns, strict=True):
-            shown[DIGIT_ROWS, place] = number_of[f"digit {digit}"]
-        return shown
-    for thing in things:
-        where = opaque(scene.style, thing.name, _side(thing))
-        _put(
-            shown, thing, np.full(where.shape, number_of.get(thing.name, UNCLEAR), np.int16), where
-        )
-    return shown
+        labels[:] = UNCLEAR
+        for digit, columns in zip(scene.subject, DIGIT_COLUMNS[len(scene.subject)], strict=True):
+            labels[DIGIT_ROWS, columns] = index_of[f"digit {digit}"]
+        return labels
+    for placement in lay_out(scene, icons):
+        mask = _silhouette(icons, scene.style, placement.name, _side(placement))
+        index = index_of.get(placement.name, UNCLEAR)
+        _write(labels, placement, np.full(mask.shape, index, np.int16), mask)
+    return labels
 
 
-def _side(thing: Placement) -> int:
-    return round(max(thing.width, thing.height) * CELLS)
+def _tokens_shown(block: TokenBlock, side: int, seed: int) -> NDArray[np.int16]:
+    """Return a block's tokens, (side, side), fewer than it has if it is shown smaller."""
+    tokens = np.arange(block.tokens.start, block.tokens.stop, dtype=np.int16)
+    step = block.side // side
+    row, column = divmod(seed % step**2, step)
+    return tokens.reshape(block.side, block.side)[row::step, column::step]
 
 
-def _put(
-    shown: NDArray[np.int16],
-    thing: Placement,
-    numbers: NDArray[np.int16],
-    where: NDArray[np.bool_],
+def _side(placement: Placement) -> int:
+    return round(max(placement.width, placement.height) * CELLS)
+
+
+def _write(
+    labels: NDArray[np.int16],
+    placement: Placement,
+    values: NDArray[np.int16],
+    mask: NDArray[np.bool_],
 ) -> None:
-    """Write the numbers of a thing's cells where it is, as far as that is in the picture."""
-    side = len(numbers)
-    left = round((thing.x + thing.width / 2) * CELLS - side / 2)
-    top = round(thing.bottom * CELLS) - side
+    """Write values, (side, side), to the cells of a placement's square that are in the picture."""
+    side = len(values)
+    left = round((placement.x + placement.width / 2) * CELLS - side / 2)
+    top = round(placement.bottom * CELLS) - side
     rows, columns = (slice(max(0, start), start + side) for start in (top, left))
-    seen = np.s_[max(0, -top) : CELLS - top, max(0, -left) : CELLS - left]
-    np.copyto(shown[rows, columns], numbers[seen], where=where[seen])
+    inside = np.s_[max(0, -top) : CELLS - top, max(0, -left) : CELLS - left]
+    np.copyto(labels[rows, columns], values[inside], where=mask[inside])
 
 
-def _opaque(drawings: IconStore, style: str, name: str, side: int) -> NDArray[np.bool_]:
-    """Return which cells of its square a drawing fills, (side, side)."""
-    opacity = drawings.icon(style, name).getchannel("A")
+@lru_cache(maxsize=SILHOUETTE_CACHE)
+def _silhouette(icons: IconStore, style: str, name: str, side: int) -> NDArray[np.bool_]:
+    """Return which cells of its square an icon fills, (side, side)."""
+    opacity = icons.icon(style, name).getchannel("A")
     if is_turned(style, name):
         opacity = opacity.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     factor = side / max(opacity.size)

@@ -1,4 +1,4 @@
-"""Which slot and which thing is shown where: as the painter lays things, cell by cell."""
+"""Label maps agree with painted scenes, cell by cell."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from sheepgen.embedded.memory_tokens import ALONE, BLOCKS, MEMORY_TOKENS, TokenBlock, token_blocks
 from sheepgen.training.data import segmentation as module
 from sheepgen.training.data.backgrounds import COLOURS
 from sheepgen.training.data.layout import CELLS, Placement
 from sheepgen.training.data.rendering import paint_scene
 from sheepgen.training.data.scene import Scene
-from sheepgen.training.data.segmentation import UNCLEAR, class_maps, target_token_maps
+from sheepgen.training.data.segmentation import (
+    UNCLEAR,
+    class_map,
+    class_maps,
+    target_token_map,
+    target_token_maps,
+)
 from sheepgen.training.evaluation.attributes import concept_classes
 from sheepgen.training.text_encoder.appearance import (
     ALONE_SIDE,
@@ -26,14 +33,14 @@ from sheepgen.training.text_encoder.appearance import (
     _premultiplied,
     measured_looks,
 )
-from sheepgen.training.text_encoder.conditioning_targets import slot_things
-from sheepgen.training.text_encoder.memory_tokens import ALL, PARTS, SLOTS
 from sheepgen.training.unet.attention_supervision import NOTHING
 from sheepgen.training.vae import encode_pictures
 from tests.training.data.fakes import Blocks, colour_of
 from tests.training.looks_fakes import CHANNELS, HOLLOW, Textured, fitted_vae
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from sheepgen.training.data.icons import IconStore
@@ -56,14 +63,20 @@ LIKENESS = 1e-3
 """How far latents may be from looks of some units: float32, summed in another order."""
 
 
-def slots_of(scene: Scene, drawings: IconStore | None = None) -> NDArray[np.int16]:
-    """Return one scene's slots."""
-    return np.asarray(target_token_maps([scene], drawings or Blocks())[0])
+def tokens_of(scene: Scene, icons: IconStore | None = None) -> NDArray[np.int16]:
+    """Return a scene's target tokens."""
+    return target_token_map(scene, icons or Blocks())
 
 
-def things_of(scene: Scene, drawings: IconStore | None = None) -> NDArray[np.int16]:
-    """Return one scene's things."""
-    return np.asarray(class_maps([scene], drawings or Blocks())[0])
+def classes_of(scene: Scene, icons: IconStore | None = None) -> NDArray[np.int16]:
+    """Return a scene's classes."""
+    return class_map(scene, icons or Blocks())
+
+
+def blocks_of(scene: Scene) -> Iterator[tuple[str, TokenBlock]]:
+    """Return each concept's name and the tokens that hold its icon."""
+    names = list(scene.things)
+    return zip(names, token_blocks(len(names), alone=scene.kind == "single"), strict=True)
 
 
 def painted(scene: Scene, name: str) -> NDArray[np.bool_]:
@@ -77,72 +90,72 @@ def painted(scene: Scene, name: str) -> NDArray[np.bool_]:
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: f"{scene.kind}-{scene.count}")
 @pytest.mark.parametrize("seed", range(3))
-def test_things_are_where_they_are_painted(scene: Scene, seed: int) -> None:
+def test_concepts_are_where_they_are_painted(scene: Scene, seed: int) -> None:
     scene = replace(scene, layout_seed=seed)
-    things, nowhere = things_of(scene), np.ones((CELLS, CELLS), np.bool_)
+    classes, nowhere = classes_of(scene), np.ones((CELLS, CELLS), np.bool_)
     for name in scene.things:
         where = painted(scene, name)
         assert where.any()
-        assert ((things == concept_classes().index(name)) == where).all()
+        assert ((classes == concept_classes().index(name)) == where).all()
         nowhere &= ~where
-    assert ((things == NOTHING) == nowhere).all()
+    assert ((classes == NOTHING) == nowhere).all()
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: f"{scene.kind}-{scene.count}")
-def test_slots_are_where_their_things_are(scene: Scene) -> None:
-    slots, things = slots_of(scene), things_of(scene)
-    told = np.full_like(things, NOTHING)
-    for name, _, part in slot_things(scene):
-        numbers = np.arange(SLOTS)[part.slots]
-        told[(slots >= numbers[0]) & (slots <= numbers[-1])] = concept_classes().index(name)
-    assert (told == things).all()
+def test_tokens_are_where_their_concepts_are(scene: Scene) -> None:
+    tokens, classes = tokens_of(scene), classes_of(scene)
+    labels = np.full_like(classes, NOTHING)
+    for name, block in blocks_of(scene):
+        numbers = np.arange(MEMORY_TOKENS)[block.tokens]
+        labels[(tokens >= numbers[0]) & (tokens <= numbers[-1])] = concept_classes().index(name)
+    assert (labels == classes).all()
 
 
-def test_cells_of_a_thing_alone_lie_row_by_row() -> None:
-    slots = slots_of(SINGLE)
-    rows, columns = np.nonzero(slots != NOTHING)
-    assert len(rows) == SLOTS == ALL.side**2
-    assert (slots[rows, columns] == np.arange(SLOTS)).all()
-    assert np.ptp(rows) == np.ptp(columns) == ALL.side - 1
+def test_tokens_of_a_single_icon_are_row_by_row() -> None:
+    tokens = tokens_of(SINGLE)
+    rows, columns = np.nonzero(tokens != NOTHING)
+    assert len(rows) == MEMORY_TOKENS == ALONE.side**2
+    assert (tokens[rows, columns] == np.arange(MEMORY_TOKENS)).all()
+    assert np.ptp(rows) == np.ptp(columns) == ALONE.side - 1
 
 
-def test_of_two_things_each_shows_its_own_part() -> None:
-    slots = slots_of(PAIR)
-    for part, half in zip(PARTS, (slots[:, : CELLS // 2], slots[:, CELLS // 2 :]), strict=True):
-        assert (half[half != NOTHING] == np.arange(SLOTS)[part.slots]).all()
+def test_two_concepts_have_a_block_each() -> None:
+    tokens = tokens_of(PAIR)
+    for block, half in zip(BLOCKS, (tokens[:, : CELLS // 2], tokens[:, CELLS // 2 :]), strict=True):
+        assert (half[half != NOTHING] == np.arange(MEMORY_TOKENS)[block.tokens]).all()
 
 
 def test_what_is_behind_shows_the_rest() -> None:
-    rider, ridden = PARTS
-    slots = slots_of(replace(PAIR, kind="riding"))
-    assert (slots[slots >= ridden.first] == np.arange(SLOTS)[ridden.slots]).all()
-    rows, columns = np.nonzero((slots != NOTHING) & (slots < ridden.first))
+    rider, ridden = BLOCKS
+    tokens = tokens_of(replace(PAIR, kind="riding"))
+    assert (tokens[tokens >= ridden.first] == np.arange(MEMORY_TOKENS)[ridden.tokens]).all()
+    rows, columns = np.nonzero((tokens != NOTHING) & (tokens < ridden.first))
     assert 0 < len(rows) < rider.side**2
-    own = slots[rows, columns]
+    own = tokens[rows, columns]
     assert (own == (rows - rows.min()) * rider.side + columns - columns.min()).all()
 
 
-def test_all_of_a_kind_show_the_same_slots() -> None:
-    slots = slots_of(replace(SINGLE, kind="several", count=2))
-    for half in (slots[:, : CELLS // 2], slots[:, CELLS // 2 :]):
+def test_all_of_a_kind_have_the_same_tokens() -> None:
+    tokens = tokens_of(replace(SINGLE, kind="several", count=2))
+    for half in (tokens[:, : CELLS // 2], tokens[:, CELLS // 2 :]):
         assert (half[half != NOTHING] == np.arange(COMPANION_SIDE**2)).all()
 
 
 def test_what_is_worn_shows_every_second_cell_and_which_ones_differs_from_scene_to_scene() -> None:
-    part = PARTS[1]
-    own = np.arange(SLOTS)[part.slots].reshape(part.side, part.side)
+    block = BLOCKS[1]
+    own = np.arange(MEMORY_TOKENS)[block.tokens].reshape(block.side, block.side)
     told = []
     for seed in range(4):
-        slots = slots_of(replace(PAIR, kind="wearing", other="crown", layout_seed=seed))
-        shown = slots[slots >= part.first].reshape(part.side // 2, part.side // 2)
+        tokens = tokens_of(replace(PAIR, kind="wearing", other="crown", layout_seed=seed))
+        shown = tokens[tokens >= block.first].reshape(block.side // 2, block.side // 2)
         assert (own[seed // 2 :: 2, seed % 2 :: 2] == shown).all()
         told.append(shown)
     assert (np.sort(told, axis=None) == own.flatten()).all()
 
 
-def test_scenes_are_mapped_one_by_one() -> None:
-    for mapped, of_one in ((target_token_maps, slots_of), (class_maps, things_of)):
-        maps = mapped([SINGLE, PAIR], Blocks())
+def test_maps_of_several_scenes_are_stacked() -> None:
+    for stacked, of_one in ((target_token_maps, tokens_of), (class_maps, classes_of)):
+        maps = stacked([SINGLE, PAIR], Blocks())
         assert maps.shape == (2, CELLS, CELLS)
         assert maps.dtype == torch.int16
         for own, scene in zip(maps, (SINGLE, PAIR), strict=True):
@@ -161,30 +174,30 @@ class Halves(Blocks):
         return drawing
 
 
-def test_what_is_seen_through_another_thing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_seen_through_another_icon_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     cat = Placement(name="cat", x=0.375, y=0.0, width=0.25, height=0.5)
     bus = Placement(name="bus", x=0.375, y=0.25, width=0.25, height=0.5)
     monkeypatch.setattr(module, "lay_out", lambda *_: [cat, bus])
-    slots, things = slots_of(PAIR, Halves()), things_of(PAIR, Halves())
+    tokens, classes = tokens_of(PAIR, Halves()), classes_of(PAIR, Halves())
     own = np.arange(COMPANION_SIDE**2).reshape(COMPANION_SIDE, COMPANION_SIDE)
     expected = np.full((CELLS, CELLS), NOTHING)
     expected[:16, 8:24] = own
     # What of the bus is transparent takes the place of what else is, but not of the cat.
     expected[8:24, 8:24] = COMPANION_SIDE**2 + own
     expected[8:16, 16:20] = own[8:, 8:12]
-    assert (slots == expected).all()
+    assert (tokens == expected).all()
     expected[:] = NOTHING
     expected[:16, 12:20] = concept_classes().index("cat")
     expected[8:24, 12:16] = concept_classes().index("bus")
-    assert (things == expected).all()
+    assert (classes == expected).all()
 
 
 def test_concepts_that_the_classifier_does_not_know_are_unclear(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "concept_classes", lambda: ("cat",))
-    things = things_of(PAIR, Blocks())
-    assert {*things.ravel().tolist()} == {0, UNCLEAR, NOTHING}
+    classes = classes_of(PAIR, Blocks())
+    assert {*classes.ravel().tolist()} == {0, UNCLEAR, NOTHING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,18 +210,18 @@ class Low(Blocks):
         return Image.new("RGBA", (64, 16), (*colour_of(name), 255))
 
 
-def test_what_is_low_stands_in_the_lowest_rows_of_its_slots(
+def test_a_low_icon_is_in_the_lowest_rows_of_its_square(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cat = Placement(name="cat", x=0.25, y=0.625, width=0.5, height=0.125)
     monkeypatch.setattr(module, "lay_out", lambda *_: [cat])
     expected = np.full((CELLS, CELLS), NOTHING)
     expected[20:24, 8:24] = concept_classes().index("cat")
-    assert (things_of(PAIR, Low()) == expected).all()
-    # Its slots tell of what is empty above it, too.
+    assert (classes_of(PAIR, Low()) == expected).all()
+    # Its tokens also cover what is empty above it.
     expected[:] = NOTHING
     expected[8:24, 8:24] = np.arange(COMPANION_SIDE**2).reshape(COMPANION_SIDE, COMPANION_SIDE)
-    assert (slots_of(PAIR, Low()) == expected).all()
+    assert (tokens_of(PAIR, Low()) == expected).all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +238,8 @@ class Pale(Blocks):
 
 @pytest.mark.parametrize(("opacity", "seen"), [(63, False), (64, True), (255, True)])
 def test_a_quarter_of_opacity_is_enough_to_be_seen(opacity: int, seen: bool) -> None:
-    things = things_of(SINGLE, Pale(opacity))
-    assert (things != NOTHING).sum() == (ALONE_SIDE**2 if seen else 0)
+    classes = classes_of(SINGLE, Pale(opacity))
+    assert (classes != NOTHING).sum() == (ALONE_SIDE**2 if seen else 0)
 
 
 def test_what_is_outside_of_the_picture_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,11 +248,11 @@ def test_what_is_outside_of_the_picture_is_not_shown(monkeypatch: pytest.MonkeyP
     cat = Placement(name="cat", x=0.0, y=-0.25, width=0.25, height=0.5)
     monkeypatch.setattr(module, "lay_out", lambda *_: [cat])
     expected[:8, :12] = own[8:, 4:]
-    assert (slots_of(PAIR, Halves()) == expected).all()
+    assert (tokens_of(PAIR, Halves()) == expected).all()
     cat = replace(cat, x=0.875, y=0.75)
     expected[:] = NOTHING
     expected[24:, 24:] = own[:8, :8]
-    assert (slots_of(PAIR, Halves()) == expected).all()
+    assert (tokens_of(PAIR, Halves()) == expected).all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,17 +268,17 @@ class Inked(Blocks):
 
 
 @pytest.mark.parametrize("digits", ["7", "42"])
-def test_digits_are_where_they_are_written_and_have_no_slots(digits: str) -> None:
+def test_digits_are_where_they_are_written_and_have_no_tokens(digits: str) -> None:
     scene = Scene(kind="digits", subject=digits, background="white")
-    things = things_of(scene)
-    assert (slots_of(scene) == NOTHING).all()
-    assert (things != NOTHING).all()
-    seen = [concept_classes()[number] for number in things[CELLS // 2] if number != UNCLEAR]
+    classes = classes_of(scene)
+    assert (tokens_of(scene) == NOTHING).all()
+    assert (classes != NOTHING).all()
+    seen = [concept_classes()[number] for number in classes[CELLS // 2] if number != UNCLEAR]
     assert list(dict.fromkeys(seen)) == [f"digit {digit}" for digit in digits]
     for seed in range(8):
         picture = paint_scene(replace(scene, layout_seed=seed), Inked(), SIZE)
         middles = np.asarray(picture)[CELL // 2 :: CELL, CELL // 2 :: CELL]
-        assert middles[things != UNCLEAR].max() < 60
+        assert middles[classes != UNCLEAR].max() < 60
 
 
 SHADOWLESS = replace(SINGLE, subject=HOLLOW)
@@ -278,7 +291,7 @@ def test_what_faces_right_is_mirrored_and_empty_where_the_backdrop_is_seen(kind:
     picture = np.asarray(paint_scene(scene, Textured(), SIZE))
     middles = picture[CELL // 2 :: CELL, CELL // 2 :: CELL]
     empty = (middles == COLOURS[scene.background]).all(-1)
-    assert ((things_of(scene, Textured()) == NOTHING) == empty).all()
+    assert ((classes_of(scene, Textured()) == NOTHING) == empty).all()
 
 
 @pytest.mark.parametrize(
@@ -295,8 +308,8 @@ def test_what_faces_right_is_mirrored_and_empty_where_the_backdrop_is_seen(kind:
     ],
     ids=lambda scene: f"{scene.kind}-{scene.subject}-{scene.background}",
 )
-def test_latents_are_the_look_of_the_slot_that_is_shown(scene: Scene) -> None:
-    """The point of it all: to paint a thing is to copy what its slots say."""
+def test_latents_are_those_of_the_target_tokens(scene: Scene) -> None:
+    """The point of it all: painting an icon is copying what its tokens hold."""
     drawings, vae = Textured(), fitted_vae()
     picture = np.asarray(paint_scene(scene, drawings, SIZE))
     empty = np.full_like(picture, COLOURS[scene.background])
@@ -304,22 +317,22 @@ def test_latents_are_the_look_of_the_slot_that_is_shown(scene: Scene) -> None:
     latents, backdrop = both.permute(0, 2, 3, 1)
     with torch.inference_mode():
         gray = vae.encode(torch.zeros(1, 3, CELL, CELL)).latents * vae.config.scaling_factor
-    looks = torch.full((SLOTS, CHANNELS + 4), torch.nan)
-    for name, _, part in slot_things(scene):
+    looks = torch.full((MEMORY_TOKENS, CHANNELS + 4), torch.nan)
+    for name, block in blocks_of(scene):
         if scene.kind == "wearing" and name == scene.other:
-            # That is shown smaller than its slots tell.
+            # That is shown smaller than its block.
             continue
-        measured = measured_looks(drawings, [Drawing(scene.style, name)], vae, part.side)
-        looks[part.slots] = _in_rows(measured)[0]
-    slots = target_token_maps([scene], drawings)[0].long()
-    told = looks[slots]
+        measured = measured_looks(drawings, [Drawing(scene.style, name)], vae, block.side)
+        looks[block.tokens] = _in_rows(measured)[0]
+    tokens = target_token_maps([scene], drawings)[0].long()
+    told = looks[tokens]
     # Cells that are opaque all over, or not at all.
-    plain = (slots != NOTHING) & (told[..., CHANNELS + 1 :].abs().amax(-1) < LIKENESS)
-    seen_through = 1 - told[plain][:, CHANNELS, None] / 2
-    expected = told[plain][:, :CHANNELS] + seen_through * (backdrop[plain] - gray.flatten())
+    plain = (tokens != NOTHING) & (told[..., CHANNELS + 1 :].abs().amax(-1) < LIKENESS)
+    transparency = 1 - told[plain][:, CHANNELS, None] / 2
+    expected = told[plain][:, :CHANNELS] + transparency * (backdrop[plain] - gray.flatten())
     torch.testing.assert_close(latents[plain] - gray.flatten(), expected, atol=LIKENESS, rtol=0)
-    assert (seen_through < LIKENESS).sum() >= 0.7 * COMPANION_SIDE**2
-    assert (seen_through > 1 - LIKENESS).any() == (HOLLOW in scene.things)
+    assert (transparency < LIKENESS).sum() >= 0.7 * COMPANION_SIDE**2
+    assert (transparency > 1 - LIKENESS).any() == (HOLLOW in scene.things)
     assert told[plain].abs().mean() > 0.1
 
 
@@ -341,7 +354,7 @@ def test_slim_things_are_measured_where_they_are_painted() -> None:
         drawings = Slim(width)
         picture = np.asarray(paint_scene(SINGLE, drawings, SIZE))
         seen = np.argwhere((picture == colour_of("cat")).all(-1))
-        square = np.argwhere(slots_of(SINGLE, drawings) != NOTHING).min(0) * CELL
+        square = np.argwhere(tokens_of(SINGLE, drawings) != NOTHING).min(0) * CELL
         _, opacity = _premultiplied(drawings, Drawing("noto", "cat"), ALONE_SIDE * CELL)
         measured = np.argwhere(np.asarray(opacity[0]) == 1)
         assert len(seen) == len(measured)
