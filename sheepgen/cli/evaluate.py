@@ -10,6 +10,7 @@ from sheepgen.cli import options
 from sheepgen.cli import training_options as own
 from sheepgen.cli.console import error_console, note, write_data, write_table
 from sheepgen.cli.request_options import RequestOptions, spread
+from sheepgen.output.atomic import output_errors
 from sheepgen.request import GenerationRequest
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def evaluate(
     from sheepgen.execution.run import prepare_folders
     from sheepgen.models.hub import DownloadPlan, go_offline
     from sheepgen.models.resolve import find_model, resolve_model
-    from sheepgen.training.evaluation.prompts import prompt_groups
+    from sheepgen.training.evaluation.prompts import known_concepts, known_prompts, prompt_groups
 
     groups = prompt_groups(group or ())  # refuses unknown ones before torch is imported
     console = error_console(quiet=printed.quiet)
@@ -56,6 +57,13 @@ def evaluate(
     if isinstance(spec, DownloadPlan):
         show_download(console, spec)
         spec = find_model(settings.model, offline=offline)
+    concepts = known_concepts(spec.folder)
+    if concepts is not None:
+        total = sum(map(len, groups.values()))
+        groups = known_prompts(groups, concepts)
+        skipped = total - sum(map(len, groups.values()))
+        if skipped:
+            note(console, f"Skipping {skipped} of {total} prompts: unknown to the model.")
     from sheepgen.pipeline.quiet import quiet_libraries
 
     with quiet_libraries():
@@ -84,8 +92,9 @@ def evaluate(
             results.append(result)
             score = result.score
             note(console, f"{score.group}: {score.exact_match:.1f}% of {score.images} images")
-            if sheets:
-                save_sheet(result.images, sheets[score.group])
+            if output is not None:
+                with output_errors(output):
+                    save_sheet(result.images, sheets[score.group])
         distance = evaluator.distance(results)
     scores = [result.score for result in results]
     if json:
@@ -102,7 +111,8 @@ def evaluate(
         write_data(json_format.dumps(evaluation))
         return
     write_table(score_table(scores))
-    write_data(f"Fréchet distance from held-out scenes: {distance:.2f}")
+    if distance is not None:
+        write_data(f"Fréchet distance from held-out scenes: {distance:.2f}")
 
 
 def score_table(scores: Iterable[Score]) -> Table:

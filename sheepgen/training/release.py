@@ -122,7 +122,7 @@ def _evaluate(
         results.append(result)
     return {
         "scores": [result.score.to_dict() for result in results],
-        "frechet_distance": round(evaluator.distance(results), 2),
+        "frechet_distance": evaluator.distance(results),
     }
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from sheepgen.embedded.vocabulary import VERSION
 from sheepgen.training.data.scene import Scene
 from sheepgen.training.evaluation import evaluate, prompts
 from sheepgen.training.evaluation.classifier import Classifier
@@ -128,6 +130,32 @@ def test_some_groups_only(run: Run, tiny_folder: Path) -> None:
         run("evaluate", *words, "--group", "riding", "--group", "riding").stdout
     )
     assert [score["images"] for score in result_json["scores"]] == [2]
+
+
+def test_prompts_that_a_small_model_does_not_know_are_skipped(
+    run: Run, tiny_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "small"
+    shutil.copytree(tiny_folder, folder)
+    concept = {"plural": "sheep", "group": "animal", "roles": []}
+    vocabulary = {
+        "version": VERSION,
+        "concepts": {"sheep": concept},
+        "real": "",
+        **{name: {} for name in ("forms", "near", "evoked", "defaults", "cues")},
+        **{name: [] for name in ("plurals", "words", "phrases", "ignored", "drawings")},
+    }
+    (folder / "text_encoder" / "vocabulary.json").write_text(json.dumps(vocabulary))
+    words = ("--model", str(folder), "--steps", "1", "--json", "--seeds", "1")
+    result = run("evaluate", *words)
+    assert result.exit_code == 0, result.output
+    assert "Skipping 2 of 3 prompts: unknown to the model." in result.stderr
+    assert json.loads(result.stdout)["frechet_distance"] is None  # of one image
+    scores = json.loads(result.stdout)["scores"]
+    assert [(score["group"], score["images"]) for score in scores] == [("single things", 1)]
+    refused = run("evaluate", *words, "--group", "riding")
+    assert refused.exit_code == 2
+    assert "knows the concepts of none of these prompts" in refused.stderr
 
 
 def test_wrong_words_are_refused_before_anything_is_loaded(run: Run) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 
 from sheepgen.errors import UsageError
 from sheepgen.events import RunFinished
-from sheepgen.output.atomic import output_errors, staging_folder
 from sheepgen.pipeline.run import stream_batch
 from sheepgen.sanitize import excerpt
+from sheepgen.training.atomic_write import written_whole
 from sheepgen.training.data.rendering import paint_scene
 from sheepgen.training.evaluation.metrics import Score, frechet_distance, score_predictions
 from sheepgen.training.evaluation.predictions import embed, predict
@@ -99,10 +99,13 @@ class Evaluator:
             score=score, images=[*images], features=embed(self.classifier, generated)
         )
 
-    def distance(self, results: Sequence[GroupResult]) -> float:
-        """Return the Fréchet distance of all generated images from held-out scenes."""
+    def distance(self, results: Sequence[GroupResult]) -> float | None:
+        """Return the Fréchet distance of all generated images from held-out scenes.
+
+        A single image has no covariance, so the answer is None.
+        """
         features = np.concatenate([result.features for result in results])
-        return frechet_distance(self.real_features, features)
+        return frechet_distance(self.real_features, features) if len(features) > 1 else None
 
 
 def build_evaluator(project: Project) -> Evaluator:
@@ -186,11 +189,10 @@ def save_sheet(images: Sequence[Image], path: Path) -> None:
     """Write images of one size in rows as one PNG, atomically.
 
     Raises:
-        OutputError: If it cannot be written.
+        OSError: If it cannot be written.
     """
-    with output_errors(path.parent), staging_folder(path.parent) as staging:
-        tile(images).save(staging / path.name)
-        (staging / path.name).replace(path)
+    with written_whole(path) as partial:
+        tile(images).save(partial, format="PNG")
 
 
 def _stack(images: Sequence[Image]) -> NDArray[np.uint8]:

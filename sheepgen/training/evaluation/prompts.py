@@ -31,6 +31,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, cast
 
+from sheepgen.embedded.vocabulary import Vocabulary
 from sheepgen.errors import UsageError
 from sheepgen.sanitize import excerpt
 from sheepgen.training.data.icon_sets import HOUSE_STYLE
@@ -39,9 +40,11 @@ from sheepgen.training.evaluation.attributes import ATTRIBUTES, concepts_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
 __all__ = [
     "Prompt",
+    "known_concepts",
     "known_prompts",
     "prompt_groups",
     "read_prompts",
@@ -97,10 +100,25 @@ def prompt_groups(names: Collection[str] = ()) -> dict[str, list[Prompt]]:
     return {name: prompts for name, prompts in groups.items() if not names or name in names}
 
 
+def known_concepts(folder: Path) -> frozenset[str] | None:
+    """Return the concepts that a model knows, or None if its folder lists none.
+
+    Args:
+        folder: A diffusers folder.
+
+    Raises:
+        ModelError: If the list cannot be read.
+    """
+    path = folder / "text_encoder" / "vocabulary.json"
+    return frozenset(Vocabulary.read(path).concepts) if path.is_file() else None
+
+
 def known_prompts(
     groups: Mapping[str, Sequence[Prompt]], concepts: Collection[str]
 ) -> dict[str, list[Prompt]]:
-    """Return the prompts whose concepts are all among ``concepts``; groups of none are left out.
+    """Return the prompts whose concepts are all among ``concepts``; empty groups are left out.
+
+    Digits are not concepts, so prompts of handwritten digits always remain.
 
     Raises:
         UsageError: If no prompt remains.
