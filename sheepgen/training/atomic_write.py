@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["replace_folder", "written_whole"]
+__all__ = ["atomic_write", "replace_folder"]
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a path beside ``path`` to write to; what is there at the end is renamed into place.
 
     A folder can be written as well, where there is none yet. Nothing is renamed after an error.

@@ -28,7 +28,7 @@ from diffusers import (
 
 from sheepgen.models.families import EMBEDDED_CLASS, PREVIEW_COMPONENT
 from sheepgen.models.registry import RECORD_FILE
-from sheepgen.training.unet.train_unet import build_scheduler
+from sheepgen.training.unet.build import build_scheduler
 
 if TYPE_CHECKING:
     from pathlib import Path

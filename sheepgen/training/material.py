@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sheepgen.training.atomic_write import written_whole
+from sheepgen.training.atomic_write import atomic_write
 from sheepgen.training.data.associations import evoked_concepts
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.dataset import SceneSet, Split, paint_split, unseen_scenes
@@ -149,7 +149,7 @@ class Material:
         path = self.workspace.checkpoints / "lexicon.json"
         if not path.exists():
             nearest = nearest_concepts(self.nouns, self.sentence_encoder, self.said)
-            with written_whole(path) as partial:
+            with atomic_write(path) as partial:
                 partial.write_text(json.dumps(nearest, indent=0), "utf-8")
         lexicon: dict[str, str] = json.loads(path.read_text("utf-8"))
         return lexicon

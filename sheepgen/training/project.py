@@ -10,7 +10,7 @@ import torch
 
 from sheepgen.embedded.preview_decoder import PreviewDecoder
 from sheepgen.errors import ModelError
-from sheepgen.training.atomic_write import written_whole
+from sheepgen.training.atomic_write import atomic_write
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.icon_sets import MIXES
 from sheepgen.training.data.layout import CELLS
@@ -29,10 +29,10 @@ from sheepgen.training.text_encoder.compile import unfold
 from sheepgen.training.text_encoder.conditioning_targets import States
 from sheepgen.training.text_encoder.tokenizer import build_tokenizer, load_tokenizer
 from sheepgen.training.text_encoder.train_parser import build_trunk, encode_captions
-from sheepgen.training.trainer import averaged_weights, trained_weights
+from sheepgen.training.trainer import load_weights
+from sheepgen.training.unet.build import build_unet, widen
 from sheepgen.training.unet.dataset import gather_examples
 from sheepgen.training.unet.latents import LatentStore
-from sheepgen.training.unet.train_unet import build_unet, widened
 from sheepgen.training.vae import build_autoencoder, fit_encoder
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Project:
         """
         path = self.checkpoint("looks")
         if not path.exists():
-            with written_whole(path) as partial:
+            with atomic_write(path) as partial:
                 torch.save(self._fitted_looks().state(), partial)
         looks = Looks(**torch.load(path, weights_only=True))
         rows = {drawing: row for row, drawing in enumerate(self._drawings)}
@@ -120,7 +120,7 @@ class Project:
         if not folder.exists():
             words = [*self.material.lexicon, *self.material.evoked]
             tokenizer = build_tokenizer(self.material.captions, words, self.config.text)
-            with written_whole(folder) as partial:
+            with atomic_write(folder) as partial:
                 tokenizer.save_pretrained(partial)
         return load_tokenizer(folder)
 
@@ -131,7 +131,7 @@ class Project:
     def text_encoder(self) -> CLIPTextModel:
         """Return the text encoder: its trunk as far as it has been trained, and the rest."""
         trunk = self.trunk()
-        trunk.load_state_dict(trained_weights(self.checkpoint("text"), "trunk"))
+        load_weights(trunk, self.checkpoint("text"))
         return unfold(trunk, self.states, self.tokenizer)
 
     def autoencoder(self) -> AutoencoderTiny:
@@ -140,11 +140,11 @@ class Project:
         fitted, trained = self.checkpoint("encoder"), self.checkpoint("vae")
         if not fitted.exists():
             fit_encoder(vae, self.material.pictures.pictures[:FITTED_PICTURES])
-            with written_whole(fitted) as partial:
+            with atomic_write(fitted) as partial:
                 torch.save(vae.encoder.state_dict(), partial)
         vae.encoder.load_state_dict(torch.load(fitted, map_location="cpu", weights_only=True))
         if trained.exists():
-            vae.decoder.load_state_dict(trained_weights(trained, "decoder"))
+            load_weights(vae.decoder, trained)
         return vae.to(self.device).eval()
 
     @property
@@ -192,21 +192,21 @@ class Project:
         if not self.checkpoint("classifier").exists():
             return load_installed_classifier()
         classifier = self.classifier()
-        classifier.load_state_dict(trained_weights(self.checkpoint("classifier"), "classifier"))
+        load_weights(classifier, self.checkpoint("classifier"))
         return classifier.eval()
 
     def model_parts(self) -> ModelParts:
         """Return everything that is exported."""
         unet = self.unet()
-        unet.load_state_dict(averaged_weights(self.checkpoint("unet")))
+        load_weights(unet, self.checkpoint("unet"), averaged=True)
         text_encoder = self.text_encoder()
         preview = self.preview_decoder()
-        preview.load_state_dict(torch.load(self.checkpoint("preview"), weights_only=True))
+        load_weights(preview, self.checkpoint("preview"))
         return ModelParts(
             # A fresh one: those that were called keep how they were told to cut and pad.
             tokenizer=load_tokenizer(self.workspace.tokenizer),
             text_encoder=text_encoder,
-            unet=widened(unet, text_encoder.config.hidden_size),
+            unet=widen(unet, text_encoder.config.hidden_size),
             vae=self.autoencoder(),
             preview_decoder=preview,
         )

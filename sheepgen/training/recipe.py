@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import UsageError
 from sheepgen.sanitize import excerpt
-from sheepgen.training.atomic_write import written_whole
+from sheepgen.training.atomic_write import atomic_write
 
 if TYPE_CHECKING:
     from sheepgen.training.config import TrainingConfig, Workspace
@@ -69,7 +69,7 @@ def claim_workspace(workspace: Workspace, config: TrainingConfig) -> None:
     else:
         recorded = _as_json(config)
         workspace.root.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text(json.dumps(recorded, indent=2) + "\n", "utf-8")
     if differing := differing_setting(recorded, config):
         raise UsageError(

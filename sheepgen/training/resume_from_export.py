@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers import AutoencoderTiny, UNet2DConditionModel
+from diffusers.training_utils import EMAModel
 
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.models.registry import RECORD_FILE
 from sheepgen.sanitize import excerpt
-from sheepgen.training.atomic_write import written_whole
+from sheepgen.training.atomic_write import atomic_write
 from sheepgen.training.history import History, Note
 from sheepgen.training.recipe import claim_workspace, differing_setting
 from sheepgen.training.text_encoder.appearance import look_width
@@ -61,7 +62,7 @@ def adopt_model(folder: Path, workspace: Workspace, config: TrainingConfig) -> N
             "Give its --preset, or train it with the release of sheepgen that made it.",
         )
     claim_workspace(workspace, config)
-    with written_whole(workspace.checkpoints) as checkpoints:
+    with atomic_write(workspace.checkpoints) as checkpoints:
         checkpoints.mkdir()
         seen = Layout(look_width(config.autoencoder.latent_channels)).width
         _write_checkpoints(folder, record["steps"], seen, checkpoints)
@@ -78,14 +79,14 @@ def _write_checkpoints(folder: Path, steps: dict[str, int], seen: int, checkpoin
     unet = UNet2DConditionModel.from_pretrained(
         folder / "unet", dtype=torch.float32, low_cpu_mem_usage=False
     )
-    average = {"n_averaged": torch.tensor(steps["unet"])}
     weights = unet.state_dict()
     weights["encoder_hid_proj.weight"] = weights["encoder_hid_proj.weight"][:, :seen].clone()
-    average |= {f"module.{name}": value for name, value in weights.items()}
-    parts = {
-        "vae": {"decoder": vae.decoder.state_dict()},
-        "unet": {"unet": weights, "average": average},
+    average = EMAModel([weights[name] for name, _ in unet.named_parameters()])
+    average.optimization_step = steps["unet"]
+    states = {
+        "vae": {"network": vae.decoder.state_dict()},
+        "unet": {"network": weights, "average": average.state_dict()},
     }
-    for phase, networks in parts.items():
-        torch.save({"step": steps[phase], "parts": networks}, checkpoints / f"{phase}.pt")
+    for stage, state in states.items():
+        torch.save({"step": steps[stage], **state}, checkpoints / f"{stage}.pt")
     torch.save(vae.encoder.state_dict(), checkpoints / "encoder.pt")

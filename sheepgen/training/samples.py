@@ -14,7 +14,7 @@ from sheepgen.pipeline.process import DiffusionProcess
 from sheepgen.pipeline.scheduler import build_scheduler as build_sampler
 from sheepgen.pipeline.scheduler import set_timesteps, step_arguments
 from sheepgen.pipeline.stable_diffusion import TextEmbeds, UNetDenoiser
-from sheepgen.training.unet.train_unet import build_scheduler
+from sheepgen.training.unet.build import build_scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sheepgen.training.atomic_write import written_whole
 from sheepgen.training.data.segmentation import class_maps
 from sheepgen.training.data.word_meanings import WordMeanings
 from sheepgen.training.evaluation.classifier import save_classifier, train_classifier
 from sheepgen.training.samples import SAMPLE_PROMPTS, draw_sheet
 from sheepgen.training.text_encoder.prompt_dataset import Lessons
 from sheepgen.training.text_encoder.train_parser import train_trunk
+from sheepgen.training.trainer import load_weights
 from sheepgen.training.unet.latents import encode_split
 from sheepgen.training.unet.train_unet import train_unet
 from sheepgen.training.vae import (
@@ -82,14 +82,14 @@ def vae(project: Project) -> Iterator[TrainStep]:
 
 
 def preview(project: Project) -> Iterator[TrainStep]:
-    """Train the frames' decoder; short enough to begin anew each time."""
+    """Train the decoder of step frames."""
     network = project.preview_decoder()
     pictures = project.material.pictures.pictures[:PREVIEW_PICTURES]
     latents = encode_pictures(project.autoencoder(), pictures, project.device)
     settings = project.config.autoencoder
-    yield from train_preview_decoder(network, torch.cat([*latents]), pictures, settings)
-    with written_whole(project.checkpoint("preview")) as partial:
-        torch.save(network.state_dict(), partial)
+    yield from train_preview_decoder(
+        network, torch.cat([*latents]), pictures, settings, project.checkpoint("preview")
+    )
 
 
 def latents(project: Project) -> Iterator[TrainStep]:
@@ -108,7 +108,7 @@ def unet(project: Project) -> Iterator[TrainStep]:
     autoencoder = project.autoencoder()
     sheets = project.workspace.samples
     sheets.mkdir(parents=True, exist_ok=True)
-    for report, averaged in train_unet(
+    for report in train_unet(
         project.unet(),
         project.examples(),
         project.config.diffusion,
@@ -116,6 +116,8 @@ def unet(project: Project) -> Iterator[TrainStep]:
         project.device,
     ):
         if report.step % SHEET_EVERY == 0 or report.step == report.total_steps:
+            averaged = project.unet().to(project.device)
+            load_weights(averaged, project.checkpoint("unet"), averaged=True)
             sheet = draw_sheet(averaged, autoencoder, states[1:], states[0])
             sheet.save(sheets / f"unet_{report.step:06d}.png")
         yield report

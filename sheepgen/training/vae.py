@@ -23,9 +23,9 @@ from diffusers import AutoencoderTiny
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sheepgen.training.muon import build_optimizers
+from sheepgen.training.muon import muon_and_adamw
 from sheepgen.training.text_encoder.whitened_pca import evened_components
-from sheepgen.training.trainer import Checkpoint, TrainStep, autocast, cosine_learning_rate
+from sheepgen.training.trainer import Trainer, TrainerSettings, TrainStep, autocast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,16 +119,21 @@ def train_decoder(
     vae: AutoencoderTiny,
     pictures: NDArray[np.uint8],
     config: AutoencoderConfig,
-    checkpoint_path: Path,
+    checkpoint: Path,
     device: torch.device,
 ) -> Iterator[TrainStep]:
     """Train the decoder in place, from the checkpoint if there is one."""
-    vae.to(device, memory_format=torch.channels_last).train()
-    optimizers = build_optimizers(vae.decoder)
-    checkpoint = Checkpoint(checkpoint_path, {"decoder": vae.decoder, **optimizers})
-    done = checkpoint.load()
+    vae.to(device, memory_format=torch.channels_last)
+    settings = TrainerSettings(
+        stage="vae",
+        steps=config.steps,
+        learning_rate=config.learning_rate,
+        warmup_steps=100,
+        save_every=SAVE_EVERY,
+    )
+    trainer = Trainer(vae.decoder, muon_and_adamw(vae.decoder), settings, checkpoint)
     side = config.crop // 2 ** (len(config.decoder_blocks) - 1)
-    for step in range(done, config.steps):
+    for step in trainer.remaining_steps():
         rng = np.random.default_rng((config.seed, step))
         crops = to_tensor(_random_crops(rng, pictures, config.batch_size, config.crop))
         target = crops.to(device, memory_format=torch.channels_last)
@@ -139,18 +144,7 @@ def train_decoder(
                 latents = vae.encode(target).latents
             noise *= config.latent_noise / vae.config.scaling_factor
             loss = _picture_loss(vae.decode(latents + noise).sample.float(), target)
-        vae.decoder.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(vae.decoder.parameters(), 1.0)
-        for optimizer in optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = cosine_learning_rate(
-                    step, config.steps, config.learning_rate, warmup_steps=100
-                )
-            optimizer.step()
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == config.steps:
-            checkpoint.save(step + 1)
-        yield TrainStep(phase="vae", step=step + 1, total_steps=config.steps, loss=loss.item())
+        yield trainer.update(loss)
     vae.eval()
 
 
@@ -206,15 +200,23 @@ def train_preview_decoder(
     latents: Tensor,
     pictures: NDArray[np.uint8],
     config: AutoencoderConfig,
+    checkpoint: Path,
     batch_size: int = 16,
 ) -> Iterator[TrainStep]:
-    """Train the frames' small decoder on crops of the VAE's own latents, lightly noised."""
-    optimizer = torch.optim.AdamW(decoder.parameters(), lr=0.0, weight_decay=0.0)
-    decoder.train()
-    total = config.preview_steps
+    """Train the small decoder of step frames on crops of the VAE's own latents, lightly noised."""
+    settings = TrainerSettings(
+        stage="preview",
+        steps=config.preview_steps,
+        learning_rate=config.learning_rate,
+        warmup_steps=50,
+        max_grad_norm=None,
+        save_every=SAVE_EVERY,
+    )
+    adamw = torch.optim.AdamW(decoder.parameters(), weight_decay=0.0)
+    trainer = Trainer(decoder, {"adamw": adamw}, settings, checkpoint)
     side = min(PREVIEW_CROP, latents.shape[-1])
     scale = pictures.shape[1] // latents.shape[-1]
-    for step in range(total):
+    for step in trainer.remaining_steps():
         rng = np.random.default_rng((config.seed, 1, step))
         chosen = np.sort(rng.integers(len(latents), size=batch_size))
         top, left = rng.integers(latents.shape[-1] - side + 1, size=2)
@@ -224,10 +226,5 @@ def train_preview_decoder(
         ]
         noise = torch.from_numpy(rng.standard_normal(seen.shape, np.float32))
         loss = _picture_loss(decoder(seen + config.latent_noise * noise), to_tensor(target))
-        for group in optimizer.param_groups:
-            group["lr"] = cosine_learning_rate(step, total, config.learning_rate, warmup_steps=50)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        yield TrainStep(phase="preview", step=step + 1, total_steps=total, loss=loss.item())
+        yield trainer.update(loss)
     decoder.eval()

@@ -30,7 +30,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         def run(project: Project) -> Iterator[TrainStep]:
             told.append((name, project.config.diffusion.steps))
             for step in (1, 2, 3):
-                yield TrainStep(phase=name, step=step, total_steps=3, loss=1 / step)
+                yield TrainStep(stage=name, step=step, total_steps=3, loss=1 / step)
 
         return run
 
@@ -58,7 +58,7 @@ def test_the_libraries_are_quiet_meanwhile(run: Run, monkeypatch: pytest.MonkeyP
     def listening(_: Project) -> Iterator[TrainStep]:
         levels.append(diffusers_logging.get_verbosity())
         levels.append(transformers_logging.get_verbosity())
-        yield TrainStep(phase="vae", step=1, total_steps=1)
+        yield TrainStep(stage="vae", step=1, total_steps=1)
 
     for module in (stages, runner):
         monkeypatch.setattr(module, "PHASES", {"vae": listening})
@@ -132,7 +132,7 @@ def test_what_appears_while_a_model_is_trained_is_not_replaced(
 ) -> None:
     def meanwhile(_: Project) -> Iterator[TrainStep]:
         Path("mine").mkdir()
-        yield TrainStep(phase="unet", step=1, total_steps=1, loss=1.0)
+        yield TrainStep(stage="unet", step=1, total_steps=1, loss=1.0)
 
     def release_model(*_: object) -> NoReturn:
         raise AssertionError("nothing is to be replaced")
@@ -201,7 +201,7 @@ def test_a_small_preset_is_not_evaluated(
 def test_a_phase_that_learns_nothing_has_no_loss(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def latents(_: Project) -> Iterator[TrainStep]:
         for step in (1, 2):
-            yield TrainStep(phase="latents", step=step, total_steps=2)
+            yield TrainStep(stage="latents", step=step, total_steps=2)
 
     for module in (stages, runner):
         monkeypatch.setattr(module, "PHASES", {"latents": latents})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sheepgen.training.atomic_write import replace_folder, written_whole
+from sheepgen.training.atomic_write import atomic_write, replace_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "new" / "words.json"
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text("half")
         assert not path.exists()
     assert path.read_text() == "half"
@@ -24,13 +24,13 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
 def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "words.json"
     path.write_text("old")
-    with pytest.raises(FileNotFoundError), written_whole(path) as partial:
+    with pytest.raises(FileNotFoundError), atomic_write(path) as partial:
         (partial / "no folder").write_text("half")
     assert path.read_text() == "old"
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
-    with written_whole(tmp_path / "tokenizer") as partial:
+    with atomic_write(tmp_path / "tokenizer") as partial:
         partial.mkdir()
         (partial / "vocab.json").write_text("{}")
     assert (tmp_path / "tokenizer" / "vocab.json").is_file()

@@ -14,18 +14,17 @@ import torch
 from torch.nn import functional
 
 from sheepgen.embedded.preview_decoder import PreviewDecoder
-from sheepgen.errors import ModelError
 from sheepgen.pipeline.process import velocity
-from sheepgen.training import trainer as loop
 from sheepgen.training import vae as autoencoder
 from sheepgen.training.config import AutoencoderConfig, DiffusionConfig
 from sheepgen.training.data.backgrounds import COLOURS
 from sheepgen.training.data.scene import Scene
 from sheepgen.training.history import History, Note, PhaseSummary, summarise
-from sheepgen.training.muon import build_optimizers
-from sheepgen.training.trainer import averaged_weights, cosine_learning_rate, trained_weights
+from sheepgen.training.muon import muon_and_adamw
+from sheepgen.training.trainer import load_weights
 from sheepgen.training.unet import train_unet as diffusion
-from sheepgen.training.unet.attention_supervision import NOTHING, Lookups
+from sheepgen.training.unet.attention_supervision import NOTHING, AttentionSupervision
+from sheepgen.training.unet.build import build_scheduler, build_unet, widen
 from sheepgen.training.unet.dataset import Examples
 from tests.training.text_fakes import random_states
 
@@ -100,9 +99,7 @@ def unet_steps(
 def tiny_unet() -> nn.Module:
     """Return an untrained U-Net for `latents`."""
     width = random_states().layout.width
-    network: nn.Module = diffusion.build_unet(
-        UNET, latent_channels=3, sample_size=8, state_width=width
-    )
+    network: nn.Module = build_unet(UNET, latent_channels=3, sample_size=8, state_width=width)
     return network
 
 
@@ -147,7 +144,7 @@ def test_a_decoder_trains_with_its_encoder_frozen(
 
 
 def test_an_error_counts_as_the_velocity_s_does_but_for_the_least_noise() -> None:
-    scheduler = diffusion.build_scheduler()
+    scheduler = build_scheduler()
     clean, noise, predicted = torch.randn(3, 2, 4, 8, 8, generator=torch.Generator().manual_seed(5))
     times = torch.tensor([700, 300])
     noisy = scheduler.add_noise(clean, noise, times)
@@ -210,18 +207,22 @@ def test_the_unet_sees_latents_larger_than_the_vae_does(pictures: NDArray[np.uin
     torch.testing.assert_close(seen, own * vae.config.scaling_factor)
 
 
-def test_the_preview_decoder_learns(pictures: NDArray[np.uint8]) -> None:
+def test_the_preview_decoder_learns(pictures: NDArray[np.uint8], tmp_path: Path) -> None:
     torch.manual_seed(0)
     decoder = PreviewDecoder(latent_channels=3, width=8, upscale=4)
     means = torch.tensor(pictures.mean(axis=(1, 2)) / 127.5 - 1).float()
     flat = means[:, :, None, None].expand(12, 3, 8, 8)
     config = replace(VAE, preview_steps=200, learning_rate=5e-3)
-    steps = autoencoder.train_preview_decoder(decoder, flat, pictures, config)
+    steps = autoencoder.train_preview_decoder(
+        decoder, flat, pictures, config, tmp_path / "preview.pt"
+    )
     losses = [report.loss for report in steps if report.loss is not None]
     assert losses[-1] < losses[0] / 2
 
 
-def test_the_preview_decoder_learns_from_crops(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_preview_decoder_learns_from_crops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(autoencoder, "PREVIEW_CROP", 4)
     rng = np.random.default_rng(0)
     latents = torch.from_numpy(rng.uniform(-1, 1, (12, 3, 8, 8)).astype(np.float32))
@@ -231,7 +232,9 @@ def test_the_preview_decoder_learns_from_crops(monkeypatch: pytest.MonkeyPatch) 
     torch.manual_seed(0)
     decoder = PreviewDecoder(latent_channels=3, width=8, upscale=4)
     config = replace(VAE, preview_steps=300, learning_rate=1e-2)
-    steps = autoencoder.train_preview_decoder(decoder, latents, pictures, config)
+    steps = autoencoder.train_preview_decoder(
+        decoder, latents, pictures, config, tmp_path / "preview.pt"
+    )
     losses = [report.loss for report in steps if report.loss is not None]
     assert np.mean(losses[-20:]) < np.mean(losses[:20]) / 2
 
@@ -241,7 +244,7 @@ def test_inner_matrices_are_muons_and_all_else_is_adamws() -> None:
     names = {id(weight): name for name, weight in network.named_parameters()}
     groups = {
         kind: [names[id(weight)] for weight in optimizer.param_groups[0]["params"]]
-        for kind, optimizer in build_optimizers(network, outer=("conv_in", "conv_out")).items()
+        for kind, optimizer in muon_and_adamw(network, outer=("conv_in", "conv_out")).items()
     }
     assert sorted(groups["muon"] + groups["adamw"]) == sorted(names.values())
     assert {
@@ -252,32 +255,13 @@ def test_inner_matrices_are_muons_and_all_else_is_adamws() -> None:
     assert {"conv_in.weight", "conv_out.weight", "conv_norm_out.weight"} <= {*groups["adamw"]}
 
 
-@pytest.mark.parametrize("change", ["renamed", "reshaped", "fewer"])
-def test_another_versions_checkpoint_is_refused(change: str, tmp_path: Path) -> None:
-    path = tmp_path / "unet.pt"
-    next(unet_steps(tiny_unet(), path))
-    state = torch.load(path, weights_only=True)
-    parts = state["parts"]
-    if change == "renamed":
-        parts["optimizer"] = parts.pop("muon")
-    elif change == "reshaped":
-        parts["unet"]["conv_in.weight"] = torch.zeros(1)
-    else:
-        parts["muon"]["param_groups"][0]["params"].pop()
-    torch.save(state, path)
-    before = path.read_bytes()
-    with pytest.raises(ModelError, match=r"unet\.pt is another version's") as caught:
-        next(unet_steps(tiny_unet(), path))
-    assert caught.value.hint is not None
-    assert "move the file away" in caught.value.hint
-    assert path.read_bytes() == before
-
-
 def test_the_unet_learns_and_averages(tmp_path: Path) -> None:
-    reports = [report for report, _ in unet_steps(tiny_unet(), tmp_path / "unet.pt")]
+    reports = list(unet_steps(tiny_unet(), tmp_path / "unet.pt"))
     assert all(np.isfinite(report.loss) for report in reports)
-    trained = trained_weights(tmp_path / "unet.pt", "unet")
-    averaged = averaged_weights(tmp_path / "unet.pt")
+    last, average = tiny_unet(), tiny_unet()
+    load_weights(last, tmp_path / "unet.pt")
+    load_weights(average, tmp_path / "unet.pt", averaged=True)
+    trained, averaged = last.state_dict(), average.state_dict()
     assert trained.keys() == averaged.keys()
     assert any(not torch.equal(trained[key], averaged[key]) for key in trained)
 
@@ -289,20 +273,20 @@ def test_the_unet_is_taught_to_look_at_what_its_examples_show(
     expected: list[Tensor] = []
     draw = Examples.draw
 
-    class Watched(Lookups):
+    class Watched(AttentionSupervision):
         """Remembers what it was to look at."""
 
-        def expect(self, shown: Tensor) -> None:
+        def set_target(self, shown: Tensor) -> None:
             """Remember it."""
             expected.append(shown)
-            super().expect(shown)
+            super().set_target(shown)
 
     def drawing(shown_there: Examples, *how: Any) -> Any:
         batch = draw(shown_there, *how)
         drawn.append(batch.slots_shown)
         return batch
 
-    monkeypatch.setattr(diffusion, "Lookups", Watched)
+    monkeypatch.setattr(diffusion, "AttentionSupervision", Watched)
     monkeypatch.setattr(Examples, "draw", drawing)
     list(unet_steps(tiny_unet(), tmp_path / "unet.pt"))
     assert len(drawn) == len(expected) == STEPS
@@ -330,7 +314,7 @@ def test_a_widened_unet_does_not_look_at_further_numbers() -> None:
     states = torch.randn(2, 600, width + 7, generator=generator)
     with torch.inference_mode():
         seen = unet(noisy, times, states[..., :width], return_dict=False)[0]
-        wider = diffusion.widened(unet, width + 7).eval()(noisy, times, states, return_dict=False)
+        wider = widen(unet, width + 7).eval()(noisy, times, states, return_dict=False)
     torch.testing.assert_close(wider[0], seen, rtol=1e-5, atol=1e-6)
 
 
@@ -349,7 +333,7 @@ def test_emptied_captions_name_nothing_and_the_others_what_their_scene_shows() -
 
 
 def test_logits_of_times_are_drawn_from_slices_of_a_normal_distribution() -> None:
-    times = diffusion.draw_times(500, torch.Generator().manual_seed(0))
+    times = diffusion.sample_timesteps(500, torch.Generator().manual_seed(0))
     assert times.dtype == torch.int64
     normal = NormalDist(diffusion.TIMES_MEAN, diffusion.TIMES_SPREAD)
     edges = [-math.inf, *(normal.inv_cdf(number / 500) for number in range(1, 500)), math.inf]
@@ -358,63 +342,7 @@ def test_logits_of_times_are_drawn_from_slices_of_a_normal_distribution() -> Non
     assert (times <= slices[1:]).all()
     shares = [(times < 100).float().mean().item(), (times > 800).float().mean().item()]
     assert shares == pytest.approx([0.096, 0.073], abs=0.005)
-    assert diffusion.draw_times(1, torch.Generator().manual_seed(0)) < 1000
-
-
-def test_learning_rates() -> None:
-    assert cosine_learning_rate(0, 100, 1.0, warmup_steps=10) == 0.1
-    assert cosine_learning_rate(10, 100, 1.0, warmup_steps=10) == 1.0
-    assert cosine_learning_rate(55, 100, 1.0, warmup_steps=10) == pytest.approx(0.5)
-    assert cosine_learning_rate(100, 100, 1.0, warmup_steps=10) == pytest.approx(0.0)
-    plateau = DiffusionConfig(steps=1000, warmup_steps=10, decay_share=0.2, learning_rate=1.0)
-    rates = [diffusion.learning_rate(step, plateau) for step in (0, 9, 500, 800, 900, 999)]
-    assert rates == pytest.approx([0.1, 1.0, 1.0, 1.0, 0.5, 0.005])
-
-
-@pytest.mark.parametrize(
-    ("supported", "seconds", "faster"),
-    [(True, 0.5, True), (True, 2.0, False), (False, 0.5, False)],
-)
-def test_bfloat16_is_for_processors_that_have_it_and_are_faster_with_it(
-    supported: bool, seconds: float, faster: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    taken = {torch.bfloat16: seconds, torch.float32: 1.0}
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: supported)
-    monkeypatch.setattr(loop, "_seconds", taken.__getitem__)
-    # Past the cache, which would hold what was measured first.
-    assert loop.bf16_is_faster.__wrapped__() is faster
-
-
-def test_this_processor_is_asked_once() -> None:
-    first, second = loop.bf16_is_faster(), loop.bf16_is_faster()
-    assert isinstance(first, bool)
-    assert first is second
-    assert loop.bf16_is_faster.cache_info().misses == 1
-
-
-@pytest.mark.parametrize(("faster", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
-def test_what_is_multiplied_is_so_in_the_faster_type(
-    faster: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(loop, "bf16_is_faster", lambda: faster)
-    with loop.autocast(CPU):
-        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
-    assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
-
-
-def test_a_phase_that_has_not_run_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"no checkpoint vae\.pt") as caught:
-        trained_weights(tmp_path / "vae.pt", "vae")
-    assert caught.value.hint == "Run the phase vae first."
-
-
-def test_a_phase_that_was_stopped_is_not_done(pictures: NDArray[np.uint8], tmp_path: Path) -> None:
-    vae, path = autoencoder.build_autoencoder(VAE), tmp_path / "vae.pt"
-    list(islice(autoencoder.train_decoder(vae, pictures, VAE, path, CPU), 2))
-    with pytest.raises(ModelError, match=rf"vae\.pt has 2 of {STEPS} steps"):
-        trained_weights(path, "decoder", steps=STEPS)
-    weights = trained_weights(path, "decoder", steps=2)
-    assert weights.keys() == vae.decoder.state_dict().keys()
+    assert diffusion.sample_timesteps(1, torch.Generator().manual_seed(0)) < 1000
 
 
 def test_history_adds_up_over_starts(tmp_path: Path) -> None:

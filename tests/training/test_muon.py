@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sheepgen.training.muon import Muon, orthogonalised
+from sheepgen.training.muon import Muon, orthogonalize
 
 
 def matrix_of_condition_100(rows: int, columns: int) -> torch.Tensor:
@@ -23,7 +23,7 @@ def test_every_singular_value_becomes_about_one_and_the_directions_stay(
     """Up to a condition of 100; the iteration's own bounds are 0.7 and 1.2."""
     matrix = matrix_of_condition_100(*shape)
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
-    turned = left.mT @ orthogonalised(matrix[None])[0] @ right.mT
+    turned = left.mT @ orthogonalize(matrix[None])[0] @ right.mT
     values = turned.diagonal()
     assert values.min() > 0.65
     assert values.max() < 1.25
@@ -32,8 +32,8 @@ def test_every_singular_value_becomes_about_one_and_the_directions_stay(
 
 def test_a_stack_gives_what_its_matrices_give_alone() -> None:
     stack = torch.randn(3, 8, 20, generator=torch.Generator().manual_seed(1))
-    alone = torch.stack([orthogonalised(matrix[None])[0] for matrix in stack])
-    torch.testing.assert_close(orthogonalised(stack), alone, atol=1e-5, rtol=1e-5)
+    alone = torch.stack([orthogonalize(matrix[None])[0] for matrix in stack])
+    torch.testing.assert_close(orthogonalize(stack), alone, atol=1e-5, rtol=1e-5)
 
 
 def test_a_gradient_of_zeros_moves_nothing() -> None:
@@ -63,9 +63,9 @@ def test_a_weight_without_a_gradient_is_left_alone() -> None:
 def test_weights_in_turn_move_twice_as_far_at_every_second_step() -> None:
     gradient = torch.randn(3, 5, generator=torch.Generator().manual_seed(4))
 
-    def path(turns: int, steps: int) -> list[list[torch.Tensor]]:
+    def path(every: int, steps: int) -> list[list[torch.Tensor]]:
         weights = [torch.nn.Parameter(torch.zeros(3, 5)) for _ in range(2)]
-        muon = Muon(weights, learning_rate=0.1, turns=turns)
+        muon = Muon(weights, learning_rate=0.1, update_every=every)
         positions = []
         for _ in range(steps):
             for weight in weights:
@@ -74,8 +74,8 @@ def test_weights_in_turn_move_twice_as_far_at_every_second_step() -> None:
             positions.append([weight.detach().clone() for weight in weights])
         return positions
 
-    zero, (always, *_) = torch.zeros(3, 5), path(turns=1, steps=1)[0]
-    first, second = path(turns=2, steps=2)
+    zero, (always, *_) = torch.zeros(3, 5), path(every=1, steps=1)[0]
+    first, second = path(every=2, steps=2)
     torch.testing.assert_close(first, [2 * always, zero])
     torch.testing.assert_close(second, [2 * always, 2 * always])
 
@@ -101,10 +101,10 @@ def test_it_goes_on_from_its_state_as_if_it_had_not_stopped() -> None:
         return weight.detach().clone()
 
     straight = torch.nn.Parameter(torch.zeros(5, 7))
-    expected = moved(straight, Muon([straight], learning_rate=0.1, turns=2), gradients)
+    expected = moved(straight, Muon([straight], learning_rate=0.1, update_every=2), gradients)
     first = torch.nn.Parameter(torch.zeros(5, 7))
-    stopped = Muon([first], learning_rate=0.1, turns=2)
+    stopped = Muon([first], learning_rate=0.1, update_every=2)
     second = torch.nn.Parameter(moved(first, stopped, gradients[:3]))
-    resumed = Muon([second], learning_rate=0.1, turns=2)
+    resumed = Muon([second], learning_rate=0.1, update_every=2)
     resumed.load_state_dict(stopped.state_dict())
     assert torch.equal(moved(second, resumed, gradients[3:]), expected)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 
 from sheepgen.embedded.clip_family import ClipEmbeddedModel
 from sheepgen.embedded.preview_decoder import PreviewDecoder
@@ -37,8 +38,8 @@ from sheepgen.training.text_encoder.compile import unfold
 from sheepgen.training.text_encoder.conditioning_targets import Layout
 from sheepgen.training.text_encoder.tokenizer import build_tokenizer
 from sheepgen.training.text_encoder.train_parser import build_trunk
-from sheepgen.training.trainer import averaged_weights, trained_weights
-from sheepgen.training.unet.train_unet import build_unet, widened
+from sheepgen.training.trainer import load_weights
+from sheepgen.training.unet.build import build_unet, widen
 from sheepgen.training.vae import build_autoencoder
 from tests.training import text_fakes
 from tests.training.text_fakes import random_states
@@ -96,7 +97,7 @@ def model() -> ModelParts:
     return ModelParts(
         tokenizer=tokenizer,
         text_encoder=text_encoder,
-        unet=widened(unet, text_encoder.config.hidden_size),
+        unet=widen(unet, text_encoder.config.hidden_size),
         vae=build_autoencoder(CONFIG.autoencoder),
         preview_decoder=PreviewDecoder(latent_channels=3, width=8, upscale=4),
     )
@@ -151,9 +152,12 @@ def test_the_card_is_written_from_the_record(folder: Path) -> None:
 def test_training_goes_on_from_an_export(folder: Path, model: ModelParts, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     adopt_model(folder, workspace, CONFIG)
-    unet = trained_weights(workspace.checkpoints / "unet.pt", "unet")
-    averaged = averaged_weights(workspace.checkpoints / "unet.pt")
     seen = Layout(look_width(CONFIG.autoencoder.latent_channels)).width
+    narrow = UNet2DConditionModel.from_config({**model.unet.config, "encoder_hid_dim": seen})
+    load_weights(narrow, workspace.checkpoints / "unet.pt")
+    unet = {name: value.clone() for name, value in narrow.state_dict().items()}
+    load_weights(narrow, workspace.checkpoints / "unet.pt", averaged=True)
+    averaged = narrow.state_dict()
     for name, value in model.unet.state_dict().items():
         kept = value[:, :seen] if name == "encoder_hid_proj.weight" else value
         assert torch.equal(unet[name], kept.half().float()), name

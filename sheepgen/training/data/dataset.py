@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sheepgen.training.atomic_write import written_whole
+from sheepgen.training.atomic_write import atomic_write
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.rendering import paint_scene
 from sheepgen.training.data.sampling import sample_scene
@@ -159,7 +159,7 @@ def _paint_missing(split: Split, drawings: IconStore, folder: Path, processes: i
     (folder / "scenes.jsonl").write_text(text, "utf-8")
     everything = "".join(done[first] for first in sorted(done)) + text
     # Last, and whole: where it is, the split is complete.
-    with written_whole(folder / "sha256") as partial:
+    with atomic_write(folder / "sha256") as partial:
         partial.write_text(hashlib.sha256(everything.encode()).hexdigest(), "ascii")
 
 

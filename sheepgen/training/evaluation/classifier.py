@@ -21,8 +21,8 @@ from torch.nn import functional
 
 from sheepgen.training.data.segmentation import UNCLEAR
 from sheepgen.training.evaluation.attributes import ATTRIBUTES, CONCEPTS, concept_classes
-from sheepgen.training.muon import build_optimizers
-from sheepgen.training.trainer import Checkpoint, TrainStep, autocast, cosine_learning_rate
+from sheepgen.training.muon import muon_and_adamw
+from sheepgen.training.trainer import Trainer, TrainerSettings, TrainStep, autocast
 from sheepgen.training.unet.attention_supervision import NOTHING
 from sheepgen.training.vae import to_tensor
 
@@ -154,7 +154,7 @@ def train_classifier(
     scenes: Sequence[Scene],
     class_maps: Tensor,
     config: ClassifierConfig,
-    checkpoint_path: Path,
+    checkpoint: Path,
     device: torch.device,
 ) -> Iterator[TrainStep]:
     """Train in place, resuming from the checkpoint if there is one.
@@ -165,16 +165,24 @@ def train_classifier(
         scenes: What they show.
         class_maps: And where; see `sheepgen.training.data.segmentation.class_maps`.
         config: The recipe.
-        checkpoint_path: Where training resumes from.
+        checkpoint: Where training resumes from.
         device: Where to compute.
 
     Yields:
         Every step.
     """
-    classifier.to(device).train()
-    optimizers = build_optimizers(classifier, outer=("features.0.", "heads."))
-    checkpoint = Checkpoint(checkpoint_path, {"classifier": classifier, **optimizers})
-    for step in range(checkpoint.load(), config.steps):
+    classifier.to(device)
+    settings = TrainerSettings(
+        stage="classifier",
+        steps=config.steps,
+        learning_rate=config.learning_rate,
+        warmup_steps=WARMUP_STEPS,
+        max_grad_norm=None,
+        save_every=SAVE_EVERY,
+    )
+    optimizers = muon_and_adamw(classifier, outer=("features.0.", "heads."))
+    trainer = Trainer(classifier, optimizers, settings, checkpoint)
+    for step in trainer.remaining_steps():
         rng = np.random.default_rng((config.seed, step))
         chosen = np.sort(rng.integers(len(scenes), size=config.batch_size))
         batch_scenes = [scenes[index] for index in chosen]
@@ -183,20 +191,7 @@ def train_classifier(
         )
         with autocast(device):
             logits = classifier(batch)
-        loss = classification_loss(logits, labels, batch_scenes)
-        classifier.zero_grad()
-        loss.backward()
-        for optimizer in optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = cosine_learning_rate(
-                    step, config.steps, config.learning_rate, WARMUP_STEPS
-                )
-            optimizer.step()
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == config.steps:
-            checkpoint.save(step + 1)
-        yield TrainStep(
-            phase="classifier", step=step + 1, total_steps=config.steps, loss=loss.item()
-        )
+        yield trainer.update(classification_loss(logits, labels, batch_scenes))
     classifier.eval()
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from sheepgen.training.muon import build_optimizers
+from sheepgen.training.muon import muon_and_adamw
 from sheepgen.training.text_encoder.collate import read_lessons
 from sheepgen.training.text_encoder.prompt_parser import SLOT_PLACES, TextTrunk
-from sheepgen.training.trainer import Checkpoint, TrainStep, cosine_learning_rate
+from sheepgen.training.trainer import Trainer, TrainerSettings, TrainStep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,34 +79,30 @@ def train_trunk(
     lessons: Lessons,
     meanings: WordMeanings,
     config: TextConfig,
-    checkpoint_path: Path,
+    checkpoint: Path,
     device: torch.device,
 ) -> Iterator[TrainStep]:
     """Teach it in place, from the checkpoint if there is one; yields every step."""
-    trunk.to(device).train()
-    optimizers = build_optimizers(trunk, outer=("tokens", "places", "answers"))
-    checkpoint = Checkpoint(checkpoint_path, {"trunk": trunk, **optimizers})
-    for step in range(checkpoint.load(), config.steps):
+    trunk.to(device)
+    settings = TrainerSettings(
+        stage="text",
+        steps=config.steps,
+        learning_rate=config.learning_rate,
+        warmup_steps=WARMUP_STEPS,
+        save_every=SAVE_EVERY,
+    )
+    optimizers = muon_and_adamw(trunk, outer=("tokens", "places", "answers"))
+    trainer = Trainer(trunk, optimizers, settings, checkpoint)
+    for step in trainer.remaining_steps():
         first = step * config.batch_size
         taught = [lessons[index] for index in range(first, first + config.batch_size)]
         # Short prompts together have little padding.
         taught.sort(key=lambda lesson: len(lesson.prompt))
-        trunk.zero_grad()
-        loss = 0.0
+        losses = []
         for start in range(0, len(taught), AT_ONCE):
             batch = read_lessons(trunk, tokenizer, taught[start : start + AT_ONCE], meanings)
-            share = trunk_loss(trunk, batch, device) * (len(batch.ids) / len(taught))
-            share.backward()
-            loss += share.item()
-        torch.nn.utils.clip_grad_norm_(trunk.parameters(), 1.0)
-        rate = cosine_learning_rate(step, config.steps, config.learning_rate, WARMUP_STEPS)
-        for optimizer in optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.step()
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == config.steps:
-            checkpoint.save(step + 1)
-        yield TrainStep(phase="text", step=step + 1, total_steps=config.steps, loss=loss)
+            losses.append(trunk_loss(trunk, batch, device) * (len(batch.ids) / len(taught)))
+        yield trainer.update(torch.stack(losses).sum())
     trunk.eval()
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.autograd.function import FunctionCtx
 
-__all__ = ["NOTHING", "Lookups", "look"]
+__all__ = ["NOTHING", "AttentionSupervision", "supervised_attention"]
 
 NOTHING = -1
 """Stands for a slot where none is shown."""
@@ -38,7 +38,7 @@ SIMPLE = (AttnAddedKVProcessor, AttnAddedKVProcessor2_0)
 """Processors of the U-Net's simple attention: in the middle, and at its finest level."""
 
 
-class Lookups:
+class AttentionSupervision:
     """How far the finest attention of a U-Net is from what is shown, while it is trained.
 
     All other attention becomes diffusers' plain one, whose backward pass is faster on a CPU than
@@ -47,7 +47,7 @@ class Lookups:
 
     def __init__(self, unet: UNet2DConditionModel) -> None:
         self._watched = {
-            name: _Watched()
+            name: _SupervisedProcessor()
             for name, processor in unet.attn_processors.items()
             if isinstance(processor, SIMPLE) and not name.startswith("mid_block")
         }
@@ -57,7 +57,7 @@ class Lookups:
         }
         unet.set_attn_processor(plain | self._watched)
 
-    def expect(self, shown: Tensor) -> None:
+    def set_target(self, shown: Tensor) -> None:
         """Say what the next pass is to look at.
 
         Args:
@@ -72,7 +72,7 @@ class Lookups:
         return torch.stack([processor.loss for processor in self._watched.values()]).mean()
 
 
-class _Watched(AttnAddedKVProcessor):  # type: ignore[misc]
+class _SupervisedProcessor(AttnAddedKVProcessor):  # type: ignore[misc]
     """Attends as diffusers' plain processor, with one head, and says how well."""
 
     shown: Tensor
@@ -87,7 +87,7 @@ class _Watched(AttnAddedKVProcessor):  # type: ignore[misc]
     ) -> Tensor:
         """Attend; see diffusers' ``AttnAddedKVProcessor``."""
         places = attn.group_norm(hidden_states.flatten(2)).transpose(1, 2)
-        brought, self.loss = look(
+        brought, self.loss = supervised_attention(
             attn.to_q(places) * attn.scale,
             attn.add_k_proj(encoder_hidden_states),
             attn.add_v_proj(encoder_hidden_states),
@@ -97,7 +97,9 @@ class _Watched(AttnAddedKVProcessor):  # type: ignore[misc]
         return attended
 
 
-def look(query: Tensor, key: Tensor, value: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
+def supervised_attention(
+    query: Tensor, key: Tensor, value: Tensor, shown: Tensor
+) -> tuple[Tensor, Tensor]:
     """Attend, and return what is brought and how far attention was from what is shown.
 
     Args:
@@ -109,11 +111,11 @@ def look(query: Tensor, key: Tensor, value: Tensor, shown: Tensor) -> tuple[Tens
     Returns:
         (pictures, places, width), and the mean cross-entropy over places that show something.
     """
-    brought, missed = _Look.apply(query, key, value, shown)
+    brought, missed = _SupervisedAttention.apply(query, key, value, shown)
     return brought, missed
 
 
-class _Look(torch.autograd.Function):
+class _SupervisedAttention(torch.autograd.Function):
     """Attention and its cross-entropy in one, which share what costs the time.
 
     Left to autograd, the cross-entropy of 10 million weights took two fifths of a training step.
@@ -123,7 +125,7 @@ class _Look(torch.autograd.Function):
     def forward(
         ctx: FunctionCtx, query: Tensor, key: Tensor, value: Tensor, shown: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return what `look` does."""
+        """Return what `supervised_attention` does."""
         # On a GPU, autocast computes a softmax in float32; the backward pass knows no autocast.
         weights = (query @ key.mT).softmax(-1).to(value.dtype)
         brought = weights @ value

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sheepgen.errors import ModelError
-from sheepgen.training.atomic_write import written_whole
+from sheepgen.training.atomic_write import atomic_write
 from sheepgen.training.data.dataset import CHUNK, paint_chunks
 from sheepgen.training.trainer import TrainStep
 from sheepgen.training.vae import encode_pictures
@@ -53,7 +53,7 @@ class LatentStore:
 
     def save(self, first: int, latents: Tensor) -> None:
         """Write a chunk atomically."""
-        with written_whole(self.path(first)) as partial, partial.open("wb") as file:
+        with atomic_write(self.path(first)) as partial, partial.open("wb") as file:
             np.savez(file, latents=latents.half().numpy())
 
     def load(self, count: int) -> Tensor:
@@ -65,7 +65,7 @@ class LatentStore:
         if not all(self.path(first).exists() for first in range(0, count, CHUNK)):
             raise ModelError(
                 f"Not all of the {count} scenes are encoded.",
-                f"Run the phase {self.folder.name} first.",
+                f"Run the stage {self.folder.name} first.",
             )
         latents = torch.empty(0, dtype=torch.half)
         for first in range(0, count, CHUNK):
@@ -102,4 +102,4 @@ def encode_split(
     painted = paint_chunks(split, drawings, missing, processes)
     for done, (first, pictures) in enumerate(painted, start=len(starts) - len(missing) + 1):
         store.save(first, torch.cat([*encode_pictures(vae, pictures, device)]))
-        yield TrainStep(phase=store.folder.name, step=done, total_steps=len(starts))
+        yield TrainStep(stage=store.folder.name, step=done, total_steps=len(starts))

@@ -10,8 +10,14 @@ from torch.nn import functional
 
 from sheepgen.training.config import DiffusionConfig
 from sheepgen.training.text_encoder.memory_tokens import SLOTS
-from sheepgen.training.unet.attention_supervision import LEAST, NOTHING, Lookups, _Watched, look
-from sheepgen.training.unet.train_unet import build_unet
+from sheepgen.training.unet.attention_supervision import (
+    LEAST,
+    NOTHING,
+    AttentionSupervision,
+    _SupervisedProcessor,
+    supervised_attention,
+)
+from sheepgen.training.unet.build import build_unet
 
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
@@ -33,7 +39,9 @@ FINEST = {
 }
 
 
-def plain_look(query: Tensor, key: Tensor, value: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
+def plain_attention(
+    query: Tensor, key: Tensor, value: Tensor, shown: Tensor
+) -> tuple[Tensor, Tensor]:
     """Return the same as PyTorch computes it."""
     logits = query @ key.mT
     right = torch.where(shown == NOTHING, -100, shown + WORDS)
@@ -64,7 +72,9 @@ def shown() -> Tensor:
 def test_it_is_plain_attention_and_its_mean_cross_entropy(
     seen: tuple[Tensor, Tensor, Tensor], shown: Tensor
 ) -> None:
-    for own, plain in zip(look(*seen, shown), plain_look(*seen, shown), strict=True):
+    for own, plain in zip(
+        supervised_attention(*seen, shown), plain_attention(*seen, shown), strict=True
+    ):
         torch.testing.assert_close(own, plain, atol=1e-12, rtol=1e-12)
 
 
@@ -75,7 +85,7 @@ def test_its_gradients_are_theirs(
     generator = torch.Generator().manual_seed(2)
     wanted = torch.randn(2, PLACES, 4, generator=generator, dtype=torch.float64)
     gradients = []
-    for attend in (look, plain_look):
+    for attend in (supervised_attention, plain_attention):
         brought, loss = attend(*seen, shown)
         total = by_brought * (brought * wanted).sum() + by_loss * loss
         gradients.append(torch.autograd.grad(total, seen))
@@ -98,9 +108,9 @@ def test_it_learns_in_bfloat16(
     rounded = [part.detach().bfloat16() for part in seen]
     exact = [part.double() for part in rounded]
     gradients = []
-    for attend, given in ((look, rounded), (plain_look, exact)):
+    for attend, given in ((supervised_attention, rounded), (plain_attention, exact)):
         query, key, value = (part.requires_grad_() for part in given)
-        with torch.autocast("cpu", torch.bfloat16, enabled=attend is look):
+        with torch.autocast("cpu", torch.bfloat16, enabled=attend is supervised_attention):
             brought, loss = attend(query, key, value, shown)
         total = brought.double().square().sum() + loss.double()
         gradients.append((total, *torch.autograd.grad(total, (query, key, value))))
@@ -115,17 +125,17 @@ def test_what_shows_nothing_does_not_count(
 ) -> None:
     query, key, value = (part[:1] for part in seen)
     counted = shown[0] != NOTHING
-    _, with_nothing = look(query, key, value, shown[:1])
-    _, without = look(query[:, counted], key, value, shown[:1, counted])
+    _, with_nothing = supervised_attention(query, key, value, shown[:1])
+    _, without = supervised_attention(query[:, counted], key, value, shown[:1, counted])
     torch.testing.assert_close(with_nothing, without, atol=1e-12, rtol=0)
 
 
 def test_where_nothing_is_shown_at_all_there_is_nothing_to_learn(
     seen: tuple[Tensor, Tensor, Tensor], shown: Tensor
 ) -> None:
-    brought, loss = look(*seen, torch.full_like(shown, NOTHING))
+    brought, loss = supervised_attention(*seen, torch.full_like(shown, NOTHING))
     assert loss.item() == 0
-    torch.testing.assert_close(brought, plain_look(*seen, shown)[0], atol=1e-12, rtol=0)
+    torch.testing.assert_close(brought, plain_attention(*seen, shown)[0], atol=1e-12, rtol=0)
     for gradient in torch.autograd.grad(loss, seen):
         assert gradient.abs().max() == 0
 
@@ -134,7 +144,7 @@ def sharply(sharpness: float, slots: Tensor, shown: Tensor) -> tuple[Tensor, Ten
     """Return the loss of who looks, so sharply, at slots, and its gradient by the query."""
     key = torch.cat([torch.zeros(WORDS, SLOTS), torch.eye(SLOTS)])[None]
     query = (sharpness * torch.eye(SLOTS)[slots]).requires_grad_()
-    loss = look(query, key, key, shown)[1]
+    loss = supervised_attention(query, key, key, shown)[1]
     return loss, torch.autograd.grad(loss, query)[0]
 
 
@@ -181,8 +191,8 @@ def some_shown() -> Tensor:
 
 def test_a_watched_unet_draws_and_learns_what_it_would() -> None:
     watched, plain = build(), build()
-    lookups = Lookups(watched)
-    lookups.expect(some_shown())
+    supervision = AttentionSupervision(watched)
+    supervision.set_target(some_shown())
     pictures = [draw(network) for network in (watched, plain)]
     torch.testing.assert_close(*pictures, atol=1e-5, rtol=0)
     gradients = [
@@ -196,9 +206,11 @@ def test_a_watched_unet_draws_and_learns_what_it_would() -> None:
 
 def test_the_finest_level_alone_is_watched() -> None:
     network = build()
-    Lookups(network)
+    AttentionSupervision(network)
     processors = network.attn_processors
-    assert {name for name, own in processors.items() if isinstance(own, _Watched)} == FINEST
+    assert {
+        name for name, own in processors.items() if isinstance(own, _SupervisedProcessor)
+    } == FINEST
     assert any(name.startswith("mid_block") for name in processors)
     assert any(name.startswith("down_blocks.1") for name in processors)
     # One head each, whose weights are all there is.
@@ -208,11 +220,15 @@ def test_the_finest_level_alone_is_watched() -> None:
 
 def test_the_loss_is_the_mean_over_layers_and_teaches_where_to_look_alone() -> None:
     network = build()
-    lookups = Lookups(network)
-    lookups.expect(some_shown())
+    supervision = AttentionSupervision(network)
+    supervision.set_target(some_shown())
     draw(network)
-    loss = lookups.loss()
-    layers = [own.loss for own in network.attn_processors.values() if isinstance(own, _Watched)]
+    loss = supervision.loss()
+    layers = [
+        own.loss
+        for own in network.attn_processors.values()
+        if isinstance(own, _SupervisedProcessor)
+    ]
     assert len(layers) == len(FINEST)
     torch.testing.assert_close(loss, sum(layers) / len(FINEST), atol=1e-6, rtol=0)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -226,11 +242,11 @@ def test_the_loss_is_the_mean_over_layers_and_teaches_where_to_look_alone() -> N
 
 def test_every_pass_is_judged_by_what_it_was_to_look_at() -> None:
     network = build()
-    lookups = Lookups(network)
+    supervision = AttentionSupervision(network)
     slots, losses = some_shown(), []
     for shown in (slots, slots.flip(2), slots, torch.full_like(slots, NOTHING)):
-        lookups.expect(shown)
+        supervision.set_target(shown)
         draw(network)
-        losses.append(lookups.loss().item())
+        losses.append(supervision.loss().item())
     assert losses[0] == losses[2] != losses[1]
     assert losses[3] == 0

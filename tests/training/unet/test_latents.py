@@ -68,4 +68,4 @@ def test_scenes_that_are_not_encoded_are_named(tmp_path: Path) -> None:
     list(islice(encode(SPLIT, store.folder), 1))
     with pytest.raises(ModelError, match="Not all of the 10 scenes") as caught:
         store.load(10)
-    assert caught.value.hint == "Run the phase latents first."
+    assert caught.value.hint == "Run the stage latents first."
