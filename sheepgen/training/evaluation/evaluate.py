@@ -12,7 +12,7 @@ from sheepgen.errors import UsageError
 from sheepgen.events import RunFinished
 from sheepgen.pipeline.run import stream_batch
 from sheepgen.sanitize import excerpt
-from sheepgen.training.atomic_write import written_whole
+from sheepgen.training.atomic_write import atomic_write
 from sheepgen.training.data.rendering import paint_scene
 from sheepgen.training.evaluation.metrics import Score, frechet_distance, score_predictions
 from sheepgen.training.evaluation.predictions import embed, predict
@@ -191,7 +191,7 @@ def save_sheet(images: Sequence[Image], path: Path) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    with written_whole(path) as partial:
+    with atomic_write(path) as partial:
         tile(images).save(partial, format="PNG")
 
 
