@@ -14,12 +14,9 @@ from torch.nn import functional
 from sheepgen.embedded.preview_decoder import PreviewDecoder
 from sheepgen.models.families import PREVIEW_COMPONENT
 from sheepgen.pipeline.family import TokenLabel
+from sheepgen.pipeline.latent_model import check_schedule
 from sheepgen.pipeline.loading import load_diffusers
-from sheepgen.pipeline.stable_diffusion import (
-    StableDiffusionModel,
-    check_schedule,
-    read_prompt,
-)
+from sheepgen.pipeline.stable_diffusion import StableDiffusionModel, read_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,11 +35,12 @@ class ClipEmbeddedModel(StableDiffusionModel):
 
     preview_decoder: PreviewDecoder | None = None
 
-    @classmethod
-    def _load_components(
-        cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype
+    @staticmethod
+    def load_components(
+        spec: ModelSpec, device: torch.device, dtype: torch.dtype
     ) -> dict[str, Any]:
-        components = super()._load_components(spec, device, dtype)
+        """Load all components, by the names of the fields."""
+        components = StableDiffusionModel.load_components(spec, device, dtype)
         checkpoint = spec.checkpoint
         if PREVIEW_COMPONENT in checkpoint.configs:
             decoder = load_diffusers(checkpoint, PREVIEW_COMPONENT, PreviewDecoder, dtype)

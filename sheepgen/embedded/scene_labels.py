@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Literal, get_args
 
 __all__ = ["KINDS", "RELATIONS", "Kind", "SceneLabels", "Thing", "attributes_of", "describe"]
 
@@ -22,6 +19,38 @@ _VERBS = {
     "wearing": "wearing",
     "holding": "holding",
 }
+_PHRASES = {
+    "beach": "on a beach",
+    "road": "on a road",
+    "field": "in a field",
+    "flowers": "in a flower garden",
+    "hills": "in the hills",
+    "farm": "on a farm",
+    "desert": "in the desert",
+    "snow": "in the snow",
+    "mountains": "in the mountains",
+    "forest": "in a forest",
+    "city": "in a city",
+    "lake": "by a lake",
+    "room": "in a room",
+    "stage": "on a stage",
+    "sky": "in the sky",
+    "space": "in space",
+    "moon": "on the moon",
+    "underwater": "underwater",
+    "night": "at night",
+    "sunset": "at sunset",
+    "sunrise": "at sunrise",
+    "sun": "in the sunshine",
+    "clouds": "under a cloudy sky",
+    "rain": "in the rain",
+    "snowfall": "in falling snow",
+    "noto": "cartoon style",
+    "fluent-emoji": "glossy style",
+    "fluent-emoji-flat": "flat style",
+}
+"""How places, times, weathers and styles are said; others by their names."""
+
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -90,19 +119,14 @@ def attributes_of(labels: SceneLabels, style: str) -> dict[str, str]:
     }
 
 
-def describe(labels: SceneLabels, phrases: Mapping[str, str]) -> str:
-    """Say in words what is drawn, as in "two red cats on a beach at night".
-
-    Args:
-        labels: Of the scene.
-        phrases: How places, times, weathers and styles are said; others are said by their names.
-    """
+def describe(labels: SceneLabels) -> str:
+    """Return in words what will be generated: "two red cats on a beach at night"."""
     surroundings = [labels.place, labels.time, labels.weather]
-    parts = [_subject(labels), *(phrases.get(each, each) for each in surroundings if each)]
+    parts = [_subject(labels), *(_PHRASES.get(each, f"({each})") for each in surroundings if each)]
     if labels.background:
         parts.append(f"on {_article(labels.background)} {labels.background} background")
     if labels.style:
-        parts.append(f"in {phrases.get(labels.style, labels.style)}")
+        parts.append(f"in {_PHRASES.get(labels.style, labels.style)}")
     return " ".join(part for part in parts if part)
 
 

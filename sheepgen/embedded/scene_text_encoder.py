@@ -1,13 +1,14 @@
-"""The text encoder: scene labels become conditioning tokens, with drawings out of a table.
+"""The text encoder: a prompt's words become scene labels, and these conditioning tokens.
 
-The U-Net attends to the drawing's own latents, cell by cell, and so needs to copy them to the right
-place only. Words become what a picture should show before they become the picture, as in unCLIP
-(https://arxiv.org/abs/2204.06125); but what they become is looked up exactly.
+A small network parses the words; what their concepts look like comes out of a table, which holds
+the latents of drawings, cell by cell. So the U-Net need not learn any drawing by heart: it learns
+to copy cells to the right place, which is one skill for all drawings. Words become what a picture
+should show before they become the picture, as in unCLIP (https://arxiv.org/abs/2204.06125).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 from diffusers import ConfigMixin, ModelMixin
@@ -25,15 +26,22 @@ from sheepgen.embedded.memory_tokens import (
     POSITION_WIDTH,
     TokenLayout,
 )
-from sheepgen.embedded.scene_labels import attributes_of
+from sheepgen.embedded.prompt_parser import PromptParser
+from sheepgen.embedded.prompt_parser import parse as parse_words
+from sheepgen.embedded.scene_labels import SceneLabels, Thing, attributes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from sheepgen.embedded.drawings import ChosenDrawings
-    from sheepgen.embedded.scene_labels import SceneLabels
+    from sheepgen.embedded.prompt import PromptWords
+    from sheepgen.embedded.scene_labels import Kind
+    from sheepgen.embedded.vocabulary import Vocabulary
 
 __all__ = ["NOBODY", "LabelTensors", "SceneTextEncoder"]
+
+_SHOWN_ALONE = ("place", "time", "weather", "background", "digits")
+"""Questions to which an answer makes a picture without any thing in it."""
 
 NOBODY = -1
 """In place of a row or a colour: there is none."""
@@ -60,32 +68,52 @@ class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     Args:
         drawings: Rows of the table of cells.
-        answers: For each question about a scene all answers, in order; those to ``background`` are
-            the colours.
+        answers: Each question about a scene and all answers, in order; those to ``background`` are
+            the colours. Pairs, for a config keeps no order of keys.
         cell_width: Numbers of a cell: its latent, and its opacity's mean and slopes.
         hidden_size: Numbers of a token, at least as many as are used; the others are zero.
         context_tokens: Tokens before the memory tokens.
         blank_tokens: How many of them are zero; the others hold the attributes.
+        symbols: How many the vocabulary has for the prompt parser.
+        parser_width: See `PromptParser`.
+        parser_layers: Likewise.
+        parser_heads: Likewise.
     """
 
     @register_to_config
     def __init__(
         self,
         drawings: int,
-        answers: Mapping[str, Sequence[str]],
+        answers: Sequence[tuple[str, Sequence[str]]],
         cell_width: int,
         hidden_size: int,
+        symbols: int,
         context_tokens: int = 32,
         blank_tokens: int = 8,
+        parser_width: int = 128,
+        parser_layers: int = 2,
+        parser_heads: int = 4,
     ) -> None:
         super().__init__()
-        self.answers = answers
+        self.answers = {question: tuple(known) for question, known in answers}
         self.hidden_size = hidden_size
         self.context_tokens = context_tokens
         self.blank_tokens = blank_tokens
-        attributes = sum(map(len, answers.values()))
+        colours = self.answers["background"]
         self.layout = TokenLayout(
-            cell_width=cell_width, colours=len(answers["background"]), attributes=attributes
+            cell_width=cell_width,
+            colours=len(colours),
+            attributes=sum(map(len, self.answers.values())),
+        )
+        if hidden_size < self.layout.width:
+            raise ValueError(f"hidden_size is {hidden_size}, less than {self.layout.width}")
+        self.parser = PromptParser(
+            symbols,
+            {question: ("", *known) for question, known in self.answers.items()},
+            colours,
+            width=parser_width,
+            layers=parser_layers,
+            heads=parser_heads,
         )
         cells = torch.zeros(drawings, CELLS_A_DRAWING, cell_width, dtype=torch.int8)
         self.register_buffer("cells", cells)
@@ -94,6 +122,37 @@ class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.register_buffer("owners", owners, persistent=False)
         self.register_buffer("places", places, persistent=False)
         self.register_buffer("positions", positions, persistent=False)
+
+    def parse(self, words: PromptWords, vocabulary: Vocabulary) -> SceneLabels | None:
+        """Return what a prompt says, or None if it says nothing that can be shown."""
+        parsed = parse_words(self.parser, words, vocabulary)
+        answers = parsed.answers
+        things = tuple(
+            Thing(
+                name=mention.concept,
+                plural=vocabulary.concepts[mention.concept].plural,
+                colour=colour,
+                words=tuple(dict.fromkeys(word.place for word in mention.words)),
+            )
+            for mention, colour in zip(parsed.mentions, parsed.colours, strict=True)
+        )
+        place = answers["place"]
+        if not things and place in vocabulary.defaults:
+            name = vocabulary.defaults[place]
+            things = (Thing(name=name, plural=vocabulary.concepts[name].plural),)
+        if not things and not any(answers[question] for question in _SHOWN_ALONE):
+            return None
+        return SceneLabels(
+            kind=cast("Kind", answers["kind"] or "single"),
+            things=things,
+            count=int(answers["count"] or 1),
+            style=answers["style"],
+            place=place,
+            time=answers["time"],
+            weather=answers["weather"],
+            background=answers["background"],
+            digits=answers["digits"] + answers["second digit"],
+        )
 
     def forward(self, rows: Tensor, colours: Tensor, alone: Tensor, attributes: Tensor) -> Tensor:
         """Return conditioning tokens, (scenes, context and memory tokens, hidden_size).
@@ -151,6 +210,11 @@ class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         tensors = self.label_tensors([labels], [drawings])
         tokens: Tensor = self(*(each.to(self.cells.device) for each in tensors))
         return tokens
+
+    def encode_nothing(self) -> Tensor:
+        """Return the conditioning tokens of the empty prompt, zeros, (1, tokens, hidden_size)."""
+        tokens = self.context_tokens + MEMORY_TOKENS
+        return torch.zeros(1, tokens, self.hidden_size, device=self.cells.device)
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> Tensor:

@@ -25,9 +25,11 @@ __all__ = [
     "DIFFUSERS_SCHEDULER",
     "EMBEDDED",
     "EMBEDDED_CLASS",
+    "EMBEDDED_CLIP",
     "FAMILIES",
     "PREVIEW_COMPONENT",
     "PROMPT_TOKENS",
+    "VOCABULARY_FILE",
     "all_components",
     "families_of_index",
     "family_of",
@@ -114,13 +116,18 @@ def _check_stable_diffusion(configs: Configs, owner: str) -> None:
 
 
 def _stable_diffusion_traits(configs: Configs) -> Traits:
-    unet = configs["unet"]
-    scale = 2 ** (len(configs["vae"]["block_out_channels"]) - 1)
-    height, width = _sample_size(unet)
     tokens: int = configs["text_encoder"]["max_position_embeddings"]
     limit = configs["tokenizer"].get("model_max_length")
     if isinstance(limit, int) and limit > 2:  # some tokenizers say 10**30
         tokens = min(tokens, limit)
+    return _latent_traits(configs, tokens)
+
+
+def _latent_traits(configs: Configs, tokens: int) -> Traits:
+    """Return the traits of a U-Net on a VAE's latents, whose text encoder takes so many tokens."""
+    unet = configs["unet"]
+    scale = 2 ** (len(configs["vae"]["block_out_channels"]) - 1)
+    height, width = _sample_size(unet)
     # Defaults of diffusers' LatentConsistencyModelPipeline and StableDiffusionPipeline.
     is_distilled = bool(unet.get("time_cond_proj_dim"))
     steps, guidance = (4, 8.5) if is_distilled else (50, 7.5)
@@ -154,6 +161,17 @@ EMBEDDED_CLASS = "SheepgenPipeline"
 PREVIEW_COMPONENT = "preview_decoder"
 """Decodes latents cheaply, for frames: see `sheepgen.embedded.preview_decoder`."""
 
+VOCABULARY_FILE = "vocabulary.json"
+"""In the text encoder's folder: see `sheepgen.embedded.vocabulary`."""
+
+_PREVIEW = Component(library="sheepgen", classes="PreviewDecoder", weights=_WEIGHTS, optional=True)
+
+_MOST_ANSWERS = 1024
+"""Questions about a scene and answers to them, together."""
+
+PROMPT_WORDS = 64
+"""How many words of a prompt are read."""
+
 PROMPT_TOKENS = "prompt_tokens"
 """Setting of a text encoder that says how many of its tokens are the prompt's; the others are for
 what the encoder adds itself."""
@@ -182,24 +200,66 @@ def _is_embedded(configs: Configs) -> bool:
     return PREVIEW_COMPONENT in configs or configs["text_encoder"].get(PROMPT_TOKENS) is not None
 
 
+def _check_scene_model(configs: Configs, owner: str) -> None:
+    _check_embedded(configs, owner)
+    answers = configs["text_encoder"]["answers"]
+    try:
+        known = [answer for question, each in answers for answer in (question, *each)]
+        is_valid = (
+            all(isinstance(answer, str) for answer in known)
+            and len(known) <= _MOST_ANSWERS
+            and "background" in dict(answers)
+        )
+    except (TypeError, ValueError):
+        is_valid = False
+    if not is_valid:
+        raise bad_setting("text_encoder/config.json", "answers", answers, owner)
+
+
+def _scene_traits(configs: Configs) -> Traits:
+    return _latent_traits(configs, PROMPT_WORDS)
+
+
 EMBEDDED = Family(
+    name="sheepgen",
+    class_names=(EMBEDDED_CLASS,),
+    components={
+        "scheduler": DIFFUSERS_SCHEDULER,
+        "text_encoder": Component(
+            library="sheepgen",
+            classes="SceneTextEncoder",
+            weights=_WEIGHTS,
+            files=(VOCABULARY_FILE,),
+            any_of=(VOCABULARY_FILE,),
+            required=("answers", "cell_width", "drawings", "hidden_size", "symbols"),
+        ),
+        "unet": _STABLE_DIFFUSION["unet"],
+        "vae": _STABLE_DIFFUSION["vae"],
+        PREVIEW_COMPONENT: _PREVIEW,
+    },
+    read_traits=_scene_traits,
+    check_fit=_check_scene_model,
+    pipeline="sheepgen.embedded.family",
+)
+"""What `sheepgen train` makes: Stable Diffusion's U-Net and VAE, and a text encoder that parses."""
+
+EMBEDDED_CLIP = Family(
     name="sheepgen",
     class_names=("StableDiffusionPipeline",),
     components={
         **_STABLE_DIFFUSION,
-        PREVIEW_COMPONENT: Component(
-            library="sheepgen", classes="PreviewDecoder", weights=_WEIGHTS, optional=True
-        ),
+        PREVIEW_COMPONENT: _PREVIEW,
     },
     read_traits=_embedded_traits,
     check_fit=_check_embedded,
     claims=_is_embedded,
     pipeline="sheepgen.embedded.clip_family",
 )
-"""What `sheepgen train` makes: Stable Diffusion's layout, and more in it."""
+"""Embedded models before: Stable Diffusion's layout, and more in it."""
 
 FAMILIES: tuple[Family, ...] = (
     EMBEDDED,
+    EMBEDDED_CLIP,
     Family(
         name="Stable Diffusion 1.x and 2.x",
         class_names=("StableDiffusionPipeline", "LatentConsistencyModelPipeline"),

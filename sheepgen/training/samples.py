@@ -10,10 +10,10 @@ from torch import Tensor
 
 from sheepgen.pipeline.denoise import denoise
 from sheepgen.pipeline.family import Guidance, Start
+from sheepgen.pipeline.latent_model import TextEmbeds, UNetDenoiser
 from sheepgen.pipeline.process import DiffusionProcess
 from sheepgen.pipeline.scheduler import build_scheduler as build_sampler
 from sheepgen.pipeline.scheduler import set_timesteps, step_arguments
-from sheepgen.pipeline.stable_diffusion import TextEmbeds, UNetDenoiser
 from sheepgen.training.unet.build import build_scheduler
 
 if TYPE_CHECKING:

@@ -16,7 +16,11 @@ from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
 if TYPE_CHECKING:
     from torch import Tensor
 
-ANSWERS = {"kind": ["single", "riding"], "place": ["beach"], "background": ["red", "blue", "pink"]}
+ANSWERS = [
+    ("kind", ["single", "riding"]),
+    ("place", ["beach"]),
+    ("background", ["red", "blue", "pink"]),
+]
 WIDTH, CONTEXT, BLANK = 2, 4, 1
 POSITION = slice(WIDTH, WIDTH + 18)
 COLOUR = slice(POSITION.stop, POSITION.stop + 3)
@@ -32,6 +36,7 @@ def encoder() -> SceneTextEncoder:
         answers=ANSWERS,
         cell_width=WIDTH,
         hidden_size=ATTRIBUTES.stop + 4,
+        symbols=4,
         context_tokens=CONTEXT,
         blank_tokens=BLANK,
     )

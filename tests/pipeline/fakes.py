@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from sheepgen.pipeline.stable_diffusion import TextEmbeds
+from sheepgen.pipeline.latent_model import TextEmbeds
 
 if TYPE_CHECKING:
     from diffusers import SchedulerMixin

@@ -11,9 +11,9 @@ import torch
 from sheepgen.errors import NonFiniteError
 from sheepgen.pipeline.denoise import denoise
 from sheepgen.pipeline.family import Guidance, Start
+from sheepgen.pipeline.latent_model import UNetDenoiser
 from sheepgen.pipeline.process import DiffusionProcess
 from sheepgen.pipeline.scheduler import build_scheduler, set_timesteps, step_arguments
-from sheepgen.pipeline.stable_diffusion import UNetDenoiser
 from sheepgen.schedulers import SCHEDULERS
 from tests.pipeline.fakes import NO_WORDS, ConstantUNet, OracleUNet
 from tests.tiny import tiny_scheduler

@@ -9,9 +9,9 @@ import torch
 
 from sheepgen.pipeline.denoise import denoise
 from sheepgen.pipeline.family import Guidance, Start
+from sheepgen.pipeline.latent_model import UNetDenoiser
 from sheepgen.pipeline.process import DiffusionProcess
 from sheepgen.pipeline.scheduler import build_scheduler, set_timesteps, step_arguments
-from sheepgen.pipeline.stable_diffusion import UNetDenoiser
 from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import PREDICTION_TYPES, SCHEDULERS
 from tests.pipeline.fakes import NO_WORDS, OracleUNet

@@ -18,7 +18,8 @@ from tests.pipeline.reference import reference_pipeline
 from tests.tiny import MAX_TOKENS, tiny_tokenizer
 
 if TYPE_CHECKING:
-    from sheepgen.pipeline.stable_diffusion import StableDiffusionModel, TextEmbeds
+    from sheepgen.pipeline.latent_model import TextEmbeds
+    from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
 
 CLIP = tiny_tokenizer()
 

@@ -1,0 +1,214 @@
+"""The embedded model's family: it parses prompts, and knows which words it used.
+
+Of Stable Diffusion it has the U-Net and the VAE. `sheepgen train` writes such models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import torch
+
+from sheepgen.embedded.drawings import Drawing, DrawingTable
+from sheepgen.embedded.memory_tokens import ALONE, BLOCKS, MEMORY_TOKENS
+from sheepgen.embedded.preview_decoder import PreviewDecoder
+from sheepgen.embedded.prompt import MOST_SYMBOLS, read_words
+from sheepgen.embedded.scene_labels import describe
+from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
+from sheepgen.embedded.vocabulary import Vocabulary
+from sheepgen.errors import ModelError, UsageError
+from sheepgen.models.families import PREVIEW_COMPONENT, VOCABULARY_FILE
+from sheepgen.pipeline.building import running
+from sheepgen.pipeline.family import TokenLabel
+from sheepgen.pipeline.latent_model import LatentModel, TextEmbeds, check_schedule
+from sheepgen.pipeline.loading import load_diffusers
+from sheepgen.prompt_reading import Correction, PromptReading, UnusedWord
+from sheepgen.sanitize import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from sheepgen.embedded.scene_labels import SceneLabels
+    from sheepgen.models.checkpoint import Checkpoint
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.request import ResolvedRequest
+
+__all__ = ["EmbeddedModel", "PromptReader", "check_schedule", "load", "read_prompt"]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptReader:
+    """Reads prompts into scene labels.
+
+    Args:
+        vocabulary: The words that the model knows.
+        text_encoder: Its parser is used here.
+        drawings: The rows of its table of cells.
+    """
+
+    vocabulary: Vocabulary
+    text_encoder: SceneTextEncoder
+    drawings: DrawingTable
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint, dtype: torch.dtype = torch.float32) -> PromptReader:
+        """Load it from a model folder.
+
+        Raises:
+            ModelError: If the vocabulary cannot be read or does not fit the text encoder.
+        """
+        vocabulary = Vocabulary.read(checkpoint.folder / "text_encoder" / VOCABULARY_FILE)
+        text_encoder = load_diffusers(checkpoint, "text_encoder", SceneTextEncoder, dtype)
+        drawings = DrawingTable.of(Drawing(*row) for row in vocabulary.drawings)
+        for part, needed, found in (
+            ("drawings", len(drawings.drawings), text_encoder.config.drawings),
+            ("symbols", len(vocabulary.ids), text_encoder.config.symbols),
+        ):
+            if needed != found:
+                raise ModelError(
+                    f"The model's vocabulary has {needed} {part}, its text encoder {found}.",
+                    "They come from different models.",
+                )
+        if missing := next((name for name in vocabulary.concepts if not drawings.styles(name)), ""):
+            raise ModelError(
+                f"The model's vocabulary has no drawing of {missing!r}.",
+                "The model is damaged. Download it again.",
+            )
+        return cls(vocabulary, text_encoder, drawings)
+
+    def labels(self, text: str) -> SceneLabels | None:
+        """Return what a prompt says, or None if nothing in it was understood."""
+        with running("text_encoder"):
+            labels: SceneLabels | None = self.text_encoder.parse(
+                read_words(text, self.vocabulary), self.vocabulary
+            )
+        return labels
+
+    def reading(self, text: str) -> PromptReading:
+        """Return what is made of a prompt, for people."""
+        words, labels = read_words(text, self.vocabulary), self.labels(text)
+        used = {place for thing in labels.things for place in thing.words} if labels else set()
+        ignored = [
+            *words.unknown,
+            *(
+                mention.words[-1]
+                for mention in words.mentions
+                if mention.words[-1].place not in used
+            ),
+        ]
+        return PromptReading(
+            tokens=len(words.symbols) + len(words.unread),
+            limit=MOST_SYMBOLS,
+            truncated=tuple(text[word.start : word.end] for word in words.unread),
+            understood=describe(labels) if labels else "",
+            unused=tuple(
+                UnusedWord(
+                    word=text[word.start : word.end],
+                    suggestion=self.vocabulary.closest(word.text),
+                )
+                for word in sorted(ignored, key=lambda word: word.start)
+            ),
+            corrected=tuple(
+                Correction(typed=each.typed, read=each.read) for each in words.corrections
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedModel(LatentModel):
+    """A loaded model: a `sheepgen.pipeline.family.Model`."""
+
+    reader: PromptReader
+
+    @classmethod
+    def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> EmbeddedModel:
+        """Load all components, as `sheepgen.pipeline.family.FamilyModule.load` says."""
+        reader = PromptReader.load(spec.checkpoint, dtype)
+        reader.text_encoder.to(device)
+        preview = None
+        if PREVIEW_COMPONENT in spec.checkpoint.configs:
+            preview = load_diffusers(spec.checkpoint, PREVIEW_COMPONENT, PreviewDecoder, dtype)
+            preview.to(device)
+        components = cls.load_components(spec, device, dtype)
+        return cls(**components, reader=reader, preview_decoder=preview)
+
+    def read_prompt(self, text: str) -> PromptReading:
+        """Return what is understood of a prompt, and which of its words are not used."""
+        return self.reader.reading(text)
+
+    def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
+        """Return what the tokens stand for: the scene as a whole, then cells of the things."""
+        labels = self.reader.labels(prompt)
+        context = self.reader.text_encoder.context_tokens
+        of_things: dict[int, tuple[str, int | None]] = {}
+        words = prompt.split()
+        if labels:
+            blocks = (ALONE,) if labels.kind == "single" else BLOCKS
+            for thing, block in zip(labels.things, blocks, strict=False):
+                text = " ".join(words[word] for word in thing.words) or thing.name
+                head = thing.words[-1] if thing.words else None
+                of_things |= dict.fromkeys(
+                    range(*block.tokens.indices(MEMORY_TOKENS)), (text, head)
+                )
+        memory = [of_things.get(token, ("", None)) for token in range(MEMORY_TOKENS)]
+        return (
+            *(TokenLabel(position=at, kind="special", text="scene") for at in range(context)),
+            *(
+                TokenLabel(position=context + token, kind="memory", text=text, word=word)
+                for token, (text, word) in enumerate(memory)
+            ),
+        )
+
+    @torch.inference_mode()
+    def encode(self, requests: Sequence[ResolvedRequest]) -> TextEmbeds:
+        """Encode prompts one at a time; an image's seed chooses among several drawings.
+
+        Raises:
+            UsageError: If nothing was understood in a prompt.
+        """
+        # All requests of a batch have one guidance.
+        guided = self.info.guidance == "two passes" and requests[0].guidance_scale > 1
+        passes = [self._tokens(each.negative_prompt, each.seed) for each in requests if guided]
+        for request in requests:
+            if self.reader.labels(request.prompt) is None:
+                raise not_understood(request.prompt)
+            passes.append(self._tokens(request.prompt, request.seed))
+        return TextEmbeds(hidden_states=torch.cat(passes), guided=guided)
+
+    def _tokens(self, text: str, seed: int) -> Tensor:
+        """Return one text's conditioning tokens, (1, tokens, width): zeros if it says nothing."""
+        labels = self.reader.labels(text)
+        encoder = self.reader.text_encoder
+        with running("text_encoder"):
+            if labels is None:
+                return encoder.encode_nothing().to(self.dtype)
+            tokens = encoder.encode(labels, self.reader.drawings.choose(labels, seed))
+        return tokens.to(self.dtype)
+
+
+def not_understood(prompt: str) -> UsageError:
+    """Return the error for a prompt that names nothing that the model knows."""
+    return UsageError(
+        f"The model understands nothing in {excerpt(prompt)!r}.",
+        "`sheepgen models info sheepgen --things` lists what it can show; "
+        "--model takes other models.",
+    )
+
+
+def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> EmbeddedModel:
+    """Load a model, as `sheepgen.pipeline.family.FamilyModule` says."""
+    return EmbeddedModel.load(spec, device, dtype)
+
+
+def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
+    """Read a prompt with the text encoder alone."""
+    return _reader(spec.checkpoint).reading(text)
+
+
+@lru_cache(maxsize=2)
+def _reader(checkpoint: Checkpoint) -> PromptReader:
+    return PromptReader.load(checkpoint)

@@ -1,0 +1,164 @@
+"""The embedded model's family: from a folder to conditioning, and what it says of prompts."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+
+from sheepgen.embedded.family import EmbeddedModel, read_prompt
+from sheepgen.errors import ModelError, UsageError
+from sheepgen.models.resolve import find_model
+from sheepgen.pipeline.loading import load_model
+from sheepgen.pipeline.run import generate
+from sheepgen.pipeline.scheduler import build_scheduler
+from sheepgen.request import GenerationRequest
+from tests.embedded.tiny_model import CONTEXT, write_tiny_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RIDE = "A sheep rides a fire truck"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the tiny model's folder; tests that change it copy it first."""
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> EmbeddedModel:
+    """Return the tiny model, loaded."""
+    loaded = load_model(str(folder), device="cpu", dtype="fp32")
+    assert isinstance(loaded, EmbeddedModel)
+    return loaded
+
+
+def encoded(model: EmbeddedModel, prompt: str, **settings: Any) -> torch.Tensor:
+    """Return the conditioning tokens of one image, (passes, tokens, width)."""
+    asked = GenerationRequest(prompt=prompt, **{"seed": 0, "guidance_scale": 1.0, **settings})
+    return model.encode([model.spec.resolve(asked)]).hidden_states
+
+
+def test_the_seed_chooses_among_drawings(model: EmbeddedModel) -> None:
+    first, second, third = (encoded(model, "a sheep", seed=seed) for seed in range(3))
+    assert torch.equal(first, third)
+    encoder = model.reader.text_encoder
+    for tokens, row in ((first, 0), (second, 2)):
+        cells = encoder.cells[row, 256:] * encoder.cell_scale
+        assert torch.equal(tokens[0, CONTEXT:, :6], cells)
+
+
+@pytest.mark.parametrize("text", ["", "blurry"])
+def test_a_negative_prompt_that_says_nothing_gives_zeros(model: EmbeddedModel, text: str) -> None:
+    negative, positive = encoded(model, "a sheep", negative_prompt=text, guidance_scale=2.0)
+    assert not negative.any()
+    assert torch.equal(positive, encoded(model, "a sheep")[0])
+
+
+def test_a_negative_prompt_is_encoded_as_a_prompt(model: EmbeddedModel) -> None:
+    negative, _ = encoded(model, "a sheep", negative_prompt="a fire truck", guidance_scale=2.0)
+    assert torch.equal(negative, encoded(model, "a fire truck")[0])
+
+
+def test_a_prompt_without_any_known_word_is_an_error(model: EmbeddedModel) -> None:
+    with pytest.raises(UsageError, match="understands nothing in 'qwertz'"):
+        encoded(model, "qwertz")
+
+
+def test_memory_tokens_are_labelled_with_the_words_whose_cells_they_hold(
+    model: EmbeddedModel,
+) -> None:
+    labels = model.token_labels(RIDE)
+    assert [label.position for label in labels] == list(range(CONTEXT + 576))
+    assert {label.kind for label in labels[:CONTEXT]} == {"special"}
+    memory = labels[CONTEXT:]
+    assert {label.kind for label in memory} == {"memory"}
+    assert {(label.text, label.word) for label in memory[:256]} == {("sheep", 1)}
+    assert {(label.text, label.word) for label in memory[256:512]} == {("fire truck", 5)}
+    assert {(label.text, label.word) for label in memory[512:]} == {("", None)}
+    alone = model.token_labels("a sheep")[CONTEXT:]
+    assert {(label.text, label.word) for label in alone} == {("sheep", 1)}
+    assert {label.word for label in model.token_labels("qwertz")} == {None}
+
+
+def test_what_is_understood_is_the_same_with_and_without_the_other_parts(
+    folder: Path, model: EmbeddedModel
+) -> None:
+    reading = model.read_prompt("a ship on a sheep on a fire truck")
+    assert reading.understood == "a sheep riding a fire truck"
+    assert [unused.word for unused in reading.unused] == ["ship"]
+    assert read_prompt(find_model(str(folder)), "a ship on a sheep on a fire truck") == reading
+    assert model.read_prompt("qwertz").understood == ""
+
+
+def test_diffusers_draws_the_same_from_the_conditioning(model: EmbeddedModel) -> None:
+    asked = GenerationRequest(
+        prompt=RIDE, negative_prompt="a sheep", seed=3, num_inference_steps=3, guidance_scale=2.0
+    )
+    request = model.spec.resolve(asked)
+    negative, positive = model.encode([request]).hidden_states.chunk(2)
+    assert request.scheduler is not None
+    reference = StableDiffusionPipeline(
+        vae=model.vae,
+        text_encoder=None,
+        tokenizer=None,
+        unet=model.unet,
+        scheduler=build_scheduler(request.scheduler, model.scheduler_config),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    reference.set_progress_bar_config(disable=True)
+    theirs = reference(
+        prompt_embeds=positive,
+        negative_prompt_embeds=negative,
+        num_inference_steps=3,
+        guidance_scale=2.0,
+        height=request.height,
+        width=request.width,
+        generator=torch.Generator("cpu").manual_seed(3),
+    ).images[0]
+    assert theirs.tobytes() == generate(model, request).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "message"),
+    [
+        ("drawings", lambda content: content["drawings"].pop(), "2 drawings, its text encoder 3"),
+        ("words", lambda content: content["words"].pop(), "symbols, its text encoder"),
+        (
+            "concepts",
+            lambda content: content["concepts"].update(
+                elf={"plural": "elves", "group": "people", "roles": []}
+            ),
+            "no drawing of 'elf'",
+        ),
+    ],
+)
+def test_a_vocabulary_of_another_model_is_refused(
+    tmp_path: Path, part: str, change: Any, message: str
+) -> None:
+    folder = write_tiny_model(tmp_path / part)
+    path = folder / "text_encoder" / "vocabulary.json"
+    content = json.loads(path.read_text("utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(ModelError, match=message):
+        load_model(str(folder), device="cpu", dtype="fp32")
+
+
+@pytest.mark.parametrize(
+    "answers", [None, 1, [], ["red"], [["kind", ["single"]]], [["background", [1]]], [[1, []]]]
+)
+def test_answers_that_are_not_lists_of_words_are_refused(tmp_path: Path, answers: object) -> None:
+    folder = write_tiny_model(tmp_path / "tiny")
+    path = folder / "text_encoder" / "config.json"
+    config = json.loads(path.read_text("utf-8")) | {"answers": answers}
+    path.write_text(json.dumps(config), "utf-8")
+    with pytest.raises(ModelError, match="answers"):
+        find_model(str(folder))

@@ -1,0 +1,115 @@
+"""A whole embedded model, small, whose parser follows two rules and not a training.
+
+One mention is alone, and of two the first rides the second. Colours and places are not read.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import torch
+from diffusers import AutoencoderTiny, UNet2DConditionModel
+
+from sheepgen.embedded.preview_decoder import PreviewDecoder
+from sheepgen.embedded.scene_labels import KINDS
+from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
+from sheepgen.embedded.vocabulary import VERSION, Vocabulary
+from sheepgen.models.families import VOCABULARY_FILE
+from sheepgen.training.export import SceneModelParts, export_scene_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DRAWINGS = (("sheep", "noto", ""), ("fire truck", "noto", ""), ("sheep", "flat", ""))
+CONTEXT = 4
+WIDTH = 72
+
+_CONCEPTS = {
+    "sheep": {"plural": "sheep", "group": "animal", "roles": ["rides"]},
+    "fire truck": {"plural": "fire trucks", "group": "vehicle", "roles": ["ridden"]},
+}
+VOCABULARY = Vocabulary.from_dict(
+    {
+        "version": VERSION,
+        "concepts": _CONCEPTS,
+        "forms": {name: name for name in _CONCEPTS},
+        **{part: [] for part in ("plurals", "phrases", "ignored")},
+        **{part: {} for part in ("near", "evoked", "defaults", "cues")},
+        "words": ["a", "on"],
+        "real": "",
+        "drawings": [list(row) for row in DRAWINGS],
+    }
+)
+ANSWERS: dict[str, list[str]] = {
+    "kind": [*KINDS],
+    "count": ["1", "2"],
+    "style": ["noto", "flat"],
+    "place": ["beach"],
+    "time": ["night"],
+    "weather": ["rain"],
+    "background": ["red", "blue"],
+    "digits": [*"01"],
+    "second digit": [*"01"],
+}
+
+
+def tiny_text_encoder() -> SceneTextEncoder:
+    encoder: SceneTextEncoder = SceneTextEncoder(
+        drawings=len(DRAWINGS),
+        answers=[*ANSWERS.items()],
+        cell_width=6,
+        hidden_size=WIDTH,
+        symbols=len(VOCABULARY.ids),
+        context_tokens=CONTEXT,
+        blank_tokens=1,
+        parser_width=8,
+        parser_layers=1,
+        parser_heads=2,
+    )
+    generator = torch.Generator().manual_seed(0)
+    encoder.cells.random_(-127, 128, generator=generator)
+    encoder.cell_scale.fill_(1 / 64)
+    with torch.no_grad():
+        for head in (encoder.parser.answers, encoder.parser.owners, encoder.parser.mention_colours):
+            head.weight.zero_()
+            head.bias.zero_()
+        encoder.parser.mention_colours.bias[0] = 1
+        starts = torch.tensor([0, *(1 + len(known) for known in ANSWERS.values())]).cumsum(0)
+        encoder.parser.answers.bias[starts[:-1]] = 1
+        for strength, kind in ((2, "single"), (3, "riding")):
+            encoder.parser.answers.bias[1 + KINDS.index(kind)] = strength
+    return encoder
+
+
+def write_tiny_model(folder: Path) -> Path:
+    """Write the model into a new folder, as training exports it, and return the folder."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        parts = SceneModelParts(
+            text_encoder=tiny_text_encoder(),
+            unet=UNet2DConditionModel(
+                sample_size=16,
+                in_channels=4,
+                out_channels=4,
+                block_out_channels=(8, 16),
+                layers_per_block=1,
+                down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+                up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+                cross_attention_dim=WIDTH,
+                attention_head_dim=2,
+                norm_num_groups=4,
+            ),
+            vae=AutoencoderTiny(
+                latent_channels=4,
+                encoder_block_out_channels=(8, 8),
+                decoder_block_out_channels=(8, 8),
+                num_encoder_blocks=(1, 1),
+                num_decoder_blocks=(1, 1),
+            ),
+            preview_decoder=PreviewDecoder(latent_channels=4, width=4, upscale=2),
+        )
+    export_scene_model(parts, folder)
+    vocabulary = json.dumps(VOCABULARY.to_dict())
+    (folder / "text_encoder" / VOCABULARY_FILE).write_text(vocabulary, "utf-8")
+    return folder
