@@ -40,6 +40,8 @@ print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
         ("generate --help", 0),
         ("schedulers", 0),
         ("models", 0),
+        ("models info sheepgen", 0),
+        ("models info nothing", 2),
         ("show x.png", 0),
         ("show x.png --json", 0),
         ("show foreign.png", 0),

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sheepgen.cli.batch import batch
-from sheepgen.cli.command_line import Command, CommandGroup
+from sheepgen.cli.command_line import Command, CommandGroup, SubcommandGroup
 from sheepgen.cli.console import write_data
 from sheepgen.cli.evaluate import evaluate
 from sheepgen.cli.generate import generate
-from sheepgen.cli.models import models, schedulers
+from sheepgen.cli.model_info import info
+from sheepgen.cli.models import list_models, models, schedulers
 from sheepgen.cli.options import canonical_option
 from sheepgen.cli.rerun import rerun
 from sheepgen.cli.show import show
@@ -36,10 +37,15 @@ COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
         "verify": verify,
         "train": train,
         "evaluate": evaluate,
-        "models": models,
         "schedulers": schedulers,
+        "models": models,
     }
 )
+
+_SUBCOMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = MappingProxyType(
+    {"models": {"list": list_models, "info": info}}
+)
+"""Commands that some commands have besides what they do by themselves."""
 
 _EXAMPLES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
@@ -86,7 +92,17 @@ _EXAMPLES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "models": (
             "sheepgen models",
             "sheepgen models --json",
+            "sheepgen models info sheepgen",
+        ),
+        "models list": (
+            "sheepgen models list",
+            "sheepgen models list --json",
             "sheepgen 'a red fox' --model stabilityai/sd-turbo",
+        ),
+        "models info": (
+            "sheepgen models info sheepgen --things",
+            "sheepgen models info sheepgen --things fox",
+            "sheepgen models info stabilityai/sd-turbo --json",
         ),
         "schedulers": (
             "sheepgen schedulers",
@@ -107,9 +123,26 @@ app = typer.Typer(
     # With --verbose the plain traceback is wanted, for bug reports.
     pretty_exceptions_enable=False,
 )
+
+
+def _epilog(name: str) -> str:
+    return "\n  ".join(("Examples:", *_EXAMPLES[name])).replace("[", "\\[")
+
+
 for _name, _command in COMMANDS.items():
-    _epilog = "\n  ".join(("Examples:", *_EXAMPLES[_name])).replace("[", "\\[")
-    app.command(_name, cls=Command, epilog=_epilog)(_command)
+    if _name not in _SUBCOMMANDS:
+        app.command(_name, cls=Command, epilog=_epilog(_name))(_command)
+        continue
+    _group = typer.Typer(
+        name=_name,
+        cls=SubcommandGroup,
+        callback=_command,
+        invoke_without_command=True,
+        epilog=_epilog(_name),
+    )
+    for _word, _subcommand in _SUBCOMMANDS[_name].items():
+        _group.command(_word, cls=Command, epilog=_epilog(f"{_name} {_word}"))(_subcommand)
+    app.add_typer(_group)
 
 
 def _print_version(wanted: bool) -> None:

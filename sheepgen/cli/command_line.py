@@ -23,7 +23,7 @@ from sheepgen.sanitize import excerpt
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-__all__ = ["PROMPT", "Command", "CommandGroup", "with_default_command"]
+__all__ = ["PROMPT", "Command", "CommandGroup", "SubcommandGroup", "with_default_command"]
 
 DEFAULT_COMMAND = "generate"
 PROMPT = "PROMPT"
@@ -82,6 +82,29 @@ class CommandGroup(TyperGroup):
                 more = command.shell_complete(inner, incomplete)
                 items += [item for item in more if item.value not in own]
         return items
+
+
+class SubcommandGroup(TyperGroup):
+    """A command that does something by itself, and has commands of its own."""
+
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - as above
+        """Return the options, which ``--help`` shows without Python's types."""
+        return _without_types(super().get_params(ctx))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - as above
+        """Read the options in front of its command."""
+        with _usage_errors(ctx):
+            return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - as above
+        """Find the command."""
+        with _usage_errors(ctx):
+            if args[0] not in self.commands:
+                raise UsageError(
+                    f'Unknown command "{excerpt(f"{self.name} {args[0]}")}".',
+                    f"Commands: {', '.join(self.commands)}.",
+                )
+            return super().resolve_command(ctx, args)
 
 
 class Command(TyperCommand):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json as json_format
 from dataclasses import asdict
 
+import typer  # noqa: TC002 - Typer reads the annotation
+
 from sheepgen.cli.console import cli_errors, write_data, write_table
 from sheepgen.cli.options import JsonOpt
+from sheepgen.errors import UsageError
 from sheepgen.sanitize import plural
 
-__all__ = ["models", "schedulers"]
+__all__ = ["list_models", "models", "schedulers"]
 
 
 def schedulers(*, json: JsonOpt = False) -> None:
@@ -32,8 +35,20 @@ def schedulers(*, json: JsonOpt = False) -> None:
         write_table(table)
 
 
-def models(*, json: JsonOpt = False) -> None:
-    """List tested models. Other Stable Diffusion 1.x and 2.x models work too."""
+def models(context: typer.Context, *, json: JsonOpt = False) -> None:
+    """List tested models, or show what is known of one.
+
+    Other Stable Diffusion 1.x and 2.x models work too.
+    """
+    if context.invoked_subcommand is None:
+        list_models(json=json)
+    elif json:
+        with cli_errors():
+            raise UsageError(f'Put --json after "{context.invoked_subcommand}".')
+
+
+def list_models(*, json: JsonOpt = False) -> None:
+    """List tested models, as `sheepgen models` does."""
     with cli_errors():
         from sheepgen.models.registry import KNOWN_MODELS
 

@@ -90,6 +90,8 @@ class Family:
         claims: Says whether the configs, which are not checked yet, are of this row; only rows
             that share a class name need it.
         pipeline: Name of the module that loads it, as ``load(spec, device, dtype)``.
+        vocabulary: File of a folder that lists what the model can show, as
+            `sheepgen.embedded.vocabulary` reads it; None if the model takes any words.
     """
 
     name: str
@@ -99,3 +101,4 @@ class Family:
     check_fit: Callable[[Configs, str], None] = lambda configs, owner: None  # noqa: ARG005
     claims: Callable[[Configs], bool] = lambda configs: True  # noqa: ARG005
     pipeline: str
+    vocabulary: str | None = None

@@ -1,0 +1,199 @@
+"""``sheepgen models info``: what is known of a model, and the concepts that it can generate.
+
+With ``--json`` it is one object; with ``--things`` it is one a line, each with the ``name`` of a
+concept, its ``group``, and the ``names`` that a prompt may use for it.
+"""
+
+from __future__ import annotations
+
+import json as json_format
+import shutil
+import textwrap
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sheepgen.cli import completion
+from sheepgen.cli.console import cli_errors, error_console, note, write_data
+from sheepgen.cli.options import JsonOpt, OfflineOpt
+from sheepgen.errors import UsageError
+from sheepgen.models.registry import KNOWN_MODELS
+from sheepgen.sanitize import byte_size, excerpt, plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sheepgen.embedded.vocabulary import Vocabulary
+    from sheepgen.models.spec import ModelSpec
+
+__all__ = ["info"]
+
+_MAX_NAMES = 12
+"""Further names of a concept in one line."""
+
+ModelArg = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="sheepgen, a diffusers folder, or org/name\\[@revision].",
+        autocompletion=completion.models,
+    ),
+]
+WordsArg = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="WORD", help="With --things: what to search for.", show_default=False),
+]
+ThingsOpt = Annotated[
+    bool,
+    typer.Option(
+        "--things",
+        metavar="",
+        help="List everything that the model can show by group, or search it for WORD.",
+    ),
+]
+
+
+def info(
+    model: ModelArg,
+    words: WordsArg = None,
+    *,
+    things: ThingsOpt = False,
+    offline: OfflineOpt = False,
+    json: JsonOpt = False,
+) -> None:
+    """Show what is known of a model, or list what it can show. Downloads no weights."""
+    with cli_errors():
+        from sheepgen.cli.dry_run import print_download
+        from sheepgen.models.hub import DownloadPlan
+        from sheepgen.models.resolve import resolve_model
+
+        if words and not things:
+            raise UsageError("WORD is for --things.", "Add --things, or leave it out.")
+        found = resolve_model(model, offline=offline)
+        if isinstance(found, DownloadPlan):
+            if things:
+                raise _no_things(model)
+            print_download(found, json=json)
+        elif things:
+            _print_things(found, " ".join(words or ()), json=json)
+        else:
+            _print_info(found, json=json)
+
+
+def _print_info(spec: ModelSpec, *, json: bool) -> None:
+    known = KNOWN_MODELS.get(spec.name.partition("@")[0])
+    vocabulary = _vocabulary(spec)
+    things = None if vocabulary is None else len(vocabulary.concepts)
+    if json:
+        data: dict[str, Any] = {
+            "name": spec.name,
+            "about": known and known.about,
+            "family": spec.family.name,
+            "licence": known and known.licence,
+            "folder": str(spec.folder),
+            "revision": spec.revision,
+            "sha256": spec.sha256,
+            "weight_bytes": spec.weight_bytes,
+            "size_multiple": spec.size_multiple,
+            "max_tokens": spec.max_tokens,
+            "defaults": asdict(spec.defaults),
+            "made_for": spec.made_for and asdict(spec.made_for),
+            "things": things,
+        }
+        write_data(json_format.dumps(data))
+        return
+    defaults, range_ = spec.defaults, spec.made_for
+    name = excerpt(spec.name)
+    rows = {
+        "name": name,
+        "about": known.about if known else "",
+        "family": spec.family.name,
+        "licence": known.licence if known else "not known",
+        "folder": excerpt(spec.folder, 300),
+        "revision": spec.revision or "",
+        "weights": f"{byte_size(spec.weight_bytes)}, sha256 {spec.sha256}",
+        "size": f"{defaults.width}x{defaults.height}, in multiples of {spec.size_multiple}",
+        "steps": str(defaults.num_inference_steps),
+        "guidance": f"{defaults.guidance_scale:g}",
+        "scheduler": defaults.scheduler or "none that sheepgen knows",
+        "made for": f"{range_.guidance}, {range_.steps}, {range_.sides}" if range_ else "",
+        "prompts": f"up to {plural(spec.max_tokens, 'token')}",
+        "things": "" if things is None else f"{things:,}; --things lists them",
+    }
+    for label, text in rows.items():
+        if text:
+            write_data(f"{label:<12} {text}")
+
+
+def _print_things(spec: ModelSpec, word: str, *, json: bool) -> None:
+    vocabulary = _vocabulary(spec)
+    if vocabulary is None:
+        raise _no_things(spec.name)
+    names = vocabulary.search(word) if word else tuple(vocabulary.concepts)
+    if not names:
+        nearest = vocabulary.closest(word)
+        meant = f' Did you mean "{excerpt(nearest)}"?' if nearest else ""
+        note(
+            error_console(), f'{excerpt(spec.name)} knows nothing called "{excerpt(word)}".{meant}'
+        )
+        raise typer.Exit(1)
+    if json:
+        forms = _forms(vocabulary)
+        for name in names:
+            row = {"name": name, "group": vocabulary.concepts[name].group, "names": forms[name]}
+            write_data(json_format.dumps(row))
+    elif word:
+        _print_found(vocabulary, names)
+    else:
+        _print_groups(vocabulary)
+
+
+def _print_found(vocabulary: Vocabulary, names: Iterable[str]) -> None:
+    """Print concepts, each with its group and the other names that it has."""
+    forms = _forms(vocabulary)
+    for name in names:
+        others = [form for form in forms[name] if form not in (name, _plural_of(vocabulary, name))]
+        more = len(others) - _MAX_NAMES
+        shown = [*others[:_MAX_NAMES], *([f"and {more} more"] if more > 0 else [])]
+        also = f", also: {', '.join(shown)}" if shown else ""
+        write_data(f"{name} ({vocabulary.concepts[name].group}){also}")
+
+
+def _print_groups(vocabulary: Vocabulary) -> None:
+    """Print all concepts under the names of their groups."""
+    groups: dict[str, list[str]] = {}
+    for name, concept in vocabulary.concepts.items():
+        groups.setdefault(concept.group, []).append(name)
+    width = min(shutil.get_terminal_size().columns, 100)
+    for group, members in sorted(groups.items()):
+        write_data(f"{group} ({len(members)})")
+        for line in textwrap.wrap(", ".join(sorted(members)), width - 4, break_on_hyphens=False):
+            write_data(f"    {line}")
+
+
+def _forms(vocabulary: Vocabulary) -> dict[str, list[str]]:
+    """Return by concept what a prompt may call it."""
+    forms: dict[str, list[str]] = {name: [] for name in vocabulary.concepts}
+    for form, name in vocabulary.forms.items():
+        forms[name].append(form)
+    return forms
+
+
+def _plural_of(vocabulary: Vocabulary, name: str) -> str:
+    return vocabulary.concepts[name].plural
+
+
+def _vocabulary(spec: ModelSpec) -> Vocabulary | None:
+    """Return the vocabulary of a model, or None if it does not parse prompts."""
+    from sheepgen.embedded.vocabulary import Vocabulary
+
+    file = spec.family.vocabulary
+    return None if file is None else Vocabulary.read(spec.folder / file)
+
+
+def _no_things(name: str) -> UsageError:
+    return UsageError(
+        f"{excerpt(name)} has no list of what it can show: it takes any words.",
+        "`sheepgen models info sheepgen --things` lists what the installed model can show.",
+    )
