@@ -1,60 +1,50 @@
-"""Work that is shared among processes, each of which is sent once what all of it needs."""
+"""Share work among processes."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections import deque
-from typing import TYPE_CHECKING, Any, TypeVar
+from concurrent.futures import ProcessPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from multiprocessing.pool import AsyncResult
+    from concurrent.futures import Future
 
-__all__ = ["in_processes"]
+__all__ = ["map_in_processes"]
 
-Shared = TypeVar("Shared")
-Done = TypeVar("Done")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-def in_processes(
-    work: Callable[[Shared, int], Done],
-    shared: Shared,
-    numbers: Sequence[int],
-    processes: int | None = None,
-) -> Iterator[Done]:
-    """Yield what work makes of each number, in order.
+def map_in_processes(
+    work: Callable[[Item], Result], items: Sequence[Item], processes: int | None = None
+) -> Iterator[Result]:
+    """Yield the result for each item, in order.
+
+    Unlike `Executor.map`, it stays a few results ahead of the caller at most, so that the results
+    of a long series need not fit in memory.
 
     Args:
-        work: A function of a module; it is given ``shared`` and a number, and what it raises is
-            raised here.
-        shared: What all of the work needs; it is sent to every process.
-        numbers: What is worked on.
-        processes: How many work at a time; all processors by default.
+        work: A function of a module, or a `partial` of one; sent to a process with each item.
+        items: What to work on.
+        processes: How many to use; as many as there are processors by default.
+
+    Raises:
+        BrokenProcessPool: If a process was killed.
+        Exception: What ``work`` raises.
     """
-    if not numbers:
+    if not items:
         return
     processes = processes or os.cpu_count() or 1
-    with multiprocessing.Pool(processes, _start, (work, shared)) as pool:
-        ahead: deque[AsyncResult[Done]] = deque()
-        for number in numbers:
-            ahead.append(pool.apply_async(_work, (number,)))
-            # Workers that are faster than who takes their results would fill the memory.
-            if len(ahead) > 2 * processes:
-                yield ahead.popleft().get()
-        while ahead:
-            yield ahead.popleft().get()
-
-
-_job: tuple[Callable[[Any, int], Any], Any]
-"""What a process was started with."""
-
-
-def _start(work: Callable[[Any, int], Any], shared: object) -> None:
-    global _job
-    _job = (work, shared)
-
-
-def _work(number: int) -> Any:  # noqa: ANN401
-    work, shared = _job
-    return work(shared, number)
+    executor = ProcessPoolExecutor(processes)
+    try:
+        pending: deque[Future[Result]] = deque()
+        for item in items:
+            pending.append(executor.submit(work, item))
+            if len(pending) > 2 * processes:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        executor.shutdown(cancel_futures=True)

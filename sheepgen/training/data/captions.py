@@ -1,4 +1,4 @@
-"""Puts scenes into words: many ways to say the same, none that says what is not in the picture."""
+"""Describe scenes in words: varied captions to train on, plain ones to test with."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from sheepgen.training.data.words import NUMBERS, article, words_of
 if TYPE_CHECKING:
     from sheepgen.training.data.scene import Kind, Scene
 
-__all__ = ["MOST_WORDS", "caption_of", "plain_caption"]
+__all__ = ["MAX_WORDS", "plain_caption", "sample_caption"]
 
-MOST_WORDS = 20
+MAX_WORDS = 20
 SYNONYM_RATE = 0.3
-LEAVE_OUT_RATE = 0.12
-HOUSE_STYLE_RATE = 0.15
+OMISSION_RATE = 0.12
+NAMED_HOUSE_STYLE_RATE = 0.15
 LEAD_IN_RATE = 0.22
-STAGE_FIRST_RATE = 0.12
+BACKGROUND_FIRST_RATE = 0.12
 TYPO_RATE = 0.03
 
-# The first of each is the plain way to say it, and comes more often than all others together.
+# The first of each is the plainest, and more frequent than all the others together.
 RELATION_PHRASES: dict[Kind, tuple[str, ...]] = {
     "riding": ("riding", "on", "sitting on", "that rides", "driving around on"),
     "next_to": ("next to", "beside", "and", "with", "near", "by the side of"),
@@ -32,7 +32,14 @@ RELATION_PHRASES: dict[Kind, tuple[str, ...]] = {
     "wearing": ("wearing", "with", "that wears", "dressed in"),
     "holding": ("holding", "with", "carrying", "that holds"),
 }
-DIGIT_NAMES = ("the digit", "the number", "a handwritten", "digit", "number", "a handwritten digit")
+DIGIT_NAMES = (
+    "the digit",
+    "the number",
+    "a handwritten",
+    "digit",
+    "number",
+    "a handwritten digit",
+)
 LEAD_INS = (
     "a picture of",
     "a drawing of",
@@ -64,45 +71,50 @@ COLOUR_PHRASES = (
 )
 
 
-def caption_of(rng: random.Random, scene: Scene) -> str:
-    """Return one caption of a scene, at most `MOST_WORDS` long.
+def sample_caption(rng: random.Random, scene: Scene) -> str:
+    """Return a random caption of a scene, at most `MAX_WORDS` words long.
 
     Raises:
         ValueError: If it holds a held-out word.
     """
-    said = _sentence(rng, scene, varied=True)
-    if len(said.split()) > MOST_WORDS:
-        said = _sentence(rng, scene, varied=False)
-    if held_out := find_held_out_word(said):
-        raise ValueError(f"{held_out!r} is held out, and in {said!r}")
-    return _as_typed(rng, said)
+    caption = _describe(rng, scene, varied=True)
+    if len(caption.split()) > MAX_WORDS:
+        caption = _describe(rng, scene, varied=False)
+    if word := find_held_out_word(caption):
+        raise ValueError(f"{word!r} is held out, and in {caption!r}")
+    return _as_typed(rng, caption)
 
 
 def plain_caption(scene: Scene) -> str:
-    """Return the caption that says everything in the plainest words; of tests and sheets."""
-    return _sentence(random.Random(0), scene, varied=False)  # noqa: S311
+    """Return the caption that describes all of a scene in the plainest words."""
+    return _describe(random.Random(0), scene, varied=False)  # noqa: S311
 
 
-def _sentence(rng: random.Random, scene: Scene, *, varied: bool) -> str:
-    def now_and_then(rate: float) -> bool:
+def _describe(rng: random.Random, scene: Scene, *, varied: bool) -> str:
+    def happens(rate: float) -> bool:
         return varied and rng.random() < rate
 
-    cast = _digits(rng, scene, varied) if scene.kind == "digits" else _cast(rng, scene, varied)
-    stage = "" if now_and_then(LEAVE_OUT_RATE) else _stage(rng, scene, varied)
-    lead_in = f"{rng.choice(LEAD_INS)} " if now_and_then(LEAD_IN_RATE) else ""
-    stage_first = stage and scene.has_scenery and not lead_in and now_and_then(STAGE_FIRST_RATE)
-    said = f"{stage}, {cast}" if stage_first else f"{lead_in}{cast} {stage}".rstrip()
+    name = _name_digits if scene.kind == "digits" else _name_concepts
+    concepts_named = name(rng, scene, varied)
+    background = "" if happens(OMISSION_RATE) else _name_background(rng, scene, varied)
+    lead_in = f"{rng.choice(LEAD_INS)} " if happens(LEAD_IN_RATE) else ""
+    can_be_first = background and scene.has_scenery and not lead_in
+    background_first = can_be_first and happens(BACKGROUND_FIRST_RATE)
+    if background_first:
+        caption = f"{background}, {concepts_named}"
+    else:
+        caption = f"{lead_in}{concepts_named} {background}".rstrip()
     styles = DRAWING_SETS[scene.style].style_words if scene.style else ()
-    # Who names no style gets the house's; whatever else is drawn in must be said.
-    if styles and (scene.style != HOUSE_STYLE or now_and_then(HOUSE_STYLE_RATE)):
-        forms = STYLE_FORMS[: 2 if lead_in or stage_first else None]
+    # A caption without a style means the house style; all others must be named.
+    if styles and (scene.style != HOUSE_STYLE or happens(NAMED_HOUSE_STYLE_RATE)):
+        forms = STYLE_FORMS[: 2 if lead_in or background_first else None]
         form = _mostly_first(rng, forms, varied)
-        said = form.format(caption=said, style=_mostly_first(rng, styles, varied))
-        said = said.replace("style a ", "style ").replace("style an ", "style ")
-    return said
+        caption = form.format(caption=caption, style=_mostly_first(rng, styles, varied))
+        caption = caption.replace("style a ", "style ").replace("style an ", "style ")
+    return caption
 
 
-def _cast(rng: random.Random, scene: Scene, varied: bool) -> str:
+def _name_concepts(rng: random.Random, scene: Scene, varied: bool) -> str:
     subject = _noun(rng, concepts()[scene.subject], scene.count, scene.colour, varied)
     if not scene.other:
         return subject
@@ -111,9 +123,9 @@ def _cast(rng: random.Random, scene: Scene, varied: bool) -> str:
 
 
 def _relation_phrases(scene: Scene) -> tuple[str, ...]:
-    """Return how to say a scene's relation.
+    """Return the phrases for a scene's relation.
 
-    "With" is left to what is worn or held, lest "a cat with a hat" mean two pictures.
+    "With" is only for what is worn or held, so that "a cat with a hat" has one meaning.
     """
     phrases = RELATION_PHRASES[scene.kind]
     if scene.kind == "next_to" and concepts()[scene.other].roles & {"hat", "glasses", "held"}:
@@ -128,7 +140,7 @@ def _noun(
     colour: str,
     varied: bool,
 ) -> str:
-    """Name so many of a concept, with article or number, and colour."""
+    """Name one or several of a concept, with article or number, and colour."""
     colour = f"{colour} " if colour else ""
     if count > 1:
         number = str(count) if varied and rng.random() < 0.3 else NUMBERS[count]
@@ -143,15 +155,15 @@ def _noun(
     return f"{article(phrase)} {phrase}"
 
 
-def _digits(rng: random.Random, scene: Scene, varied: bool) -> str:
+def _name_digits(rng: random.Random, scene: Scene, varied: bool) -> str:
     names = DIGIT_NAMES if len(scene.subject) == 1 else DIGIT_NAMES[1:3]
     spoken = len(scene.subject) == 1 and not (varied and rng.random() < 0.5)
     value = NUMBERS[int(scene.subject)] if spoken else scene.subject
     return f"{_mostly_first(rng, names, varied)} {value}"
 
 
-def _stage(rng: random.Random, scene: Scene, varied: bool) -> str:
-    """Name place, hour, weather or background colour; empty for a pale tint."""
+def _name_background(rng: random.Random, scene: Scene, varied: bool) -> str:
+    """Name place, time, weather or background colour; empty for a pale tint."""
     if scene.background:
         form = _mostly_first(rng, COLOUR_PHRASES, varied)
         return form.format(a=article(scene.background), colour=scene.background)
@@ -164,7 +176,7 @@ def _stage(rng: random.Random, scene: Scene, varied: bool) -> str:
         )
         if key
     ]
-    if len(phrases) > 1 and varied and rng.random() < LEAVE_OUT_RATE:
+    if len(phrases) > 1 and varied and rng.random() < OMISSION_RATE:
         phrases.pop(rng.randrange(len(phrases)))
     return " ".join(phrases)
 
@@ -173,26 +185,26 @@ def _mostly_first(rng: random.Random, choices: tuple[str, ...], varied: bool) ->
     return rng.choice(choices) if varied and rng.random() < 0.5 else choices[0]
 
 
-def _as_typed(rng: random.Random, said: str) -> str:
-    """Change case and end as people do, and slip now and then."""
+def _as_typed(rng: random.Random, caption: str) -> str:
+    """Vary case and full stop, and now and then mistype a word."""
     if rng.random() < TYPO_RATE:
-        slipped = _with_slip(rng, said)
-        said = said if find_held_out_word(slipped) else slipped
+        mistyped = _with_typo(rng, caption)
+        caption = caption if find_held_out_word(mistyped) else mistyped
     choice = rng.random()
     if choice < 0.1:
-        said = said[0].upper() + said[1:]
+        caption = caption[0].upper() + caption[1:]
     elif choice < 0.13:
-        said = said.upper()
-    return said + ("." if rng.random() < 0.05 else "")
+        caption = caption.upper()
+    return caption + ("." if rng.random() < 0.05 else "")
 
 
-def _with_slip(rng: random.Random, said: str) -> str:
-    """Return the sentence with one letter of one longer word swapped, lost or doubled."""
-    long_words = [word for word in words_of(said) if len(word) > 4]
+def _with_typo(rng: random.Random, caption: str) -> str:
+    """Swap, drop or double a letter of one of the longer words."""
+    long_words = [word for word in words_of(caption) if len(word) > 4]
     if not long_words:
-        return said
+        return caption
     word = rng.choice(long_words)
     at = rng.randrange(1, len(word) - 2)
     before, letter, after, rest = word[:at], word[at], word[at + 1], word[at + 2 :]
-    slip = rng.choice((after + letter, after, letter * 2 + after))
-    return said.replace(word, before + slip + rest, 1)
+    typo = rng.choice((after + letter, after, letter * 2 + after))
+    return caption.replace(word, before + typo + rest, 1)

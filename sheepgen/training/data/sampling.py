@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, WEATHERS
-from sheepgen.training.data.captions import caption_of
+from sheepgen.training.data.captions import sample_caption
 from sheepgen.training.data.concepts import Concept, concepts
 from sheepgen.training.data.icon_sets import MIXES, TRAINING_SETS
 from sheepgen.training.data.scene import Kind, Scene
@@ -104,7 +104,7 @@ def sample_scene(
         scene = _sample_colours(rng, scene)
     scene = _sample_background(rng, scene)
     scene = replace(scene, layout_seed=rng.getrandbits(32))
-    return replace(scene, caption=caption_of(rng, scene))
+    return replace(scene, caption=sample_caption(rng, scene))
 
 
 def sample_label(
@@ -130,7 +130,7 @@ def sample_label(
             other = partner
     kind: Kind = "next_to" if other else "single"
     scene = _sample_colours(rng, Scene(kind=kind, subject=subject, other=other, style=style))
-    return replace(scene, caption=caption_of(rng, scene))
+    return replace(scene, caption=sample_caption(rng, scene))
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from sheepgen.training.data.dataset import CHUNK
 from sheepgen.training.data.segmentation import target_token_maps
-from sheepgen.training.processes import in_processes
+from sheepgen.training.processes import map_in_processes
 from sheepgen.training.text_encoder.conditioning_targets import Notes
 from sheepgen.training.unet.attention_supervision import NOTHING
 
@@ -78,7 +79,7 @@ class Examples:
 def gather_examples(
     split: Split,
     latents: Tensor,
-    drawings: IconStore,
+    icons: IconStore,
     states: States,
     *,
     processes: int | None = None,
@@ -88,25 +89,20 @@ def gather_examples(
     Args:
         split: Which scenes.
         latents: Theirs, in order.
-        drawings: What they are composed of.
+        icons: The icons that they are composed of.
         states: Knows the drawings' codes.
         processes: How many work at a time; all processors by default.
     """
-    chunks = [
-        *in_processes(
-            _gather_chunk, (split, drawings, states), range(0, split.count, CHUNK), processes
-        )
-    ]
+    gather = partial(_gather_chunk, split, icons, states)
+    chunks = [*map_in_processes(gather, range(0, split.count, CHUNK), processes)]
     shown, *notes = (torch.from_numpy(np.concatenate(part)) for part in zip(*chunks, strict=True))
     return Examples(latents=latents, slots_shown=shown, notes=Notes(*notes), states=states)
 
 
-def _gather_chunk(gathered: tuple[Split, IconStore, States], first: int) -> list[NDArray[Any]]:
+def _gather_chunk(split: Split, icons: IconStore, states: States, first: int) -> list[NDArray[Any]]:
     """Return what is shown and notes; as arrays, for each tensor would keep a file open."""
-    split, drawings, states = gathered
     # As many processes as processors: threads of their own would only wait.
     torch.set_num_threads(1)
     scenes = [split.scene(index) for index in range(first, first + split.chunk_size(first))]
-    return [
-        column.numpy() for column in (target_token_maps(scenes, drawings), *states.noted(scenes))
-    ]
+    columns = (target_token_maps(scenes, icons), *states.noted(scenes))
+    return [column.numpy() for column in columns]

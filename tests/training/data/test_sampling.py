@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, WEATHERS
-from sheepgen.training.data.captions import MOST_WORDS, caption_of, plain_caption
+from sheepgen.training.data.captions import MAX_WORDS, plain_caption, sample_caption
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.icon_sets import (
     DRAWING_SETS,
@@ -182,7 +182,7 @@ def test_concepts_have_what_their_roles_need(scenes: list[Scene]) -> None:
 
 def test_captions_are_short_varied_and_hold_nothing_held_out(scenes: list[Scene]) -> None:
     for scene in scenes:
-        assert 0 < len(scene.caption.split()) <= MOST_WORDS
+        assert 0 < len(scene.caption.split()) <= MAX_WORDS
         assert find_held_out_word(scene.caption) is None
     assert len({scene.caption for scene in scenes}) > 0.9 * len(scenes)
     assert any(scene.caption.isupper() for scene in scenes)
@@ -205,7 +205,7 @@ def test_a_caption_with_a_held_out_word_is_refused(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(concepts(), "sheep", lamb)
     scene = Scene(kind="single", subject="sheep", style="noto")
     with pytest.raises(ValueError, match="'lamb' is held out"):
-        caption_of(random.Random(1), scene)
+        sample_caption(random.Random(1), scene)
 
 
 @pytest.mark.parametrize(
