@@ -1,4 +1,4 @@
-"""Lay pictures out in a grid, with captions below them if there are any."""
+"""Lays painted scenes on one sheet, captions under them, for a person to look at."""
 
 from __future__ import annotations
 
@@ -10,44 +10,41 @@ from PIL import Image, ImageDraw
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["make_grid"]
+__all__ = ["contact_sheet"]
 
 LINE_HEIGHT = 12
 CHARACTER_WIDTH = 6
+CAPTION_LINES = 3
 MARGIN = 4
 
 
-def make_grid(
+def contact_sheet(
     pictures: Sequence[Image.Image],
-    captions: Sequence[str] = (),
+    captions: Sequence[str],
     *,
-    columns: int,
-    caption_lines: int = 1,
+    columns: int = 6,
+    lines: int = CAPTION_LINES,
 ) -> Image.Image:
-    """Lay pictures out row by row.
+    """Lay pictures of one size out in rows, each with its caption under it.
 
     Args:
-        pictures: RGB, all of the same size; at least one.
-        captions: One for each picture, or none. What does not fit is cut off.
-        columns: Pictures in a row.
-        caption_lines: Lines of each caption.
+        pictures: RGB, all of the first one's size.
+        captions: One a picture; what does not fit under it is cut off.
+        columns: How many go in a row.
+        lines: How many a caption may have.
 
     Returns:
-        RGB, white where there is no picture; without captions, pictures touch.
+        RGB.
     """
     width, height = pictures[0].size
-    margin = MARGIN if captions else 0
-    cell_width = width + margin
-    cell_height = height + margin + (LINE_HEIGHT * caption_lines if captions else 0)
+    cell_width, cell_height = width + MARGIN, height + LINE_HEIGHT * lines + MARGIN
     rows = -(-len(pictures) // columns)
-    grid = Image.new("RGB", (columns * cell_width, rows * cell_height), "white")
-    draw = ImageDraw.Draw(grid)
-    for index, (picture, caption) in enumerate(
-        zip(pictures, captions or [""] * len(pictures), strict=True)
-    ):
+    sheet = Image.new("RGB", (columns * cell_width, rows * cell_height), "white")
+    draw = ImageDraw.Draw(sheet)
+    for index, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
         x, y = index % columns * cell_width, index // columns * cell_height
-        grid.paste(picture, (x, y))
-        lines = textwrap.wrap(caption, max(1, width // CHARACTER_WIDTH))[:caption_lines]
-        for number, line in enumerate(lines):
+        sheet.paste(picture, (x, y))
+        wrapped = textwrap.wrap(caption, max(1, width // CHARACTER_WIDTH))[:lines]
+        for number, line in enumerate(wrapped):
             draw.text((x + 2, y + height + number * LINE_HEIGHT), line, fill="black")
-    return grid
+    return sheet

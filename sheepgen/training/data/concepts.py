@@ -8,7 +8,8 @@ The table's columns:
     synonyms    other words that captions use, separated by commas
     drawing     its name in the drawing sets
     exceptions  ``set=name`` where a set calls it otherwise; ``set=-`` where a set lacks it, or has
-                something else under its name
+                something else under its name; ``set=other:name`` where it borrows another set's;
+                ``*=-`` first, where all sets but the house's and those named are left out
     roles       see `ROLES`
     faces       left, right or front, then ``set=…`` where a set differs
     heads       the sets that draw only its head ("all" for all of them)
@@ -16,6 +17,8 @@ The table's columns:
                 drawing from its upper left corner, as drawn; then ``set=…`` where a set differs,
                 and ``set=-`` where nobody can sit. Without ``y`` it is measured from the drawing
     top         for bases, the same for what stands on them; empty if that is the upper edge
+    colours     ``colour=name`` where the house's set has a drawing of that colour or skin tone
+    variants    further drawings in the house's style, as sets or ``set:name``
 """
 
 from __future__ import annotations
@@ -25,10 +28,11 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from sheepgen.training.data.icon_sets import DRAWING_SETS
+from sheepgen.training.data.backgrounds import COLOURS
+from sheepgen.training.data.icon_sets import DRAWING_SETS, HOUSE_STYLE
 from sheepgen.training.data.words import plural_of
 
-__all__ = ["ROLES", "Concept", "Spot", "concepts", "parse_concepts"]
+__all__ = ["ROLES", "Concept", "Spot", "concepts", "icon_of", "parse_concepts"]
 
 ROLES = {
     "rides": "can sit on what has a seat",
@@ -36,6 +40,7 @@ ROLES = {
     "glassable": "looks at us, so that glasses fit",
     "hat": "is worn on the head",
     "glasses": "is worn over the eyes",
+    "holds": "can hold things, even where only its head is drawn",
     "held": "can be held",
     "base": "is flat enough that things stand on it",
     "sky": "floats: casts no shadow",
@@ -61,12 +66,16 @@ class Concept:
         plural: The word for several of it.
         group: The kind of thing.
         synonyms: Other words that captions use for it.
-        drawings: Drawing set to the drawing's name there; sets that lack it are left out.
+        drawings: Drawing set to the drawing's name there, or to ``set:name`` of another that lends
+            it, see `icon_of`; sets that lack it are left out.
         roles: Which parts it can play in a scene; keys of `ROLES`.
         faces: Drawing set to "left", "right" or "front".
         heads: The sets that draw only its head.
         seats: Drawing set to where a rider sits; empty if it cannot be ridden.
         tops: Drawing set to where things stand on it; empty if that is measured, or nothing does.
+        colours: Colour word to the house style's drawing in it, as `drawings` names one. Of people
+            these are skin tones.
+        variants: Further drawings that may stand for it in the house style, named likewise.
     """
 
     name: str
@@ -79,6 +88,8 @@ class Concept:
     heads: frozenset[str]
     seats: dict[str, Spot]
     tops: dict[str, Spot]
+    colours: dict[str, str]
+    variants: tuple[str, ...]
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -105,7 +116,7 @@ def parse_concepts(text: str) -> list[Concept]:
         text: Tab-separated, with the header that the module's docstring describes.
 
     Raises:
-        ValueError: If a row names an unknown role or set, or a cell is malformed.
+        ValueError: If a row names an unknown role, set or colour, or a cell is malformed.
     """
     rows = csv.DictReader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
     return [_concept(row) for row in rows]
@@ -116,24 +127,38 @@ def _concept(row: dict[str, str]) -> Concept:
     if unknown := roles - ROLES.keys():
         raise ValueError(f"{row['name']}: unknown roles {sorted(unknown)}")
     heads = frozenset(DRAWING_SETS if row["heads"] == "all" else row["heads"].split())
+    drawings = _per_set(f"{row['drawing']} {row['exceptions']}")
     return Concept(
         name=row["name"],
         plural=row["plural"] or plural_of(row["name"]),
         group=row["group"],
         synonyms=tuple(filter(None, row["synonyms"].split(", "))),
-        drawings=_per_set(f"{row['drawing']} {row['exceptions']}"),
+        drawings=drawings,
         roles=roles,
         faces=_per_set(row["faces"] or "front"),
         heads=heads,
         seats=_spots(row["seat"]),
         tops=_spots(row["top"]),
+        colours=_colours(row["colours"]),
+        variants=tuple(
+            name if ":" in name else f"{name}:{drawings[name]}" for name in row["variants"].split()
+        ),
     )
+
+
+def icon_of(style: str, drawing: str) -> tuple[str, str]:
+    """Return the set that a drawing of a style is from, and its name there."""
+    lender, colon, name = drawing.partition(":")
+    return (lender, name) if colon else (style, drawing)
 
 
 def _per_set(cell: str) -> dict[str, str]:
     """Read "value set=other set=-" into one value a set, leaving out what is "-"."""
     default, *exceptions = cell.split() or ["-"]
     values = dict.fromkeys(DRAWING_SETS, default)
+    if exceptions[:1] == ["*=-"]:
+        values = {HOUSE_STYLE: default}
+        exceptions = exceptions[1:]
     for exception in exceptions:
         name, equals, value = exception.partition("=")
         if name not in DRAWING_SETS or not equals or not value:
@@ -145,3 +170,13 @@ def _per_set(cell: str) -> dict[str, str]:
 def _spots(cell: str) -> dict[str, Spot]:
     spots = {name: value.split(",") for name, value in _per_set(cell).items()}
     return {name: Spot(x=float(x), y=float(*y) if y else None) for name, (x, *y) in spots.items()}
+
+
+def _colours(cell: str) -> dict[str, str]:
+    colours = {}
+    for entry in cell.split():
+        colour, equals, drawing = entry.partition("=")
+        if colour not in COLOURS or not equals or not drawing:
+            raise ValueError(f"{cell!r}: {entry!r} is not colour=drawing")
+        colours[colour] = drawing
+    return colours

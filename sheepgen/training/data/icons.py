@@ -14,7 +14,7 @@ import resvg_py
 from PIL import Image
 
 from sheepgen.errors import ModelError
-from sheepgen.training.data.concepts import concepts
+from sheepgen.training.data.concepts import concepts, icon_of
 from sheepgen.training.data.icon_sets import DRAWING_SETS
 
 if TYPE_CHECKING:
@@ -59,25 +59,32 @@ class NpmIconStore:
         Raises:
             ModelError: If the set has no such drawing.
         """
-        return _open_thing(self, style, name)
+        return self.drawing(*icon_of(style, concepts()[name].drawings[style]))
+
+    def drawing(self, icon_set: str, icon: str) -> Image.Image:
+        """Return a drawing by its set and its name there, as a `Drawing` has them.
+
+        Raises:
+            ModelError: If the set has no such drawing.
+        """
+        return _open_drawing(self, icon_set, icon)
 
     def digit(self, digit: int, sample: int) -> Image.Image:
         """Return a handwritten digit; ``sample`` picks one of some thousand. See `IconStore`."""
         samples = _digits(self.modules / "mnist" / "src" / "digits", digit)
         return samples[sample % len(samples)]
 
-    def path(self, style: str, drawing: str) -> Path:
+    def path(self, icon_set: str, icon: str) -> Path:
         """Where a rendering is kept."""
-        return self.folder / f"{style}-{self.side}" / f"{drawing}.png"
+        return self.folder / f"{icon_set}-{self.side}" / f"{icon}.png"
 
 
 @lru_cache(maxsize=PICTURES_IN_MEMORY)
-def _open_thing(album: NpmIconStore, style: str, name: str) -> Image.Image:
-    drawing = concepts()[name].drawings[style]
-    path = album.path(style, drawing)
+def _open_drawing(album: NpmIconStore, icon_set: str, icon: str) -> Image.Image:
+    path = album.path(icon_set, icon)
     if not path.exists():
-        package = album.modules / DRAWING_SETS[style].package
-        picture = render_icon(_icons(package / "icons.json"), drawing, album.side)
+        package = album.modules / DRAWING_SETS[icon_set].package
+        picture = render_icon(_icons(package / "icons.json"), icon, album.side)
         path.parent.mkdir(parents=True, exist_ok=True)
         # Renamed into place, so that no other process reads half a file.
         part = path.with_suffix(f".{os.getpid()}.part")

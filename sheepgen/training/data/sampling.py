@@ -28,7 +28,7 @@ __all__ = ["concept_pool", "concepts_for", "sample_label", "sample_scene", "styl
 DIGIT_WEIGHT = 4
 """How often the pool holds each of the ten digits."""
 
-ROLE_WEIGHTS = {"rides": 1, "ridden": 2, "hat": 4, "glasses": 4}
+ROLE_WEIGHTS = {"rides": 2, "ridden": 5, "hat": 4, "glasses": 4}
 """How many more times the pool holds a concept with the role."""
 
 CONCEPT_WEIGHTS = {"sheep": 8, "motorcycle": 8}
@@ -59,7 +59,7 @@ KIND_RULES: dict[Kind, KindRule] = {
     "on_top": KindRule(subject="stands", other="base", as_subject=0.7, as_other=2.5),
     "riding": KindRule(subject="rides", other="ridden", as_subject=6.0, as_other=6.0),
     "wearing": KindRule(subject="wears", other="worn", as_subject=2.0, as_other=14.0),
-    "holding": KindRule(subject="holds", other="held", as_subject=1.2, as_other=1.2),
+    "holding": KindRule(subject="holds", other="held", as_subject=2.0, as_other=2.0),
 }
 
 COUNTS = (2, 2, 2, 3, 3, 4)
@@ -186,7 +186,8 @@ def styles_for(kind: Kind, subject: str, other: str, *, testing: bool = False) -
     if kind == "riding":
         sets = [name for name in sets if name in shown[1].seats]
     if kind == "holding":
-        sets = [name for name in sets if name not in shown[0].heads]
+        holder = shown[0]
+        sets = [name for name in sets if "holds" in holder.roles or name not in holder.heads]
     if not testing:
         held_out = held_out_drawings()
         sets = [name for name in sets if not any((name, c.name) in held_out for c in shown)]

@@ -19,8 +19,51 @@ _SAID_OTHERWISE = {
 }
 
 
+_IRREGULAR = {
+    "calf": "calves",
+    "child": "children",
+    "fireman": "firemen",
+    "foot": "feet",
+    "gentleman": "gentlemen",
+    "goose": "geese",
+    "guardsman": "guardsmen",
+    "half": "halves",
+    "horseman": "horsemen",
+    "knife": "knives",
+    "leaf": "leaves",
+    "man": "men",
+    "mouse": "mice",
+    "person": "people",
+    "policeman": "policemen",
+    "policewoman": "policewomen",
+    "scarf": "scarves",
+    "sheep": "sheep",
+    "shelf": "shelves",
+    "tooth": "teeth",
+    "wolf": "wolves",
+    "woman": "women",
+}
+
+_PEOPLE = "baby|boy|child|couple|girl|guy|kid|lady|man|person|woman"
+
+_HEAD = re.compile(
+    r"(?P<head>.+?)(?P<rest> (?:at|behind|from|in|of|on|who|with|without) .+)"
+    rf"|(?P<who>(?:.+ )?(?:{_PEOPLE}))(?P<doing> \w+ing(?: .+)?)"
+)
+"""A noun and what hangs on it: piece | of cake, woman | dancing."""
+
+
 def plural_of(phrase: str) -> str:
-    """Return the regular plural of a phrase's last word: bus, buses; cherry, cherries."""
+    """Return the plural of a phrase: bus, buses; piece of cake, pieces of cake.
+
+    Few irregular nouns are known; the table of concepts names its own others.
+    """
+    if match := _HEAD.fullmatch(phrase):
+        head, rest, who, doing = match.group("head", "rest", "who", "doing")
+        return f"{plural_of(who)}{doing}" if who else f"{plural_of(head)}{rest}"
+    *before, last = phrase.split(" ")
+    if last in _IRREGULAR:
+        return " ".join((*before, _IRREGULAR[last]))
     if phrase.endswith(_HISSES):
         return f"{phrase}es"
     if phrase.endswith("y") and phrase[-2:-1] not in "aeiou":

@@ -29,6 +29,7 @@ from sheepgen.training.data.rendering import paint_scene, recolour
 from sheepgen.training.data.sampling import sample_scene
 from sheepgen.training.data.scene import Scene
 from sheepgen.training.data.silhouettes import brim_height, find_head, support_height
+from sheepgen.training.image_grid import contact_sheet
 from tests.training.data.fakes import SIDE, Blocks, colour_of
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ def test_what_is_on_top_touches_what_it_stands_on() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_hat_is_on_the_head(seed: int) -> None:
-    scene = Scene(kind="wearing", subject="cat", other="crown", style="noto")
+    scene = Scene(kind="wearing", subject="horse", other="crown", style="noto")
     wearer, hat = lay_out(replace(scene, layout_seed=seed), Blocks())
     # A square's head is in the middle of its left 58%, a twentieth below its upper edge.
     assert hat.bottom == pytest.approx(wearer.y + 0.05 * COMPANION, abs=0.5 / CELLS)
@@ -222,7 +223,7 @@ def test_glasses_are_over_the_eyes(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_what_is_held_is_before_the_side_that_its_holder_faces(seed: int) -> None:
-    scene = Scene(kind="holding", subject="cat", other="apple", style="noto", layout_seed=seed)
+    scene = Scene(kind="holding", subject="horse", other="apple", style="noto", layout_seed=seed)
     holder, held = lay_out(scene, Blocks())
     assert held.bottom == pytest.approx(holder.y + 0.88 * COMPANION, abs=0.5 / CELLS)
     middle = held.x + held.width / 2
@@ -329,3 +330,10 @@ def test_icons_are_rendered_trimmed_and_by_alias() -> None:
     for name in ("nothing", "unknown"):
         with pytest.raises(ModelError):
             render_icon(icons, name, 50)
+
+
+def test_a_sheet_has_a_cell_for_each_picture() -> None:
+    pictures = [Image.new("RGB", (40, 40), (10 * index, 0, 0)) for index in range(5)]
+    sheet = contact_sheet(pictures, ["a caption"] * 5, columns=3)
+    assert sheet.size == (3 * 44, 2 * (40 + 36 + 4))
+    assert sheet.getpixel((44 + 5, 80 + 5)) == (40, 0, 0)
