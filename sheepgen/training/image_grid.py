@@ -1,4 +1,4 @@
-"""Lays painted scenes on one sheet, captions under them, for a person to look at."""
+"""Lay pictures out in a grid, with captions below them if there are any."""
 
 from __future__ import annotations
 
@@ -10,41 +10,44 @@ from PIL import Image, ImageDraw
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["contact_sheet"]
+__all__ = ["make_grid"]
 
 LINE_HEIGHT = 12
 CHARACTER_WIDTH = 6
-CAPTION_LINES = 3
 MARGIN = 4
 
 
-def contact_sheet(
+def make_grid(
     pictures: Sequence[Image.Image],
-    captions: Sequence[str],
+    captions: Sequence[str] = (),
     *,
-    columns: int = 6,
-    lines: int = CAPTION_LINES,
+    columns: int,
+    caption_lines: int = 1,
 ) -> Image.Image:
-    """Lay pictures of one size out in rows, each with its caption under it.
+    """Lay pictures out row by row.
 
     Args:
-        pictures: RGB, all of the first one's size.
-        captions: One a picture; what does not fit under it is cut off.
-        columns: How many go in a row.
-        lines: How many a caption may have.
+        pictures: RGB, all of the same size; at least one.
+        captions: One for each picture, or none. What does not fit is cut off.
+        columns: Pictures in a row.
+        caption_lines: Lines of each caption.
 
     Returns:
-        RGB.
+        RGB, white where there is no picture; without captions, pictures touch.
     """
     width, height = pictures[0].size
-    cell_width, cell_height = width + MARGIN, height + LINE_HEIGHT * lines + MARGIN
+    margin = MARGIN if captions else 0
+    cell_width = width + margin
+    cell_height = height + margin + (LINE_HEIGHT * caption_lines if captions else 0)
     rows = -(-len(pictures) // columns)
-    sheet = Image.new("RGB", (columns * cell_width, rows * cell_height), "white")
-    draw = ImageDraw.Draw(sheet)
-    for index, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+    grid = Image.new("RGB", (columns * cell_width, rows * cell_height), "white")
+    draw = ImageDraw.Draw(grid)
+    for index, (picture, caption) in enumerate(
+        zip(pictures, captions or [""] * len(pictures), strict=True)
+    ):
         x, y = index % columns * cell_width, index // columns * cell_height
-        sheet.paste(picture, (x, y))
-        wrapped = textwrap.wrap(caption, max(1, width // CHARACTER_WIDTH))[:lines]
-        for number, line in enumerate(wrapped):
+        grid.paste(picture, (x, y))
+        lines = textwrap.wrap(caption, max(1, width // CHARACTER_WIDTH))[:caption_lines]
+        for number, line in enumerate(lines):
             draw.text((x + 2, y + height + number * LINE_HEIGHT), line, fill="black")
-    return sheet
+    return grid

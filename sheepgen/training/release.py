@@ -15,7 +15,7 @@ from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.environment import processor_name
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 from sheepgen.training.atomic_write import replace_folder
-from sheepgen.training.contact_sheet import draw_contact_sheet
+from sheepgen.training.contact_sheet import make_contact_sheet
 from sheepgen.training.evaluation.evaluate import (
     Evaluator,
     build_evaluator,
@@ -74,7 +74,7 @@ def _write_model(project: Project, folder: Path) -> dict[str, Any]:
     measured: dict[str, Any] = {"scores": [], "frechet_distance": None}
     if evaluator is not None:
         measured = _evaluate(model, settings, evaluator, project.workspace.samples)
-        draw_contact_sheet(model, settings).save(folder / CONTACT_SHEET, quality=80, method=6)
+        make_contact_sheet(model, settings).save(folder / CONTACT_SHEET, quality=80, method=6)
     phases = summarise(History(project.workspace.history).read())
     record = write_training_record(
         folder,

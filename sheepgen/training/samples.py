@@ -14,14 +14,13 @@ from sheepgen.pipeline.latent_model import TextEmbeds, UNetDenoiser
 from sheepgen.pipeline.process import DiffusionProcess
 from sheepgen.pipeline.scheduler import build_scheduler as build_sampler
 from sheepgen.pipeline.scheduler import set_timesteps, step_arguments
+from sheepgen.training.image_grid import make_grid
 from sheepgen.training.unet.build import build_scheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from diffusers import AutoencoderTiny, UNet2DConditionModel
 
-__all__ = ["SAMPLE_PROMPTS", "draw_sheet", "tile"]
+__all__ = ["SAMPLE_PROMPTS", "draw_sheet"]
 
 SAMPLE_PROMPTS = (
     "a sheep riding a motorcycle",
@@ -89,13 +88,4 @@ def draw_sheet(
         latents = last.latents.to(vae.device) / vae.config.scaling_factor
         pictures = vae.decode(latents).sample
     pixels = ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    return tile([Image.fromarray(picture) for picture in pixels], columns=8)
-
-
-def tile(pictures: Sequence[Image.Image], columns: int = 16) -> Image.Image:
-    """Lay pictures of one size out in rows."""
-    width, height = pictures[0].size
-    sheet = Image.new("RGB", (width * columns, height * -(-len(pictures) // columns)))
-    for index, picture in enumerate(pictures):
-        sheet.paste(picture, (index % columns * width, index // columns * height))
-    return sheet
+    return make_grid([Image.fromarray(picture) for picture in pixels], columns=8)

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from sheepgen.training import contact_sheet
-from sheepgen.training.contact_sheet import contact_prompts, draw_contact_sheet
+from sheepgen.training.contact_sheet import contact_prompts, make_contact_sheet
 from sheepgen.training.evaluation.prompts import prompt_groups, read_prompts
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def test_a_prompts_pictures_stand_side_by_side(monkeypatch: pytest.MonkeyPatch) 
                 yield Image.new("RGB", (32, 32), (number, 60 * seed, 0))
 
     monkeypatch.setattr(contact_sheet, "generate_images", draw)
-    sheet = draw_contact_sheet(SETTINGS, SETTINGS, seeds=(0, 1, 2, 3), side=SIDE)
+    sheet = make_contact_sheet(SETTINGS, SETTINGS, seeds=(0, 1, 2, 3), side=SIDE)
     rows = len(contact_prompts()) // COLUMNS
     width, height = sheet.width // COLUMNS, sheet.height // rows
     assert width >= 4 * SIDE

@@ -32,7 +32,7 @@ from sheepgen.training.history import History, PhaseSummary, summarise
 from sheepgen.training.model_card import write_model_card
 from sheepgen.training.recipe import claim_workspace
 from sheepgen.training.resume_from_export import adopt_model
-from sheepgen.training.samples import draw_sheet, tile
+from sheepgen.training.samples import draw_sheet
 from sheepgen.training.text_encoder.appearance import look_width
 from sheepgen.training.text_encoder.compile import unfold
 from sheepgen.training.text_encoder.conditioning_targets import Layout
@@ -208,4 +208,3 @@ def test_a_sample_sheet_has_a_picture_a_prompt(model: ModelParts) -> None:
     states = torch.randn(3, 8, width, generator=torch.Generator().manual_seed(0))
     sheet = draw_sheet(unet, model.vae, states, torch.zeros(8, width), steps=2)
     assert sheet.size == (8 * 32, 32)
-    assert tile([sheet.crop((0, 0, 32, 32))] * 5, columns=2).size == (64, 96)

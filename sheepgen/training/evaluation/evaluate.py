@@ -16,7 +16,7 @@ from sheepgen.training.atomic_write import atomic_write
 from sheepgen.training.data.rendering import paint_scene
 from sheepgen.training.evaluation.metrics import Score, frechet_distance, score_predictions
 from sheepgen.training.evaluation.predictions import embed, predict
-from sheepgen.training.samples import tile
+from sheepgen.training.image_grid import make_grid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -192,7 +192,7 @@ def save_sheet(images: Sequence[Image], path: Path) -> None:
         OSError: If it cannot be written.
     """
     with atomic_write(path) as partial:
-        tile(images).save(partial, format="PNG")
+        make_grid(images, columns=16).save(partial, format="PNG")
 
 
 def _stack(images: Sequence[Image]) -> NDArray[np.uint8]:
