@@ -32,9 +32,6 @@ __all__ = [
 MOST_SYMBOLS = 64
 """How much of a prompt is read."""
 
-LONGEST_PHRASE = 6
-"""In words."""
-
 _TOKEN = re.compile(
     r"[^\W_]+(?:['\u2018\u2019][^\W_]+)*"  # words, with apostrophes in them
     r"|[,;&+/]"  # what separates
@@ -141,7 +138,11 @@ def read_words(text: str, vocabulary: Vocabulary) -> PromptWords:
             )
             mentions.append(mention)
         symbols += piece.symbols
-        places += [piece.words] * len(piece.symbols)
+        # A name is one symbol, a number of two digits two; else there is one for each word.
+        one_each = len(piece.symbols) == len(piece.words)
+        places += (
+            [(word,) for word in piece.words] if one_each else [piece.words] * len(piece.symbols)
+        )
     return PromptWords(
         words=tuple(word for piece in pieces for word in piece.words),
         mentions=tuple(mention for mention in mentions if mention.symbol < MOST_SYMBOLS),
@@ -196,7 +197,8 @@ def _pieces(words: list[Word], vocabulary: Vocabulary) -> list[_Piece]:
 
 def _longest_phrase(words: list[Word], start: int, vocabulary: Vocabulary) -> _Piece | None:
     """Return the longest phrase of the vocabulary that starts at a word, or None."""
-    for stop in range(min(len(words), start + LONGEST_PHRASE), start, -1):
+    longest = vocabulary.longest.get(words[start].text, 1)
+    for stop in range(min(len(words), start + longest), start, -1):
         found = tuple(words[start:stop])
         phrase = " ".join(word.text for word in found)
         if phrase in vocabulary.forms:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def allowed_errors(word: str) -> int:
     return 2 if len(word) >= LONG else 1
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+@lru_cache(maxsize=4096)
+def nearest(word: str, known: frozenset[str]) -> str:
     """Return the one known word that a mistyped word stands for, or "" if none or several may.
 
     The first letters must be the same unless the first two are swapped.

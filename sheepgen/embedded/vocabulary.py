@@ -106,6 +106,7 @@ class Vocabulary:
         real: …
         drawings: …
         ids: All symbols that the prompt parser can read, and their ids.
+        longest: The words of the longest phrase that starts with a word.
         spellings: The words that a mistyped word may be corrected to.
         known: All words that need no correction, but for those in ``real``.
     """
@@ -123,6 +124,7 @@ class Vocabulary:
     real: frozenset[str]
     drawings: tuple[tuple[str, str, str], ...]
     ids: Mapping[str, int]
+    longest: Mapping[str, int]
     spellings: frozenset[str]
     known: frozenset[str]
 
@@ -206,6 +208,7 @@ class Vocabulary:
                 symbol: index
                 for index, symbol in enumerate((PADDING, OTHER, NUMBER, *CLASSES, *words))
             },
+            longest=_longest(forms, phrases, ignored),
             spellings=frozenset(word for word in spellings if len(word) >= SHORTEST - 1),
             known=frozenset({*spellings, *_words_in(ignored, near, evoked)}),
         )
@@ -278,6 +281,14 @@ def role_class(roles: frozenset[str], *, plural: bool) -> str:
 
 class _InvalidError(ValueError):
     """What is wrong with the file."""
+
+
+def _longest(*several: Iterable[str]) -> dict[str, int]:
+    longest: dict[str, int] = {}
+    for phrase in (phrase for phrases in several for phrase in phrases):
+        first, *others = phrase.split(" ")
+        longest[first] = max(longest.get(first, 1), 1 + len(others))
+    return longest
 
 
 def _words_in(*several: Iterable[str]) -> Iterator[str]:

@@ -59,7 +59,7 @@ def test_longer_words_may_have_more_errors() -> None:
     ],
 )
 def test_a_word_is_corrected_to_the_one_known_word_it_is_near(typed: str, meant: str) -> None:
-    assert nearest(typed, ["elephant", "giraffe", "horse", "house", "cat"]) == meant
+    assert nearest(typed, frozenset({"elephant", "giraffe", "horse", "house", "cat"})) == meant
 
 
 def test_a_word_too_far_for_correction_gets_a_suggestion() -> None:

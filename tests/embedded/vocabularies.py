@@ -69,6 +69,7 @@ def tiny_table() -> dict[str, Any]:
         "cues": {
             "two": ["count=2"],
             "2": ["count=2", "digits=2"],
+            "9": ["count=9", "digits=9"],
             "riding": ["kind=riding"],
             "wearing": ["kind=wearing"],
             "beach": ["place=beach"],

@@ -1,0 +1,50 @@
+"""Which words of a prompt changed nothing in what it is read as, so that people can be told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sheepgen.embedded.vocabulary import NUMBER, OTHER
+
+if TYPE_CHECKING:
+    from sheepgen.embedded.prompt import PromptWords, Word
+    from sheepgen.embedded.prompt_parser import ParsedPrompt
+    from sheepgen.embedded.vocabulary import Vocabulary
+
+__all__ = ["suggestion_for", "unused_words"]
+
+
+def unused_words(
+    words: PromptWords, parsed: ParsedPrompt, vocabulary: Vocabulary
+) -> tuple[Word, ...]:
+    """Return the words of a prompt that have no effect, in order.
+
+    A concept is used if it is shown; any other word that can lead to an answer, if it is the
+    answer. Words that only structure a sentence are never missed.
+    """
+    shown = {mention.symbol for mention in parsed.mentions}
+    mentioned = {mention.symbol for mention in words.mentions}
+    answers = {name: answer for name, answer in parsed.answers.items() if answer}
+    if parsed.mentions:
+        for colour in parsed.colours:
+            answers.setdefault(f"colour={colour}", colour)
+    given = {*answers, *(f"{name}={answer}" for name, answer in answers.items())}
+    unused: dict[Word, None] = {}
+    for at, (symbol, place) in enumerate(zip(words.symbols, words.places, strict=True)):
+        if at in mentioned:
+            used = at in shown
+        else:
+            cues = vocabulary.cues.get(symbol, ())
+            used = symbol not in (OTHER, NUMBER) and (not cues or not given.isdisjoint(cues))
+        if not used:
+            unused |= dict.fromkeys(place)
+    return (*unused, *words.unread)
+
+
+def suggestion_for(word: Word, vocabulary: Vocabulary) -> str:
+    """Return the concept that a word may have been meant to name, or "".
+
+    English words are not taken for mistyped ones.
+    """
+    is_word = word.text in vocabulary.known or word.text in vocabulary.real
+    return "" if is_word else vocabulary.closest(word.text)

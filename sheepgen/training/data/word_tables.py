@@ -1,0 +1,47 @@
+"""Words besides the names in the table of concepts, as tables that `build_word_tables` makes.
+
+synonyms.tsv        noun, the concept it is nearest to: beagle, dog
+associations.tsv    word, the concept it brings to mind where nothing is named: birthday, gift
+translations.tsv    German, Spanish or French name, its concept: Katze, cat
+real_words.txt      English words, so that none of them is taken for a mistyped name
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+__all__ = ["associations", "real_words", "synonyms", "translations"]
+
+
+@cache
+def synonyms() -> dict[str, str]:
+    """Return the nearest concept of each noun."""
+    return _pairs("synonyms.tsv")
+
+
+@cache
+def associations() -> dict[str, str]:
+    """Return the concept that each word brings to mind."""
+    return _pairs("associations.tsv")
+
+
+@cache
+def translations() -> dict[str, str]:
+    """Return the concept of each foreign name."""
+    return _pairs("translations.tsv")
+
+
+@cache
+def real_words() -> frozenset[str]:
+    """Return English words in lower case."""
+    return frozenset(_read("real_words.txt").split())
+
+
+def _pairs(name: str) -> dict[str, str]:
+    rows = (line.split("\t") for line in _read(name).splitlines())
+    return {word: concept for word, concept in rows}  # noqa: C416
+
+
+def _read(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")

@@ -1,0 +1,229 @@
+"""Builds the vocabulary of a model from the tables of concepts and words."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from sheepgen.embedded.prompt import phrase_key
+from sheepgen.embedded.vocabulary import VERSION, Vocabulary
+from sheepgen.training.data.concepts import concepts
+from sheepgen.training.data.fallback_prompts import AT_HOME
+from sheepgen.training.data.word_tables import associations, real_words, synonyms, translations
+from sheepgen.training.data.words import plural_of
+from sheepgen.training.text_encoder.prompt_phrases import (
+    BACKGROUND_PHRASES,
+    COLOUR_WORDS,
+    DIGIT_PHRASES,
+    IGNORED,
+    NUMBER_WORDS,
+    QUANTITIES,
+    RELATION_PHRASES,
+    REVERSED_PHRASES,
+    SETTING_PHRASES,
+    SETTING_WORDS,
+    STRUCTURE_WORDS,
+    STYLE_PHRASES,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sheepgen.training.data.concepts import Concept
+
+__all__ = ["build_vocabulary"]
+
+DIGITS = tuple("0123456789")
+
+NEVER = "kind=never"
+"""The cue of words that the parser reads but that change nothing which could be shown."""
+
+PEOPLE_WORDS = {
+    *("man", "woman", "person", "child", "boy", "girl", "guy", "lady", "baby", "people", "men"),
+    *("women", "children", "boys", "girls", "ladies", "persons", "kid", "kids", "babies", "couple"),
+}
+
+FURTHER_CUES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("riding", "rides", "cycling"), ("kind=riding",)),
+    **dict.fromkeys(
+        ("driving", "drives", "driven", "ridden", "traveling", "flying"), ("kind=riding",)
+    ),
+    **dict.fromkeys(("wearing", "wears", "dressed", "worn"), ("kind=wearing",)),
+    **dict.fromkeys(("holding", "holds", "held"), ("kind=holding",)),
+    **dict.fromkeys(("carrying", "carries", "carried"), ("kind=holding", "kind=riding")),
+    **dict.fromkeys(("lying", "sleeping"), (NEVER,)),
+    **dict.fromkeys(("perched",), ("kind=on_top", "kind=riding")),
+    **dict.fromkeys(("without", "not", "no", "behind", "below", "between"), (NEVER,)),
+    "above": ("kind=on_top",),
+    "over": ("kind=on_top", "place=hills"),
+    "wall": ("background",),
+    "background": ("background",),
+    "backdrop": ("background",),
+    "style": ("style",),
+    "design": ("style",),
+    "vector": ("style",),
+    "handwritten": ("kind=digits",),
+    "number": ("kind=digits",),
+    "digit": ("kind=digits",),
+    "digits": ("kind=digits",),
+    "numeral": ("kind=digits",),
+    "write": ("kind=digits",),
+    "dark": ("time=night",),
+    "winter": ("place=snow",),
+    "under": ("place=underwater", "weather=clouds", "weather=sun", "time", "kind=on_top"),
+}
+
+
+def build_vocabulary(
+    cast: Sequence[str] = (), drawings: Iterable[tuple[str, str, str]] = ()
+) -> Vocabulary:
+    """Return the vocabulary of some concepts.
+
+    Args:
+        cast: The concepts' names; all concepts if empty.
+        drawings: (concept, style, colour) of each row in the table of cells.
+    """
+    chosen = {name: concept for name, concept in concepts().items() if not cast or name in cast}
+    forms, plurals = _forms(chosen.values())
+    words, cues = _words_and_cues()
+    structure = {*words, *IGNORED}
+
+    def of_cast(table: Mapping[str, str]) -> dict[str, str]:
+        return {
+            word: name
+            for word, name in table.items()
+            if name in chosen and word not in forms and word not in structure
+        }
+
+    near = of_cast(synonyms())
+    content: dict[str, Any] = {
+        "version": VERSION,
+        "concepts": {
+            name: {
+                "plural": concept.plural,
+                "group": concept.group,
+                "roles": sorted(concept.roles | ({"ridden"} if concept.seats else set())),
+            }
+            for name, concept in chosen.items()
+        },
+        "forms": forms,
+        "plurals": sorted(plurals),
+        "near": near,
+        "evoked": {
+            word: name for word, name in of_cast(associations()).items() if word not in near
+        },
+        "defaults": {place: name for place, name in AT_HOME.items() if name in chosen},
+        "words": words,
+        "phrases": sorted(_setting_phrases() - forms.keys()),
+        "cues": cues,
+        "ignored": sorted({*IGNORED} - forms.keys()),
+        "real": " ".join(sorted(real_words())),
+        "drawings": [list(row) for row in drawings if row[0] in chosen],
+    }
+    return Vocabulary.from_dict(content)
+
+
+def _forms(chosen: Iterable[Concept]) -> tuple[dict[str, str], set[str]]:
+    """Return what concepts are called and the concepts, and which of the former are plurals.
+
+    What comes first is kept: names, then synonyms, then plurals, spellings and translations.
+    """
+    forms: dict[str, str] = {}
+    plurals: set[str] = set()
+
+    def add(phrase: str, name: str, *, plural: bool = False) -> None:
+        for key in (phrase_key(phrase), _turned(phrase_key(phrase))):
+            if key and key not in forms:
+                forms[key] = name
+                if plural:
+                    plurals.add(key)
+
+    several = [*chosen]
+    for concept in several:
+        add(concept.name, concept.name)
+    for concept in several:
+        for synonym in concept.synonyms:
+            add(synonym, concept.name)
+    for concept in several:
+        add(concept.plural, concept.name, plural=True)
+        for synonym in concept.synonyms:
+            add(plural_of(synonym), concept.name, plural=True)
+    known = {concept.name for concept in several}
+    for phrase, name in translations().items():
+        if name in known:
+            add(phrase, name)
+    real = real_words()
+    for phrase, name in [*forms.items()]:
+        joined = phrase.replace(" ", "")
+        if phrase.count(" ") == 1 and len(joined) >= 7 and joined not in real:
+            add(joined, name, plural=phrase in plurals)
+    return forms, plurals
+
+
+def _turned(phrase: str) -> str:
+    """Return "dancing woman" for "woman dancing" and the other way round, or ""."""
+    first, _, second = phrase.partition(" ")
+    pair = {first, second}
+    if pair & PEOPLE_WORDS and any(word.endswith("ing") and len(word) > 5 for word in pair):
+        return f"{second} {first}" if " " not in second else ""
+    return ""
+
+
+def _setting_phrases() -> set[str]:
+    """Return the phrases whose words are not to be read as names of concepts."""
+    several = chain.from_iterable(
+        phrases for table in SETTING_PHRASES.values() for phrases in table.values()
+    )
+    styles = chain.from_iterable(STYLE_PHRASES.values())
+    return {key for phrase in (*several, *styles) if " " in (key := phrase_key(phrase))}
+
+
+def _words_and_cues() -> tuple[list[str], dict[str, list[str]]]:
+    """Return the words that the parser reads, and what answers they can lead to."""
+    cues: dict[str, set[str]] = defaultdict(set)
+    words: set[str] = {",", *DIGITS, *(f"+{digit}" for digit in DIGITS), *STRUCTURE_WORDS}
+
+    def read(phrase: str) -> list[str]:
+        found = phrase_key(phrase.replace("{0}", "").replace("{first}", "")).split()
+        words.update(found)
+        return found
+
+    for question, table in SETTING_PHRASES.items():
+        for answer, phrases in table.items():
+            for phrase in (*phrases, *SETTING_WORDS[question][answer]):
+                for word in read(phrase):
+                    cues[word].add(f"{question}={answer}")
+    for style, phrases in STYLE_PHRASES.items():
+        for word in chain.from_iterable(map(read, phrases)):
+            cues[word].add(f"style={style}")
+    for word, colour in COLOUR_WORDS.items():
+        words.add(word)
+        cues[word] = {f"colour={colour}", f"background={colour}"}
+    for value, word in enumerate(NUMBER_WORDS):
+        words.add(word)
+        cues[word] = {f"count={value}", *(f"digits={value}",) * (value < 10)}
+    for digit in DIGITS:
+        cues[digit] = {f"count={digit}", f"digits={digit}"}
+        cues[f"+{digit}"] = {f"second digit={digit}"}
+    for phrase, count in QUANTITIES.items():
+        for word in read(phrase):
+            cues[word].add(f"count={count}")
+    for phrase in chain(*RELATION_PHRASES.values(), *REVERSED_PHRASES.values(), DIGIT_PHRASES):
+        read(phrase)
+    for phrase in BACKGROUND_PHRASES:
+        read(phrase.replace("{colour}", "").replace("{a}", ""))
+    for word in _SILENT:
+        cues.pop(word, None)
+    for word, answers in FURTHER_CUES.items():
+        words.add(word)
+        cues[word] = {*answers}
+    return sorted(words), {word: sorted(answers) for word, answers in sorted(cues.items())}
+
+
+_SILENT = {
+    *("a", "an", "the", "on", "in", "at", "by", "of", "with", "and", "to", "for", "from", "into"),
+    *("it", "is", "while", "when", "front", "during", "among", "along", "across", "through", "day"),
+    *("inside", "near", "one", "some", "1", "colors", "lot", "top", "home"),
+}
+"""Words that say nothing by themselves, so that nobody misses what they could have led to."""
