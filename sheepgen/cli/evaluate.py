@@ -57,7 +57,7 @@ def evaluate(
     if isinstance(spec, DownloadPlan):
         show_download(console, spec)
         spec = find_model(settings.model, offline=offline)
-    concepts = known_concepts(spec.folder)
+    concepts = known_concepts(spec)
     if concepts is not None:
         total = sum(map(len, groups.values()))
         groups = known_prompts(groups, concepts)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
-from sheepgen.embedded.vocabulary import VERSION
 from sheepgen.training.data.scene import Scene
 from sheepgen.training.evaluation import evaluate, prompts
 from sheepgen.training.evaluation.classifier import Classifier
 from sheepgen.training.evaluation.evaluate import Evaluator
 from sheepgen.training.evaluation.prompts import Prompt
+from tests.embedded.tiny_model import write_tiny_model
 from tests.training.data.fakes import Blocks
 
 if TYPE_CHECKING:
@@ -132,20 +131,8 @@ def test_some_groups_only(run: Run, tiny_folder: Path) -> None:
     assert [score["images"] for score in result_json["scores"]] == [2]
 
 
-def test_prompts_that_a_small_model_does_not_know_are_skipped(
-    run: Run, tiny_folder: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "small"
-    shutil.copytree(tiny_folder, folder)
-    concept = {"plural": "sheep", "group": "animal", "roles": []}
-    vocabulary = {
-        "version": VERSION,
-        "concepts": {"sheep": concept},
-        "real": "",
-        **{name: {} for name in ("forms", "near", "evoked", "defaults", "cues")},
-        **{name: [] for name in ("plurals", "words", "phrases", "ignored", "drawings")},
-    }
-    (folder / "text_encoder" / "vocabulary.json").write_text(json.dumps(vocabulary))
+def test_prompts_that_a_small_model_does_not_know_are_skipped(run: Run, tmp_path: Path) -> None:
+    folder = write_tiny_model(tmp_path / "small")
     words = ("--model", str(folder), "--steps", "1", "--json", "--seeds", "1")
     result = run("evaluate", *words)
     assert result.exit_code == 0, result.output

@@ -40,7 +40,8 @@ from sheepgen.training.evaluation.attributes import ATTRIBUTES, concepts_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from pathlib import Path
+
+    from sheepgen.models.spec import ModelSpec
 
 __all__ = [
     "Prompt",
@@ -100,17 +101,14 @@ def prompt_groups(names: Collection[str] = ()) -> dict[str, list[Prompt]]:
     return {name: prompts for name, prompts in groups.items() if not names or name in names}
 
 
-def known_concepts(folder: Path) -> frozenset[str] | None:
-    """Return the concepts that a model knows, or None if its folder lists none.
-
-    Args:
-        folder: A diffusers folder.
+def known_concepts(spec: ModelSpec) -> frozenset[str] | None:
+    """Return the concepts that a model knows, or None if it takes any words.
 
     Raises:
-        ModelError: If the list cannot be read.
+        ModelError: If its list cannot be read.
     """
-    path = folder / "text_encoder" / "vocabulary.json"
-    return frozenset(Vocabulary.read(path).concepts) if path.is_file() else None
+    file = spec.family.vocabulary
+    return None if file is None else frozenset(Vocabulary.read(spec.folder / file).concepts)
 
 
 def known_prompts(
