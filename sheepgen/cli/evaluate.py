@@ -67,8 +67,6 @@ def evaluate(
     from sheepgen.pipeline.quiet import quiet_libraries
 
     with quiet_libraries():
-        import torch
-
         from sheepgen.pipeline.loading import load_model
         from sheepgen.training.config import TrainingConfig, Workspace
         from sheepgen.training.evaluation.evaluate import (
@@ -77,14 +75,11 @@ def evaluate(
             save_sheet,
             sheet_paths,
         )
-        from sheepgen.training.project import Project
 
         sheets = {} if output is None else sheet_paths(output, groups, overwrite=overwrite)
         for notice in prepare_folders([output] if output is not None else []):
             note(console, notice.message)
-        evaluator = build_evaluator(
-            Project(TrainingConfig(), Workspace(workspace), torch.device("cpu"))
-        )
+        evaluator = build_evaluator(TrainingConfig(), Workspace(workspace))
         model = load_model(spec, device=device, dtype=dtype or "auto")
         settings = spec.resolve(settings)
         results = []

@@ -1,4 +1,4 @@
-"""``sheepgen train``: train a model like the embedded one from scratch, phase by phase."""
+"""``sheepgen train``: train a model like the embedded one from scratch, stage by stage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _RELEASED = {INDEX_FILE, RECORD_FILE, "MODEL_CARD.md", "contact_sheet.webp", *_C
 
 
 def train(
-    phases: own.PhasesArg = None,
+    stages: own.StagesArg = None,
     *,
     preset: own.PresetOpt = "full",
     start: own.StartOpt = None,
@@ -55,34 +55,34 @@ def train(
 
             from sheepgen.cli.evaluate import score_table
             from sheepgen.pipeline.device import resolve_device
+            from sheepgen.training.config import check_workspace
             from sheepgen.training.evaluation.metrics import Score
-            from sheepgen.training.project import Project
-            from sheepgen.training.recipe import claim_workspace
+            from sheepgen.training.progress import show_progress
             from sheepgen.training.release import release_model
-            from sheepgen.training.resume_from_export import adopt_model
-            from sheepgen.training.runner import run_phases
-            from sheepgen.training.stages import PHASES
+            from sheepgen.training.resume_from_export import resume_from_export
+            from sheepgen.training.train import STAGES, stages_of
+            from sheepgen.training.train import train as train_stages
 
-            _check_names("phase", phases or (), PHASES)
+            _check_names("stage", stages or (), STAGES)
             config = PRESETS[preset]
-            names = phases or [name for name in PHASES if config.evaluated or name != "classifier"]
             if unet_steps is not None:
                 config = replace(config, diffusion=replace(config.diffusion, steps=unet_steps))
             with interrupts_raised():
                 if output is not None:
                     prepare_folder(output.resolve().parent)  # fail now, not after the training
-                project = Project(config, Workspace(workspace), resolve_device(device))
+                place, computer = Workspace(workspace), resolve_device(device)
                 if start is not None:
-                    adopt_model(start, project.workspace, config)
-                claim_workspace(project.workspace, config)
+                    resume_from_export(start, place, config)
+                check_workspace(place, config)
                 console = error_console(quiet=quiet)
-                note(console, f"Sample sheets and the losses' plot: {project.workspace.samples}")
-                run_phases(project, names, console)
+                note(console, f"Sample sheets and the losses' plot: {place.samples}")
+                steps = train_stages(config, place, computer, stages or stages_of(config))
+                show_progress(steps, place, console)
                 if output is not None:
                     _check_replaceable(output, overwrite=overwrite)  # again: training takes hours
                     if config.evaluated:
                         note(console, "Evaluating the model, which takes a while.")
-                    record = release_model(project, output)
+                    record = release_model(config, place, computer, output)
                     if record["scores"]:
                         console.print(score_table(Score(**score) for score in record["scores"]))
                     write_data(str(output))

@@ -32,10 +32,10 @@ TrainDeviceOpt = Annotated[
         rich_help_panel=RUN,
     ),
 ]
-PhasesArg = Annotated[
+StagesArg = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="PHASE",
+        metavar="STAGE",
         help="text, vae, latents, unet, preview, classifier. Without any: all that the "
         "preset needs.",
         show_default=False,

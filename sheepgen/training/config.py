@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sheepgen.errors import UsageError
+from sheepgen.sanitize import excerpt
+from sheepgen.training.atomic_write import atomic_write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +22,8 @@ __all__ = [
     "TextConfig",
     "TrainingConfig",
     "Workspace",
+    "check_workspace",
+    "incompatible_setting",
 ]
 
 SMALL_CAST = (
@@ -197,8 +204,12 @@ class Workspace:
 
     @property
     def checkpoints(self) -> Path:
-        """What a stopped training goes on from."""
+        """What a training that was stopped resumes from."""
         return self.root / "checkpoints"
+
+    def checkpoint(self, name: str) -> Path:
+        """Return the file of that name among the checkpoints."""
+        return self.checkpoints / f"{name}.pt"
 
     @property
     def tokenizer(self) -> Path:
@@ -219,3 +230,71 @@ class Workspace:
     def scenes(self) -> Path:
         """Painted scenes, a folder a split."""
         return self.root / "scenes"
+
+
+IDENTITY = {
+    "data": ("image_size", "mix", "cast", "seed"),
+    "text": (
+        "vocab_size",
+        "words",
+        "width",
+        "layers",
+        "heads",
+        "code_width",
+        "block_width",
+    ),
+    "autoencoder": ("width", "decoder_blocks", "latent_channels"),
+    "diffusion": (
+        "channels",
+        "attention_level",
+        "text_width",
+        "layers_per_block",
+        "head_dim",
+        "norm_groups",
+        "embedding_size",
+    ),
+}
+"""The settings that make networks and data what they are; all others may change on the way."""
+
+
+def incompatible_setting(recorded: dict[str, Any], config: TrainingConfig) -> str:
+    """Return the first setting of `IDENTITY` that differs, or an empty string.
+
+    Args:
+        recorded: A recipe as JSON has it; a setting that it lacks counts as different.
+        config: The recipe to compare it with.
+    """
+    wanted = _as_json(config)
+    for section, names in IDENTITY.items():
+        for name in names:
+            if recorded.get(section, {}).get(name) != wanted[section][name]:
+                return f"{section}.{name}"
+    return ""
+
+
+def check_workspace(workspace: Workspace, config: TrainingConfig) -> None:
+    """Record the recipe in a new workspace, or check it against the one that is recorded.
+
+    Raises:
+        UsageError: If the workspace belongs to another recipe.
+    """
+    path = workspace.root / "recipe.json"
+    if path.exists():
+        recorded = json.loads(path.read_text("utf-8"))
+    elif workspace.checkpoints.exists():
+        recorded = {}
+    else:
+        recorded = _as_json(config)
+        workspace.root.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as partial:
+            partial.write_text(json.dumps(recorded, indent=2) + "\n", "utf-8")
+    if differing := incompatible_setting(recorded, config):
+        raise UsageError(
+            f"{excerpt(workspace.root, 200)} belongs to another recipe: {differing} differs.",
+            "Give its --preset, or another --workspace.",
+        )
+
+
+def _as_json(config: TrainingConfig) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(config)))
+    return plain

@@ -10,29 +10,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["History", "Note", "PhaseSummary", "summarise"]
+__all__ = ["HistoryEntry", "StageSummary", "append_history", "read_history", "summarise"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Note:
-    """Where a phase stood at a moment.
+class HistoryEntry:
+    """Where a stage stood at a moment.
 
     Args:
-        phase: Its name.
+        stage: Its name.
         step: Steps done.
         loss: Smoothed over some fifty steps; None where nothing is learned.
-        seconds: Since the note before, or since this start of the phase.
+        seconds: Since the entry before, or since this start of the stage.
     """
 
-    phase: str
+    stage: str
     step: int
     loss: float | None
     seconds: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PhaseSummary:
-    """A phase in all.
+class StageSummary:
+    """A stage in all.
 
     Args:
         steps: Done so far.
@@ -45,33 +45,28 @@ class PhaseSummary:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class History:
-    """A file of JSON lines, one `Note` each."""
-
-    path: Path
-
-    def read(self) -> list[Note]:
-        """Return all notes, the oldest first."""
-        if not self.path.exists():
-            return []
-        return [Note(**json.loads(line)) for line in self.path.read_text("utf-8").splitlines()]
-
-    def add(self, note: Note) -> None:
-        """Write one down."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(note)) + "\n")
+def read_history(path: Path) -> list[HistoryEntry]:
+    """Return all entries of a file of JSON lines, the oldest first; none if there is no file."""
+    if not path.exists():
+        return []
+    return [HistoryEntry(**json.loads(line)) for line in path.read_text("utf-8").splitlines()]
 
 
-def summarise(notes: Iterable[Note]) -> dict[str, PhaseSummary]:
-    """Return each phase in all, by name."""
-    phases: dict[str, PhaseSummary] = {}
-    for note in notes:
-        before = phases.get(note.phase)
-        phases[note.phase] = PhaseSummary(
-            steps=note.step,
-            loss=note.loss,
-            seconds=round(note.seconds + (before.seconds if before else 0.0), 1),
+def append_history(path: Path, entry: HistoryEntry) -> None:
+    """Add an entry to the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(entry)) + "\n")
+
+
+def summarise(entries: Iterable[HistoryEntry]) -> dict[str, StageSummary]:
+    """Return each stage in all, by name."""
+    stages: dict[str, StageSummary] = {}
+    for entry in entries:
+        before = stages.get(entry.stage)
+        stages[entry.stage] = StageSummary(
+            steps=entry.step,
+            loss=entry.loss,
+            seconds=round(entry.seconds + (before.seconds if before else 0.0), 1),
         )
-    return phases
+    return stages

@@ -12,25 +12,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from sheepgen.training.history import Note
+    from sheepgen.training.history import HistoryEntry
 
 __all__ = ["plot_losses"]
 
 PANEL_INCHES = (4.0, 3.0)
 
 
-def plot_losses(notes: Iterable[Note], path: Path) -> None:
-    """Write a PNG with a panel a phase that learns, loss over steps, both axes logarithmic."""
-    by_phase = attrgetter("phase")
-    learned = sorted((note for note in notes if note.loss is not None), key=by_phase)
-    phases = {name: list(own) for name, own in groupby(learned, key=by_phase)}
-    if not phases:
+def plot_losses(entries: Iterable[HistoryEntry], path: Path) -> None:
+    """Write a PNG with one panel per stage that learns, loss over steps, both axes logarithmic."""
+    by_stage = attrgetter("stage")
+    learned = sorted((entry for entry in entries if entry.loss is not None), key=by_stage)
+    stages = {name: list(own) for name, own in groupby(learned, key=by_stage)}
+    if not stages:
         return
     width, height = PANEL_INCHES
-    figure = Figure(figsize=(width * len(phases), height), layout="constrained")
-    panels = figure.subplots(1, len(phases), squeeze=False)[0]
-    for panel, (name, own) in zip(panels, phases.items(), strict=True):
-        panel.loglog([note.step for note in own], [note.loss for note in own], marker=".")
+    figure = Figure(figsize=(width * len(stages), height), layout="constrained")
+    panels = figure.subplots(1, len(stages), squeeze=False)[0]
+    for panel, (name, own) in zip(panels, stages.items(), strict=True):
+        panel.loglog([entry.step for entry in own], [entry.loss for entry in own], marker=".")
         panel.set_title(name)
         panel.set_xlabel("steps")
         panel.grid(visible=True, which="both", alpha=0.3)

@@ -14,56 +14,150 @@ from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.environment import processor_name
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
+from sheepgen.training.assets import (
+    fetch_icons,
+    load_word_lists,
+    training_scenes,
+    unseen_pictures,
+)
 from sheepgen.training.atomic_write import replace_folder
 from sheepgen.training.contact_sheet import make_contact_sheet
 from sheepgen.training.evaluation.evaluate import (
-    Evaluator,
     build_evaluator,
     evaluate_model,
     save_sheet,
     sheet_paths,
 )
 from sheepgen.training.evaluation.prompts import prompt_groups
-from sheepgen.training.export import export_model, write_training_record
-from sheepgen.training.history import History, summarise
+from sheepgen.training.export import ModelParts, export_model, write_training_record
+from sheepgen.training.history import read_history, summarise
 from sheepgen.training.model_card import write_model_card
+from sheepgen.training.networks import (
+    fit_states,
+    fit_vae,
+    load_preview_decoder,
+    load_text_encoder,
+    load_unet,
+)
+from sheepgen.training.text_encoder.tokenizer import load_tokenizer
+from sheepgen.training.unet.build import widen
 from sheepgen.training.vae import reconstruction_psnr
 
 if TYPE_CHECKING:
     from typing import Any
 
     from sheepgen.pipeline.family import Model
-    from sheepgen.training.project import Project
+    from sheepgen.training.config import TrainingConfig, Workspace
+    from sheepgen.training.data.icons import NpmIconStore
 
-__all__ = ["release_model"]
+__all__ = ["load_parts", "release_model"]
 
 CONTACT_SHEET = "contact_sheet.webp"
+CPU = torch.device("cpu")
 
 
-def release_model(project: Project, folder: Path) -> dict[str, Any]:
+def release_model(
+    config: TrainingConfig, workspace: Workspace, device: torch.device, folder: Path
+) -> dict[str, Any]:
     """Write the model's folder with its record and its card; return the record.
 
     A model that is evaluated has a contact sheet beside its card, and one sheet of the images of
     each group is saved in the workspace's samples. What is in the folder's place stays there
     until the new model has been measured and described.
 
+    Args:
+        config: The recipe.
+        workspace: Where it was trained.
+        device: On which.
+        folder: Where the model is written.
+
     Raises:
-        ModelError: If a phase that it needs has not run.
+        ModelError: If a stage that it needs has not run.
         OSError: If the folder cannot be written or replaced.
     """
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         new, old = Path(scratch, "new"), Path(scratch, "old")
-        record = _write_model(project, new)
+        icons = fetch_icons(workspace)
+        export_model(load_parts(config, workspace, icons), new)
+        model = ClipEmbeddedModel.load(find_model(str(new)), CPU, torch.float32)
+        evaluation = _evaluate(model, config, workspace, new)
+        training = _describe_training(config, workspace, icons, device)
+        measured = _measure(model, config, workspace, icons)
+        record = write_training_record(new, config, {**training, **measured, **evaluation})
+        write_model_card(new, record)
         replace_folder(folder, new, old=old)
     return record
 
 
-def _write_model(project: Project, folder: Path) -> dict[str, Any]:
-    evaluator = build_evaluator(project) if project.config.evaluated else None
-    export_model(project.model_parts(), folder)
-    model = ClipEmbeddedModel.load(find_model(str(folder)), torch.device("cpu"), torch.float32)
+def load_parts(config: TrainingConfig, workspace: Workspace, icons: NpmIconStore) -> ModelParts:
+    """Return everything that is exported.
+
+    Raises:
+        ModelError: If a stage has not run.
+    """
+    vae = fit_vae(config, workspace, icons, CPU)
+    states = fit_states(config, workspace, icons, vae)
+    text_encoder = load_text_encoder(config, workspace, states)
+    unet = load_unet(config, workspace, states)
+    return ModelParts(
+        tokenizer=load_tokenizer(workspace.tokenizer),
+        text_encoder=text_encoder,
+        unet=widen(unet, text_encoder.config.hidden_size),
+        vae=vae,
+        preview_decoder=load_preview_decoder(config, workspace),
+    )
+
+
+def _describe_training(
+    config: TrainingConfig, workspace: Workspace, icons: NpmIconStore, device: torch.device
+) -> dict[str, Any]:
+    """Return what the record says of data and stages."""
+    words = load_word_lists(config, workspace, icons)
+    stages = summarise(read_history(workspace.history))
+    return {
+        "data_sha256": training_scenes(config).sha256(),
+        "lexicon": len(words.synonyms),
+        "evoked": len(words.associations),
+        "steps": {name: stage.steps for name, stage in stages.items()},
+        "scenes_seen": stages["unet"].steps * config.diffusion.batch_size,
+        "losses": {name: stage.loss for name, stage in stages.items()},
+        "seconds": {name: stage.seconds for name, stage in stages.items()},
+        "hardware": _hardware(device),
+    }
+
+
+def _measure(
+    model: ClipEmbeddedModel, config: TrainingConfig, workspace: Workspace, icons: NpmIconStore
+) -> dict[str, Any]:
+    """Return what the record says of the exported networks."""
+    sampling = KNOWN_MODELS[EMBEDDED_MODEL]
+    return {
+        "parameters": {
+            "text_encoder": model.text_encoder.num_parameters(),
+            "unet": model.unet.num_parameters(),
+            "vae": model.vae.num_parameters(),
+        },
+        "psnr_db": {
+            name: round(reconstruction_psnr(model.vae, pictures, CPU), 2)
+            for name, pictures in unseen_pictures(config, workspace, icons)
+        },
+        "sampling": {
+            "num_inference_steps": sampling.num_inference_steps,
+            "guidance_scale": sampling.guidance_scale,
+            "scheduler": model.spec.defaults.scheduler,
+            "made_for": asdict(sampling.made_for),
+        },
+    }
+
+
+def _evaluate(
+    model: Model, config: TrainingConfig, workspace: Workspace, folder: Path
+) -> dict[str, Any]:
+    """Score the model, and save sheets of its images beside it and in the workspace."""
+    if not config.evaluated:
+        return {"scores": [], "frechet_distance": None}
     sampling = KNOWN_MODELS[EMBEDDED_MODEL]
     settings = GenerationRequest(
         prompt="any",
@@ -71,55 +165,15 @@ def _write_model(project: Project, folder: Path) -> dict[str, Any]:
         num_inference_steps=sampling.num_inference_steps,
         guidance_scale=sampling.guidance_scale,
     )
-    measured: dict[str, Any] = {"scores": [], "frechet_distance": None}
-    if evaluator is not None:
-        measured = _evaluate(model, settings, evaluator, project.workspace.samples)
-        make_contact_sheet(model, settings).save(folder / CONTACT_SHEET, quality=80, method=6)
-    phases = summarise(History(project.workspace.history).read())
-    record = write_training_record(
-        folder,
-        project.config,
-        {
-            "data_sha256": project.material.scenes.sha256(),
-            "lexicon": len(project.material.lexicon),
-            "evoked": len(project.material.evoked),
-            "steps": {name: phase.steps for name, phase in phases.items()},
-            "scenes_seen": phases["unet"].steps * project.config.diffusion.batch_size,
-            "losses": {name: phase.loss for name, phase in phases.items()},
-            "seconds": {name: phase.seconds for name, phase in phases.items()},
-            "hardware": _hardware(project.device),
-            "parameters": {
-                "text_encoder": model.text_encoder.num_parameters(),
-                "unet": model.unet.num_parameters(),
-                "vae": model.vae.num_parameters(),
-            },
-            "psnr_db": {
-                name: round(reconstruction_psnr(model.vae, pictures, torch.device("cpu")), 2)
-                for name, pictures in project.material.unseen_pictures()
-            },
-            "sampling": {
-                "num_inference_steps": sampling.num_inference_steps,
-                "guidance_scale": sampling.guidance_scale,
-                "scheduler": model.spec.defaults.scheduler,
-                "made_for": asdict(sampling.made_for),
-            },
-            **measured,
-        },
-    )
-    write_model_card(folder, record)
-    return record
-
-
-def _evaluate(
-    model: Model, settings: GenerationRequest, evaluator: Evaluator, folder: Path
-) -> dict[str, Any]:
-    folder.mkdir(parents=True, exist_ok=True)
+    evaluator = build_evaluator(config, workspace)
     groups = prompt_groups()
-    sheets = sheet_paths(folder, groups, overwrite=True)
+    workspace.samples.mkdir(parents=True, exist_ok=True)
+    sheets = sheet_paths(workspace.samples, groups, overwrite=True)
     results = []
     for result in evaluate_model(model, settings, evaluator, groups, seeds_per_prompt=1):
         save_sheet(result.images, sheets[result.score.group])
         results.append(result)
+    make_contact_sheet(model, settings).save(folder / CONTACT_SHEET, quality=80, method=6)
     return {
         "scores": [result.score.to_dict() for result in results],
         "frechet_distance": evaluator.distance(results),

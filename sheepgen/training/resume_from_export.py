@@ -17,8 +17,8 @@ from sheepgen.errors import OutputError, UsageError
 from sheepgen.models.registry import RECORD_FILE
 from sheepgen.sanitize import excerpt
 from sheepgen.training.atomic_write import atomic_write
-from sheepgen.training.history import History, Note
-from sheepgen.training.recipe import claim_workspace, differing_setting
+from sheepgen.training.config import check_workspace, incompatible_setting
+from sheepgen.training.history import HistoryEntry, append_history
 from sheepgen.training.text_encoder.appearance import look_width
 from sheepgen.training.text_encoder.conditioning_targets import Layout
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
     from sheepgen.training.config import TrainingConfig, Workspace
 
-__all__ = ["adopt_model"]
+__all__ = ["resume_from_export"]
 
-ADOPTED = ("vae", "unet")
-"""The phases whose weights and steps are taken over."""
+RESUMED = ("vae", "unet")
+"""The stages whose weights and steps are taken over."""
 
 
-def adopt_model(folder: Path, workspace: Workspace, config: TrainingConfig) -> None:
+def resume_from_export(folder: Path, workspace: Workspace, config: TrainingConfig) -> None:
     """Write the checkpoints of all networks that an exported folder holds.
 
     Args:
@@ -56,21 +56,24 @@ def adopt_model(folder: Path, workspace: Workspace, config: TrainingConfig) -> N
             "Give a folder that sheepgen train has written.",
         )
     record: dict[str, Any] = json.loads((folder / RECORD_FILE).read_text("utf-8"))
-    if differing := differing_setting(record["config"], config):
+    if differing := incompatible_setting(record["config"], config):
         raise UsageError(
             f"{excerpt(folder, 200)} was made by another recipe: {differing} differs.",
             "Give its --preset, or train it with the release of sheepgen that made it.",
         )
-    claim_workspace(workspace, config)
+    check_workspace(workspace, config)
     with atomic_write(workspace.checkpoints) as checkpoints:
         checkpoints.mkdir()
         seen = Layout(look_width(config.autoencoder.latent_channels)).width
         _write_checkpoints(folder, record["steps"], seen, checkpoints)
-    history = History(workspace.history)
-    for phase in ADOPTED:
-        steps = record["steps"][phase]
-        loss, seconds = record["losses"][phase], record["seconds"][phase]
-        history.add(Note(phase=phase, step=steps, loss=loss, seconds=seconds))
+    for stage in RESUMED:
+        entry = HistoryEntry(
+            stage=stage,
+            step=record["steps"][stage],
+            loss=record["losses"][stage],
+            seconds=record["seconds"][stage],
+        )
+        append_history(workspace.history, entry)
 
 
 def _write_checkpoints(folder: Path, steps: dict[str, int], seen: int, checkpoints: Path) -> None:

@@ -1,4 +1,4 @@
-"""Sample sheets: what the model draws by now, for a person to look at while it learns."""
+"""Sample sheets: what the model generates by now, for a person to look at while it learns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sheepgen.training.unet.build import build_scheduler
 if TYPE_CHECKING:
     from diffusers import AutoencoderTiny, UNet2DConditionModel
 
-__all__ = ["SAMPLE_PROMPTS", "draw_sheet"]
+__all__ = ["SAMPLE_PROMPTS", "sample_sheet"]
 
 SAMPLE_PROMPTS = (
     "a sheep riding a motorcycle",
@@ -46,7 +46,7 @@ SAMPLER = "lcm"
 gets wrong on the way; samplers that add none carry it on, and things look like mosaics."""
 
 
-def draw_sheet(
+def sample_sheet(
     unet: UNet2DConditionModel,
     vae: AutoencoderTiny,
     states: Tensor,
@@ -56,7 +56,7 @@ def draw_sheet(
     guidance_scale: float = 2.0,
     seed: int = 0,
 ) -> Image.Image:
-    """Draw one picture a caption and lay them out in rows.
+    """Generate one picture per caption and lay them out in rows.
 
     Args:
         unet: The network with averaged weights.

@@ -14,7 +14,7 @@ from sheepgen.cli.app import COMMANDS
 from sheepgen.cli.options import FramesWord
 from sheepgen.schedulers import SCHEDULERS
 from sheepgen.training.config import PRESETS
-from sheepgen.training.stages import PHASES
+from sheepgen.training.train import STAGES
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,7 +73,7 @@ def bash(library: str, *words: str, **environment: str) -> list[str]:
         (["-m", "shee"], ["sheepgen"]),
         (["show", "x.png", "--format", "c"], ["command"]),
         (["train", "--preset", ""], list(PRESETS)),
-        (["train", ""], list(PHASES)),
+        (["train", ""], list(STAGES)),
         (["'a cat'", "-o", ""], []),
     ],
 )

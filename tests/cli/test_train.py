@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -10,44 +11,53 @@ from PIL import Image
 from transformers.utils import logging as transformers_logging
 
 from sheepgen.cli import training_options
-from sheepgen.training import release, resume_from_export, runner, stages
-from sheepgen.training.history import History, Note
+from sheepgen.training import release, resume_from_export
+from sheepgen.training import train as train_module
+from sheepgen.training.history import read_history
 from sheepgen.training.trainer import TrainStep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
-    from sheepgen.training.project import Project
+    from sheepgen.training.config import TrainingConfig, Workspace
     from tests.cli.conftest import Run
+
+
+Steps = Callable[..., Iterator[TrainStep]]
+
+
+def replace_training(monkeypatch: pytest.MonkeyPatch, train: Steps) -> None:
+    """Train with that function in place of the real one."""
+    monkeypatch.setattr(train_module, "train", train)
 
 
 @pytest.fixture(autouse=True)
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """Put two phases of three steps in place of the real ones; return what they were told."""
-    told: list[tuple[str, int]] = []
+    """Put stages of three steps in place of the real ones; return what they were asked for."""
+    asked: list[tuple[str, int]] = []
 
-    def phase(name: str) -> Any:
-        def run(project: Project) -> Iterator[TrainStep]:
-            told.append((name, project.config.diffusion.steps))
+    def train(
+        config: TrainingConfig, _: Workspace, __: object, stages: Sequence[str]
+    ) -> Iterator[TrainStep]:
+        for stage in stages:
+            asked.append((stage, config.diffusion.steps))
             for step in (1, 2, 3):
-                yield TrainStep(stage=name, step=step, total_steps=3, loss=1 / step)
+                yield TrainStep(stage=stage, step=step, total_steps=3, loss=1 / step)
 
-        return run
-
-    table = {name: phase(name) for name in ("vae", "unet")}
-    for module in (stages, runner):
-        monkeypatch.setattr(module, "PHASES", table)
-    return told
+    monkeypatch.setattr(train_module, "STAGES", ("vae", "unet", "classifier"))
+    replace_training(monkeypatch, train)
+    return asked
 
 
-def test_all_phases_are_run_and_noted(run: Run, trained: list[tuple[str, int]]) -> None:
+def test_all_stages_are_run_and_logged(run: Run, trained: list[tuple[str, int]]) -> None:
     result = run("train", "--workspace", "work", "--unet-steps", "7")
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
-    assert trained == [("vae", 7), ("unet", 7)]
-    notes = History(Path("work/history.jsonl")).read()
-    assert [(note.phase, note.step) for note in notes] == [("vae", 3), ("unet", 3)]
-    assert notes[0].loss == pytest.approx(0.98 * (0.98 + 0.01) + 0.02 / 3, abs=1e-5)
+    assert trained == [("vae", 7), ("unet", 7), ("classifier", 7)]
+    entries = read_history(Path("work/history.jsonl"))
+    logged = [(entry.stage, entry.step) for entry in entries]
+    assert logged == [("vae", 3), ("unet", 3), ("classifier", 3)]
+    assert entries[0].loss == pytest.approx(0.98 * (0.98 + 0.01) + 0.02 / 3, abs=1e-5)
     with Image.open("work/samples/losses.png") as plot:
         assert plot.width > plot.height
 
@@ -55,13 +65,12 @@ def test_all_phases_are_run_and_noted(run: Run, trained: list[tuple[str, int]]) 
 def test_the_libraries_are_quiet_meanwhile(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     levels = []
 
-    def listening(_: Project) -> Iterator[TrainStep]:
+    def listening(*_: object) -> Iterator[TrainStep]:
         levels.append(diffusers_logging.get_verbosity())
         levels.append(transformers_logging.get_verbosity())
         yield TrainStep(stage="vae", step=1, total_steps=1)
 
-    for module in (stages, runner):
-        monkeypatch.setattr(module, "PHASES", {"vae": listening})
+    replace_training(monkeypatch, listening)
     before = diffusers_logging.get_verbosity(), transformers_logging.get_verbosity()
     assert run("train").exit_code == 0
     assert levels == [logging.ERROR, logging.ERROR]
@@ -82,13 +91,13 @@ def test_a_workspace_in_the_home_folder_is_meant_as_in_a_shell(
     assert "file is a file, not a folder" in refused.stderr
 
 
-def test_a_phase_by_name(run: Run, trained: list[tuple[str, int]]) -> None:
+def test_a_stage_by_name(run: Run, trained: list[tuple[str, int]]) -> None:
     assert run("train", "unet", "-q").stderr == ""
     assert [name for name, _ in trained] == ["unet"]
     assert Path(".training/history.jsonl").is_file()
     unknown = run("train", "unet", "nothing")
     assert unknown.exit_code == 2
-    assert "Known: vae, unet." in unknown.stderr
+    assert "Known: vae, unet, classifier." in unknown.stderr
     no_preset = run("train", "--preset", "huge")
     assert no_preset.exit_code == 2
     assert "Known: full, small." in no_preset.stderr
@@ -106,8 +115,8 @@ def test_the_model_is_written_and_measured(run: Run, monkeypatch: pytest.MonkeyP
     }
     released: list[Path] = []
 
-    def release_model(_: Project, folder: Path) -> dict[str, Any]:
-        released.append(folder)
+    def release_model(*released_with: Any) -> dict[str, Any]:
+        released.append(released_with[-1])
         return {"scores": [score]}
 
     monkeypatch.setattr(release, "release_model", release_model)
@@ -130,7 +139,7 @@ def test_the_model_is_written_and_measured(run: Run, monkeypatch: pytest.MonkeyP
 def test_what_appears_while_a_model_is_trained_is_not_replaced(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def meanwhile(_: Project) -> Iterator[TrainStep]:
+    def meanwhile(*_: object) -> Iterator[TrainStep]:
         Path("mine").mkdir()
         yield TrainStep(stage="unet", step=1, total_steps=1, loss=1.0)
 
@@ -138,8 +147,7 @@ def test_what_appears_while_a_model_is_trained_is_not_replaced(
         raise AssertionError("nothing is to be replaced")
 
     monkeypatch.setattr(release, "release_model", release_model)
-    for module in (stages, runner):
-        monkeypatch.setattr(module, "PHASES", {"unet": meanwhile})
+    replace_training(monkeypatch, meanwhile)
     refused = run("train", "unet", "-o", "mine")
     assert refused.exit_code == 2
     assert "mine already exists" in refused.stderr
@@ -165,7 +173,7 @@ def test_training_goes_on_from_a_model(run: Run, monkeypatch: pytest.MonkeyPatch
     adopted: list[tuple[Path, Path]] = []
     monkeypatch.setattr(
         resume_from_export,
-        "adopt_model",
+        "resume_from_export",
         lambda folder, workspace, _: adopted.append((folder, workspace.root)),
     )
     assert run("train", "unet", "--from", "old", "--workspace", "new").exit_code == 0
@@ -183,12 +191,7 @@ def test_what_only_training_needs_is_asked_for(
     assert "[train]" in result.stderr
 
 
-def test_a_small_preset_is_not_evaluated(
-    run: Run, monkeypatch: pytest.MonkeyPatch, trained: list[tuple[str, int]]
-) -> None:
-    table = {**stages.PHASES, "classifier": stages.PHASES["vae"]}
-    for module in (stages, runner):
-        monkeypatch.setattr(module, "PHASES", table)
+def test_a_small_preset_is_not_evaluated(run: Run, trained: list[tuple[str, int]]) -> None:
     assert run("train", "--preset", "small").exit_code == 0
     assert len(trained) == 2
     other = run("train")
@@ -198,32 +201,16 @@ def test_a_small_preset_is_not_evaluated(
     assert len(trained) == 5
 
 
-def test_a_phase_that_learns_nothing_has_no_loss(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def latents(_: Project) -> Iterator[TrainStep]:
+def test_a_stage_that_learns_nothing_has_no_loss(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def latents(*_: object) -> Iterator[TrainStep]:
         for step in (1, 2):
             yield TrainStep(stage="latents", step=step, total_steps=2)
 
-    for module in (stages, runner):
-        monkeypatch.setattr(module, "PHASES", {"latents": latents})
+    replace_training(monkeypatch, latents)
     result = run("train", "--workspace", "work")
     assert result.exit_code == 0, result.output
-    assert [note.loss for note in History(Path("work/history.jsonl")).read()] == [None]
+    assert [entry.loss for entry in read_history(Path("work/history.jsonl"))] == [None]
     assert not Path("work/samples/losses.png").exists()
-
-
-def test_notes_of_many_starts_are_one_plot(tmp_path: Path) -> None:
-    from sheepgen.training.loss_plot import plot_losses
-
-    notes = [
-        Note(phase=phase, step=step, loss=1 / step, seconds=1.0)
-        for phase in ("vae", "unet", "text")
-        for step in (10, 20, 30)
-    ]
-    plot_losses(notes, tmp_path / "one.png")
-    plot_losses(notes[:3], tmp_path / "other.png")
-    with Image.open(tmp_path / "one.png") as three, Image.open(tmp_path / "other.png") as single:
-        assert three.width == 3 * single.width
-        assert len(set(single.convert("L").tobytes())) > 2
 
 
 def test_a_place_that_cannot_be_written_to_is_found_before_training(

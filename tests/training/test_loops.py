@@ -19,7 +19,6 @@ from sheepgen.training import vae as autoencoder
 from sheepgen.training.config import AutoencoderConfig, DiffusionConfig
 from sheepgen.training.data.backgrounds import COLOURS
 from sheepgen.training.data.scene import Scene
-from sheepgen.training.history import History, Note, PhaseSummary, summarise
 from sheepgen.training.muon import muon_and_adamw
 from sheepgen.training.trainer import load_weights
 from sheepgen.training.unet import train_unet as diffusion
@@ -343,20 +342,3 @@ def test_logits_of_times_are_drawn_from_slices_of_a_normal_distribution() -> Non
     shares = [(times < 100).float().mean().item(), (times > 800).float().mean().item()]
     assert shares == pytest.approx([0.096, 0.073], abs=0.005)
     assert diffusion.sample_timesteps(1, torch.Generator().manual_seed(0)) < 1000
-
-
-def test_history_adds_up_over_starts(tmp_path: Path) -> None:
-    history = History(tmp_path / "new" / "history.jsonl")
-    assert summarise(history.read()) == {}
-    notes = [
-        Note(phase="vae", step=10, loss=0.5, seconds=2.0),
-        Note(phase="unet", step=3, loss=0.75, seconds=1.0),
-        Note(phase="vae", step=20, loss=0.25, seconds=3.5),
-    ]
-    for note in notes:
-        History(history.path).add(note)
-    assert history.read() == notes
-    assert summarise(notes) == {
-        "vae": PhaseSummary(steps=20, loss=0.25, seconds=5.5),
-        "unet": PhaseSummary(steps=3, loss=0.75, seconds=1.0),
-    }

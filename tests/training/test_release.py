@@ -26,13 +26,13 @@ from sheepgen.training.config import (
     DiffusionConfig,
     TrainingConfig,
     Workspace,
+    check_workspace,
 )
 from sheepgen.training.export import ModelParts, export_model, write_training_record
-from sheepgen.training.history import History, PhaseSummary, summarise
+from sheepgen.training.history import StageSummary, read_history, summarise
 from sheepgen.training.model_card import write_model_card
-from sheepgen.training.recipe import claim_workspace
-from sheepgen.training.resume_from_export import adopt_model
-from sheepgen.training.samples import draw_sheet
+from sheepgen.training.resume_from_export import resume_from_export
+from sheepgen.training.samples import sample_sheet
 from sheepgen.training.text_encoder.appearance import look_width
 from sheepgen.training.text_encoder.compile import unfold
 from sheepgen.training.text_encoder.conditioning_targets import Layout
@@ -151,7 +151,7 @@ def test_the_card_is_written_from_the_record(folder: Path) -> None:
 
 def test_training_goes_on_from_an_export(folder: Path, model: ModelParts, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
-    adopt_model(folder, workspace, CONFIG)
+    resume_from_export(folder, workspace, CONFIG)
     seen = Layout(look_width(CONFIG.autoencoder.latent_channels)).width
     narrow = UNet2DConditionModel.from_config({**model.unet.config, "encoder_hid_dim": seen})
     load_weights(narrow, workspace.checkpoints / "unet.pt")
@@ -163,31 +163,31 @@ def test_training_goes_on_from_an_export(folder: Path, model: ModelParts, tmp_pa
         assert torch.equal(unet[name], kept.half().float()), name
         assert torch.equal(averaged[name], unet[name]), name
     assert not (workspace.checkpoints / "text.pt").exists()
-    trained = summarise(History(workspace.history).read())
-    assert trained["unet"] == PhaseSummary(steps=10, loss=0.5, seconds=60.0)
+    trained = summarise(read_history(workspace.history))
+    assert trained["unet"] == StageSummary(steps=10, loss=0.5, seconds=60.0)
     with pytest.raises(OutputError, match="holds checkpoints already"):
-        adopt_model(folder, workspace, CONFIG)
+        resume_from_export(folder, workspace, CONFIG)
 
 
 def test_a_model_of_another_recipe_is_refused(folder: Path, tmp_path: Path) -> None:
     other = replace(CONFIG, autoencoder=replace(CONFIG.autoencoder, width=16))
     with pytest.raises(UsageError, match=r"another recipe: autoencoder\.width differs"):
-        adopt_model(folder, Workspace(tmp_path), other)
+        resume_from_export(folder, Workspace(tmp_path), other)
     with pytest.raises(UsageError, match=r"no training\.json"):
-        adopt_model(tmp_path, Workspace(tmp_path), other)
+        resume_from_export(tmp_path, Workspace(tmp_path), other)
     assert not [*tmp_path.iterdir()]
 
 
 def test_a_workspace_belongs_to_one_recipe(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "work")
-    claim_workspace(workspace, CONFIG)
-    claim_workspace(workspace, replace(CONFIG, diffusion=replace(CONFIG.diffusion, steps=7)))
+    check_workspace(workspace, CONFIG)
+    check_workspace(workspace, replace(CONFIG, diffusion=replace(CONFIG.diffusion, steps=7)))
     with pytest.raises(UsageError, match=r"another recipe: data\.mix differs"):
-        claim_workspace(workspace, PRESETS["small"])
+        check_workspace(workspace, PRESETS["small"])
     old = Workspace(tmp_path / "old")
     old.checkpoints.mkdir(parents=True)
     with pytest.raises(UsageError, match="another recipe"):
-        claim_workspace(old, CONFIG)
+        check_workspace(old, CONFIG)
 
 
 def test_a_small_cast_is_not_measured(folder: Path, tmp_path: Path) -> None:
@@ -206,5 +206,5 @@ def test_a_sample_sheet_has_a_picture_a_prompt(model: ModelParts) -> None:
     unet = model.unet.float()
     width = unet.config.encoder_hid_dim
     states = torch.randn(3, 8, width, generator=torch.Generator().manual_seed(0))
-    sheet = draw_sheet(unet, model.vae, states, torch.zeros(8, width), steps=2)
+    sheet = sample_sheet(unet, model.vae, states, torch.zeros(8, width), steps=2)
     assert sheet.size == (8 * 32, 32)

@@ -12,11 +12,13 @@ from sheepgen.errors import UsageError
 from sheepgen.events import RunFinished
 from sheepgen.pipeline.run import stream_batch
 from sheepgen.sanitize import excerpt
+from sheepgen.training.assets import fetch_icons, paint_held_out_scenes
 from sheepgen.training.atomic_write import atomic_write
 from sheepgen.training.data.rendering import paint_scene
 from sheepgen.training.evaluation.metrics import Score, frechet_distance, score_predictions
 from sheepgen.training.evaluation.predictions import embed, predict
 from sheepgen.training.image_grid import make_grid
+from sheepgen.training.networks import load_classifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,10 +29,10 @@ if TYPE_CHECKING:
 
     from sheepgen.pipeline.family import Model
     from sheepgen.request import GenerationRequest
+    from sheepgen.training.config import TrainingConfig, Workspace
     from sheepgen.training.data.icons import IconStore
     from sheepgen.training.evaluation.classifier import Classifier
     from sheepgen.training.evaluation.prompts import Prompt
-    from sheepgen.training.project import Project
 
 __all__ = [
     "Evaluator",
@@ -108,14 +110,15 @@ class Evaluator:
         return frechet_distance(self.real_features, features) if len(features) > 1 else None
 
 
-def build_evaluator(project: Project) -> Evaluator:
-    """Return the evaluator of a project; held-out scenes are painted if they do not exist."""
-    classifier = project.trained_classifier()
+def build_evaluator(config: TrainingConfig, workspace: Workspace) -> Evaluator:
+    """Return the evaluator of a recipe; held-out scenes are painted if they do not exist."""
+    icons, classifier = fetch_icons(workspace), load_classifier(config, workspace)
+    scenes = paint_held_out_scenes(config, workspace, icons)
     return Evaluator(
         classifier=classifier,
-        icons=project.material.album,
-        image_size=project.config.data.image_size,
-        real_features=embed(classifier, project.material.held_out_scenes.pictures),
+        icons=icons,
+        image_size=config.data.image_size,
+        real_features=embed(classifier, scenes.pictures),
     )
 
 

@@ -29,7 +29,7 @@ from sheepgen.training.data.rendering import paint_scene, recolour
 from sheepgen.training.data.sampling import sample_scene
 from sheepgen.training.data.scene import Scene
 from sheepgen.training.data.silhouettes import brim_height, find_head, support_height
-from sheepgen.training.image_grid import contact_sheet
+from sheepgen.training.image_grid import make_grid
 from tests.training.data.fakes import SIDE, Blocks, colour_of
 
 if TYPE_CHECKING:
@@ -334,6 +334,6 @@ def test_icons_are_rendered_trimmed_and_by_alias() -> None:
 
 def test_a_sheet_has_a_cell_for_each_picture() -> None:
     pictures = [Image.new("RGB", (40, 40), (10 * index, 0, 0)) for index in range(5)]
-    sheet = contact_sheet(pictures, ["a caption"] * 5, columns=3)
+    sheet = make_grid(pictures, ["a caption"] * 5, columns=3)
     assert sheet.size == (3 * 44, 2 * (40 + 36 + 4))
     assert sheet.getpixel((44 + 5, 80 + 5)) == (40, 0, 0)

@@ -33,7 +33,7 @@ from sheepgen.training.evaluation.classifier import (
     train_classifier,
 )
 from sheepgen.training.evaluation.predictions import predict
-from sheepgen.training.project import Project
+from sheepgen.training.networks import load_classifier
 from sheepgen.training.unet.attention_supervision import NOTHING
 
 if TYPE_CHECKING:
@@ -310,14 +310,12 @@ def test_what_is_saved_can_be_installed(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_workspace_with_a_classifier_of_its_own_uses_that(tmp_path: Path) -> None:
-    project = Project(PRESETS["full"], Workspace(tmp_path), CPU)
-    installed = project.trained_classifier().state_dict()
+    config, workspace = PRESETS["full"], Workspace(tmp_path)
+    installed = load_classifier(config, workspace).state_dict()
     own = Classifier()
-    project.checkpoint("classifier").parent.mkdir()
-    torch.save(
-        {"step": 1, "parts": {"classifier": own.state_dict()}}, project.checkpoint("classifier")
-    )
-    used = project.trained_classifier().state_dict()
+    workspace.checkpoints.mkdir()
+    torch.save({"step": 1, "network": own.state_dict()}, workspace.checkpoint("classifier"))
+    used = load_classifier(config, workspace).state_dict()
     name = f"heads.{CONCEPTS}.weight"
     assert torch.equal(used[name], own.state_dict()[name])
     assert not torch.equal(used[name], installed[name])

@@ -1,0 +1,233 @@
+"""A recipe, stage by stage, from icons to a model that generates images."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file
+
+from sheepgen.errors import ModelError
+from sheepgen.events import RunFinished
+from sheepgen.models.resolve import find_model
+from sheepgen.options import FrameOptions
+from sheepgen.pipeline.loading import load_model
+from sheepgen.pipeline.run import stream
+from sheepgen.request import GenerationRequest
+from sheepgen.training import assets, release
+from sheepgen.training import train as train_module
+from sheepgen.training.assets import WordLists, distractor_words
+from sheepgen.training.config import (
+    PRESETS,
+    AutoencoderConfig,
+    ClassifierConfig,
+    DataConfig,
+    DiffusionConfig,
+    TextConfig,
+    TrainingConfig,
+    Workspace,
+)
+from sheepgen.training.data.icon_sets import HOUSE_STYLE
+from sheepgen.training.data.sentence_encoder import SentenceEncoder
+from sheepgen.training.networks import fit_states, fit_vae, load_classifier
+from sheepgen.training.progress import show_progress
+from sheepgen.training.release import release_model
+from sheepgen.training.text_encoder.appearance import Drawing
+from sheepgen.training.train import STAGES, stages_of, train
+from tests.training.data.fakes import Blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sheepgen.training.trainer import TrainStep
+
+CPU = torch.device("cpu")
+CONFIG = TrainingConfig(
+    data=DataConfig(
+        mix="house",
+        cast=("sheep", "bus"),
+        scenes=8,
+        pictures=6,
+        held_out_scenes=2,
+    ),
+    text=TextConfig(
+        vocab_size=600,
+        words=16,
+        width=32,
+        heads=4,
+        code_width=2,
+        block_width=4,
+        steps=3,
+        batch_size=2,
+    ),
+    autoencoder=AutoencoderConfig(
+        width=8,
+        decoder_blocks=(1, 1, 1, 0),
+        latent_channels=3,
+        steps=3,
+        batch_size=2,
+        crop=16,
+        preview_width=8,
+        preview_steps=2,
+    ),
+    classifier=ClassifierConfig(train_scenes=4, steps=2, batch_size=2),
+    diffusion=DiffusionConfig(
+        channels=(8, 16),
+        attention_level=1,
+        text_width=16,
+        head_dim=8,
+        norm_groups=4,
+        embedding_size=32,
+        steps=4,
+        batch_size=2,
+        warmup_steps=1,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Squares(Blocks):
+    """Squares as icons, and no npm packages beside them."""
+
+    modules: Path = Path("nowhere")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """Return an empty workspace whose icons are squares and whose words are few."""
+    for module in (train_module, release):
+        monkeypatch.setattr(module, "fetch_icons", lambda _: Squares())
+    monkeypatch.setattr(assets, "wide_vocabulary", lambda *_: ["lamb", "red bus"])
+    monkeypatch.setattr(assets, "unseen_scenes", dict)
+    return Workspace(tmp_path / "work")
+
+
+def run(
+    workspace: Workspace, stages: Sequence[str] = STAGES[:-1], config: TrainingConfig = CONFIG
+) -> list[TrainStep]:
+    """Run stages, all but the classifier's by default, and log them."""
+    steps = [*train(config, workspace, CPU, stages)]
+    show_progress(steps, workspace, Console(quiet=True))
+    return steps
+
+
+def test_all_stages_and_a_release(workspace: Workspace, tmp_path: Path) -> None:
+    run(workspace)
+    assert (workspace.samples / "unet_000004.png").is_file()
+    folder = tmp_path / "model"
+    record = release_model(CONFIG, workspace, CPU, folder)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("model")] == ["model"]
+    assert json.loads((folder / "training.json").read_text("utf-8")) == json.loads(
+        json.dumps(record)
+    )
+    assert record["steps"] == {
+        "text": 3, "vae": 3, "latents": 1, "unet": 4, "preview": 2,
+    }  # fmt: skip
+    assert record["scenes_seen"] == 4 * 2
+    assert "2 things:" in (folder / "MODEL_CARD.md").read_text("utf-8")
+
+    parts = load_model(find_model(str(folder)), device="cpu", dtype="fp32")
+    request = GenerationRequest(prompt="a sheep riding a bus", seed=1, num_inference_steps=2)
+    images = [
+        event for event in stream(parts, request, FrameOptions()) if isinstance(event, RunFinished)
+    ]
+    assert [event.image.size for event in images] == [(256, 256)]
+
+    # All is done: nothing is trained again.
+    assert run(workspace) == []
+
+
+def test_the_stages_of_a_recipe() -> None:
+    assert stages_of(PRESETS["full"]) == STAGES
+    assert "classifier" not in stages_of(PRESETS["small"])
+
+
+def test_the_classifier_is_written_in_its_installed_form(workspace: Workspace) -> None:
+    run(workspace, ["classifier"])
+    written = load_file(workspace.classifier)
+    for name, weight in load_classifier(CONFIG, workspace).state_dict().items():
+        assert torch.equal(written[name], weight.half() if weight.is_floating_point() else weight)
+
+
+def test_distractors_name_no_concept_and_bring_none_to_mind() -> None:
+    words = WordLists(
+        captions=["a red bus"],
+        caption_words={"a", "red", "bus"},
+        vocabulary=["lamb", "pony", "ponies", "bus", "red bus", "party", "parties"],
+        synonyms={"pony": "sheep"},
+        associations={"party": "bus"},
+        sentence_encoder=SentenceEncoder(),
+    )
+    assert distractor_words(words) == ["lamb"]
+
+
+def test_the_parser_is_trained_without_pictures(workspace: Workspace) -> None:
+    assert [step.step for step in run(workspace, ["text"])] == [1, 2, 3]
+    assert {path.name for path in workspace.root.iterdir()} <= {
+        "checkpoints", "history.jsonl", "samples",
+    }  # fmt: skip
+    assert not workspace.checkpoint("encoder").exists()
+
+
+@pytest.mark.parametrize(
+    ("done", "needed", "missing"),
+    [
+        ((), "text", r"no checkpoint text\.pt"),
+        (("text",), "latents", "Not all of the 8 scenes are encoded"),
+    ],
+)
+def test_the_unet_needs_what_the_stages_before_it_leave(
+    done: Sequence[str], needed: str, missing: str, workspace: Workspace
+) -> None:
+    run(workspace, done)
+    with pytest.raises(ModelError, match=missing) as caught:
+        run(workspace, ["unet"])
+    assert caught.value.hint == f"Run the stage {needed} first."
+    assert not workspace.checkpoint("unet").exists()
+
+
+def test_cells_of_other_drawings_are_refused(workspace: Workspace) -> None:
+    icons = Squares()
+    vae = fit_vae(CONFIG, workspace, icons, CPU)
+    kept = fit_states(CONFIG, workspace, icons, vae)
+    assert kept.rows == {Drawing(HOUSE_STYLE, "sheep"): 0, Drawing(HOUSE_STYLE, "bus"): 1}
+    fewer = kept.looks.state()
+    fewer["codes"] = fewer["codes"][:1]
+    torch.save(fewer, workspace.checkpoint("looks"))
+    with pytest.raises(ModelError, match=r"looks\.pt has 1 drawings, and there are 2") as caught:
+        fit_states(CONFIG, workspace, icons, vae)
+    assert caught.value.hint == "Move the file away to fit it anew."
+
+
+def test_a_longer_recipe_resumes(workspace: Workspace) -> None:
+    run(workspace)
+    longer = replace(CONFIG, diffusion=replace(CONFIG.diffusion, steps=6))
+    assert [step.step for step in run(workspace, ["unet"], longer)] == [5, 6]
+    state = torch.load(workspace.checkpoint("unet"), weights_only=True)
+    assert state["step"] == state["average"]["optimization_step"] == 6
+
+
+def test_a_model_stays_until_the_next_is_measured(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(workspace)
+    folder = tmp_path / "models" / "mine"
+    release_model(CONFIG, workspace, CPU, folder)
+    (folder / "mark").touch()
+
+    def fail(*_: object) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(release, "write_model_card", fail)
+        with pytest.raises(OSError, match="no space left"):
+            release_model(CONFIG, workspace, CPU, folder)
+    assert (folder / "mark").exists()
+    release_model(CONFIG, workspace, CPU, folder)
+    assert not (folder / "mark").exists()
+    assert [*folder.parent.iterdir()] == [folder]
