@@ -14,6 +14,7 @@ __all__ = [
     "NPM_PACKAGES",
     "STYLES",
     "TRAINING_SETS",
+    "VARIANT_SETS",
     "DrawingSet",
 ]
 
@@ -114,6 +115,19 @@ STYLES = (HOUSE_STYLE, "fluent-emoji", "fluent-emoji-flat")
 """What the model draws in: few sets, so that a small network gets to know each drawing.
 
 The second and the third share their shapes, and differ in shading only.
+"""
+
+VARIANT_SETS = ("fluent-emoji", "twemoji", HOUSE_STYLE)
+"""Sets of which the table of concepts names variants: further icons in the house's style, of which
+an image's seed chooses one.
+
+Seen side by side at 64 to 128 pixels, Fluent (MIT) shows nearly all that Noto shows, whole and in
+the round; Twemoji (CC-BY-4.0) shows animals, plants, food, vehicles, buildings, clothes and
+instruments as well, but simpler, and is left to those groups. An icon is not a variant if it shows
+something else (a ram for a sheep), only the head of what Noto shows whole (zebra, raccoon, woman),
+or is white on white. Noto has variants of its own for people (blonde, red and curly hair). Noto's
+first version and EmojiOne lend single icons only, and FxEmoji none: their eyes and outlines differ
+too much from one icon to the next.
 """
 
 MIXES: dict[str, dict[str, float]] = {

@@ -9,7 +9,13 @@ import pytest
 
 from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.concepts import Spot, concepts, icon_of, parse_concepts
-from sheepgen.training.data.icon_sets import DRAWING_SETS, HOUSE_STYLE, NPM_PACKAGES, TRAINING_SETS
+from sheepgen.training.data.icon_sets import (
+    DRAWING_SETS,
+    HOUSE_STYLE,
+    NPM_PACKAGES,
+    TRAINING_SETS,
+    VARIANT_SETS,
+)
 from sheepgen.training.data.splits import (
     held_out_drawings,
     held_out_pairs,
@@ -97,6 +103,18 @@ def test_spots_are_inside_their_drawings() -> None:
         for spot in (*concept.seats.values(), *concept.tops.values()):
             assert 0 < spot.x < 1
             assert spot.y is None or 0 < spot.y < 1
+
+
+def test_variants_are_from_the_sets_named_for_them() -> None:
+    variants = [
+        icon_of(HOUSE_STYLE, variant)
+        for concept in concepts().values()
+        for variant in concept.variants
+    ]
+    # Few are lent by another set: a dancing man.
+    others = [name for name, _ in variants if name not in VARIANT_SETS]
+    assert set(others) <= set(TRAINING_SETS)
+    assert len(others) <= 3 < 900 < len(variants)
 
 
 def test_only_permissive_sets_train() -> None:
