@@ -73,6 +73,7 @@ class PromptParser(nn.Module):
         super().__init__()
         self.questions = {name: tuple(answers) for name, answers in questions.items()}
         self.colours = ("", *colours)
+        self.width, self.depth, self.heads = width, layers, heads
         self.embedding = nn.Embedding(symbols, width, padding_idx=0)
         self.positions = nn.Parameter(torch.randn(MOST_SYMBOLS, width) * 0.02)
         layer = nn.TransformerEncoderLayer(

@@ -68,6 +68,7 @@ class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     Args:
         drawings: Rows of the table of cells.
+        stored_cells: Cells of all drawings together, without those that are empty.
         answers: Each question about a scene and all answers, in order; those to ``background`` are
             the colours. Pairs, for a config keeps no order of keys.
         cell_width: Numbers of a cell: its latent, and its opacity's mean and slopes.
@@ -84,6 +85,7 @@ class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def __init__(
         self,
         drawings: int,
+        stored_cells: int,
         answers: Sequence[tuple[str, Sequence[str]]],
         cell_width: int,
         hidden_size: int,
@@ -115,9 +117,12 @@ class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
             layers=parser_layers,
             heads=parser_heads,
         )
-        cells = torch.zeros(drawings, CELLS_A_DRAWING, cell_width, dtype=torch.int8)
-        self.register_buffer("cells", cells)
+        # As `sheepgen.training.text_encoder.cell_table.CellTable` describes them.
+        self.register_buffer("cells", torch.zeros(stored_cells, cell_width, dtype=torch.int8))
         self.register_buffer("cell_scale", torch.ones(cell_width))
+        bits = torch.zeros(drawings, CELLS_A_DRAWING // 8, dtype=torch.uint8)
+        self.register_buffer("cells_present", bits)
+        self.register_buffer("first_cells", torch.zeros(drawings, dtype=torch.long))
         owners, places, positions = _memory_tables()
         self.register_buffer("owners", owners, persistent=False)
         self.register_buffer("places", places, persistent=False)
@@ -160,21 +165,35 @@ class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         The arguments are those of `LabelTensors`.
         """
         which = alone.long()
-        # Of each memory token: its thing, (scenes, tokens), and with that row and colour.
+        # Of each memory token: its thing, (scenes, tokens), and the colour of that.
         owners = self.owners[which]
-        row, colour = (
-            functional.pad(of, (0, 1), value=NOBODY).gather(1, owners) for of in (rows, colours)
-        )
-        is_owned = (row != NOBODY)[..., None]
-        cells = self.cells[row.clamp(min=0), self.places[which]].to(self.cell_scale.dtype)
-        paint = functional.one_hot(colour - NOBODY, self.layout.colours + 1)[..., 1:]
-        own = [cells * self.cell_scale * is_owned, self.positions[which] * is_owned, paint]
+        colour = functional.pad(colours, (0, 1), value=NOBODY).gather(1, owners)
+        is_owned = (functional.pad(rows, (0, 1), value=NOBODY).gather(1, owners) != NOBODY)[
+            ..., None
+        ]
+        cells = functional.pad(self.cells_of(rows.clamp(min=0)), (0, 0, 0, 0, 0, 1))
+        scenes = torch.arange(len(rows), device=rows.device)[:, None]
+        own = [
+            cells[scenes, owners, self.places[which]] * is_owned,
+            self.positions[which] * is_owned,
+            functional.one_hot(colour - NOBODY, self.layout.colours + 1)[..., 1:],
+        ]
         memory = torch.cat(own, dim=2)  # (scenes, tokens, numbers of its own)
         tokens = functional.pad(memory, (0, 0, self.context_tokens, 0))
         shared = attributes.to(tokens.dtype)[:, None].repeat(1, tokens.shape[1], 1)
         shared[:, : self.blank_tokens] = 0
         tokens = torch.cat([tokens, shared], dim=2)
         return functional.pad(tokens, (0, self.hidden_size - tokens.shape[2]))
+
+    def cells_of(self, rows: Tensor) -> Tensor:
+        """Return all cells of drawings, (…, `CELLS_A_DRAWING`, cell_width), by their rows, (…)."""
+        bits = torch.arange(8, dtype=torch.uint8, device=rows.device)
+        present = (self.cells_present[rows][..., None] >> bits & 1).flatten(-2)
+        index = self.first_cells[rows][..., None] + present.cumsum(-1) - 1
+        # Bounded, lest a damaged table lead elsewhere.
+        index = index.clamp(min=0, max=len(self.cells) - 1)
+        cells: Tensor = self.cells[index] * self.cell_scale * present[..., None]
+        return cells
 
     def label_tensors(
         self, labels: Sequence[SceneLabels], drawings: Sequence[ChosenDrawings]

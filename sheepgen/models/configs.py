@@ -85,6 +85,7 @@ _ALLOWED = {
     "reverse_transformer_layers_per_block": _up_to(16),
     "sample_size": _up_to(8192),
     "solver_order": _up_to(8),
+    "stored_cells": _up_to(20_000_000),
     "symbols": _up_to(100_000),
     "time_cond_proj_dim": range(4, 8193),
     "time_embedding_dim": _up_to(32_768),

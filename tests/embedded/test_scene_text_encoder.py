@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from sheepgen.embedded.drawings import ChosenDrawings
 from sheepgen.embedded.memory_tokens import ALONE, BLOCKS, CELLS_A_DRAWING, token_blocks
 from sheepgen.embedded.scene_labels import SceneLabels, Thing
 from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
+from sheepgen.training.text_encoder.cell_table import CellTable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,11 +30,23 @@ ATTRIBUTES = slice(COLOUR.stop, COLOUR.stop + 6)
 CAT, BUS = Thing(name="cat", colour="blue"), Thing(name="bus")
 
 
+def random_cells() -> Tensor:
+    """Return the cells of three drawings, (3, 832, 2), a third of them empty."""
+    generator = torch.Generator().manual_seed(0)
+    cells = torch.randn(3, CELLS_A_DRAWING, WIDTH, generator=generator)
+    return cells * (torch.rand(3, CELLS_A_DRAWING, 1, generator=generator) > 1 / 3)
+
+
+CELLS = random_cells()
+
+
 @pytest.fixture(scope="module")
 def encoder() -> SceneTextEncoder:
     """Return an encoder of three drawings, two numbers a cell, four numbers wider than it uses."""
+    table = CellTable.of(CELLS)
     built: SceneTextEncoder = SceneTextEncoder(
-        drawings=3,
+        drawings=len(CELLS),
+        stored_cells=len(table.cells),
         answers=ANSWERS,
         cell_width=WIDTH,
         hidden_size=ATTRIBUTES.stop + 4,
@@ -40,9 +54,7 @@ def encoder() -> SceneTextEncoder:
         context_tokens=CONTEXT,
         blank_tokens=BLANK,
     )
-    generator = torch.Generator().manual_seed(0)
-    built.cells.random_(-127, 128, generator=generator)
-    built.cell_scale.copy_(torch.tensor([0.5, 0.25]))
+    built.load_state_dict(table.state(), strict=False)
     return built
 
 
@@ -64,10 +76,28 @@ def position(thing: int, row: int, column: int) -> list[float]:
     return [float(thing == 0), float(thing == 1), *waves]
 
 
+def table_cells(encoder: SceneTextEncoder, row: int) -> Tensor:
+    """Return one drawing's cells, (832, 2)."""
+    return encoder.cells_of(torch.tensor([row]))[0]
+
+
+def test_the_table_gives_cells_back_as_they_were_up_to_rounding(encoder: SceneTextEncoder) -> None:
+    rows = torch.tensor([[2, 0], [1, 1]])
+    back, expected = encoder.cells_of(rows), CELLS[rows]
+    assert ((back - expected).abs() <= CELLS.abs().amax((0, 1)) / 127 / 2 + 1e-6).all()
+    assert (back[expected == 0] == 0).all()
+    assert len(encoder.cells) < 0.7 * 3 * CELLS_A_DRAWING
+
+
+def test_a_damaged_table_leads_nowhere_else(encoder: SceneTextEncoder) -> None:
+    damaged = copy.deepcopy(encoder)
+    damaged.first_cells.copy_(torch.tensor([-(10**9), 10**9, 0]))
+    assert damaged.cells_of(torch.tensor([0, 1])).isfinite().all()
+
+
 def test_a_thing_alone_has_all_memory_tokens(encoder: SceneTextEncoder) -> None:
     _, memory = encoded(encoder, SceneLabels(things=(CAT,), place="beach"), 1)
-    cells = encoder.cells[1, 256:] * torch.tensor([0.5, 0.25])
-    assert torch.equal(memory[:, :WIDTH], cells)
+    assert torch.equal(memory[:, :WIDTH], table_cells(encoder, 1)[256:])
     expected = [position(0, row, column) for row in range(24) for column in range(24)]
     torch.testing.assert_close(memory[:, POSITION], torch.tensor(expected), atol=4e-6, rtol=0)
     assert (memory[:, COLOUR] == torch.tensor([0.0, 1, 0])).all()
@@ -80,7 +110,7 @@ def test_two_things_have_a_block_each_and_the_rest_is_left_over(encoder: SceneTe
     _, memory = encoded(encoder, labels, 2, 0)
     for thing, (row, paint) in enumerate(((2, [0.0, 1, 0]), (0, [0.0, 0, 0]))):
         block = memory[256 * thing : 256 * (thing + 1)]
-        assert torch.equal(block[:, :WIDTH], encoder.cells[row, :256] * encoder.cell_scale)
+        assert torch.equal(block[:, :WIDTH], table_cells(encoder, row)[:256])
         expected = [position(thing, y, x) for y in range(16) for x in range(16)]
         torch.testing.assert_close(block[:, POSITION], torch.tensor(expected), atol=4e-6, rtol=0)
         assert (block[:, COLOUR] == torch.tensor(paint)).all()
@@ -90,7 +120,7 @@ def test_two_things_have_a_block_each_and_the_rest_is_left_over(encoder: SceneTe
 
 def test_several_of_a_kind_share_the_first_block(encoder: SceneTextEncoder) -> None:
     _, memory = encoded(encoder, SceneLabels(kind="several", things=(BUS,), count=3), 0)
-    assert torch.equal(memory[:256, :WIDTH], encoder.cells[0, :256] * encoder.cell_scale)
+    assert torch.equal(memory[:256, :WIDTH], table_cells(encoder, 0)[:256])
     assert not memory[256:].any()
 
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import torch
 from diffusers import AutoencoderTiny, UNet2DConditionModel
 
+from sheepgen.embedded.memory_tokens import CELLS_A_DRAWING
 from sheepgen.embedded.preview_decoder import PreviewDecoder
 from sheepgen.embedded.scene_labels import KINDS
 from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
 from sheepgen.embedded.vocabulary import VERSION, Vocabulary
 from sheepgen.models.families import VOCABULARY_FILE
 from sheepgen.training.export import SceneModelParts, export_scene_model
+from sheepgen.training.text_encoder.cell_table import CellTable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,8 +57,12 @@ ANSWERS: dict[str, list[str]] = {
 
 
 def tiny_text_encoder() -> SceneTextEncoder:
+    generator = torch.Generator().manual_seed(0)
+    cells = torch.randn(len(DRAWINGS), CELLS_A_DRAWING, 6, generator=generator)
+    table = CellTable.of(cells)
     encoder: SceneTextEncoder = SceneTextEncoder(
         drawings=len(DRAWINGS),
+        stored_cells=len(table.cells),
         answers=[*ANSWERS.items()],
         cell_width=6,
         hidden_size=WIDTH,
@@ -67,9 +73,7 @@ def tiny_text_encoder() -> SceneTextEncoder:
         parser_layers=1,
         parser_heads=2,
     )
-    generator = torch.Generator().manual_seed(0)
-    encoder.cells.random_(-127, 128, generator=generator)
-    encoder.cell_scale.fill_(1 / 64)
+    encoder.load_state_dict(table.state(), strict=False)
     with torch.no_grad():
         for head in (encoder.parser.answers, encoder.parser.owners, encoder.parser.mention_colours):
             head.weight.zero_()
