@@ -20,14 +20,16 @@ class Drawing(NamedTuple):
 
     Args:
         concept: Name of what it shows.
-        style: The icon set that it is from.
+        style: The style that it is for; there may be several for one.
         colour: The colour that it shows the concept in, if there is a drawing for each ("black" of
             a cat or a person); empty for the usual one.
+        icon_set: Where it is from.
     """
 
     concept: str
     style: str
     colour: str = ""
+    icon_set: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +39,7 @@ class ChosenDrawings:
     Args:
         rows: One for each of the scene's things.
         colours: What each is painted in, or empty: a drawing of that colour needs no paint.
-        style: The icon set that they are from.
+        style: That of the drawings.
     """
 
     rows: tuple[int, ...]
@@ -75,7 +77,7 @@ class DrawingTable:
 
         Args:
             concept: Its name.
-            style: An icon set.
+            style: Of the drawing.
             colour: As the prompt says it, or empty.
         """
         rows = self.rows.get(concept, {}).get(style, ())
@@ -85,10 +87,11 @@ class DrawingTable:
         return tuple(rows)
 
     def choose(self, labels: SceneLabels, seed: int) -> ChosenDrawings:
-        """Choose a scene's drawings, all from one icon set if one has them all.
+        """Choose a scene's drawings, of one style, and of one icon set where one has them all.
 
         Args:
-            labels: Of the scene. A style in which one of its things has no drawing is not kept to.
+            labels: Of the scene. A style in which one of its things has no drawing is not kept to;
+                without a style it is the first that has them all.
             seed: Counts through what there is to choose from, so 0 is what is preferred.
 
         Raises:
@@ -113,15 +116,17 @@ class DrawingTable:
             return [()]
         known = [self.rows[thing.name] for thing in things]
         shared = [each for each in known[0] if all(each in styles for styles in known)]
+        common = style if style in shared else next(iter(shared), "")
+        chosen = [common or (style if style in each else next(iter(each))) for each in known]
         options = [
-            rows
-            for each in ([style] if style in shared else shared)
-            for rows in product(*(self.rows_for(t.name, each, t.colour) for t in things))
-        ]
-        mixed = [style if style in styles else next(iter(styles)) for styles in known]
-        return options or [
-            tuple(
-                self.rows_for(thing.name, each, thing.colour)[0]
-                for thing, each in zip(things, mixed, strict=True)
+            *product(
+                *(
+                    self.rows_for(thing.name, each, thing.colour)
+                    for thing, each in zip(things, chosen, strict=True)
+                )
             )
         ]
+        of_one_set = [
+            rows for rows in options if len({self.drawings[row].icon_set for row in rows}) == 1
+        ]
+        return of_one_set or options

@@ -14,8 +14,8 @@ The file is a JSON object:
     cues        word -> the answers that it can lead to: "place=beach", or "background" for any
     ignored     words and phrases that ask for nothing that can be shown
     real        English words that must not be corrected to known ones, separated by spaces
-    drawings    [concept, style, colour] of each row in the table of cells; the colour is the word
-                that selects it, and empty for the usual drawings
+    drawings    [concept, style, colour, icon set] of each row in the table of cells; the colour is
+                the word that selects it, and empty for the usual drawings
 
 Phrases are as `normalise` leaves them, their words separated by single spaces.
 """
@@ -122,7 +122,7 @@ class Vocabulary:
     cues: Mapping[str, tuple[str, ...]]
     ignored: frozenset[str]
     real: frozenset[str]
-    drawings: tuple[tuple[str, str, str], ...]
+    drawings: tuple[tuple[str, str, str, str], ...]
     ids: Mapping[str, int]
     longest: Mapping[str, int]
     spellings: frozenset[str]
@@ -178,7 +178,7 @@ class Vocabulary:
         if not isinstance(real, str):
             raise _InvalidError("real is not a string")
         drawings = tuple(_drawing(row) for row in _list(table.get("drawings"), "drawings"))
-        for concept, _, _ in drawings:
+        for concept, *_ in drawings:
             if concept not in concepts:
                 raise _InvalidError(f"drawings has {concept!r}, which is not a concept")
         words = _strings(table.get("words"), "words")
@@ -335,9 +335,9 @@ def _concept(name: str, entry: object) -> NamedConcept:
     )
 
 
-def _drawing(row: object) -> tuple[str, str, str]:
+def _drawing(row: object) -> tuple[str, str, str, str]:
     cells = [_string(cell, "drawings", empty=True) for cell in _list(row, "drawings")]
-    if len(cells) != 3:
-        raise _InvalidError(f"drawings has a row of {len(cells)} cells, not 3")
-    concept, style, colour = cells
-    return concept, style, colour
+    if len(cells) != 4:
+        raise _InvalidError(f"drawings has a row of {len(cells)} cells, not 4")
+    concept, style, colour, icon_set = cells
+    return concept, style, colour, icon_set

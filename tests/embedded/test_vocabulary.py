@@ -50,7 +50,7 @@ def test_no_part_may_be_missing(part: str) -> None:
     ("part", "value", "message"),
     [
         ("near", {"hound": "dragon"}, "'dragon', which is not a concept"),
-        ("drawings", [["dragon", "noto", ""]], "'dragon', which is not a concept"),
+        ("drawings", [["dragon", "noto", "", "noto"]], "'dragon', which is not a concept"),
         ("drawings", [["cat", "noto"]], "row of 2 cells"),
         ("words", ["a", "a"], "twice"),
         ("words", ["<hat>"], "twice"),

@@ -23,7 +23,11 @@ from sheepgen.training.text_encoder.cell_table import CellTable
 if TYPE_CHECKING:
     from pathlib import Path
 
-DRAWINGS = (("sheep", "noto", ""), ("fire truck", "noto", ""), ("sheep", "flat", ""))
+DRAWINGS = (
+    ("sheep", "noto", "", "noto"),
+    ("fire truck", "noto", "", "noto"),
+    ("sheep", "noto", "", "flat"),
+)
 CONTEXT = 4
 WIDTH = 72
 

@@ -79,7 +79,11 @@ def tiny_table() -> dict[str, Any]:
         },
         "ignored": ["please", "picture of", "highly detailed", "8k"],
         "real": "catch boss port fight gilt",
-        "drawings": [["cat", "noto", ""], ["cat", "noto", "black"], ["wolf", "noto", ""]],
+        "drawings": [
+            ["cat", "noto", "", "noto"],
+            ["cat", "noto", "black", "noto"],
+            ["wolf", "noto", "", "noto"],
+        ],
     }
 
 

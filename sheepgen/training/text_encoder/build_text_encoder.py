@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from diffusers import AutoencoderTiny
 
-    from sheepgen.embedded.drawings import Drawing
     from sheepgen.embedded.prompt_parser import PromptParser
     from sheepgen.embedded.vocabulary import Vocabulary
-    from sheepgen.training.data.icons import IconStore
+    from sheepgen.training.data.drawings import Drawing
+    from sheepgen.training.data.icons import NpmIconStore
 
-__all__ = ["ANSWERS", "build_text_encoder", "measure_table", "token_layout"]
+__all__ = ["ANSWERS", "build_text_encoder", "drawing_rows", "measure_table", "token_layout"]
 
 ANSWERS = [
     (question, [answer for answer in answers if answer]) for question, answers in QUESTIONS.items()
@@ -31,16 +31,24 @@ ANSWERS = [
 """The questions about a scene and what a prompt can answer, in the order of the attributes."""
 
 
-def measure_table(drawings: Sequence[Drawing], icons: IconStore, vae: AutoencoderTiny) -> CellTable:
+def measure_table(
+    drawings: Sequence[Drawing], icons: NpmIconStore, vae: AutoencoderTiny
+) -> CellTable:
     """Measure the cells of drawings, as scenes show them."""
-    return CellTable.of(measure_cells((_picture(each, icons) for each in drawings), vae))
+    keys = [(each.icon_set, each.icon, is_turned(each.style, each.concept)) for each in drawings]
+    pictures = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    cells = measure_cells((_picture(icons, *key) for key in pictures), vae)
+    return CellTable.of(cells, [pictures[key] for key in keys])
 
 
-def _picture(drawing: Drawing, icons: IconStore) -> Image.Image:
-    picture = icons.icon(drawing.style, drawing.concept)
-    if is_turned(drawing.style, drawing.concept):
-        return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    return picture
+def _picture(icons: NpmIconStore, icon_set: str, icon: str, turned: bool) -> Image.Image:
+    picture = icons.drawing(icon_set, icon)
+    return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if turned else picture
+
+
+def drawing_rows(drawings: Sequence[Drawing]) -> list[tuple[str, str, str, str]]:
+    """Return what a vocabulary says of drawings."""
+    return [(each.concept, each.style, each.colour, each.icon_set) for each in drawings]
 
 
 def token_layout(cell_width: int) -> TokenLayout:

@@ -76,13 +76,13 @@ FURTHER_CUES: Mapping[str, tuple[str, ...]] = {
 
 
 def build_vocabulary(
-    cast: Sequence[str] = (), drawings: Iterable[tuple[str, str, str]] = ()
+    cast: Sequence[str] = (), drawings: Iterable[tuple[str, str, str, str]] = ()
 ) -> Vocabulary:
     """Return the vocabulary of some concepts.
 
     Args:
         cast: The concepts' names; all concepts if empty.
-        drawings: (concept, style, colour) of each row in the table of cells.
+        drawings: (concept, style, colour, icon set) of each row in the table of cells.
     """
     chosen = {name: concept for name, concept in concepts().items() if not cast or name in cast}
     forms, plurals = _forms(chosen.values())

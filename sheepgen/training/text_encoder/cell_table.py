@@ -14,7 +14,7 @@ from torch.nn import functional
 from sheepgen.embedded.memory_tokens import ALONE_SIDE, COMPANION_SIDE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from diffusers import AutoencoderTiny
 
@@ -86,7 +86,7 @@ class CellTable:
         scale: What to multiply them by, (numbers,).
         present: Which of a drawing's cells are not empty, (drawings, `CELLS_A_DRAWING` / 8), uint8:
             eight cells a byte, the first in its lowest bit.
-        first: Where each drawing begins among the cells, (drawings,), int64.
+        first: Where each drawing begins among the cells, (drawings,), int64; some may share cells.
     """
 
     cells: Tensor
@@ -95,12 +95,14 @@ class CellTable:
     first: Tensor
 
     @classmethod
-    def of(cls, cells: Tensor) -> CellTable:
+    def of(cls, cells: Tensor, which: Sequence[int] | None = None) -> CellTable:
         """Round cells and leave out empty ones.
 
         Args:
-            cells: (drawings, `CELLS_A_DRAWING`, numbers), float.
+            cells: (pictures, `CELLS_A_DRAWING`, numbers), float.
+            which: The picture of each drawing, if several drawings share one.
         """
+        rows = torch.arange(len(cells)) if which is None else torch.tensor(which)
         scale = cells.abs().amax((0, 1)).clamp(min=1e-6) / LARGEST
         rounded = (cells / scale).round().to(torch.int8)
         present = (rounded != 0).any(-1)
@@ -109,8 +111,8 @@ class CellTable:
         return cls(
             cells=rounded[present],
             scale=scale,
-            present=bits.sum(-1, dtype=torch.uint8),
-            first=counts.cumsum(0) - counts,
+            present=bits.sum(-1, dtype=torch.uint8)[rows],
+            first=(counts.cumsum(0) - counts)[rows],
         )
 
     @classmethod

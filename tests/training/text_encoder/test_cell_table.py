@@ -81,6 +81,13 @@ def test_rounding_loses_little_and_empty_cells_take_no_room() -> None:
     assert error < 1e-3
 
 
+def test_drawings_that_share_a_picture_share_its_cells() -> None:
+    cells = torch.randn(2, 832, 3, generator=torch.Generator().manual_seed(0))
+    table = CellTable.of(cells, [1, 0, 1])
+    assert (len(table.cells), table.first.tolist()) == (2 * 832, [832, 0, 832])
+    assert len(table.present) == 3
+
+
 @pytest.mark.parametrize(("cell", "byte", "bit"), [(0, 0, 0), (3, 0, 3), (13, 1, 5), (831, 103, 7)])
 def test_the_first_of_eight_cells_is_the_lowest_bit(cell: int, byte: int, bit: int) -> None:
     cells = torch.zeros(1, 832, 1)
