@@ -219,7 +219,9 @@ def _single(word: Word, vocabulary: Vocabulary) -> _Piece:
     if word.text in vocabulary.ids:
         return _Piece((word,), (word.text,))
     if word.text.isdecimal():
-        return _Piece((word,), _digits(word.text))
+        digits = _digits(word.text)
+        # A model without digits does not have their symbols.
+        return _Piece((word,), digits if vocabulary.ids.keys() >= {*digits} else (NUMBER,))
     for form, plural in ((word.text, False), *((form, True) for form in singulars(word.text))):
         if form in vocabulary.near:
             return _mention((word,), vocabulary.near[form], vocabulary, plural=plural, how="near")

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sheepgen.embedded.prompt import MOST_SYMBOLS, phrase_key, read_words
+from sheepgen.embedded.vocabulary import Vocabulary
 from tests.embedded.vocabularies import tiny_vocabulary
 
 VOCABULARY = tiny_vocabulary()
@@ -119,3 +120,11 @@ def test_any_text_can_be_read(text: str | list[str]) -> None:
     assert all(symbol in VOCABULARY.ids for symbol in read.symbols)
     for mention in read.mentions:
         assert read.places[mention.symbol] == mention.words
+
+
+def test_a_model_without_digits_reads_numbers_all_the_same() -> None:
+    vocabulary = tiny_vocabulary()
+    words = [word for word in vocabulary.words if not word.lstrip("+").isdecimal()]
+    without = Vocabulary.from_dict({**vocabulary.to_dict(), "words": words})
+    for text in ("42", "7 cats"):
+        assert {*read_words(text, without).symbols} <= without.ids.keys()
