@@ -1,6 +1,6 @@
-"""What training must never see, so that the model can be asked for it: words, pairs, drawings.
+"""What is held out from training, to test on: words, pairs of concepts and icons.
 
-Three text files beside this one, one entry a line:
+Three text files beside this one, with one entry per line:
 
     held_out_words.txt     word, concept
     held_out_pairs.txt     relation, subject, other
@@ -25,37 +25,37 @@ __all__ = [
 
 @cache
 def held_out_words() -> dict[str, str]:
-    """Return the words that no training caption holds, and the concepts they mean."""
-    return {word: concept for word, concept in _lines("held_out_words.txt")}  # noqa: C416
+    """Return the words that are in no training caption, and their concepts."""
+    return {word: concept for word, concept in _rows("held_out_words.txt")}  # noqa: C416
 
 
 @cache
 def held_out_pairs() -> frozenset[tuple[str, str, str]]:
-    """Return the (relation, subject, other) triples kept for testing."""
-    return frozenset((a, b, c) for a, b, c in _lines("held_out_pairs.txt"))
+    """Return the held-out scenes as (relation, subject, other)."""
+    return frozenset((a, b, c) for a, b, c in _rows("held_out_pairs.txt"))
 
 
 @cache
 def held_out_drawings() -> frozenset[tuple[str, str]]:
-    """Return the (set, concept) pairs whose drawings no training scene shows."""
-    return frozenset((a, b) for a, b in _lines("held_out_drawings.txt"))
+    """Return the (set, concept) pairs whose icons are in no training scene."""
+    return frozenset((a, b) for a, b in _rows("held_out_drawings.txt"))
 
 
 def must_stay_apart(first: str, second: str) -> bool:
-    """Return whether two concepts may share no training scene, whatever their relation."""
-    return frozenset((first, second)) in _pairs_apart()
+    """Return whether two concepts may not share a training scene, whatever their relation."""
+    return frozenset((first, second)) in _separate_pairs()
 
 
 def find_held_out_word(sentence: str) -> str | None:
-    """Return a held-out word of the sentence, singular or plural, or None.
+    """Return the first held-out word of a sentence, singular or plural, or None.
 
-    Whole words are compared: "catch" does not hold "cat".
+    Whole words are compared: "cat" is not in "catch".
     """
-    found = words_of(sentence)
-    for start in range(len(found)):
-        for stop in range(start + 1, min(start + _longest_spelling(), len(found)) + 1):
-            if tuple(found[start:stop]) in _spellings():
-                return " ".join(found[start:stop])
+    words = words_of(sentence)
+    for start in range(len(words)):
+        for stop in range(start + 1, min(start + _longest_spelling(), len(words)) + 1):
+            if tuple(words[start:stop]) in _spellings():
+                return " ".join(words[start:stop])
     return None
 
 
@@ -71,10 +71,10 @@ def _longest_spelling() -> int:
 
 
 @cache
-def _pairs_apart() -> frozenset[frozenset[str]]:
+def _separate_pairs() -> frozenset[frozenset[str]]:
     return frozenset(frozenset((subject, other)) for _, subject, other in held_out_pairs())
 
 
-def _lines(name: str) -> list[list[str]]:
+def _rows(name: str) -> list[list[str]]:
     lines = files(__package__).joinpath(name).read_text("utf-8").splitlines()
     return [line.split(", ") for line in lines if line]

@@ -1,4 +1,4 @@
-"""Small rules of English: plurals, articles, numbers, and a sentence's words."""
+"""English plurals, articles and number words."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ __all__ = ["NUMBERS", "article", "plural_of", "words_of"]
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
-_HISSES = ("s", "x", "z", "ch", "sh")
-_SAID_OTHERWISE = {
+_SIBILANTS = ("s", "x", "z", "ch", "sh")
+_IRREGULAR_ARTICLES = {
     "european": "a",
     "hourglass": "an",
     "one": "a",
@@ -19,7 +19,7 @@ _SAID_OTHERWISE = {
 }
 
 
-_IRREGULAR = {
+_IRREGULAR_PLURALS = {
     "calf": "calves",
     "child": "children",
     "fireman": "firemen",
@@ -62,9 +62,9 @@ def plural_of(phrase: str) -> str:
         head, rest, who, doing = match.group("head", "rest", "who", "doing")
         return f"{plural_of(who)}{doing}" if who else f"{plural_of(head)}{rest}"
     *before, last = phrase.split(" ")
-    if last in _IRREGULAR:
-        return " ".join((*before, _IRREGULAR[last]))
-    if phrase.endswith(_HISSES):
+    if last in _IRREGULAR_PLURALS:
+        return " ".join((*before, _IRREGULAR_PLURALS[last]))
+    if phrase.endswith(_SIBILANTS):
         return f"{phrase}es"
     if phrase.endswith("y") and phrase[-2:-1] not in "aeiou":
         return f"{phrase[:-1]}ies"
@@ -72,11 +72,11 @@ def plural_of(phrase: str) -> str:
 
 
 def article(phrase: str) -> str:
-    """Return "a" or "an", whichever fits before the phrase."""
+    """Return the article of a phrase: "a" or "an"."""
     first = phrase.split()[0]
-    return _SAID_OTHERWISE.get(first, "an" if first[0] in "aeiou" else "a")
+    return _IRREGULAR_ARTICLES.get(first, "an" if first[0] in "aeiou" else "a")
 
 
 def words_of(sentence: str) -> list[str]:
-    """Return a sentence's words in lower case, without marks."""
+    """Return a sentence's words and numbers in lower case, without punctuation."""
     return re.findall(r"[a-z]+|[0-9]+", sentence.lower())

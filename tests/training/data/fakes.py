@@ -1,4 +1,4 @@
-"""Tiny hand-made drawings, so that no test needs npm."""
+"""Small synthetic icons, so that no test needs npm packages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def colour_of(name: str) -> tuple[int, int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """Draws every concept as a square of its own colour, every digit as a bar."""
+    """Every concept is a square of its own colour, every digit a bar."""
 
     def icon(self, style: str, name: str) -> Image.Image:
         """Return the square."""

@@ -1,4 +1,4 @@
-"""Painted splits: the same however many processes paint, and after having been stopped."""
+"""Painted splits: the same for any number of processes, and after an interruption."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def checksum(root: Path) -> str:
     return (SPLIT.folder(root) / "sha256").read_text("ascii")
 
 
-def test_a_split_is_painted_once_and_opened_again(tmp_path: Path) -> None:
+def test_a_split_is_painted_once_and_reopened(tmp_path: Path) -> None:
     first = paint_split(SPLIT, Blocks(), tmp_path, processes=1)
     assert first.pictures.shape == (10, 32, 32, 3)
     assert first.pictures.dtype == np.uint8
@@ -49,7 +49,7 @@ def test_the_number_of_processes_does_not_matter(tmp_path: Path) -> None:
     assert np.array_equal(one.pictures, two.pictures)
 
 
-def test_painting_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+def test_painting_resumes_where_it_stopped(tmp_path: Path) -> None:
     whole = paint_split(SPLIT, Blocks(), tmp_path / "whole", processes=1)
     paint_split(SPLIT, Blocks(), tmp_path / "stopped", processes=1)
     folder = SPLIT.folder(tmp_path / "stopped")
