@@ -79,7 +79,7 @@ def describe_words(unused: Sequence[UnusedWord], corrected: Sequence[Correction]
         for each in corrected
     ]
     sentences = [
-        f"{verb} {', '.join(first_of(words, _MAX_LISTED))}."
+        f"{verb} {', '.join(first_of([*dict.fromkeys(words)], _MAX_LISTED))}."
         for verb, words in (("Not used:", left_out), ("Read", swapped))
         if words
     ]

@@ -75,6 +75,14 @@ def tiny_parts(tiny_folder: Path) -> StableDiffusionModel:
     return model
 
 
+@pytest.fixture(scope="session")
+def parsing_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a tiny embedded model, which parses prompts."""
+    from tests.embedded.tiny_model import write_tiny_model
+
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "parsing")
+
+
 @pytest.fixture
 def model_copy(tiny_folder: Path, tmp_path: Path) -> Path:
     """Return a copy of the tiny model's folder that a test may change."""

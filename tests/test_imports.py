@@ -42,6 +42,8 @@ print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
         ("models", 0),
         ("models info sheepgen", 0),
         ("models info nothing", 2),
+        ("models info ./parsing --things", 0),
+        ("models info ./parsing --things shep", 1),
         ("show x.png", 0),
         ("show x.png --json", 0),
         ("show foreign.png", 0),
@@ -63,9 +65,10 @@ print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
     ],
 )
 def test_commands_that_need_no_weights_load_nothing_slow(
-    tmp_path: Path, tiny_folder: Path, words: str, code: int
+    tmp_path: Path, tiny_folder: Path, parsing_folder: Path, words: str, code: int
 ) -> None:
     (tmp_path / "tiny").symlink_to(tiny_folder)
+    (tmp_path / "parsing").symlink_to(parsing_folder)
     (tmp_path / "x.png").write_bytes(encode_image(sample_image(), sample_record(), ".png"))
     parameters = PngInfo()
     parameters.add_text("parameters", "a fox\nSteps: 20, Sampler: Euler a, Seed: 3")

@@ -21,6 +21,7 @@ from sheepgen.batch import run as batch_run
 from sheepgen.cli.app import app
 from sheepgen.execution import plan
 from sheepgen.metadata.image_file import encode_image, read_record
+from sheepgen.models import resolve
 from sheepgen.models.resolve import find_model
 from sheepgen.models.spec import outside_warnings
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
@@ -81,6 +82,7 @@ def test_every_command_in_the_readme_is_taken(
         (sweep_plan, "plan_sweep"),
         (batch_run, "run_batch"),
         (batch_plan, "plan_batch"),
+        (resolve, "resolve_model"),
         (regenerate, "stream_verification"),
         (runner, "run_phases"),
         (prompts, "prompt_groups"),

@@ -74,6 +74,31 @@ def test_an_image_says_what_was_understood(toy: Run, run: Run) -> None:
     assert verified.exit_code == 0, verified.output
 
 
+def test_the_embedded_models_family_says_what_it_understood(run: Run, parsing_folder: Path) -> None:
+    words = ["a sheep on a purple fire truk", "-s", "1", "--steps", "2", "-o", "x.png", "--json"]
+    made = run(*words, "--model", str(parsing_folder))
+    assert made.exit_code == 0, made.output
+    said = (
+        "Prompt understood as: a sheep riding a fire truck. "
+        'Not used: "purple". Read "truk" as "truck".'
+    )
+    assert said in made.stderr
+    assert parsed(json.loads(made.stdout)) == {
+        "understood": "a sheep riding a fire truck",
+        "unused": [{"word": "purple", "suggestion": ""}],
+        "corrected": [{"typed": "truk", "read": "truck"}],
+    }
+    assert run("rerun", "x.png", "-o", "y.png", "--strict").exit_code == 2
+    refused = run("the meaning of life", "--model", str(parsing_folder))
+    assert refused.exit_code == 2
+    assert "Nothing in the prompt is known to " in refused.stderr
+    listed = run("models", "info", str(parsing_folder), "--things")
+    assert listed.stdout.splitlines() == [
+        *("animal (1)", "    sheep"),
+        *("vehicle (1)", "    fire truck"),
+    ]
+
+
 def test_quiet_and_json_progress_keep_standard_error_as_it_is_asked_for(toy: Run) -> None:
     assert toy("purple sheep", "--quiet").stderr == ""
     lines = toy("purple red shep", "--progress-json").stderr.splitlines()

@@ -121,7 +121,14 @@ def test_nothing_understood_is_always_an_error(
 
 
 def test_hostile_words_are_shown_short_and_plain() -> None:
-    words = ["[red]x[/red]", "\x1b[31m\nred", "\u202eevil", "w" * 10_000, *map(str, range(90))]
+    words = [
+        "[red]x[/red]",
+        "[red]x[/red]",
+        "\x1b[31m\nred",
+        "\u202eevil",
+        "w" * 10_000,
+        *map(str, range(90)),
+    ]
     unused = tuple(UnusedWord(word=word, suggestion=word) for word in words)
     corrected = tuple(Correction(typed=word, read=word) for word in words)
     scene = reading(understood="a\x1b[2J\n" * 900, unused=unused, corrected=corrected)
