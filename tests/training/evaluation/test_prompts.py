@@ -41,7 +41,7 @@ GROUPS = {
     "times and weather": 24,
     "styles": 45,
     "held-out words": 78,
-    "words behind things": 40,
+    "with unused words": 40,
     "handwritten digits": 10,
 }
 STATED = {
@@ -130,7 +130,7 @@ def test_prompts_state_their_attributes_and_nothing_else(group: str) -> None:
             text, _, words = text.partition(", ")
             assert words in DRAWING_SETS[prompt.scene.style].style_words
             text = f"{text}, {words}" if prompt.scene.style != HOUSE_STYLE else text
-        if group == "words behind things":
+        if group == "with unused words":
             plain = plain_caption(prompt.scene)
             assert text.startswith(plain)
             assert [thing.name for thing in named_things(text)] == [prompt.scene.subject]
