@@ -15,8 +15,10 @@ from sheepgen.embedded.drawings import Drawing, DrawingTable
 from sheepgen.embedded.memory_tokens import ALONE, BLOCKS, MEMORY_TOKENS
 from sheepgen.embedded.preview_decoder import PreviewDecoder
 from sheepgen.embedded.prompt import MOST_SYMBOLS, read_words
+from sheepgen.embedded.prompt_parser import parse
 from sheepgen.embedded.scene_labels import describe
 from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
+from sheepgen.embedded.unused_words import suggestion_for, unused_words
 from sheepgen.embedded.vocabulary import Vocabulary
 from sheepgen.errors import ModelError, UsageError
 from sheepgen.models.families import PREVIEW_COMPONENT, VOCABULARY_FILE
@@ -90,15 +92,14 @@ class PromptReader:
 
     def reading(self, text: str) -> PromptReading:
         """Return what is made of a prompt, for people."""
-        words, labels = read_words(text, self.vocabulary), self.labels(text)
-        used = {place for thing in labels.things for place in thing.words} if labels else set()
-        ignored = [
-            *words.unknown,
-            *(
-                mention.words[-1]
-                for mention in words.mentions
-                if mention.words[-1].place not in used
-            ),
+        words = read_words(text, self.vocabulary)
+        with running("text_encoder"):
+            parsed = parse(self.text_encoder.parser, words, self.vocabulary)
+            labels = self.text_encoder.labels_of(parsed, self.vocabulary)
+        unused = [
+            word
+            for word in unused_words(words, parsed, self.vocabulary)
+            if word not in words.unread
         ]
         return PromptReading(
             tokens=len(words.symbols) + len(words.unread),
@@ -108,9 +109,9 @@ class PromptReader:
             unused=tuple(
                 UnusedWord(
                     word=text[word.start : word.end],
-                    suggestion=self.vocabulary.closest(word.text),
+                    suggestion=suggestion_for(word, self.vocabulary),
                 )
-                for word in sorted(ignored, key=lambda word: word.start)
+                for word in unused
             ),
             corrected=tuple(
                 Correction(typed=each.typed, read=each.read) for each in words.corrections

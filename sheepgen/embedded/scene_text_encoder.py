@@ -26,7 +26,7 @@ from sheepgen.embedded.memory_tokens import (
     POSITION_WIDTH,
     TokenLayout,
 )
-from sheepgen.embedded.prompt_parser import PromptParser
+from sheepgen.embedded.prompt_parser import ParsedPrompt, PromptParser
 from sheepgen.embedded.prompt_parser import parse as parse_words
 from sheepgen.embedded.scene_labels import SceneLabels, Thing, attributes_of
 
@@ -130,7 +130,10 @@ class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     def parse(self, words: PromptWords, vocabulary: Vocabulary) -> SceneLabels | None:
         """Return what a prompt says, or None if it says nothing that can be shown."""
-        parsed = parse_words(self.parser, words, vocabulary)
+        return self.labels_of(parse_words(self.parser, words, vocabulary), vocabulary)
+
+    def labels_of(self, parsed: ParsedPrompt, vocabulary: Vocabulary) -> SceneLabels | None:
+        """Return what the parser's answers say, or None if they say nothing that can be shown."""
         answers = parsed.answers
         things = tuple(
             Thing(
