@@ -27,7 +27,7 @@ from sheepgen.models.spec import outside_warnings
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 from sheepgen.sweep import plan as sweep_plan
 from sheepgen.sweep.grid import combine
-from sheepgen.training import runner
+from sheepgen.training import train as training
 from sheepgen.training.evaluation import prompts
 from sheepgen.verify import regenerate
 from tests.samples import sample_image, sample_record
@@ -84,7 +84,7 @@ def test_every_command_in_the_readme_is_taken(
         (batch_plan, "plan_batch"),
         (resolve, "resolve_model"),
         (regenerate, "stream_verification"),
-        (runner, "run_phases"),
+        (training, "train"),
         (prompts, "prompt_groups"),
     ):
         monkeypatch.setattr(module, function, stop)

@@ -127,12 +127,15 @@ def _print_info(spec: ModelSpec, *, json: bool) -> None:
 
 
 def _print_things(spec: ModelSpec, word: str, *, json: bool) -> None:
+    from sheepgen.embedded.vocabulary import normalise
+
     vocabulary = _vocabulary(spec)
     if vocabulary is None:
         raise _no_things(spec.name)
     names = vocabulary.search(word) if word else tuple(vocabulary.concepts)
     if not names:
-        nearest = vocabulary.closest(word)
+        is_word = normalise(word) in vocabulary.known | vocabulary.real
+        nearest = "" if is_word else vocabulary.closest(word)
         meant = f' Did you mean "{excerpt(nearest)}"?' if nearest else ""
         note(
             error_console(), f'{excerpt(spec.name)} knows nothing called "{excerpt(word)}".{meant}'
@@ -153,7 +156,7 @@ def _print_found(vocabulary: Vocabulary, names: Iterable[str]) -> None:
     """Print concepts, each with its group and the other names that it has."""
     forms = _forms(vocabulary)
     for name in names:
-        others = [form for form in forms[name] if form not in (name, _plural_of(vocabulary, name))]
+        others = _other_names(vocabulary, name, forms[name])
         more = len(others) - _MAX_NAMES
         shown = [*others[:_MAX_NAMES], *([f"and {more} more"] if more > 0 else [])]
         also = f", also: {', '.join(shown)}" if shown else ""
@@ -180,8 +183,11 @@ def _forms(vocabulary: Vocabulary) -> dict[str, list[str]]:
     return forms
 
 
-def _plural_of(vocabulary: Vocabulary, name: str) -> str:
-    return vocabulary.concepts[name].plural
+def _other_names(vocabulary: Vocabulary, name: str, forms: Iterable[str]) -> list[str]:
+    """Return the names of a concept but its own, plurals, and those that are written as one."""
+    singular = [form for form in forms if form not in vocabulary.plurals]
+    run_together = {form.replace(" ", "") for form in (name, *singular) if " " in form}
+    return [form for form in singular if form != name and form not in run_together]
 
 
 def _vocabulary(spec: ModelSpec) -> Vocabulary | None:
