@@ -57,14 +57,16 @@ class PromptReader:
     drawings: DrawingTable
 
     @classmethod
-    def load(cls, checkpoint: Checkpoint, dtype: torch.dtype = torch.float32) -> PromptReader:
-        """Load it from a model folder.
+    def load(cls, checkpoint: Checkpoint) -> PromptReader:
+        """Load it from a model folder, in float32: it is small.
 
         Raises:
             ModelError: If the vocabulary cannot be read or does not fit the text encoder.
         """
         vocabulary = Vocabulary.read(checkpoint.folder / "text_encoder" / VOCABULARY_FILE)
-        text_encoder = load_diffusers(checkpoint, "text_encoder", SceneTextEncoder, dtype)
+        text_encoder = load_diffusers(checkpoint, "text_encoder", SceneTextEncoder, torch.float32)
+        # diffusers leaves it as it is stored: in float16, among bytes.
+        text_encoder.parser.float()
         drawings = DrawingTable.of(Drawing(*row) for row in vocabulary.drawings)
         for part, needed, found in (
             ("drawings", len(drawings.drawings), text_encoder.config.drawings),
@@ -128,7 +130,7 @@ class EmbeddedModel(LatentModel):
     @classmethod
     def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> EmbeddedModel:
         """Load all components, as `sheepgen.pipeline.family.FamilyModule.load` says."""
-        reader = PromptReader.load(spec.checkpoint, dtype)
+        reader = PromptReader.load(spec.checkpoint)
         reader.text_encoder.to(device)
         preview = None
         if PREVIEW_COMPONENT in spec.checkpoint.configs:

@@ -92,10 +92,11 @@ def export_scene_model(parts: SceneModelParts, folder: Path) -> None:
     """Write the parts into a folder that is not there yet."""
     components = {
         "scheduler": LCMScheduler.from_config(build_scheduler().config),
-        "text_encoder": parts.text_encoder,
+        "text_encoder": parts.text_encoder.to("cpu"),
         "unet": parts.unet.to("cpu", torch.float16),
         "vae": parts.vae.to("cpu", torch.float32),
     }
+    parts.text_encoder.parser.to(torch.float16)
     for name, part in components.items():
         part.save_pretrained(folder / name)
     parts.preview_decoder.to("cpu", torch.float32).save_pretrained(folder / PREVIEW_COMPONENT)

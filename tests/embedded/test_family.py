@@ -44,6 +44,15 @@ def encoded(model: EmbeddedModel, prompt: str, **settings: Any) -> torch.Tensor:
     return model.encode([model.spec.resolve(asked)]).hidden_states
 
 
+def test_what_is_stored_smaller_is_computed_in_float32(model: EmbeddedModel) -> None:
+    encoder = model.reader.text_encoder
+    dtypes = {name: value.dtype for name, value in encoder.state_dict().items()}
+    assert dtypes.pop("cells") == torch.int8
+    assert dtypes.pop("cells_present") == torch.uint8
+    assert dtypes.pop("first_cells") == torch.int64
+    assert {*dtypes.values()} == {torch.float32}
+
+
 def test_the_seed_chooses_among_drawings(model: EmbeddedModel) -> None:
     first, second, third = (encoded(model, "a sheep", seed=seed) for seed in range(3))
     assert torch.equal(first, third)
