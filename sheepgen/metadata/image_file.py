@@ -76,7 +76,7 @@ STEP_KEY = "sheepgen-step"
 
 MAX_JPEG_PROMPT_BYTES = 4_000
 """EXIF in a JPEG is limited to 64 KiB, and one byte of a prompt can become 14 there: two as UTF-16,
-and six as a JSON escape, which is repeated if the word is among the truncated ones."""
+and six as a JSON escape, which is repeated if the word is among the truncated or unused ones."""
 
 _PNG_EFFORT = 3
 """Of 9. More takes twice the time to save a few percent; a run can save fifty frames."""
