@@ -72,6 +72,11 @@ class DrawingTable:
         """Return the styles that there are drawings of a concept in, the preferred one first."""
         return tuple(self.rows.get(concept, ()))
 
+    def has_colour(self, concept: str, colour: str) -> bool:
+        """Say whether there is a drawing of a concept in a colour that is not painted."""
+        rows = [row for several in self.rows.get(concept, {}).values() for row in several]
+        return any(self.drawings[row].colour == colour for row in rows)
+
     def rows_for(self, concept: str, style: str, colour: str = "") -> tuple[int, ...]:
         """Return the rows for a concept: those of a colour if there are any, else the plain ones.
 

@@ -11,22 +11,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sheepgen.embedded.drawings import Drawing, DrawingTable
 from sheepgen.embedded.memory_tokens import ALONE, BLOCKS, MEMORY_TOKENS
 from sheepgen.embedded.preview_decoder import PreviewDecoder
-from sheepgen.embedded.prompt import MOST_SYMBOLS, read_words
-from sheepgen.embedded.prompt_parser import parse
-from sheepgen.embedded.scene_labels import describe
-from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
-from sheepgen.embedded.unused_words import suggestion_for, unused_words
-from sheepgen.embedded.vocabulary import Vocabulary
-from sheepgen.errors import ModelError, UsageError
-from sheepgen.models.families import PREVIEW_COMPONENT, VOCABULARY_FILE
+from sheepgen.embedded.prompt_reader import PromptReader
+from sheepgen.errors import UsageError
+from sheepgen.models.families import PREVIEW_COMPONENT
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.family import TokenLabel
 from sheepgen.pipeline.latent_model import LatentModel, TextEmbeds, check_schedule
 from sheepgen.pipeline.loading import load_diffusers
-from sheepgen.prompt_reading import Correction, PromptReading, UnusedWord
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
@@ -37,88 +30,10 @@ if TYPE_CHECKING:
     from sheepgen.embedded.scene_labels import SceneLabels
     from sheepgen.models.checkpoint import Checkpoint
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import ResolvedRequest
 
-__all__ = ["EmbeddedModel", "PromptReader", "check_schedule", "load", "read_prompt"]
-
-
-@dataclass(frozen=True, slots=True)
-class PromptReader:
-    """Reads prompts into scene labels.
-
-    Args:
-        vocabulary: The words that the model knows.
-        text_encoder: Its parser is used here.
-        drawings: The rows of its table of cells.
-    """
-
-    vocabulary: Vocabulary
-    text_encoder: SceneTextEncoder
-    drawings: DrawingTable
-
-    @classmethod
-    def load(cls, checkpoint: Checkpoint) -> PromptReader:
-        """Load it from a model folder, in float32: it is small.
-
-        Raises:
-            ModelError: If the vocabulary cannot be read or does not fit the text encoder.
-        """
-        vocabulary = Vocabulary.read(checkpoint.folder / "text_encoder" / VOCABULARY_FILE)
-        text_encoder = load_diffusers(checkpoint, "text_encoder", SceneTextEncoder, torch.float32)
-        # diffusers leaves it as it is stored: in float16, among bytes.
-        text_encoder.parser.float()
-        drawings = DrawingTable.of(Drawing(*row) for row in vocabulary.drawings)
-        for part, needed, found in (
-            ("drawings", len(drawings.drawings), text_encoder.config.drawings),
-            ("symbols", len(vocabulary.ids), text_encoder.config.symbols),
-        ):
-            if needed != found:
-                raise ModelError(
-                    f"The model's vocabulary has {needed} {part}, its text encoder {found}.",
-                    "They come from different models.",
-                )
-        if missing := next((name for name in vocabulary.concepts if not drawings.styles(name)), ""):
-            raise ModelError(
-                f"The model's vocabulary has no drawing of {missing!r}.",
-                "The model is damaged. Download it again.",
-            )
-        return cls(vocabulary, text_encoder, drawings)
-
-    def labels(self, text: str) -> SceneLabels | None:
-        """Return what a prompt says, or None if nothing in it was understood."""
-        with running("text_encoder"):
-            labels: SceneLabels | None = self.text_encoder.parse(
-                read_words(text, self.vocabulary), self.vocabulary
-            )
-        return labels
-
-    def reading(self, text: str) -> PromptReading:
-        """Return what is made of a prompt, for people."""
-        words = read_words(text, self.vocabulary)
-        with running("text_encoder"):
-            parsed = parse(self.text_encoder.parser, words, self.vocabulary)
-            labels = self.text_encoder.labels_of(parsed, self.vocabulary)
-        unused = [
-            word
-            for word in unused_words(words, parsed, self.vocabulary)
-            if word not in words.unread
-        ]
-        return PromptReading(
-            tokens=len(words.symbols) + len(words.unread),
-            limit=MOST_SYMBOLS,
-            truncated=tuple(text[word.start : word.end] for word in words.unread),
-            understood=describe(labels) if labels else "",
-            unused=tuple(
-                UnusedWord(
-                    word=text[word.start : word.end],
-                    suggestion=suggestion_for(word, self.vocabulary),
-                )
-                for word in unused
-            ),
-            corrected=tuple(
-                Correction(typed=each.typed, read=each.read) for each in words.corrections
-            ),
-        )
+__all__ = ["EmbeddedModel", "check_schedule", "load", "read_prompt"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,16 +90,20 @@ class EmbeddedModel(LatentModel):
         """
         # All requests of a batch have one guidance.
         guided = self.info.guidance == "two passes" and requests[0].guidance_scale > 1
-        passes = [self._tokens(each.negative_prompt, each.seed) for each in requests if guided]
+        passes = [
+            self._tokens(self.reader.labels(request.negative_prompt), request.seed)
+            for request in requests
+            if guided
+        ]
         for request in requests:
-            if self.reader.labels(request.prompt) is None:
+            labels = self.reader.labels(request.prompt)
+            if labels is None:
                 raise not_understood(request.prompt)
-            passes.append(self._tokens(request.prompt, request.seed))
+            passes.append(self._tokens(labels, request.seed))
         return TextEmbeds(hidden_states=torch.cat(passes), guided=guided)
 
-    def _tokens(self, text: str, seed: int) -> Tensor:
-        """Return one text's conditioning tokens, (1, tokens, width): zeros if it says nothing."""
-        labels = self.reader.labels(text)
+    def _tokens(self, labels: SceneLabels | None, seed: int) -> Tensor:
+        """Return one text's conditioning tokens, (1, tokens, width)."""
         encoder = self.reader.text_encoder
         with running("text_encoder"):
             if labels is None:

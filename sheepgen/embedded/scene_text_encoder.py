@@ -8,7 +8,7 @@ should show before they become the picture, as in unCLIP (https://arxiv.org/abs/
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from diffusers import ConfigMixin, ModelMixin
@@ -26,22 +26,15 @@ from sheepgen.embedded.memory_tokens import (
     POSITION_WIDTH,
     TokenLayout,
 )
-from sheepgen.embedded.prompt_parser import ParsedPrompt, PromptParser
-from sheepgen.embedded.prompt_parser import parse as parse_words
-from sheepgen.embedded.scene_labels import SceneLabels, Thing, attributes_of
+from sheepgen.embedded.prompt_parser import PromptParser
+from sheepgen.embedded.scene_labels import SceneLabels, attributes_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sheepgen.embedded.drawings import ChosenDrawings
-    from sheepgen.embedded.prompt import PromptWords
-    from sheepgen.embedded.scene_labels import Kind
-    from sheepgen.embedded.vocabulary import Vocabulary
 
 __all__ = ["NOBODY", "LabelTensors", "SceneTextEncoder"]
-
-_SHOWN_ALONE = ("place", "time", "weather", "background", "digits")
-"""Questions to which an answer makes a picture without any thing in it."""
 
 NOBODY = -1
 """In place of a row or a colour: there is none."""
@@ -127,40 +120,6 @@ class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.register_buffer("owners", owners, persistent=False)
         self.register_buffer("places", places, persistent=False)
         self.register_buffer("positions", positions, persistent=False)
-
-    def parse(self, words: PromptWords, vocabulary: Vocabulary) -> SceneLabels | None:
-        """Return what a prompt says, or None if it says nothing that can be shown."""
-        return self.labels_of(parse_words(self.parser, words, vocabulary), vocabulary)
-
-    def labels_of(self, parsed: ParsedPrompt, vocabulary: Vocabulary) -> SceneLabels | None:
-        """Return what the parser's answers say, or None if they say nothing that can be shown."""
-        answers = parsed.answers
-        things = tuple(
-            Thing(
-                name=mention.concept,
-                plural=vocabulary.concepts[mention.concept].plural,
-                colour=colour,
-                words=tuple(dict.fromkeys(word.place for word in mention.words)),
-            )
-            for mention, colour in zip(parsed.mentions, parsed.colours, strict=True)
-        )
-        place = answers["place"]
-        if not things and place in vocabulary.defaults:
-            name = vocabulary.defaults[place]
-            things = (Thing(name=name, plural=vocabulary.concepts[name].plural),)
-        if not things and not any(answers[question] for question in _SHOWN_ALONE):
-            return None
-        return SceneLabels(
-            kind=cast("Kind", answers["kind"] or "single"),
-            things=things,
-            count=int(answers["count"] or 1),
-            style=answers["style"],
-            place=place,
-            time=answers["time"],
-            weather=answers["weather"],
-            background=answers["background"],
-            digits=answers["digits"] + answers["second digit"],
-        )
 
     def forward(self, rows: Tensor, colours: Tensor, alone: Tensor, attributes: Tensor) -> Tensor:
         """Return conditioning tokens, (scenes, context and memory tokens, hidden_size).

@@ -55,6 +55,12 @@ def test_a_drawing_of_the_wanted_colour_is_not_painted_and_others_are() -> None:
     assert coloured("black", "flat") == ChosenDrawings(rows=(3,), colours=("black",), style="flat")
 
 
+def test_a_colour_of_its_own_is_one_that_some_drawing_has() -> None:
+    assert TABLE.has_colour("cat", "black")
+    assert not TABLE.has_colour("cat", "brown")
+    assert not TABLE.has_colour("ox", "black")
+
+
 def test_without_a_plain_drawing_any_will_do() -> None:
     assert TABLE.rows_for("elf", "flat") == (7,)
     assert TABLE.rows_for("elf", "noto") == TABLE.rows_for("ox", "noto") == ()

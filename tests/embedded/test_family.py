@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,17 @@ def test_memory_tokens_are_labelled_with_the_words_whose_cells_they_hold(
     alone = model.token_labels("a sheep")[CONTEXT:]
     assert {(label.text, label.word) for label in alone} == {("sheep", 1)}
     assert {label.word for label in model.token_labels("qwertz")} == {None}
+
+
+def test_colours_that_a_concept_cannot_have_are_not_read(model: EmbeddedModel) -> None:
+    reader = copy.deepcopy(model.reader)
+    reader.text_encoder.parser.mention_colours.bias[1] = 9  # red, whatever the prompt
+    labels = reader.labels(RIDE)
+    assert labels is not None
+    assert [(thing.name, thing.colour) for thing in labels.things] == [
+        ("sheep", "red"),
+        ("fire truck", ""),
+    ]
 
 
 def test_what_is_understood_is_the_same_with_and_without_the_other_parts(

@@ -33,7 +33,7 @@ WIDTH = 72
 
 _CONCEPTS = {
     "sheep": {"plural": "sheep", "group": "animal", "roles": ["rides"]},
-    "fire truck": {"plural": "fire trucks", "group": "vehicle", "roles": ["ridden"]},
+    "fire truck": {"plural": "fire trucks", "group": "vehicle", "roles": ["own-colour", "ridden"]},
 }
 VOCABULARY = Vocabulary.from_dict(
     {

@@ -1,0 +1,151 @@
+"""Reads prompts: words become the parser's answers, and these the labels of a scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+import torch
+
+from sheepgen.embedded.drawings import Drawing, DrawingTable
+from sheepgen.embedded.prompt import MOST_SYMBOLS, read_words
+from sheepgen.embedded.prompt_parser import parse
+from sheepgen.embedded.scene_labels import SceneLabels, Thing, describe
+from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
+from sheepgen.embedded.unused_words import suggestion_for, unused_words
+from sheepgen.embedded.vocabulary import Vocabulary
+from sheepgen.errors import ModelError
+from sheepgen.models.families import VOCABULARY_FILE
+from sheepgen.pipeline.building import running
+from sheepgen.pipeline.loading import load_diffusers
+from sheepgen.prompt_reading import Correction, PromptReading, UnusedWord
+
+if TYPE_CHECKING:
+    from sheepgen.embedded.prompt import PromptWords
+    from sheepgen.embedded.prompt_parser import ParsedPrompt
+    from sheepgen.embedded.scene_labels import Kind
+    from sheepgen.models.checkpoint import Checkpoint
+
+__all__ = ["PromptReader"]
+
+OWN_COLOUR = "own-colour"
+"""Role of concepts that are never painted."""
+
+_SHOWN_ALONE = ("place", "time", "weather", "background", "digits")
+"""Questions to which an answer makes a picture without any thing in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptReader:
+    """Reads prompts into scene labels.
+
+    Args:
+        vocabulary: The words that the model knows.
+        text_encoder: Its parser is used here.
+        drawings: The rows of its table of cells.
+    """
+
+    vocabulary: Vocabulary
+    text_encoder: SceneTextEncoder
+    drawings: DrawingTable
+
+    @classmethod
+    def load(cls, checkpoint: Checkpoint) -> PromptReader:
+        """Load it from a model folder, in float32: it is small.
+
+        Raises:
+            ModelError: If the vocabulary cannot be read or does not fit the text encoder.
+        """
+        vocabulary = Vocabulary.read(checkpoint.folder / "text_encoder" / VOCABULARY_FILE)
+        text_encoder = load_diffusers(checkpoint, "text_encoder", SceneTextEncoder, torch.float32)
+        # diffusers leaves it as it is stored: in float16, among bytes.
+        text_encoder.parser.float()
+        drawings = DrawingTable.of(Drawing(*row) for row in vocabulary.drawings)
+        for part, needed, found in (
+            ("drawings", len(drawings.drawings), text_encoder.config.drawings),
+            ("symbols", len(vocabulary.ids), text_encoder.config.symbols),
+        ):
+            if needed != found:
+                raise ModelError(
+                    f"The model's vocabulary has {needed} {part}, its text encoder {found}.",
+                    "They come from different models.",
+                )
+        if missing := next((name for name in vocabulary.concepts if not drawings.styles(name)), ""):
+            raise ModelError(
+                f"The model's vocabulary has no drawing of {missing!r}.",
+                "The model is damaged. Download it again.",
+            )
+        return cls(vocabulary, text_encoder, drawings)
+
+    def labels(self, text: str) -> SceneLabels | None:
+        """Return what a prompt says, or None if it says nothing that can be shown."""
+        return self._labels_of(self._parse(read_words(text, self.vocabulary)))
+
+    def reading(self, text: str) -> PromptReading:
+        """Return what is made of a prompt, for people."""
+        words = read_words(text, self.vocabulary)
+        parsed = self._parse(words)
+        labels = self._labels_of(parsed)
+        unused = [
+            word
+            for word in unused_words(words, parsed, self.vocabulary)
+            if word not in words.unread
+        ]
+        return PromptReading(
+            tokens=len(words.symbols) + len(words.unread),
+            limit=MOST_SYMBOLS,
+            truncated=tuple(text[word.start : word.end] for word in words.unread),
+            understood=describe(labels) if labels else "",
+            unused=tuple(
+                UnusedWord(
+                    word=text[word.start : word.end],
+                    suggestion=suggestion_for(word, self.vocabulary),
+                )
+                for word in unused
+            ),
+            corrected=tuple(
+                Correction(typed=each.typed, read=each.read) for each in words.corrections
+            ),
+        )
+
+    def _parse(self, words: PromptWords) -> ParsedPrompt:
+        """Return the parser's answers, without colours that a concept cannot have."""
+        with running("text_encoder"):
+            parsed = parse(self.text_encoder.parser, words, self.vocabulary)
+        pairs = zip(parsed.mentions, parsed.colours, strict=True)
+        colours = (
+            colour if self._can_have(mention.concept, colour) else "" for mention, colour in pairs
+        )
+        return replace(parsed, colours=tuple(colours))
+
+    def _can_have(self, name: str, colour: str) -> bool:
+        """Say whether a concept can be shown in a colour: painted, or by a drawing of its own."""
+        is_painted = OWN_COLOUR not in self.vocabulary.concepts[name].roles
+        return is_painted or self.drawings.has_colour(name, colour)
+
+    def _labels_of(self, parsed: ParsedPrompt) -> SceneLabels | None:
+        concepts, answers = self.vocabulary.concepts, parsed.answers
+        things = tuple(
+            Thing(
+                name=mention.concept,
+                plural=concepts[mention.concept].plural,
+                colour=colour,
+                words=tuple(dict.fromkeys(word.place for word in mention.words)),
+            )
+            for mention, colour in zip(parsed.mentions, parsed.colours, strict=True)
+        )
+        if not things and (name := self.vocabulary.defaults.get(answers["place"])):
+            things = (Thing(name=name, plural=concepts[name].plural),)
+        if not things and not any(answers[question] for question in _SHOWN_ALONE):
+            return None
+        return SceneLabels(
+            kind=cast("Kind", answers["kind"] or "single"),
+            things=things,
+            count=int(answers["count"] or 1),
+            style=answers["style"],
+            place=answers["place"],
+            time=answers["time"],
+            weather=answers["weather"],
+            background=answers["background"],
+            digits=answers["digits"] + answers["second digit"],
+        )
