@@ -13,18 +13,18 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from sheepgen.embedded.clip_family import ClipEmbeddedModel
+from sheepgen.embedded.memory_tokens import ALONE, BLOCKS, MAX_THINGS, MEMORY_TOKENS
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import generate
 from sheepgen.pipeline.scheduler import build_scheduler
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 from sheepgen.training.data.scene import KINDS
-from sheepgen.training.text_encoder.appearance import look_width
-from sheepgen.training.text_encoder.conditioning_targets import Layout
-from sheepgen.training.text_encoder.memory_tokens import ALL, PARTS, SLOTS, THINGS
+from sheepgen.training.text_encoder.build_text_encoder import token_layout
+from sheepgen.training.text_encoder.cell_table import OPACITIES
 
 FOLDER = Path(__file__).parents[1] / "sheepgen" / "assets" / EMBEDDED_MODEL
 SHEEP = "a sheep riding a motorcycle"
-NOBODY = THINGS
+NOBODY = MAX_THINGS
 """The owner of the slots that are left over, as an index after those of the things."""
 
 
@@ -126,7 +126,7 @@ def test_labels_name_every_token_that_the_network_attends_to(parts: ClipEmbedded
     assert len(labels) == len(hidden_states(parts, SHEEP))
     words = [label.text for label in labels if label.kind == "word"]
     assert words == [f"{word}</w>" for word in SHEEP.split()]
-    assert [label.kind for label in labels].count("memory") == SLOTS
+    assert [label.kind for label in labels].count("memory") == MEMORY_TOKENS
 
 
 def hidden_states(model: ClipEmbeddedModel, prompt: str) -> torch.Tensor:
@@ -170,15 +170,15 @@ def test_every_prompt_is_read_as_one_whole_scene(
     What the U-Net reads is which of the answers is the largest, and that by far: here they lead
     by 0.95 and more, of 1. How near they come to 0 and 1 depends on the processor.
     """
-    layout = Layout(look_width(parts.vae.config.latent_channels))
-    slots = hidden_states(parts, prompt)[-SLOTS:]
-    kinds = slots[:, layout.facts][:, : len(KINDS)]
+    layout = token_layout(parts.vae.config.latent_channels + OPACITIES)
+    slots = hidden_states(parts, prompt)[-MEMORY_TOKENS:]
+    kinds = slots[:, layout.attribute][:, : len(KINDS)]
     assert _clear_winners(kinds).eq(KINDS.index(kind)).all()
-    owners = torch.full((SLOTS,), NOBODY)
-    for part in PARTS if kind != "single" else (ALL,):
-        owners[part.slots] = part.thing
-    owned = slots[:, layout.mark][:, :THINGS]
-    nobody = torch.full((SLOTS, 1), 0.5)
+    owners = torch.full((MEMORY_TOKENS,), NOBODY)
+    for block in BLOCKS if kind != "single" else (ALONE,):
+        owners[block.tokens] = block.thing
+    owned = slots[:, layout.position][:, :MAX_THINGS]
+    nobody = torch.full((MEMORY_TOKENS, 1), 0.5)
     assert _clear_winners(torch.cat([owned, nobody], dim=1)).eq(owners).all()
 
 

@@ -36,10 +36,10 @@ StagesArg = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="STAGE",
-        help="text, vae, latents, unet, preview, classifier. Without any: all that the "
+        help="parser, vae, latents, unet, preview, classifier. Without any: all that the "
         "preset needs.",
         show_default=False,
-        autocompletion=completion.of("text", "vae", "latents", "unet", "preview", "classifier"),
+        autocompletion=completion.of("parser", "vae", "latents", "unet", "preview", "classifier"),
     ),
 ]
 PresetOpt = Annotated[

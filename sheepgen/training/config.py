@@ -52,24 +52,14 @@ class DataConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextConfig:
-    """The text encoder: its trunk, which is trained, and what is written behind it.
+    """The text encoder's prompt parser: a small transformer, trained on made-up prompts."""
 
-    ``words`` are a prompt's tokens before its slots; ``width``, ``layers`` and ``heads``, three at
-    least, are the trunk's. A drawing is told by ``code_width`` numbers, and a block of it by
-    ``block_width``; of the variance of 1,225 drawings' looks 512 and 160 leave a ninth, of none a
-    quarter.
-    """
-
-    vocab_size: int = 7_000
-    words: int = 32
-    width: int = 256
-    layers: int = 1
-    heads: int = 8
-    code_width: int = 512
-    block_width: int = 160
-    steps: int = 10_500
+    width: int = 128
+    layers: int = 2
+    heads: int = 4
+    steps: int = 6_000
     batch_size: int = 256
-    learning_rate: float = 4e-3
+    learning_rate: float = 2e-3
     seed: int = 2
 
 
@@ -100,8 +90,8 @@ class DiffusionConfig:
     """The U-Net: it is narrow, for what things look like it need not know, but is told.
 
     At its finest level attention looks for what is to be copied; at ``attention_level``, and in
-    the middle, whole transformers tell what goes where. ``text_width`` is that of the states that
-    both attend to.
+    the middle, whole transformers decide what goes where. Both attend to conditioning tokens that
+    are projected to ``text_width``.
 
     Smooth pictures show through much noise. So the noise schedule is linear in its variances, as
     DDPM's: words decide at signal-to-noise ratios below 1/40, and there two fifths of its time are
@@ -162,7 +152,7 @@ PRESETS: dict[str, TrainingConfig] = {
     "full": TrainingConfig(),
     "small": TrainingConfig(
         data=DataConfig(mix="house", cast=SMALL_CAST, scenes=3_000, pictures=1_500),
-        text=TextConfig(vocab_size=4_000, steps=300, batch_size=64),
+        text=TextConfig(steps=600, batch_size=64),
         autoencoder=AutoencoderConfig(steps=2_000, preview_steps=300),
         diffusion=DiffusionConfig(
             channels=(64, 96, 160, 192),
@@ -212,11 +202,6 @@ class Workspace:
         return self.checkpoints / f"{name}.pt"
 
     @property
-    def tokenizer(self) -> Path:
-        """The tokenizer's folder, beside the checkpoints that were trained with it."""
-        return self.checkpoints / "tokenizer"
-
-    @property
     def classifier(self) -> Path:
         """The trained classifier, in the form in which it is installed."""
         return self.root / "judge.safetensors"
@@ -234,15 +219,7 @@ class Workspace:
 
 IDENTITY = {
     "data": ("image_size", "mix", "cast", "seed"),
-    "text": (
-        "vocab_size",
-        "words",
-        "width",
-        "layers",
-        "heads",
-        "code_width",
-        "block_width",
-    ),
+    "text": ("width", "layers", "heads"),
     "autoencoder": ("width", "decoder_blocks", "latent_channels"),
     "diffusion": (
         "channels",

@@ -1,13 +1,12 @@
-"""Writes the trained parts as a diffusers folder in Stable Diffusion layout.
+"""Writes the trained parts as a model folder in the layout of diffusers.
 
 The folder's scheduler is that of Latent Consistency, on the noise schedule of the training. It goes
 to the clean estimate at every step and noises it anew, which suits a U-Net that predicts clean
 latents, distilled or not: what is wrong in an estimate is washed out. Its pictures at 8 steps are
 cleaner than those of DPM-Solver++ at 12, with added noise or without.
 
-The U-Net and the text encoder are stored in float16 to keep the package small; they are loaded as
-float32. Beside the parts lie ``training.json``, which says how they were made, and
-``MODEL_CARD.md`` for people.
+The U-Net is stored in float16 to keep the package small; it is loaded as float32. Beside the parts
+lie ``training.json``, which says how they were made, and ``MODEL_CARD.md`` for people.
 """
 
 from __future__ import annotations
@@ -19,76 +18,35 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import (
-    AutoencoderTiny,
-    LCMScheduler,
-    StableDiffusionPipeline,
-    UNet2DConditionModel,
-)
+from diffusers import AutoencoderTiny, LCMScheduler, UNet2DConditionModel
 
-from sheepgen.models.families import EMBEDDED_CLASS, PREVIEW_COMPONENT
+from sheepgen.models.families import EMBEDDED_CLASS, PREVIEW_COMPONENT, VOCABULARY_FILE
 from sheepgen.models.registry import RECORD_FILE
 from sheepgen.training.unet.build import build_scheduler
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from transformers import CLIPTextModel, CLIPTokenizer
-
     from sheepgen.embedded.preview_decoder import PreviewDecoder
     from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
+    from sheepgen.embedded.vocabulary import Vocabulary
     from sheepgen.training.config import TrainingConfig
 
-__all__ = [
-    "ModelParts",
-    "SceneModelParts",
-    "export_model",
-    "export_scene_model",
-    "write_training_record",
-]
+__all__ = ["ModelParts", "export_model", "write_training_record"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelParts:
     """Everything that goes into the folder."""
 
-    tokenizer: CLIPTokenizer
-    text_encoder: CLIPTextModel
-    unet: UNet2DConditionModel
-    vae: AutoencoderTiny
-    preview_decoder: PreviewDecoder
-
-
-def export_model(parts: ModelParts, folder: Path) -> None:
-    """Write the parts into a folder that is not there yet."""
-    StableDiffusionPipeline(
-        vae=parts.vae.to("cpu", torch.float32),
-        text_encoder=parts.text_encoder.to("cpu", torch.float16),
-        tokenizer=parts.tokenizer,
-        unet=parts.unet.to("cpu", torch.float16),
-        scheduler=LCMScheduler.from_config(build_scheduler().config),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    ).save_pretrained(folder, safe_serialization=True)
-    # What loads it takes its states as float32, as the U-Net does.
-    config = folder / "text_encoder" / "config.json"
-    settings = json.loads(config.read_text("utf-8")) | {"dtype": "float32"}
-    config.write_text(json.dumps(settings, indent=2) + "\n", "utf-8")
-    parts.preview_decoder.to("cpu", torch.float32).save_pretrained(folder / "preview_decoder")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SceneModelParts:
-    """Everything that goes into the folder of a model whose text encoder reads scenes."""
-
+    vocabulary: Vocabulary
     text_encoder: SceneTextEncoder
     unet: UNet2DConditionModel
     vae: AutoencoderTiny
     preview_decoder: PreviewDecoder
 
 
-def export_scene_model(parts: SceneModelParts, folder: Path) -> None:
+def export_model(parts: ModelParts, folder: Path) -> None:
     """Write the parts into a folder that is not there yet."""
     components = {
         "scheduler": LCMScheduler.from_config(build_scheduler().config),
@@ -99,6 +57,8 @@ def export_scene_model(parts: SceneModelParts, folder: Path) -> None:
     parts.text_encoder.parser.to(torch.float16)
     for name, part in components.items():
         part.save_pretrained(folder / name)
+    vocabulary = json.dumps(parts.vocabulary.to_dict(), ensure_ascii=False, indent=0)
+    (folder / "text_encoder" / VOCABULARY_FILE).write_text(vocabulary + "\n", "utf-8")
     parts.preview_decoder.to("cpu", torch.float32).save_pretrained(folder / PREVIEW_COMPONENT)
     index = {
         "_class_name": EMBEDDED_CLASS,

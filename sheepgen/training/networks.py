@@ -6,44 +6,46 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from sheepgen.embedded.drawings import Drawing, DrawingTable
+from sheepgen.embedded.family import PromptReader
 from sheepgen.embedded.preview_decoder import PreviewDecoder
 from sheepgen.errors import ModelError
 from sheepgen.training.assets import concept_names, paint_vae_pictures
 from sheepgen.training.atomic_write import atomic_write
-from sheepgen.training.data.concepts import concepts
+from sheepgen.training.data.drawings import all_drawings
 from sheepgen.training.data.icon_sets import MIXES
 from sheepgen.training.data.layout import CELLS
 from sheepgen.training.data.splits import held_out_drawings
 from sheepgen.training.evaluation.classifier import Classifier, load_installed_classifier
-from sheepgen.training.text_encoder.appearance import (
-    ALONE_SIDE,
-    COMPANION_SIDE,
-    Drawing,
-    Looks,
-    measured_looks,
+from sheepgen.training.text_encoder.build_text_encoder import (
+    build_text_encoder,
+    drawing_rows,
+    measure_table,
+    token_layout,
 )
-from sheepgen.training.text_encoder.compile import unfold
-from sheepgen.training.text_encoder.conditioning_targets import States
-from sheepgen.training.text_encoder.tokenizer import build_tokenizer, load_tokenizer
-from sheepgen.training.text_encoder.train_parser import build_trunk
+from sheepgen.training.text_encoder.build_vocabulary import build_vocabulary
+from sheepgen.training.text_encoder.cell_table import OPACITIES, CellTable
+from sheepgen.training.text_encoder.parser_training import build_parser
 from sheepgen.training.trainer import load_weights
 from sheepgen.training.unet.build import build_unet
 from sheepgen.training.vae import build_autoencoder, fit_encoder
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderTiny, UNet2DConditionModel
-    from transformers import CLIPTextModel, CLIPTokenizer
 
-    from sheepgen.training.assets import WordLists
+    from sheepgen.embedded.vocabulary import Vocabulary
     from sheepgen.training.config import TrainingConfig, Workspace
+    from sheepgen.training.data.drawings import Drawing as IconDrawing
     from sheepgen.training.data.icons import IconStore
 
 __all__ = [
     "build_classifier",
     "build_preview_decoder",
     "build_unet_for",
-    "fit_states",
-    "fit_tokenizer",
+    "build_vocabulary_for",
+    "drawing_table",
+    "drawings_of",
+    "fit_cells",
     "fit_vae",
     "load_classifier",
     "load_preview_decoder",
@@ -71,94 +73,84 @@ def fit_vae(
     return vae.to(device).eval()
 
 
-def fit_states(
+def drawings_of(config: TrainingConfig) -> list[IconDrawing]:
+    """Return the drawings that training shows: the rows of the table of cells."""
+    names, styles = {*concept_names(config)}, MIXES[config.data.mix]
+    return [
+        drawing
+        for drawing in all_drawings()
+        if drawing.concept in names
+        and drawing.style in styles
+        and (drawing.style, drawing.concept) not in held_out_drawings()
+    ]
+
+
+def build_vocabulary_for(config: TrainingConfig) -> Vocabulary:
+    """Return the vocabulary of a recipe's concepts and drawings."""
+    return build_vocabulary(config.data.cast, drawing_rows(drawings_of(config)))
+
+
+def fit_cells(
     config: TrainingConfig, workspace: Workspace, icons: IconStore, vae: AutoencoderTiny
-) -> States:
-    """Return what the text encoder is to give for prompts; fitted once and then kept.
+) -> CellTable:
+    """Return the cells of a recipe's drawings, measured once and then kept.
 
     Raises:
         ModelError: If what is kept is of another number of drawings.
     """
-    drawings = _drawings(config)
-    path = workspace.checkpoint("looks")
+    drawings = drawings_of(config)
+    path = workspace.checkpoint("cells")
     if not path.exists():
-        alone, companion = (
-            measured_looks(icons, drawings, vae, side) for side in (ALONE_SIDE, COMPANION_SIDE)
-        )
-        settings = config.text
-        looks = Looks.fitted(
-            alone, companion, width=settings.code_width, block_width=settings.block_width
-        )
         with atomic_write(path) as partial:
-            torch.save(looks.state(), partial)
-    looks = Looks(**torch.load(path, weights_only=True))
-    rows = {drawing: row for row, drawing in enumerate(drawings)}
-    if len(rows) != len(looks.codes):
+            torch.save(measure_table(drawings, icons, vae).state(), partial)
+    table = CellTable.from_state(torch.load(path, weights_only=True))
+    if len(table.first) != len(drawings):
         raise ModelError(
-            f"{path.name} has {len(looks.codes)} drawings, and there are {len(rows)}.",
-            "Move the file away to fit it anew.",
+            f"{path.name} has {len(table.first)} drawings, and there are {len(drawings)}.",
+            "Move the file away to measure them anew.",
         )
-    return States(looks, rows, config.text.words)
-
-
-def _drawings(config: TrainingConfig) -> list[Drawing]:
-    """Return the drawings that training shows."""
-    return [
-        Drawing(style, name)
-        for name in concept_names(config)
-        for style in MIXES[config.data.mix]
-        if style in concepts()[name].drawings and (style, name) not in held_out_drawings()
-    ]
-
-
-def fit_tokenizer(config: TrainingConfig, workspace: Workspace, words: WordLists) -> CLIPTokenizer:
-    """Return the tokenizer, fitted once and then kept.
-
-    Fitted again, it may number letters that are equally frequent otherwise: what was trained with
-    one tokenizer goes with that one alone.
-    """
-    if not workspace.tokenizer.exists():
-        others = [*words.synonyms, *words.associations]
-        tokenizer = build_tokenizer(words.captions, others, config.text)
-        with atomic_write(workspace.tokenizer) as partial:
-            tokenizer.save_pretrained(partial)
-    return load_tokenizer(workspace.tokenizer)
+    return table
 
 
 def load_text_encoder(
-    config: TrainingConfig, workspace: Workspace, states: States
-) -> CLIPTextModel:
-    """Return the text encoder.
+    config: TrainingConfig, workspace: Workspace, icons: IconStore, vae: AutoencoderTiny
+) -> PromptReader:
+    """Return the text encoder with its vocabulary.
 
     Raises:
-        ModelError: If its stage has not run yet.
+        ModelError: If the stage of its parser has not run yet.
     """
-    checkpoint = workspace.checkpoint("text")
-    if not checkpoint.exists():
-        raise ModelError(f"There is no checkpoint {checkpoint.name}.", "Run the stage text first.")
-    tokenizer = load_tokenizer(workspace.tokenizer)
-    parser = build_trunk(tokenizer, concept_names(config), None, config.text)
-    load_weights(parser, checkpoint)
-    return unfold(parser, states, tokenizer)
+    vocabulary = build_vocabulary_for(config)
+    parser = build_parser(vocabulary, config.text)
+    load_weights(parser, workspace.checkpoint("parser"))
+    table = fit_cells(config, workspace, icons, vae)
+    encoder = build_text_encoder(vocabulary, table, parser)
+    return PromptReader(vocabulary, encoder, drawing_table(vocabulary))
 
 
-def build_unet_for(config: TrainingConfig, states: States) -> UNet2DConditionModel:
+def drawing_table(vocabulary: Vocabulary) -> DrawingTable:
+    """Return the rows of the table of cells, as a vocabulary lists them."""
+    return DrawingTable.of(Drawing(*row) for row in vocabulary.drawings)
+
+
+def build_unet_for(config: TrainingConfig) -> UNet2DConditionModel:
     """Return an untrained U-Net for a recipe's latents and conditioning tokens."""
+    channels = config.autoencoder.latent_channels
     return build_unet(
         config.diffusion,
-        latent_channels=config.autoencoder.latent_channels,
+        latent_channels=channels,
         sample_size=CELLS,
-        state_width=states.layout.width,
+        token_width=token_layout(channels + OPACITIES).width,
     )
 
 
-def load_unet(config: TrainingConfig, workspace: Workspace, states: States) -> UNet2DConditionModel:
+def load_unet(config: TrainingConfig, workspace: Workspace) -> UNet2DConditionModel:
     """Return the U-Net with averaged weights.
 
     Raises:
         ModelError: If its stage has not run yet.
     """
-    unet = build_unet_for(config, states)
+    unet = build_unet_for(config)
     load_weights(unet, workspace.checkpoint("unet"), averaged=True)
     return unet
 

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from sheepgen.embedded.clip_family import ClipEmbeddedModel
+from sheepgen.embedded.family import EmbeddedModel
 from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.environment import processor_name
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 from sheepgen.training.assets import (
     fetch_icons,
-    load_word_lists,
     training_scenes,
     unseen_pictures,
 )
@@ -33,14 +32,11 @@ from sheepgen.training.export import ModelParts, export_model, write_training_re
 from sheepgen.training.history import read_history, summarise
 from sheepgen.training.model_card import write_model_card
 from sheepgen.training.networks import (
-    fit_states,
     fit_vae,
     load_preview_decoder,
     load_text_encoder,
     load_unet,
 )
-from sheepgen.training.text_encoder.tokenizer import load_tokenizer
-from sheepgen.training.unet.build import widen
 from sheepgen.training.vae import reconstruction_psnr
 
 if TYPE_CHECKING:
@@ -81,9 +77,9 @@ def release_model(
         new, old = Path(scratch, "new"), Path(scratch, "old")
         icons = fetch_icons(workspace)
         export_model(load_parts(config, workspace, icons), new)
-        model = ClipEmbeddedModel.load(find_model(str(new)), CPU, torch.float32)
+        model = EmbeddedModel.load(find_model(str(new)), CPU, torch.float32)
         evaluation = _evaluate(model, config, workspace, new)
-        training = _describe_training(config, workspace, icons, device)
+        training = _describe_training(config, workspace, device)
         measured = _measure(model, config, workspace, icons)
         record = write_training_record(new, config, {**training, **measured, **evaluation})
         write_model_card(new, record)
@@ -98,28 +94,23 @@ def load_parts(config: TrainingConfig, workspace: Workspace, icons: NpmIconStore
         ModelError: If a stage has not run.
     """
     vae = fit_vae(config, workspace, icons, CPU)
-    states = fit_states(config, workspace, icons, vae)
-    text_encoder = load_text_encoder(config, workspace, states)
-    unet = load_unet(config, workspace, states)
+    reader = load_text_encoder(config, workspace, icons, vae)
     return ModelParts(
-        tokenizer=load_tokenizer(workspace.tokenizer),
-        text_encoder=text_encoder,
-        unet=widen(unet, text_encoder.config.hidden_size),
+        vocabulary=reader.vocabulary,
+        text_encoder=reader.text_encoder,
+        unet=load_unet(config, workspace),
         vae=vae,
         preview_decoder=load_preview_decoder(config, workspace),
     )
 
 
 def _describe_training(
-    config: TrainingConfig, workspace: Workspace, icons: NpmIconStore, device: torch.device
+    config: TrainingConfig, workspace: Workspace, device: torch.device
 ) -> dict[str, Any]:
     """Return what the record says of data and stages."""
-    words = load_word_lists(config, workspace, icons)
     stages = summarise(read_history(workspace.history))
     return {
         "data_sha256": training_scenes(config).sha256(),
-        "lexicon": len(words.synonyms),
-        "evoked": len(words.associations),
         "steps": {name: stage.steps for name, stage in stages.items()},
         "scenes_seen": stages["unet"].steps * config.diffusion.batch_size,
         "losses": {name: stage.loss for name, stage in stages.items()},
@@ -129,13 +120,20 @@ def _describe_training(
 
 
 def _measure(
-    model: ClipEmbeddedModel, config: TrainingConfig, workspace: Workspace, icons: NpmIconStore
+    model: EmbeddedModel, config: TrainingConfig, workspace: Workspace, icons: NpmIconStore
 ) -> dict[str, Any]:
     """Return what the record says of the exported networks."""
     sampling = KNOWN_MODELS[EMBEDDED_MODEL]
+    vocabulary = model.reader.vocabulary
     return {
+        "vocabulary": {
+            "concepts": len(vocabulary.concepts),
+            "drawings": len(vocabulary.drawings),
+            "near": len(vocabulary.near),
+            "evoked": len(vocabulary.evoked),
+        },
         "parameters": {
-            "text_encoder": model.text_encoder.num_parameters(),
+            "text_encoder": model.reader.text_encoder.num_parameters(),
             "unet": model.unet.num_parameters(),
             "vae": model.vae.num_parameters(),
         },

@@ -1,7 +1,7 @@
-"""Makes checkpoints out of an exported model, so that training goes on where only the folder is.
+"""Makes checkpoints out of an exported model, so that training resumes where only the folder is.
 
-Weights and step counts of the VAE and the U-Net are taken over; optimizers begin anew. The text
-encoder is taught anew: the U-Net does not depend on how it came to know what it tells.
+Weights and step counts of the VAE and the U-Net are taken over; optimizers begin anew. The prompt
+parser is trained anew: the U-Net does not depend on it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from sheepgen.sanitize import excerpt
 from sheepgen.training.atomic_write import atomic_write
 from sheepgen.training.config import check_workspace, incompatible_setting
 from sheepgen.training.history import HistoryEntry, append_history
-from sheepgen.training.text_encoder.appearance import look_width
-from sheepgen.training.text_encoder.conditioning_targets import Layout
+from sheepgen.training.text_encoder.build_text_encoder import token_layout
+from sheepgen.training.text_encoder.cell_table import OPACITIES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,8 +38,8 @@ def resume_from_export(folder: Path, workspace: Workspace, config: TrainingConfi
 
     Args:
         folder: The model.
-        workspace: Where training goes on.
-        config: The recipe that it goes on with.
+        workspace: Where training resumes.
+        config: The recipe that it resumes with.
 
     Raises:
         OutputError: If there are checkpoints already.
@@ -48,7 +48,7 @@ def resume_from_export(folder: Path, workspace: Workspace, config: TrainingConfi
     if workspace.checkpoints.exists() and any(workspace.checkpoints.iterdir()):
         raise OutputError(
             f"{excerpt(workspace.checkpoints, 200)} holds checkpoints already.",
-            "Leave out --from to go on with them, or choose another --workspace.",
+            "Leave out --from to resume from them, or choose another --workspace.",
         )
     if not (folder / RECORD_FILE).is_file():
         raise UsageError(
@@ -64,8 +64,8 @@ def resume_from_export(folder: Path, workspace: Workspace, config: TrainingConfi
     check_workspace(workspace, config)
     with atomic_write(workspace.checkpoints) as checkpoints:
         checkpoints.mkdir()
-        seen = Layout(look_width(config.autoencoder.latent_channels)).width
-        _write_checkpoints(folder, record["steps"], seen, checkpoints)
+        read = token_layout(config.autoencoder.latent_channels + OPACITIES).width
+        _write_checkpoints(folder, record["steps"], read, checkpoints)
     for stage in RESUMED:
         entry = HistoryEntry(
             stage=stage,
@@ -76,14 +76,14 @@ def resume_from_export(folder: Path, workspace: Workspace, config: TrainingConfi
         append_history(workspace.history, entry)
 
 
-def _write_checkpoints(folder: Path, steps: dict[str, int], seen: int, checkpoints: Path) -> None:
-    """Write them; of the text encoder's states the U-Net sees the first numbers only."""
+def _write_checkpoints(folder: Path, steps: dict[str, int], read: int, checkpoints: Path) -> None:
+    """Write them; of wider conditioning tokens, the U-Net reads the first numbers only."""
     vae = AutoencoderTiny.from_pretrained(folder / "vae", low_cpu_mem_usage=False)
     unet = UNet2DConditionModel.from_pretrained(
         folder / "unet", dtype=torch.float32, low_cpu_mem_usage=False
     )
     weights = unet.state_dict()
-    weights["encoder_hid_proj.weight"] = weights["encoder_hid_proj.weight"][:, :seen].clone()
+    weights["encoder_hid_proj.weight"] = weights["encoder_hid_proj.weight"][:, :read].clone()
     average = EMAModel([weights[name] for name, _ in unet.named_parameters()])
     average.optimization_step = steps["unet"]
     states = {

@@ -20,7 +20,9 @@ from sheepgen.training.unet.build import build_scheduler
 if TYPE_CHECKING:
     from diffusers import AutoencoderTiny, UNet2DConditionModel
 
-__all__ = ["SAMPLE_PROMPTS", "sample_sheet"]
+    from sheepgen.embedded.family import PromptReader
+
+__all__ = ["SAMPLE_PROMPTS", "encode_prompt", "sample_sheet"]
 
 SAMPLE_PROMPTS = (
     "a sheep riding a motorcycle",
@@ -46,11 +48,19 @@ SAMPLER = "lcm"
 gets wrong on the way; samplers that add none carry it on, and things look like mosaics."""
 
 
+def encode_prompt(reader: PromptReader, prompt: str) -> Tensor:
+    """Return a prompt's conditioning tokens, (1, tokens, width); zeros if it is not understood."""
+    labels = reader.labels(prompt)
+    if labels is None:
+        return reader.text_encoder.encode_nothing()
+    return reader.text_encoder.encode(labels, reader.drawings.choose(labels, seed=0))
+
+
 def sample_sheet(
     unet: UNet2DConditionModel,
     vae: AutoencoderTiny,
-    states: Tensor,
-    empty_state: Tensor,
+    prompts: Tensor,
+    empty_prompt: Tensor,
     *,
     steps: int = 8,
     guidance_scale: float = 2.0,
@@ -61,8 +71,8 @@ def sample_sheet(
     Args:
         unet: The network with averaged weights.
         vae: Its decoder is used.
-        states: (pictures, tokens, width), the captions' states.
-        empty_state: (tokens, width), the empty caption's.
+        prompts: Conditioning tokens, (pictures, tokens, width).
+        empty_prompt: Those of the empty prompt, (tokens, width).
         steps: Denoising steps.
         guidance_scale: In diffusers' convention.
         seed: Of the noise of the whole sheet.
@@ -70,11 +80,11 @@ def sample_sheet(
     unet.eval()
     generator = torch.Generator().manual_seed(seed)
     size, channels = unet.config.sample_size, unet.config.in_channels
-    noise = torch.randn((len(states), channels, size, size), generator=generator)
+    noise = torch.randn((len(prompts), channels, size, size), generator=generator)
     trained = build_scheduler().config
     scheduler = build_sampler(SAMPLER, trained)
     set_timesteps(scheduler, steps, unet.device)
-    hidden_states = torch.cat([empty_state.float().expand(*states.shape), states.float()])
+    hidden_states = torch.cat([empty_prompt.expand(*prompts.shape), prompts])
     process = DiffusionProcess(trained.prediction_type)
     *_, last = denoise(
         UNetDenoiser(unet, process),

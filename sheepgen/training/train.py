@@ -1,11 +1,13 @@
 """The recipe, stage by stage: from icons to networks.
 
-    text ──────────┐
-    latents ───────┴─> unet ──> export, then evaluate
-    vae ─> preview ───────────────┘       │
-    classifier ───────────────────────────┘
+    parser ──────────────┐
+    cells ─┬─> unet ─────┴──> export, then evaluate
+    latents┘                    │       │
+    vae ─> preview ─────────────┘       │
+    classifier ─────────────────────────┘
 
-Each stage resumes from its checkpoint in the workspace, and is over at once if it was finished.
+The cells of the drawings are measured, not trained, and so are the latents of the scenes. Each
+stage resumes from its checkpoint in the workspace, and is over at once if it was finished.
 """
 
 from __future__ import annotations
@@ -15,31 +17,24 @@ from typing import TYPE_CHECKING
 import torch
 
 from sheepgen.training.assets import (
-    concept_names,
-    distractor_words,
     fetch_icons,
-    load_word_lists,
     paint_classifier_scenes,
     paint_vae_pictures,
     training_scenes,
 )
 from sheepgen.training.data.segmentation import class_maps
-from sheepgen.training.data.word_meanings import WordMeanings
 from sheepgen.training.evaluation.classifier import save_classifier, train_classifier
 from sheepgen.training.networks import (
     build_classifier,
     build_preview_decoder,
     build_unet_for,
-    fit_states,
-    fit_tokenizer,
+    build_vocabulary_for,
     fit_vae,
     load_text_encoder,
     load_unet,
 )
-from sheepgen.training.samples import SAMPLE_PROMPTS, sample_sheet
-from sheepgen.training.text_encoder.prompt_dataset import Lessons
-from sheepgen.training.text_encoder.tokenizer import load_tokenizer
-from sheepgen.training.text_encoder.train_parser import build_trunk, encode_captions, train_trunk
+from sheepgen.training.samples import SAMPLE_PROMPTS, encode_prompt, sample_sheet
+from sheepgen.training.text_encoder.parser_training import build_parser, train_parser
 from sheepgen.training.unet.dataset import gather_examples
 from sheepgen.training.unet.latents import encode_scenes, load_latents
 from sheepgen.training.unet.train_unet import train_unet
@@ -54,7 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STAGES", "stages_of", "train"]
 
-STAGES = ("text", "vae", "latents", "unet", "preview", "classifier")
+STAGES = ("parser", "vae", "latents", "unet", "preview", "classifier")
 """In an order that works from nothing."""
 
 SHEET_EVERY = 500
@@ -83,8 +78,10 @@ def train(
     icons = fetch_icons(workspace)
     checkpoint = workspace.checkpoint
 
-    if "text" in stages:
-        yield from _train_text_encoder(config, workspace, icons, device)
+    if "parser" in stages:
+        vocabulary = build_vocabulary_for(config)
+        parser = build_parser(vocabulary, config.text)
+        yield from train_parser(parser, vocabulary, config.text, checkpoint("parser"), device)
 
     if "vae" in stages:
         vae = fit_vae(config, workspace, icons, device)
@@ -122,32 +119,6 @@ def train(
         save_classifier(classifier, workspace.classifier)
 
 
-def _train_text_encoder(
-    config: TrainingConfig, workspace: Workspace, icons: NpmIconStore, device: torch.device
-) -> Iterator[TrainStep]:
-    """Train the prompt parser; it needs words, but no pictures."""
-    words = load_word_lists(config, workspace, icons)
-    tokenizer = fit_tokenizer(config, workspace, words)
-    vocabulary = {word for name in words.vocabulary for word in name.split()}
-    meanings = WordMeanings.of(
-        {*words.caption_words, *vocabulary, *words.synonyms, *words.associations},
-        words.sentence_encoder,
-        config.text.width,
-    )
-    dataset = Lessons(
-        seed=config.text.seed,
-        lexicon=words.synonyms,
-        evoked=words.associations,
-        fillers=distractor_words(words),
-        mix=config.data.mix,
-        cast=config.data.cast,
-    )
-    parser = build_trunk(tokenizer, concept_names(config), meanings, config.text)
-    yield from train_trunk(
-        parser, tokenizer, dataset, meanings, config.text, workspace.checkpoint("text"), device
-    )
-
-
 def _train_unet(
     config: TrainingConfig,
     workspace: Workspace,
@@ -156,20 +127,16 @@ def _train_unet(
 ) -> Iterator[TrainStep]:
     """Train the U-Net; save a sheet of samples every so often."""
     vae = fit_vae(config, workspace, icons, device)
-    states = fit_states(config, workspace, icons, vae)
-    text_encoder = load_text_encoder(config, workspace, states)
-    tokenizer = load_tokenizer(workspace.tokenizer)
-    # Of the text encoder's numbers, the U-Net reads these alone.
-    read = slice(0, states.layout.width)
-    empty, *prompts = encode_captions(text_encoder, tokenizer, ["", *SAMPLE_PROMPTS], device)
+    reader = load_text_encoder(config, workspace, icons, vae)
+    prompts = torch.cat([encode_prompt(reader, prompt) for prompt in SAMPLE_PROMPTS])
     scenes = training_scenes(config)
     latents = load_latents(workspace.latents, scenes.count)
-    examples = gather_examples(scenes, latents, icons, states)
-    unet = build_unet_for(config, states)
+    examples = gather_examples(scenes, latents, icons, reader.text_encoder, reader.drawings)
+    unet = build_unet_for(config)
     for step in train_unet(unet, examples, config.diffusion, workspace.checkpoint("unet"), device):
         if step.step % SHEET_EVERY == 0 or step.step == step.total_steps:
-            averaged = load_unet(config, workspace, states).to(device)
-            sheet = sample_sheet(averaged, vae, torch.stack(prompts)[..., read], empty[..., read])
+            averaged = load_unet(config, workspace).to(device)
+            sheet = sample_sheet(averaged, vae, prompts, reader.text_encoder.encode_nothing()[0])
             workspace.samples.mkdir(parents=True, exist_ok=True)
             sheet.save(workspace.samples / f"unet_{step.step:06d}.png")
         yield step

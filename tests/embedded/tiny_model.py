@@ -5,7 +5,6 @@ One mention is alone, and of two the first rides the second. Colours and places 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,8 +15,7 @@ from sheepgen.embedded.preview_decoder import PreviewDecoder
 from sheepgen.embedded.scene_labels import KINDS
 from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
 from sheepgen.embedded.vocabulary import VERSION, Vocabulary
-from sheepgen.models.families import VOCABULARY_FILE
-from sheepgen.training.export import SceneModelParts, export_scene_model
+from sheepgen.training.export import ModelParts, export_model
 from sheepgen.training.text_encoder.cell_table import CellTable
 
 if TYPE_CHECKING:
@@ -94,7 +92,8 @@ def write_tiny_model(folder: Path) -> Path:
     """Write the model into a new folder, as training exports it, and return the folder."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        parts = SceneModelParts(
+        parts = ModelParts(
+            vocabulary=VOCABULARY,
             text_encoder=tiny_text_encoder(),
             unet=UNet2DConditionModel(
                 sample_size=16,
@@ -117,7 +116,5 @@ def write_tiny_model(folder: Path) -> Path:
             ),
             preview_decoder=PreviewDecoder(latent_channels=4, width=4, upscale=2),
         )
-    export_scene_model(parts, folder)
-    vocabulary = json.dumps(VOCABULARY.to_dict())
-    (folder / "text_encoder" / VOCABULARY_FILE).write_text(vocabulary, "utf-8")
+    export_model(parts, folder)
     return folder

@@ -18,14 +18,15 @@ from sheepgen.pipeline.process import velocity
 from sheepgen.training import vae as autoencoder
 from sheepgen.training.config import AutoencoderConfig, DiffusionConfig
 from sheepgen.training.data.backgrounds import COLOURS
+from sheepgen.training.data.caption_labels import caption_labels
 from sheepgen.training.data.scene import Scene
 from sheepgen.training.muon import muon_and_adamw
 from sheepgen.training.trainer import load_weights
 from sheepgen.training.unet import train_unet as diffusion
 from sheepgen.training.unet.attention_supervision import NOTHING, AttentionSupervision
-from sheepgen.training.unet.build import build_scheduler, build_unet, widen
+from sheepgen.training.unet.build import build_scheduler, build_unet
 from sheepgen.training.unet.dataset import Examples
-from tests.training.text_fakes import random_states
+from tests.training.token_fakes import DRAWINGS, random_text_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,18 +73,20 @@ def latents() -> Tensor:
 
 
 def examples() -> Examples:
-    """Return twelve examples of other backdrops, each showing the slot of its number."""
+    """Return twelve examples of other backdrops, each with its own token as its target."""
     cat = Scene(kind="single", subject="cat", style="noto")
     scenes = [
         replace(cat, background=colour, caption=f"a cat on a {colour} background")
         for colour in COLOURS
     ]
     scenes.append(replace(cat, place="beach", caption="a cat on a beach"))
+    encoder = random_text_encoder()
+    labels = [caption_labels(scene) for scene in scenes]
     return Examples(
         latents=latents(),
-        slots_shown=torch.arange(12, dtype=torch.int16)[:, None, None].expand(12, 8, 8),
-        notes=random_states().noted(scenes),
-        states=random_states(),
+        target_tokens=torch.arange(12, dtype=torch.int16)[:, None, None].expand(12, 8, 8),
+        labels=encoder.label_tensors(labels, [DRAWINGS.choose(each, 0) for each in labels]),
+        text_encoder=encoder,
     )
 
 
@@ -97,8 +100,8 @@ def unet_steps(
 
 def tiny_unet() -> nn.Module:
     """Return an untrained U-Net for `latents`."""
-    width = random_states().layout.width
-    network: nn.Module = build_unet(UNET, latent_channels=3, sample_size=8, state_width=width)
+    width = random_text_encoder().layout.width
+    network: nn.Module = build_unet(UNET, latent_channels=3, sample_size=8, token_width=width)
     return network
 
 
@@ -265,32 +268,32 @@ def test_the_unet_learns_and_averages(tmp_path: Path) -> None:
     assert any(not torch.equal(trained[key], averaged[key]) for key in trained)
 
 
-def test_the_unet_is_taught_to_look_at_what_its_examples_show(
+def test_attention_is_supervised_with_the_examples_targets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn: list[Tensor] = []
-    expected: list[Tensor] = []
-    draw = Examples.draw
+    sampled: list[Tensor] = []
+    targets: list[Tensor] = []
+    sample = Examples.sample
 
     class Watched(AttentionSupervision):
-        """Remembers what it was to look at."""
+        """Remembers its targets."""
 
-        def set_target(self, shown: Tensor) -> None:
+        def set_target(self, target: Tensor) -> None:
             """Remember it."""
-            expected.append(shown)
-            super().set_target(shown)
+            targets.append(target)
+            super().set_target(target)
 
-    def drawing(shown_there: Examples, *how: Any) -> Any:
-        batch = draw(shown_there, *how)
-        drawn.append(batch.slots_shown)
+    def watched(scenes: Examples, *how: Any) -> Any:
+        batch = sample(scenes, *how)
+        sampled.append(batch.target_tokens)
         return batch
 
     monkeypatch.setattr(diffusion, "AttentionSupervision", Watched)
-    monkeypatch.setattr(Examples, "draw", drawing)
+    monkeypatch.setattr(Examples, "sample", watched)
     list(unet_steps(tiny_unet(), tmp_path / "unet.pt"))
-    assert len(drawn) == len(expected) == STEPS
-    assert torch.equal(torch.stack(expected), torch.stack(drawn))
-    assert len({*torch.stack(drawn).flatten().tolist()}) > 2
+    assert len(sampled) == len(targets) == STEPS
+    assert torch.equal(torch.stack(targets), torch.stack(sampled))
+    assert len({*torch.stack(sampled).flatten().tolist()}) > 2
 
 
 @pytest.mark.parametrize("weight", [0.0, 1.0])
@@ -306,29 +309,18 @@ def test_attention_learns_where_to_look_from_the_lookup_s_loss_alone(
     assert taught == (weight > 0)
 
 
-def test_a_widened_unet_does_not_look_at_further_numbers() -> None:
-    unet, width = tiny_unet().eval(), random_states().layout.width
-    generator = torch.Generator().manual_seed(6)
-    noisy, times = torch.randn(2, 3, 8, 8, generator=generator), torch.tensor([10, 900])
-    states = torch.randn(2, 600, width + 7, generator=generator)
-    with torch.inference_mode():
-        seen = unet(noisy, times, states[..., :width], return_dict=False)[0]
-        wider = widen(unet, width + 7).eval()(noisy, times, states, return_dict=False)
-    torch.testing.assert_close(wider[0], seen, rtol=1e-5, atol=1e-6)
-
-
-def test_emptied_captions_name_nothing_and_the_others_what_their_scene_shows() -> None:
-    shown_there = examples()
-    drawn = shown_there.draw(200, 0.25, torch.Generator().manual_seed(3))
-    # The last slot knows the backdrop, as all do.
-    told = shown_there.states.written(shown_there.notes)[:, -1]
-    named = (drawn.states[:, -1:] - told).abs().sum(-1).argmin(1)
-    emptied = drawn.states.abs().amax((1, 2)) == 0
+def test_emptied_captions_have_no_tokens_and_no_target() -> None:
+    scenes = examples()
+    batch = scenes.sample(200, 0.25, torch.Generator().manual_seed(3))
+    # The last token knows the background, as all do.
+    known = scenes.text_encoder(*scenes.labels)[:, -1]
+    named = (batch.tokens[:, -1:] - known).abs().sum(-1).argmin(1)
+    emptied = batch.tokens.abs().amax((1, 2)) == 0
     assert emptied.float().mean().item() == pytest.approx(0.25, abs=0.08)
-    assert torch.equal(drawn.latents[~emptied], latents()[named[~emptied]])
-    shown = drawn.slots_shown.flatten(1)
-    assert (shown[emptied] == NOTHING).all()
-    assert torch.equal(shown[~emptied], named[~emptied, None].expand(-1, shown.shape[1]))
+    assert torch.equal(batch.latents[~emptied], latents()[named[~emptied]])
+    target = batch.target_tokens.flatten(1)
+    assert (target[emptied] == NOTHING).all()
+    assert torch.equal(target[~emptied], named[~emptied, None].expand(-1, target.shape[1]))
 
 
 def test_logits_of_times_are_drawn_from_slices_of_a_normal_distribution() -> None:

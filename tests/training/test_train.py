@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +20,6 @@ from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
 from sheepgen.training import assets, release
 from sheepgen.training import train as train_module
-from sheepgen.training.assets import WordLists, distractor_words
 from sheepgen.training.config import (
     PRESETS,
     AutoencoderConfig,
@@ -33,16 +31,15 @@ from sheepgen.training.config import (
     Workspace,
 )
 from sheepgen.training.data.icon_sets import HOUSE_STYLE
-from sheepgen.training.data.sentence_encoder import SentenceEncoder
-from sheepgen.training.networks import fit_states, fit_vae, load_classifier
+from sheepgen.training.networks import drawings_of, fit_cells, fit_vae, load_classifier
 from sheepgen.training.progress import show_progress
 from sheepgen.training.release import release_model
-from sheepgen.training.text_encoder.appearance import Drawing
 from sheepgen.training.train import STAGES, stages_of, train
 from tests.training.data.fakes import Blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from sheepgen.training.trainer import TrainStep
 
@@ -55,16 +52,7 @@ CONFIG = TrainingConfig(
         pictures=6,
         held_out_scenes=2,
     ),
-    text=TextConfig(
-        vocab_size=600,
-        words=16,
-        width=32,
-        heads=4,
-        code_width=2,
-        block_width=4,
-        steps=3,
-        batch_size=2,
-    ),
+    text=TextConfig(width=16, layers=1, heads=2, steps=3, batch_size=2),
     autoencoder=AutoencoderConfig(
         width=8,
         decoder_blocks=(1, 1, 1, 0),
@@ -90,19 +78,11 @@ CONFIG = TrainingConfig(
 )
 
 
-@dataclass(frozen=True)
-class Squares(Blocks):
-    """Squares as icons, and no npm packages beside them."""
-
-    modules: Path = Path("nowhere")
-
-
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """Return an empty workspace whose icons are squares and whose words are few."""
+    """Return an empty workspace whose icons are squares."""
     for module in (train_module, release):
-        monkeypatch.setattr(module, "fetch_icons", lambda _: Squares())
-    monkeypatch.setattr(assets, "wide_vocabulary", lambda *_: ["lamb", "red bus"])
+        monkeypatch.setattr(module, "fetch_icons", lambda _: Blocks())
     monkeypatch.setattr(assets, "unseen_scenes", dict)
     return Workspace(tmp_path / "work")
 
@@ -126,10 +106,10 @@ def test_all_stages_and_a_release(workspace: Workspace, tmp_path: Path) -> None:
         json.dumps(record)
     )
     assert record["steps"] == {
-        "text": 3, "vae": 3, "latents": 1, "unet": 4, "preview": 2,
+        "parser": 3, "vae": 3, "latents": 1, "unet": 4, "preview": 2,
     }  # fmt: skip
     assert record["scenes_seen"] == 4 * 2
-    assert "2 things:" in (folder / "MODEL_CARD.md").read_text("utf-8")
+    assert "2 concepts:" in (folder / "MODEL_CARD.md").read_text("utf-8")
 
     parts = load_model(find_model(str(folder)), device="cpu", dtype="fp32")
     request = GenerationRequest(prompt="a sheep riding a bus", seed=1, num_inference_steps=2)
@@ -154,20 +134,8 @@ def test_the_classifier_is_written_in_its_installed_form(workspace: Workspace) -
         assert torch.equal(written[name], weight.half() if weight.is_floating_point() else weight)
 
 
-def test_distractors_name_no_concept_and_bring_none_to_mind() -> None:
-    words = WordLists(
-        captions=["a red bus"],
-        caption_words={"a", "red", "bus"},
-        vocabulary=["lamb", "pony", "ponies", "bus", "red bus", "party", "parties"],
-        synonyms={"pony": "sheep"},
-        associations={"party": "bus"},
-        sentence_encoder=SentenceEncoder(),
-    )
-    assert distractor_words(words) == ["lamb"]
-
-
 def test_the_parser_is_trained_without_pictures(workspace: Workspace) -> None:
-    assert [step.step for step in run(workspace, ["text"])] == [1, 2, 3]
+    assert [step.step for step in run(workspace, ["parser"])] == [1, 2, 3]
     assert {path.name for path in workspace.root.iterdir()} <= {
         "checkpoints", "history.jsonl", "samples",
     }  # fmt: skip
@@ -177,8 +145,8 @@ def test_the_parser_is_trained_without_pictures(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("done", "needed", "missing"),
     [
-        ((), "text", r"no checkpoint text\.pt"),
-        (("text",), "latents", "Not all of the 8 scenes are encoded"),
+        ((), "parser", r"no checkpoint parser\.pt"),
+        (("parser",), "latents", "Not all of the 8 scenes are encoded"),
     ],
 )
 def test_the_unet_needs_what_the_stages_before_it_leave(
@@ -191,17 +159,27 @@ def test_the_unet_needs_what_the_stages_before_it_leave(
     assert not workspace.checkpoint("unet").exists()
 
 
+def test_cells_are_measured_once_and_then_kept(workspace: Workspace) -> None:
+    vae = fit_vae(CONFIG, workspace, Blocks(), CPU)
+    measured = fit_cells(CONFIG, workspace, Blocks(), vae)
+    drawings = drawings_of(CONFIG)
+    assert {(each.concept, each.style) for each in drawings} == {
+        ("sheep", HOUSE_STYLE), ("bus", HOUSE_STYLE),
+    }  # fmt: skip
+    assert len(measured.first) == len(drawings)
+    with torch.no_grad():
+        vae.encoder.layers[-1].weight.zero_()
+    kept = fit_cells(CONFIG, workspace, Blocks(), vae)
+    assert torch.equal(kept.cells, measured.cells)
+
+
 def test_cells_of_other_drawings_are_refused(workspace: Workspace) -> None:
-    icons = Squares()
-    vae = fit_vae(CONFIG, workspace, icons, CPU)
-    kept = fit_states(CONFIG, workspace, icons, vae)
-    assert kept.rows == {Drawing(HOUSE_STYLE, "sheep"): 0, Drawing(HOUSE_STYLE, "bus"): 1}
-    fewer = kept.looks.state()
-    fewer["codes"] = fewer["codes"][:1]
-    torch.save(fewer, workspace.checkpoint("looks"))
-    with pytest.raises(ModelError, match=r"looks\.pt has 1 drawings, and there are 2") as caught:
-        fit_states(CONFIG, workspace, icons, vae)
-    assert caught.value.hint == "Move the file away to fit it anew."
+    vae = fit_vae(CONFIG, workspace, Blocks(), CPU)
+    fit_cells(CONFIG, workspace, Blocks(), vae)
+    fewer = replace(CONFIG, data=replace(CONFIG.data, cast=("sheep",)))
+    with pytest.raises(ModelError, match=r"cells\.pt has \d drawings, and there are \d") as caught:
+        fit_cells(fewer, workspace, Blocks(), vae)
+    assert caught.value.hint == "Move the file away to measure them anew."
 
 
 def test_a_longer_recipe_resumes(workspace: Workspace) -> None:

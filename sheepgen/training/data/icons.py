@@ -34,6 +34,9 @@ class IconStore(Hashable, Protocol):
     def icon(self, style: str, name: str) -> Image.Image:
         """Return a concept's drawing, RGBA, trimmed to what is not transparent."""
 
+    def drawing(self, icon_set: str, icon: str) -> Image.Image:
+        """Return a drawing by its set and its name there, likewise."""
+
     def digit(self, digit: int, sample: int) -> Image.Image:
         """Return a handwritten digit as a 28 by 28 mask, 255 for ink."""
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sheepgen.embedded.prompt_parser import PromptParser
     from sheepgen.embedded.vocabulary import Vocabulary
     from sheepgen.training.data.drawings import Drawing
-    from sheepgen.training.data.icons import NpmIconStore
+    from sheepgen.training.data.icons import IconStore
 
 __all__ = ["ANSWERS", "build_text_encoder", "drawing_rows", "measure_table", "token_layout"]
 
@@ -31,9 +31,7 @@ ANSWERS = [
 """The questions about a scene and what a prompt can answer, in the order of the attributes."""
 
 
-def measure_table(
-    drawings: Sequence[Drawing], icons: NpmIconStore, vae: AutoencoderTiny
-) -> CellTable:
+def measure_table(drawings: Sequence[Drawing], icons: IconStore, vae: AutoencoderTiny) -> CellTable:
     """Measure the cells of drawings, as scenes show them."""
     keys = [(each.icon_set, each.icon, is_turned(each.style, each.concept)) for each in drawings]
     pictures = {key: number for number, key in enumerate(dict.fromkeys(keys))}
@@ -41,7 +39,7 @@ def measure_table(
     return CellTable.of(cells, [pictures[key] for key in keys])
 
 
-def _picture(icons: NpmIconStore, icon_set: str, icon: str, turned: bool) -> Image.Image:
+def _picture(icons: IconStore, icon_set: str, icon: str, turned: bool) -> Image.Image:
     picture = icons.drawing(icon_set, icon)
     return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if turned else picture
 

@@ -40,6 +40,15 @@ class ParserBatch:
     owners: Tensor
     colours: Tensor
 
+    def to(self, device: torch.device) -> ParserBatch:
+        """Return it on another device."""
+        return ParserBatch(
+            ids=self.ids.to(device),
+            questions={name: answers.to(device) for name, answers in self.questions.items()},
+            owners=self.owners.to(device),
+            colours=self.colours.to(device),
+        )
+
 
 def collate(
     examples: Sequence[PromptExample], vocabulary: Vocabulary, parser: PromptParser

@@ -11,15 +11,28 @@ from sheepgen.embedded.prompt_parser import PromptParser
 from sheepgen.embedded.scene_labels import KINDS
 from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.icon_sets import STYLES
-from sheepgen.training.text_encoder.parser_batch import NOT_ASKED
+from sheepgen.training.text_encoder.parser_batch import NOT_ASKED, collate
+from sheepgen.training.text_encoder.prompt_examples import PromptDataset
+from sheepgen.training.trainer import Trainer, TrainerSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from torch import Tensor
 
     from sheepgen.embedded.vocabulary import Vocabulary
+    from sheepgen.training.config import TextConfig
     from sheepgen.training.text_encoder.parser_batch import ParserBatch
+    from sheepgen.training.text_encoder.prompt_examples import PromptExample
+    from sheepgen.training.trainer import TrainStep
 
-__all__ = ["QUESTIONS", "build_parser", "parser_loss"]
+__all__ = ["QUESTIONS", "build_parser", "parser_loss", "train_parser"]
+
+WARMUP_STEPS = 100
+
+BATCHES_SORTED = 4
+"""How many batches' prompts are sorted by length before they are divided."""
 
 QUESTIONS = {
     "kind": ("", *KINDS),
@@ -35,27 +48,61 @@ QUESTIONS = {
 """What the parser is asked of a prompt, and all answers."""
 
 
-def build_parser(
-    vocabulary: Vocabulary, *, width: int, layers: int, heads: int, seed: int
-) -> PromptParser:
+def build_parser(vocabulary: Vocabulary, config: TextConfig) -> PromptParser:
     """Return an untrained parser."""
-    torch.manual_seed(seed)
+    torch.manual_seed(config.seed)
     return PromptParser(
-        len(vocabulary.ids), QUESTIONS, tuple(COLOURS), width=width, layers=layers, heads=heads
+        len(vocabulary.ids),
+        QUESTIONS,
+        tuple(COLOURS),
+        width=config.width,
+        layers=config.layers,
+        heads=config.heads,
     )
+
+
+def train_parser(
+    parser: PromptParser,
+    vocabulary: Vocabulary,
+    config: TextConfig,
+    checkpoint: Path,
+    device: torch.device,
+) -> Iterator[TrainStep]:
+    """Train a parser in place, from its checkpoint if there is one; yield every step."""
+    dataset = PromptDataset(config.seed, vocabulary, STYLES)
+    settings = TrainerSettings(
+        stage="parser",
+        steps=config.steps,
+        learning_rate=config.learning_rate,
+        warmup_steps=min(WARMUP_STEPS, config.steps // 4),
+    )
+    optimizer = torch.optim.AdamW(parser.to(device).parameters(), lr=0.0, betas=(0.9, 0.98))
+    trainer = Trainer(parser, {"adamw": optimizer}, settings, checkpoint)
+    for step in trainer.remaining_steps():
+        batch = collate(_batch(dataset, step, config.batch_size), vocabulary, parser)
+        yield trainer.update(parser_loss(parser, batch.to(device)))
+    parser.eval()
+
+
+def _batch(dataset: PromptDataset, step: int, size: int) -> list[PromptExample]:
+    """Return the examples of a step, of about one length: short prompts together pad little."""
+    group, part = divmod(step, BATCHES_SORTED)
+    first = group * BATCHES_SORTED * size
+    examples = [dataset[index] for index in range(first, first + BATCHES_SORTED * size)]
+    examples.sort(key=lambda example: len(example.prompt))
+    # Lengths alternate, lest the last step of all see the longest alone.
+    part = part * 3 % BATCHES_SORTED
+    return examples[part * size : (part + 1) * size]
 
 
 def parser_loss(parser: PromptParser, batch: ParserBatch) -> Tensor:
     """Return the summed cross-entropies of all answers."""
     logits = parser(batch.ids)
-    loss = sum(
-        (
-            functional.cross_entropy(scores, batch.questions[name])
-            for name, scores in logits.questions.items()
-        ),
-        start=torch.zeros(()),
-    )
+    losses = [
+        functional.cross_entropy(scores, batch.questions[name])
+        for name, scores in logits.questions.items()
+    ]
     for scores, right in ((logits.owners, batch.owners), (logits.colours, batch.colours)):
         if bool((right != NOT_ASKED).any()):
-            loss = loss + functional.cross_entropy(scores.mT, right, ignore_index=NOT_ASKED)
-    return loss
+            losses.append(functional.cross_entropy(scores.mT, right, ignore_index=NOT_ASKED))
+    return torch.stack(losses).sum()

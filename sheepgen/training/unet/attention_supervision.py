@@ -1,13 +1,11 @@
-"""Teaches attention to look at what it is to paint.
+"""Supervises the U-Net's finest attention: at each position, the memory token to attend to.
 
-A prompt's slots say what each cell of its things looks like (see
-`sheepgen.training.text_encoder.memory_tokens`), but where in a picture which cell goes, attention
-finds out slowly. Of a training scene it is known. So the finest attention is taught to look at the
-slot that is shown where it looks from. FastComposer teaches attention in this way which subject is
-where (https://arxiv.org/abs/2305.10431).
+Memory tokens hold what each cell of a drawing is (see `sheepgen.embedded.memory_tokens`). Which
+cell goes where in a picture, attention would find out slowly, but of a training scene it is known.
+FastComposer teaches attention in this way which subject is where: https://arxiv.org/abs/2305.10431.
 
-Latents are linear in pixels, so what attention then brings, slots weighted by how likely each of
-them is, is just what there is to know of clean latents while it is still open where things are.
+Latents are linear in pixels. So the mean of tokens, each weighted by how likely it is, is just what
+can be known of clean latents while it is still open where concepts are.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from diffusers.models.attention_processor import (
     AttnProcessor,
 )
 
-from sheepgen.training.text_encoder.memory_tokens import SLOTS
+from sheepgen.embedded.memory_tokens import MEMORY_TOKENS
 
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
@@ -32,14 +30,14 @@ if TYPE_CHECKING:
 __all__ = ["NOTHING", "AttentionSupervision", "supervised_attention"]
 
 NOTHING = -1
-"""Stands for a slot where none is shown."""
+"""The target at positions that show no memory token."""
 
 SIMPLE = (AttnAddedKVProcessor, AttnAddedKVProcessor2_0)
 """Processors of the U-Net's simple attention: in the middle, and at its finest level."""
 
 
 class AttentionSupervision:
-    """How far the finest attention of a U-Net is from what is shown, while it is trained.
+    """How far the finest attention of a U-Net is from its target, while it is trained.
 
     All other attention becomes diffusers' plain one, whose backward pass is faster on a CPU than
     the fused one's.
@@ -57,25 +55,24 @@ class AttentionSupervision:
         }
         unet.set_attn_processor(plain | self._watched)
 
-    def set_target(self, shown: Tensor) -> None:
-        """Say what the next pass is to look at.
+    def set_target(self, target: Tensor) -> None:
+        """Set what the next pass is to attend to.
 
         Args:
-            shown: (pictures, side, side), int64: the slot that is shown at each place, or
-                `NOTHING`.
+            target: (pictures, side, side), int64: the memory token at each position, or `NOTHING`.
         """
         for processor in self._watched.values():
-            processor.shown = shown.flatten(1)
+            processor.target = target.flatten(1)
 
     def loss(self) -> Tensor:
-        """Return how far the last pass was from it: the layers' mean cross-entropy, a scalar."""
+        """Return how far the last pass was from its target: the mean cross-entropy, a scalar."""
         return torch.stack([processor.loss for processor in self._watched.values()]).mean()
 
 
 class _SupervisedProcessor(AttnAddedKVProcessor):  # type: ignore[misc]
     """Attends as diffusers' plain processor, with one head, and says how well."""
 
-    shown: Tensor
+    target: Tensor
     loss: Tensor
 
     def __call__(
@@ -91,27 +88,27 @@ class _SupervisedProcessor(AttnAddedKVProcessor):  # type: ignore[misc]
             attn.to_q(places) * attn.scale,
             attn.add_k_proj(encoder_hidden_states),
             attn.add_v_proj(encoder_hidden_states),
-            self.shown,
+            self.target,
         )
         attended: Tensor = hidden_states + attn.to_out[0](brought).mT.reshape(hidden_states.shape)
         return attended
 
 
 def supervised_attention(
-    query: Tensor, key: Tensor, value: Tensor, shown: Tensor
+    query: Tensor, key: Tensor, value: Tensor, target: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Attend, and return what is brought and how far attention was from what is shown.
+    """Attend, and return what is brought and how far attention was from its target.
 
     Args:
         query: (pictures, places, width), scaled.
         key: (pictures, tokens, width).
         value: The same shape.
-        shown: (pictures, places): slots, which are the last of the tokens, or `NOTHING`.
+        target: (pictures, places): memory tokens, the last of all tokens, or `NOTHING`.
 
     Returns:
-        (pictures, places, width), and the mean cross-entropy over places that show something.
+        (pictures, places, width), and the mean cross-entropy over places that have a target.
     """
-    brought, missed = _SupervisedAttention.apply(query, key, value, shown)
+    brought, missed = _SupervisedAttention.apply(query, key, value, target)
     return brought, missed
 
 
@@ -123,16 +120,16 @@ class _SupervisedAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx, query: Tensor, key: Tensor, value: Tensor, shown: Tensor
+        ctx: FunctionCtx, query: Tensor, key: Tensor, value: Tensor, target: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return what `supervised_attention` does."""
         # On a GPU, autocast computes a softmax in float32; the backward pass knows no autocast.
         weights = (query @ key.mT).softmax(-1).to(value.dtype)
         brought = weights @ value
-        tokens = (shown + key.shape[1] - SLOTS).clamp(min=0)[..., None]
+        tokens = (target + key.shape[1] - MEMORY_TOKENS).clamp(min=0)[..., None]
         # What is counted and averaged, bfloat16 would round too far.
         exact = torch.promote_types(query.dtype, torch.float32)
-        counted = (shown != NOTHING).to(exact)[..., None]
+        counted = (target != NOTHING).to(exact)[..., None]
         counted = counted / counted.sum().clamp(min=1)
         ctx.save_for_backward(query, key, value, weights, brought, tokens, counted)
         missed = -weights.gather(-1, tokens).to(exact).clamp(min=LEAST).log()

@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING
 
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
-from torch.nn import functional
 
 if TYPE_CHECKING:
     from sheepgen.training.config import DiffusionConfig
 
-__all__ = ["TRAIN_TIMESTEPS", "build_scheduler", "build_unet", "widen"]
+__all__ = ["TRAIN_TIMESTEPS", "build_scheduler", "build_unet"]
 
 TRAIN_TIMESTEPS = 1_000
 
 
 def build_unet(
-    config: DiffusionConfig, *, latent_channels: int, sample_size: int, state_width: int
+    config: DiffusionConfig, *, latent_channels: int, sample_size: int, token_width: int
 ) -> UNet2DConditionModel:
     """Return an untrained U-Net.
 
@@ -39,7 +38,7 @@ def build_unet(
         down_block_types=tuple(f"{kinds.get(level, '')}DownBlock2D" for level in levels),
         up_block_types=tuple(f"{kinds.get(level, '')}UpBlock2D" for level in reversed(levels)),
         only_cross_attention=tuple(level == 0 for level in levels),
-        encoder_hid_dim=state_width,
+        encoder_hid_dim=token_width,
         encoder_hid_dim_type="text_proj",
         cross_attention_dim=config.text_width,
         mid_block_type="UNetMidBlock2DSimpleCrossAttn",
@@ -52,20 +51,6 @@ def build_unet(
         time_embedding_dim=config.embedding_size,
         resnet_time_scale_shift="scale_shift",
     )
-
-
-def widen(unet: UNet2DConditionModel, state_width: int) -> UNet2DConditionModel:
-    """Return the same U-Net for states that have further numbers, which it does not look at."""
-    wider: UNet2DConditionModel = UNet2DConditionModel.from_config(
-        {**unet.config, "encoder_hid_dim": state_width}
-    )
-    weights = unet.state_dict()
-    projection = weights["encoder_hid_proj.weight"]
-    weights["encoder_hid_proj.weight"] = functional.pad(
-        projection, (0, state_width - projection.shape[1])
-    )
-    wider.load_state_dict(weights)
-    return wider
 
 
 def build_scheduler() -> DDIMScheduler:

@@ -82,13 +82,13 @@ def train_unet(
     scheduler = build_scheduler()
     for step in trainer.remaining_steps():
         rng = torch.Generator(device).manual_seed(config.seed * 1_000_003 + step)
-        batch = scenes.draw(config.batch_size, config.empty_caption_rate, rng)
+        batch = scenes.sample(config.batch_size, config.empty_caption_rate, rng)
         times = sample_timesteps(config.batch_size, rng)
         noise = torch.randn(batch.latents.shape, generator=rng, device=device)
         noisy = scheduler.add_noise(batch.latents, noise, times)
-        supervision.set_target(batch.slots_shown)
+        supervision.set_target(batch.target_tokens)
         with autocast(device):
-            clean = unet(noisy, times, batch.states, return_dict=False)[0]
+            clean = unet(noisy, times, batch.tokens, return_dict=False)[0]
         error = functional.mse_loss(clean.float(), batch.latents, reduction="none")
         loss = (error.mean(dim=(1, 2, 3)) * loss_weights(times, scheduler)).mean()
         yield trainer.update(loss + config.lookup_weight * supervision.loss())

@@ -26,6 +26,12 @@ class Blocks:
         assert style
         return Image.new("RGBA", (SIDE, SIDE), (*colour_of(name), 255))
 
+    def drawing(self, icon_set: str, icon: str) -> Image.Image:
+        """Return a square of the same colour for all."""
+        assert icon_set
+        assert icon
+        return Image.new("RGBA", (SIDE, SIDE), (200, 100, 50, 255))
+
     def digit(self, digit: int, sample: int) -> Image.Image:
         """Return the bar, longer for greater digits."""
         assert sample >= 0

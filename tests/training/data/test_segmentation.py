@@ -10,10 +10,18 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from sheepgen.embedded.memory_tokens import ALONE, BLOCKS, MEMORY_TOKENS, TokenBlock, token_blocks
+from sheepgen.embedded.memory_tokens import (
+    ALONE,
+    ALONE_SIDE,
+    BLOCKS,
+    COMPANION_SIDE,
+    MEMORY_TOKENS,
+    TokenBlock,
+    token_blocks,
+)
 from sheepgen.training.data import segmentation as module
 from sheepgen.training.data.backgrounds import COLOURS
-from sheepgen.training.data.layout import CELLS, Placement
+from sheepgen.training.data.layout import CELLS, Placement, is_turned
 from sheepgen.training.data.rendering import paint_scene
 from sheepgen.training.data.scene import Scene
 from sheepgen.training.data.segmentation import (
@@ -24,15 +32,7 @@ from sheepgen.training.data.segmentation import (
     target_token_maps,
 )
 from sheepgen.training.evaluation.attributes import concept_classes
-from sheepgen.training.text_encoder.appearance import (
-    ALONE_SIDE,
-    CELL,
-    COMPANION_SIDE,
-    Drawing,
-    _in_rows,
-    _premultiplied,
-    measured_looks,
-)
+from sheepgen.training.text_encoder.cell_table import CELL, _premultiplied, measure_cells
 from sheepgen.training.unet.attention_supervision import NOTHING
 from sheepgen.training.vae import encode_pictures
 from tests.training.data.fakes import Blocks, colour_of
@@ -322,8 +322,13 @@ def test_latents_are_those_of_the_target_tokens(scene: Scene) -> None:
         if scene.kind == "wearing" and name == scene.other:
             # That is shown smaller than its block.
             continue
-        measured = measured_looks(drawings, [Drawing(scene.style, name)], vae, block.side)
-        looks[block.tokens] = _in_rows(measured)[0]
+        icon = drawings.icon(scene.style, name)
+        if is_turned(scene.style, name):
+            icon = icon.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        smaller, larger = torch.split(
+            measure_cells([icon], vae)[0], [COMPANION_SIDE**2, ALONE_SIDE**2]
+        )
+        looks[block.tokens] = larger if block.side == ALONE_SIDE else smaller
     tokens = target_token_maps([scene], drawings)[0].long()
     told = looks[tokens]
     # Cells that are opaque all over, or not at all.
@@ -355,7 +360,7 @@ def test_slim_things_are_measured_where_they_are_painted() -> None:
         picture = np.asarray(paint_scene(SINGLE, drawings, SIZE))
         seen = np.argwhere((picture == colour_of("cat")).all(-1))
         square = np.argwhere(tokens_of(SINGLE, drawings) != NOTHING).min(0) * CELL
-        _, opacity = _premultiplied(drawings, Drawing("noto", "cat"), ALONE_SIDE * CELL)
+        _, opacity = _premultiplied(drawings.icon("noto", "cat"), ALONE_SIDE * CELL)
         measured = np.argwhere(np.asarray(opacity[0]) == 1)
         assert len(seen) == len(measured)
         moved[width] = (seen - square - measured).any()

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from sheepgen.embedded.memory_tokens import MEMORY_TOKENS
 from sheepgen.training.config import DiffusionConfig
-from sheepgen.training.text_encoder.memory_tokens import SLOTS
 from sheepgen.training.unet.attention_supervision import (
     LEAST,
     NOTHING,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 WORDS = 3
-TOKENS = WORDS + SLOTS
+TOKENS = WORDS + MEMORY_TOKENS
 PLACES = 10
 SIDE = 8
 STATE_WIDTH = 12
@@ -63,8 +63,8 @@ def seen() -> tuple[Tensor, Tensor, Tensor]:
 @pytest.fixture
 def shown() -> Tensor:
     """Return slots, the first and the last among them, and places that show none."""
-    slots = torch.randint(SLOTS, (2, PLACES), generator=torch.Generator().manual_seed(1))
-    slots[0, :4] = torch.tensor([0, SLOTS - 1, NOTHING, NOTHING])
+    slots = torch.randint(MEMORY_TOKENS, (2, PLACES), generator=torch.Generator().manual_seed(1))
+    slots[0, :4] = torch.tensor([0, MEMORY_TOKENS - 1, NOTHING, NOTHING])
     slots[1, 5:] = NOTHING
     return slots
 
@@ -142,21 +142,21 @@ def test_where_nothing_is_shown_at_all_there_is_nothing_to_learn(
 
 def sharply(sharpness: float, slots: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
     """Return the loss of who looks, so sharply, at slots, and its gradient by the query."""
-    key = torch.cat([torch.zeros(WORDS, SLOTS), torch.eye(SLOTS)])[None]
-    query = (sharpness * torch.eye(SLOTS)[slots]).requires_grad_()
+    key = torch.cat([torch.zeros(WORDS, MEMORY_TOKENS), torch.eye(MEMORY_TOKENS)])[None]
+    query = (sharpness * torch.eye(MEMORY_TOKENS)[slots]).requires_grad_()
     loss = supervised_attention(query, key, key, shown)[1]
     return loss, torch.autograd.grad(loss, query)[0]
 
 
 def test_who_looks_at_the_right_slot_has_nothing_to_learn() -> None:
-    slots = torch.tensor([[5, 0, SLOTS - 1]])
+    slots = torch.tensor([[5, 0, MEMORY_TOKENS - 1]])
     loss, gradient = sharply(50, slots, slots)
     assert loss.item() == pytest.approx(0, abs=1e-6)
     assert gradient.abs().max() < 1e-6
 
 
 def test_who_looks_nowhere_loses_the_logarithm_of_the_tokens() -> None:
-    slots = torch.tensor([[5, 0, SLOTS - 1]])
+    slots = torch.tensor([[5, 0, MEMORY_TOKENS - 1]])
     loss, _ = sharply(0, slots, slots)
     assert loss.item() == pytest.approx(torch.tensor(TOKENS).log().item(), abs=1e-5)
 
@@ -170,7 +170,7 @@ def test_who_looks_elsewhere_loses_much_yet_not_without_end_and_learns() -> None
 
 def build() -> UNet2DConditionModel:
     """Return an untrained U-Net of three levels."""
-    return build_unet(UNET, latent_channels=3, sample_size=SIDE, state_width=STATE_WIDTH)
+    return build_unet(UNET, latent_channels=3, sample_size=SIDE, token_width=STATE_WIDTH)
 
 
 def draw(network: UNet2DConditionModel) -> Tensor:
@@ -184,7 +184,9 @@ def draw(network: UNet2DConditionModel) -> Tensor:
 
 def some_shown() -> Tensor:
     """Return slots for two pictures, and nothing in their upper rows."""
-    slots = torch.randint(SLOTS, (2, SIDE, SIDE), generator=torch.Generator().manual_seed(4))
+    slots = torch.randint(
+        MEMORY_TOKENS, (2, SIDE, SIDE), generator=torch.Generator().manual_seed(4)
+    )
     slots[:, :2] = NOTHING
     return slots
 
