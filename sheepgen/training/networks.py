@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from sheepgen.embedded.drawings import Drawing, DrawingTable
-from sheepgen.embedded.family import PromptReader
 from sheepgen.embedded.preview_decoder import PreviewDecoder
+from sheepgen.embedded.prompt_reader import PromptReader
 from sheepgen.errors import ModelError
 from sheepgen.training.assets import concept_names, paint_vae_pictures
 from sheepgen.training.atomic_write import atomic_write

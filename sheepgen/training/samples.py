@@ -20,7 +20,7 @@ from sheepgen.training.unet.build import build_scheduler
 if TYPE_CHECKING:
     from diffusers import AutoencoderTiny, UNet2DConditionModel
 
-    from sheepgen.embedded.family import PromptReader
+    from sheepgen.embedded.prompt_reader import PromptReader
 
 __all__ = ["SAMPLE_PROMPTS", "encode_prompt", "sample_sheet"]
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from sheepgen.embedded.family import EmbeddedModel, PromptReader
+from sheepgen.embedded.family import EmbeddedModel
 from sheepgen.embedded.preview_decoder import PreviewDecoder
+from sheepgen.embedded.prompt_reader import PromptReader
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.events import FrameDecoded
 from sheepgen.models.resolve import find_model
