@@ -36,9 +36,9 @@ SMALL_CAST = (
 class DataConfig:
     """Scenes: how many, how large.
 
-    ``scenes`` are what the U-Net learns from, in a mix of drawing sets and of a cast of concepts,
-    all of them if empty. ``pictures`` are what the autoencoder learns from: those show all drawing
-    sets equally often, so that it depends on none.
+    ``scenes`` are what the U-Net learns from, in a mix of icon sets and of a cast of concepts, all
+    of them if empty. ``pictures`` are what the VAE learns from: they show all icon sets equally
+    often, so that it depends on none.
     """
 
     image_size: int = 256
@@ -87,7 +87,7 @@ class AutoencoderConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DiffusionConfig:
-    """The U-Net: it is narrow, for what things look like it need not know, but is told.
+    """The U-Net: narrow, for conditioning tokens hold what concepts look like.
 
     At its finest level attention looks for what is to be copied; at ``attention_level``, and in
     the middle, whole transformers decide what goes where. Both attend to conditioning tokens that
@@ -97,10 +97,10 @@ class DiffusionConfig:
     DDPM's: words decide at signal-to-noise ratios below 1/40, and there two fifths of its time are
     spent, of the squared cosine one's a tenth.
 
-    ``lookup_weight`` is that of the loss that tells attention where to look, beside the latents'.
+    ``attention_loss_weight`` is that of the attention's cross-entropy, beside the latents' loss.
 
     The learning rate is constant, and falls linearly to zero over the last ``decay_share`` of the
-    steps, so that a longer run goes on from a shorter one's checkpoint.
+    steps, so that a longer run can resume from a shorter one's checkpoint.
     """
 
     channels: tuple[int, ...] = (96, 128, 192, 192)
@@ -117,7 +117,7 @@ class DiffusionConfig:
     decay_share: float = 0.55
     ema_decay: float = 0.998
     empty_caption_rate: float = 0.1
-    lookup_weight: float = 0.1
+    attention_loss_weight: float = 0.1
     seed: int = 4
 
 

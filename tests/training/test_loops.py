@@ -302,7 +302,7 @@ def test_attention_learns_where_to_look_from_the_lookup_s_loss_alone(
 ) -> None:
     # Without errors of pictures, there is nothing else to learn from.
     monkeypatch.setattr(diffusion, "loss_weights", lambda times, _: torch.zeros(len(times)))
-    network, config = tiny_unet(), replace(UNET, steps=1, lookup_weight=weight)
+    network, config = tiny_unet(), replace(UNET, steps=1, attention_loss_weight=weight)
     list(diffusion.train_unet(network, examples(), config, tmp_path / "unet.pt", CPU))
     gradients = [own.grad for own in network.parameters() if own.grad is not None]
     taught = any(gradient.abs().max() > 0 for gradient in gradients)

@@ -91,7 +91,7 @@ def train_unet(
             clean = unet(noisy, times, batch.tokens, return_dict=False)[0]
         error = functional.mse_loss(clean.float(), batch.latents, reduction="none")
         loss = (error.mean(dim=(1, 2, 3)) * loss_weights(times, scheduler)).mean()
-        yield trainer.update(loss + config.lookup_weight * supervision.loss())
+        yield trainer.update(loss + config.attention_loss_weight * supervision.loss())
 
 
 def sample_timesteps(count: int, rng: torch.Generator) -> Tensor:
