@@ -99,7 +99,7 @@ class DiffusionConfig:
 
     ``attention_loss_weight`` is that of the attention's cross-entropy, beside the latents' loss.
 
-    The learning rate is constant, and falls linearly to zero over the last ``decay_share`` of the
+    The learning rate is constant, then falls linearly to zero over the last ``decay_share`` of the
     steps, so that a longer run can resume from a shorter one's checkpoint.
     """
 

@@ -7,7 +7,7 @@
     classifier ─────────────────────────┘
 
 The cells of the drawings are measured, not trained, and so are the latents of the scenes. Each
-stage resumes from its checkpoint in the workspace, and is over at once if it was finished.
+stage resumes from its checkpoint in the workspace, and trains nothing if it was finished.
 """
 
 from __future__ import annotations
@@ -120,15 +120,13 @@ def train(
 
 
 def _train_unet(
-    config: TrainingConfig,
-    workspace: Workspace,
-    icons: NpmIconStore,
-    device: torch.device,
+    config: TrainingConfig, workspace: Workspace, icons: NpmIconStore, device: torch.device
 ) -> Iterator[TrainStep]:
     """Train the U-Net; save a sheet of samples every so often."""
     vae = fit_vae(config, workspace, icons, device)
     reader = load_text_encoder(config, workspace, icons, vae)
     prompts = torch.cat([encode_prompt(reader, prompt) for prompt in SAMPLE_PROMPTS])
+    empty_prompt = reader.text_encoder.encode_nothing()[0]
     scenes = training_scenes(config)
     latents = load_latents(workspace.latents, scenes.count)
     examples = gather_examples(scenes, latents, icons, reader.text_encoder, reader.drawings)
@@ -136,7 +134,7 @@ def _train_unet(
     for step in train_unet(unet, examples, config.diffusion, workspace.checkpoint("unet"), device):
         if step.step % SHEET_EVERY == 0 or step.step == step.total_steps:
             averaged = load_unet(config, workspace).to(device)
-            sheet = sample_sheet(averaged, vae, prompts, reader.text_encoder.encode_nothing()[0])
+            sheet = sample_sheet(averaged, vae, prompts, empty_prompt)
             workspace.samples.mkdir(parents=True, exist_ok=True)
             sheet.save(workspace.samples / f"unet_{step.step:06d}.png")
         yield step
