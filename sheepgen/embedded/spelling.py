@@ -69,7 +69,9 @@ def nearest(word: str, known: frozenset[str]) -> str:
             best, found = distance, {candidate}
         elif distance == best:
             found.add(candidate)
-    return found.pop() if len(found) == 1 else ""
+    shortest = min(found, key=len, default="")
+    # A word and its plural are one.
+    return shortest if found <= {shortest, f"{shortest}s"} else ""
 
 
 def closest(word: str, known: Iterable[str]) -> str:

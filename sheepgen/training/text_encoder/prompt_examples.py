@@ -310,9 +310,11 @@ class _Writer:
             if second.roles & {"hat", "glasses", "held", "ridden", "base"}:
                 phrase = self.rng.choice(plain)
         example.answers = {"kind": shown, "count": "1"}
-        count = self.rng.choice((0, 2, 3)) if self.chance(0.06) else 1
+        count = self.rng.choice((0, 0, 2, 3)) if self.chance(0.2) else 1
         one = self.noun(example, first, count=count)
-        two = self.noun(example, second, count=self.rng.choice((0, 2)) if self.chance(0.05) else 1)
+        two = self.noun(
+            example, second, count=self.rng.choice((0, 0, 2)) if self.chance(0.2) else 1
+        )
         self.join(example, one, two, phrase, kind, reverse=reverse)
         return example
 
@@ -366,7 +368,9 @@ class _Writer:
         example = PromptExample(prompt="", first=first.name, second=second.name)
         example.answers = {"kind": "next_to", "count": "1"}
         link = self.rng.choice((",", " and", " ,"))
-        example.prompt = f"{self.noun(example, first)}{link} {self.noun(example, second)}"
+        one = self.noun(example, first, count=0 if self.chance(0.2) else 1)
+        two = self.noun(example, second, count=0 if self.chance(0.2) else 1)
+        example.prompt = f"{one}{link} {two}"
         return example
 
     def digits(self) -> PromptExample:

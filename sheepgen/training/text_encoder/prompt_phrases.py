@@ -345,6 +345,22 @@ IGNORED = (
     *("wonderful", "perfect", "best", "really", "very", "so", "quite", "pretty", "extremely"),
     *("professional", "quality", "ultra", "illustration", "picture", "image", "drawing", "photo"),
     *("photograph", "an illustration", "wallpaper", "artwork", "scene", "some kind of", "kind of"),
+    *(
+        "ein",
+        "eine",
+        "einen",
+        "einem",
+        "einer",
+        "der",
+        "das",
+        "un",
+        "una",
+        "une",
+        "el",
+        "los",
+        "las",
+    ),
+    *("le", "les", "des"),
     *("sort of", "type of", "a bit", "like"),
 )
 """Polite and empty words: they ask for nothing that could be shown."""

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from sheepgen.embedded.prompt import read_words
+from sheepgen.training.config import TextConfig
+from sheepgen.training.data.icon_sets import STYLES
+from sheepgen.training.text_encoder.build_vocabulary import build_vocabulary
+from sheepgen.training.text_encoder.parser_batch import NOT_ASKED, collate
+from sheepgen.training.text_encoder.parser_training import (
+    QUESTIONS,
+    build_parser,
+    parser_loss,
+    train_parser,
+)
+from sheepgen.training.text_encoder.prompt_examples import PromptDataset, PromptExample
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CAST = (
+    *("sheep", "cat", "dog", "motorcycle", "top hat", "pair of sunglasses", "book", "balloon"),
+    *("house", "tree", "apple", "snowman", "pine tree", "fish"),
+)
+VOCABULARY = build_vocabulary(CAST)
+CONFIG = TextConfig(width=32, layers=1, heads=2, steps=12, batch_size=16, learning_rate=5e-3)
+CPU = torch.device("cpu")
+
+
+def test_examples_are_reproducible_and_differ() -> None:
+    dataset = PromptDataset(0, VOCABULARY, STYLES)
+    assert [dataset[index] for index in range(20)] == [dataset[index] for index in range(20)]
+    assert len({dataset[index].prompt for index in range(20)}) > 15
+    assert dataset[3] != PromptDataset(1, VOCABULARY, STYLES)[3]
+
+
+def test_every_example_can_be_answered() -> None:
+    dataset = PromptDataset(0, VOCABULARY, STYLES)
+    kinds = set()
+    for index in range(400):
+        example = dataset[index]
+        words = read_words(example.prompt, VOCABULARY)
+        named = {mention.concept for mention in words.mentions if mention.how == "name"}
+        assert {example.first, example.second} - {""} <= named, example.prompt
+        assert not words.corrections, example.prompt
+        assert example.answers.keys() <= QUESTIONS.keys()
+        assert all(example.answers[name] in QUESTIONS[name] for name in example.answers)
+        assert all(word.text in VOCABULARY.real or len(word.text) for word in words.unknown)
+        kinds.add(example.answers.get("kind", ""))
+    assert kinds == {*QUESTIONS["kind"]}
+
+
+def test_mentions_are_aligned_with_the_scene() -> None:
+    parser = build_parser(VOCABULARY, CONFIG)
+    example = PromptExample(
+        prompt="a red sheep riding a motorcycle, a dog and another sheep on the moon",
+        answers={"kind": "riding", "count": "1", "place": "moon"},
+        first="sheep",
+        second="motorcycle",
+        colours={"sheep": "red"},
+    )
+    batch = collate(
+        [example, PromptExample(prompt="7", answers={"digits": "7"})], VOCABULARY, parser
+    )
+    asked = batch.owners[0] != NOT_ASKED
+    assert batch.owners[0][asked].tolist() == [1, 2, 0, 0]
+    assert [parser.colours[one] for one in batch.colours[0] if one != NOT_ASKED] == ["red", ""]
+    assert batch.ids[1].count_nonzero() == 1
+    right = {name: QUESTIONS[name][numbers[0]] for name, numbers in batch.questions.items()}
+    assert {name: answer for name, answer in right.items() if answer} == example.answers
+
+
+def test_training_learns_and_resumes_bit_for_bit(tmp_path: Path) -> None:
+    def train(checkpoint: Path, *, stop: int = CONFIG.steps) -> tuple[list[float], torch.Tensor]:
+        parser = build_parser(VOCABULARY, CONFIG)
+        losses = []
+        for step in train_parser(parser, VOCABULARY, CONFIG, checkpoint, CPU):
+            assert step.loss is not None
+            losses.append(step.loss)
+            if step.step == stop:
+                break
+        return losses, parser.embedding.weight
+
+    losses, weights = train(tmp_path / "whole.pt")
+    assert losses[-1] < 0.8 * losses[0]
+    again, resumed = train(tmp_path / "whole.pt")
+    assert again == []
+    torch.testing.assert_close(resumed, weights, rtol=0, atol=0)
+
+
+def test_loss_of_prompts_without_mentions_is_finite() -> None:
+    parser = build_parser(VOCABULARY, CONFIG)
+    batch = collate(
+        [PromptExample(prompt=""), PromptExample(prompt="at night")], VOCABULARY, parser
+    )
+    loss = parser_loss(parser, batch)
+    loss.backward()
+    assert float(loss) == pytest.approx(
+        sum(torch.log(torch.tensor(len(a)).float()).item() for a in QUESTIONS.values()), rel=0.3
+    )
