@@ -134,11 +134,12 @@ def _concepts_of_emoji(
         for name, concept in concepts().items()
         if HOUSE_STYLE in concept.drawings
     }
-    found = {}
+    found: dict[str, str] = {}
     for code, entry in emoji.items():
         label = entry["label"]
         slug = re.sub("[^a-z0-9]+", "-", label.lower()).strip("-")
-        if concept := vocabulary.forms.get(phrase_key(label)) or drawn.get(slug):
+        concept = vocabulary.forms.get(phrase_key(label)) or drawn.get(slug)
+        if concept and concept in vocabulary.concepts:
             found[code] = concept
     return found
 
@@ -158,11 +159,11 @@ def nearest_concepts(
                 homes.setdefault(senses[0], name)
                 break
     levels: dict[str, dict[str, int]] = {}
-    for word, senses in nouns.of_word.items():
+    for word, keys in nouns.of_word.items():
         is_known = word in vocabulary.known or word in vocabulary.forms or word in rejected
-        if is_known or not re.fullmatch("[a-z]{3,}", word) or not nouns.senses[senses[0]].visible:
+        if is_known or not re.fullmatch("[a-z]{3,}", word) or not nouns.senses[keys[0]].visible:
             continue
-        for level, above in nouns.above(senses[0], MOST_LEVELS):
+        for level, above in nouns.above(keys[0], MOST_LEVELS):
             if above in homes:
                 levels.setdefault(word, {}).setdefault(homes[above], level)
     names = [*vocabulary.concepts]

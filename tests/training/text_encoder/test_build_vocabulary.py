@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sheepgen.embedded.prompt import read_words
+from sheepgen.training.text_encoder.build_vocabulary import build_vocabulary
+
+VOCABULARY = build_vocabulary()
+
+
+def test_it_is_small_enough_to_ship() -> None:
+    assert len(json.dumps(VOCABULARY.to_dict())) < 1_500_000
+
+
+def test_a_small_cast_knows_only_its_own_names() -> None:
+    small = build_vocabulary(
+        ["cat", "dog"], [("cat", "noto", "", "noto"), ("lion", "noto", "", "noto")]
+    )
+    assert {*small.concepts} == {"cat", "dog"}
+    assert {*small.forms.values()} | {*small.near.values()} <= {"cat", "dog"}
+    assert [row[0] for row in small.drawings] == ["cat"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "concepts"),
+    [
+        ("kittens", ["cat"]),
+        ("a lorry", ["truck"]),
+        ("two wolves", ["wolf"]),
+        ("a dancing woman", ["dancing woman"]),
+        ("a woman dancing", ["dancing woman"]),
+        ("a red car", ["car"]),
+        ("firetruck", ["fire truck"]),
+        ("eine Katze", ["cat"]),
+        ("un éléphant", ["elephant"]),
+        ("una casa", ["house"]),
+        ("🐘", ["elephant"]),
+        ("elefant", ["elephant"]),
+        ("love", ["heart"]),
+        ("birthday", ["gift"]),
+        ("a cat's birthday", ["cat"]),
+        ("a cat on the moon", ["cat"]),
+        ("port", []),
+    ],
+)
+def test_people_are_understood(prompt: str, concepts: list[str]) -> None:
+    read = read_words(prompt, VOCABULARY)
+    assert [mention.concept for mention in read.mentions] == concepts
+
+
+def test_no_table_leads_from_a_name_to_another_concept() -> None:
+    for table in (VOCABULARY.near, VOCABULARY.evoked):
+        assert not table.keys() & VOCABULARY.forms.keys()
+        assert not table.keys() & {*VOCABULARY.words}
+
+
+def test_colours_are_left_to_be_bound() -> None:
+    (mention,) = read_words("a red car", VOCABULARY).mentions
+    assert [word.text for word in mention.words] == ["car"]
