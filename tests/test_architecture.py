@@ -129,7 +129,11 @@ def test_every_module_is_imported_somewhere() -> None:
         for module in MODULES
         if any(f'"{module}"' in path.read_text(encoding="utf-8") for path in MODULES.values())
     }
-    entrances = {module for module in MODULES if module.endswith("__main__")}
+    entrances = {
+        module
+        for module, path in MODULES.items()
+        if module.endswith("__main__") or '__name__ == "__main__"' in path.read_text("utf-8")
+    }
     packages = {module for module in MODULES if MODULES[module].name == "__init__.py"}
     assert MODULES.keys() - imported - named_in_tables - entrances - packages == set()
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.embedded.prompt import phrase_key
 from sheepgen.embedded.vocabulary import VERSION, Vocabulary
 from sheepgen.training.data.concepts import concepts
-from sheepgen.training.data.fallback_prompts import AT_HOME
 from sheepgen.training.data.word_tables import associations, real_words, synonyms, translations
 from sheepgen.training.data.words import plural_of
 from sheepgen.training.text_encoder.prompt_phrases import (
@@ -18,6 +17,7 @@ from sheepgen.training.text_encoder.prompt_phrases import (
     DIGIT_PHRASES,
     IGNORED,
     NUMBER_WORDS,
+    PLACE_DEFAULTS,
     QUANTITIES,
     RELATION_PHRASES,
     REVERSED_PHRASES,
@@ -119,7 +119,7 @@ def build_vocabulary(
             for word, name in of_cast(associations() if tables else {}).items()
             if word not in near
         },
-        "defaults": {place: name for place, name in AT_HOME.items() if name in chosen},
+        "defaults": {place: name for place, name in PLACE_DEFAULTS.items() if name in chosen},
         "words": words,
         "phrases": sorted(_setting_phrases() - forms.keys()),
         "cues": cues,

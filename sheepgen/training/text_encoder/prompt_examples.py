@@ -230,7 +230,12 @@ class _Writer:
                 ("and", "with", "next to", ",", "holding", "riding", "eating", "on")
             )
             example.prompt = f"{self.unknown_noun()} {link} {example.prompt}"
-        elif choice < 0.24:
+        elif choice < 0.23:
+            other = self.concept("any", concept)
+            if other:
+                negated = self.noun(PromptExample(prompt=""), other)
+                example.prompt += f" {self.rng.choice(('without', 'not', 'with no'))} {negated}"
+        elif choice < 0.26:
             example.prompt += f" in {self.rng.choice(('a', 'the'))} {self.word('noun')}"
         return example
 

@@ -17,11 +17,13 @@ __all__ = [
     "DIGIT_PHRASES",
     "IGNORED",
     "NUMBER_WORDS",
+    "PLACE_DEFAULTS",
     "PLACE_NOUNS",
     "QUANTITIES",
     "RELATION_PHRASES",
     "REVERSED_PHRASES",
     "SETTING_PHRASES",
+    "SETTING_WORDS",
     "STRUCTURE_WORDS",
     "STYLE_PHRASES",
 ]
@@ -89,6 +91,28 @@ PLACE_NOUNS: Mapping[str, tuple[str, ...]] = {
     "underwater": ("ocean floor", "seabed", "bottom of the sea", "bottom of the ocean"),
 }
 """What places are called; phrases follow from these and `_PREPOSITIONS`."""
+
+PLACE_DEFAULTS: Mapping[str, str] = {
+    "beach": "beach umbrella",
+    "road": "car",
+    "field": "cow",
+    "flowers": "butterfly",
+    "hills": "sheep",
+    "farm": "tractor",
+    "desert": "cactus",
+    "snow": "snowman",
+    "mountains": "goat",
+    "forest": "pine tree",
+    "city": "office building",
+    "lake": "duck",
+    "room": "chair",
+    "stage": "microphone",
+    "sky": "airplane",
+    "space": "planet",
+    "moon": "rocket",
+    "underwater": "fish",
+}
+"""The concept that is shown at a place if the prompt names none."""
 
 _PREPOSITIONS: Mapping[str, tuple[str, ...]] = {
     "beach": ("on", "at", "by", "along"),

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from sheepgen.embedded.prompt import read_words
+from sheepgen.training.data.backgrounds import PLACES
 from sheepgen.training.text_encoder.build_vocabulary import build_vocabulary
 
 VOCABULARY = build_vocabulary()
@@ -48,6 +49,10 @@ def test_a_small_cast_knows_only_its_own_names() -> None:
 def test_people_are_understood(prompt: str, concepts: list[str]) -> None:
     read = read_words(prompt, VOCABULARY)
     assert [mention.concept for mention in read.mentions] == concepts
+
+
+def test_there_is_something_to_show_at_every_place() -> None:
+    assert VOCABULARY.defaults.keys() == PLACES.keys()
 
 
 def test_no_table_leads_from_a_name_to_another_concept() -> None:
