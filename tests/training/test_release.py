@@ -139,7 +139,7 @@ def test_the_card_is_written_from_the_record(folder: Path, tmp_path: Path) -> No
     record["config"]["data"] |= {"cast": [], "mix": "styles"}
     write_model_card(tmp_path, record)
     card = (tmp_path / "MODEL_CARD.md").read_text("utf-8")
-    assert "| held-out scenes | 26.5 dB |" in card
+    assert "| held-out scenes | 26.5 dB |\n\nHow often a classifier" in card
     assert "| singles | 8 | 75% (41 to 93) | 80% | 2% | 100% |" in card
     assert "(contact_sheet.webp)" in card
     assert "Twitter" in card
@@ -197,6 +197,7 @@ def test_a_small_cast_is_not_measured(folder: Path, tmp_path: Path) -> None:
     card = (tmp_path / "MODEL_CARD.md").read_text("utf-8")
     assert "2 concepts:\n\n- animal: sheep\n- vehicle: motorcycle\n\nalone" in card
     assert "; 1 riders on\n2 concepts to ride" in card
+    assert "| held-out scenes | 26.5 dB |\n\nIt was not evaluated otherwise.\n\n## What" in card
     assert "contact_sheet" not in card
     assert "digit" not in card
     assert "Fréchet" not in card
