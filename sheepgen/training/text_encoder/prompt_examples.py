@@ -459,6 +459,11 @@ class _Writer:
             ending = self.rng.choice(forms)
             example.prompt += ending.format(self.word("noun"), self.word("verb"))
         if self.chance(0.04):
+            # Known words that say nothing where they stand.
+            example.prompt += self.rng.choice(
+                (" falling down", " floating", ", 1920", " crossing", " all around", ", 300")
+            )
+        if self.chance(0.04):
             example.prompt = f"{self.word('adjective')} {example.prompt}"
         if example.prompt and self.chance(0.05):
             example.prompt += self.rng.choice((".", "?", "!"))
