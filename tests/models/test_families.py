@@ -13,7 +13,7 @@ from sheepgen.errors import ModelError
 from sheepgen.models import families
 from sheepgen.models.checkpoint import read_checkpoint
 from sheepgen.models.configs import bad_setting
-from sheepgen.models.families import DIFFUSERS_SCHEDULER, EMBEDDED, FAMILIES
+from sheepgen.models.families import DIFFUSERS_SCHEDULER, EMBEDDED_CLIP, FAMILIES
 from sheepgen.models.family import Component, Configs, Family, Traits
 from sheepgen.models.hub import DownloadPlan
 from sheepgen.models.resolve import find_model, resolve_model
@@ -178,12 +178,12 @@ def test_a_family_may_claim_none_of_its_models(
 
 
 def test_stable_diffusion_is_told_from_what_sheepgen_trains(model_copy: Path) -> None:
-    assert find_model(EMBEDDED_MODEL).family is EMBEDDED
+    assert find_model(EMBEDDED_MODEL).family is EMBEDDED_CLIP
     assert read_checkpoint(model_copy).family is STABLE_DIFFUSION
 
     edit_json(model_copy / "text_encoder" / "config.json", prompt_tokens=9)
 
-    assert read_checkpoint(model_copy).family is EMBEDDED
+    assert read_checkpoint(model_copy).family is EMBEDDED_CLIP
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_a_preview_decoder_has_to_fit(model_copy: Path, setting: str, value: obj
     config = model_copy / "preview_decoder" / "config.json"
     config.write_text(json.dumps({"latent_channels": 4, "upscale": 2}), "utf-8")
     checkpoint = read_checkpoint(model_copy)
-    assert checkpoint.family is EMBEDDED
+    assert checkpoint.family is EMBEDDED_CLIP
     assert PREVIEW not in checkpoint.weights
     assert checkpoint.stored["preview_decoder"].tensors == 1
 

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sheepgen.errors import ModelError
-from sheepgen.models.families import EMBEDDED
+from sheepgen.models.families import EMBEDDED, FAMILIES
+from sheepgen.models.families import PREVIEW_COMPONENT as PREVIEW
 from sheepgen.models.files import list_files, needed_files, weight_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMPONENTS = EMBEDDED.components
+COMPONENTS = {**FAMILIES[-1].components, PREVIEW: EMBEDDED.components[PREVIEW]}
 UNET = "unet/diffusion_pytorch_model"
 SHARDS = (
     f"{UNET}.safetensors.index.json",
