@@ -130,15 +130,15 @@ def _read(folder: Path, owner: str) -> Checkpoint:
             configs[name], file, owner, required=component.required, refused=component.refused
         )
     family.check_fit(configs, owner)
-    read_whole = tuple(f"{name}/" for name, component in components.items() if component.files)
-    for file in names:
-        if file.startswith(read_whole):
-            check_size(folder / file)
     weights = {
         name: _shards(folder, name, component, names)
         for name, component in components.items()
         if component.weights is not None
     }
+    read_whole = tuple(f"{name}/" for name, component in components.items() if component.files)
+    for file in {*names}.difference(*weights.values()):
+        if file.startswith(read_whole):
+            check_size(folder / file)
     return Checkpoint(
         folder=folder,
         family=family,
