@@ -12,6 +12,7 @@ from diffusers import StableDiffusionPipeline
 
 from sheepgen.embedded.family import EmbeddedModel, read_prompt
 from sheepgen.errors import ModelError, UsageError
+from sheepgen.models import configs
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import generate
@@ -181,4 +182,18 @@ def test_answers_that_are_not_lists_of_words_are_refused(tmp_path: Path, answers
     config = json.loads(path.read_text("utf-8")) | {"answers": answers}
     path.write_text(json.dumps(config), "utf-8")
     with pytest.raises(ModelError, match="answers"):
+        find_model(str(folder))
+
+
+def test_weights_beside_a_vocabulary_may_be_larger_than_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_tiny_model(tmp_path / "tiny")
+    encoder = folder / "text_encoder"
+    vocabulary = (encoder / "vocabulary.json").stat().st_size
+    assert (encoder / "diffusion_pytorch_model.safetensors").stat().st_size > 4 * vocabulary
+    monkeypatch.setattr(configs, "MAX_BYTES", 4 * vocabulary)
+    assert find_model(str(folder)).weight_bytes > 4 * vocabulary
+    monkeypatch.setattr(configs, "MAX_BYTES", vocabulary - 1)
+    with pytest.raises(ModelError, match="is larger than"):
         find_model(str(folder))
