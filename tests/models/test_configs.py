@@ -6,7 +6,7 @@ import pytest
 
 from sheepgen.errors import ModelError
 from sheepgen.models.checkpoint import read_checkpoint
-from sheepgen.models.families import EMBEDDED
+from sheepgen.models.families import FAMILIES
 from tests.tiny import edit_json
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def refusal(folder: Path, component: str, **changes: Any) -> ModelError:
     """Return the error that changed settings lead to."""
-    edit_json(folder / component / EMBEDDED.components[component].config, **changes)
+    edit_json(folder / component / FAMILIES[-1].components[component].config, **changes)
     with pytest.raises(ModelError) as error:
         read_checkpoint(folder)
     return error.value
@@ -109,7 +109,7 @@ def test_a_config_inside_a_config_is_refused(
 def test_what_is_not_asked_for_is_not_refused(
     model_copy: Path, component: str, unset: dict[str, object]
 ) -> None:
-    edit_json(model_copy / component / EMBEDDED.components[component].config, **unset)
+    edit_json(model_copy / component / FAMILIES[-1].components[component].config, **unset)
 
     assert read_checkpoint(model_copy).configs[component].items() >= unset.items()
 
