@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from sheepgen.embedded.spelling import nearest
+from sheepgen.embedded.noun_phrases import single_out_things
+from sheepgen.embedded.prompt_pieces import Piece, Word
+from sheepgen.embedded.spelling import SHORTEST, nearest
 from sheepgen.embedded.vocabulary import NUMBER, OTHER, normalise, role_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sheepgen.embedded.prompt_pieces import How
     from sheepgen.embedded.vocabulary import Vocabulary
 
 __all__ = [
@@ -24,7 +27,6 @@ __all__ = [
     "Correction",
     "Mention",
     "PromptWords",
-    "Word",
     "phrase_key",
     "read_words",
 ]
@@ -40,24 +42,7 @@ _TOKEN = re.compile(
 _SEPARATORS = {",": ",", ";": ",", "/": ",", "&": "and", "+": "and"}
 _POSSESSIVE = re.compile(r"'s?$")
 
-How = Literal["name", "near", "evoked"]
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word of a prompt.
-
-    Args:
-        text: As it was read: in lower case, without accents, spelling corrected.
-        start: Where it starts in the prompt.
-        end: Where it ends there.
-        place: Which of the prompt's words it is, or is in, if that is split at white space; from 0.
-    """
-
-    text: str
-    start: int
-    end: int
-    place: int
+_FOREIGN_PLURALS = ("s", "es", "e", "n", "en", "er", "x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +105,7 @@ def read_words(text: str, vocabulary: Vocabulary) -> PromptWords:
             typed = text[word.start : word.end]
             corrections.append(Correction(typed=typed, read=corrected))
             read[index] = replace(word, text=corrected)
-    pieces = _pieces(read, vocabulary)
+    pieces = single_out_things(_pieces(read, vocabulary), vocabulary)
     if not any(piece.concept for piece in pieces):
         pieces = [_evoked(piece, vocabulary) for piece in pieces]
     pieces = [piece for piece in pieces if piece.symbols]
@@ -161,17 +146,6 @@ def phrase_key(text: str) -> str:
     return " ".join(word.text for word in _tokens(text))
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Words that are looked up together, the symbols for them, and the concept they name."""
-
-    words: tuple[Word, ...]
-    symbols: tuple[str, ...]
-    concept: str = ""
-    plural: bool = False
-    how: How = "name"
-
-
 def _tokens(text: str) -> Iterator[Word]:
     ends = [found.end() for found in re.finditer(r"\S+", text)]
     place = 0
@@ -185,17 +159,22 @@ def _tokens(text: str) -> Iterator[Word]:
             yield Word(text=spelled, start=found.start(), end=found.end(), place=place)
 
 
-def _pieces(words: list[Word], vocabulary: Vocabulary) -> list[_Piece]:
+def _pieces(words: list[Word], vocabulary: Vocabulary) -> list[Piece]:
     pieces = []
     start = 0
+    is_foreign = any(_is_foreign(word.text, vocabulary) for word in words)
     while start < len(words):
-        piece = _longest_phrase(words, start, vocabulary) or _single(words[start], vocabulary)
+        piece = (
+            (is_foreign and _foreign_phrase(words, start, vocabulary))
+            or _longest_phrase(words, start, vocabulary)
+            or _single(words[start], vocabulary)
+        )
         pieces.append(piece)
         start += len(piece.words)
     return pieces
 
 
-def _longest_phrase(words: list[Word], start: int, vocabulary: Vocabulary) -> _Piece | None:
+def _longest_phrase(words: list[Word], start: int, vocabulary: Vocabulary) -> Piece | None:
     """Return the longest phrase of the vocabulary that starts at a word, or None."""
     longest = vocabulary.longest.get(words[start].text, 1)
     for stop in range(min(len(words), start + longest), start, -1):
@@ -205,27 +184,60 @@ def _longest_phrase(words: list[Word], start: int, vocabulary: Vocabulary) -> _P
             return _mention(
                 found, vocabulary.forms[phrase], vocabulary, plural=phrase in vocabulary.plurals
             )
+        if phrase in vocabulary.equivalents:
+            return Piece(found, tuple(vocabulary.equivalents[phrase].split()))
         if phrase in vocabulary.phrases:
-            return _Piece(found, tuple(word.text for word in found))
+            return Piece(found, tuple(word.text for word in found))
         if phrase in vocabulary.ignored:
-            return _Piece(found, ())
+            return Piece(found, ())
         for singular in singulars(phrase):
             if singular in vocabulary.forms:
                 return _mention(found, vocabulary.forms[singular], vocabulary, plural=True)
     return None
 
 
-def _single(word: Word, vocabulary: Vocabulary) -> _Piece:
+def _foreign_phrase(words: list[Word], start: int, vocabulary: Vocabulary) -> Piece | None:
+    """Return the longest foreign phrase that starts at a word, or None."""
+    longest = vocabulary.longest.get(words[start].text, 1)
+    for stop in range(min(len(words), start + longest), start, -1):
+        found = tuple(words[start:stop])
+        phrase = " ".join(word.text for word in found)
+        for form in _foreign_forms(phrase):
+            read = vocabulary.foreign.get(form, "")
+            if read in vocabulary.concepts:
+                return _mention(found, read, vocabulary, plural=form != phrase)
+            if read and form == phrase:
+                return Piece(found, tuple(read.split()))
+    return None
+
+
+def _is_foreign(word: str, vocabulary: Vocabulary) -> bool:
+    """Say whether a word can only be foreign."""
+    if word in vocabulary.forms or word in vocabulary.ids or word in vocabulary.real:
+        return False
+    forms = {*_foreign_forms(word)} & vocabulary.foreign.keys()
+    return bool(forms - vocabulary.ambiguous)
+
+
+def _foreign_forms(phrase: str) -> Iterator[str]:
+    """Yield a phrase, and what it may be the plural of in another language."""
+    yield phrase
+    for ending in _FOREIGN_PLURALS:
+        if phrase.endswith(ending) and len(phrase) - len(ending) >= SHORTEST:
+            yield phrase.removesuffix(ending)
+
+
+def _single(word: Word, vocabulary: Vocabulary) -> Piece:
     if word.text in vocabulary.ids:
-        return _Piece((word,), (word.text,))
+        return Piece((word,), (word.text,))
     if word.text.isdecimal():
         digits = _digits(word.text)
         # A model without digits does not have their symbols.
-        return _Piece((word,), digits if vocabulary.ids.keys() >= {*digits} else (NUMBER,))
+        return Piece((word,), digits if vocabulary.ids.keys() >= {*digits} else (NUMBER,))
     for form, plural in ((word.text, False), *((form, True) for form in singulars(word.text))):
         if form in vocabulary.near:
             return _mention((word,), vocabulary.near[form], vocabulary, plural=plural, how="near")
-    return _Piece((word,), (OTHER,))
+    return Piece((word,), (OTHER,))
 
 
 def _mention(
@@ -235,12 +247,12 @@ def _mention(
     *,
     plural: bool,
     how: How = "name",
-) -> _Piece:
+) -> Piece:
     symbol = role_class(vocabulary.concepts[concept].roles, plural=plural)
-    return _Piece(words, (symbol,), concept=concept, plural=plural, how=how)
+    return Piece(words, (symbol,), concept=concept, plural=plural, how=how)
 
 
-def _evoked(piece: _Piece, vocabulary: Vocabulary) -> _Piece:
+def _evoked(piece: Piece, vocabulary: Vocabulary) -> Piece:
     """Return the piece as the mention of a concept, if it is a word that evokes one."""
     if len(piece.words) != 1:
         return piece
@@ -275,7 +287,7 @@ def singulars(phrase: str) -> Iterator[str]:
 
 def _corrected(word: str, vocabulary: Vocabulary) -> str:
     """Return the known word that an unknown one was meant to be, or ""."""
-    forms = (word, *singulars(word), *_stems(word))
+    forms = (word, *singulars(word), *_stems(word), *_foreign_forms(word))
     if any(form in vocabulary.known or form in vocabulary.real for form in forms):
         return ""
     return nearest(word, vocabulary.spellings)

@@ -129,6 +129,7 @@ class PromptReader:
             Thing(
                 name=mention.concept,
                 plural=concepts[mention.concept].plural,
+                bare="bare" in concepts[mention.concept].roles,
                 colour=colour,
                 words=tuple(dict.fromkeys(word.place for word in mention.words)),
             )

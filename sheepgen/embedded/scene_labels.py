@@ -51,6 +51,12 @@ _PHRASES = {
 }
 """How places, times, weathers and styles are said; others by their names."""
 
+_ARTICLES = {
+    **dict.fromkeys(("unicorn", "ufo", "euro", "european"), "a"),
+    **dict.fromkeys(("hourglass", "xray"), "an"),
+}
+"""Articles before words that are not said as they are spelled."""
+
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -61,12 +67,14 @@ class Thing:
     Args:
         name: Of its concept.
         plural: Of the name; with an s if empty.
+        bare: Whether the name takes no article: music.
         colour: The colour that the prompt gives it, or empty.
         words: Which of the prompt's words, split at white space, name it; from 0.
     """
 
     name: str
     plural: str = ""
+    bare: bool = False
     colour: str = ""
     words: tuple[int, ...] = ()
 
@@ -121,8 +129,11 @@ def attributes_of(labels: SceneLabels, style: str) -> dict[str, str]:
 
 def describe(labels: SceneLabels) -> str:
     """Return in words what will be generated: "two red cats on a beach at night"."""
-    surroundings = [labels.place, labels.time, labels.weather]
-    parts = [_subject(labels), *(_PHRASES.get(each, f"({each})") for each in surroundings if each)]
+    subject = _subject(labels)
+    answers = (labels.place, labels.time, labels.weather)
+    surroundings = (_PHRASES.get(each, f"({each})") for each in answers if each)
+    # "A city at night" is named with its time.
+    parts = [subject, *(phrase for phrase in surroundings if phrase not in subject)]
     if labels.background:
         parts.append(f"on {_article(labels.background)} {labels.background} background")
     if labels.style:
@@ -145,9 +156,9 @@ def _with_number(thing: Thing, count: int) -> str:
     said = f"{thing.colour} {name}" if thing.colour else name
     if count != 1:
         return f"{_NUMBERS[count] if count < len(_NUMBERS) else count} {said}"
-    is_plural = thing.plural == thing.name and name.endswith("s")
-    return said if is_plural else f"{_article(said)} {said}"
+    return said if thing.bare else f"{_article(said)} {said}"
 
 
 def _article(text: str) -> str:
-    return "an" if text[:1] in "aeiou" else "a"
+    first = text.split()[0]
+    return _ARTICLES.get(first, "an" if first[0] in "aeiou" else "a")

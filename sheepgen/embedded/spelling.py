@@ -77,14 +77,12 @@ def nearest(word: str, known: frozenset[str]) -> str:
 def closest(word: str, known: Iterable[str]) -> str:
     """Return a known word to suggest for one that nothing is known of, or "".
 
-    A third of its letters may be wrong, which is too much to correct it without asking.
+    It is as near as in a correction, but of several the first in the alphabet is returned.
     """
-    if not SHORTEST <= len(word) <= LONGEST:
-        return ""
-    limit = (len(word) + 1) // 3
+    limit = allowed_errors(word)
     distances = {
         name: distance
         for name in known
-        if (distance := edit_distance(word, name, limit)) <= limit and len(name) >= SHORTEST
+        if name[0] == word[0] and (distance := edit_distance(word, name, limit)) <= limit
     }
-    return min(sorted(distances), key=distances.__getitem__, default="")
+    return min(sorted(distances), key=distances.__getitem__, default="") if limit else ""

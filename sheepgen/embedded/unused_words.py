@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from sheepgen.embedded.vocabulary import NUMBER, OTHER
 
 if TYPE_CHECKING:
-    from sheepgen.embedded.prompt import PromptWords, Word
+    from sheepgen.embedded.prompt import PromptWords
     from sheepgen.embedded.prompt_parser import ParsedPrompt
+    from sheepgen.embedded.prompt_pieces import Word
     from sheepgen.embedded.vocabulary import Vocabulary
 
 __all__ = ["suggestion_for", "unused_words"]
@@ -34,7 +35,8 @@ def unused_words(
         if at in mentioned:
             used = at in shown
         else:
-            cues = vocabulary.cues.get(symbol, ())
+            # Orange is read as the fruit is even where it is a colour.
+            cues = vocabulary.cues.get(symbol) or vocabulary.cues.get(place[0].text, ())
             used = symbol not in (OTHER, NUMBER) and (not cues or not given.isdisjoint(cues))
         if not used:
             unused |= dict.fromkeys(place)

@@ -4,9 +4,12 @@ The file is a JSON object:
 
     version     `VERSION`
     concepts    name -> {"plural": …, "group": …, "roles": […]}: all that can be shown
-    forms       phrase -> concept: names, synonyms, plurals, names in other languages
+    forms       phrase -> concept: names, synonyms and plurals
     plurals     those of the phrases in ``forms`` that name several
     near        noun -> the nearest concept, where it has no name of its own
+    foreign     foreign words -> the concept that they name, or what the parser reads in their place
+    ambiguous   those of ``foreign`` that are English, too, and are so unless others are foreign
+    equivalents words -> words that mean the same to the parser: "pack of", "flock of"
     evoked      word -> the concept to show if a prompt names none
     defaults    place -> the concept to show there if a prompt names none
     words       the words that the prompt parser reads as they are, in the order of its embedding
@@ -32,7 +35,7 @@ from sheepgen.errors import ModelError
 from sheepgen.untrusted_file import read_untrusted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
 __all__ = [
@@ -100,6 +103,9 @@ class Vocabulary:
         forms: As in the file, as are all fields up to the drawings.
         plurals: …
         near: …
+        foreign: …
+        ambiguous: …
+        equivalents: …
         evoked: …
         defaults: …
         words: …
@@ -118,6 +124,9 @@ class Vocabulary:
     forms: Mapping[str, str]
     plurals: frozenset[str]
     near: Mapping[str, str]
+    foreign: Mapping[str, str]
+    ambiguous: frozenset[str]
+    equivalents: Mapping[str, str]
     evoked: Mapping[str, str]
     defaults: Mapping[str, str]
     words: tuple[str, ...]
@@ -188,6 +197,9 @@ class Vocabulary:
         if len({*words}) < len(words) or {*words} & {PADDING, OTHER, NUMBER, *CLASSES}:
             raise _InvalidError("words has a word twice")
         forms, near, evoked = to_concepts("forms"), to_concepts("near"), to_concepts("evoked")
+        symbols = (PADDING, OTHER, NUMBER, *CLASSES, *words)
+        foreign = _replacements(table.get("foreign"), "foreign", {*symbols}, concepts)
+        equivalents = _replacements(table.get("equivalents"), "equivalents", {*symbols}, {})
         phrases = _strings(table.get("phrases"), "phrases")
         ignored = _strings(table.get("ignored"), "ignored")
         spellings = {*_words_in(forms, phrases, words)}
@@ -196,6 +208,9 @@ class Vocabulary:
             forms=forms,
             plurals=frozenset(_strings(table.get("plurals"), "plurals")),
             near=near,
+            foreign=foreign,
+            ambiguous=frozenset(_strings(table.get("ambiguous"), "ambiguous")),
+            equivalents=equivalents,
             evoked=evoked,
             defaults=to_concepts("defaults"),
             words=words,
@@ -207,13 +222,10 @@ class Vocabulary:
             ignored=frozenset(ignored),
             real=frozenset(real.split()),
             drawings=drawings,
-            ids={
-                symbol: index
-                for index, symbol in enumerate((PADDING, OTHER, NUMBER, *CLASSES, *words))
-            },
-            longest=_longest(forms, phrases, ignored),
+            ids={symbol: index for index, symbol in enumerate(symbols)},
+            longest=_longest(forms, phrases, ignored, foreign, equivalents),
             spellings=frozenset(word for word in spellings if len(word) >= SHORTEST - 1),
-            known=frozenset({*spellings, *_words_in(ignored, near, evoked)}),
+            known=frozenset({*spellings, *_words_in(ignored, near, evoked, foreign, equivalents)}),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -231,6 +243,9 @@ class Vocabulary:
             "forms": dict(self.forms),
             "plurals": sorted(self.plurals),
             "near": dict(self.near),
+            "foreign": dict(self.foreign),
+            "ambiguous": sorted(self.ambiguous),
+            "equivalents": dict(self.equivalents),
             "evoked": dict(self.evoked),
             "defaults": dict(self.defaults),
             "words": list(self.words),
@@ -244,7 +259,8 @@ class Vocabulary:
     def search(self, word: str) -> tuple[str, ...]:
         """Return the concepts that a word names, is a part of or comes near to, best first."""
         wanted = " ".join(normalise(word).split())
-        named = [table[wanted] for table in (self.forms, self.near, self.evoked) if wanted in table]
+        tables = (self.forms, self.near, self.foreign, self.evoked)
+        named = [table[wanted] for table in tables if table.get(wanted) in self.concepts]
         parts = [name for form, name in self.forms.items() if wanted and wanted in form]
         groups = [name for name, concept in self.concepts.items() if concept.group == wanted]
         return tuple(dict.fromkeys((*named, *groups, *parts)))
@@ -296,6 +312,17 @@ def _longest(*several: Iterable[str]) -> dict[str, int]:
 
 def _words_in(*several: Iterable[str]) -> Iterator[str]:
     return (word for phrases in several for phrase in phrases for word in phrase.split())
+
+
+def _replacements(
+    value: object, part: str, symbols: Collection[str], concepts: Collection[str]
+) -> dict[str, str]:
+    """Return phrases and what is read in their place: a concept, or symbols of the parser."""
+    pairs = {phrase: _string(read, part) for phrase, read in _mapping(value, part).items()}
+    for phrase, read in pairs.items():
+        if not (read in concepts or all(word in symbols for word in read.split(" "))):
+            raise _InvalidError(f"{part}[{phrase!r}] is {read!r}, which the parser cannot read")
+    return pairs
 
 
 def _mapping(value: object, part: str) -> dict[str, Any]:

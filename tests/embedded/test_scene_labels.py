@@ -9,7 +9,7 @@ from sheepgen.embedded.scene_labels import SceneLabels, Thing, attributes_of, de
 CAT = Thing(name="cat")
 SHEEP = Thing(name="sheep", plural="sheep")
 OX = Thing(name="ox", plural="oxen", colour="red")
-GLASSES = Thing(name="glasses", plural="glasses")
+GLASSES = Thing(name="glasses", plural="glasses", bare=True)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,9 @@ GLASSES = Thing(name="glasses", plural="glasses")
             SceneLabels(kind="digits", digits="42", background="orange"),
             "the number 42 on an orange background",
         ),
+        (SceneLabels(things=(Thing(name="unicorn"),)), "a unicorn"),
+        (SceneLabels(things=(Thing(name="hourglass"),)), "an hourglass"),
+        (SceneLabels(things=(Thing(name="city at night"),), time="night"), "a city at night"),
         (SceneLabels(), ""),
     ],
 )

@@ -43,6 +43,7 @@ ROLES = {
     "holds": "can hold things, even where only its head is drawn",
     "held": "can be held",
     "base": "is flat enough that things stand on it",
+    "part": "belongs to other things: is not shown beside what has it",
     "sky": "floats: casts no shadow",
     "own-colour": "is never shown in another colour",
     "bare": "takes no article and is not counted",

@@ -2,6 +2,8 @@
 
 synonyms.tsv        noun, the concept it is nearest to: beagle, dog
 associations.tsv    word, the concept it brings to mind where nothing is named: birthday, gift
+foreign_words.tsv   the same of what is not a name, the English words that are read in its place,
+                    and "English" if it is an English word, too: und, and
 translations.tsv    German, Spanish or French name, its concept: Katze, cat
 real_words.txt      English words, so that none of them is taken for a mistyped name
 """
@@ -11,7 +13,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["associations", "real_words", "synonyms", "translations"]
+__all__ = ["associations", "foreign_words", "real_words", "synonyms", "translations"]
 
 
 @cache
@@ -30,6 +32,13 @@ def associations() -> dict[str, str]:
 def translations() -> dict[str, str]:
     """Return the concept of each foreign name."""
     return _pairs("translations.tsv")
+
+
+@cache
+def foreign_words() -> dict[str, tuple[str, bool]]:
+    """Return what foreign words are read as, and whether they are English words, too."""
+    rows = (line.split("\t") for line in _read("foreign_words.tsv").splitlines())
+    return {word: (read, english == "English") for word, read, english in rows}
 
 
 @cache

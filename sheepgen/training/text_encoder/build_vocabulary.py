@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.embedded.prompt import phrase_key
 from sheepgen.embedded.vocabulary import VERSION, Vocabulary
 from sheepgen.training.data.concepts import concepts
-from sheepgen.training.data.word_tables import associations, real_words, synonyms, translations
+from sheepgen.training.data.word_tables import (
+    associations,
+    foreign_words,
+    real_words,
+    synonyms,
+    translations,
+)
 from sheepgen.training.data.words import plural_of
 from sheepgen.training.text_encoder.prompt_phrases import (
     BACKGROUND_PHRASES,
     COLOUR_WORDS,
     DIGIT_PHRASES,
+    EQUIVALENTS,
     IGNORED,
     NUMBER_WORDS,
     PLACE_DEFAULTS,
@@ -35,6 +42,9 @@ if TYPE_CHECKING:
 __all__ = ["build_vocabulary"]
 
 DIGITS = tuple("0123456789")
+
+LONGEST_ABBREVIATION = 3
+"""Letters of foreign names that stand for something else in English: "pez"."""
 
 NEVER = "kind=never"
 """The cue of words that the parser reads but that change nothing which could be shown."""
@@ -101,6 +111,8 @@ def build_vocabulary(
         }
 
     near = of_cast(synonyms() if tables else {})
+    english = {*forms, *near, *structure}
+    foreign = _foreign(chosen, english) if tables else {}
     content: dict[str, Any] = {
         "version": VERSION,
         "concepts": {
@@ -114,6 +126,11 @@ def build_vocabulary(
         "forms": forms,
         "plurals": sorted(plurals),
         "near": near,
+        "foreign": {word: read for word, (read, _) in foreign.items()},
+        "ambiguous": sorted(word for word, (_, is_english) in foreign.items() if is_english),
+        "equivalents": {
+            phrase: read for phrase, read in EQUIVALENTS.items() if phrase not in forms
+        },
         "evoked": {
             word: name
             for word, name in of_cast(associations() if tables else {}).items()
@@ -131,11 +148,11 @@ def build_vocabulary(
 
 
 def _forms(
-    chosen: Iterable[Concept], foreign: Mapping[str, str]
+    chosen: Iterable[Concept], symbols: Mapping[str, str]
 ) -> tuple[dict[str, str], set[str]]:
     """Return what concepts are called and the concepts, and which of the former are plurals.
 
-    What comes first is kept: names, then synonyms, then plurals, spellings and translations.
+    What comes first is kept: names, then synonyms, then plurals, spellings and emoji.
     """
     forms: dict[str, str] = {}
     plurals: set[str] = set()
@@ -159,8 +176,8 @@ def _forms(
             add(plural_of(synonym), concept.name, plural=True)
     _drop_colours(forms, names={phrase_key(concept.name) for concept in several})
     known = {concept.name for concept in several}
-    for phrase, name in foreign.items():
-        if name in known:
+    for phrase, name in symbols.items():
+        if name in known and not any(map(str.isalpha, phrase)):
             add(phrase, name)
     real = real_words()
     for phrase, name in [*forms.items()]:
@@ -168,6 +185,25 @@ def _forms(
         if phrase.count(" ") == 1 and len(joined) >= 7 and joined not in real:
             add(joined, name, plural=phrase in plurals)
     return forms, plurals & forms.keys()
+
+
+def _foreign(chosen: Collection[str], english: Collection[str]) -> dict[str, tuple[str, bool]]:
+    """Return what foreign words are read as, and whether they are English, too.
+
+    Names as short as abbreviations count as English.
+    """
+    real = real_words()
+    names = {
+        key: (name, len(key) <= LONGEST_ABBREVIATION or key in real)
+        for phrase, name in translations().items()
+        if name in chosen and (key := phrase_key(phrase)) not in english
+    }
+    words = {
+        key: (read, is_english or key in english)
+        for phrase, (read, is_english) in foreign_words().items()
+        if (key := phrase_key(phrase)) and (read in chosen or read not in concepts())
+    }
+    return names | words
 
 
 def _drop_colours(forms: dict[str, str], names: Collection[str]) -> None:

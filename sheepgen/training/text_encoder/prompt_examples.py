@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sheepgen.embedded.noun_phrases import PART
 from sheepgen.embedded.prompt import read_words
 from sheepgen.training.data.words import NUMBERS, article
 from sheepgen.training.text_encoder.prompt_phrases import (
@@ -90,6 +91,9 @@ class PromptDataset:
         self._styles = tuple(styles)
         self._by_role: dict[str, list[NamedConcept]] = defaultdict(list)
         for concept in vocabulary.concepts.values():
+            if PART in concept.roles:
+                # After "with" the parser would not see it.
+                continue
             for role in ("any", *sorted(concept.roles)):
                 self._by_role[role].append(concept)
             if not concept.roles & _RELATED:

@@ -15,6 +15,7 @@ __all__ = [
     "BACKGROUND_PHRASES",
     "COLOUR_WORDS",
     "DIGIT_PHRASES",
+    "EQUIVALENTS",
     "IGNORED",
     "NUMBER_WORDS",
     "PLACE_DEFAULTS",
@@ -69,6 +70,25 @@ QUANTITIES: Mapping[str, int] = {
     "a crowd of": 4,
 }
 """Phrases before a plural, and how many are shown."""
+
+EQUIVALENTS: Mapping[str, str] = {
+    **dict.fromkeys(
+        (
+            *("pack of", "school of", "swarm of", "pride of", "litter of", "team of", "gang of"),
+            *("army of", "colony of", "troop of"),
+        ),
+        "flock of",
+    ),
+    **dict.fromkeys(("dozens of", "plenty of", "loads of"), "lots of"),
+    **dict.fromkeys(
+        (
+            *("on the ocean", "on the sea", "on the open sea", "across the ocean"),
+            *("across the sea", "over the ocean", "over the sea"),
+        ),
+        "on the lake",
+    ),
+}
+"""Words that are read as others, which the parser knows."""
 
 PLACE_NOUNS: Mapping[str, tuple[str, ...]] = {
     "beach": ("beach", "seaside", "shore", "seashore", "coast"),
@@ -369,22 +389,6 @@ IGNORED = (
     *("wonderful", "perfect", "best", "really", "very", "so", "quite", "pretty", "extremely"),
     *("professional", "quality", "ultra", "illustration", "picture", "image", "drawing", "photo"),
     *("photograph", "an illustration", "wallpaper", "artwork", "scene", "some kind of", "kind of"),
-    *(
-        "ein",
-        "eine",
-        "einen",
-        "einem",
-        "einer",
-        "der",
-        "das",
-        "un",
-        "una",
-        "une",
-        "el",
-        "los",
-        "las",
-    ),
-    *("le", "les", "des"),
     *("sort of", "type of", "a bit", "like"),
 )
 """Polite and empty words: they ask for nothing that could be shown."""

@@ -1,0 +1,107 @@
+"""Which nouns of a prompt are things of their own, and which only say more about another.
+
+    apple pie           the last of several nouns in a row is meant
+    bowl of cherries    what is in it is meant
+    cat with blue eyes  parts of it are not shown by themselves
+
+The others become words that nothing is known of, so that people are told that they are not used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sheepgen.embedded.prompt_pieces import Piece
+from sheepgen.embedded.vocabulary import NUMBER, OTHER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sheepgen.embedded.vocabulary import Vocabulary
+
+__all__ = ["PART", "single_out_things"]
+
+PART = "part"
+"""Role of what belongs to other things: eyes, wheels, doors."""
+
+_HAVING = {"with", "has", "have", "having"}
+_BETWEEN = {"a", "an", "the", "his", "her", "its", "their", "and", ",", OTHER, NUMBER}
+"""What may stand between "with" and a part, besides colours and numbers."""
+
+_SETTINGS = ("place", "time", "weather")
+
+
+def single_out_things(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece]:
+    """Return the pieces with a concept only in those that name things of their own."""
+    things = [*_without_modifiers(pieces, vocabulary)]
+    things = _without_measures(things, vocabulary)
+    return _without_parts(things, vocabulary)
+
+
+def _without_parts(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece]:
+    found: list[Piece] = []
+    for piece in pieces:
+        is_part = piece.concept and PART in vocabulary.concepts[piece.concept].roles
+        found.append(_unknown(piece) if is_part and _belongs(found, vocabulary) else piece)
+    return found
+
+
+def _belongs(before: list[Piece], vocabulary: Vocabulary) -> bool:
+    """Say whether what follows these pieces is what their thing has: "a cat with two …"."""
+    for at in range(len(before) - 1, -1, -1):
+        symbol = before[at].symbols[0] if before[at].symbols else OTHER
+        if symbol in _HAVING:
+            return any(piece.concept for piece in before[:at])
+        if not (symbol in _BETWEEN or _is_colour(before[at], vocabulary)):
+            return False
+    return False
+
+
+def _without_measures(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece]:
+    """Drop the bowl of "a bowl of cherries"; what follows "of the" may be a thing of its own."""
+    found = [*pieces]
+    for at, (measure, link, content) in enumerate(
+        zip(pieces, pieces[1:], pieces[2:], strict=False)
+    ):
+        is_noun = bool(measure.concept) or measure.symbols == (OTHER,)
+        is_quantity = measure.words[-1].text in vocabulary.ids
+        if is_noun and not is_quantity and link.symbols == ("of",) and content.concept:
+            found[at] = _unknown(measure)
+            found[at + 1] = replace(link, symbols=())
+    return found
+
+
+def _without_modifiers(pieces: list[Piece], vocabulary: Vocabulary) -> Iterator[Piece]:
+    following = [*pieces[1:], Piece((), ())][: len(pieces)]
+    for piece, head in zip(pieces, following, strict=True):
+        if not (piece.concept and head.concept) or _is_setting(head, vocabulary):
+            yield piece
+        elif _is_colour(piece, vocabulary):
+            yield replace(piece, concept="")
+        elif piece.plural:
+            yield piece
+        else:
+            yield _unknown(piece)
+
+
+def _unknown(piece: Piece) -> Piece:
+    return Piece(piece.words, (OTHER,))
+
+
+def _is_colour(piece: Piece, vocabulary: Vocabulary) -> bool:
+    """Say whether a name is that of a colour, too: orange."""
+    return len(piece.words) == 1 and _describes(piece.words[0].text, vocabulary)
+
+
+def _describes(word: str, vocabulary: Vocabulary) -> bool:
+    cues = vocabulary.cues.get(word, ())
+    return any(cue.startswith(("colour=", "count=")) for cue in cues)
+
+
+def _is_setting(piece: Piece, vocabulary: Vocabulary) -> bool:
+    """Say whether a name could be that of a place as well: town, river."""
+    if len(piece.words) != 1:
+        return False
+    cues = vocabulary.cues.get(piece.words[0].text, ())
+    return any(cue.startswith(_SETTINGS) for cue in cues)

@@ -1,0 +1,39 @@
+"""The words of a prompt, and the pieces that they are looked up in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["How", "Piece", "Word"]
+
+How = Literal["name", "near", "evoked"]
+"""Whether words are a name, one of something near to it, or evoke it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a prompt.
+
+    Args:
+        text: As it was read: in lower case, without accents, spelling corrected.
+        start: Where it starts in the prompt.
+        end: Where it ends there.
+        place: Which of the prompt's words it is, or is in, if that is split at white space; from 0.
+    """
+
+    text: str
+    start: int
+    end: int
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Words that are looked up together, the symbols for them, and the concept they name."""
+
+    words: tuple[Word, ...]
+    symbols: tuple[str, ...]
+    concept: str = ""
+    plural: bool = False
+    how: How = "name"
