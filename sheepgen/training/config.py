@@ -57,9 +57,9 @@ class TextConfig:
     width: int = 128
     layers: int = 2
     heads: int = 4
-    steps: int = 6_000
-    batch_size: int = 256
-    learning_rate: float = 2e-3
+    steps: int = 1_000
+    batch_size: int = 128
+    learning_rate: float = 2.5e-3
     seed: int = 2
 
 

@@ -25,7 +25,7 @@ from sheepgen.training.text_encoder.build_text_encoder import (
 )
 from sheepgen.training.text_encoder.build_vocabulary import build_vocabulary
 from sheepgen.training.text_encoder.cell_table import OPACITIES, CellTable
-from sheepgen.training.text_encoder.parser_training import build_parser
+from sheepgen.training.text_encoder.train_parser import build_parser
 from sheepgen.training.trainer import load_weights
 from sheepgen.training.unet.build import build_unet
 from sheepgen.training.vae import build_autoencoder, fit_encoder

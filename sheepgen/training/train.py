@@ -34,7 +34,7 @@ from sheepgen.training.networks import (
     load_unet,
 )
 from sheepgen.training.samples import SAMPLE_PROMPTS, encode_prompt, sample_sheet
-from sheepgen.training.text_encoder.parser_training import build_parser, train_parser
+from sheepgen.training.text_encoder.train_parser import build_parser, train_parser
 from sheepgen.training.unet.dataset import gather_examples
 from sheepgen.training.unet.latents import encode_scenes, load_latents
 from sheepgen.training.unet.train_unet import train_unet

@@ -42,7 +42,7 @@ from sheepgen.training.networks import (
 from sheepgen.training.resume_from_export import resume_from_export
 from sheepgen.training.samples import encode_prompt, sample_sheet
 from sheepgen.training.text_encoder.build_text_encoder import build_text_encoder, measure_table
-from sheepgen.training.text_encoder.parser_training import build_parser
+from sheepgen.training.text_encoder.train_parser import build_parser
 from sheepgen.training.trainer import load_weights
 from sheepgen.training.vae import build_autoencoder
 from tests.training.data.fakes import Blocks

@@ -14,7 +14,7 @@ from sheepgen.training.data.icon_sets import STYLES
 from sheepgen.training.text_encoder.build_text_encoder import build_text_encoder
 from sheepgen.training.text_encoder.build_vocabulary import build_vocabulary
 from sheepgen.training.text_encoder.cell_table import CellTable
-from sheepgen.training.text_encoder.parser_training import build_parser
+from sheepgen.training.text_encoder.train_parser import build_parser
 
 if TYPE_CHECKING:
     from sheepgen.embedded.scene_text_encoder import SceneTextEncoder

@@ -11,7 +11,7 @@ from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
 from sheepgen.training.data.backgrounds import COLOURS
 from sheepgen.training.data.layout import is_turned
 from sheepgen.training.text_encoder.cell_table import CellTable, measure_cells
-from sheepgen.training.text_encoder.parser_training import QUESTIONS
+from sheepgen.training.text_encoder.train_parser import QUESTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

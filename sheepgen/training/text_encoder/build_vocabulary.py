@@ -199,7 +199,7 @@ def _foreign(chosen: Collection[str], english: Collection[str]) -> dict[str, tup
         if name in chosen and (key := phrase_key(phrase)) not in english
     }
     words = {
-        key: (read, is_english or key in english)
+        key: (read, is_english or key in english or key in real)
         for phrase, (read, is_english) in foreign_words().items()
         if (key := phrase_key(phrase)) and (read in chosen or read not in concepts())
     }

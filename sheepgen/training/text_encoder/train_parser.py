@@ -11,8 +11,8 @@ from sheepgen.embedded.prompt_parser import PromptParser
 from sheepgen.embedded.scene_labels import KINDS
 from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.icon_sets import STYLES
-from sheepgen.training.text_encoder.parser_batch import NOT_ASKED, collate
-from sheepgen.training.text_encoder.prompt_examples import PromptDataset
+from sheepgen.training.text_encoder.collate import NOT_ASKED, collate
+from sheepgen.training.text_encoder.prompt_dataset import PromptDataset
 from sheepgen.training.trainer import Trainer, TrainerSettings
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from sheepgen.embedded.vocabulary import Vocabulary
     from sheepgen.training.config import TextConfig
-    from sheepgen.training.text_encoder.parser_batch import ParserBatch
-    from sheepgen.training.text_encoder.prompt_examples import PromptExample
+    from sheepgen.training.text_encoder.collate import ParserBatch
+    from sheepgen.training.text_encoder.prompt_dataset import PromptExample
     from sheepgen.training.trainer import TrainStep
 
 __all__ = ["QUESTIONS", "build_parser", "parser_loss", "train_parser"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sheepgen.embedded.prompt_parser import PromptParser
     from sheepgen.embedded.vocabulary import Vocabulary
-    from sheepgen.training.text_encoder.prompt_examples import PromptExample
+    from sheepgen.training.text_encoder.prompt_dataset import PromptExample
 
 __all__ = ["NOT_ASKED", "ParserBatch", "collate"]
 

@@ -10,14 +10,14 @@ from sheepgen.embedded.prompt import read_words
 from sheepgen.training.config import TextConfig
 from sheepgen.training.data.icon_sets import STYLES
 from sheepgen.training.text_encoder.build_vocabulary import build_vocabulary
-from sheepgen.training.text_encoder.parser_batch import NOT_ASKED, collate
-from sheepgen.training.text_encoder.parser_training import (
+from sheepgen.training.text_encoder.collate import NOT_ASKED, collate
+from sheepgen.training.text_encoder.prompt_dataset import PromptDataset, PromptExample
+from sheepgen.training.text_encoder.train_parser import (
     QUESTIONS,
     build_parser,
     parser_loss,
     train_parser,
 )
-from sheepgen.training.text_encoder.prompt_examples import PromptDataset, PromptExample
 
 if TYPE_CHECKING:
     from pathlib import Path
