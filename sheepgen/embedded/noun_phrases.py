@@ -10,6 +10,7 @@ The others become words that nothing is known of, so that people are told that t
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sheepgen.embedded.prompt_pieces import Piece
@@ -61,11 +62,10 @@ def _belongs(before: list[Piece], vocabulary: Vocabulary) -> bool:
 def _without_measures(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece]:
     """Drop the bowl of "a bowl of cherries"; what follows "of the" may be a thing of its own."""
     found = [*pieces]
-    for at, (measure, link, content) in enumerate(
-        zip(pieces, pieces[1:], pieces[2:], strict=False)
-    ):
+    for at, (measure, link) in enumerate(pairwise(pieces)):
         is_noun = bool(measure.concept) or measure.symbols == (OTHER,)
         is_quantity = measure.words[-1].text in vocabulary.ids
+        content = next((piece for piece in pieces[at + 2 :] if piece.symbols != (OTHER,)), link)
         if is_noun and not is_quantity and link.symbols == ("of",) and content.concept:
             found[at] = _unknown(measure)
             found[at + 1] = replace(link, symbols=())

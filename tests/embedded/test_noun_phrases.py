@@ -21,6 +21,7 @@ VOCABULARY = tiny_vocabulary()
         ("a cat with the orange", ["cat", "orange"], []),
         ("a gift of cats", ["cat"], ["gift"]),
         ("the armful of cats", ["cat"], ["armful"]),
+        ("a gift of sad gift cats", ["cat"], ["gift", "sad", "gift"]),
         ("a gift of the cat", ["gift", "cat"], []),
         ("a cat with red eyes", ["cat"], ["eyes"]),
         ("a cat with orange eyes", ["cat"], ["eyes"]),
