@@ -109,12 +109,21 @@ class PromptReader:
         )
 
     def _parse(self, words: PromptWords) -> ParsedPrompt:
-        """Return the parser's answers, without colours that a concept cannot have."""
+        """Return the parser's answers, without colours that are not named or cannot be had."""
         with running("text_encoder"):
             parsed = parse(self.text_encoder.parser, words, self.vocabulary)
         pairs = zip(parsed.mentions, parsed.colours, strict=True)
+        cues = self.vocabulary.cues
+        named = {
+            cue
+            for word in (*words.symbols, *(word.text for word in words.words))
+            for cue in cues.get(word, ())
+        }
         colours = (
-            colour if self._can_have(mention.concept, colour) else "" for mention, colour in pairs
+            colour
+            if f"colour={colour}" in named and self._can_have(mention.concept, colour)
+            else ""
+            for mention, colour in pairs
         )
         return replace(parsed, colours=tuple(colours))
 

@@ -33,7 +33,9 @@ def unused_words(
     unused: dict[Word, None] = {}
     for at, (symbol, place) in enumerate(zip(words.symbols, words.places, strict=True)):
         if at in mentioned:
-            used = at in shown
+            cues = vocabulary.cues.get(place[0].text, ())
+            # "A couple of cats" counts them.
+            used = at in shown or not given.isdisjoint(cues)
         else:
             # Orange is read as the fruit is even where it is a colour.
             cues = vocabulary.cues.get(symbol) or vocabulary.cues.get(place[0].text, ())

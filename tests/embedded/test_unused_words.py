@@ -24,6 +24,8 @@ VOCABULARY = tiny_vocabulary()
         ("two cats", {"kind": "several", "count": "2"}, ["cat"], [""], []),
         ("9 cats", {"kind": "several", "count": "4"}, ["cat"], [""], ["9"]),
         ("900 cats", {"kind": "several", "count": "4"}, ["cat"], [""], ["900"]),
+        ("a orange cat, a orange", {"kind": "single"}, ["cat"], ["orange"], []),
+        ("the orange, a cat", {"kind": "single"}, ["cat"], [""], ["orange"]),
         ("42", {"kind": "digits", "digits": "4", "second digit": "2"}, [], [], []),
         ("on the moon", {"place": "moon"}, [], [], []),
         ("a cat on the moon", {"kind": "single"}, ["cat"], [""], ["moon"]),
