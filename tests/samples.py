@@ -65,7 +65,6 @@ def sample_spec(
         revision=None,
         size_multiple=8,
         max_tokens=77,
-        encoded_tokens=77,
         sha256="0" * 64,
         weight_bytes=0,
         defaults=ModelDefaults(

@@ -47,7 +47,6 @@ def _traits(configs: Configs) -> Traits:
         height=side,
         size_multiple=PATCH,
         max_tokens=MAX_LETTERS,
-        encoded_tokens=1,
         num_inference_steps=3,
         guidance_scale=2.0,
         reads_guidance=True,

@@ -81,7 +81,6 @@ _ALLOWED = {
     "parser_layers": _up_to(16),
     "parser_width": _up_to(2048),
     "predictor_order": _up_to(8),
-    "prompt_tokens": _up_to(8192),
     "reverse_transformer_layers_per_block": _up_to(16),
     "sample_size": _up_to(8192),
     "solver_order": _up_to(8),

@@ -7,7 +7,6 @@ family by name. Every reader looks the rows up when it is called.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
@@ -25,10 +24,8 @@ __all__ = [
     "DIFFUSERS_SCHEDULER",
     "EMBEDDED",
     "EMBEDDED_CLASS",
-    "EMBEDDED_CLIP",
     "FAMILIES",
     "PREVIEW_COMPONENT",
-    "PROMPT_TOKENS",
     "VOCABULARY_FILE",
     "all_components",
     "families_of_index",
@@ -136,7 +133,6 @@ def _latent_traits(configs: Configs, tokens: int) -> Traits:
         height=height * scale,
         size_multiple=scale,
         max_tokens=tokens,
-        encoded_tokens=tokens,
         num_inference_steps=steps,
         guidance_scale=guidance,
         reads_guidance=is_distilled,
@@ -172,13 +168,8 @@ _MOST_ANSWERS = 1024
 PROMPT_WORDS = 64
 """How many words of a prompt are read."""
 
-PROMPT_TOKENS = "prompt_tokens"
-"""Setting of a text encoder that says how many of its tokens are the prompt's; the others are for
-what the encoder adds itself."""
 
-
-def _check_embedded(configs: Configs, owner: str) -> None:
-    _check_stable_diffusion(configs, owner)
+def _check_preview_decoder(configs: Configs, owner: str) -> None:
     if (preview := configs.get(PREVIEW_COMPONENT)) is None:
         return
     scale = 2 ** (len(configs["vae"]["block_out_channels"]) - 1)
@@ -190,18 +181,9 @@ def _check_embedded(configs: Configs, owner: str) -> None:
             )
 
 
-def _embedded_traits(configs: Configs) -> Traits:
-    traits = _stable_diffusion_traits(configs)
-    prompt_tokens = configs["text_encoder"].get(PROMPT_TOKENS) or traits.encoded_tokens
-    return replace(traits, max_tokens=min(prompt_tokens, traits.encoded_tokens))
-
-
-def _is_embedded(configs: Configs) -> bool:
-    return PREVIEW_COMPONENT in configs or configs["text_encoder"].get(PROMPT_TOKENS) is not None
-
-
 def _check_scene_model(configs: Configs, owner: str) -> None:
-    _check_embedded(configs, owner)
+    _check_stable_diffusion(configs, owner)
+    _check_preview_decoder(configs, owner)
     answers = configs["text_encoder"]["answers"]
     try:
         known = [answer for question, each in answers for answer in (question, *each)]
@@ -251,23 +233,8 @@ EMBEDDED = Family(
 )
 """What `sheepgen train` makes: Stable Diffusion's U-Net and VAE, and a text encoder that parses."""
 
-EMBEDDED_CLIP = Family(
-    name="sheepgen",
-    class_names=("StableDiffusionPipeline",),
-    components={
-        **_STABLE_DIFFUSION,
-        PREVIEW_COMPONENT: _PREVIEW,
-    },
-    read_traits=_embedded_traits,
-    check_fit=_check_embedded,
-    claims=_is_embedded,
-    pipeline="sheepgen.embedded.clip_family",
-)
-"""Embedded models before: Stable Diffusion's layout, and more in it."""
-
 FAMILIES: tuple[Family, ...] = (
     EMBEDDED,
-    EMBEDDED_CLIP,
     Family(
         name="Stable Diffusion 1.x and 2.x",
         class_names=("StableDiffusionPipeline", "LatentConsistencyModelPipeline"),

@@ -59,7 +59,6 @@ class Traits:
         height: Default height, in pixels.
         size_multiple: Widths and heights must be multiples of this many pixels.
         max_tokens: Longest prompt in tokens, special tokens included.
-        encoded_tokens: What every prompt is padded to, in tokens.
         num_inference_steps: Default number of denoising steps.
         guidance_scale: Default guidance in diffusers' convention, where 1 is off.
         reads_guidance: Whether the network reads the scale, and never runs without the prompt.
@@ -69,7 +68,6 @@ class Traits:
     height: int
     size_multiple: int
     max_tokens: int
-    encoded_tokens: int
     num_inference_steps: int
     guidance_scale: float
     reads_guidance: bool = False

@@ -86,7 +86,6 @@ def _read(name: str, folder: Path, revision: str | None, *, rehash: bool) -> Mod
         revision=revision,
         size_multiple=traits.size_multiple,
         max_tokens=traits.max_tokens,
-        encoded_tokens=traits.encoded_tokens,
         sha256=fingerprint(folder, checkpoint.weights, rehash=rehash),
         weight_bytes=sum((folder / file).stat().st_size for file in checkpoint.weights),
         defaults=ModelDefaults(

@@ -87,7 +87,6 @@ class ModelSpec:
         revision: Commit sha if it is from the Hub.
         size_multiple: Widths and heights must be multiples of this many pixels.
         max_tokens: Longest prompt in tokens, special tokens included.
-        encoded_tokens: What every prompt is padded to, in tokens.
         sha256: Of all weights, the same wherever the model is stored.
         weight_bytes: Size of all weights on disk.
         defaults: See `ModelDefaults`.
@@ -101,7 +100,6 @@ class ModelSpec:
     revision: str | None
     size_multiple: int
     max_tokens: int
-    encoded_tokens: int
     sha256: str
     weight_bytes: int
     defaults: ModelDefaults

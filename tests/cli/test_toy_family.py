@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 import sheepgen
-from sheepgen.embedded import clip_family, family
+from sheepgen.embedded import family
 from sheepgen.metadata.image_file import read_record
 from sheepgen.models import families
 from sheepgen.pipeline import stable_diffusion
@@ -88,11 +88,9 @@ def test_what_it_cannot_do_is_said_before_weights_are_loaded(
 
 
 def test_every_familys_module_offers_what_it_has_to() -> None:
-    modules: tuple[FamilyModule, ...] = (family, clip_family, stable_diffusion, toy_family)
+    modules: tuple[FamilyModule, ...] = (family, stable_diffusion, toy_family)
     named = {family.pipeline for family in (*families.FAMILIES, TOY)}
-    assert {
-        module.__name__ for module in (family, clip_family, stable_diffusion, toy_family)
-    } == named
+    assert {module.__name__ for module in (family, stable_diffusion, toy_family)} == named
     for module in modules:
         assert all(map(callable, (module.load, module.read_prompt, module.check_schedule)))
 

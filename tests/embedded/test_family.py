@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -200,3 +201,28 @@ def test_weights_beside_a_vocabulary_may_be_larger_than_it(
     monkeypatch.setattr(configs, "MAX_BYTES", vocabulary - 1)
     with pytest.raises(ModelError, match="is larger than"):
         find_model(str(folder))
+
+
+PREVIEW = "preview_decoder"
+
+
+def test_a_preview_decoder_is_optional_and_not_in_the_fingerprint(
+    tmp_path: Path, folder: Path, model: EmbeddedModel
+) -> None:
+    assert model.preview_decoder is not None
+    plain = write_tiny_model(tmp_path / "tiny")
+    shutil.rmtree(plain / PREVIEW)
+    without = load_model(str(plain), device="cpu")
+    assert without.preview_decoder is None
+    assert without.spec.sha256 == find_model(str(folder)).sha256
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("latent_channels", 5), ("upscale", 4), ("upscale", None)]
+)
+def test_a_preview_decoder_has_to_fit(tmp_path: Path, setting: str, value: object) -> None:
+    plain = write_tiny_model(tmp_path / "tiny")
+    path = plain / PREVIEW / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {setting: value}), "utf-8")
+    with pytest.raises(ModelError, match=rf"^preview_decoder/config\.json .* {setting}\.$"):
+        find_model(str(plain))

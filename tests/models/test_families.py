@@ -13,7 +13,7 @@ from sheepgen.errors import ModelError
 from sheepgen.models import families
 from sheepgen.models.checkpoint import read_checkpoint
 from sheepgen.models.configs import bad_setting
-from sheepgen.models.families import DIFFUSERS_SCHEDULER, EMBEDDED_CLIP, FAMILIES
+from sheepgen.models.families import DIFFUSERS_SCHEDULER, EMBEDDED, FAMILIES
 from sheepgen.models.family import Component, Configs, Family, Traits
 from sheepgen.models.hub import DownloadPlan
 from sheepgen.models.resolve import find_model, resolve_model
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 STABLE_DIFFUSION = FAMILIES[-1]
 
-PREVIEW = "preview_decoder/diffusion_pytorch_model.safetensors"
-
 
 def toy_traits(configs: Configs) -> Traits:
     side = configs["painter"]["side"]
@@ -38,7 +36,6 @@ def toy_traits(configs: Configs) -> Traits:
         height=side,
         size_multiple=3,
         max_tokens=5,
-        encoded_tokens=5,
         num_inference_steps=6,
         guidance_scale=1.5,
     )
@@ -102,7 +99,7 @@ def test_a_family_is_added_as_one_row(tmp_path: Path) -> None:
     assert spec.family is TOY
     assert spec.checkpoint.weights == ("painter/paint.safetensors",)
     assert spec.checkpoint.classes == {"painter": "Painter", "scheduler": "DDIMScheduler"}
-    assert (spec.size_multiple, spec.max_tokens, spec.encoded_tokens) == (3, 5, 5)
+    assert (spec.size_multiple, spec.max_tokens) == (3, 5)
     assert (spec.defaults.width, spec.defaults.height, spec.defaults.scheduler) == (9, 9, "ddim")
     assert (spec.defaults.num_inference_steps, spec.defaults.guidance_scale) == (6, 1.5)
 
@@ -178,31 +175,8 @@ def test_a_family_may_claim_none_of_its_models(
 
 
 def test_stable_diffusion_is_told_from_what_sheepgen_trains(model_copy: Path) -> None:
-    assert find_model(EMBEDDED_MODEL).family is EMBEDDED_CLIP
+    assert find_model(EMBEDDED_MODEL).family is EMBEDDED
     assert read_checkpoint(model_copy).family is STABLE_DIFFUSION
-
-    edit_json(model_copy / "text_encoder" / "config.json", prompt_tokens=9)
-
-    assert read_checkpoint(model_copy).family is EMBEDDED_CLIP
-
-
-@pytest.mark.parametrize(
-    ("setting", "value"), [("latent_channels", 5), ("upscale", 4), ("upscale", None)]
-)
-def test_a_preview_decoder_has_to_fit(model_copy: Path, setting: str, value: object) -> None:
-    (model_copy / PREVIEW).parent.mkdir()
-    save_file({"w": torch.ones(1)}, model_copy / PREVIEW)
-    config = model_copy / "preview_decoder" / "config.json"
-    config.write_text(json.dumps({"latent_channels": 4, "upscale": 2}), "utf-8")
-    checkpoint = read_checkpoint(model_copy)
-    assert checkpoint.family is EMBEDDED_CLIP
-    assert PREVIEW not in checkpoint.weights
-    assert checkpoint.stored["preview_decoder"].tensors == 1
-
-    edit_json(config, **{setting: value})
-
-    with pytest.raises(ModelError, match=rf"^preview_decoder/config\.json .* {setting}\.$"):
-        read_checkpoint(model_copy)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sheepgen.embedded.clip_family import ClipEmbeddedModel
-from sheepgen.embedded.preview_decoder import PreviewDecoder
 from sheepgen.errors import ModelError
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.loading import load_model
@@ -96,34 +94,3 @@ def test_a_vocabulary_of_another_model_is_said(model_copy: Path) -> None:
 
     with pytest.raises(ModelError, match="tokens that its text_encoder does not know"):
         parts.encode([parts.spec.resolve(GenerationRequest(prompt="a red sheep", seed=1))])
-
-
-def test_a_preview_decoder_is_loaded_if_there_is_one(model_copy: Path) -> None:
-    decoder = PreviewDecoder(latent_channels=4, width=8, upscale=2)
-    decoder.save_pretrained(model_copy / "preview_decoder")
-
-    spec = find_model(str(model_copy))
-    parts = load_model(spec, device="cpu")
-
-    assert isinstance(parts, ClipEmbeddedModel)
-    assert parts.preview_decoder is not None
-    assert_same_weights(parts.preview_decoder, decoder)
-    assert not parts.preview_decoder.training
-
-
-def test_a_preview_decoder_does_not_change_the_fingerprint(
-    tiny_folder: Path, model_copy: Path
-) -> None:
-    PreviewDecoder(width=8, upscale=2).save_pretrained(model_copy / "preview_decoder")
-
-    assert find_model(str(model_copy)).sha256 == find_model(str(tiny_folder)).sha256
-
-
-@pytest.mark.parametrize("settings", [{"upscale": 8}, {"latent_channels": 8, "upscale": 2}])
-def test_a_preview_decoder_of_another_model_is_refused(
-    model_copy: Path, settings: dict[str, int]
-) -> None:
-    PreviewDecoder(width=8, **settings).save_pretrained(model_copy / "preview_decoder")
-
-    with pytest.raises(ModelError, match=r"preview_decoder/config\.json"):
-        find_model(str(model_copy))

@@ -24,6 +24,7 @@ from sheepgen.models.hub import (
     plan_download,
 )
 from sheepgen.models.resolve import find_model, resolve_model
+from tests.embedded.tiny_model import write_tiny_model
 from tests.models.hub.conftest import INDEX, MODEL, NEEDED, REPO, refusal
 from tests.models.hub.fake_hub import COMMIT
 from tests.tiny import edit_json
@@ -54,9 +55,8 @@ def test_a_repository_without_an_index_is_refused(model_copy: Path) -> None:
 def test_an_optional_component_is_downloaded_if_the_repository_has_it(
     hub: FakeHub, model_copy: Path
 ) -> None:
-    preview = model_copy / "preview_decoder"
-    shutil.copytree(model_copy / "vae", preview)
-    edit_json(preview / "config.json", latent_channels=4, upscale=2)
+    shutil.rmtree(model_copy)
+    write_tiny_model(model_copy)
 
     folder = find_model(REPO).folder
 
