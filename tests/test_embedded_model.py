@@ -154,4 +154,4 @@ def test_the_card_names_data_licences_and_scores(record: dict[str, Any]) -> None
     for word in ("Noto Emoji", "MNIST", "emojibase", "MiniLM", "Apache-2.0", "Held out"):
         assert word in card
     for score in record["scores"]:
-        assert f"| {score['group']} | {score['pictures']} | {score['right']:.0f}% " in card
+        assert f"| {score['group']} | {score['images']} | {score['exact_match']:.0f}% " in card

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -47,14 +48,15 @@ class ModelParts:
 
 
 def export_model(parts: ModelParts, folder: Path) -> None:
-    """Write the parts into a folder that is not there yet."""
+    """Write the parts into a folder that is not there yet; they stay as they are."""
+    text_encoder = deepcopy(parts.text_encoder).to("cpu")
+    text_encoder.parser.to(torch.float16)
     components = {
         "scheduler": LCMScheduler.from_config(build_scheduler().config),
-        "text_encoder": parts.text_encoder.to("cpu"),
-        "unet": parts.unet.to("cpu", torch.float16),
+        "text_encoder": text_encoder,
+        "unet": deepcopy(parts.unet).to("cpu", torch.float16),
         "vae": parts.vae.to("cpu", torch.float32),
     }
-    parts.text_encoder.parser.to(torch.float16)
     for name, part in components.items():
         part.save_pretrained(folder / name)
     vocabulary = json.dumps(parts.vocabulary.to_dict(), ensure_ascii=False, indent=0)

@@ -13,6 +13,7 @@ from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.icon_sets import DRAWING_SETS, MIXES
 from sheepgen.training.data.sampling import concepts_for
 from sheepgen.training.data.splits import held_out_drawings, held_out_pairs, held_out_words
+from sheepgen.training.evaluation.attributes import concept_classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,6 +83,7 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         psnr_db=record["psnr_db"],
         scores=record["scores"],
         frechet_distance=record["frechet_distance"],
+        classifier_concepts=len({*concepts()} & {*concept_classes()}),
         steps=record["sampling"]["num_inference_steps"],
         guidance=record["sampling"]["guidance_scale"],
     )

@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sheepgen.training.muon import muon_and_adamw
-from sheepgen.training.text_encoder.whitened_pca import evened_components
 from sheepgen.training.trainer import Trainer, TrainerSettings, TrainStep, autocast
 
 if TYPE_CHECKING:
@@ -44,12 +43,13 @@ __all__ = [
     "to_tensor",
     "train_decoder",
     "train_preview_decoder",
+    "whitened_pca",
 ]
 
 SAVE_EVERY = 250
 
-EVENNESS = 0.5
-"""How far the components are brought to one spread; see `evened_components`.
+WHITENING_EXPONENT = 0.5
+"""How far the components are brought to one spread; see `whitened_pca`.
 
 As they are, patches' mean colours hold 94% of the variance, and edges would only be told apart when
 nearly all noise is gone. Made equal, edges would drown what they are the edges of.
@@ -79,7 +79,7 @@ def build_autoencoder(config: AutoencoderConfig) -> AutoencoderTiny:
 
 @torch.no_grad()
 def fit_encoder(vae: AutoencoderTiny, pictures: NDArray[np.uint8]) -> None:
-    """Let the encoder give the principal components of patches of pictures, by `EVENNESS`.
+    """Let the encoder give the principal components of patches of pictures, partly whitened.
 
     As the U-Net sees them, they have mean 0 and a mean square of 1 over all channels.
     """
@@ -97,12 +97,39 @@ def fit_encoder(vae: AutoencoderTiny, pictures: NDArray[np.uint8]) -> None:
     unfolded = vae.encoder.layers[:-2]((to_tensor(pictures) + 1) / 2)
     patches = functional.pixel_unshuffle(unfolded, 2).movedim(1, -1).flatten(0, 2)
     # ... and from there to the components.
-    mean, directions = evened_components(patches, last.out_channels, EVENNESS)
+    mean, directions = whitened_pca(patches, last.out_channels, WHITENING_EXPONENT)
     directions = directions / vae.config.scaling_factor
     patch_weights = directions.T.unflatten(1, (last_halving.in_channels, 2, 2))
     last_halving.weight[: last.out_channels, :, 1:, 1:] = patch_weights
     nn.init.dirac_(last.weight)
     last.bias.copy_(-mean @ directions)
+
+
+def whitened_pca(vectors: Tensor, count: int, exponent: float) -> tuple[Tensor, Tensor]:
+    """Fit principal components that are partly whitened, with unit variance on average.
+
+    Args:
+        vectors: What they are fitted on, (vectors, width).
+        count: Components, at most ``width`` and at most one fewer than vectors.
+        exponent: 0 leaves the components' spreads as they are, 1 makes them equal.
+
+    Returns:
+        What to subtract, (width,), and what to multiply by then, (width, components).
+
+    Raises:
+        ValueError: If no component is asked for, or the vectors are all alike.
+    """
+    count = min(count, len(vectors) - 1)
+    mean = vectors.mean(0)
+    _, singular, directions = torch.linalg.svd(vectors - mean, full_matrices=False)
+    if count < 1 or not singular[0] > 0:
+        raise ValueError(f"{len(vectors)} vectors have no {count} components")
+    directions = directions[:count].T
+    spread = ((vectors - mean) @ directions).std(0)
+    # Components that vary less than a hundredth of the first are hardly more than rounding.
+    whitening = spread.clamp(min=0.01 * spread[0]) ** -exponent
+    scale = whitening / (spread * whitening).square().mean().sqrt()
+    return mean, directions * scale
 
 
 def to_tensor(pictures: NDArray[np.uint8], device: torch.device | None = None) -> Tensor:

@@ -152,11 +152,12 @@ def test_any_text_can_be_shown_in_any_locale(tmp_path: Path) -> None:
 
 
 def test_a_prompt_in_utf_8_is_taken_in_any_locale(tmp_path: Path) -> None:
-    words = f"'a 羊' -n 'caf\u00e9' --dry-run --json -o {tmp_path}/x.png"
+    words = f"'a sheep 羊' -n 'caf\u00e9' --dry-run --json -o {tmp_path}/x.png"
     result = in_shell(f"sheepgen {words}", **ASCII)
     assert result.returncode == 0, result.stderr
     (image,) = json.loads(result.stdout)["images"]
-    assert (image["request"]["prompt"], image["request"]["negative_prompt"]) == ("a 羊", "café")
+    request = image["request"]
+    assert (request["prompt"], request["negative_prompt"]) == ("a sheep 羊", "café")
     invalid = in_shell("sheepgen $'a \\xff'", **ASCII)
     assert invalid.returncode == 2
     assert b"not valid UTF-8" in invalid.stderr

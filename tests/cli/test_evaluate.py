@@ -52,7 +52,7 @@ def _evaluator(monkeypatch: pytest.MonkeyPatch) -> None:
         image_size=32,
         real_features=np.random.default_rng(0).normal(size=(9, 8)).astype(np.float32),
     )
-    monkeypatch.setattr(evaluate, "build_evaluator", lambda _: evaluator)
+    monkeypatch.setattr(evaluate, "build_evaluator", lambda *_: evaluator)
     monkeypatch.setattr(prompts, "read_prompts", lambda: PROMPTS)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sheepgen.training.data import dataset
+from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.dataset import Split, paint_pictures, paint_split, unseen_scenes
 from sheepgen.training.data.icon_sets import DRAWING_SETS
 from sheepgen.training.data.splits import held_out_drawings
@@ -83,3 +84,4 @@ def test_every_unseen_scene_shows_what_is_held_out() -> None:
     for scene in of_drawings:
         assert {(scene.style, name) for name in scene.things} & held_out_drawings()
     assert all(DRAWING_SETS[scene.style].held_out for scene in of_a_set)
+    assert all(scene.style in concepts()[scene.subject].drawings for scene in of_a_set)
