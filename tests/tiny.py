@@ -70,16 +70,18 @@ def tiny_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
     return CLIPTextModel(config)
 
 
-def tiny_unet() -> UNet2DConditionModel:
+def tiny_unet(
+    *, sample_size: int = SAMPLE_SIZE, text_width: int = TEXT_WIDTH
+) -> UNet2DConditionModel:
     return UNet2DConditionModel(
-        sample_size=SAMPLE_SIZE,
+        sample_size=sample_size,
         in_channels=4,
         out_channels=4,
         block_out_channels=(8, 16),
         layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=TEXT_WIDTH,
+        cross_attention_dim=text_width,
         attention_head_dim=2,
         norm_num_groups=4,
     )

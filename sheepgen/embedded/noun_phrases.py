@@ -4,7 +4,7 @@
     bowl of cherries    what is in it is meant
     cat with blue eyes  parts of it are not shown by themselves
 
-The others become words that nothing is known of, so that people are told that they are not used.
+The others become unknown words, which are then reported as not used.
 """
 
 from __future__ import annotations

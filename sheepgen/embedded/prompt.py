@@ -15,6 +15,7 @@ from sheepgen.embedded.noun_phrases import single_out_things
 from sheepgen.embedded.prompt_pieces import Piece, Word
 from sheepgen.embedded.spelling import SHORTEST, nearest
 from sheepgen.embedded.vocabulary import NUMBER, OTHER, normalise, role_class
+from sheepgen.models.families import PROMPT_SYMBOLS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,16 +24,12 @@ if TYPE_CHECKING:
     from sheepgen.embedded.vocabulary import Vocabulary
 
 __all__ = [
-    "MOST_SYMBOLS",
     "Correction",
     "Mention",
     "PromptWords",
     "phrase_key",
     "read_words",
 ]
-
-MOST_SYMBOLS = 64
-"""How much of a prompt is read."""
 
 _TOKEN = re.compile(
     r"[^\W_]+(?:['\u2018\u2019][^\W_]+)*"  # words, with apostrophes in them
@@ -81,7 +78,7 @@ class PromptWords:
         mentions: Of concepts, in order.
         corrections: Of spelling.
         unknown: Words that nothing is known of.
-        symbols: What the prompt parser reads, at most `MOST_SYMBOLS`.
+        symbols: What the prompt parser reads, at most `PROMPT_SYMBOLS`.
         places: The words of each symbol.
         unread: Words that did not fit.
     """
@@ -98,7 +95,7 @@ class PromptWords:
 def read_words(text: str, vocabulary: Vocabulary) -> PromptWords:
     """Look up the words of a prompt."""
     tokens = list(_tokens(text))
-    read, unread = tokens[:MOST_SYMBOLS], tokens[MOST_SYMBOLS:]
+    read, unread = tokens[:PROMPT_SYMBOLS], tokens[PROMPT_SYMBOLS:]
     corrections = []
     for index, word in enumerate(read):
         if corrected := _corrected(word.text, vocabulary):
@@ -130,13 +127,13 @@ def read_words(text: str, vocabulary: Vocabulary) -> PromptWords:
         )
     return PromptWords(
         words=tuple(word for piece in pieces for word in piece.words),
-        mentions=tuple(mention for mention in mentions if mention.symbol < MOST_SYMBOLS),
+        mentions=tuple(mention for mention in mentions if mention.symbol < PROMPT_SYMBOLS),
         corrections=tuple(corrections),
         unknown=tuple(
             word for piece in pieces if piece.symbols == (OTHER,) for word in piece.words
         ),
-        symbols=tuple(symbols[:MOST_SYMBOLS]),
-        places=tuple(places[:MOST_SYMBOLS]),
+        symbols=tuple(symbols[:PROMPT_SYMBOLS]),
+        places=tuple(places[:PROMPT_SYMBOLS]),
         unread=tuple(unread),
     )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sheepgen.embedded.prompt import MOST_SYMBOLS
+from sheepgen.models.families import PROMPT_SYMBOLS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ class ParserAnswers(NamedTuple):
     Args:
         questions: For each question (prompts, answers).
         owners: (prompts, symbols, `OWNERS`).
-        colours: (prompts, symbols, 1 + colours); the first is no colour.
+        colours: (prompts, symbols, 1 + colours); index 0 means none.
     """
 
     questions: dict[str, Tensor]
@@ -75,7 +75,7 @@ class PromptParser(nn.Module):
         self.colours = ("", *colours)
         self.width, self.depth, self.heads = width, layers, heads
         self.embedding = nn.Embedding(symbols, width, padding_idx=0)
-        self.positions = nn.Parameter(torch.randn(MOST_SYMBOLS, width) * 0.02)
+        self.positions = nn.Parameter(torch.randn(PROMPT_SYMBOLS, width) * 0.02)
         layer = nn.TransformerEncoderLayer(
             width, heads, 4 * width, dropout=0.0, activation="gelu", batch_first=True
         )
@@ -90,7 +90,7 @@ class PromptParser(nn.Module):
         """Answer prompts.
 
         Args:
-            ids: Of symbols, (prompts, symbols), at most `MOST_SYMBOLS`, at least one; 0 is padding.
+            ids: Of symbols, (prompts, symbols), 1 to `PROMPT_SYMBOLS` each; 0 is padding.
         """
         padding = ids == 0
         states = self.embedding(ids) + self.positions[: ids.shape[1]]

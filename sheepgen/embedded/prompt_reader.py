@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from sheepgen.embedded.drawings import Drawing, DrawingTable
-from sheepgen.embedded.prompt import MOST_SYMBOLS, read_words
+from sheepgen.embedded.prompt import read_words
 from sheepgen.embedded.prompt_parser import parse
 from sheepgen.embedded.scene_labels import SceneLabels, Thing, describe
 from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
 from sheepgen.embedded.unused_words import suggestion_for, unused_words
 from sheepgen.embedded.vocabulary import Vocabulary
 from sheepgen.errors import ModelError
-from sheepgen.models.families import VOCABULARY_FILE
+from sheepgen.models.families import PROMPT_SYMBOLS, VOCABULARY_FILE
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.prompt_reading import Correction, PromptReading, UnusedWord
@@ -93,7 +93,7 @@ class PromptReader:
         ]
         return PromptReading(
             tokens=len(words.symbols) + len(words.unread),
-            limit=MOST_SYMBOLS,
+            limit=PROMPT_SYMBOLS,
             truncated=tuple(text[word.start : word.end] for word in words.unread),
             understood=describe(labels) if labels else "",
             unused=tuple(

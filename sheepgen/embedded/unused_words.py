@@ -1,4 +1,4 @@
-"""Which words of a prompt changed nothing in what it is read as, so that people can be told."""
+"""Finds the words of a prompt that have no effect on how it is understood."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ __all__ = [
     "EMBEDDED_CLASS",
     "FAMILIES",
     "PREVIEW_COMPONENT",
+    "PROMPT_SYMBOLS",
     "VOCABULARY_FILE",
     "all_components",
     "families_of_index",
@@ -165,8 +166,8 @@ _PREVIEW = Component(library="sheepgen", classes="PreviewDecoder", weights=_WEIG
 _MOST_ANSWERS = 1024
 """Questions about a scene and answers to them, together."""
 
-PROMPT_WORDS = 64
-"""How many words of a prompt are read."""
+PROMPT_SYMBOLS = 64
+"""How many words of a prompt are read: each is a symbol to the prompt parser."""
 
 
 def _check_preview_decoder(configs: Configs, owner: str) -> None:
@@ -199,7 +200,7 @@ def _check_scene_model(configs: Configs, owner: str) -> None:
 
 
 def _scene_traits(configs: Configs) -> Traits:
-    return _latent_traits(configs, PROMPT_WORDS)
+    return _latent_traits(configs, PROMPT_SYMBOLS)
 
 
 EMBEDDED = Family(

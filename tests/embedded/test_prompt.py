@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sheepgen.embedded.prompt import MOST_SYMBOLS, phrase_key, read_words
+from sheepgen.embedded.prompt import phrase_key, read_words
 from sheepgen.embedded.vocabulary import Vocabulary
+from sheepgen.models.families import PROMPT_SYMBOLS
 from tests.embedded.vocabularies import tiny_vocabulary
 
 VOCABULARY = tiny_vocabulary()
@@ -91,8 +92,8 @@ def test_words_know_where_they_stand() -> None:
 
 
 def test_a_long_prompt_is_read_up_to_a_limit() -> None:
-    read = read_words("a " * MOST_SYMBOLS + "cat", VOCABULARY)
-    assert len(read.symbols) == MOST_SYMBOLS
+    read = read_words("a " * PROMPT_SYMBOLS + "cat", VOCABULARY)
+    assert len(read.symbols) == PROMPT_SYMBOLS
     assert not read.mentions
     assert [word.text for word in read.unread] == ["cat"]
 
@@ -119,7 +120,7 @@ def test_any_text_can_be_read(text: str | list[str]) -> None:
         assert ends <= word.start < word.end <= len(prompt)
         assert prompt[word.start : word.end] in prompt.split()[word.place]
         ends = word.end
-    assert len(read.symbols) == len(read.places) <= MOST_SYMBOLS
+    assert len(read.symbols) == len(read.places) <= PROMPT_SYMBOLS
     assert all(symbol in VOCABULARY.ids for symbol in read.symbols)
     for mention in read.mentions:
         assert read.places[mention.symbol] == mention.words

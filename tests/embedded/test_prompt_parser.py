@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from sheepgen.embedded.prompt import MOST_SYMBOLS, read_words
+from sheepgen.embedded.prompt import read_words
 from sheepgen.embedded.prompt_parser import PromptParser, parse
+from sheepgen.models.families import PROMPT_SYMBOLS
 from tests.embedded.vocabularies import tiny_vocabulary
 
 VOCABULARY = tiny_vocabulary()
@@ -96,7 +97,7 @@ def test_padding_changes_nothing() -> None:
         torch.testing.assert_close(padded.questions[question], alone.questions[question])
 
 
-@pytest.mark.parametrize("prompt", ["cat " * MOST_SYMBOLS, "7", "cat", "and", "cat wolf gift"])
+@pytest.mark.parametrize("prompt", ["cat " * PROMPT_SYMBOLS, "7", "cat", "and", "cat wolf gift"])
 def test_even_an_untaught_parser_is_consistent(prompt: str) -> None:
     parsed = parse(new_parser().eval(), read_words(prompt, VOCABULARY), VOCABULARY)
     kind = parsed.answers["kind"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from diffusers import AutoencoderTiny, UNet2DConditionModel
+from diffusers import AutoencoderTiny
 
 from sheepgen.embedded.memory_tokens import CELLS_A_DRAWING
 from sheepgen.embedded.preview_decoder import PreviewDecoder
@@ -17,6 +17,7 @@ from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
 from sheepgen.embedded.vocabulary import VERSION, Vocabulary
 from sheepgen.training.export import ModelParts, export_model
 from sheepgen.training.text_encoder.cell_table import CellTable
+from tests.tiny import tiny_unet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,18 +97,7 @@ def write_tiny_model(folder: Path) -> Path:
         parts = ModelParts(
             vocabulary=VOCABULARY,
             text_encoder=tiny_text_encoder(),
-            unet=UNet2DConditionModel(
-                sample_size=16,
-                in_channels=4,
-                out_channels=4,
-                block_out_channels=(8, 16),
-                layers_per_block=1,
-                down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-                up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-                cross_attention_dim=WIDTH,
-                attention_head_dim=2,
-                norm_num_groups=4,
-            ),
+            unet=tiny_unet(sample_size=16, text_width=WIDTH),
             vae=AutoencoderTiny(
                 latent_channels=4,
                 encoder_block_out_channels=(8, 8),
