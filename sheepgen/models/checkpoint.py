@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
 from sheepgen.models.configs import check_config, check_size, read_object
-from sheepgen.models.families import families_of_index, family_of
+from sheepgen.models.families import family_of
 from sheepgen.models.files import (
     INDEX_FILE,
     check_entries,
@@ -81,7 +81,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         ) from error
 
 
-def check_index(index: Mapping[str, Any], owner: str) -> dict[str, Component]:
+def check_index(index: Mapping[str, Any], owner: str) -> Mapping[str, Component]:
     """Check that a model index is of a supported family.
 
     Args:
@@ -89,14 +89,12 @@ def check_index(index: Mapping[str, Any], owner: str) -> dict[str, Component]:
         owner: Whose index this is, for the message.
 
     Returns:
-        The components that the model may have: of all families that share its class name.
+        The components that the model may have.
 
     Raises:
         ModelError: If the family or a component is not supported.
     """
-    components: dict[str, Component] = {}
-    for family in families_of_index(index, owner):
-        components |= family.components
+    components = family_of(index, owner).components
     for _ in _classes(index, components, owner):
         pass
     return components
@@ -115,20 +113,20 @@ def _read(folder: Path, owner: str) -> Checkpoint:
     if incompleteness(components, names, owner):
         check_entries(folder, owner)
     needed_files(components, names, owner)
+    components = present_components(components, names)
     configs = {}
-    for name, component in present_components(components, names).items():
+    for name, component in components.items():
         if not lies_in(folder, folder / name):
             raise ModelError(
                 f"The {name} of {owner} is in another folder.", "Copy it into the model's folder."
             )
         configs[name] = read_object(folder / name / component.config)
-    family = family_of(index, configs, owner)
-    components = present_components(family.components, names)
     for name, component in components.items():
         file = f"{name}/{component.config}"
         check_config(
             configs[name], file, owner, required=component.required, refused=component.refused
         )
+    family = family_of(index, owner)
     family.check_fit(configs, owner)
     weights = {
         name: _shards(folder, name, component, names)

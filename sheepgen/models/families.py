@@ -29,7 +29,6 @@ __all__ = [
     "PROMPT_SYMBOLS",
     "VOCABULARY_FILE",
     "all_components",
-    "families_of_index",
     "family_of",
     "supported_families",
 ]
@@ -245,11 +244,11 @@ FAMILIES: tuple[Family, ...] = (
         pipeline="sheepgen.pipeline.stable_diffusion",
     ),
 )
-"""All families that run. Of several with a class name, the first that claims a folder gets it."""
+"""All families that run; no two share a class name."""
 
 
-def families_of_index(index: Mapping[str, Any], owner: str) -> tuple[Family, ...]:
-    """Return the families that a model index may be of.
+def family_of(index: Mapping[str, Any], owner: str) -> Family:
+    """Return the family that a model index is of.
 
     Args:
         index: Content of a ``model_index.json``.
@@ -259,27 +258,12 @@ def families_of_index(index: Mapping[str, Any], owner: str) -> tuple[Family, ...
         ModelError: If no family has that class name; the message names the model's family.
     """
     name = index.get("_class_name")
-    if found := tuple(family for family in FAMILIES if name in family.class_names):
-        return found
-    raise _unsupported(name, owner)
-
-
-def family_of(index: Mapping[str, Any], configs: Configs, owner: str) -> Family:
-    """Return the first of the families of an index that claims the configs beside it.
-
-    Raises:
-        ModelError: If none does.
-    """
-    for family in families_of_index(index, owner):
-        if family.claims(configs):
+    for family in FAMILIES:
+        if name in family.class_names:
             return family
-    raise _unsupported(index.get("_class_name"), owner)
-
-
-def _unsupported(class_name: object, owner: str) -> ModelError:
-    name = unsupported_family_of_class(str(class_name)) or excerpt(class_name)
-    return ModelError(
-        f"{owner} is a model of an unsupported family: {name}.",
+    unsupported = unsupported_family_of_class(str(name)) or excerpt(name)
+    raise ModelError(
+        f"{owner} is a model of an unsupported family: {unsupported}.",
         f"Supported: {supported_families()}.",
     )
 

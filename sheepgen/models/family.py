@@ -80,13 +80,10 @@ class Family:
     Args:
         name: What it is called.
         class_names: ``_class_name`` in the ``model_index.json`` of its models.
-        components: What a folder holds, by component. Rows that share a class name differ in
-            optional components only.
+        components: What a folder holds, by component.
         read_traits: Reads the configs, which have passed every check.
         check_fit: Checks how settings and components fit together; the second argument is the
             owner for the message. Raises `ModelError`.
-        claims: Says whether the configs, which are not checked yet, are of this row; only rows
-            that share a class name need it.
         pipeline: Name of the module that loads it, as ``load(spec, device, dtype)``.
         vocabulary: File of a folder that lists what the model can show, as
             `sheepgen.embedded.vocabulary` reads it; None if the model takes any words.
@@ -97,6 +94,5 @@ class Family:
     components: Mapping[str, Component]
     read_traits: Callable[[Configs], Traits]
     check_fit: Callable[[Configs, str], None] = lambda configs, owner: None  # noqa: ARG005
-    claims: Callable[[Configs], bool] = lambda configs: True  # noqa: ARG005
     pipeline: str
     vocabulary: str | None = None

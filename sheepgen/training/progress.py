@@ -7,25 +7,28 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from matplotlib.figure import Figure
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sheepgen.training.history import HistoryEntry, append_history, read_history
-from sheepgen.training.loss_plot import plot_losses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from rich.console import Console
 
     from sheepgen.training.config import Workspace
     from sheepgen.training.trainer import TrainStep
 
-__all__ = ["show_progress"]
+__all__ = ["plot_losses", "show_progress"]
 
 ENTRY_EVERY_S = 10.0
 PLOT_EVERY_ENTRIES = 30
 SMOOTHING = 0.98
 """Share of the smoothed loss that a step leaves as it is."""
+
+PANEL_INCHES = (4.0, 3.0)
 
 
 def show_progress(steps: Iterable[TrainStep], workspace: Workspace, console: Console) -> None:
@@ -75,3 +78,23 @@ def _smoothed(before: float | None, loss: float | None) -> float | None:
     if before is None or loss is None:
         return loss
     return SMOOTHING * before + (1 - SMOOTHING) * loss
+
+
+def plot_losses(entries: Iterable[HistoryEntry], path: Path) -> None:
+    """Write a PNG with one panel per stage that learns, loss over steps, both axes logarithmic."""
+    by_stage = attrgetter("stage")
+    learned = sorted((entry for entry in entries if entry.loss is not None), key=by_stage)
+    stages = {name: list(own) for name, own in groupby(learned, key=by_stage)}
+    if not stages:
+        return
+    width, height = PANEL_INCHES
+    figure = Figure(figsize=(width * len(stages), height), layout="constrained")
+    panels = figure.subplots(1, len(stages), squeeze=False)[0]
+    for panel, (name, own) in zip(panels, stages.items(), strict=True):
+        panel.loglog([entry.step for entry in own], [entry.loss for entry in own], marker=".")
+        panel.set_title(name)
+        panel.set_xlabel("steps")
+        panel.grid(visible=True, which="both", alpha=0.3)
+    panels[0].set_ylabel("loss")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)

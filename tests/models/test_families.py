@@ -156,22 +156,9 @@ def test_a_family_without_a_row_is_refused(tmp_path: Path) -> None:
     assert all(family.name in error.value.hint for family in FAMILIES)
 
 
-def test_a_family_may_claim_none_of_its_models(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    picky = Family(
-        name="Picky",
-        class_names=TOY.class_names,
-        components=TOY.components,
-        read_traits=toy_traits,
-        claims=lambda configs: configs["painter"]["side"] > 9,
-        pipeline=TOY.pipeline,
-    )
-    monkeypatch.setattr(families, "FAMILIES", (picky,))
-
-    with pytest.raises(ModelError, match="unsupported family"):
-        find_model(str(toy_folder(tmp_path)))
-    assert find_model(str(toy_folder(tmp_path, side=12))).family is picky
+def test_no_two_families_share_a_class_name() -> None:
+    names = [name for family in FAMILIES for name in family.class_names]
+    assert len({*names}) == len(names)
 
 
 def test_stable_diffusion_is_told_from_what_sheepgen_trains(model_copy: Path) -> None:

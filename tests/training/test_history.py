@@ -13,7 +13,7 @@ from sheepgen.training.history import (
     read_history,
     summarise,
 )
-from sheepgen.training.loss_plot import plot_losses
+from sheepgen.training.progress import plot_losses
 
 if TYPE_CHECKING:
     from pathlib import Path

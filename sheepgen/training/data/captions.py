@@ -12,7 +12,8 @@ from sheepgen.training.data.splits import find_held_out_word
 from sheepgen.training.data.words import NUMBERS, article, words_of
 
 if TYPE_CHECKING:
-    from sheepgen.training.data.scene import Kind, Scene
+    from sheepgen.embedded.scene_labels import Kind
+    from sheepgen.training.data.scene import Scene
 
 __all__ = ["MAX_WORDS", "plain_caption", "sample_caption"]
 

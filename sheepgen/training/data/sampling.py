@@ -17,13 +17,15 @@ from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.captions import sample_caption
 from sheepgen.training.data.concepts import Concept, concepts
 from sheepgen.training.data.icon_sets import MIXES, TRAINING_SETS
-from sheepgen.training.data.scene import Kind, Scene
+from sheepgen.training.data.scene import Scene
 from sheepgen.training.data.splits import held_out_drawings, must_stay_apart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["concept_pool", "concepts_for", "sample_label", "sample_scene", "styles_for"]
+    from sheepgen.embedded.scene_labels import Kind
+
+__all__ = ["concept_pool", "concepts_for", "sample_scene", "styles_for"]
 
 DIGIT_WEIGHT = 4
 """How often the pool holds each of the ten digits."""
@@ -64,9 +66,6 @@ KIND_RULES: dict[Kind, KindRule] = {
 
 COUNTS = (2, 2, 2, 3, 3, 4)
 TWO_DIGITS_RATE = 0.35
-SINGLE_LABEL_RATE = 0.75
-"""Share of labels that name a single concept."""
-
 COLOUR_RATE = 0.22
 DARK_TIMES = ("night",)
 DARK_PLACES = ("space", "moon")
@@ -104,32 +103,6 @@ def sample_scene(
         scene = _sample_colours(rng, scene)
     scene = _sample_background(rng, scene)
     scene = replace(scene, layout_seed=rng.getrandbits(32))
-    return replace(scene, caption=sample_caption(rng, scene))
-
-
-def sample_label(
-    rng: random.Random, *, mix: str = "styles", subset: tuple[str, ...] = (), anchor: str = ""
-) -> Scene:
-    """Return a scene of one or two concepts without a background, captioned with its style.
-
-    All icons are equally frequent here; scenes favour the mix's first style.
-
-    Args:
-        rng: The source of randomness.
-        mix: Which icon sets; a key of `MIXES`.
-        subset: The concepts to sample from; all of them if empty.
-        anchor: The subject; sampled if empty.
-    """
-    names = concepts_for("any", subset)
-    subject, other = anchor or rng.choice(names), ""
-    style = rng.choice([name for name in styles_for("single", subject, "") if name in MIXES[mix]])
-    if rng.random() > SINGLE_LABEL_RATE:
-        partner = rng.choice(names)
-        possible = _is_possible("next_to", subject, partner, testing=False)
-        if possible and style in styles_for("next_to", subject, partner):
-            other = partner
-    kind: Kind = "next_to" if other else "single"
-    scene = _sample_colours(rng, Scene(kind=kind, subject=subject, other=other, style=style))
     return replace(scene, caption=sample_caption(rng, scene))
 
 

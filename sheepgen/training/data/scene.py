@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING
 
-__all__ = ["KINDS", "RELATIONS", "Kind", "Scene"]
+from sheepgen.embedded.scene_labels import RELATIONS
 
-Kind = Literal["single", "several", "riding", "next_to", "on_top", "wearing", "holding", "digits"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-RELATIONS: tuple[Kind, ...] = ("riding", "next_to", "on_top", "wearing", "holding")
-"""The kinds with two concepts: subject and other."""
+if TYPE_CHECKING:
+    from sheepgen.embedded.scene_labels import Kind
+
+__all__ = ["Scene"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -35,12 +35,13 @@ from sheepgen.embedded.vocabulary import Vocabulary
 from sheepgen.errors import UsageError
 from sheepgen.sanitize import excerpt
 from sheepgen.training.data.icon_sets import HOUSE_STYLE
-from sheepgen.training.data.scene import Kind, Scene
+from sheepgen.training.data.scene import Scene
 from sheepgen.training.evaluation.attributes import ATTRIBUTES, concepts_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from sheepgen.embedded.scene_labels import Kind
     from sheepgen.models.spec import ModelSpec
 
 __all__ = [

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
 
 import pytest
 
+from sheepgen.embedded.scene_labels import KINDS, RELATIONS
 from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.captions import plain_caption
 from sheepgen.training.data.concepts import concepts
@@ -20,17 +20,14 @@ from sheepgen.training.data.icon_sets import (
 from sheepgen.training.data.sampling import (
     concept_pool,
     concepts_for,
-    sample_label,
     sample_scene,
     styles_for,
 )
-from sheepgen.training.data.scene import KINDS, RELATIONS, Scene
+from sheepgen.training.data.scene import Scene
 from sheepgen.training.data.splits import (
-    find_held_out_word,
     held_out_drawings,
     held_out_pairs,
 )
-from tests.training.data.naming import named_style, named_things
 
 
 @pytest.fixture(scope="module")
@@ -121,46 +118,6 @@ def test_testing_may_see_held_out_icons() -> None:
     style, name = min(held_out_drawings())
     assert style in styles_for("single", name, "", testing=True)
     assert style not in styles_for("single", name, "")
-
-
-def test_labels_name_every_icon_of_the_styles_about_equally_often() -> None:
-    rng = random.Random(1)
-    labels = [sample_label(rng).caption for _ in range(12_000)]
-    named = [(named_style(label), named_things(label)) for label in labels]
-    shares = Counter(style for style, _ in named)
-    # A style's share of a concept's labels is its share of the concept's icons; where a letter
-    # slipped, no style is named.
-    icons = [
-        [style for style in styles_for("single", name, "") if style in STYLES]
-        for name in concepts()
-    ]
-    assert {style: shares[style] / len(labels) for style in STYLES} == {
-        style: pytest.approx(sum(1 / len(i) for i in icons if style in i) / len(icons), abs=0.05)
-        for style in STYLES
-    }
-    shown = Counter((style, thing.name) for style, things in named for thing in things)
-    drawn = [
-        (style, name)
-        for name in concepts()
-        for style in styles_for("single", name, "")
-        if style in STYLES
-    ]
-    assert len(shown.keys() & {*drawn}) > 0.98 * len(drawn)
-    numbers = Counter(len(things) for _, things in named)
-    assert numbers[2] / numbers.total() == pytest.approx(0.23, abs=0.04)
-
-
-def test_labels_keep_to_a_mix_a_subset_and_what_may_be_shown() -> None:
-    rng = random.Random(2)
-    subset = ("sheep", "motorcycle", "hot dog")
-    labels = [sample_label(rng, mix="house", subset=subset).caption for _ in range(300)]
-    assert {thing.name for label in labels for thing in named_things(label)} == {*subset}
-    assert {named_style(label) for label in labels} == {HOUSE_STYLE}
-    labels = [sample_label(rng).caption for _ in range(3_000)]
-    apart = {frozenset(pair[1:]) for pair in held_out_pairs()}
-    for label in labels:
-        assert find_held_out_word(label) is None
-        assert frozenset(thing.name for thing in named_things(label)) not in apart
 
 
 def test_held_out_pairs_are_possible() -> None:

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from sheepgen.embedded.scene_labels import Kind
     from sheepgen.training.data.icons import IconStore
-    from sheepgen.training.data.scene import Kind
 
 CPU = torch.device("cpu")
 SIZE = CELLS * CELL
