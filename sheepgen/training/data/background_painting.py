@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
-from sheepgen.training.data.background_features import FEATURES, FRONT_FEATURES, Canvas
-from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, TINTS, WEATHERS, Place, Rgb
+from sheepgen.training.data.background_canvas import Canvas
+from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, TINTS, WEATHERS, Place
 
 if TYPE_CHECKING:
     import random
 
+    from sheepgen.training.data.background_canvas import Rgb
     from sheepgen.training.data.scene import Scene
 
 __all__ = ["paint_background", "paint_weather"]
@@ -48,7 +49,7 @@ def paint_background(rng: random.Random, scene: Scene, size: int) -> Image.Image
         weather = WEATHERS[scene.weather]
         sky = _grayed(sky, weather.gray)
         ground = _grayed(ground, weather.gray * 0.6)
-        features = (*(name for name in weather.features if name in FEATURES), *features)
+        features = weather.features + features
     side = size * OVERSAMPLING
     horizon = round(side * (place.horizon + rng.uniform(-0.03, 0.03)))
     picture = Image.new("RGB", (side, side))
@@ -57,22 +58,21 @@ def paint_background(rng: random.Random, scene: Scene, size: int) -> Image.Image
     near, far = (canvas.shaded(colour) for colour in ground)
     picture.paste(_gradient(*sky, side, horizon), (0, 0))
     picture.paste(_gradient(near, far, side, side - horizon), (0, horizon))
-    for name in features:
-        FEATURES[name](canvas)
+    for paint in features:
+        paint(canvas)
     return picture.reduce(OVERSAMPLING)
 
 
 def paint_weather(rng: random.Random, scene: Scene, picture: Image.Image) -> None:
     """Paint rain or snow in front of everything, onto an RGB picture."""
-    features = WEATHERS[scene.weather].features if scene.weather else ()
-    painters = [FRONT_FEATURES[name] for name in features if name in FRONT_FEATURES]
-    if not painters:
+    features = WEATHERS[scene.weather].front_features if scene.weather else ()
+    if not features:
         return
     side = picture.width * OVERSAMPLING
     mask = Image.new("L", (side, side))
     draw = ImageDraw.Draw(mask)
     canvas = Canvas(draw=draw, rng=rng, side=side, horizon=side, shade=NO_SHADE)
-    for paint in painters:
+    for paint in features:
         paint(canvas)
     picture.paste(PRECIPITATION, (0, 0), mask.reduce(OVERSAMPLING))
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "COLOURS",
-    "PLACES",
-    "TIMES",
-    "TINTS",
-    "WEATHERS",
-    "Place",
-    "Rgb",
-    "TimeOfDay",
-    "Weather",
-]
+from sheepgen.training.data import background_ground as ground
+from sheepgen.training.data import background_sky as sky
 
-Rgb = tuple[int, int, int]
+if TYPE_CHECKING:
+    from sheepgen.training.data.background_canvas import Painter, Rgb
+
+__all__ = ["COLOURS", "PLACES", "TIMES", "TINTS", "WEATHERS", "Place", "TimeOfDay", "Weather"]
 
 COLOURS: dict[str, Rgb] = {
     "white": (250, 250, 250),
@@ -54,7 +49,7 @@ class Place:
         sky: Upper and lower colour above the horizon.
         ground: Upper and lower colour below it.
         horizon: Its row, as a fraction of the picture's height.
-        features: Keys of `FEATURES` (`background_features`), from far to near.
+        features: Painters of what stands there, from far to near.
         open_air: Whether time of day and weather can change it.
     """
 
@@ -62,7 +57,7 @@ class Place:
     sky: tuple[Rgb, Rgb]
     ground: tuple[Rgb, Rgb]
     horizon: float = 0.64
-    features: tuple[str, ...] = ()
+    features: tuple[Painter, ...] = ()
     open_air: bool = True
 
 
@@ -74,75 +69,75 @@ PLACES: dict[str, Place] = {
         phrases=("on a beach", "on the beach", "at the seaside"),
         sky=_DAY,
         ground=((244, 222, 160), (230, 200, 130)),
-        features=("sea",),
+        features=(ground.sea,),
     ),
     "road": Place(
         phrases=("on a road", "on the road", "on a street"),
         sky=_DAY,
         ground=((112, 116, 122), (88, 92, 98)),
-        features=("verge", "lane"),
+        features=(ground.verge, ground.lane),
     ),
     "field": Place(phrases=("in a field", "on the grass", "in a meadow"), sky=_DAY, ground=_GRASS),
     "flowers": Place(
         phrases=("in a flower garden", "among flowers", "in a garden of flowers"),
         sky=_DAY,
         ground=_GRASS,
-        features=("flowers",),
+        features=(ground.flowers,),
     ),
     "hills": Place(
         phrases=("in the hills", "in front of green hills"),
         sky=_DAY,
         ground=_GRASS,
-        features=("hills",),
+        features=(ground.hills,),
     ),
     "farm": Place(
         phrases=("on a farm", "in front of a fence"),
         sky=_DAY,
         ground=((168, 188, 96), (132, 154, 70)),
-        features=("fence",),
+        features=(ground.fence,),
     ),
     "desert": Place(
         phrases=("in the desert", "in a desert", "on sand dunes"),
         sky=((150, 206, 244), (252, 236, 200)),
         ground=((232, 178, 104), (206, 146, 78)),
-        features=("dunes",),
+        features=(ground.dunes,),
     ),
     "snow": Place(
         phrases=("in the snow", "on snow", "in a snowy field"),
         sky=((170, 198, 226), (226, 236, 246)),
         ground=((250, 252, 255), (222, 232, 244)),
-        features=("snowy_firs",),
+        features=(ground.snowy_firs,),
     ),
     "mountains": Place(
         phrases=("in the mountains", "in front of mountains"),
         sky=_DAY,
         ground=((120, 170, 96), (86, 134, 70)),
-        features=("mountains",),
+        features=(ground.mountains,),
     ),
     "forest": Place(
         phrases=("in a forest", "in the woods", "in the forest"),
         sky=((150, 206, 190), (206, 236, 206)),
         ground=((96, 140, 70), (70, 108, 54)),
-        features=("firs",),
+        features=(ground.firs,),
     ),
     "city": Place(
         phrases=("in a city", "in the city", "in front of tall buildings"),
         sky=_DAY,
         ground=((150, 152, 158), (122, 124, 130)),
-        features=("skyscrapers",),
+        features=(ground.skyscrapers,),
     ),
     "lake": Place(
         phrases=("by a lake", "at a lake"),
         sky=_DAY,
         ground=_GRASS,
-        features=("hills", "lake"),
+        features=(ground.hills, ground.lake),
     ),
     "room": Place(
         phrases=("in a room", "indoors", "in a living room"),
         sky=((240, 224, 200), (232, 212, 186)),
         ground=((178, 128, 84), (150, 104, 66)),
         horizon=0.7,
-        features=("boards",),
+        features=(ground.boards,),
         open_air=False,
     ),
     "stage": Place(
@@ -150,28 +145,28 @@ PLACES: dict[str, Place] = {
         sky=((120, 24, 40), (160, 36, 52)),
         ground=((150, 100, 60), (112, 72, 44)),
         horizon=0.72,
-        features=("curtains",),
+        features=(ground.curtains,),
         open_air=False,
     ),
     "sky": Place(
         phrases=("in the sky", "in the clouds"),
         sky=((84, 166, 240), (150, 206, 250)),
         ground=((150, 206, 250), (206, 234, 254)),
-        features=("clouds",),
+        features=(sky.clouds,),
         open_air=False,
     ),
     "space": Place(
         phrases=("in space", "in outer space"),
         sky=((8, 8, 26), (24, 16, 54)),
         ground=((24, 16, 54), (12, 10, 34)),
-        features=("stars", "planets"),
+        features=(sky.stars, sky.planets),
         open_air=False,
     ),
     "moon": Place(
         phrases=("on the moon",),
         sky=((6, 6, 16), (14, 14, 32)),
         ground=((190, 190, 196), (140, 140, 150)),
-        features=("stars", "craters"),
+        features=(sky.stars, ground.craters),
         open_air=False,
     ),
     "underwater": Place(
@@ -179,7 +174,7 @@ PLACES: dict[str, Place] = {
         sky=((64, 176, 220), (24, 116, 180)),
         ground=((206, 190, 140), (170, 150, 104)),
         horizon=0.84,
-        features=("seaweed", "air_bubbles"),
+        features=(ground.seaweed, ground.air_bubbles),
         open_air=False,
     ),
 }
@@ -193,13 +188,13 @@ class TimeOfDay:
         phrases: What captions call it, the plainest first.
         sky: Upper and lower colour of the sky, instead of the place's.
         shade: What the ground's red, green and blue are multiplied by.
-        features: Keys of `FEATURES`, painted in the sky.
+        features: Painters of what is in the sky.
     """
 
     phrases: tuple[str, ...]
     sky: tuple[Rgb, Rgb]
     shade: tuple[float, float, float]
-    features: tuple[str, ...]
+    features: tuple[Painter, ...]
 
 
 TIMES: dict[str, TimeOfDay] = {
@@ -207,19 +202,19 @@ TIMES: dict[str, TimeOfDay] = {
         phrases=("at night", "in the dark night", "by moonlight"),
         sky=((12, 16, 48), (44, 52, 104)),
         shade=(0.42, 0.46, 0.62),
-        features=("stars", "moon"),
+        features=(sky.stars, sky.moon),
     ),
     "sunset": TimeOfDay(
         phrases=("at sunset", "in the evening"),
         sky=((116, 68, 136), (254, 154, 86)),
         shade=(0.86, 0.66, 0.66),
-        features=("low_sun",),
+        features=(sky.low_sun,),
     ),
     "sunrise": TimeOfDay(
         phrases=("at sunrise", "in the early morning"),
         sky=((140, 176, 226), (255, 218, 166)),
         shade=(0.96, 0.9, 0.84),
-        features=("low_sun",),
+        features=(sky.low_sun,),
     ),
 }
 
@@ -231,21 +226,28 @@ class Weather:
     Args:
         phrases: What captions call it, the plainest first.
         gray: The share of gray mixed into every colour.
-        features: Keys of `FEATURES` or `FRONT_FEATURES`.
+        features: Painters of what is in the sky.
+        front_features: Painters of what is in front of everything, on a mask: 255 is opaque.
     """
 
     phrases: tuple[str, ...]
     gray: float
-    features: tuple[str, ...]
+    features: tuple[Painter, ...] = ()
+    front_features: tuple[Painter, ...] = ()
 
 
 WEATHERS: dict[str, Weather] = {
-    "sun": Weather(phrases=("on a sunny day", "in the sunshine"), gray=0.0, features=("high_sun",)),
-    "clouds": Weather(phrases=("under a cloudy sky",), gray=0.12, features=("clouds",)),
+    "sun": Weather(
+        phrases=("on a sunny day", "in the sunshine"), gray=0.0, features=(sky.high_sun,)
+    ),
+    "clouds": Weather(phrases=("under a cloudy sky",), gray=0.12, features=(sky.clouds,)),
     "rain": Weather(
-        phrases=("in the rain", "on a rainy day"), gray=0.45, features=("gray_clouds", "rain")
+        phrases=("in the rain", "on a rainy day"),
+        gray=0.45,
+        features=(sky.gray_clouds,),
+        front_features=(sky.rain,),
     ),
     "snowfall": Weather(
-        phrases=("in falling snow", "while it snows"), gray=0.3, features=("snowfall",)
+        phrases=("in falling snow", "while it snows"), gray=0.3, front_features=(sky.snowfall,)
     ),
 }

@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import pytest
 
+from sheepgen.embedded.prompt import read_words
 from sheepgen.errors import UsageError
 from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, WEATHERS
 from sheepgen.training.data.captions import plain_caption
@@ -24,8 +25,10 @@ from sheepgen.training.data.splits import (
 )
 from sheepgen.training.evaluation.attributes import ATTRIBUTES, concept_classes
 from sheepgen.training.evaluation.prompts import Prompt, known_prompts, prompt_groups, read_prompts
+from sheepgen.training.text_encoder.build_vocabulary import build_vocabulary
 from tests.training.data.fakes import Blocks
-from tests.training.data.naming import named_things
+
+VOCABULARY = build_vocabulary()
 
 GROUPS = {
     "single things": 160,
@@ -133,7 +136,8 @@ def test_prompts_state_their_attributes_and_nothing_else(group: str) -> None:
         if group == "with unused words":
             plain = plain_caption(prompt.scene)
             assert text.startswith(plain)
-            assert [thing.name for thing in named_things(text)] == [prompt.scene.subject]
+            mentions = read_words(text, VOCABULARY).mentions
+            assert [mention.concept for mention in mentions] == [prompt.scene.subject]
             assert len(text) > len(plain)
             text = plain
         assert text == plain_caption(prompt.scene)
