@@ -97,7 +97,7 @@ def generate_images(
     """
     spec = plan.spec
     if verbose:
-        note(console, f"Model {spec.name} in {spec.folder}, sha256 {spec.sha256}.")
+        note(console, f"Model {spec.name} in {spec.checkpoint.path}, sha256 {spec.sha256}.")
     if dry_run:
         print_plan(plan, json=json)
         return

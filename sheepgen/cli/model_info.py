@@ -104,13 +104,14 @@ def _print_info(spec: ModelSpec, *, json: bool) -> None:
         write_data(json_format.dumps(data))
         return
     defaults, range_ = spec.defaults, spec.made_for
-    name = excerpt(spec.name)
+    name, is_file = excerpt(spec.name), bool(spec.checkpoint.prefixes)
     rows = {
         "name": name,
         "about": known.about if known else "",
         "family": spec.family.name,
         "licence": known.licence if known else "not known",
-        "folder": excerpt(spec.folder, 300),
+        "folder": "" if is_file else excerpt(spec.folder, 300),
+        "file": excerpt(spec.checkpoint.path, 300) if is_file else "",
         "revision": spec.revision or "",
         "weights": f"{byte_size(spec.weight_bytes)}, sha256 {spec.sha256}",
         "size": f"{defaults.width}x{defaults.height}, in multiples of {spec.size_multiple}",

@@ -8,7 +8,7 @@ the folder are never read, let alone imported.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from itertools import chain
 from operator import add
@@ -44,15 +44,16 @@ _NOT_LOADED = {"feature_extractor", "image_encoder", "safety_checker"}
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Checkpoint:
-    """A model folder that has passed every check; equal only to itself, as files may change.
+    """A model that has passed every check; equal only to itself, as files may change.
 
     Args:
-        folder: The diffusers folder.
+        folder: The diffusers folder, or the one that a model in a single file is in.
         family: Which family it is of.
         classes: Class name of each component that the index names.
         configs: Config of each component, as it is in the file.
         weights: The files with the weights that images depend on, as ``component/file``.
         stored: How much the weight files of each component hold.
+        prefixes: If it is a single file, how the names of each component's weights begin there.
     """
 
     folder: Path
@@ -61,6 +62,12 @@ class Checkpoint:
     configs: Configs
     weights: tuple[str, ...]
     stored: Mapping[str, StoredWeights]
+    prefixes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """The folder, or the single file."""
+        return self.folder / self.weights[0] if self.prefixes else self.folder
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:

@@ -1,6 +1,7 @@
 """From a model's name to a folder that can be trusted: `resolve_model`, `find_model`.
 
-A name is the embedded model's, a diffusers folder, or a Hub id ``org/name[@revision]``. All
+A name is the embedded model's, a diffusers folder, a model in a single file, or a Hub id
+``org/name[@revision]``. All
 checks that need no torch are made here, so that a wrong name or a broken download is reported at
 once, and a `ModelSpec` always stands for a model that is complete and of a family that runs.
 """
@@ -16,8 +17,9 @@ from sheepgen.errors import ModelError, UsageError
 from sheepgen.models import hub
 from sheepgen.models.checkpoint import read_checkpoint
 from sheepgen.models.families import supported_families
-from sheepgen.models.fingerprint import fingerprint
+from sheepgen.models.fingerprint import file_sha256, fingerprint
 from sheepgen.models.registry import KNOWN_MODELS, recorded_sampling
+from sheepgen.models.single_file import read_single_file
 from sheepgen.models.spec import ModelDefaults, ModelSpec
 from sheepgen.models.unsupported import unsupported_family_of_name
 from sheepgen.request import EMBEDDED_MODEL
@@ -31,8 +33,8 @@ def find_model(name: str, *, offline: bool = False, rehash: bool = False) -> Mod
     """Find a model and check it; download it, silently, if it is not on this disk.
 
     Args:
-        name: The embedded model's name, a folder, or ``org/name[@revision]``. With a full commit
-            hash it is always the Hub's; ``./org/name@commit`` is a folder.
+        name: The embedded model's name, a folder, a file, or ``org/name[@revision]``. With a full
+            commit hash it is always the Hub's; ``./org/name@commit`` is a folder.
         offline: Do not use the network.
         rehash: Hash all weights, even if their hashes are cached.
 
@@ -56,9 +58,9 @@ def resolve_model(
         The model; or, if it is not on this disk, the download that it takes. Carry that out with
         `sheepgen.models.hub.download` and resolve the name again.
     """
-    folder = _local_folder(name)
-    if folder is not None:
-        return _read(name, folder, None, rehash=rehash)
+    path = _local_path(name)
+    if path is not None:
+        return _read(name, path, None, rehash=rehash)
     model = hub.parse_hub_model(name)
     if model is None or unsupported_family_of_name(model.repo):
         raise _unknown(name)
@@ -70,14 +72,16 @@ def resolve_model(
     return hub.plan_download(model)
 
 
-def _read(name: str, folder: Path, revision: str | None, *, rehash: bool) -> ModelSpec:
-    checkpoint = read_checkpoint(folder)
+def _read(name: str, path: Path, revision: str | None, *, rehash: bool) -> ModelSpec:
+    is_file = path.is_file()
+    checkpoint = read_single_file(path) if is_file else read_checkpoint(path)
+    folder = checkpoint.folder
     repo = name.partition("@")[0]
     if revision is not None:
         for file in checkpoint.weights:
             hub.check_cached(repo, folder / file, rehash=rehash)
     traits = checkpoint.family.read_traits(checkpoint.configs)
-    advised = KNOWN_MODELS.get(repo) or recorded_sampling(folder)
+    advised = None if is_file else KNOWN_MODELS.get(repo) or recorded_sampling(folder)
     sampling = traits if advised is None else advised
     scheduler = checkpoint.classes.get("scheduler")
     return ModelSpec(
@@ -86,7 +90,10 @@ def _read(name: str, folder: Path, revision: str | None, *, rehash: bool) -> Mod
         revision=revision,
         size_multiple=traits.size_multiple,
         max_tokens=traits.max_tokens,
-        sha256=fingerprint(folder, checkpoint.weights, rehash=rehash),
+        # Of a single file it is the file's own, which other programs show, too.
+        sha256=file_sha256(path, rehash=rehash)
+        if is_file
+        else fingerprint(folder, checkpoint.weights, rehash=rehash),
         weight_bytes=sum((folder / file).stat().st_size for file in checkpoint.weights),
         defaults=ModelDefaults(
             num_inference_steps=sampling.num_inference_steps,
@@ -100,8 +107,8 @@ def _read(name: str, folder: Path, revision: str | None, *, rehash: bool) -> Mod
     )
 
 
-def _local_folder(name: str) -> Path | None:
-    """Return the folder that a name stands for, or None if it may be a model on the Hub."""
+def _local_path(name: str) -> Path | None:
+    """Return the folder or file that a name stands for, or None if it may be one of the Hub's."""
     # First, so that a folder of that name in the current one does not replace it.
     if name == EMBEDDED_MODEL:
         return _embedded_folder()
@@ -110,16 +117,10 @@ def _local_folder(name: str) -> Path | None:
     if model is not None and model.is_pinned:
         return None
     path = Path(os.path.expanduser(name))  # noqa: PTH111 - does not fail without a home
-    if os.path.isdir(path):  # noqa: PTH112 - does not fail on impossible names
+    if os.path.isdir(path) or os.path.isfile(path):  # noqa: PTH112, PTH113 - any name will do
         return path
-    if os.path.isfile(path):  # noqa: PTH113 - neither does this
-        raise ModelError(
-            f"{excerpt(name, 200)} is a single file.",
-            "Only diffusers folders are supported. Convert it where you trust it, with "
-            "`StableDiffusionPipeline.from_single_file(…).save_pretrained(folder)`.",
-        )
-    if name.startswith((".", "~")) or path.is_absolute():
-        raise ModelError(f"The folder {excerpt(name, 200)} does not exist.", "Check the path.")
+    if name.startswith((".", "~")) or name.endswith(".safetensors") or path.is_absolute():
+        raise ModelError(f"The path {excerpt(name, 200)} does not exist.", "Check it.")
     return None
 
 
@@ -140,5 +141,5 @@ def _unknown(name: str) -> UsageError:
     hint = f"Did you mean {' or '.join(nearest)}? " if nearest else ""
     return UsageError(
         f'Unknown model "{excerpt(name)}".',
-        f"{hint}A model is {EMBEDDED_MODEL}, a folder (./folder), or a Hub id (org/name).",
+        f"{hint}A model is {EMBEDDED_MODEL}, a folder (./folder), a file, or a Hub id (org/name).",
     )

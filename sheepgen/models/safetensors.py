@@ -9,8 +9,10 @@ number of missing bytes, which the loading libraries do not do.
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
@@ -19,9 +21,19 @@ from sheepgen.sanitize import excerpt, plural
 from sheepgen.untrusted_file import open_untrusted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["MAX_HEADER", "StoredWeights", "check_safetensors", "check_shards"]
+__all__ = [
+    "FLOATS",
+    "MAX_HEADER",
+    "StoredTensor",
+    "StoredTensors",
+    "StoredWeights",
+    "check_safetensors",
+    "check_shards",
+    "read_tensors",
+]
 
 MAX_HEADER = 5_000_000
 """Largest header that is read, in bytes. Stable Diffusion's U-Net has one of 90 kB; the format
@@ -29,6 +41,21 @@ allows 100 MB, which take gigabytes of memory once they are parsed."""
 
 _LENGTH = struct.Struct("<Q")
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04")
+"""How files begin that `torch.save` wrote, whatever they are called."""
+
+FLOATS = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
+"""Types of weights that are loaded, as the format names them; others are those of quantised ones."""
+
+_BITS: Mapping[str, int] = MappingProxyType(
+    {
+        **dict.fromkeys(("F64", "I64", "U64"), 64),
+        **dict.fromkeys(("F32", "I32", "U32"), 32),
+        **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
+        **dict.fromkeys(("F8_E4M3", "F8_E5M2", "I8", "U8", "BOOL"), 8),
+    }
+)
+_MOST_DIMENSIONS = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +71,27 @@ class StoredWeights:
         )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredTensor:
+    """What a header says of one tensor: its type, as in `FLOATS`, and its shape."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def data_bytes(self) -> int:
+        """How much of the file it takes."""
+        return math.prod(self.shape) * _BITS[self.dtype] // 8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredTensors:
+    """What one file holds: its tensors by name, and what is written about it."""
+
+    tensors: Mapping[str, StoredTensor]
+    metadata: Mapping[str, str]
+
+
 def check_safetensors(path: Path) -> StoredWeights:
     """Check that a safetensors file is complete: not truncated, not too long, not a placeholder.
 
@@ -51,7 +99,50 @@ def check_safetensors(path: Path) -> StoredWeights:
         ModelError: If it is not; the message has the file's name and the number of missing bytes.
         OSError: If it cannot be read or is not a regular file.
     """
-    name = excerpt(f"{path.parent.name}/{path.name}", 120)
+    header, data_bytes = _read_header(path)
+    return StoredWeights(tensors=len(header), data_bytes=data_bytes)
+
+
+def read_tensors(path: Path) -> StoredTensors:
+    """Return what a file holds, as its header says it, checked as far as that goes without it.
+
+    Raises:
+        ModelError: As `check_safetensors`; also if a tensor is of an unknown type, its shape does
+            not fit its bytes, or some bytes are of no tensor or of several.
+        OSError: If it cannot be read or is not a regular file.
+    """
+    header, data_bytes = _read_header(path)
+    name = _short(path)
+    metadata = header.pop("__metadata__", None) or {}
+    if not isinstance(metadata, dict):
+        metadata = {}
+    tensors = {key: _tensor(key, entry, name) for key, entry in header.items()}
+    if sum(tensor.data_bytes for tensor in tensors.values()) != data_bytes:
+        raise _damaged(name, "its tensors overlap, or leave bytes between them")
+    return StoredTensors(
+        tensors=tensors,
+        metadata={key: value for key, value in metadata.items() if isinstance(value, str)},
+    )
+
+
+def _tensor(key: str, entry: object, name: str) -> StoredTensor:
+    match entry:
+        case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [int(start), int(end)]} if (
+            dtype in _BITS
+            and len(shape) <= _MOST_DIMENSIONS
+            and all(type(side) is int and side >= 0 for side in shape)
+        ):
+            tensor = StoredTensor(dtype=dtype, shape=tuple(shape))
+        case _:
+            raise _damaged(name, f"{excerpt(key)} is not a tensor of a known type")
+    if not 0 <= start <= end or tensor.data_bytes != end - start:
+        raise _damaged(name, f"the shape of {excerpt(key)} does not fit its bytes")
+    return tensor
+
+
+def _read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """Return a file's header and how many bytes follow it."""
+    name = _short(path)
     size = path.stat().st_size
     with open_untrusted(path) as file:
         start = file.read(len(_LFS_POINTER))
@@ -63,6 +154,12 @@ def check_safetensors(path: Path) -> StoredWeights:
         if len(start) < _LENGTH.size:
             raise _truncated(name, _LENGTH.size - size, at_least=True)
         (header_size,) = _LENGTH.unpack_from(start)
+        if header_size > MAX_HEADER and start.startswith(_PICKLES):
+            raise ModelError(
+                f"{name} is a pickle, whatever it is called, and is not loaded.",
+                "Pickles can run code when they are read. Convert it to safetensors where you "
+                "trust it.",
+            )
         if header_size > MAX_HEADER:
             raise ModelError(
                 f"{name} is not a safetensors file, or its header is larger than "
@@ -83,7 +180,7 @@ def check_safetensors(path: Path) -> StoredWeights:
             f"{name} is {size - expected:,} bytes longer than its header says.",
             "The file is damaged. Download it again.",
         )
-    return StoredWeights(tensors=len(tensors), data_bytes=data_bytes)
+    return tensors, data_bytes
 
 
 def check_shards(index: Path, shards: set[str]) -> None:
@@ -124,6 +221,17 @@ def _has_offsets(tensor: object) -> bool:
     offsets = tensor.get("data_offsets") if isinstance(tensor, dict) else None
     return (
         isinstance(offsets, list) and len(offsets) == 2 and all(type(end) is int for end in offsets)
+    )
+
+
+def _short(path: Path) -> str:
+    return excerpt(f"{path.parent.name}/{path.name}", 120)
+
+
+def _damaged(name: str, why: str) -> ModelError:
+    return ModelError(
+        f"{name} is damaged: {why}.",
+        "Download it again; if that does not help, get it from another source.",
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+import torch
 from safetensors.torch import load_file
 
 from sheepgen.errors import ModelError
@@ -16,12 +17,12 @@ from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.building import building, component_errors
 from sheepgen.pipeline.device import resolve_device, resolve_dtype
 from sheepgen.pipeline.quiet import quiet_libraries
+from sheepgen.pipeline.single_file import clip_tokenizer, read_component
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    import torch
     from transformers import PreTrainedTokenizerBase
 
     from sheepgen.models.checkpoint import Checkpoint
@@ -46,7 +47,7 @@ def load_model(
     """Load a model onto a device.
 
     Args:
-        name_or_spec: The embedded model's name, a diffusers folder, or a hub id
+        name_or_spec: The embedded model's name, a diffusers folder, a single file, or a hub id
             ``org/name[@revision]``, which is downloaded if it is not in the cache; or what
             `sheepgen.models.resolve.find_model` returned for it.
         device: One of `sheepgen.options.DEVICES`.
@@ -97,6 +98,8 @@ def load_tokenizer(
 ) -> PreTrainedTokenizerBase:
     """Load a tokenizer."""
     with component_errors(component):
+        if checkpoint.prefixes:
+            return clip_tokenizer(tokenizer_class, checkpoint.configs[component])
         return cast(
             "PreTrainedTokenizerBase",
             tokenizer_class.from_pretrained(
@@ -125,14 +128,10 @@ def load_text_encoder(
     config = checkpoint.configs[component]
     chosen = {name: config[name] for name in settings if name in config}
     with building(component, checkpoint.stored[component]):
-        weights: dict[str, torch.Tensor] = {}
-        for name in checkpoint.weights:
-            if name.startswith(f"{component}/"):
-                weights |= load_file(checkpoint.folder / name)
         model, report = model_class.from_pretrained(
             None,
             config=model_class.config_class(**chosen),
-            state_dict=weights,
+            state_dict=_weights(checkpoint, component),
             dtype=dtype,
             output_loading_info=True,
         )
@@ -145,8 +144,16 @@ def load_diffusers(
     model_class: Any,  # noqa: ANN401
     dtype: torch.dtype,
 ) -> Any:  # noqa: ANN401
-    """Load a network of a class with diffusers' ``from_pretrained``."""
+    """Load a network of a class of diffusers."""
     with building(component, checkpoint.stored[component]):
+        if checkpoint.prefixes:
+            with torch.device("meta"):
+                model = model_class.from_config(dict(checkpoint.configs[component]))
+            model = model.to(dtype).to_empty(device="cpu")
+            missing, unexpected = model.load_state_dict(
+                _weights(checkpoint, component), strict=False
+            )
+            return _ready(component, model, {"missing_keys": missing, "unexpected": unexpected})
         model, report = model_class.from_pretrained(
             str(checkpoint.folder / component),
             local_files_only=True,
@@ -157,6 +164,16 @@ def load_diffusers(
             dtype=dtype,
         )
     return _ready(component, model, report)
+
+
+def _weights(checkpoint: Checkpoint, component: str) -> dict[str, torch.Tensor]:
+    if checkpoint.prefixes:
+        return read_component(checkpoint, component)
+    weights: dict[str, torch.Tensor] = {}
+    for name in checkpoint.weights:
+        if name.startswith(f"{component}/"):
+            weights |= load_file(checkpoint.folder / name)
+    return weights
 
 
 def _ready(component: str, model: Any, report: Mapping[str, Collection[str]]) -> Any:  # noqa: ANN401

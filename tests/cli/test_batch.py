@@ -349,7 +349,7 @@ def test_the_schema_is_printed_without_jobs_or_model(run: Run) -> None:
         ("- -o name", 2, "no file extension"),
         ("- --device abacus", 2, 'Unknown device "abacus"'),
         ("- --model nothing", 2, 'Unknown model "nothing"'),
-        ("- --model ./nothing", 1, "folder ./nothing does not exist"),
+        ("- --model ./nothing", 1, "path ./nothing does not exist"),
     ],
 )
 def test_what_is_wrong_for_all_jobs_is_said_before_the_first(

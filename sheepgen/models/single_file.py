@@ -1,0 +1,248 @@
+"""A model in one safetensors file, as people share them: checked, and with the configs it lacks.
+
+Which model it is follows from the names and shapes of its weights, never from the file's name. What
+no weight says may be written about it: in the file's own metadata
+(https://github.com/Stability-AI/ModelSpec), by marker weights, or in a YAML file beside it, as
+AUTOMATIC1111's web UI reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sheepgen.errors import ModelError
+from sheepgen.models.checkpoint import Checkpoint
+from sheepgen.models.configs import check_config
+from sheepgen.models.families import family_of
+from sheepgen.models.layouts import (
+    LAYOUTS,
+    clip_config,
+    openclip_config,
+    unet_config,
+    vae_config,
+)
+from sheepgen.models.safetensors import FLOATS, StoredWeights, read_tensors
+from sheepgen.sanitize import excerpt
+from sheepgen.untrusted_file import read_untrusted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sheepgen.models.layouts import Layout, Shapes, TextEncoder
+    from sheepgen.models.safetensors import StoredTensor, StoredTensors
+
+__all__ = ["CLIP_TOKENS", "check_floats", "is_text_of_clip", "read_single_file", "shapes_below"]
+
+CLIP_TOKENS = 49_408
+"""Size of CLIP's vocabulary, which is installed: files do not hold it."""
+
+_UNET, _VAE = "model.diffusion_model.", "first_stage_model."
+
+_OTHERS = (
+    ("lora_", "a LoRA", "Add it to a model with --lora."),
+    (".lora_A.", "a LoRA", "Add it to a model with --lora."),
+    (".lora.down.", "a LoRA", "Add it to a model with --lora."),
+    ("double_blocks.", "a model of the Flux family, which does not run", ""),
+    ("joint_blocks.", "a Stable Diffusion 3 model, which does not run", ""),
+    ("conditioner.embedders.0.model.", "a refiner, which does not run by itself", ""),
+    ("conditioner.embedders.1.model.", "a Stable Diffusion XL model, which does not run", ""),
+    ("control_model.", "a ControlNet, which is not supported", ""),
+    ("emb_params", "a text embedding", "Add it to a model with --embedding."),
+    (_UNET, "a U-Net without a text encoder", "Get the whole model."),
+    ("encoder.conv_in.", "a VAE", "Give it to a model with --vae."),
+)
+"""What else people have in such files, by a part of a weight's name; the first that fits."""
+
+_MAX_YAML = 100_000
+
+
+def read_single_file(path: Path) -> Checkpoint:
+    """Read the header of a file, and check that it is a whole model of a family that runs.
+
+    Raises:
+        ModelError: If it is damaged, quantised or a pickle, or not a model that runs.
+    """
+    owner = excerpt(path, 200)
+    try:
+        return _read(path, owner)
+    except OSError as error:
+        raise ModelError(
+            f"{owner} cannot be read: {error.strerror}.",
+            "Check its permissions, and that it is a regular file.",
+        ) from error
+
+
+def _read(path: Path, owner: str) -> Checkpoint:
+    file = read_tensors(path)
+    layout = _layout_of(file, owner)
+    prefixes = {
+        "unet": _UNET,
+        "vae": _VAE,
+        **{encoder.component: encoder.prefix for encoder in layout.text_encoders},
+    }
+    for component, prefix in prefixes.items():
+        if not shapes_below(file, prefix):
+            raise ModelError(
+                f"{owner} has no {component}: it holds a part of a model.", "Get the whole model."
+            )
+        check_floats(file, prefix, owner)
+    configs = _configs(path, file, layout, owner)
+    classes = {
+        "scheduler": layout.scheduler,
+        "unet": "UNet2DConditionModel",
+        "vae": "AutoencoderKL",
+        **{encoder.component: encoder.class_name for encoder in layout.text_encoders},
+        **{encoder.tokenizer: "CLIPTokenizer" for encoder in layout.text_encoders},
+    }
+    index = {"_class_name": layout.class_name, **layout.index}
+    family = family_of(index, owner)
+    for name, component in family.components.items():
+        if not component.optional:
+            check_config(
+                configs[name],
+                f"the {name}",
+                owner,
+                required=component.required,
+                refused=component.refused,
+            )
+    family.check_fit(configs, owner)
+    return Checkpoint(
+        folder=path.parent,
+        family=family,
+        classes=classes,
+        configs=configs,
+        weights=(path.name,),
+        stored={name: _stored(file, prefix) for name, prefix in prefixes.items()},
+        prefixes=prefixes,
+    )
+
+
+def _layout_of(file: StoredTensors, owner: str) -> Layout:
+    for layout in LAYOUTS:
+        if any(name.startswith(layout.marker) for name in file.tensors):
+            return layout
+    for part, what, hint in _OTHERS:
+        if any(part in name for name in file.tensors):
+            raise ModelError(f"{owner} is {what}.", hint)
+    raise ModelError(
+        f"{owner} is not a model of a known layout.",
+        "Supported: Stable Diffusion 1.x and 2.x with all their components, as their makers' code "
+        "saves them.",
+    )
+
+
+def _configs(
+    path: Path, file: StoredTensors, layout: Layout, owner: str
+) -> dict[str, dict[str, Any]]:
+    vae = vae_config(shapes_below(file, _VAE), layout.scaling_factor)
+    scale = 2 ** (len(vae["block_out_channels"]) - 1)
+    sample_size = _sample_size(file.metadata, scale) or [layout.sample_size] * 2
+    configs: dict[str, dict[str, Any]] = {
+        "scheduler": _scheduler_config(path, file, layout),
+        "unet": unet_config(shapes_below(file, _UNET), layout, sample_size),
+        "vae": vae,
+    }
+    for encoder in layout.text_encoders:
+        config = _text_encoder_config(shapes_below(file, encoder.prefix), encoder)
+        if config["vocab_size"] != CLIP_TOKENS:
+            raise ModelError(
+                f"The {encoder.component} of {owner} knows {config['vocab_size']:,} tokens, and "
+                f"CLIP's vocabulary has {CLIP_TOKENS:,}.",
+                "Convert it to a diffusers folder where it comes from.",
+            )
+        configs[encoder.component] = config
+        configs[encoder.tokenizer] = {
+            "model_max_length": config["max_position_embeddings"],
+            "pad_token": encoder.pad_token,
+        }
+    return configs
+
+
+def _text_encoder_config(shapes: Shapes, encoder: TextEncoder) -> dict[str, Any]:
+    return clip_config(shapes) if encoder.form == "clip" else openclip_config(shapes, encoder.layers)
+
+
+def is_text_of_clip(prefix: str) -> bool:
+    """Say whether the weights below a prefix have OpenAI's names, and not OpenCLIP's."""
+    return any(
+        encoder.form == "clip" and encoder.prefix == prefix
+        for layout in LAYOUTS
+        for encoder in layout.text_encoders
+    )
+
+
+def _sample_size(metadata: Mapping[str, str], scale: int) -> list[int] | None:
+    """Return height and width of the latents that the file was trained for, if it says so."""
+    resolution = re.fullmatch(r"(\d{1,4})x(\d{1,4})", metadata.get("modelspec.resolution", ""))
+    if resolution is None:
+        return None
+    width, height = int(resolution[1]), int(resolution[2])
+    return [height // scale, width // scale] if min(width, height) >= scale else None
+
+
+def _scheduler_config(path: Path, file: StoredTensors, layout: Layout) -> dict[str, Any]:
+    """Return Stable Diffusion's noise schedule (https://arxiv.org/abs/2112.10752)."""
+    return {
+        "num_train_timesteps": 1000,
+        "beta_start": 0.00085,
+        "beta_end": 0.012,
+        "beta_schedule": "scaled_linear",
+        "clip_sample": False,
+        "set_alpha_to_one": False,
+        "skip_prk_steps": True,
+        "steps_offset": 1,
+        "timestep_spacing": "leading",
+        "prediction_type": _prediction_type(path, file) or layout.prediction_type,
+        "rescale_betas_zero_snr": "ztsnr" in file.tensors,
+    }
+
+
+def _prediction_type(path: Path, file: StoredTensors) -> str | None:
+    """Return what the U-Net predicts, if that is written anywhere."""
+    if "v_pred" in file.tensors:
+        return "v_prediction"
+    written = {"epsilon": "epsilon", "v": "v_prediction"}.get(
+        file.metadata.get("modelspec.prediction_type", "")
+    )
+    beside = path.with_suffix(".yaml")
+    if written or not beside.is_file():
+        return written
+    text = read_untrusted(beside, max_bytes=_MAX_YAML).decode(errors="replace")
+    says_v = re.search(r"""^\s*parameterization:\s*["']?v["']?\s*$""", text, re.MULTILINE)
+    return "v_prediction" if says_v else "epsilon"
+
+
+def shapes_below(file: StoredTensors, prefix: str) -> Shapes:
+    """Return the shapes of the tensors whose names begin with ``prefix``, without it."""
+    return {
+        name.removeprefix(prefix): tensor.shape for name, tensor in _below(file, prefix).items()
+    }
+
+
+def check_floats(file: StoredTensors, prefix: str, owner: str) -> None:
+    """Check that weights are of a type that is loaded.
+
+    Raises:
+        ModelError: If one is not, as in quantised models.
+    """
+    for name, tensor in _below(file, prefix).items():
+        # Some files hold the numbers of a text's positions, which are no weights.
+        if tensor.dtype not in FLOATS and not name.endswith("position_ids"):
+            raise ModelError(
+                f"{owner} has weights of type {tensor.dtype}, which are not supported: "
+                f"{excerpt(name)}.",
+                "Get one that is not quantised.",
+            )
+
+
+def _stored(file: StoredTensors, prefix: str) -> StoredWeights:
+    tensors = _below(file, prefix).values()
+    return StoredWeights(
+        tensors=len(tensors), data_bytes=sum(tensor.data_bytes for tensor in tensors)
+    )
+
+
+def _below(file: StoredTensors, prefix: str) -> dict[str, StoredTensor]:
+    return {name: tensor for name, tensor in file.tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,96 @@
+"""A model in one file gives the pixels of the diffusers folder that it was made from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from transformers import CLIPTokenizer
+
+from sheepgen.errors import ModelError
+from sheepgen.models.resolve import find_model
+from sheepgen.pipeline.loading import load_model
+from sheepgen.pipeline.run import generate
+from sheepgen.pipeline.single_file import clip_tokenizer
+from sheepgen.request import GenerationRequest
+from tests.original import save_original_model, save_single_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def version(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture(scope="module")
+def folder(version: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_original_model(tmp_path_factory.mktemp("models") / f"sd{version}", version=version)
+
+
+def pixels(model: Path, **fields: float) -> NDArray[np.uint8]:
+    request = GenerationRequest(
+        prompt="a red sheep, and a café",
+        negative_prompt="blur",
+        seed=3,
+        scheduler="ddim",
+        num_inference_steps=2,
+        guidance_scale=4,
+        width=16,
+        height=16,
+        model=str(model),
+    )
+    loaded = load_model(str(model), device="cpu", dtype="fp32")
+    return np.asarray(generate(loaded, request))
+
+
+def test_pixels_are_those_of_the_folder(folder: Path, version: int, tmp_path: Path) -> None:
+    file = save_single_file(folder, tmp_path / "any name", version=version)
+
+    assert find_model(str(file)).family is find_model(str(folder)).family
+    assert np.array_equal(pixels(file), pixels(folder))
+
+
+def test_half_precision_is_read_too(folder: Path, version: int, tmp_path: Path) -> None:
+    file = save_single_file(
+        folder, tmp_path / "half.safetensors", version=version, dtype=torch.float16
+    )
+
+    model = load_model(str(file), device="cpu", dtype="fp32")
+
+    assert model.dtype == torch.float32
+    distance = np.abs(pixels(file).astype(int) - pixels(folder).astype(int))
+    assert distance.mean() < 2
+
+
+def test_what_a_unet_of_stable_diffusion_has_not_is_an_error(tmp_path: Path) -> None:
+    folder = save_original_model(tmp_path / "folder")
+    more = {"model.diffusion_model.time_embed.cond_proj.weight": torch.zeros(32, 8)}
+    file = save_single_file(folder, tmp_path / "lcm.safetensors", **more)
+
+    with pytest.raises(ModelError, match="unet has 1 weights that are not"):
+        load_model(str(file), device="cpu")
+
+
+def test_a_missing_weight_is_an_error(tmp_path: Path) -> None:
+    folder = save_original_model(tmp_path / "folder")
+    name = "model.diffusion_model.middle_block.1.transformer_blocks.0.attn1.to_q.weight"
+    file = save_single_file(folder, tmp_path / "part.safetensors", without=name)
+
+    with pytest.raises(ModelError, match="unet has no weights for mid_block"):
+        load_model(str(file), device="cpu")
+
+
+def test_the_installed_vocabulary_is_clips() -> None:
+    tokenizer = clip_tokenizer(CLIPTokenizer, {"model_max_length": 77, "pad_token": "!"})
+
+    # As https://github.com/openai/CLIP tokenizes it.
+    assert tokenizer("a photo of a cat").input_ids == [49406, 320, 1125, 539, 320, 2368, 49407]
+    assert len(tokenizer) == 49408
+    assert tokenizer.pad_token_id == 0
+    assert tokenizer("Café 💕!").input_ids[0] == 49406
