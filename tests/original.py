@@ -116,7 +116,7 @@ def save_single_file(
     dtype: torch.dtype = torch.float32,
     metadata: dict[str, str] | None = None,
     without: str = "nothing at all",
-    **more: Tensor,
+    more: Mapping[str, Tensor] | None = None,
 ) -> Path:
     """Write a diffusers folder as one file, and return it.
 
@@ -135,7 +135,7 @@ def save_single_file(
         if not name.startswith(without)
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({**tensors, **more}, path, metadata)
+    save_file({**tensors, **(more or {})}, path, metadata)
     return path
 
 

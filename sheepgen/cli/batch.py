@@ -177,7 +177,10 @@ def _print_answers(
         for event in shown:
             match event:
                 case BatchStarted(spec=spec) if verbose:
-                    note(console, f"Model {spec.name} in {spec.checkpoint.path}, sha256 {spec.sha256}.")
+                    note(
+                        console,
+                        f"Model {spec.name} in {spec.checkpoint.path}, sha256 {spec.sha256}.",
+                    )
                 case RunFailed():
                     _log.debug("%s", event.error, exc_info=event.error)
                 case JobAnswered(answer=answer):

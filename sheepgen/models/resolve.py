@@ -1,9 +1,9 @@
 """From a model's name to a folder that can be trusted: `resolve_model`, `find_model`.
 
-A name is the embedded model's, a diffusers folder, a model in a single file, or a Hub id
-``org/name[@revision]``. All
-checks that need no torch are made here, so that a wrong name or a broken download is reported at
-once, and a `ModelSpec` always stands for a model that is complete and of a family that runs.
+A name is the embedded model's, a diffusers folder, a model in one file, or a Hub id
+``org/name[@revision]``. All checks that need no torch are made here, so that a wrong name or a
+broken download is reported at once, and a `ModelSpec` always stands for a model that is complete
+and of a family that runs.
 """
 
 from __future__ import annotations

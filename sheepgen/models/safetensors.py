@@ -45,7 +45,7 @@ _PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04")
 """How files begin that `torch.save` wrote, whatever they are called."""
 
 FLOATS = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
-"""Types of weights that are loaded, as the format names them; others are those of quantised ones."""
+"""Types of weights that are loaded, by the format's names; others are those of quantised ones."""
 
 _BITS: Mapping[str, int] = MappingProxyType(
     {
@@ -111,30 +111,32 @@ def read_tensors(path: Path) -> StoredTensors:
             not fit its bytes, or some bytes are of no tensor or of several.
         OSError: If it cannot be read or is not a regular file.
     """
-    header, data_bytes = _read_header(path)
+    header, _ = _read_header(path)
     name = _short(path)
-    metadata = header.pop("__metadata__", None) or {}
-    if not isinstance(metadata, dict):
-        metadata = {}
+    metadata = header.pop("__metadata__", None)
     tensors = {key: _tensor(key, entry, name) for key, entry in header.items()}
-    if sum(tensor.data_bytes for tensor in tensors.values()) != data_bytes:
-        raise _damaged(name, "its tensors overlap, or leave bytes between them")
+    end = 0
+    for first, last in sorted(entry["data_offsets"] for entry in header.values()):
+        if first != end:
+            raise _damaged(name, "its tensors overlap, or leave bytes between them")
+        end = last
     return StoredTensors(
         tensors=tensors,
-        metadata={key: value for key, value in metadata.items() if isinstance(value, str)},
+        metadata={key: value for key, value in metadata.items() if isinstance(value, str)}
+        if isinstance(metadata, dict)
+        else {},
     )
 
 
 def _tensor(key: str, entry: object, name: str) -> StoredTensor:
     match entry:
-        case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [int(start), int(end)]} if (
-            dtype in _BITS
-            and len(shape) <= _MOST_DIMENSIONS
-            and all(type(side) is int and side >= 0 for side in shape)
-        ):
-            tensor = StoredTensor(dtype=dtype, shape=tuple(shape))
+        case {"dtype": str(dtype), "shape": list(sides), "data_offsets": [int(start), int(end)]}:
+            is_shape = all(type(side) is int and side >= 0 for side in sides)
         case _:
             raise _damaged(name, f"{excerpt(key)} is not a tensor of a known type")
+    if dtype not in _BITS or not is_shape or len(sides) > _MOST_DIMENSIONS:
+        raise _damaged(name, f"{excerpt(key)} is not a tensor of a known type")
+    tensor = StoredTensor(dtype=dtype, shape=tuple(sides))
     if not 0 <= start <= end or tensor.data_bytes != end - start:
         raise _damaged(name, f"the shape of {excerpt(key)} does not fit its bytes")
     return tensor

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sheepgen.models.layouts import Layout, Shapes, TextEncoder
     from sheepgen.models.safetensors import StoredTensor, StoredTensors
 
-__all__ = ["CLIP_TOKENS", "check_floats", "is_text_of_clip", "read_single_file", "shapes_below"]
+__all__ = ["CLIP_TOKENS", "check_floats", "read_single_file", "shapes_below"]
 
 CLIP_TOKENS = 49_408
 """Size of CLIP's vocabulary, which is installed: files do not hold it."""
@@ -98,14 +98,14 @@ def _read(path: Path, owner: str) -> Checkpoint:
     }
     index = {"_class_name": layout.class_name, **layout.index}
     family = family_of(index, owner)
-    for name, component in family.components.items():
-        if not component.optional:
+    for name, needed in family.components.items():
+        if not needed.optional:
             check_config(
                 configs[name],
                 f"the {name}",
                 owner,
-                required=component.required,
-                refused=component.refused,
+                required=needed.required,
+                refused=needed.refused,
             )
     family.check_fit(configs, owner)
     return Checkpoint(
@@ -161,16 +161,9 @@ def _configs(
 
 
 def _text_encoder_config(shapes: Shapes, encoder: TextEncoder) -> dict[str, Any]:
-    return clip_config(shapes) if encoder.form == "clip" else openclip_config(shapes, encoder.layers)
-
-
-def is_text_of_clip(prefix: str) -> bool:
-    """Say whether the weights below a prefix have OpenAI's names, and not OpenCLIP's."""
-    return any(
-        encoder.form == "clip" and encoder.prefix == prefix
-        for layout in LAYOUTS
-        for encoder in layout.text_encoders
-    )
+    if encoder.form == "clip":
+        return clip_config(shapes)
+    return openclip_config(shapes, encoder.layers)
 
 
 def _sample_size(metadata: Mapping[str, str], scale: int) -> list[int] | None:

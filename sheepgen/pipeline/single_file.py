@@ -1,4 +1,4 @@
-"""Components out of a model in a single file: renamed as diffusers names them, by its converters."""
+"""Components out of a model in one file, renamed as diffusers names them by its converters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from diffusers.loaders import single_file_utils as converters
 from safetensors import safe_open
 
 from sheepgen.errors import ModelError
-from sheepgen.models.single_file import CLIP_TOKENS, is_text_of_clip
+from sheepgen.models.single_file import CLIP_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sheepgen.models.checkpoint import Checkpoint
 
-__all__ = ["clip_tokenizer", "convert_vae", "read_component", "read_below"]
+__all__ = ["clip_tokenizer", "convert_vae", "read_below", "read_component"]
 
 
 def read_component(checkpoint: Checkpoint, component: str) -> dict[str, Tensor]:
@@ -34,14 +34,11 @@ def read_component(checkpoint: Checkpoint, component: str) -> dict[str, Tensor]:
             return _convert_unet(weights, config)
         case "vae":
             return convert_vae(weights, config)
-        case _ if is_text_of_clip(prefix):
-            return {
-                name: tensor
-                for name, tensor in weights.items()
-                if not name.endswith("position_ids")
-            }
-        case _:
+        case _ if "positional_embedding" in weights:
             return _convert_openclip(weights, config)
+        case _:
+            positions = {name for name in weights if name.endswith("position_ids")}
+            return {name: weights[name] for name in weights.keys() - positions}
 
 
 def read_below(path: Path, prefix: str) -> dict[str, Tensor]:

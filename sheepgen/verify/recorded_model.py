@@ -7,7 +7,7 @@ downloaded:
     the embedded model   by its name
     a model of the hub   at the recorded commit, which always means the same files, and from the
                          cache; it is downloaded only if the user says so
-    a folder             only if it exists here with the recorded weights
+    a folder or a file   only if it exists here with the recorded weights
 """
 
 from __future__ import annotations
@@ -109,16 +109,16 @@ def recorded_model(
         return find_model(name, rehash=rehash)
     if environment.model_revision is not None:
         return _at_commit(name, environment.model_revision, fetch=fetch, rehash=rehash)
-    if not _is_local_folder(name):
+    if not _is_on_disk(name):
         raise ModelError(
-            f"The image was generated with a folder that is not here: {excerpt(name, 200)}.",
+            f"The image was generated with a model that is not here: {excerpt(name, 200)}.",
             "Name the model with --model.",
         )
     spec = find_model(name, rehash=rehash)
     if spec.sha256 != environment.model_sha256:
         raise ModelError(
             f"The weights in {excerpt(name, 200)} are not those the image was generated with.",
-            "To use that folder anyway, name it with --model.",
+            "To use them anyway, name them with --model.",
         )
     return spec
 
@@ -149,8 +149,8 @@ def _at_commit(name: str, revision: str, *, fetch: bool, rehash: bool) -> ModelS
     return exact
 
 
-def _is_local_folder(name: str) -> bool:
+def _is_on_disk(name: str) -> bool:
     # Opening a network path would reveal this user to its server.
     if name[:2].replace("\\", "/") == "//":
         return False
-    return os.path.isdir(os.path.expanduser(name))  # noqa: PTH111, PTH112 - as find_model looks
+    return os.path.exists(os.path.expanduser(name))  # noqa: PTH110, PTH111 - as find_model looks

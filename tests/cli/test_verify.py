@@ -221,7 +221,7 @@ def test_a_missing_model_is_looked_for_once(
         write(name, made, gone)
     result = run("verify", "a.png", "b.png")
     assert result.exit_code == 1
-    assert result.stdout.count("a folder that is not here") == 2
+    assert result.stdout.count("a model that is not here") == 2
     monkeypatch.setattr(reproduce, "load_model", fail)
     write("c.png", made)
     assert "Unexpected KeyError" in run("verify", "c.png").stdout

@@ -81,16 +81,6 @@ def test_a_path_to_nothing_is_no_hub_id(name: str) -> None:
         find_model(name)
 
 
-def test_a_single_file_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "model.safetensors"
-    file.touch()
-
-    with pytest.raises(ModelError, match="single file") as error:
-        find_model(str(file))
-
-    assert "save_pretrained" in error.value.hint
-
-
 @pytest.mark.parametrize(
     ("name", "hint"),
     [

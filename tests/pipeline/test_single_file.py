@@ -33,7 +33,7 @@ def folder(version: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_original_model(tmp_path_factory.mktemp("models") / f"sd{version}", version=version)
 
 
-def pixels(model: Path, **fields: float) -> NDArray[np.uint8]:
+def pixels(model: Path) -> NDArray[np.uint8]:
     request = GenerationRequest(
         prompt="a red sheep, and a café",
         negative_prompt="blur",
@@ -71,7 +71,7 @@ def test_half_precision_is_read_too(folder: Path, version: int, tmp_path: Path) 
 def test_what_a_unet_of_stable_diffusion_has_not_is_an_error(tmp_path: Path) -> None:
     folder = save_original_model(tmp_path / "folder")
     more = {"model.diffusion_model.time_embed.cond_proj.weight": torch.zeros(32, 8)}
-    file = save_single_file(folder, tmp_path / "lcm.safetensors", **more)
+    file = save_single_file(folder, tmp_path / "lcm.safetensors", more=more)
 
     with pytest.raises(ModelError, match="unet has 1 weights that are not"):
         load_model(str(file), device="cpu")

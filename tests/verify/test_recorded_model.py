@@ -119,6 +119,6 @@ def test_a_folder_must_hold_the_recorded_weights(tiny_folder: Path, tmp_path: Pa
     "model", ["org/name", "missing", "/missing", "//server/share", "\\\\server\\share", "/\\x\\y"]
 )
 def test_a_folder_that_is_not_here_is_not_looked_for_elsewhere(model: str) -> None:
-    with pytest.raises(ModelError, match="a folder that is not here") as caught:
+    with pytest.raises(ModelError, match="a model that is not here") as caught:
         recorded_model(record_of(model))
     assert "--model" in caught.value.hint

@@ -53,7 +53,7 @@ def test_an_image_needs_a_record_and_a_model(tmp_path: Path, tiny_parts: Model) 
     path.write_bytes(encode_image(sample_image(), sample_record(model="gone"), ".png"))
     (refused,) = verify_images([path])
     assert isinstance(refused, NotVerified)
-    assert "a folder that is not here" in refused.error.message
+    assert "a model that is not here" in refused.error.message
     assert (refused.verdict, refused.is_confirmed) == ("unchecked", False)
     made = made_by(tiny_parts)
     path.write_bytes(encode_image(made.image, made.record, ".png"))
