@@ -10,11 +10,12 @@ from sheepgen.embedded.prompt import read_words
 from sheepgen.training.config import TextConfig
 from sheepgen.training.data.icon_sets import STYLES
 from sheepgen.training.text_encoder.build_vocabulary import build_vocabulary
-from sheepgen.training.text_encoder.collate import NOT_ASKED, collate
 from sheepgen.training.text_encoder.prompt_dataset import PromptDataset, PromptExample
 from sheepgen.training.text_encoder.train_parser import (
+    NOT_ASKED,
     QUESTIONS,
     build_parser,
+    collate,
     parser_loss,
     train_parser,
 )
