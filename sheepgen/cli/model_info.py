@@ -193,10 +193,10 @@ def _other_names(vocabulary: Vocabulary, name: str, forms: Iterable[str]) -> lis
 
 def _vocabulary(spec: ModelSpec) -> Vocabulary | None:
     """Return the vocabulary of a model, or None if it does not parse prompts."""
-    from sheepgen.embedded.vocabulary import Vocabulary
+    from sheepgen.embedded.vocabulary_file import read_vocabulary
 
     file = spec.family.vocabulary
-    return None if file is None else Vocabulary.read(spec.folder / file)
+    return None if file is None else read_vocabulary(spec.folder / file)
 
 
 def _no_things(name: str) -> UsageError:

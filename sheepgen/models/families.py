@@ -158,7 +158,7 @@ PREVIEW_COMPONENT = "preview_decoder"
 """Decodes latents cheaply, for frames: see `sheepgen.embedded.preview_decoder`."""
 
 VOCABULARY_FILE = "vocabulary.json"
-"""In the text encoder's folder: see `sheepgen.embedded.vocabulary`."""
+"""In the text encoder's folder: see `sheepgen.embedded.vocabulary_file`."""
 
 _PREVIEW = Component(library="sheepgen", classes="PreviewDecoder", weights=_WEIGHTS, optional=True)
 

@@ -86,7 +86,7 @@ class Family:
             owner for the message. Raises `ModelError`.
         pipeline: Name of the module that loads it, as ``load(spec, device, dtype)``.
         vocabulary: File of a folder that lists what the model can show, as
-            `sheepgen.embedded.vocabulary` reads it; None if the model takes any words.
+            `sheepgen.embedded.vocabulary_file` reads it; None if the model takes any words.
     """
 
     name: str

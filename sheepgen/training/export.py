@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from diffusers import AutoencoderTiny, LCMScheduler, UNet2DConditionModel
 
+from sheepgen.embedded.vocabulary_file import write_vocabulary
 from sheepgen.models.families import EMBEDDED_CLASS, PREVIEW_COMPONENT, VOCABULARY_FILE
 from sheepgen.models.registry import RECORD_FILE
 from sheepgen.training.unet.build import build_scheduler
@@ -59,8 +60,7 @@ def export_model(parts: ModelParts, folder: Path) -> None:
     }
     for name, part in components.items():
         part.save_pretrained(folder / name)
-    vocabulary = json.dumps(parts.vocabulary.to_dict(), ensure_ascii=False, indent=0)
-    (folder / "text_encoder" / VOCABULARY_FILE).write_text(vocabulary + "\n", "utf-8")
+    write_vocabulary(parts.vocabulary, folder / "text_encoder" / VOCABULARY_FILE)
     parts.preview_decoder.to("cpu", torch.float32).save_pretrained(folder / PREVIEW_COMPONENT)
     index = {
         "_class_name": EMBEDDED_CLASS,

@@ -14,7 +14,7 @@ from sheepgen.embedded.memory_tokens import CELLS_A_DRAWING
 from sheepgen.embedded.preview_decoder import PreviewDecoder
 from sheepgen.embedded.scene_labels import KINDS
 from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
-from sheepgen.embedded.vocabulary import VERSION, Vocabulary
+from sheepgen.embedded.vocabulary_file import VERSION, from_dict
 from sheepgen.training.export import ModelParts, export_model
 from sheepgen.training.text_encoder.cell_table import CellTable
 from tests.tiny import tiny_unet
@@ -34,7 +34,7 @@ _CONCEPTS = {
     "sheep": {"plural": "sheep", "group": "animal", "roles": ["rides"]},
     "fire truck": {"plural": "fire trucks", "group": "vehicle", "roles": ["own-colour", "ridden"]},
 }
-VOCABULARY = Vocabulary.from_dict(
+VOCABULARY = from_dict(
     {
         "version": VERSION,
         "concepts": _CONCEPTS,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sheepgen.embedded.vocabulary import VERSION, Vocabulary
+from sheepgen.embedded.vocabulary_file import VERSION, from_dict
+
+if TYPE_CHECKING:
+    from sheepgen.embedded.vocabulary import Vocabulary
 
 __all__ = ["tiny_table", "tiny_vocabulary"]
 
@@ -102,4 +105,4 @@ def tiny_table() -> dict[str, Any]:
 
 
 def tiny_vocabulary() -> Vocabulary:
-    return Vocabulary.from_dict(tiny_table())
+    return from_dict(tiny_table())

@@ -31,7 +31,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, cast
 
-from sheepgen.embedded.vocabulary import Vocabulary
+from sheepgen.embedded.vocabulary_file import read_vocabulary
 from sheepgen.errors import UsageError
 from sheepgen.sanitize import excerpt
 from sheepgen.training.data.icon_sets import HOUSE_STYLE
@@ -109,7 +109,7 @@ def known_concepts(spec: ModelSpec) -> frozenset[str] | None:
         ModelError: If its list cannot be read.
     """
     file = spec.family.vocabulary
-    return None if file is None else frozenset(Vocabulary.read(spec.folder / file).concepts)
+    return None if file is None else frozenset(read_vocabulary(spec.folder / file).concepts)
 
 
 def known_prompts(

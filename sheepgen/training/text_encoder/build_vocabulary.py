@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.embedded.prompt import phrase_key
-from sheepgen.embedded.vocabulary import VERSION, Vocabulary
+from sheepgen.embedded.vocabulary_file import VERSION, from_dict
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.word_tables import (
     associations,
@@ -37,6 +37,7 @@ from sheepgen.training.text_encoder.prompt_phrases import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from sheepgen.embedded.vocabulary import Vocabulary
     from sheepgen.training.data.concepts import Concept
 
 __all__ = ["build_vocabulary"]
@@ -144,7 +145,7 @@ def build_vocabulary(
         "real": " ".join(sorted(real_words() if tables else ())),
         "drawings": [list(row) for row in drawings if row[0] in chosen],
     }
-    return Vocabulary.from_dict(content)
+    return from_dict(content)
 
 
 def _forms(
