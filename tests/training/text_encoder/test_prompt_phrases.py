@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from sheepgen.embedded.scene_labels import RELATIONS
 from sheepgen.training.data.backgrounds import COLOURS, PLACES, TIMES, WEATHERS
@@ -22,7 +23,10 @@ from sheepgen.training.text_encoder.prompt_phrases import (
     UNKNOWN_WORDS,
 )
 
-SETTINGS = {"place": PLACES, "time": TIMES, "weather": WEATHERS}
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SETTINGS: Mapping[str, Mapping[str, object]] = {"place": PLACES, "time": TIMES, "weather": WEATHERS}
 
 
 def test_every_answer_has_phrases() -> None:
