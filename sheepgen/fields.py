@@ -61,9 +61,12 @@ class Field:
         blank_label: Its name in errors about texts; "" for the label.
         from_model: Whether None stands for the model's own value.
         is_seed: Whether `RANDOM_SEED`, or no value where one is needed, picks one at random.
+        is_file: Whether it is the path of a picture.
+        choices: All values that are allowed; empty for any.
         per_image: Whether images of one batch may differ in it.
         needs: Flag of `sheepgen.schedulers.SchedulerSpec` without which it has no effect.
         needs_guidance: Whether it has no effect unless the model also runs without the prompt.
+        needs_image: Whether it means nothing without a picture to start from.
         options: Spellings on the command line, the long one last.
         aliases: Other programs' spellings: accepted, and not shown.
         metavar: Stands for a value in ``--help``.
@@ -88,9 +91,12 @@ class Field:
     blank_label: str = ""
     from_model: bool = False
     is_seed: bool = False
+    is_file: bool = False
+    choices: tuple[str, ...] = ()
     per_image: bool = False
     needs: str = ""
     needs_guidance: bool = False
+    needs_image: bool = False
     options: tuple[str, ...]
     aliases: tuple[str, ...] = ()
     metavar: str
@@ -118,7 +124,7 @@ class Field:
         """Check a value as far as that is possible without the model.
 
         Raises:
-            UsageError: If it is out of range, too long, blank or not valid UTF-8.
+            UsageError: If it is out of range, not a choice, too long, blank or not valid UTF-8.
         """
         if isinstance(value, str):
             self._check_text(value)
@@ -145,6 +151,10 @@ class Field:
             raise UsageError(
                 f"The {label} is not valid UTF-8.", "Check how it was typed."
             ) from error
+        if self.choices and text not in self.choices:
+            raise UsageError(
+                f'Unknown {label} "{excerpt(text)}".', f"Known: {', '.join(self.choices)}."
+            )
         if self.hint_if_blank and not text.strip():
             raise UsageError(f"The {label} is empty.", self.hint_if_blank)
 
@@ -191,6 +201,57 @@ _ROWS = (
         help="What to avoid.",
         help_for_several="What to avoid; {|blur} expands to two negative prompts.",
         file_name=(9, "not-{negative_prompt}"),
+    ),
+    Field(
+        name="image",
+        label="image",
+        kind=str,
+        hint_if_blank="Give the path of a picture.",
+        blank_label="path of the image",
+        is_file=True,
+        options=("--image",),
+        aliases=("init-image", "init-img"),
+        metavar="FILE",
+        panel="Image",
+        help="Picture to start from instead of noise alone: PNG, JPEG or WebP.",
+        help_for_several="Pictures to start from, separated by commas.",
+        file_name=(11, "{image}"),
+        slug_if_empty="picture",
+        since=4,
+    ),
+    Field(
+        name="mask",
+        label="mask",
+        kind=str,
+        hint_if_blank="Give the path of a picture.",
+        blank_label="path of the mask",
+        is_file=True,
+        needs_image=True,
+        options=("--mask",),
+        aliases=("mask-image",),
+        metavar="FILE",
+        panel="Image",
+        help="What of the picture to repaint: white is repainted, black stays as it is.",
+        help_for_several="What of the picture to repaint, separated by commas: white is repainted, "
+        "black stays as it is.",
+        file_name=(13, "{mask}"),
+        slug_if_empty="mask",
+        since=4,
+    ),
+    Field(
+        name="fit",
+        label="fit",
+        kind=str,
+        choices=("crop", "pad", "stretch"),
+        needs_image=True,
+        options=("--fit",),
+        aliases=("resize-mode",),
+        metavar="WORD",
+        panel="Image",
+        help="How a picture of another shape is brought to the size: crop (its middle), pad (with "
+        "white) or stretch. Defaults to crop.",
+        file_name=(14, "{fit}"),
+        since=4,
     ),
     Field(
         name="width",
@@ -296,6 +357,25 @@ _ROWS = (
         file_name=(8, "eta{eta}"),
         # The web UI has another one for its ancestral samplers, by the name of the first.
         a1111=("Eta", "Eta DDIM"),
+    ),
+    Field(
+        name="strength",
+        label="strength",
+        kind=float,
+        low=0,
+        high=1,
+        needs_image=True,
+        options=("--strength",),
+        aliases=("denoising-strength",),
+        metavar="0..1",
+        panel="Image",
+        help="Share of noise to start with: near 0 keeps the picture, 1 leaves nothing of it. "
+        "Defaults to 0.8, with a mask to 1.",
+        help_for_several="Shares of noise to start with, as in 0.3,0.6: near 0 keeps the picture, "
+        "1 leaves nothing of it. Defaults to 0.8, with a mask to 1.",
+        file_name=(12, "strength{strength}"),
+        a1111=("Denoising strength",),
+        since=4,
     ),
     Field(
         name="variation_strength",

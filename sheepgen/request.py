@@ -8,6 +8,7 @@ in the image, so that a later change of a default changes no old record.
 
 from __future__ import annotations
 
+import os
 import secrets
 from dataclasses import MISSING, dataclass, fields
 from types import MappingProxyType
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_SIDE, PER_IMAGE_FIELDS
+from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import canonical_scheduler_name
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ __all__ = [
     "ResolvedRequest",
     "draw_seed",
     "nearest_sizes",
+    "steps_taken",
 ]
 
 EMBEDDED_MODEL = "sheepgen"
@@ -63,11 +66,16 @@ class GenerationRequest:
         eta: 0 to 1, share of fresh noise in DDIM (https://arxiv.org/abs/2010.02502).
         width: Pixels.
         height: Pixels.
+        image: Path of a picture to start from (SDEdit, https://arxiv.org/abs/2108.01073).
+        strength: 0 to 1, the share of noise that it is given, and of the steps that are taken.
+        mask: Path of a picture of the same size, white where the image is repainted.
+        fit: How they are brought to the image's size: ``crop``, ``pad`` or ``stretch``.
         scheduler: A name that ``sheepgen schedulers`` lists, or one of its aliases.
         model: The embedded model's name, a diffusers folder, or a hub id ``org/name[@revision]``.
 
     Raises:
-        UsageError: If any value is out of its range, or a strength lacks its variation seed.
+        UsageError: If any value is out of its range, a variation strength lacks its seed, or what
+            is about a picture comes without one.
     """
 
     prompt: str
@@ -81,13 +89,26 @@ class GenerationRequest:
     eta: float = 0.0
     width: int | None = None
     height: int | None = None
+    image: str | None = None
+    strength: float | None = None
+    mask: str | None = None
+    fit: str | None = None
     scheduler: str | None = None
     model: str = EMBEDDED_MODEL
 
     def __post_init__(self) -> None:
         """Check every field as far as that is possible without the model."""
         for name, field in FIELDS.items():
-            field.check(getattr(self, name))
+            value = getattr(self, name)
+            if field.is_file and value is not None:
+                value = os.fspath(value)
+                object.__setattr__(self, name, value)
+            field.check(value)
+            if field.needs_image and value is not None and self.image is None:
+                raise UsageError(
+                    f"{field.label} is {excerpt(value)}, without a picture to start from.",
+                    f"Give the picture with --image, or leave out {field.option}.",
+                )
         if self.variation_strength and self.variation_seed is None:
             raise UsageError(
                 f"variation strength is {self.variation_strength:g}, without a variation seed.",
@@ -107,6 +128,10 @@ class ResolvedRequest(GenerationRequest):
     """One image, with nothing left for the model to decide.
 
     `sheepgen.models.spec.ModelSpec.resolve` makes it of a request; records carry it.
+
+    Args:
+        image_sha256: Of the bytes of the picture that ``image`` names.
+        mask_sha256: Of those of the mask.
     """
 
     num_inference_steps: int
@@ -114,6 +139,18 @@ class ResolvedRequest(GenerationRequest):
     width: int
     height: int
     scheduler: str
+    image_sha256: str | None = None
+    mask_sha256: str | None = None
+
+    @property
+    def steps_taken(self) -> int:
+        """Denoising steps that are taken: the last ones, if the image starts from a picture."""
+        return steps_taken(self.num_inference_steps, self.strength)
+
+
+def steps_taken(num_inference_steps: int, strength: float | None) -> int:
+    """Return how many of the steps a strength leaves, as diffusers counts; None leaves all."""
+    return num_inference_steps if strength is None else int(num_inference_steps * strength)
 
 
 DEFAULTS: Mapping[str, Any] = MappingProxyType(

@@ -12,6 +12,7 @@ from sheepgen.execution.checks import check_device, check_schedules
 from sheepgen.execution.image_key import image_key
 from sheepgen.execution.plan import RunSettings
 from sheepgen.execution.prompts import prompt_notes, read_prompts
+from sheepgen.init_image import check_init_image, init_image_notes
 from sheepgen.metadata.image_file import check_format
 from sheepgen.models.hub import DownloadPlan
 from sheepgen.models.resolve import resolve_model
@@ -119,8 +120,8 @@ class JobPlanner:
         """Read a line and decide everything that depends on its model.
 
         Yields:
-            Notes on prompts that are not read as they are, and on values outside the model's
-            range.
+            Notes on prompts that are not read as they are, on what is done to pictures, and on
+            values outside the model's range.
 
         Returns:
             The job; or, if its model is not on this disk, the download that it takes.
@@ -135,6 +136,7 @@ class JobPlanner:
         if job.output is not None:
             template = parse_output(job.output, several=False, inside=template.home)
         check_format(template.suffix, job.request)
+        check_init_image(job.request)
         spec = self.find(job.request.model)
         if isinstance(spec, DownloadPlan):
             return spec
@@ -155,7 +157,7 @@ class JobPlanner:
         )
         for text in prompt_notes(prompt for prompt in prompts if prompt.has_findings):
             yield Notice(message=text)
-        for warning in outside_warnings([request], self.specs):
+        for warning in (*init_image_notes([request]), *outside_warnings([request], self.specs)):
             if warning not in self._warned and len(self._warned) < _MAX_WARNINGS:
                 yield Notice(message=warning)
                 self._warned.add(warning)

@@ -2,9 +2,10 @@
 
 It is data and goes to standard output. With ``--json`` it is one object: ``model`` (its
 ``download`` is null if it is on this disk), ``prompt`` and ``negative_prompt`` (the fields of
-`sheepgen.prompt_reading.PromptReading`), ``warnings`` (sentences on values outside of the model's
-range), ``estimate`` (the fields of `sheepgen.execution.timing.Estimate`) and ``images``, each with
-its ``path``, the path it ``wanted`` if that is taken, and its ``request``.
+`sheepgen.prompt_reading.PromptReading`), ``image_notes`` (sentences on what is done to the picture
+to start from), ``warnings`` (sentences on values outside of the model's range), ``estimate`` (the
+fields of `sheepgen.execution.timing.Estimate`) and ``images``, each with its ``path``, the path it
+``wanted`` if that is taken, and its ``request``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sheepgen.execution.plan import RunPlan
     from sheepgen.models.hub import DownloadPlan
     from sheepgen.prompt_reading import PromptReading
+    from sheepgen.request import ResolvedRequest
 
 __all__ = ["print_download", "print_plan"]
 
@@ -65,18 +67,19 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
         prompts = {
             name.replace(" ", "_"): asdict(reading) for name, reading in plan.prompts.items()
         }
-        whole = {"model": model, **prompts, "warnings": plan.warnings}
+        notes = {"image_notes": plan.image_notes, "warnings": plan.warnings}
+        whole = {"model": model, **prompts, **notes}
         estimate = asdict(plan.estimate)
         write_data(json_format.dumps({**whole, "estimate": estimate, "images": images}))
         return
-    for warning in plan.warnings:
+    for warning in (*plan.warnings, *plan.image_notes):
         write_data(excerpt(warning, 300))
     place = "installed" if spec.name == EMBEDDED_MODEL else "on disk"
     _print("model", f"{spec.name} ({place})")
     for name, reading in plan.prompts.items():
         _print(name, _reading(reading))
     _print("size", f"{first.width}x{first.height}")
-    _print("steps", f"{first.num_inference_steps} of {first.scheduler}")
+    _print("steps", _steps(first))
     _print("guidance", f"{first.guidance_scale:g}")
     _print("time", plan.estimate.time)
     _print("disk", plan.estimate.disk)
@@ -85,6 +88,16 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
         wanted, path = target.path, plan.free_targets[request].path
         counted = f" ({wanted} is taken)" if path != wanted else ""
         _print(f"seed {request.seed}", f"{path}{counted}")
+
+
+def _steps(request: ResolvedRequest) -> str:
+    steps = f"{request.num_inference_steps} of {request.scheduler}"
+    if request.image is None:
+        return steps
+    place = excerpt(request.image, 200)
+    return (
+        f"the last {request.steps_taken} of {steps}, from {place} (strength {request.strength:g})"
+    )
 
 
 def _reading(reading: PromptReading) -> str:

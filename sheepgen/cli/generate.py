@@ -33,9 +33,15 @@ def generate(
     """Generate one or more images from a prompt."""
     from sheepgen.cli.images import generate_images, plan_images
     from sheepgen.cli.parsers import one_prompt, pick_seeds, random_seed_notes, read_prompt
+    from sheepgen.cli.piped_image import PIPE, read_piped_image
+    from sheepgen.output.template import parse_output
 
     console = error_console(quiet=printed.quiet or progress_json)
-    fields["prompt"] = read_prompt(one_prompt(prompt, prompt_option))
+    prompt, piped = one_prompt(prompt, prompt_option), None
+    if fields["image"] == PIPE:
+        piped = read_piped_image(parse_output(run.output, several=count > 1).home, prompt)
+        fields["image"] = str(piped.path)
+    fields["prompt"] = read_prompt(prompt)
     if fields["seed"] is None:
         fields["seed"] = RANDOM_SEED
     if fields["variation_strength"] > 0 and fields["variation_seed"] is None:
@@ -51,10 +57,13 @@ def generate(
         json=json,
     )
     if plan is not None:
+        notes = random_seed_notes(picked)
+        if piped is not None and not run.dry_run:
+            notes.append(piped.keep())
         generate_images(
             plan,
             console,
-            random_seed_notes(picked),
+            notes,
             dry_run=run.dry_run,
             json=json,
             progress_json=progress_json,

@@ -101,7 +101,7 @@ def generate_images(
     if dry_run:
         print_plan(plan, json=json)
         return
-    for text in (*plan.prompt_notes, *notes, *plan.warnings):
+    for text in (*plan.prompt_notes, *plan.image_notes, *notes, *plan.warnings):
         note(console, text)
     details = {request: f"seed {request.seed}" for request in plan.requests}
     print_images(run_plan(plan), console, details, json=json, progress_json=progress_json)

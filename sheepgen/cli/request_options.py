@@ -107,7 +107,9 @@ def _request_option(field: Field, mode: Mode) -> inspect.Parameter:
         metavar=metavar,
         help=_help(field, mode).replace("[", "\\["),
         parser=_parser(field, mode),
-        autocompletion=_COMPLETIONS.get(field.name),
+        autocompletion=completion.of(*field.choices)
+        if field.choices
+        else _COMPLETIONS.get(field.name),
         show_default=default not in (None, ""),
         rich_help_panel=field.panel,
     )
@@ -148,7 +150,8 @@ def _help(field: Field, mode: Mode) -> str:
 
 def _parser(field: Field, mode: Mode) -> Callable[[Any], Any] | None:
     """Return what reads the text that was typed."""
-    is_text = field.kind is str and field.name not in _COMPLETIONS
+    is_word = field.name in _COMPLETIONS or field.choices
+    is_text = field.kind is str and not is_word and not field.is_file
     if mode == "several" and is_text:
         return _alternatives
     if mode == "several":
@@ -156,7 +159,7 @@ def _parser(field: Field, mode: Mode) -> Callable[[Any], Any] | None:
         name = next(option for option in options if option.startswith("--"))
         return partial(_PARSE_SEVERAL[field.kind], name)
     if field.kind is str:
-        return parsers.text if is_text else None
+        return None if is_word else parsers.text
     return (parsers.whole_number if field.kind is int else parsers.number)(field.option)
 
 

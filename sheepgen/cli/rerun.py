@@ -18,6 +18,8 @@ from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.fields import FIELDS, RANDOM_SEED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from sheepgen.metadata.record import Environment
@@ -50,9 +52,15 @@ def rerun(
     """Regenerate an image, changing only the options you give."""
     from sheepgen.cli.images import generate_images, plan_images
     from sheepgen.cli.parsers import pick_seeds, random_seed_notes, read_prompt
+    from sheepgen.cli.piped_image import PIPE, read_piped_image
+    from sheepgen.output.template import parse_output
 
     console = error_console(quiet=printed.quiet or progress_json)
-    model = fields.pop("model", None)
+    model, piped = fields.pop("model", None), None
+    if fields.get("image") == PIPE:
+        folder = parse_output(run.output, several=count > 1).home
+        piped = read_piped_image(folder, fields.get("prompt", "the image's own"))
+        fields["image"] = str(piped.path)
     if "prompt" in fields:
         fields["prompt"] = read_prompt(fields["prompt"])
     recorded = _read(
@@ -60,8 +68,7 @@ def rerun(
         model,
         console,
         fetch=fetch,
-        prompt=fields.get("prompt"),
-        seed=0 if fields.get("seed") == RANDOM_SEED else fields.get("seed"),
+        fields=fields,
     )
     before, environment = recorded.request, recorded.environment
     if fields.get("variation_strength") and before.variation_seed is None:
@@ -82,6 +89,8 @@ def rerun(
     if plan is None:
         return
     notes = random_seed_notes(picked)
+    if piped is not None and not run.dry_run:
+        notes.append(piped.keep())
     if environment is not None and plan.spec.sha256 != environment.model_sha256:
         notes.append(
             f"{plan.spec.name} has other weights here than the image was generated with: "
@@ -119,8 +128,7 @@ def _read(
     console: Console,
     *,
     fetch: bool,
-    prompt: str | None,
-    seed: int | None,
+    fields: Mapping[str, Any],
 ) -> _Recorded:
     """Return what an image asks for, its model replaced by one that is safe to find.
 
@@ -129,14 +137,15 @@ def _read(
         model: As given; None for the image's own.
         console: For notes on what could not be read.
         fetch: Whether the image's own model may be fetched.
-        prompt: As given; another program's image may name none.
-        seed: Likewise.
+        fields: As given. Another program's image may have no prompt and no seed; a picture that is
+            given is not looked for.
     """
     from sheepgen.cli.show import print_not_mapped
     from sheepgen.metadata.image_file import record_in
     from sheepgen.metadata.image_texts import read_texts
     from sheepgen.metadata.other_programs import require_parameters
     from sheepgen.request import EMBEDDED_MODEL
+    from sheepgen.verify.recorded_inputs import find_inputs
     from sheepgen.verify.recorded_model import recorded_model
 
     texts = read_texts(path)
@@ -144,9 +153,13 @@ def _read(
     if record is not None:
         found = recorded_model(record, fetch=fetch) if model is None else model
         name, spec = (found, None) if isinstance(found, str) else (found.name, found)
-        request = replace(record.request, model=name)
+        request = find_inputs(record.request, path.parent, replaced=fields)
+        request = replace(request, model=name)
         return _Recorded(request=request, environment=record.environment, spec=spec)
     parameters = require_parameters(texts, path)
-    asked = parameters.request(model=model or EMBEDDED_MODEL, prompt=prompt, seed=seed)
+    seed = 0 if fields.get("seed") == RANDOM_SEED else fields.get("seed")
+    asked = parameters.request(
+        model=model or EMBEDDED_MODEL, prompt=fields.get("prompt"), seed=seed
+    )
     print_not_mapped(console, parameters)
     return _Recorded(request=asked)

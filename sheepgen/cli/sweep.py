@@ -121,20 +121,24 @@ def sweep(
     from sheepgen.cli.dry_run import print_download
     from sheepgen.cli.images import print_images
     from sheepgen.cli.parsers import one_prompt
+    from sheepgen.cli.piped_image import PIPE, read_piped_image
     from sheepgen.models.hub import DownloadPlan, go_offline
     from sheepgen.output.progress import spinner
-    from sheepgen.output.template import slug
+    from sheepgen.output.template import parse_output
     from sheepgen.sweep.plan import plan_sweep
     from sheepgen.sweep.run import run_sweep
 
     console = error_console(quiet=printed.quiet or progress_json)
     settings = run.settings(batch_size=batch_size)
-    prompt = one_prompt(prompt, prompt_option)
+    prompt, piped = one_prompt(prompt, prompt_option), None
+    if PIPE in (images := fields.get("image", ())):
+        home = parse_output(run.output or _default_output(prompt or ""), several=True).home
+        piped = read_piped_image(home, prompt or (prompts_file and str(prompts_file)))
+        images = tuple(str(piped.path) if path == PIPE else path for path in images)
+        fields = {**fields, "image": images}
     prompts = read_prompts(prompt, prompts_file, replace or [])
     values = {**fields, "prompt": prompts}
-    output = run.output
-    if output is None:
-        output = f"outputs/{slug(prompt or prompts[0], empty='image')}_sweep/"
+    output = run.output or _default_output(prompt or prompts[0])
     if run.offline:
         go_offline()
     while True:
@@ -149,8 +153,10 @@ def sweep(
     if run.dry_run:
         _print_plan(plan, json=json)
         return
-    for text in (*_summary(plan), *plan.prompt_notes):
+    for text in (*_summary(plan), *plan.prompt_notes, *plan.image_notes):
         note(console, text)
+    if piped is not None:
+        note(console, piped.keep())
     failed = print_images(
         run_sweep(plan, sheet=sheet),
         console,
@@ -163,6 +169,12 @@ def sweep(
     if failed:
         note(console, f"{failed} of {len(plan.keys)} images failed. Run it again to retry.")
         raise typer.Exit(3)
+
+
+def _default_output(prompt: str) -> str:
+    from sheepgen.output.template import slug
+
+    return f"outputs/{slug(prompt, empty='image')}_sweep/"
 
 
 def read_prompts(
@@ -218,8 +230,9 @@ def _print_plan(plan: SweepPlan, *, json: bool) -> None:
 
     With ``json`` it is one object: ``plan`` (as `describe_grid` returns it), ``folder``,
     ``prompts`` (each with its ``model``, ``text`` and the fields of
-    `sheepgen.prompt_reading.PromptReading`), ``warnings``, the entries of the estimate, and
-    ``images``, each with its ``path``, ``key``, ``request`` and whether it is ``done``.
+    `sheepgen.prompt_reading.PromptReading`), ``image_notes``, ``warnings``, the entries of the
+    estimate, and ``images``, each with its ``path``, ``key``, ``request`` and whether it is
+    ``done``.
     """
     from sheepgen.sweep.grid import describe_grid
 
@@ -242,12 +255,13 @@ def _print_plan(plan: SweepPlan, *, json: bool) -> None:
                 for prompt in prompts
                 if not prompt.is_negative
             ],
+            "image_notes": plan.image_notes,
             "warnings": plan.warnings,
             **asdict(plan.estimate),
         }
         write_data(json_format.dumps({**described, "images": images}))
         return
-    for line in (*_summary(plan), *plan.prompt_notes):
+    for line in (*_summary(plan), *plan.prompt_notes, *plan.image_notes):
         write_data(excerpt(line, 300))
     for image in images:
         write_data(f"{'done' if image['done'] else 'to do':<8} {image['path']}")

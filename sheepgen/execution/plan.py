@@ -14,6 +14,7 @@ from sheepgen.execution.checks import check_device, check_schedules
 from sheepgen.execution.image_key import image_key
 from sheepgen.execution.prompts import prompt_notes, read_prompts
 from sheepgen.execution.timing import Estimate, estimate
+from sheepgen.init_image import check_init_image, init_image_notes
 from sheepgen.metadata.image_file import check_format
 from sheepgen.models.hub import DownloadPlan
 from sheepgen.models.resolve import find_model, resolve_model
@@ -98,6 +99,7 @@ class RunPlan:
         free_targets: Where it goes as things are, with a counter if its own name is taken.
         prompts: What the model makes of the ``prompt`` and the ``negative prompt``.
         prompt_notes: A line on each of the two of which there is something to say.
+        image_notes: A line on what is done to the picture to start from, if anything is.
         warnings: A sentence on what is asked for outside of the model's range, if anything is.
         estimate: What the run will take.
     """
@@ -110,6 +112,7 @@ class RunPlan:
     free_targets: Mapping[ResolvedRequest, Target]
     prompts: Mapping[str, PromptReading]
     prompt_notes: tuple[str, ...]
+    image_notes: tuple[str, ...]
     warnings: tuple[str, ...]
     estimate: Estimate
 
@@ -160,13 +163,14 @@ def plan_run(
 
     Raises:
         UsageError: If the model cannot generate what was asked for, nothing in the prompt is known
-            to it, ``strict`` forbids a prompt, or something is in the way that must not be
-            overwritten.
+            to it, ``strict`` forbids a prompt, the picture to start from cannot be used, or
+            something is in the way that must not be overwritten.
         ModelError: If the model cannot be had.
     """
     settings = settings or RunSettings()
     layout = settings.layout(parse_output(output, several=count > 1))
     check_format(layout.template.suffix, request)
+    check_init_image(request)
     wanted = [replace(request, seed=request.seed + number) for number in range(count)]
     found = spec or find_or_plan_download(
         request.model, offline=settings.offline, download=download
@@ -205,6 +209,7 @@ def plan_run(
         },
         prompts={prompt.name: prompt.reading for prompt in prompts},
         prompt_notes=prompt_notes(prompts),
+        image_notes=init_image_notes(requests),
         warnings=(*settings.warnings(), *outside_warnings(requests, specs)),
         estimate=estimate(requests, specs, layout.frames, layout.template.home, settings.device),
     )

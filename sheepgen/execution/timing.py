@@ -105,7 +105,7 @@ def record_image(event: RunFinished, *, model_sha256: str, options: DeviceOption
     environment = event.record.environment
     share = event.elapsed_s / environment.batch_size
     run = PastRun(
-        seconds_per_step=round(share / event.request.num_inference_steps, 5),
+        seconds_per_step=round(share / event.request.steps_taken, 5),
         peak_bytes=peak_memory(resolve_device(environment.device)),
         batch_size=environment.batch_size,
     )
@@ -193,7 +193,7 @@ def estimate(
 
 
 def _steps(request: ResolvedRequest) -> int:
-    return request.num_inference_steps
+    return request.steps_taken
 
 
 def _file_bytes(request: ResolvedRequest, frames: FrameChoice) -> int:

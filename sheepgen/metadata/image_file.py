@@ -44,7 +44,6 @@ from sheepgen.untrusted_file import open_untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from io import BufferedReader
     from pathlib import Path
     from typing import BinaryIO
 
@@ -58,6 +57,7 @@ __all__ = [
     "STEP_KEY",
     "UNREADABLE",
     "check_format",
+    "decode_untrusted",
     "encode_image",
     "image_errors",
     "open_image",
@@ -107,7 +107,8 @@ def check_format(suffix: str, request: GenerationRequest) -> None:
             f'Unknown image format "{excerpt(suffix)}".',
             f"Use {', '.join(IMAGE_FORMATS)}.",
         )
-    size = len((request.prompt + request.negative_prompt + request.model).encode())
+    paths = (request.model, request.image or "", request.mask or "")
+    size = len("".join((request.prompt, request.negative_prompt, *paths)).encode())
     if kind == "JPEG" and size > MAX_JPEG_PROMPT_BYTES:
         raise UsageError(
             "The prompt is too long for the metadata of a JPEG.", "Save as .png instead."
@@ -232,7 +233,17 @@ def open_image(path: Path) -> Iterator[Image.Image]:
     Raises:
         One of `UNREADABLE`.
     """
-    with open_untrusted(path, max_bytes=MAX_FILE_BYTES) as file, warnings.catch_warnings():
+    with (
+        open_untrusted(path, max_bytes=MAX_FILE_BYTES) as file,
+        decode_untrusted(file) as image,
+    ):
+        yield image
+
+
+@contextmanager
+def decode_untrusted(file: BinaryIO) -> Iterator[Image.Image]:
+    """Do what `open_image` does, with a file that is open."""
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about damaged EXIF: what is intact is read
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(_without_texts(file), formats=("JPEG", "PNG", "WEBP")) as image:
@@ -258,8 +269,10 @@ def image_errors(path: Path) -> Iterator[None]:
             raise not_an_image(path) from error
 
 
-def _without_texts(file: BufferedReader) -> BinaryIO:
+def _without_texts(file: BinaryIO) -> BinaryIO:
     """Return a PNG without its texts, which Pillow would unpack, and refuse above a size.
+
+    Its EXIF, which is not packed, says how it is to be turned.
 
     A file of any other format is returned as it is.
     """
@@ -272,7 +285,7 @@ def _without_texts(file: BufferedReader) -> BinaryIO:
         if len(head := file.read(8)) < 8:
             break
         length, kind = struct.unpack(">I4s", head)
-        if kind in PNG_TEXTS:
+        if kind in PNG_TEXTS - {b"eXIf"}:
             file.seek(length + 4, os.SEEK_CUR)
         else:
             kept.write(head + file.read(length + 4))

@@ -4,8 +4,8 @@ An `ImageRecord` is written as one JSON object. Reading it back is strict: every
 there, none may be added, and every value must have its field's type, because images are untrusted.
 A record is only data; nothing in it is ever executed.
 
-A record holds no time, host name or path of the user's but the model as it was typed, so one
-request generated twice gives the same bytes.
+A record holds no time, host name or path of the user's but the model and the pictures as they were
+typed, so one request generated twice gives the same bytes.
 """
 
 from __future__ import annotations
@@ -39,13 +39,21 @@ __all__ = [
 PIPELINE_VERSION = 1
 """Version of the loop: raised when the same request would give other pixels than before."""
 
-_REQUEST_FORMAT = max(field.since for field in FIELDS.values())
+_SINCE: Mapping[str, int] = MappingProxyType(
+    {
+        **{name: field.since for name, field in FIELDS.items()},
+        **{f"{name}_sha256": field.since for name, field in FIELDS.items() if field.is_file},
+    }
+)
+"""The format that introduced each field of a request."""
+
+_FIRST_FORMAT = 2
 _PARSED_FORMAT = 3
 
-RECORD_FORMAT = max(_REQUEST_FORMAT, _PARSED_FORMAT)
+RECORD_FORMAT = max(*_SINCE.values(), _PARSED_FORMAT)
 """Number of the JSON layout. Readers refuse numbers that they do not know; in older ones some
-fields of the request are missing. From 3 on a record may say what was understood of the prompt;
-one that does not has the number before, so that older readers have it too."""
+fields of the request are missing. From 3 on a record may say what was understood of the prompt.
+A record has the lowest number that has all that it says, so that older readers have it too."""
 
 _PARSED_KEYS = {"understood", "unused", "corrected"}
 
@@ -137,11 +145,16 @@ class ImageRecord:
 def to_dict(record: ImageRecord) -> dict[str, Any]:
     """Return the record as plain JSON values."""
     values = asdict(record)
+    request = values["request"]
+    number = max(
+        _FIRST_FORMAT if record.understood is None else _PARSED_FORMAT,
+        *(_SINCE[name] for name, value in request.items() if value != DEFAULTS.get(name)),
+    )
+    values["request"] = {name: request[name] for name in request if _SINCE[name] <= number}
     if record.understood is None:
-        kept = {name: value for name, value in values.items() if name not in _PARSED_KEYS}
-        return {"format": _REQUEST_FORMAT, **kept, "truncated": list(record.truncated)}
-    lists = ("truncated", "unused", "corrected")
-    return {"format": RECORD_FORMAT, **values, **{name: list(values[name]) for name in lists}}
+        values = {name: value for name, value in values.items() if name not in _PARSED_KEYS}
+    lists = {name: list(value) for name, value in values.items() if isinstance(value, tuple)}
+    return {"format": number, **values, **lists}
 
 
 def to_json(record: ImageRecord) -> str:
@@ -220,12 +233,12 @@ def _words(kind: type[_W], name: str, data: object) -> tuple[_W, ...]:
 
 def _as_of_today(request: object, number: int) -> dict[str, Any]:
     """Return a request with the fields that came after the format that it is written in."""
-    newer = {name for name, field in FIELDS.items() if field.since > number}
+    newer = {name for name, since in _SINCE.items() if since > number}
     if not isinstance(request, dict):
         raise _malformed("request is not an object")
     if newer & request.keys():
         raise _malformed(f"request has fields that format {number} does not know")
-    return {**request, **{name: DEFAULTS[name] for name in newer}}
+    return {**request, **{name: DEFAULTS.get(name) for name in newer}}
 
 
 def _read(kind: type[_T], name: str, data: object) -> _T:

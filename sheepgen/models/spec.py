@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_STEPS
+from sheepgen.init_image import resolve_init_image
 from sheepgen.request import DEFAULTS, GenerationRequest, ResolvedRequest, nearest_sizes
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import SCHEDULERS, check_step_count
@@ -121,7 +122,8 @@ class ModelSpec:
 
         Raises:
             UsageError: If the model does not support that size, its scheduler is unknown and none
-                was requested, or the scheduler does not support so many steps.
+                was requested, the scheduler does not support so many steps, or the picture to start
+                from cannot be used.
         """
         values = {field.name: getattr(request, field.name) for field in fields(GenerationRequest)}
         for name, default in asdict(self.defaults).items():
@@ -134,6 +136,7 @@ class ModelSpec:
                 "Choose one with --scheduler; `sheepgen schedulers` lists them.",
             )
         check_step_count(values["scheduler"], values["num_inference_steps"])
+        values |= resolve_init_image(request, values["num_inference_steps"])
         return ResolvedRequest(**values)
 
 

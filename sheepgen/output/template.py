@@ -236,5 +236,7 @@ def _value(field: Field, value: Value | None) -> str:
     if isinstance(value, str):
         if field.name == "model":  # the last part of a path or of a Hub id
             value = value.rstrip("/").rpartition("/")[2]
+        elif field.is_file:
+            value = Path(value).stem
         return slug(value, empty=field.slug_if_empty)
     return "none" if value is None else str(value).removesuffix(".0")

@@ -103,7 +103,8 @@ def denoise(
             latents = kept.mask * latents + (1 - kept.mask) * image
         if not latents.isfinite().all():
             raise NonFiniteError(
-                f"The latents are not finite after step {index + 1} of {total_steps}.",
+                "The latents are not finite after step "
+                f"{index - start.first_step + 1} of {total_steps - start.first_step}.",
                 "Try --dtype fp32, another --scheduler, or other --steps.",
             )
         yield DenoiseStep(

@@ -19,7 +19,7 @@ from sheepgen.metadata.generated_image import GeneratedImage
 from sheepgen.metadata.record import MAX_WORDS, ImageRecord
 from sheepgen.pipeline.denoise import denoise
 from sheepgen.pipeline.environment import describe_environment, dtype_name
-from sheepgen.pipeline.family import Guidance, Start
+from sheepgen.pipeline.family import Guidance
 from sheepgen.pipeline.frames import (
     choose_decoder,
     clean_latents,
@@ -28,8 +28,9 @@ from sheepgen.pipeline.frames import (
     noisy_latents,
     to_pil,
 )
-from sheepgen.pipeline.noise import image_noise, tensor_sha256
+from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.scheduler import arguments_for
+from sheepgen.pipeline.start import begin
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -114,7 +115,9 @@ def stream_batch(
     if frames is not None:
         frames = replace(frames, decoder=choose_decoder(model, frames.decoder))
     scheduler = model.build_scheduler(shared)
-    total_steps = len(scheduler.timesteps)
+    # Schedulers of second order have two timesteps for one step.
+    skipped = (shared.num_inference_steps - shared.steps_taken) * scheduler.order
+    total_steps = len(scheduler.timesteps) - skipped
     for request in resolved:
         yield RunStarted(
             request=request,
@@ -124,16 +127,12 @@ def stream_batch(
         )
 
     generators = [torch.Generator("cpu").manual_seed(request.seed) for request in resolved]
-    noise = [
-        image_noise(model, request, generator)
-        for request, generator in zip(resolved, generators, strict=True)
-    ]  # (1, channels, height, width) each, float32 on the CPU
+    begun = begin(model, scheduler, resolved, generators)
     conditioning = model.encode(resolved)
-    latents = torch.cat(noise).to(model.device, model.info.latents_dtype)
     denoising = denoise(
         model,
         scheduler,
-        Start(latents=model.process.initial_latents(scheduler, latents)),
+        begun.start,
         conditioning,
         guidance=Guidance(scale=shared.guidance_scale, rescale=shared.guidance_rescale),
         step_arguments=arguments_for(shared, generators),
@@ -145,7 +144,7 @@ def stream_batch(
             for request in resolved:
                 yield StepCompleted(
                     request=request,
-                    step=step.index + 1,
+                    step=step.index - begun.start.first_step + 1,
                     total_steps=total_steps,
                     timestep=step.timestep,
                     elapsed_s=time.perf_counter() - started,
@@ -157,12 +156,12 @@ def stream_batch(
         latents = own_steps[-1].latents  # (1, channels, height, width)
         pixels = decode_pixels(model, latents)
         if frames is not None:
-            yield from _frames(model, request, frames, noise[number], own_steps, pixels)
+            yield from _frames(model, request, frames, begun.noise[number], own_steps, pixels)
         reading = model.read_prompt(request.prompt)
         record = ImageRecord(
             request=request,
             environment=environment,
-            noise_sha256=tensor_sha256(noise[number]),
+            noise_sha256=tensor_sha256(begun.noise[number]),
             latents_sha256=tensor_sha256(latents),
             truncated=reading.truncated,
             understood=reading.understood,

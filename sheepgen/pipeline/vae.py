@@ -62,11 +62,27 @@ def encode_pixels(vae: Any, pixels: Tensor, generator: torch.Generator) -> Tenso
     Returns:
         Latents as the network sees them, (batch, channels, height, width), on the VAE's device.
     """
-    with running("vae"):
-        encoded = vae.encode(pixels.to(vae.device, vae.dtype))
-    if hasattr(encoded, "latent_dist"):  # AutoencoderKL; AutoencoderTiny gives the latents
-        latents: Tensor = encoded.latent_dist.sample(generator)
-    else:
-        latents = encoded.latents
+    pixels = pixels.to(vae.device)
+    latents, spread = _encode(vae, pixels.to(vae.dtype))
+    if not latents.isfinite().all() and vae.dtype != torch.float32:
+        latents, spread = _encode(copy.deepcopy(vae).float(), pixels.float())
+    if not latents.isfinite().all():
+        raise NonFiniteError(
+            "The VAE returned NaN or infinity instead of the picture's latents.",
+            "Try --dtype fp32; if that does not help, the VAE's weights are damaged.",
+        )
+    if spread is not None:
+        # Always drawn in float32 on the CPU: one seed is one noise at every precision.
+        sample = torch.randn(latents.shape, generator=generator, dtype=torch.float32)
+        latents = latents + spread * sample.to(latents)
     scale: float = vae.config.scaling_factor
     return latents * scale
+
+
+def _encode(vae: Any, pixels: Tensor) -> tuple[Tensor, Tensor | None]:  # noqa: ANN401
+    """Return the mean of the latents and, if the VAE gives a distribution, their deviation."""
+    with running("vae"):
+        encoded = vae.encode(pixels)
+    if hasattr(encoded, "latent_dist"):  # AutoencoderKL
+        return encoded.latent_dist.mean, encoded.latent_dist.std
+    return encoded.latents, None  # AutoencoderTiny

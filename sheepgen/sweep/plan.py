@@ -14,6 +14,7 @@ from sheepgen.execution.plan import RunSettings, find_or_plan_download
 from sheepgen.execution.prompts import prompt_notes, read_prompts
 from sheepgen.execution.timing import Estimate, estimate
 from sheepgen.fields import RANDOM_SEED
+from sheepgen.init_image import check_init_image, init_image_notes
 from sheepgen.metadata.image_file import check_format
 from sheepgen.models.hub import DownloadPlan
 from sheepgen.models.spec import outside_warnings
@@ -21,7 +22,7 @@ from sheepgen.output.manifest import Manifest
 from sheepgen.output.ownership import check_replaceable, own_paths
 from sheepgen.output.template import folder_template, parse_output
 from sheepgen.request import draw_seed
-from sheepgen.sanitize import excerpt, plural
+from sheepgen.sanitize import excerpt, first_of, plural
 from sheepgen.sweep.folder import EarlierSweep, read_earlier_sweep
 from sheepgen.sweep.grid import Grid, combine, resolve_grid
 from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from sheepgen.sweep.grid import Value
 
 __all__ = ["SweepPlan", "plan_sweep"]
+
+_MAX_NOTES = 5
+"""Of one kind; a sweep may have thousands of pictures."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +62,7 @@ class SweepPlan:
         missing: The keys of the others.
         prompts: What the models make of the prompts of missing images, by model.
         prompt_notes: A line on each of these prompts of which there is something to say.
+        image_notes: A line on each picture to start from to which something is done.
         warnings: A sentence for each model that is asked for what is outside of its range.
         estimate: What the missing images will take.
     """
@@ -75,6 +80,7 @@ class SweepPlan:
     missing: Mapping[ResolvedRequest, str]
     prompts: Mapping[str, tuple[ReadPrompt, ...]]
     prompt_notes: tuple[str, ...]
+    image_notes: tuple[str, ...]
     warnings: tuple[str, ...]
     estimate: Estimate
 
@@ -144,6 +150,7 @@ def plan_sweep(
     wanted = combine(values)
     for cell in wanted.cells:
         check_format(template.suffix, cell.request)
+        check_init_image(cell.request)
     specs: dict[str, ModelSpec] = {}
     for name in dict.fromkeys(cell.request.model for cell in wanted.cells):
         found = find_or_plan_download(name, offline=settings.offline, download=download)
@@ -184,6 +191,7 @@ def plan_sweep(
         missing=missing,
         prompts=prompts,
         prompt_notes=prompt_notes(chain.from_iterable(prompts.values())),
+        image_notes=tuple(first_of([*init_image_notes(missing)], _MAX_NOTES)),
         warnings=(
             *settings.warnings(),
             *_manifest_warnings(manifest),

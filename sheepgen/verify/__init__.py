@@ -2,6 +2,7 @@
 
 find            images, and what folders and manifests list
 recorded_model  the model that a record names, if it may be used
+recorded_inputs the pictures that it started from, if they are here
 regenerate      the images again; the one part that needs torch
 compare         what differs, by how much, and why; `pixels` measures
 report          an outcome as a line of text or of JSON

@@ -8,7 +8,7 @@ and the most expensive images come last.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import SheepgenError, as_sheepgen_error
@@ -16,6 +16,7 @@ from sheepgen.metadata.image_file import read_record
 from sheepgen.verify.compare import Comparison, compare, compare_sizes
 from sheepgen.verify.find import Candidate, NotVerified, find_candidates
 from sheepgen.verify.pixels import read_picture, read_shape
+from sheepgen.verify.recorded_inputs import find_inputs
 from sheepgen.verify.recorded_model import ModelFinder
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def _open(
         spec = yield from models.find(record)
         if isinstance(spec, SheepgenError):
             return NotVerified(path=candidate.path, error=spec)
+        record = replace(record, request=find_inputs(record.request, candidate.path.parent))
         return VerificationTask(candidate=candidate, record=record, spec=spec)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other images go on
         return NotVerified(path=candidate.path, error=as_sheepgen_error(error))
