@@ -33,6 +33,7 @@ __all__ = [
     "Event",
     "Events",
     "FrameDecoded",
+    "FrameKind",
     "ImageSaved",
     "ModelLoading",
     "Notice",
@@ -43,6 +44,9 @@ __all__ = [
     "StepCompleted",
     "Waiting",
 ]
+
+
+FrameKind = Literal["forward", "clean", "noisy"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,11 +79,13 @@ class FrameDecoded:
     """One intermediate picture.
 
     ``clean`` frames show the model's estimate of the finished image at that step, ``noisy``
-    frames the running latents themselves. Step 0 is the noise before the first step.
+    frames the running latents themselves. Step 0 is what the first step begins with. ``forward``
+    frames come before both if that is not noise alone: they show the picture that the image starts
+    from, at step 0 as it is, and then with more and more noise.
     """
 
     request: ResolvedRequest
-    kind: Literal["clean", "noisy"]
+    kind: FrameKind
     step: int
     total_steps: int
     timestep: float

@@ -166,18 +166,39 @@ def values_of(field: Field) -> st.SearchStrategy[Any]:
         return st.floats(field.low, field.high)
     if field.name == "scheduler":
         return st.sampled_from(sorted(SCHEDULERS))
+    if field.choices:
+        return st.sampled_from(field.choices)
     return prompts if field.hint_if_blank else texts
 
 
-def _request(fields: dict[str, Any], *, varied: bool) -> ResolvedRequest:
-    still = {"variation_seed": None, "variation_strength": 0.0}
-    return ResolvedRequest(**fields if varied else fields | still)
+HASHES = {f"{name}_sha256": field for name, field in FIELDS.items() if field.is_file}
+"""Fields of a resolved request that belong to others, and have no row of their own."""
+
+FROM_PICTURE = {
+    *(name for name, field in FIELDS.items() if field.is_file or field.needs_image),
+    *HASHES,
+}
+"""Fields of a request that starts from a picture."""
+
+
+def _request(fields: dict[str, Any], *, varied: bool, from_picture: bool) -> ResolvedRequest:
+    if not varied:
+        fields |= {"variation_seed": None, "variation_strength": 0.0}
+    if not from_picture:
+        fields |= dict.fromkeys(FROM_PICTURE)
+    return ResolvedRequest(**fields)
 
 
 requests = st.builds(
     _request,
-    st.fixed_dictionaries({name: values_of(field) for name, field in FIELDS.items()}),
+    st.fixed_dictionaries(
+        {
+            **{name: values_of(field) for name, field in FIELDS.items()},
+            **dict.fromkeys(HASHES, texts),
+        }
+    ),
     varied=st.booleans(),
+    from_picture=st.booleans(),
 )
 unparsed_records = st.builds(
     ImageRecord,

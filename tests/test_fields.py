@@ -47,12 +47,16 @@ def resolved(name: str, value: object) -> ResolvedRequest:
         needed["scheduler"] = next(each for each in SCHEDULERS if FIELDS[name].has_effect(each))
     if name in ("variation_seed", "variation_strength"):
         needed |= {"variation_seed": 7, "variation_strength": 0.5}
+    if FIELDS[name].needs_image:
+        needed["image"] = "a picture.png"
     return sample_request(**needed | {name: value})
 
 
 def an_example(name: str) -> Any:
     """Return a value that is not the default."""
     field = FIELDS[name]
+    if field.choices:
+        return field.choices[-1]
     if field.kind is str:
         return {"scheduler": "heun", "model": "org/name"}.get(name, "a goat")
     return {int: field.high, float: 0.25}[field.kind]
@@ -107,14 +111,18 @@ def test_records_keep_every_value(named: tuple[str, Any]) -> None:
 def test_jobs_take_every_value_by_its_label(named: tuple[str, Any]) -> None:
     name, value = named
     request = resolved(name, value)
-    line = {FIELDS[each.name].key: getattr(request, each.name) for each in fields(request)}
-    assert parse_job(json.dumps(line), {}).request == GenerationRequest(
-        **{each.name: getattr(request, each.name) for each in fields(request)}
-    )
+    asked = {each: getattr(request, each) for each in FIELDS}
+    line = {FIELDS[each].key: value for each, value in asked.items()}
+    assert parse_job(json.dumps(line), {}).request == GenerationRequest(**asked)
     assert set(FIELDS) < set(KEYS)
 
 
-@given(named_values.filter(lambda named: FIELDS[named[0]].a1111 != ()))
+@given(
+    named_values.filter(
+        # A picture to start from is not in the parameters, and a strength is nothing without it.
+        lambda named: FIELDS[named[0]].a1111 != () and not FIELDS[named[0]].needs_image
+    )
+)
 def test_the_web_uis_parameters_bring_every_value_back(named: tuple[str, Any]) -> None:
     name, value = named
     record = replace(sample_record(), request=resolved(name, value))
@@ -130,15 +138,17 @@ def test_images_differ_by_every_value(named: tuple[str, Any]) -> None:
         image_key(request, model_sha256="00", dtype="fp32")
         for request in (resolved(name, value), resolved(name, an_example(name)))
     }
-    assert (len(keys) == 2) == (name != "model" and value != an_example(name))
+    is_named_by_hash = name == "model" or FIELDS[name].is_file
+    assert (len(keys) == 2) == (not is_named_by_hash and value != an_example(name))
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "prompt"])
 def test_the_option_says_what_the_command_line_means(typed: Typed, name: str) -> None:
     field, value = FIELDS[name], an_example(name)
-    seeds = ["--variation-seed", "7"] if name == "variation_strength" else []
+    needed = ["--variation-seed", "7"] if name == "variation_strength" else []
+    needed += ["--image", "a picture.png"] if field.needs_image else []
     for option in (*field.options, *(f"--{alias}" for alias in field.aliases)):
-        assert getattr(typed("a sheep", *seeds, option, str(value)), name) == value
+        assert getattr(typed("a sheep", *needed, option, str(value)), name) == value
     words = shlex.split(to_command(resolved(name, value)))
     assert getattr(typed(*words[1:]), name) == value
 
@@ -160,6 +170,8 @@ def test_a_sweep_varies_every_field_and_says_so_in_names(name: str) -> None:
     assert AXES[axis] == (field.axis or field.label)
     another = one + "s" if name == "prompt" else DEFAULTS.get(name, 0)
     values: dict[str, Any] = {"prompt": ["a sheep"], "seed": [1], "variation_seed": [7]}
+    if field.needs_image:
+        values["image"] = ["a picture.png"]
     values[axis] = [(64, 32), (32, 64)] if field.axis else [one, another]
     grid = combine(values)
     assert len({getattr(cell.request, name) for cell in grid.cells}) == 2
@@ -189,6 +201,6 @@ def test_images_of_one_batch_may_differ_in_words_and_noise() -> None:
         "variation_strength",
     } == PER_IMAGE_FIELDS
     for name in FIELDS:
-        one = sample_request(variation_seed=7)
+        one = sample_request(variation_seed=7, image="a picture.png")
         other = replace(one, **{name: an_example(name)})
         assert (one.batch_key == other.batch_key) == (name in PER_IMAGE_FIELDS)

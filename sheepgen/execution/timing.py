@@ -202,6 +202,8 @@ def _file_bytes(request: ResolvedRequest, frames: FrameChoice) -> int:
     picture = 3 * request.width * request.height + _RECORD_BYTES + words
     # Schedulers of second order take nearly two timesteps a step.
     clean = 2 * _steps(request) + 1
+    if request.image is not None:
+        clean *= 2  # it is shown dissolving first
     noisy = clean if frames.noisy else 0
     beside = sum(artifact.max_pictures(clean, noisy) for artifact in frames.artifacts())
     return picture * (1 + beside)

@@ -4,6 +4,7 @@ All files of one image share a stem:
 
     a-sheep_42.png             the image, with its record
     a-sheep_42_frames/         step_000.png (the noise), step_001.png ..., noisy_001.png ...
+                               and of a picture to start from forward_000.png ...
     a-sheep_42_filmstrip.png   the frames in a row
     a-sheep_42_animation.gif   or .webp
 
@@ -100,9 +101,9 @@ class ArtifactSource:
     frames: Sequence[FrameDecoded]
     key: str
 
-    def clean_frames(self) -> list[FrameDecoded]:
-        """Return the frames that show the estimate of the finished image."""
-        return [frame for frame in self.frames if frame.kind == "clean"]
+    def shown_frames(self) -> list[FrameDecoded]:
+        """Return the picture dissolving, if there is one, and then the image appearing."""
+        return [frame for frame in self.frames if frame.kind != "noisy"]
 
 
 def _encode_frames(source: ArtifactSource) -> Iterator[tuple[str, bytes]] | None:
@@ -113,7 +114,7 @@ def _encode_frames(source: ArtifactSource) -> Iterator[tuple[str, bytes]] | None
 
 
 def _frame_name(frame: FrameDecoded) -> str:
-    prefix = {"clean": "step", "noisy": "noisy"}[frame.kind]
+    prefix = "step" if frame.kind == "clean" else frame.kind
     return f"{prefix}_{frame.step:03}.png"
 
 
@@ -123,15 +124,15 @@ def _encode_frame(frame: FrameDecoded, record: ImageRecord) -> bytes:
 
 
 def _encode_filmstrip(source: ArtifactSource) -> bytes:
-    return encode_filmstrip(source.clean_frames(), source.image, key=source.key)
+    return encode_filmstrip(source.shown_frames(), source.image, key=source.key)
 
 
 def _encode_gif(source: ArtifactSource) -> bytes:
-    return encode_animation(source.clean_frames(), source.image, "gif", key=source.key)
+    return encode_animation(source.shown_frames(), source.image, "gif", key=source.key)
 
 
 def _encode_webp(source: ArtifactSource) -> bytes:
-    return encode_animation(source.clean_frames(), source.image, "webp", key=source.key)
+    return encode_animation(source.shown_frames(), source.image, "webp", key=source.key)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -203,7 +204,7 @@ ARTIFACTS: tuple[Artifact, ...] = (
         encode=_encode_frames,
         max_pictures=lambda clean, noisy: clean + noisy,
         recognized_by="record",
-        files=re.compile(r"(step|noisy)_[0-9]{3,}\.png"),
+        files=re.compile(r"(step|noisy|forward)_[0-9]{3,}\.png"),
     ),
     Artifact(
         name="filmstrip",

@@ -32,6 +32,8 @@ class DenoiseStep:
         index: Of the scheduler's timesteps, from 0.
         timestep: The scheduler's, at which the prediction was made.
         model_input: What the network saw, at the scale it was trained on.
+        alpha: Share of the clean latents in it.
+        sigma: Share of the noise.
         pred_original_sample: The estimate of the clean latents that it gave, float32.
         latents: The scheduler's latents after the step.
     """
@@ -39,6 +41,8 @@ class DenoiseStep:
     index: int
     timestep: float
     model_input: Tensor
+    alpha: float
+    sigma: float
     pred_original_sample: Tensor
     latents: Tensor
 
@@ -111,6 +115,8 @@ def denoise(
             index=index,
             timestep=float(t),
             model_input=model_input,
+            alpha=alpha,
+            sigma=sigma,
             pred_original_sample=x0,
             latents=latents,
         )

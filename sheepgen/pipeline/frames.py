@@ -32,6 +32,7 @@ __all__ = [
     "colour_latents",
     "decode_frames",
     "decode_pixels",
+    "forward_latents",
     "latents_to_colours",
     "noisy_latents",
     "to_pil",
@@ -75,11 +76,31 @@ def choose_decoder(model: Model, decoder: FrameDecoder) -> FrameDecoder:
     return decoder
 
 
-def clean_latents(noise: Tensor, steps: Sequence[DenoiseStep]) -> Tensor:
-    """Return what clean frames show: the noise, then each step's estimate of the clean latents.
+def forward_latents(clean: Tensor, noise: Tensor, steps: Sequence[DenoiseStep]) -> Tensor:
+    """Return what forward frames show: a picture, then with more and more noise.
+
+    They go through the noise levels of the steps in reverse, up to the one before the first, which
+    the other frames begin with.
 
     Args:
-        noise: (1, channels, height, width), at unit variance.
+        clean: Latents of the picture, (1, channels, height, width).
+        noise: Likewise, at unit variance.
+        steps: All of a run.
+
+    Returns:
+        (steps, channels, height, width).
+    """
+    noise = noise.to(clean)
+    # x = alpha * x0 + sigma * noise
+    noisy = [step.alpha * clean + step.sigma * noise for step in reversed(steps[1:])]
+    return torch.cat([clean, *noisy])
+
+
+def clean_latents(noise: Tensor, steps: Sequence[DenoiseStep]) -> Tensor:
+    """Return what clean frames show: the start, then each step's estimate of the clean latents.
+
+    Args:
+        noise: What the run started with, (1, channels, height, width), at unit variance.
         steps: All of a run.
 
     Returns:
@@ -90,7 +111,7 @@ def clean_latents(noise: Tensor, steps: Sequence[DenoiseStep]) -> Tensor:
 
 
 def noisy_latents(noise: Tensor, steps: Sequence[DenoiseStep]) -> Tensor:
-    """Return what noisy frames show: the noise, then the latents after each step.
+    """Return what noisy frames show: the start, then the latents after each step.
 
     They are taken as the network sees them at the step that follows: schedulers of the Euler kind
     keep their own latents larger, up to some fifteen times, which no decoder could read.

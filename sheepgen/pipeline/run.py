@@ -10,7 +10,7 @@ import time
 from collections import deque
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -25,6 +25,7 @@ from sheepgen.pipeline.frames import (
     clean_latents,
     decode_frames,
     decode_pixels,
+    forward_latents,
     noisy_latents,
     to_pil,
 )
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from sheepgen.events import Event
+    from sheepgen.events import Event, FrameKind
     from sheepgen.options import FrameOptions
     from sheepgen.pipeline.denoise import DenoiseStep
     from sheepgen.pipeline.family import Model
@@ -74,7 +75,8 @@ def stream(
 
     Yields:
         `RunStarted`, `StepCompleted` for each timestep, `FrameDecoded` for each wanted frame
-        (all clean ones before all noisy ones), `RunFinished`.
+        (those of the picture it starts from, then the clean ones, then the noisy ones),
+        `RunFinished`.
 
     Raises:
         UsageError: If this model cannot do what is asked for.
@@ -156,7 +158,9 @@ def stream_batch(
         latents = own_steps[-1].latents  # (1, channels, height, width)
         pixels = decode_pixels(model, latents)
         if frames is not None:
-            yield from _frames(model, request, frames, begun.noise[number], own_steps, pixels)
+            picture = None if begun.clean is None else begun.clean[number : number + 1]
+            noise = begun.noise[number]
+            yield from _frames(model, request, frames, noise, picture, own_steps, pixels)
         reading = model.read_prompt(request.prompt)
         record = ImageRecord(
             request=request,
@@ -170,7 +174,7 @@ def stream_batch(
         )
         yield RunFinished(
             request=request,
-            image=GeneratedImage(to_pil(pixels)[0], record),
+            image=GeneratedImage(begun.paste(to_pil(pixels)[0]), record),
             record=record,
             elapsed_s=time.perf_counter() - started,
         )
@@ -181,15 +185,33 @@ def _frames(
     request: ResolvedRequest,
     options: FrameOptions,
     noise: Tensor,
+    picture: Tensor | None,
     steps: Sequence[DenoiseStep],
     pixels: Tensor,
 ) -> Iterator[FrameDecoded]:
-    wanted: dict[Literal["clean", "noisy"], Tensor] = {}
+    """Decode the frames of one image.
+
+    Args:
+        model: Loaded.
+        request: The image.
+        options: Which frames.
+        noise: Its own, (1, channels, height, width).
+        picture: Latents of what it started from, likewise; None if that was noise alone.
+        steps: Its own.
+        pixels: The finished image's, (1, 3, height, width), 0 to 1.
+    """
+    start = noise if picture is None else steps[0].model_input
+    # The timesteps before which, or after which, there is what a frame shows.
+    after = [steps[0].timestep, *(step.timestep for step in steps)]
+    wanted: dict[FrameKind, tuple[Tensor, Sequence[float]]] = {}
+    if options.clean and picture is not None:
+        before = [0.0, *(step.timestep for step in reversed(steps[1:]))]
+        wanted["forward"] = forward_latents(picture, noise, steps), before
     if options.clean:
-        wanted["clean"] = clean_latents(noise, steps)
+        wanted["clean"] = clean_latents(start, steps), after
     if options.noisy:
-        wanted["noisy"] = noisy_latents(noise, steps)
-    for kind, latents in wanted.items():
+        wanted["noisy"] = noisy_latents(start, steps), after
+    for kind, (latents, timesteps) in wanted.items():
         images = decode_frames(
             model,
             latents,
@@ -197,12 +219,12 @@ def _frames(
             finished_latents=steps[-1].latents,
             finished_pixels=pixels,
         )
-        for step, image in enumerate(images):
+        for step, (image, timestep) in enumerate(zip(images, timesteps, strict=True)):
             yield FrameDecoded(
                 request=request,
                 kind=kind,
                 step=step,
                 total_steps=len(steps),
-                timestep=steps[max(step - 1, 0)].timestep,
+                timestep=timestep,
                 image=image,
             )

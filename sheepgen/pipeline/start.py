@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from PIL import Image
+from torch.nn.functional import interpolate
 
-from sheepgen.init_image import load_image
-from sheepgen.pipeline.family import Start
+from sheepgen.init_image import load_image, load_mask
+from sheepgen.pipeline.family import Inpainting, Start
 from sheepgen.pipeline.noise import image_noise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from diffusers import SchedulerMixin
-    from PIL import Image
     from torch import Tensor
 
     from sheepgen.pipeline.family import Model
@@ -48,6 +49,12 @@ class Begun:
     picture: Image.Image | None = None
     mask: Image.Image | None = None
 
+    def paste(self, image: Image.Image) -> Image.Image:
+        """Return a decoded image with what is not repainted as it is in the picture."""
+        if self.picture is None or self.mask is None:
+            return image
+        return Image.composite(image, self.picture, self.mask)
+
 
 def begin(
     model: Model,
@@ -71,19 +78,36 @@ def begin(
         noise = _noise(model, requests, generators)
         return Begun(start=Start(latents=_pure_noise(model, scheduler, noise)), noise=noise)
     picture = load_image(shared)
+    mask = None if shared.mask is None else load_mask(shared)
     pixels = to_tensor(picture)  # (1, 3, height, width), -1 to 1
-    clean = torch.cat([model.encode_image(pixels, generator) for generator in generators])
-    clean = clean.to(model.info.latents_dtype)
+    clean = _encode(model, pixels, generators)
     noise = _noise(model, requests, generators)
-    first_step = (shared.num_inference_steps - shared.steps_taken) * scheduler.order
     added = torch.cat(noise).to(clean)
-    latents = model.process.add_noise(scheduler, clean, added, first_step)
+    first_step = (shared.num_inference_steps - shared.steps_taken) * scheduler.order
+    if mask is not None and shared.strength == 1:
+        latents = _pure_noise(model, scheduler, noise)
+    else:
+        latents = model.process.add_noise(scheduler, clean, added, first_step)
+    inpainting = None
+    if mask is not None:
+        repainted = _mask_tensor(mask)  # (1, 1, height, width), 0 or 1
+        # An ordinary U-Net has no use for it, but schedulers draw their noise after it.
+        _encode(model, pixels * (repainted < 0.5), generators)
+        small = interpolate(repainted, size=latents.shape[-2:]).to(clean)
+        inpainting = Inpainting(mask=small, clean=clean, noise=added)
     return Begun(
-        start=Start(latents=latents, first_step=first_step),
+        start=Start(latents=latents, first_step=first_step, inpainting=inpainting),
         noise=noise,
         clean=clean,
         picture=picture,
+        mask=mask,
     )
+
+
+def _encode(model: Model, pixels: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+    """Return latents of a picture for each image, (images, channels, height, width)."""
+    latents = torch.cat([model.encode_image(pixels, generator) for generator in generators])
+    return latents.to(model.info.latents_dtype)
 
 
 def _noise(
@@ -102,3 +126,9 @@ def to_tensor(picture: Image.Image) -> Tensor:
     # Axes change places without a copy, as there: convolutions round by how pixels are laid out.
     levels = (np.asarray(picture, dtype=np.float32)[None] / 255.0).transpose(0, 3, 1, 2)
     return 2.0 * torch.from_numpy(levels) - 1.0
+
+
+def _mask_tensor(mask: Image.Image) -> Tensor:
+    """Return a mask as numbers, 1 where it is repainted and 0 elsewhere, (1, 1, height, width)."""
+    levels = np.asarray(mask, dtype=np.float32)[None, ..., None] / 255.0
+    return torch.from_numpy(levels.transpose(0, 3, 1, 2))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from sheepgen.metadata.record import (
 )
 from sheepgen.prompt_reading import Correction, UnusedWord
 from sheepgen.request import DEFAULTS
-from tests.samples import records, sample_record, unparsed_records
+from tests.samples import HASHES, records, sample_record, unparsed_records
 
 
 @given(records)
@@ -53,7 +53,7 @@ LISTS = ("unused", "corrected")
 
 def test_what_was_understood_is_a_part_of_the_record() -> None:
     data = to_dict(PARSED)
-    assert data["format"] == RECORD_FORMAT
+    assert data["format"] == 3
     assert (data["understood"], data["unused"], data["corrected"]) == (
         "a sheep",
         [{"word": "purple", "suggestion": ""}],
@@ -67,6 +67,16 @@ def test_a_record_of_a_model_that_does_not_parse_is_as_older_versions_read_it() 
     assert not {"understood", *LISTS} & data.keys()
     with pytest.raises(OutputError, match="unknown"):
         from_dict({**to_dict(PARSED), "format": 2})
+
+
+def test_a_record_of_an_image_from_a_picture_has_what_it_started_from() -> None:
+    started = {"image": "in/fox.png", "image_sha256": "56" * 32, "strength": 0.8, "fit": "crop"}
+    data = to_dict(sample_record(**started))
+    assert data["format"] == 4
+    assert started.items() <= data["request"].items()
+    assert "image" not in to_dict(sample_record())["request"]
+    with pytest.raises(OutputError, match="format 3 does not know"):
+        from_dict({**data, "format": 3})
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -131,17 +141,24 @@ def test_whatever_is_wrong_is_refused_and_named(path: str, value: Any, complaint
 
 def as_format(number: int, record: ImageRecord) -> dict[str, Any]:
     """Return the record as it was written before some fields were there."""
-    data = to_dict(record) | {"format": number}
-    for name, field in FIELDS.items():
-        if field.since > number:
-            del data["request"][name]
-    return data
+    request = {
+        name: value
+        for name, value in asdict(record.request).items()
+        if name not in newer_than(number)
+    }
+    return to_dict(record) | {"format": number, "request": request}
+
+
+def newer_than(number: int) -> dict[str, Any]:
+    """Return the defaults of the fields of a request that came after a format."""
+    hashes = {name: field.since for name, field in HASHES.items()}
+    since = {name: field.since for name, field in FIELDS.items()} | hashes
+    return {name: DEFAULTS.get(name) for name, first in since.items() if first > number}
 
 
 @given(unparsed_records, st.integers(1, RECORD_FORMAT))
 def test_records_of_older_formats_are_read(record: ImageRecord, number: int) -> None:
-    newer = {name: DEFAULTS[name] for name, field in FIELDS.items() if field.since > number}
-    old = replace(record, request=replace(record.request, **newer))
+    old = replace(record, request=replace(record.request, **newer_than(number)))
     assert from_dict(as_format(number, old)) == old
 
 
