@@ -14,6 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 import sheepgen
 from sheepgen.metadata.image_file import encode_image
+from tests.pictures import bomb
 from tests.samples import sample_image, sample_record
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +61,11 @@ print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
         ("sheep --model nothing", 2),
         ("sheep --device abacus", 2),
         ("sheep --output name", 2),
+        ("sheep --strength 0.5", 2),
+        ("sheep --image missing.png", 2),
+        ("sheep --image words.txt", 2),
+        ("sheep --image bomb.png", 2),
+        ("sheep --image x.png --mask words.txt", 2),
         ("sheep --model ./tiny --width 7", 2),
         ("sheep --model ./tiny --scheduler lcm --steps 60", 2),
     ],
@@ -70,6 +76,8 @@ def test_commands_that_need_no_weights_load_nothing_slow(
     (tmp_path / "tiny").symlink_to(tiny_folder)
     (tmp_path / "parsing").symlink_to(parsing_folder)
     (tmp_path / "x.png").write_bytes(encode_image(sample_image(), sample_record(), ".png"))
+    (tmp_path / "words.txt").write_text("once upon a time")
+    (tmp_path / "bomb.png").write_bytes(bomb())
     parameters = PngInfo()
     parameters.add_text("parameters", "a fox\nSteps: 20, Sampler: Euler a, Seed: 3")
     sample_image().save(tmp_path / "foreign.png", pnginfo=parameters)

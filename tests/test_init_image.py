@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import struct
-import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +20,7 @@ from sheepgen.init_image import (
     resolve_init_image,
 )
 from sheepgen.request import GenerationRequest, ResolvedRequest
-from tests.pictures import photograph
+from tests.pictures import bomb, photograph
 from tests.samples import sample_request
 
 if TYPE_CHECKING:
@@ -145,26 +143,12 @@ def test_what_is_done_to_it_is_said(
     assert init_image_notes([request]) == (f"{path} has {size[0]}x{size[1]} pixels: {note}.",)
 
 
-def a_bomb() -> bytes:
-    """Return a PNG of 20,000 by 20,000 pixels, in a few bytes."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        checksum = struct.pack(">I", zlib.crc32(kind + content))
-        return struct.pack(">I", len(content)) + kind + content + checksum
-
-    header = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 2, 0, 0, 0)
-    pixels = zlib.compress(b"\0" * 1000)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        (chunk(b"IHDR", header), chunk(b"IDAT", pixels), chunk(b"IEND", b""))
-    )
-
-
 def test_what_is_no_picture_is_refused_in_one_line(tmp_path: Path) -> None:
     whole = io.BytesIO()
     photograph(64, 64).save(whole, "PNG")
     first, second = photograph(8, 8), Image.new("RGB", (8, 8))
     wrong = {
-        "bomb.png": (a_bomb(), "is too large: more than"),
+        "bomb.png": (bomb(), "is too large: more than"),
         "words.png": (b"once upon a time", "cannot be read as a PNG, JPEG or WebP image"),
         "empty.png": (b"", "cannot be read as a PNG, JPEG or WebP image"),
         "cut.png": (whole.getvalue()[:-400], "cannot be read as a PNG, JPEG or WebP image"),

@@ -38,7 +38,7 @@ class RerunOptions(options.RunOptions):
 
 @spread
 def rerun(
-    image: options.ImageArg,
+    path: options.ImageArg,
     *,
     fields: Annotated[dict[str, Any], RequestOptions("changes", tuple(FIELDS))],
     fetch: options.FetchOpt = False,
@@ -64,7 +64,7 @@ def rerun(
     if "prompt" in fields:
         fields["prompt"] = read_prompt(fields["prompt"])
     recorded = _read(
-        Path(image),
+        Path(path),
         model,
         console,
         fetch=fetch,

@@ -237,7 +237,7 @@ def _outcome(event: ImageSaved | RunFailed) -> str:
     if isinstance(event, RunFailed):
         error = as_sheepgen_error(event.error)
         return f"failed. {error.message} {error.hint}".rstrip()
-    steps = plural(event.request.num_inference_steps, "step")
+    steps = plural(event.request.steps_taken, "step")
     outcome = f"{steps}, {event.elapsed_s:.1f} s."
     names = [
         event.artifacts[artifact.name].name + ("/" if artifact.files else "")

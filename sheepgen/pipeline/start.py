@@ -81,6 +81,8 @@ def begin(
     mask = None if shared.mask is None else load_mask(shared)
     pixels = to_tensor(picture)  # (1, 3, height, width), -1 to 1
     clean = _encode(model, pixels, generators)
+    if mask is not None:
+        clean = clean.contiguous()  # as diffusers has it here alone; sums round by the layout
     noise = _noise(model, requests, generators)
     added = torch.cat(noise).to(clean)
     first_step = (shared.num_inference_steps - shared.steps_taken) * scheduler.order
