@@ -133,7 +133,7 @@ def sweep(
     prompt, piped = one_prompt(prompt, prompt_option), None
     if PIPE in (images := fields.get("image", ())):
         home = parse_output(run.output or _default_output(prompt or ""), several=True).home
-        piped = read_piped_image(home, prompt or (prompts_file and str(prompts_file)))
+        piped = read_piped_image(home, prompt if prompts_file is None else "the file's")
         images = tuple(str(piped.path) if path == PIPE else path for path in images)
         fields = {**fields, "image": images}
     prompts = read_prompts(prompt, prompts_file, replace or [])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.fields import FIELDS
@@ -40,7 +40,7 @@ def find_inputs(
     Raises:
         OutputError: If a picture is missing, or what is there is another one.
     """
-    found: dict[str, str | None] = {}
+    found: dict[str, Any] = {}
     for name in (name for name, field in FIELDS.items() if field.is_file):
         if name in replaced:
             found[f"{name}_sha256"] = None

@@ -192,8 +192,8 @@ def test_what_is_done_to_the_picture_is_said(draw: Run, run: Run) -> None:  # no
 @pytest.mark.usefixtures("picture")
 def test_a_sweep_varies_strengths_and_pictures(run: Run, draw: Run) -> None:
     photograph(SIDE, SIDE).rotate(90).save("second one.png")
-    words = ("sweep", "sheep", "--seeds", "1", "--image", "photo.png,second one.png")
-    words += ("--strength", "0.4,0.8", "-o", "grid/")
+    words = ["sweep", "sheep", "--seeds", "1", "--image", "photo.png,second one.png"]
+    words += ["--strength", "0.4,0.8", "-o", "grid/"]
     result = draw(*words)
     assert result.exit_code == 0, result.output
     assert {path.name for path in Path("grid").glob("sheep*.png")} == {

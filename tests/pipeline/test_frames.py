@@ -18,6 +18,7 @@ from sheepgen.pipeline.frames import (
     colour_latents,
     decode_frames,
     decode_pixels,
+    forward_latents,
     latents_to_colours,
     noisy_latents,
     to_pil,
@@ -112,6 +113,8 @@ def step(index: int) -> DenoiseStep:
         index=index,
         timestep=0.0,
         model_input=torch.full((1, 1, 1, 1), 10.0 + index),
+        alpha=0.5,
+        sigma=float(3 - index),
         pred_original_sample=torch.full((1, 1, 1, 1), 20.0 + index),
         latents=torch.full((1, 1, 1, 1), 30.0 + index),
     )
@@ -121,3 +124,9 @@ def test_what_clean_and_noisy_frames_show() -> None:
     noise, steps = torch.zeros(1, 1, 1, 1), [step(0), step(1), step(2)]
     assert clean_latents(noise, steps).flatten().tolist() == [0, 20, 21, 22]
     assert noisy_latents(noise, steps).flatten().tolist() == [0, 11, 12, 32]
+
+
+def test_forward_frames_go_through_the_noise_levels_in_reverse() -> None:
+    clean, noise = torch.full((1, 1, 1, 1), 40.0), torch.full((1, 1, 1, 1), 100.0)
+    steps = [step(0), step(1), step(2)]
+    assert forward_latents(clean, noise, steps).flatten().tolist() == [40, 120, 220]
