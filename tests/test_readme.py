@@ -7,12 +7,14 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 import typer
+from PIL import Image
 from typer.testing import CliRunner
 
 import sheepgen
@@ -54,6 +56,13 @@ def words_of(command: str) -> list[str]:
     words = list(lexer)
     end = next((place for place, word in enumerate(words) if set(word) <= set("|><&;")), len(words))
     return words[1:end]
+
+
+def lay_pictures(folder: Path, words: list[str]) -> None:
+    """Write the pictures that a command starts from."""
+    for option, name in pairwise(words):
+        if option in ("--image", "--mask"):
+            Image.new("RGB", (8, 8), "white").save(folder / name)
 
 
 def test_commands_are_found_wherever_they_stand() -> None:
@@ -119,6 +128,7 @@ def test_every_example_stays_in_the_range_of_the_embedded_model(
     other_uses = {"show", "rerun", "verify", "train", "evaluate", "models", "schedulers", "batch"}
     for command in commands(README.read_text(encoding="utf-8")):
         words = words_of(command)
+        lay_pictures(tmp_path, words)
         if words[0] not in other_uses:
             assert CliRunner().invoke(app, words, input="a sheep").exit_code == 0, command
     spec = find_model(EMBEDDED_MODEL)
