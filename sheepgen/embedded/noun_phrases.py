@@ -3,6 +3,7 @@
     apple pie           the last of several nouns in a row is meant
     bowl of cherries    what is in it is meant
     cat with blue eyes  parts of it are not shown by themselves
+    cat that is angry   an angry cat, if that is a name
 
 The others become unknown words, which are then reported as not used.
 """
@@ -14,14 +15,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sheepgen.embedded.prompt_pieces import Piece
-from sheepgen.embedded.vocabulary import NUMBER, OTHER
+from sheepgen.embedded.vocabulary import NUMBER, OTHER, role_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sheepgen.embedded.vocabulary import Vocabulary
 
-__all__ = ["PART", "single_out_things"]
+__all__ = ["PART", "describes", "single_out_things"]
 
 PART = "part"
 """Role of what belongs to other things: eyes, wheels, doors."""
@@ -30,14 +31,37 @@ _HAVING = {"with", "has", "have", "having"}
 _BETWEEN = {"a", "an", "the", "his", "her", "its", "their", "and", ",", OTHER, NUMBER}
 """What may stand between "with" and a part, besides colours and numbers."""
 
+_RELATIVE = {("that",), ("who",), ("which",)}
+_COPULAS = {("is",), ("are",), ("was",)}
+
 _SETTINGS = ("place", "time", "weather")
 
 
 def single_out_things(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece]:
     """Return the pieces with a concept only in those that name things of their own."""
-    things = [*_without_modifiers(pieces, vocabulary)]
+    things = [*_without_modifiers(_with_predicates(pieces, vocabulary), vocabulary)]
     things = _without_measures(things, vocabulary)
     return _without_parts(things, vocabulary)
+
+
+def _with_predicates(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece]:
+    """Join "a heart that is broken" to what a broken heart is called."""
+    found: list[Piece] = []
+    rest = pieces
+    while rest:
+        noun, *rest = rest
+        copula = next(
+            (at for at, piece in enumerate(rest) if piece.symbols[:1] not in _RELATIVE), 0
+        )
+        if noun.concept and rest[copula + 1 :] and rest[copula].symbols[:1] in _COPULAS:
+            said = " ".join(word.text for word in (*rest[copula + 1].words, *noun.words))
+            if name := vocabulary.forms.get(said):
+                words = tuple(word for piece in (noun, *rest[: copula + 2]) for word in piece.words)
+                symbol = role_class(vocabulary.concepts[name].roles, plural=noun.plural)
+                noun = replace(noun, words=words, symbols=(symbol,), concept=name)
+                rest = rest[copula + 2 :]
+        found.append(noun)
+    return found
 
 
 def _without_parts(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece]:
@@ -67,7 +91,8 @@ def _without_measures(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece
         is_quantity = measure.words[-1].text in vocabulary.ids
         content = next((piece for piece in pieces[at + 2 :] if piece.symbols != (OTHER,)), link)
         if is_noun and not is_quantity and link.symbols == ("of",) and content.concept:
-            found[at] = _unknown(measure)
+            is_name = measure.words[-1].text in content.concept.split()  # a glass of red wine
+            found[at] = replace(measure, symbols=()) if is_name else _unknown(measure)
             found[at + 1] = replace(link, symbols=())
     return found
 
@@ -75,7 +100,9 @@ def _without_measures(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece
 def _without_modifiers(pieces: list[Piece], vocabulary: Vocabulary) -> Iterator[Piece]:
     following = [*pieces[1:], Piece((), ())][: len(pieces)]
     for piece, head in zip(pieces, following, strict=True):
-        if not (piece.concept and head.concept) or _is_setting(head, vocabulary):
+        if piece.concept and _is_background(head, vocabulary) and _is_colour(piece, vocabulary):
+            yield replace(piece, concept="")
+        elif not (piece.concept and head.concept) or _is_setting(head, vocabulary):
             yield piece
         elif _is_colour(piece, vocabulary):
             yield replace(piece, concept="")
@@ -91,12 +118,18 @@ def _unknown(piece: Piece) -> Piece:
 
 def _is_colour(piece: Piece, vocabulary: Vocabulary) -> bool:
     """Say whether a name is that of a colour, too: orange."""
-    return len(piece.words) == 1 and _describes(piece.words[0].text, vocabulary)
+    return len(piece.words) == 1 and describes(piece.words[0].text, vocabulary)
 
 
-def _describes(word: str, vocabulary: Vocabulary) -> bool:
+def describes(word: str, vocabulary: Vocabulary) -> bool:
+    """Say whether a word can be a colour or a number."""
     cues = vocabulary.cues.get(word, ())
     return any(cue.startswith(("colour=", "count=")) for cue in cues)
+
+
+def _is_background(piece: Piece, vocabulary: Vocabulary) -> bool:
+    """Say whether a word is that for what is behind a scene: background, wall."""
+    return "background" in vocabulary.cues.get(" ".join(piece.symbols), ())
 
 
 def _is_setting(piece: Piece, vocabulary: Vocabulary) -> bool:

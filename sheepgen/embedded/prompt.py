@@ -29,6 +29,7 @@ __all__ = [
     "PromptWords",
     "phrase_key",
     "read_words",
+    "singulars",
 ]
 
 _TOKEN = re.compile(
@@ -104,7 +105,7 @@ def read_words(text: str, vocabulary: Vocabulary) -> PromptWords:
             read[index] = replace(word, text=corrected)
     pieces = single_out_things(_pieces(read, vocabulary), vocabulary)
     if not any(piece.concept for piece in pieces):
-        pieces = [_evoked(piece, vocabulary) for piece in pieces]
+        pieces = single_out_things([_evoked(piece, vocabulary) for piece in pieces], vocabulary)
     pieces = [piece for piece in pieces if piece.symbols]
     symbols: list[str] = []
     places: list[tuple[Word, ...]] = []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sheepgen.embedded.link_words import can_relate, find_link
 from sheepgen.models.families import PROMPT_SYMBOLS
 
 if TYPE_CHECKING:
@@ -130,37 +131,73 @@ class ParsedPrompt:
 def parse(parser: PromptParser, words: PromptWords, vocabulary: Vocabulary) -> ParsedPrompt:
     """Return the parser's most likely consistent answers to a prompt.
 
-    The kind is a relation only if two concepts are mentioned, and empty or digits if none is.
+    The kind is a relation only if two concepts are mentioned that can be so related, and if what
+    links them can mean it; it is empty or digits if none is. Of two related things there is one
+    each, and of what is named in the plural are several.
     """
     if not words.symbols:
         return ParsedPrompt(dict.fromkeys(parser.questions, ""), (), ())
     ids = torch.tensor([[vocabulary.ids[symbol] for symbol in words.symbols]])
     logits = parser(ids.to(parser.positions.device))
-    chosen = {name: scores[0] for name, scores in logits.questions.items()}
+    chosen = {name: scores[0].tolist() for name, scores in logits.questions.items()}
     answers = {
-        name: parser.questions[name][int(scores.argmax())] for name, scores in chosen.items()
+        name: parser.questions[name][scores.index(max(scores))] for name, scores in chosen.items()
     }
-    owners = logits.owners[0].log_softmax(-1)
-    at = [mention.symbol for mention in words.mentions]
-    kinds = parser.questions["kind"]
-    takes = {kind: _ALONE.get(kind, 2) for kind in kinds}
-    possible = [
-        kind
-        for kind in kinds
-        if (answers["digits"] if kind == "digits" else takes[kind] <= len(at) and (kind or not at))
-    ]
-    kind = max(possible, key=lambda kind: float(chosen["kind"][kinds.index(kind)]))
+    owners = logits.owners[0].log_softmax(-1).tolist()
+    scores = dict(zip(parser.questions["kind"], chosen["kind"], strict=True))
+    possible = _possible_scenes(words, owners, answers, parser.questions["kind"], vocabulary)
+    kind = max(possible, key=scores.__getitem__)
     answers["kind"] = kind
-    casts = permutations(range(len(at)), takes[kind])
-    mentions = max(
-        casts,
-        key=lambda cast: sum(float(owners[at[one], part]) for part, one in enumerate(cast, 1)),
-    )
     if kind != "digits":
         answers["digits"] = answers["second digit"] = ""
+    if kind == "several":
+        counts = dict(zip(parser.questions["count"], chosen["count"], strict=True))
+        answers["count"] = max(counts.keys() - {"", "1"}, key=counts.__getitem__)
+    elif possible[kind]:
+        answers["count"] = "1"
     colours = logits.colours[0].argmax(-1)
     return ParsedPrompt(
         answers=answers,
-        mentions=tuple(words.mentions[one] for one in mentions),
-        colours=tuple(parser.colours[int(colours[at[one]])] for one in mentions),
+        mentions=possible[kind],
+        colours=tuple(parser.colours[int(colours[each.symbol])] for each in possible[kind]),
     )
+
+
+def _possible_scenes(
+    words: PromptWords,
+    owners: Sequence[Sequence[float]],
+    answers: Mapping[str, str],
+    kinds: Sequence[str],
+    vocabulary: Vocabulary,
+) -> dict[str, tuple[Mention, ...]]:
+    """Return the kinds of scene that a prompt can mean, each with the concepts most likely in it.
+
+    Args:
+        words: The prompt's.
+        owners: Logarithms of the probabilities of being which of `OWNERS`, for each symbol.
+        answers: The parser's to all questions.
+        kinds: All that there are.
+        vocabulary: What concepts and words can mean.
+    """
+
+    def likely(mentions: tuple[Mention, ...]) -> float:
+        return sum(owners[each.symbol][part] for part, each in enumerate(mentions, 1))
+
+    scenes: dict[str, tuple[Mention, ...]] = {}
+    if answers.get("digits"):
+        scenes["digits"] = ()
+    if not words.mentions:
+        return scenes | {"": ()}
+    pair = max(permutations(words.mentions, 2), key=likely, default=())
+    is_linked = False
+    for cast in filter(None, (pair, pair[::-1])):
+        link = find_link(words, *cast, vocabulary)
+        for kind in kinds:
+            is_meant = link is None or kind in link.meant | link.nearest
+            if _ALONE.get(kind, 2) == 2 and is_meant and can_relate(kind, *cast, vocabulary):
+                scenes.setdefault(kind, cast)
+                is_linked = is_linked or link is not None
+    alone = max(((mention,) for mention in words.mentions), key=likely)
+    if not is_linked:
+        scenes |= {"several": alone} if alone[0].plural else {"single": alone, "several": alone}
+    return scenes

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
+from sheepgen.embedded.approximations import approximations
 from sheepgen.embedded.drawings import Drawing, DrawingTable
 from sheepgen.embedded.prompt import read_words
 from sheepgen.embedded.prompt_parser import parse
@@ -33,6 +34,9 @@ OWN_COLOUR = "own-colour"
 
 _SHOWN_ALONE = ("place", "time", "weather", "background", "digits")
 """Questions to which an answer makes a picture without any thing in it."""
+
+_NAMED = ("place", "time", "weather", "background", "style")
+"""Questions to which a prompt's words name the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +90,9 @@ class PromptReader:
         words = read_words(text, self.vocabulary)
         parsed = self._parse(words)
         labels = self._labels_of(parsed)
-        unused = [
-            word
-            for word in unused_words(words, parsed, self.vocabulary)
-            if word not in words.unread
-        ]
+        otherwise = [*approximations(words, parsed, self.vocabulary)]
+        said = {*words.unread, *(word for each in otherwise for word in each.words)}
+        unused = [word for word in unused_words(words, parsed, self.vocabulary) if word not in said]
         return PromptReading(
             tokens=len(words.symbols) + len(words.unread),
             limit=PROMPT_SYMBOLS,
@@ -99,17 +101,23 @@ class PromptReader:
             unused=tuple(
                 UnusedWord(
                     word=text[word.start : word.end],
-                    suggestion=suggestion_for(word, self.vocabulary),
+                    suggestion=suggestion_for(word, words, self.vocabulary),
                 )
                 for word in unused
             ),
-            corrected=tuple(
-                Correction(typed=each.typed, read=each.read) for each in words.corrections
+            corrected=(
+                *(Correction(typed=each.typed, read=each.read) for each in words.corrections),
+                *(
+                    Correction(
+                        typed=text[each.words[0].start : each.words[-1].end], read=each.shown
+                    )
+                    for each in otherwise
+                ),
             ),
         )
 
     def _parse(self, words: PromptWords) -> ParsedPrompt:
-        """Return the parser's answers, without colours that are not named or cannot be had."""
+        """Return the parser's answers that words lead to, without colours that cannot be had."""
         with running("text_encoder"):
             parsed = parse(self.text_encoder.parser, words, self.vocabulary)
         pairs = zip(parsed.mentions, parsed.colours, strict=True)
@@ -125,7 +133,11 @@ class PromptReader:
             else ""
             for mention, colour in pairs
         )
-        return replace(parsed, colours=tuple(colours))
+        answers = {
+            question: answer if question not in _NAMED or f"{question}={answer}" in named else ""
+            for question, answer in parsed.answers.items()
+        }
+        return replace(parsed, answers=answers, colours=tuple(colours))
 
     def _can_have(self, name: str, colour: str) -> bool:
         """Say whether a concept can be shown in a colour: painted, or by a drawing of its own."""

@@ -5,21 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-__all__ = ["KINDS", "RELATIONS", "Kind", "SceneLabels", "Thing", "attributes_of", "describe"]
+__all__ = [
+    "KINDS",
+    "PHRASES",
+    "RELATIONS",
+    "VERBS",
+    "Kind",
+    "SceneLabels",
+    "Thing",
+    "attributes_of",
+    "describe",
+    "with_article",
+]
 
 Kind = Literal["single", "several", "riding", "next_to", "on_top", "wearing", "holding", "digits"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 RELATIONS: tuple[Kind, ...] = ("riding", "next_to", "on_top", "wearing", "holding")
 """The kinds with two things in them, of which the first rides, stands on, wears or holds."""
 
-_VERBS = {
+VERBS = {
     "riding": "riding",
     "next_to": "next to",
     "on_top": "on top of",
     "wearing": "wearing",
     "holding": "holding",
 }
-_PHRASES = {
+"""How relations are said."""
+
+PHRASES = {
     "beach": "on a beach",
     "road": "on a road",
     "field": "in a field",
@@ -131,13 +144,13 @@ def describe(labels: SceneLabels) -> str:
     """Return in words what will be generated: "two red cats on a beach at night"."""
     subject = _subject(labels)
     answers = (labels.place, labels.time, labels.weather)
-    surroundings = (_PHRASES.get(each, f"({each})") for each in answers if each)
+    surroundings = (PHRASES.get(each, f"({each})") for each in answers if each)
     # "A city at night" is named with its time.
     parts = [subject, *(phrase for phrase in surroundings if phrase not in subject)]
     if labels.background:
-        parts.append(f"on {_article(labels.background)} {labels.background} background")
+        parts.append(f"on {with_article(labels.background)} background")
     if labels.style:
-        parts.append(f"in {_PHRASES.get(labels.style, labels.style)}")
+        parts.append(f"in {PHRASES.get(labels.style, labels.style)}")
     return " ".join(part for part in parts if part)
 
 
@@ -148,7 +161,7 @@ def _subject(labels: SceneLabels) -> str:
         return ""
     first, *others = labels.things
     said = _with_number(first, labels.count)
-    return " ".join([said, *(f"{_VERBS[labels.kind]} {_with_number(each, 1)}" for each in others)])
+    return " ".join([said, *(f"{VERBS[labels.kind]} {_with_number(each, 1)}" for each in others)])
 
 
 def _with_number(thing: Thing, count: int) -> str:
@@ -156,7 +169,12 @@ def _with_number(thing: Thing, count: int) -> str:
     said = f"{thing.colour} {name}" if thing.colour else name
     if count != 1:
         return f"{_NUMBERS[count] if count < len(_NUMBERS) else count} {said}"
-    return said if thing.bare else f"{_article(said)} {said}"
+    return said if thing.bare else with_article(said)
+
+
+def with_article(name: str) -> str:
+    """Return a name after "a" or "an"."""
+    return f"{_article(name)} {name}"
 
 
 def _article(text: str) -> str:

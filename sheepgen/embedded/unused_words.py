@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sheepgen.embedded.vocabulary import NUMBER, OTHER
+from sheepgen.embedded.prompt import singulars
+from sheepgen.embedded.vocabulary import CLASSES, NUMBER, OTHER
 
 if TYPE_CHECKING:
     from sheepgen.embedded.prompt import PromptWords
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from sheepgen.embedded.vocabulary import Vocabulary
 
 __all__ = ["suggestion_for", "unused_words"]
+
+
+_VERBAL = ("ing", "ed")
+
+_GESTURES = ("face", "hand", "action")
+"""Groups of concepts that words for moods and doings evoke."""
 
 
 def unused_words(
@@ -45,10 +52,21 @@ def unused_words(
     return (*unused, *words.unread)
 
 
-def suggestion_for(word: Word, vocabulary: Vocabulary) -> str:
-    """Return the concept that a word may have been meant to name, or "".
+def suggestion_for(word: Word, words: PromptWords, vocabulary: Vocabulary) -> str:
+    """Return the concept that an unused word may have been meant to name, or "".
 
-    English words are not taken for mistyped ones.
+    By what it evokes, unless it only says more about a thing, or else by spelling; English words
+    are not taken for mistyped ones.
     """
+    followed = {
+        each: following
+        for place, following in zip(words.places, (*words.symbols[1:], ""), strict=False)
+        for each in place
+    }
+    if followed.get(word, "") not in CLASSES and not word.text.endswith(_VERBAL):
+        for form in (word.text, *singulars(word.text)):
+            concept = vocabulary.concepts.get(vocabulary.evoked.get(form, ""))
+            if concept and concept.group not in _GESTURES:
+                return concept.name
     is_word = word.text in vocabulary.known or word.text in vocabulary.real
     return "" if is_word else vocabulary.closest(word.text)

@@ -1,9 +1,17 @@
-"""Words besides the names in the table of concepts, as tables that `build_word_tables` makes.
+"""Words besides the names in the table of concepts.
+
+Two tables are written by hand:
+
+everyday_words.tsv  word, concept, and whether that is its "name", "near" to it, or what it
+                    "evokes": what people type, and the other tables lack or take for something
+                    else. A name without a concept is none, though the table of concepts has it
+foreign_words.tsv   foreign word, the concept that it names or the English words that are read in
+                    its place, and "English" if it is an English word, too: und, and
+
+`build_word_tables` makes the others:
 
 synonyms.tsv        noun, the concept it is nearest to: beagle, dog
 associations.tsv    word, the concept it brings to mind where nothing is named: birthday, gift
-foreign_words.tsv   the same of what is not a name, the English words that are read in its place,
-                    and "English" if it is an English word, too: und, and
 translations.tsv    German, Spanish or French name, its concept: Katze, cat
 real_words.txt      English words, so that none of them is taken for a mistyped name
 """
@@ -13,7 +21,14 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["associations", "foreign_words", "real_words", "synonyms", "translations"]
+__all__ = [
+    "associations",
+    "everyday_words",
+    "foreign_words",
+    "real_words",
+    "synonyms",
+    "translations",
+]
 
 
 @cache
@@ -26,6 +41,13 @@ def synonyms() -> dict[str, str]:
 def associations() -> dict[str, str]:
     """Return the concept that each word brings to mind."""
     return _pairs("associations.tsv")
+
+
+@cache
+def everyday_words(how: str) -> dict[str, str]:
+    """Return what is called so, near to it, or evoked: ``how`` is "name", "near" or "evokes"."""
+    rows = (line.split("\t") for line in _read("everyday_words.tsv").splitlines())
+    return {word: concept for word, concept, meant in rows if meant == how}
 
 
 @cache

@@ -11,6 +11,7 @@ from sheepgen.embedded.vocabulary_file import VERSION, from_dict
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.word_tables import (
     associations,
+    everyday_words,
     foreign_words,
     real_words,
     synonyms,
@@ -82,6 +83,7 @@ FURTHER_CUES: Mapping[str, tuple[str, ...]] = {
     "write": ("kind=digits",),
     "dark": ("time=night",),
     "winter": ("place=snow",),
+    "home": ("place=room",),
     "under": ("place=underwater", "weather=clouds", "weather=sun", "time", "kind=on_top"),
 }
 
@@ -100,7 +102,8 @@ def build_vocabulary(
         tables: Whether to add the words of `sheepgen.training.data.word_tables`.
     """
     chosen = {name: concept for name, concept in concepts().items() if not cast or name in cast}
-    forms, plurals = _forms(chosen.values(), translations() if tables else {})
+    names = everyday_words("name") if tables else {}
+    forms, plurals = _forms(chosen.values(), translations() if tables else {}, names)
     words, cues = _words_and_cues()
     structure = {*words, *IGNORED}
 
@@ -111,7 +114,7 @@ def build_vocabulary(
             if name in chosen and word not in forms and word not in structure
         }
 
-    near = of_cast(synonyms() if tables else {})
+    near = of_cast(synonyms() | everyday_words("near") if tables else {})
     english = {*forms, *near, *structure}
     foreign = _foreign(chosen, english) if tables else {}
     content: dict[str, Any] = {
@@ -134,7 +137,9 @@ def build_vocabulary(
         },
         "evoked": {
             word: name
-            for word, name in of_cast(associations() if tables else {}).items()
+            for word, name in of_cast(
+                associations() | everyday_words("evokes") if tables else {}
+            ).items()
             if word not in near
         },
         "defaults": {place: name for place, name in PLACE_DEFAULTS.items() if name in chosen},
@@ -149,11 +154,11 @@ def build_vocabulary(
 
 
 def _forms(
-    chosen: Iterable[Concept], symbols: Mapping[str, str]
+    chosen: Iterable[Concept], symbols: Mapping[str, str], everyday: Mapping[str, str]
 ) -> tuple[dict[str, str], set[str]]:
     """Return what concepts are called and the concepts, and which of the former are plurals.
 
-    What comes first is kept: names, then synonyms, then plurals, spellings and emoji.
+    What comes first is kept: names, then everyday names, synonyms, plurals, spellings and emoji.
     """
     forms: dict[str, str] = {}
     plurals: set[str] = set()
@@ -168,18 +173,26 @@ def _forms(
     several = [*chosen]
     for concept in several:
         add(concept.name, concept.name)
+    known = {concept.name for concept in several}
+    for phrase, name in everyday.items():
+        if name in known:
+            add(phrase, name)
+            add(plural_of(phrase), name, plural=True)
     for concept in several:
         for synonym in concept.synonyms:
-            add(synonym, concept.name)
+            # "Sneakers" are several of what is a sneaker.
+            add(synonym, concept.name, plural=synonym == concept.plural)
     for concept in several:
         add(concept.plural, concept.name, plural=True)
         for synonym in concept.synonyms:
             add(plural_of(synonym), concept.name, plural=True)
     _drop_colours(forms, names={phrase_key(concept.name) for concept in several})
-    known = {concept.name for concept in several}
     for phrase, name in symbols.items():
         if name in known and not any(map(str.isalpha, phrase)):
             add(phrase, name)
+    for phrase, name in everyday.items():
+        if not name:
+            forms.pop(phrase_key(phrase), None)
     real = real_words()
     for phrase, name in [*forms.items()]:
         joined = phrase.replace(" ", "")

@@ -1,0 +1,51 @@
+"""Finds what a prompt asks for and the scene shows otherwise, so that it can be said.
+
+kids riding a bus     "kids" as "a child": two related things are one each
+an owl in a tree      "in" as "on top of", which comes nearest
+a mountain road       "mountain road" as "a mountain on a road"
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sheepgen.embedded.link_words import find_link
+from sheepgen.embedded.scene_labels import PHRASES, VERBS, with_article
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sheepgen.embedded.prompt import PromptWords
+    from sheepgen.embedded.prompt_parser import ParsedPrompt
+    from sheepgen.embedded.prompt_pieces import Word
+    from sheepgen.embedded.vocabulary import Vocabulary
+
+__all__ = ["Approximation", "approximations"]
+
+
+class Approximation(NamedTuple):
+    """Words of a prompt, and what is shown for them."""
+
+    words: tuple[Word, ...]
+    shown: str
+
+
+def approximations(
+    words: PromptWords, parsed: ParsedPrompt, vocabulary: Vocabulary
+) -> Iterator[Approximation]:
+    """Yield what is shown otherwise than it is said."""
+    kind = parsed.answers["kind"]
+    if len(parsed.mentions) == 2:
+        link = find_link(words, *parsed.mentions, vocabulary)
+        if link and kind not in link.meant:
+            yield Approximation(link.words, VERBS[kind])
+    place = parsed.answers.get("place", "")
+    for mention in parsed.mentions:
+        concept = vocabulary.concepts[mention.concept]
+        if mention.plural and kind != "several" and concept.plural != concept.name:
+            yield Approximation(mention.words, with_article(concept.name))
+        following = words.places[mention.symbol + 1 : mention.symbol + 2]
+        cues = {cue for head in following for cue in vocabulary.cues.get(head[0].text, ())}
+        if kind == "single" and f"place={place}" in cues:
+            shown = f"{with_article(concept.name)} {PHRASES[place]}"
+            yield Approximation((*mention.words, *following[0]), shown)

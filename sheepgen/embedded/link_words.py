@@ -1,0 +1,151 @@
+"""The words that link two things of a prompt, and the relations that they can mean.
+
+    an owl on a tree        on top of
+    a sheep on a bus        riding, because that can be ridden
+    an owl in a tree        nothing shows that: on top of comes nearest
+    a cat behind a house    nor that: next to comes nearest
+    a tree with gifts       next to, or what its owner holds or wears; but not on top of
+
+Which of several is meant is the prompt parser's choice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from sheepgen.embedded.noun_phrases import describes
+from sheepgen.embedded.vocabulary import NUMBER, OTHER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sheepgen.embedded.prompt import Mention, PromptWords
+    from sheepgen.embedded.prompt_pieces import Word
+    from sheepgen.embedded.vocabulary import Vocabulary
+
+__all__ = ["Link", "can_relate", "find_link"]
+
+_DETERMINERS = {
+    *("a", "an", "the", "my", "your", "his", "her", "our", "their", "its", "this", "that"),
+    *("these", "those", "some", "another", "all", "both"),
+}
+_NEGATIONS = {"no", "not", "without"}
+
+
+class _Meaning(NamedTuple):
+    """Relations of the earlier thing to the later one; turned, those of the later to the earlier.
+
+    What comes nearest is shown where these cannot be.
+    """
+
+    relations: frozenset[str] = frozenset()
+    turned: frozenset[str] = frozenset()
+    nearest: frozenset[str] = frozenset()
+
+
+_ONTO = frozenset({"riding", "on_top"})
+_ON_TOP = frozenset({"on_top"})
+_BESIDE = frozenset({"next_to"})
+_WORN = frozenset({"wearing"})
+_OWNED = frozenset({"next_to", "holding", "wearing"})
+
+_MEANINGS: Mapping[str, _Meaning] = {
+    # A hat on a cat is worn by it.
+    **dict.fromkeys(("on", "on top of", "upon"), _Meaning(_ONTO, turned=_WORN)),
+    **dict.fromkeys(("in", "inside"), _Meaning(_WORN | {"riding"}, nearest=_ON_TOP)),
+    **dict.fromkeys(("over", "above"), _Meaning(nearest=_ON_TOP)),
+    **dict.fromkeys(("under", "below"), _Meaning(turned=_ON_TOP, nearest=_BESIDE)),
+    **dict.fromkeys(("behind", "in front of", "between", "around"), _Meaning(nearest=_BESIDE)),
+    **dict.fromkeys(("and", ",", "or", "next to", "beside", "near"), _Meaning(_BESIDE)),
+    "with": _Meaning(_OWNED),
+    # Nothing but a verb that nobody knows: a man eating a pizza.
+    "": _Meaning(_OWNED),
+}
+
+_LONGEST = max(phrase.count(" ") for phrase in _MEANINGS) + 1
+
+_TOO_LARGE = ("building", "clothing")
+"""Groups of what other things are shown next to if they are in it, unless it is made to bear them:
+a teacher in a school, a girl in a coat."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Link:
+    """What stands between two things.
+
+    Args:
+        words: Its words; none if the things only stand in one sentence.
+        meant: The relations of the first thing to the second that it can mean.
+        nearest: Those that come nearest to what it means, if that cannot be shown.
+    """
+
+    words: tuple[Word, ...]
+    meant: frozenset[str]
+    nearest: frozenset[str]
+
+
+def find_link(
+    words: PromptWords, first: Mention, second: Mention, vocabulary: Vocabulary
+) -> Link | None:
+    """Return what links a scene's first thing to its second, or None if that leaves all open.
+
+    Args:
+        words: The prompt's.
+        first: What could ride, wear, hold or stand on the other; it may come last.
+        second: The other.
+        vocabulary: The words' meanings.
+    """
+    start, stop = sorted((first.symbol, second.symbol))
+    between = words.symbols[start + 1 : stop]
+    is_apart = any(start < mention.symbol < stop for mention in words.mentions)
+    if is_apart or not _NEGATIONS.isdisjoint(between):
+        return None
+    end = _without_noun_phrase(between, vocabulary)
+    lengths = (n for n in range(min(_LONGEST, end), 0, -1) if _phrase(between, end, n) in _MEANINGS)
+    length = next(lengths, 0)
+    if not length and end and between[end - 1] != OTHER:
+        return None
+    phrase = _phrase(between, end, length)
+    meaning = _MEANINGS[phrase]
+    if start == first.symbol:
+        meant, nearest = meaning.relations, meaning.nearest
+    elif phrase == "with" and words.symbols[stop + 1 : stop + 2] in (("on",), ("in",)):
+        meant, nearest = _ONTO, frozenset[str]()  # a box with a cat on it
+    else:
+        meant, nearest = meaning.turned, frozenset()
+    concept = vocabulary.concepts[second.concept]
+    if nearest == _ON_TOP and concept.group in _TOO_LARGE:
+        nearest = _BESIDE | (_ON_TOP if "base" in concept.roles else frozenset())
+    places = words.places[start + 1 + end - length : start + 1 + end]
+    return Link(
+        words=tuple(word for place in places for word in place), meant=meant, nearest=nearest
+    )
+
+
+def can_relate(relation: str, first: Mention, second: Mention, vocabulary: Vocabulary) -> bool:
+    """Say whether one concept can stand in a relation to another, whatever links them."""
+    if first.concept == second.concept:
+        return relation == "next_to"
+    ours, theirs = (vocabulary.concepts[each.concept].roles for each in (first, second))
+    match relation:
+        case "riding":
+            return "rides" in ours and "ridden" in theirs
+        case "wearing":
+            return "rides" in ours and not theirs.isdisjoint(("hat", "glasses"))
+        case "holding":
+            return "rides" in ours and "held" in theirs
+        case _:
+            return True
+
+
+def _phrase(symbols: Sequence[str], end: int, length: int) -> str:
+    return " ".join(symbols[end - length : end])
+
+
+def _without_noun_phrase(symbols: Sequence[str], vocabulary: Vocabulary) -> int:
+    """Return how many symbols stand before the article and the adjectives of a noun."""
+    end = len(symbols)
+    while end and (symbols[end - 1] in (OTHER, NUMBER) or describes(symbols[end - 1], vocabulary)):
+        end -= 1
+    return end - 1 if end and symbols[end - 1] in _DETERMINERS else end
