@@ -16,7 +16,9 @@ from sheepgen.embedded.family import EmbeddedModel
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import generate
 from sheepgen.pipeline.scheduler import build_scheduler
+from sheepgen.prompt_reading import describe_reading
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
+from sheepgen.training.evaluation.prompts import read_prompts
 
 FOLDER = Path(__file__).parents[1] / "sheepgen" / "assets" / EMBEDDED_MODEL
 SHEEP = "a sheep riding a motorcycle"
@@ -147,6 +149,60 @@ def hidden_states(model: EmbeddedModel, prompt: str, **settings: Any) -> torch.T
 )
 def test_prompts_are_understood(parts: EmbeddedModel, prompt: str, understood: str) -> None:
     assert parts.read_prompt(prompt).understood == understood
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        (
+            "a mountain road",
+            'a mountain on a road. Read "mountain road" as "a mountain on a road".',
+        ),
+        ("an owl in a tree", 'an owl on top of a tree. Read "in" as "on top of".'),
+        ("a butterfly on a rose", "a butterfly on top of a rose."),
+        ("a boat under a bridge", 'a yacht next to a bridge. Read "under" as "next to".'),
+        ("tree with presents", 'a tree next to a gift. Read "presents" as "a gift".'),
+        ("two cats and a dog", 'a cat next to a dog. Not used: "two". Read "cats" as "a cat".'),
+        ("a burger with fries", "a hamburger next to a box of fries."),
+        ("a heart that is broken", "a broken heart."),
+        ("a spider on the wall", 'a spider. Not used: "wall".'),
+        ("picnic in the park", 'a basket in a field. Read "picnic" as "a basket".'),
+        (
+            "a syrup pancake, lunch",
+            'a stack of pancakes. Not used: "syrup", "lunch" (did you mean "sandwich"?).',
+        ),
+    ],
+)
+def test_what_is_not_shown_as_it_is_asked_for_is_said(
+    parts: EmbeddedModel, prompt: str, said: str
+) -> None:
+    reading = parts.read_prompt(prompt)
+    line = describe_reading(reading.understood or "", reading.unused, reading.corrected)
+    assert line == f"understood as: {said}"
+
+
+def test_the_prompts_of_the_evaluation_are_understood(parts: EmbeddedModel) -> None:
+    asked: dict[str, tuple[object, ...]] = {}
+    read: dict[str, tuple[object, ...]] = {}
+    for prompt in read_prompts():
+        labels = parts.reader.labels(prompt.text)
+        assert labels is not None
+        scene = prompt.scene
+        surroundings = (scene.place, scene.time, scene.weather, scene.background)
+        if scene.kind == "digits":
+            asked[prompt.text] = (scene.kind, scene.subject)
+            read[prompt.text] = (labels.kind, labels.digits)
+        else:
+            style = prompt.attributes.get("style", "")
+            things = tuple(name for name in (scene.subject, scene.other) if name)
+            asked[prompt.text] = (scene.kind, things, scene.count, scene.colour, style)
+            read[prompt.text] = (
+                *(labels.kind, tuple(thing.name for thing in labels.things), labels.count),
+                *(labels.things[0].colour, labels.style),
+            )
+        asked[prompt.text] += surroundings
+        read[prompt.text] += (labels.place, labels.time, labels.weather, labels.background)
+    assert read == asked
 
 
 def test_the_card_names_data_licences_and_scores(record: dict[str, Any]) -> None:

@@ -42,8 +42,11 @@ def approximations(
     place = parsed.answers.get("place", "")
     for mention in parsed.mentions:
         concept = vocabulary.concepts[mention.concept]
-        if mention.plural and kind != "several" and concept.plural != concept.name:
-            yield Approximation(mention.words, with_article(concept.name))
+        is_one = mention.plural and kind != "several" and concept.plural != concept.name
+        is_name = mention.how == "name" or mention.words[-1].text in concept.name.split()
+        if is_one or not is_name:
+            name = concept.plural if kind == "several" else with_article(concept.name)
+            yield Approximation(mention.words, concept.name if "bare" in concept.roles else name)
         following = words.places[mention.symbol + 1 : mention.symbol + 2]
         cues = {cue for head in following for cue in vocabulary.cues.get(head[0].text, ())}
         if kind == "single" and f"place={place}" in cues:

@@ -104,7 +104,8 @@ def find_link(
     end = _without_noun_phrase(between, vocabulary)
     lengths = (n for n in range(min(_LONGEST, end), 0, -1) if _phrase(between, end, n) in _MEANINGS)
     length = next(lengths, 0)
-    if not length and end and between[end - 1] != OTHER:
+    is_repeated = first.concept == second.concept  # home sweet home
+    if not length and (is_repeated or (end and between[end - 1] != OTHER)):
         return None
     phrase = _phrase(between, end, length)
     meaning = _MEANINGS[phrase]

@@ -89,7 +89,9 @@ def _without_measures(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece
     for at, (measure, link) in enumerate(pairwise(pieces)):
         is_noun = bool(measure.concept) or measure.symbols == (OTHER,)
         is_quantity = measure.words[-1].text in vocabulary.ids
-        content = next((piece for piece in pieces[at + 2 :] if piece.symbols != (OTHER,)), link)
+        content = next(
+            (piece for piece in pieces[at + 2 :] if not _is_adjective(piece, vocabulary)), link
+        )
         if is_noun and not is_quantity and link.symbols == ("of",) and content.concept:
             is_name = measure.words[-1].text in content.concept.split()  # a glass of red wine
             found[at] = replace(measure, symbols=()) if is_name else _unknown(measure)
@@ -125,6 +127,10 @@ def describes(word: str, vocabulary: Vocabulary) -> bool:
     """Say whether a word can be a colour or a number."""
     cues = vocabulary.cues.get(word, ())
     return any(cue.startswith(("colour=", "count=")) for cue in cues)
+
+
+def _is_adjective(piece: Piece, vocabulary: Vocabulary) -> bool:
+    return not piece.concept and (piece.symbols == (OTHER,) or _is_colour(piece, vocabulary))
 
 
 def _is_background(piece: Piece, vocabulary: Vocabulary) -> bool:

@@ -160,7 +160,12 @@ def _tokens(text: str) -> Iterator[Word]:
 def _pieces(words: list[Word], vocabulary: Vocabulary) -> list[Piece]:
     pieces = []
     start = 0
-    is_foreign = any(_is_foreign(word.text, vocabulary) for word in words)
+    is_foreign = any(_is_foreign(word.text, vocabulary) for word in words) or (
+        len(words) > 1
+        and all(
+            not vocabulary.foreign.keys().isdisjoint(_foreign_forms(word.text)) for word in words
+        )
+    )
     while start < len(words):
         piece = (
             (is_foreign and _foreign_phrase(words, start, vocabulary))

@@ -58,6 +58,7 @@ def suggestion_for(word: Word, words: PromptWords, vocabulary: Vocabulary) -> st
     By what it evokes, unless it only says more about a thing, or else by spelling; English words
     are not taken for mistyped ones.
     """
+    named = {mention.concept for mention in words.mentions}
     followed = {
         each: following
         for place, following in zip(words.places, (*words.symbols[1:], ""), strict=False)
@@ -66,7 +67,7 @@ def suggestion_for(word: Word, words: PromptWords, vocabulary: Vocabulary) -> st
     if followed.get(word, "") not in CLASSES and not word.text.endswith(_VERBAL):
         for form in (word.text, *singulars(word.text)):
             concept = vocabulary.concepts.get(vocabulary.evoked.get(form, ""))
-            if concept and concept.group not in _GESTURES:
+            if concept and concept.group not in _GESTURES and concept.name not in named:
                 return concept.name
     is_word = word.text in vocabulary.known or word.text in vocabulary.real
     return "" if is_word else vocabulary.closest(word.text)

@@ -27,6 +27,12 @@ VOCABULARY = tiny_vocabulary()
         ("a cat with orange eyes", ["cat"], ["eyes"]),
         ("a cat with 2 sad gift eyes and a hat", ["cat", "sun hat"], ["sad", "gift", "eyes"]),
         ("with the eye", ["eye"], []),
+        ("a cat that is grinning and a wolf", ["grinning cat", "wolf"], []),
+        ("the cat is grinning", ["grinning cat"], []),
+        ("a cat that is sad", ["cat"], ["sad"]),
+        ("a cat that is", ["cat"], []),
+        ("the orange wall", [], []),
+        ("a truck of red fire trucks", ["fire truck"], []),
         ("a cat and the eye", ["cat", "eye"], []),
     ],
 )

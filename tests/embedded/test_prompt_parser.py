@@ -104,3 +104,28 @@ def test_even_an_untaught_parser_is_consistent(prompt: str) -> None:
     expected = {"": 0, "digits": 0, "single": 1, "several": 1}.get(kind, 2)
     assert len(parsed.mentions) == len(parsed.colours) == expected
     assert bool(parsed.answers["digits"]) == (kind == "digits")
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("prompt", "kinds"),
+    [
+        ("a cat with a gift", {"next_to"}),
+        ("a gift and a cat", {"next_to"}),
+        ("a cat riding a gift", {"single", "several", "next_to"}),
+        ("a cat, a cat", {"next_to"}),
+        ("cats", {"several"}),
+    ],
+)
+def test_no_parser_answers_what_its_words_cannot_mean(
+    prompt: str, kinds: set[str], seed: int
+) -> None:
+    torch.manual_seed(seed)
+    parser = PromptParser(len(VOCABULARY.ids), QUESTIONS, ("red",), width=32, layers=1, heads=2)
+    parser.answers.bias.data.normal_(std=9)
+    parsed = parse(parser.eval(), read_words(prompt, VOCABULARY), VOCABULARY)
+    assert parsed.answers["kind"] in kinds | {"digits"}
+    if parsed.answers["kind"] == "several":
+        assert parsed.answers["count"] == "2"
+    elif parsed.mentions:
+        assert parsed.answers["count"] == "1"

@@ -4,7 +4,8 @@ Two tables are written by hand:
 
 everyday_words.tsv  word, concept, and whether that is its "name", "near" to it, or what it
                     "evokes": what people type, and the other tables lack or take for something
-                    else. A name without a concept is none, though the table of concepts has it
+                    else. A name without a concept is none, though the table of concepts has it;
+                    what is "ignored" asks for nothing that can be shown
 foreign_words.tsv   foreign word, the concept that it names or the English words that are read in
                     its place, and "English" if it is an English word, too: und, and
 
@@ -45,7 +46,7 @@ def associations() -> dict[str, str]:
 
 @cache
 def everyday_words(how: str) -> dict[str, str]:
-    """Return what is called so, near to it, or evoked: ``how`` is "name", "near" or "evokes"."""
+    """Return the concepts of the words of the table that are meant so; see the module."""
     rows = (line.split("\t") for line in _read("everyday_words.tsv").splitlines())
     return {word: concept for word, concept, meant in rows if meant == how}
 

@@ -146,7 +146,7 @@ def build_vocabulary(
         "words": words,
         "phrases": sorted(_setting_phrases() - forms.keys()),
         "cues": cues,
-        "ignored": sorted({*IGNORED} - forms.keys()),
+        "ignored": sorted({*IGNORED, *everyday_words("ignored")} - forms.keys()),
         "real": " ".join(sorted(real_words() if tables else ())),
         "drawings": [list(row) for row in drawings if row[0] in chosen],
     }

@@ -30,6 +30,18 @@ VOCABULARY = build_vocabulary()
         ("dos gatos", "cat", ""),
         ("boat on the ocean", "yacht", ""),
         ("🐈 and 🐕", "cat, dog", ""),
+        ("mother and child", "mother with a baby", ""),
+        ("my dad and my son", "man, boy", ""),
+        ("a heart that is broken", "broken heart", ""),
+        ("a man who is running", "running man", ""),
+        ("happy birthday", "gift", "happy"),
+        ("picnic in the park", "basket", ""),
+        ("a pair of shoes", "leather shoe", ""),
+        ("a bowl of red cherries", "pair of cherries", "bowl"),
+        ("a glass of red wine", "glass of wine", ""),
+        ("eine alte Frau mit Hund", "woman, dog", "alte"),
+        ("el sol y la luna", "sun, crescent moon", ""),
+        ("what about a lion this time, pls?", "lion", ""),
     ],
 )
 def test_things_and_unknown_words(prompt: str, concepts: str, unknown: str) -> None:

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from sheepgen.embedded.approximations import approximations
+from sheepgen.embedded.prompt import read_words
+from sheepgen.embedded.prompt_parser import ParsedPrompt
+from tests.embedded.vocabularies import tiny_vocabulary
+
+VOCABULARY = tiny_vocabulary()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answers", "said"),
+    [
+        ("a cat on a gift", {"kind": "on_top"}, {}),
+        ("a cat in a gift", {"kind": "on_top"}, {"in": "on top of"}),
+        ("a cat under a gift", {"kind": "next_to"}, {"under": "next to"}),
+        ("cats with gifts", {"kind": "next_to"}, {"cats": "a cat", "gifts": "a gift"}),
+        ("two cats", {"kind": "several"}, {}),
+        ("a hound", {"kind": "single"}, {"hound": "a wolf"}),
+        ("two hounds", {"kind": "several"}, {"hounds": "wolves"}),
+        ("a birthday", {"kind": "single"}, {"birthday": "a gift"}),
+        (
+            "a cat beach",
+            {"kind": "single", "place": "beach"},
+            {"cat beach": "a cat on a beach"},
+        ),
+        ("a cat, beach", {"kind": "single", "place": "beach"}, {}),
+    ],
+)
+def test_what_is_shown_otherwise_is_said(
+    prompt: str, answers: dict[str, str], said: dict[str, str]
+) -> None:
+    words = read_words(prompt, VOCABULARY)
+    parsed = ParsedPrompt(answers, words.mentions, ("",) * len(words.mentions))
+    found = approximations(words, parsed, VOCABULARY)
+    assert {" ".join(word.text for word in each.words): each.shown for each in found} == said
