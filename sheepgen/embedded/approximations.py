@@ -35,8 +35,9 @@ def approximations(
 ) -> Iterator[Approximation]:
     """Yield what is shown otherwise than it is said."""
     kind = parsed.answers["kind"]
-    if len(parsed.mentions) == 2:
-        link = find_link(words, *parsed.mentions, vocabulary)
+    if kind in VERBS:
+        first, second = parsed.mentions
+        link = find_link(words, first, second, vocabulary)
         if link and kind not in link.meant:
             yield Approximation(link.words, VERBS[kind])
     place = parsed.answers.get("place", "")

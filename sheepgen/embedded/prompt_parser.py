@@ -188,14 +188,15 @@ def _possible_scenes(
         scenes["digits"] = ()
     if not words.mentions:
         return scenes | {"": ()}
-    pair = max(permutations(words.mentions, 2), key=likely, default=())
+    pair = max(permutations(words.mentions, 2), key=likely, default=None)
     is_linked = False
-    for cast in filter(None, (pair, pair[::-1])):
-        link = find_link(words, *cast, vocabulary)
+    for first, second in (pair, pair[::-1]) if pair else ():
+        link = find_link(words, first, second, vocabulary)
         for kind in kinds:
             is_meant = link is None or kind in link.meant | link.nearest
-            if _ALONE.get(kind, 2) == 2 and is_meant and can_relate(kind, *cast, vocabulary):
-                scenes.setdefault(kind, cast)
+            is_relation = _ALONE.get(kind, 2) == 2 and is_meant
+            if is_relation and can_relate(kind, first, second, vocabulary):
+                scenes.setdefault(kind, (first, second))
                 is_linked = is_linked or link is not None
     alone = max(((mention,) for mention in words.mentions), key=likely)
     if not is_linked:

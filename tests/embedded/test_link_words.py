@@ -61,7 +61,8 @@ def test_what_comes_last_may_be_what_is_on_the_other(prompt: str, meant: str) ->
 )
 def test_other_words_leave_open_what_is_meant(prompt: str) -> None:
     read = read_words(prompt, VOCABULARY)
-    link = find_link(read, *read.mentions, VOCABULARY)
+    first, second = read.mentions
+    link = find_link(read, first, second, VOCABULARY)
     assert link is None or (prompt == "cat, cat" and link.meant == {"next_to"})
 
 

@@ -5,7 +5,8 @@ Two tables are written by hand:
 everyday_words.tsv  word, concept, and whether that is its "name", "near" to it, or what it
                     "evokes": what people type, and the other tables lack or take for something
                     else. A name without a concept is none, though the table of concepts has it;
-                    what is "ignored" asks for nothing that can be shown
+                    what is "ignored" asks for nothing that can be shown, and what "describes"
+                    a place in a phrase ("tall buildings") is none by itself
 foreign_words.tsv   foreign word, the concept that it names or the English words that are read in
                     its place, and "English" if it is an English word, too: und, and
 

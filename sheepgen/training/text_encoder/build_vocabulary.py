@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.embedded.prompt import phrase_key
+from sheepgen.embedded.vocabulary import OTHER
 from sheepgen.embedded.vocabulary_file import VERSION, from_dict
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.word_tables import (
@@ -133,7 +134,11 @@ def build_vocabulary(
         "foreign": {word: read for word, (read, _) in foreign.items()},
         "ambiguous": sorted(word for word, (_, is_english) in foreign.items() if is_english),
         "equivalents": {
-            phrase: read for phrase, read in EQUIVALENTS.items() if phrase not in forms
+            phrase: read
+            for phrase, read in (
+                EQUIVALENTS | dict.fromkeys(everyday_words("describes"), OTHER)
+            ).items()
+            if phrase not in forms
         },
         "evoked": {
             word: name
