@@ -70,9 +70,7 @@ def test_an_image_knows_its_file_and_is_verified(own_files: Path, tmp_path: Path
     assert run("verify", str(path)).stdout == f"{path}: equal\n"
 
 
-def test_another_file_under_its_name_is_not_used(
-    own_files: Path, tmp_path: Path, run: Run
-) -> None:
+def test_another_file_under_its_name_is_not_used(own_files: Path, tmp_path: Path, run: Run) -> None:
     file = tmp_path / "model.safetensors"
     file.write_bytes((own_files / CHECKPOINT).read_bytes())
     path = tmp_path / "a.png"

@@ -103,8 +103,12 @@ def build_vocabulary(
         tables: Whether to add the words of `sheepgen.training.data.word_tables`.
     """
     chosen = {name: concept for name, concept in concepts().items() if not cast or name in cast}
-    names = everyday_words("name") if tables else {}
-    forms, plurals = _forms(chosen.values(), translations() if tables else {}, names)
+
+    def everyday(how: str) -> dict[str, str]:
+        return everyday_words(how) if tables else {}
+
+    symbols = translations() if tables else {}
+    forms, plurals = _forms(chosen.values(), symbols, everyday("name"))
     words, cues = _words_and_cues()
     structure = {*words, *IGNORED}
 
@@ -115,7 +119,9 @@ def build_vocabulary(
             if name in chosen and word not in forms and word not in structure
         }
 
-    near = of_cast(synonyms() | everyday_words("near") if tables else {})
+    near = of_cast((synonyms() if tables else {}) | everyday("near"))
+    brought_to_mind = (associations() if tables else {}) | everyday("evokes")
+    equivalents = {**EQUIVALENTS, **dict.fromkeys(everyday("describes"), OTHER)}
     english = {*forms, *near, *structure}
     foreign = _foreign(chosen, english) if tables else {}
     content: dict[str, Any] = {
@@ -134,24 +140,16 @@ def build_vocabulary(
         "foreign": {word: read for word, (read, _) in foreign.items()},
         "ambiguous": sorted(word for word, (_, is_english) in foreign.items() if is_english),
         "equivalents": {
-            phrase: read
-            for phrase, read in (
-                EQUIVALENTS | dict.fromkeys(everyday_words("describes"), OTHER)
-            ).items()
-            if phrase not in forms
+            phrase: read for phrase, read in equivalents.items() if phrase not in forms
         },
         "evoked": {
-            word: name
-            for word, name in of_cast(
-                associations() | everyday_words("evokes") if tables else {}
-            ).items()
-            if word not in near
+            word: name for word, name in of_cast(brought_to_mind).items() if word not in near
         },
         "defaults": {place: name for place, name in PLACE_DEFAULTS.items() if name in chosen},
         "words": words,
         "phrases": sorted(_setting_phrases() - forms.keys()),
         "cues": cues,
-        "ignored": sorted({*IGNORED, *everyday_words("ignored")} - forms.keys()),
+        "ignored": sorted({*IGNORED, *everyday("ignored")} - forms.keys()),
         "real": " ".join(sorted(real_words() if tables else ())),
         "drawings": [list(row) for row in drawings if row[0] in chosen],
     }
@@ -244,9 +242,8 @@ def _turned(phrase: str) -> str:
 
 def _setting_phrases() -> set[str]:
     """Return the phrases whose words are not to be read as names of concepts."""
-    several = chain.from_iterable(
-        phrases for table in SETTING_PHRASES.values() for phrases in table.values()
-    )
+    tables = (*SETTING_PHRASES.values(), *SETTING_WORDS.values())
+    several = chain.from_iterable(phrases for table in tables for phrases in table.values())
     styles = chain.from_iterable(STYLE_PHRASES.values())
     return {key for phrase in (*several, *styles) if " " in (key := phrase_key(phrase))}
 

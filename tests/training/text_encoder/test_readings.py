@@ -56,6 +56,9 @@ def test_things_and_unknown_words(prompt: str, concepts: str, unknown: str) -> N
         ("un perro en la playa", "a <animate> on the beach"),
         ("a pack of wolves", "a flock of <animate plural>"),
         ("ein schwarzer Hund am Strand", "a black <animate> on the beach"),
+        ("a tall man", "a <other> <animate>"),
+        ("in front of tall buildings", "in front of tall buildings"),
+        ("a cosy living room", "a <other> living room"),
     ],
 )
 def test_what_the_parser_sees(prompt: str, symbols: str) -> None:
