@@ -166,6 +166,11 @@ def test_prompts_are_understood(parts: EmbeddedModel, prompt: str, understood: s
         ("a burger with fries", "a hamburger next to a box of fries."),
         ("a heart that is broken", "a broken heart."),
         ("a spider on the wall", 'a spider. Not used: "wall".'),
+        (
+            "sunset over the mountains",
+            "a sunrise over mountains. "
+            'Read "sunset over the mountains" as "a sunrise over mountains".',
+        ),
         ("picnic in the park", 'a basket in a field. Read "picnic" as "a basket".'),
         (
             "a syrup pancake, lunch",

@@ -44,7 +44,8 @@ def approximations(
     for mention in parsed.mentions:
         concept = vocabulary.concepts[mention.concept]
         is_one = mention.plural and kind != "several" and concept.plural != concept.name
-        is_name = mention.how == "name" or mention.words[-1].text in concept.name.split()
+        said = {word.text for word in mention.words}
+        is_name = mention.how == "name" or said <= {*concept.name.split()}
         if is_one or not is_name:
             name = concept.plural if kind == "several" else with_article(concept.name)
             yield Approximation(mention.words, concept.name if "bare" in concept.roles else name)

@@ -187,6 +187,8 @@ def _longest_phrase(words: list[Word], start: int, vocabulary: Vocabulary) -> Pi
             return _mention(
                 found, vocabulary.forms[phrase], vocabulary, plural=phrase in vocabulary.plurals
             )
+        if phrase in vocabulary.near:
+            return _mention(found, vocabulary.near[phrase], vocabulary, plural=False, how="near")
         if phrase in vocabulary.equivalents:
             return Piece(found, tuple(vocabulary.equivalents[phrase].split()))
         if phrase in vocabulary.phrases:
@@ -196,6 +198,9 @@ def _longest_phrase(words: list[Word], start: int, vocabulary: Vocabulary) -> Pi
         for singular in singulars(phrase):
             if singular in vocabulary.forms:
                 return _mention(found, vocabulary.forms[singular], vocabulary, plural=True)
+            if singular in vocabulary.near and phrase not in vocabulary.ids:
+                near = vocabulary.near[singular]
+                return _mention(found, near, vocabulary, plural=True, how="near")
     return None
 
 
@@ -237,9 +242,6 @@ def _single(word: Word, vocabulary: Vocabulary) -> Piece:
         digits = _digits(word.text)
         # A model without digits does not have their symbols.
         return Piece((word,), digits if vocabulary.ids.keys() >= {*digits} else (NUMBER,))
-    for form, plural in ((word.text, False), *((form, True) for form in singulars(word.text))):
-        if form in vocabulary.near:
-            return _mention((word,), vocabulary.near[form], vocabulary, plural=plural, how="near")
     return Piece((word,), (OTHER,))
 
 

@@ -124,7 +124,8 @@ class Vocabulary:
         """Index the words."""
         spelled = {*_words_in(self.forms, self.phrases, self.words)}
         further = _words_in(self.ignored, self.near, self.evoked, self.foreign, self.equivalents)
-        phrases = (self.forms, self.phrases, self.ignored, self.foreign, self.equivalents)
+        named = (self.forms, self.near)
+        phrases = (*named, self.phrases, self.ignored, self.foreign, self.equivalents)
         indexes = {
             "ids": {symbol: index for index, symbol in enumerate(symbols_of(self.words))},
             "longest": _longest(*phrases),

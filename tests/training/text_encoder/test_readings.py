@@ -37,6 +37,7 @@ VOCABULARY = build_vocabulary()
         ("happy birthday", "gift", "happy"),
         ("picnic in the park", "basket", ""),
         ("a pair of shoes", "leather shoe", ""),
+        ("sunset over the mountains", "sunrise over mountains", ""),
         ("a bowl of red cherries", "pair of cherries", "bowl"),
         ("a glass of red wine", "glass of wine", ""),
         ("eine alte Frau mit Hund", "woman, dog", "alte"),
