@@ -161,6 +161,7 @@ def test_prompts_are_understood(parts: EmbeddedModel, prompt: str, understood: s
         ("an owl in a tree", 'an owl on top of a tree. Read "in" as "on top of".'),
         ("a butterfly on a rose", "a butterfly on top of a rose."),
         ("a boat under a bridge", 'a yacht next to a bridge. Read "under" as "next to".'),
+        ("a moon over a castle", 'a crescent moon on top of a castle. Read "over" as "on top of".'),
         ("tree with presents", 'a tree next to a gift. Read "presents" as "a gift".'),
         ("two cats and a dog", 'a cat next to a dog. Not used: "two". Read "cats" as "a cat".'),
         ("a burger with fries", "a hamburger next to a box of fries."),

@@ -50,10 +50,12 @@ _BESIDE = frozenset({"next_to"})
 _WORN = frozenset({"wearing"})
 _OWNED = frozenset({"next_to", "holding", "wearing"})
 
+_WITHIN = ("in", "inside")
+
 _MEANINGS: Mapping[str, _Meaning] = {
     # A hat on a cat is worn by it.
     **dict.fromkeys(("on", "on top of", "upon"), _Meaning(_ONTO, turned=_WORN)),
-    **dict.fromkeys(("in", "inside"), _Meaning(_WORN | {"riding"}, nearest=_ON_TOP)),
+    **dict.fromkeys(_WITHIN, _Meaning(_WORN | {"riding"}, nearest=_ON_TOP)),
     **dict.fromkeys(("over", "above"), _Meaning(nearest=_ON_TOP)),
     **dict.fromkeys(("under", "below"), _Meaning(turned=_ON_TOP, nearest=_BESIDE)),
     **dict.fromkeys(("behind", "in front of", "between", "around"), _Meaning(nearest=_BESIDE)),
@@ -116,7 +118,7 @@ def find_link(
     else:
         meant, nearest = meaning.turned, frozenset()
     concept = vocabulary.concepts[second.concept]
-    if nearest == _ON_TOP and concept.group in _TOO_LARGE:
+    if nearest and phrase in _WITHIN and concept.group in _TOO_LARGE:
         nearest = _BESIDE | (_ON_TOP if "base" in concept.roles else frozenset())
     places = words.places[start + 1 + end - length : start + 1 + end]
     return Link(

@@ -16,6 +16,7 @@ VOCABULARY = tiny_vocabulary()
         ("a cat on top of two red sad gifts", "on top of", "on_top riding", ""),
         ("a cat in a gift", "in", "riding wearing", "on_top"),
         ("a cat in a castle", "in", "riding wearing", "next_to"),
+        ("a cat over a castle", "over", "", "on_top"),
         ("a cat in a hat", "in", "riding wearing", "next_to"),
         ("a cat under a gift", "under", "", "next_to"),
         ("a cat behind the gift", "behind", "", "next_to"),

@@ -83,7 +83,7 @@ def tiny_table() -> dict[str, Any]:
                 "to",
             ),
             *("beach", "night", "moon", "wearing", "of", "that", "is", "under", "behind", "top"),
-            *("without", "wall"),
+            *("without", "wall", "over"),
             *(str(digit) for digit in range(10)),
             *(f"+{digit}" for digit in range(10)),
         ],
