@@ -27,6 +27,7 @@ __all__ = [
     "list_files",
     "needed_files",
     "present_components",
+    "variant_of",
     "weight_files",
 ]
 
@@ -84,8 +85,9 @@ def weight_files(name: str, component: Component, names: Collection[str]) -> tup
         names: All files that there are.
 
     Returns:
-        One file, or an index and all the shards that it is about; nothing if there is no complete
-        set among ``names``.
+        One file, or an index and all the shards that it is about; if there are neither, and files
+        of exactly one variant (``fp16``), its one file. Nothing if there is no complete set among
+        ``names``.
 
     Raises:
         ModelError: If both forms are there: which one is read would be up to the library.
@@ -96,11 +98,19 @@ def weight_files(name: str, component: Component, names: Collection[str]) -> tup
         raise ModelError(f"Both {single} and {index} exist.", "Remove the stale one.")
     if single in names:
         return (single,)
+    start = f"{name}/{component.weights}."
+    variants = [file for file in names if variant_of(file) and file.startswith(start)]
     shard = re.compile(rf"{name}/{component.weights}-\d{{5}}-of-(\d{{5}})\.safetensors")
     shards = {file: int(match[1]) for file in names if (match := shard.fullmatch(file))}
     if index in names and shards and set(shards.values()) == {len(shards)}:
         return (index, *sorted(shards))
-    return ()
+    return (variants[0],) if len(variants) == 1 and index not in names else ()
+
+
+def variant_of(file: str) -> str | None:
+    """Return the variant that a weight file's name says, as diffusers names it: ``fp16``."""
+    match = re.fullmatch(r"[^.]+\.(\w+)\.safetensors", file)
+    return match and match[1]
 
 
 def present_components(

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from sheepgen.errors import ModelError
+from sheepgen.models.files import variant_of
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.building import building, component_errors
 from sheepgen.pipeline.device import resolve_device, resolve_dtype
@@ -145,6 +146,7 @@ def load_diffusers(
     dtype: torch.dtype,
 ) -> Any:  # noqa: ANN401
     """Load a network of a class of diffusers."""
+    files = (file for file in checkpoint.weights if file.startswith(f"{component}/"))
     with building(component, checkpoint.stored[component]):
         if checkpoint.prefixes:
             with torch.device("meta"):
@@ -158,6 +160,7 @@ def load_diffusers(
             str(checkpoint.folder / component),
             local_files_only=True,
             use_safetensors=True,
+            variant=variant_of(next(files, "")),
             output_loading_info=True,
             # Its own default asks for another package, and says so on every load.
             low_cpu_mem_usage=False,

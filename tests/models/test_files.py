@@ -80,8 +80,17 @@ def test_pickles_are_refused_with_the_way_out(tiny_folder: Path, suffix: str) ->
     assert "safe_serialization=True" in error.value.hint
 
 
-def test_a_variant_alone_is_refused_by_name_with_the_way_out(tiny_folder: Path) -> None:
-    names = list_files(tiny_folder) - {f"{UNET}.safetensors"} | {f"{UNET}.fp16.safetensors"}
+def test_a_variant_is_taken_where_there_is_nothing_else(tiny_folder: Path) -> None:
+    names = list_files(tiny_folder) | {f"{UNET}.fp16.safetensors"}
+
+    assert f"{UNET}.fp16.safetensors" not in needed_files(COMPONENTS, names, "it")
+    without = names - {f"{UNET}.safetensors"}
+    assert f"{UNET}.fp16.safetensors" in needed_files(COMPONENTS, without, "it")
+
+
+def test_which_of_two_variants_is_meant_is_the_users_to_say(tiny_folder: Path) -> None:
+    variants = {f"{UNET}.{variant}.safetensors" for variant in ("fp16", "non_ema")}
+    names = list_files(tiny_folder) - {f"{UNET}.safetensors"} | variants
 
     with pytest.raises(
         ModelError, match=r"only unet/diffusion_pytorch_model\.fp16\.safetensors"

@@ -47,6 +47,18 @@ def test_sharded_weights_are_the_same_weights_and_draw_no_bars(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_variant_alone_is_loaded(model_copy: Path, tiny_parts: StableDiffusionModel) -> None:
+    for component in ("unet", "vae", "text_encoder"):
+        (weights,) = (model_copy / component).glob("*.safetensors")
+        weights.rename(weights.with_suffix(".fp16.safetensors"))
+
+    model = load(model_copy)
+
+    assert_same_weights(model.unet, tiny_parts.unet)
+    assert_same_weights(model.text_encoder, tiny_parts.text_encoder)
+    assert_same_weights(model.vae, tiny_parts.vae)
+
+
 def test_vocabulary_and_merges_make_the_same_tokenizer(
     model_copy: Path, tiny_parts: StableDiffusionModel
 ) -> None:
