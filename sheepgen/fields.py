@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FIELDS",
+    "HASHED_FIELDS",
     "MAX_GUIDANCE",
     "MAX_PROMPT_CHARACTERS",
     "MAX_SEED",
@@ -63,6 +64,8 @@ class Field:
         is_seed: Whether `RANDOM_SEED`, or no value where one is needed, picks one at random.
         is_file: Whether it is the path of a picture.
         choices: All values that are allowed; empty for any.
+        is_weights: Whether it names files that are added to the model, as `sheepgen.adapters` says.
+        repeats: Whether the option may be repeated; its values are joined with commas.
         per_image: Whether images of one batch may differ in it.
         needs: Flag of `sheepgen.schedulers.SchedulerSpec` without which it has no effect.
         needs_guidance: Whether it has no effect unless the model also runs without the prompt.
@@ -93,6 +96,8 @@ class Field:
     is_seed: bool = False
     is_file: bool = False
     choices: tuple[str, ...] = ()
+    is_weights: bool = False
+    repeats: bool = False
     per_image: bool = False
     needs: str = ""
     needs_guidance: bool = False
@@ -119,6 +124,11 @@ class Field:
     def option(self) -> str:
         """The long spelling."""
         return self.options[-1]
+
+    @property
+    def is_hashed(self) -> bool:
+        """Whether it names files, whose hashes are in the resolved request."""
+        return self.is_file or self.is_weights
 
     def check(self, value: Value | None) -> None:
         """Check a value as far as that is possible without the model.
@@ -175,6 +185,50 @@ _ROWS = (
         help_for_several="One or more, separated by commas.",
         file_name=(10, "{model}"),
         slug_if_empty="model",
+    ),
+    Field(
+        name="vae",
+        label="vae",
+        kind=str,
+        is_weights=True,
+        options=("--vae",),
+        metavar="PATH",
+        panel="Model",
+        help="A VAE in place of the model's own: a folder or a .safetensors file.",
+        help_for_several="VAEs in place of the model's own, separated by commas.",
+        file_name=(15, "vae-{vae}"),
+        since=5,
+    ),
+    Field(
+        name="lora",
+        label="lora",
+        kind=str,
+        is_weights=True,
+        repeats=True,
+        options=("--lora",),
+        aliases=("loras",),
+        metavar="PATH[:SCALE]",
+        panel="Model",
+        help="A LoRA to add, a folder or a .safetensors file, and how strongly. Repeatable.",
+        help_for_several="A LoRA to add, and how strongly, as in style.safetensors:0.4,0.8. "
+        "Repeatable.",
+        file_name=(16, "{lora}"),
+        since=5,
+    ),
+    Field(
+        name="embedding",
+        label="embedding",
+        kind=str,
+        is_weights=True,
+        repeats=True,
+        options=("--embedding",),
+        aliases=("textual-inversion",),
+        metavar="PATH",
+        panel="Model",
+        help="A text embedding; its token, or else its file's name, stands for it in prompts. "
+        "Repeatable.",
+        file_name=(17, "{embedding}"),
+        since=5,
     ),
     Field(
         name="prompt",
@@ -433,6 +487,9 @@ _ROWS = (
 FIELDS: Mapping[str, Field] = MappingProxyType({field.name: field for field in _ROWS})
 """By name, in the order in which a sweep varies them: what is costly to change between two images
 (the model, then the prompt) slowest, and the seed fastest."""
+
+HASHED_FIELDS = tuple(field.name for field in _ROWS if field.is_hashed)
+"""Names of fields that name files, whose hashes are in the resolved request: ``image_sha256``."""
 
 PER_IMAGE_FIELDS = frozenset(field.name for field in _ROWS if field.per_image)
 """Names of fields in which images may differ that go through the loop together."""

@@ -14,6 +14,7 @@ from dataclasses import MISSING, dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from sheepgen.adapters import Adapters, parse_loras, parse_paths, to_text
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_SIDE, PER_IMAGE_FIELDS
 from sheepgen.sanitize import excerpt
@@ -71,7 +72,11 @@ class GenerationRequest:
         mask: Path of a picture of the same size, white where the image is repainted.
         fit: How they are brought to the image's size: ``crop``, ``pad`` or ``stretch``.
         scheduler: A name that ``sheepgen schedulers`` lists, or one of its aliases.
-        model: The embedded model's name, a diffusers folder, or a hub id ``org/name[@revision]``.
+        model: The embedded model's name, a diffusers folder, a file, or a hub id
+            ``org/name[@revision]``.
+        vae: Path of a VAE in place of the model's own; empty for none.
+        lora: LoRAs to add, as in ``style.safetensors:0.8,detail.safetensors``; empty for none.
+        embedding: Paths of text embeddings, separated by commas; empty for none.
 
     Raises:
         UsageError: If any value is out of its range, a variation strength lacks its seed, or what
@@ -95,6 +100,9 @@ class GenerationRequest:
     fit: str | None = None
     scheduler: str | None = None
     model: str = EMBEDDED_MODEL
+    vae: str = ""
+    lora: str = ""
+    embedding: str = ""
 
     def __post_init__(self) -> None:
         """Check every field as far as that is possible without the model."""
@@ -116,6 +124,16 @@ class GenerationRequest:
             )
         if self.scheduler is not None:
             object.__setattr__(self, "scheduler", canonical_scheduler_name(self.scheduler))
+        if self.lora:
+            object.__setattr__(self, "lora", to_text(parse_loras(self.lora)))
+        if self.embedding:
+            paths = parse_paths("embedding", self.embedding)
+            object.__setattr__(self, "embedding", ",".join(paths))
+
+    @property
+    def adapters(self) -> Adapters:
+        """What is added to the model."""
+        return Adapters(vae=self.vae, lora=self.lora, embedding=self.embedding)
 
     @property
     def batch_key(self) -> tuple[object, ...]:
@@ -132,6 +150,9 @@ class ResolvedRequest(GenerationRequest):
     Args:
         image_sha256: Of the bytes of the picture that ``image`` names.
         mask_sha256: Of those of the mask.
+        vae_sha256: Of the file of the VAE's weights; None if there is none.
+        lora_sha256: Of those of the LoRAs, separated by commas.
+        embedding_sha256: Of those of the embeddings, likewise.
     """
 
     num_inference_steps: int
@@ -141,6 +162,9 @@ class ResolvedRequest(GenerationRequest):
     scheduler: str
     image_sha256: str | None = None
     mask_sha256: str | None = None
+    vae_sha256: str | None = None
+    lora_sha256: str | None = None
+    embedding_sha256: str | None = None
 
     @property
     def steps_taken(self) -> int:

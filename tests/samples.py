@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 from PIL import Image
 
+from sheepgen.adapters import LoraReference, to_text
 from sheepgen.events import (
     Event,
     FrameDecoded,
@@ -18,7 +19,7 @@ from sheepgen.events import (
     RunStarted,
     StepCompleted,
 )
-from sheepgen.fields import FIELDS, Field
+from sheepgen.fields import FIELDS, HASHED_FIELDS, Field
 from sheepgen.metadata.record import Environment, ImageRecord
 from sheepgen.models.checkpoint import Checkpoint
 from sheepgen.models.families import FAMILIES
@@ -158,6 +159,17 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 prompts = texts.filter(str.strip)
 
 
+paths = st.text("ab/. é", min_size=1, max_size=9).map(str.strip).filter(bool)
+scales = st.integers(-9_999_999, 9_999_999).map(lambda millionths: millionths / 1_000_000)
+
+
+def _lora_texts() -> st.SearchStrategy[str]:
+    references = st.lists(
+        st.builds(LoraReference, paths, scales), max_size=3, unique_by=lambda each: each.path
+    )
+    return references.map(lambda each: to_text(tuple(each)))
+
+
 def values_of(field: Field) -> st.SearchStrategy[Any]:
     """Return every value that a field may have."""
     if field.kind is int:
@@ -168,15 +180,19 @@ def values_of(field: Field) -> st.SearchStrategy[Any]:
         return st.sampled_from(sorted(SCHEDULERS))
     if field.choices:
         return st.sampled_from(field.choices)
+    if field.name == "lora":
+        return _lora_texts()
+    if field.is_weights:
+        return paths | st.just("")
     return prompts if field.hint_if_blank else texts
 
 
-HASHES = {f"{name}_sha256": field for name, field in FIELDS.items() if field.is_file}
+HASHES = {f"{name}_sha256": FIELDS[name] for name in HASHED_FIELDS}
 """Fields of a resolved request that belong to others, and have no row of their own."""
 
 FROM_PICTURE = {
     *(name for name, field in FIELDS.items() if field.is_file or field.needs_image),
-    *HASHES,
+    *(name for name, field in HASHES.items() if field.is_file),
 }
 """Fields of a request that starts from a picture."""
 

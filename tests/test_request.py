@@ -96,7 +96,7 @@ def test_what_was_said_stays() -> None:
         height=64,
         scheduler="euler",
     )
-    assert asdict(spec().resolve(said)) == asdict(said)
+    assert asdict(said).items() <= asdict(spec().resolve(said)).items()
 
 
 def test_sides_are_multiples_of_the_models_own() -> None:

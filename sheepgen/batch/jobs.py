@@ -298,6 +298,9 @@ def job_schema() -> dict[str, Any]:
         "properties": properties,
         "required": ["prompt"],
         "additionalProperties": False,
+        "dependentRequired": {
+            name: ["image"] for name, field in FIELDS.items() if field.needs_image
+        },
         "not": {"anyOf": [{"required": ["size", side]} for side in ("width", "height")]},
     }
 

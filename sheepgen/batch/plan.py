@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.batch.jobs import job_id, parse_job
 from sheepgen.errors import UsageError
 from sheepgen.events import Notice
-from sheepgen.execution.checks import check_device, check_schedules
+from sheepgen.execution.checks import check_adapters, check_device, check_schedules
 from sheepgen.execution.image_key import image_key
 from sheepgen.execution.plan import RunSettings
 from sheepgen.execution.prompts import prompt_notes, read_prompts
@@ -108,7 +108,7 @@ class JobPlanner:
         self._defaults = {"model": EMBEDDED_MODEL, **defaults}
         self._warned: set[str] = set()
         any_request = parse_job(_ANY_JOB, self._defaults).request
-        self.model = any_request.model
+        self.model, self.adapters = any_request.model, any_request.adapters
         check_format(self.layout.template.suffix, any_request)
 
     @property
@@ -149,8 +149,9 @@ class JobPlanner:
                 "Use another path, or make the link's own folder the batch's.",
             )
         check_schedules(spec, [request])
+        check_adapters(spec, [request])
         prompts = read_prompts(
-            spec,
+            replace(spec, adapters=request.adapters),
             [(f"prompt of line {line}", request.prompt)],
             [(f"negative prompt of line {line}", request.negative_prompt)],
             strict=self._settings.strict,

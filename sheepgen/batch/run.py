@@ -86,7 +86,7 @@ def run_batch(
     planner = JobPlanner(output, settings, defaults or {})
     yield from _download_missing(planner, planner.model)
     yield from prepare_folders([planner.folder])
-    executor = yield from load_executor(planner.specs, settings)
+    executor = yield from load_executor(planner.specs, settings, planner.adapters)
     yield BatchStarted(spec=planner.specs[planner.model])
     with WorkQueue(planner.folder) as queue:
         for line, text in lines:

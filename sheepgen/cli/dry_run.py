@@ -76,6 +76,9 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
         write_data(excerpt(warning, 300))
     place = "installed" if spec.name == EMBEDDED_MODEL else "on disk"
     _print("model", f"{spec.name} ({place})")
+    for name, paths in asdict(first.adapters).items():
+        if paths:
+            _print(name, paths.replace(",", ", "))
     for name, reading in plan.prompts.items():
         _print(name, _reading(reading))
     _print("size", f"{first.width}x{first.height}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
 
 import typer
@@ -20,10 +21,16 @@ from sheepgen.fields import FIELDS
 from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.request import DEFAULTS, EMBEDDED_MODEL, GenerationRequest
 from sheepgen.sweep.prompts import expand_alternatives
-from sheepgen.sweep.ranges import parse_integers, parse_numbers, parse_sizes, parse_words
+from sheepgen.sweep.ranges import (
+    parse_integers,
+    parse_loras,
+    parse_numbers,
+    parse_sizes,
+    parse_words,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sheepgen.fields import Field
 
@@ -40,6 +47,8 @@ _SEED_HELP: dict[Mode, str] = {
     "several": "If omitted or -1, one is picked and kept for the folder.",
     "changes": "-1 picks one.",
 }
+
+_WEIGHTS = frozenset(name for name, field in FIELDS.items() if field.is_weights)
 
 _PARSE_SEVERAL: dict[type, Callable[[str, str], object]] = {
     int: parse_integers,
@@ -79,6 +88,11 @@ class RequestOptions:
         Raises:
             UsageError: If both ``--size`` and a side were given.
         """
+        for name in typed.keys() & _WEIGHTS:
+            if typed[name] is None:
+                typed[name] = DEFAULTS[name] if self.mode == "one" else None
+            elif FIELDS[name].repeats:
+                typed[name] = _joined(name, typed[name], self.mode)
         if self.mode == "several":
             return {name: value for name, value in typed.items() if value is not None}
         if (size := typed.pop("size", None)) is not None:
@@ -94,13 +108,18 @@ class RequestOptions:
 
 def _request_option(field: Field, mode: Mode) -> inspect.Parameter:
     """Return the parameter of a command that is the option of one field."""
-    default = None if mode == "changes" else DEFAULTS.get(field.name)
+    default = None if mode == "changes" or field.is_weights else DEFAULTS.get(field.name)
     if isinstance(default, float) and default.is_integer():
         default = int(default)  # shown as 0, not 0.0
     options, metavar = field.options, field.metavar
     if mode == "several":
         options = field.options_for_several or options
-        metavar = {"NAME": "NAMES", "TEXT": "TEXT"}.get(metavar, "VALUES")
+        metavar = {
+            "NAME": "NAMES",
+            "TEXT": "TEXT",
+            "PATH": "PATHS",
+            "PATH[:SCALE]": "PATH[:SCALES]",
+        }.get(metavar, "VALUES")
         default = None if default is None else str(default)
     info = typer.Option(
         *options,
@@ -113,7 +132,17 @@ def _request_option(field: Field, mode: Mode) -> inspect.Parameter:
         show_default=default not in (None, ""),
         rich_help_panel=field.panel,
     )
-    return _parameter(field.name, Annotated[str | None, info], default)
+    kind = list[str] | None if field.repeats else str | None
+    return _parameter(field.name, Annotated[kind, info], default)
+
+
+def _joined(name: str, typed: Sequence[str], mode: Mode) -> str | tuple[str, ...]:
+    """Return one value of options that were given several times, or every value in a sweep."""
+    texts = [parsers.text(each) for each in typed]
+    if mode != "several":
+        return ",".join(filter(None, texts))
+    alternatives = [parse_loras(FIELDS[name].option, text) for text in texts]
+    return tuple(",".join(filter(None, each)) for each in product(*alternatives))
 
 
 def _size_option(mode: Mode) -> inspect.Parameter:
@@ -150,8 +179,10 @@ def _help(field: Field, mode: Mode) -> str:
 
 def _parser(field: Field, mode: Mode) -> Callable[[Any], Any] | None:
     """Return what reads the text that was typed."""
+    if field.repeats:
+        return None  # it reads them one at a time
     is_word = field.name in _COMPLETIONS or field.choices
-    is_text = field.kind is str and not is_word and not field.is_file
+    is_text = field.kind is str and not is_word and not field.is_hashed
     if mode == "several" and is_text:
         return _alternatives
     if mode == "several":

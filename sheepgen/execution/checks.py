@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.request import ResolvedRequest
 
-__all__ = ["check_device", "check_schedules"]
+__all__ = ["check_adapters", "check_device", "check_schedules"]
 
 
 def check_device(device: str) -> None:
@@ -26,6 +26,19 @@ def check_device(device: str) -> None:
         from sheepgen.pipeline.device import resolve_device
 
         resolve_device(device)
+
+
+def check_adapters(spec: ModelSpec, requests: Iterable[ResolvedRequest]) -> None:
+    """Check that the LoRAs of every request fit the model.
+
+    Raises:
+        ModelError: If one does not, or not whole.
+    """
+    for loras in dict.fromkeys(request.adapters.loras for request in requests):
+        if loras:
+            from sheepgen.pipeline.lora import check_loras
+
+            check_loras(spec, loras)
 
 
 def check_schedules(spec: ModelSpec, requests: Iterable[ResolvedRequest]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sheepgen.fields import FIELDS
+from sheepgen.fields import HASHED_FIELDS
 from sheepgen.metadata.record import PIPELINE_VERSION
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ def image_key(request: ResolvedRequest, *, model_sha256: str, dtype: str) -> str
 
     It is a hash of what pixels depend on, as it was asked for: every field of the request, the
     weights, the dtype and the version of the denoising loop (`PIPELINE_VERSION`). The model's name
-    and folder are left out, since the hash of its weights says more, and the paths of pictures,
-    whose hashes are fields, too; so is the seed of a variation of strength 0, which varies nothing.
-    A field with its default value is left out, so that the next field that requests get changes no
-    old key.
+    and folder are left out, since the hash of its weights says more, and the paths of pictures and
+    of what is added to the model, whose hashes are fields, too; so is the seed of a variation of
+    strength 0, which varies nothing. A field with its default value is left out, so that the next
+    field that requests get changes no old key.
 
     It does not depend on the device, threads, batch size or versions of libraries, though they may
     move the last bits: a sweep that is spread over machines, or resumed after an update, would
@@ -39,14 +39,16 @@ def image_key(request: ResolvedRequest, *, model_sha256: str, dtype: str) -> str
     Returns:
         64 hexadecimal digits.
     """
-    left_out = {"model", *(name for name, field in FIELDS.items() if field.is_file)}
+    left_out = {"model", *HASHED_FIELDS}
     if not request.variation_strength:
         left_out.add("variation_seed")
-    asked = {
+    asked: dict[str, Any] = {
         field.name: _plain(getattr(request, field.name))
         for field in fields(request)
         if field.name not in left_out and getattr(request, field.name) != field.default
     }
+    if request.lora:
+        asked["lora_scales"] = [_plain(scale) for _, scale in request.adapters.loras]
     named = {
         "recipe": PIPELINE_VERSION,
         "model_sha256": model_sha256,

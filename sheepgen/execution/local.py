@@ -16,6 +16,7 @@ from sheepgen.pipeline.run import stream_batch
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
 
+    from sheepgen.adapters import Adapters
     from sheepgen.events import Event
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions, FrameOptions
@@ -59,19 +60,27 @@ class LocalExecutor:
         self._options = options
         self._frames = frames
         self._most_pixels = UNLIMITED
-        self._loaded: tuple[str, Model] | None = None
+        self._loaded: tuple[tuple[str, Adapters], Model] | None = None
 
-    def load(self, model: str) -> Model:
-        """Return a loaded model, unloading the previous one.
+    def load(self, model: str, adapters: Adapters) -> Model:
+        """Return a loaded model with what is added to it, unloading the previous one.
 
         Raises:
             UsageError: If this machine has no such device, or it does not go with the dtype.
             ModelError: If the model is damaged.
         """
-        if self._loaded is None or self._loaded[0] != model:
+        wanted = model, adapters
+        if self._loaded is None or self._loaded[0] != wanted:
             self._loaded = None  # before the next one comes: there may not be room for two
-            device, dtype = self._options.device, self._options.dtype
-            self._loaded = model, load_model(self._specs[model], device=device, dtype=dtype)
+            self._loaded = (
+                wanted,
+                load_model(
+                    self._specs[model],
+                    device=self._options.device,
+                    dtype=self._options.dtype,
+                    adapters=adapters,
+                ),
+            )
         return self._loaded[1]
 
     def batch_size(self, request: ResolvedRequest) -> int:
@@ -90,7 +99,7 @@ class LocalExecutor:
         for batch in batches:
             started = time.perf_counter()
             try:
-                self.load(batch[0].model)
+                self.load(batch[0].model, batch[0].adapters)
             except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
                 elapsed_s = time.perf_counter() - started
                 for request in batch:
@@ -103,7 +112,7 @@ class LocalExecutor:
         started = time.perf_counter()
         unfinished = dict.fromkeys(batch)
         try:
-            model = self.load(batch[0].model)
+            model = self.load(batch[0].model, batch[0].adapters)
             for event in stream_batch(model, batch, self._frames):
                 if isinstance(event, RunFinished):
                     del unfinished[event.request]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, overload
 
 from sheepgen.errors import UsageError
-from sheepgen.execution.checks import check_device, check_schedules
+from sheepgen.execution.checks import check_adapters, check_device, check_schedules
 from sheepgen.execution.image_key import image_key
 from sheepgen.execution.prompts import prompt_notes, read_prompts
 from sheepgen.execution.timing import Estimate, estimate
@@ -190,8 +190,9 @@ def plan_run(
     check_device(settings.device.device)
     first = requests[0]
     check_schedules(found, [first])
+    check_adapters(found, [first])
     prompts = read_prompts(
-        found,
+        replace(found, adapters=first.adapters),
         [("prompt", first.prompt)],
         [("negative prompt", first.negative_prompt)],
         strict=settings.strict,

@@ -9,6 +9,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
+from sheepgen.adapters import Adapters
 from sheepgen.events import (
     ContactSheetSaved,
     ImageSaved,
@@ -63,7 +64,7 @@ def run_plan(plan: RunPlan) -> Generator[RunEvent]:
     """
     yield from prepare_folders(target.folder for target in plan.targets.values())
     specs = {plan.spec.name: plan.spec}
-    executor = yield from load_executor(specs, plan.settings)
+    executor = yield from load_executor(specs, plan.settings, plan.requests[0].adapters)
     batches = in_batches(plan.requests, executor)
     with closing(executor.run(batches)) as running:
         yield from save_images(running, plan.layout, plan.targets)
@@ -88,9 +89,14 @@ def prepare_folders(folders: Iterable[Path]) -> Iterator[Notice]:
 
 
 def load_executor(
-    specs: Mapping[str, ModelSpec], settings: RunSettings
+    specs: Mapping[str, ModelSpec], settings: RunSettings, adapters: Adapters | None = None
 ) -> Generator[ModelLoading, None, LocalExecutor]:
     """Load the first of the models, and return an executor for all of them.
+
+    Args:
+        specs: By the names that requests have for them.
+        settings: How images are generated.
+        adapters: What the first images add to the first model.
 
     Raises:
         UsageError: If this machine has no such device, or it does not go with the dtype.
@@ -101,7 +107,7 @@ def load_executor(
     from sheepgen.execution.local import LocalExecutor
 
     executor = LocalExecutor(specs, options=settings.device, frames=settings.frame_options())
-    executor.load(first)
+    executor.load(first, adapters or Adapters())
     return executor
 
 

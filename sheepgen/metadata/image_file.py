@@ -27,6 +27,7 @@ from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
 from sheepgen.errors import OutputError, UsageError
+from sheepgen.fields import HASHED_FIELDS
 from sheepgen.metadata.a1111 import to_parameters
 from sheepgen.metadata.image_texts import (
     DESCRIPTION,
@@ -107,7 +108,7 @@ def check_format(suffix: str, request: GenerationRequest) -> None:
             f'Unknown image format "{excerpt(suffix)}".',
             f"Use {', '.join(IMAGE_FORMATS)}.",
         )
-    paths = (request.model, request.image or "", request.mask or "")
+    paths = (getattr(request, name) or "" for name in ("model", *HASHED_FIELDS))
     size = len("".join((request.prompt, request.negative_prompt, *paths)).encode())
     if kind == "JPEG" and size > MAX_JPEG_PROMPT_BYTES:
         raise UsageError(

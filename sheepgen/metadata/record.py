@@ -4,8 +4,8 @@ An `ImageRecord` is written as one JSON object. Reading it back is strict: every
 there, none may be added, and every value must have its field's type, because images are untrusted.
 A record is only data; nothing in it is ever executed.
 
-A record holds no time, host name or path of the user's but the model and the pictures as they were
-typed, so one request generated twice gives the same bytes.
+A record holds no time, host name or path of the user's but the model, what was added to it and the
+pictures as they were typed, so one request generated twice gives the same bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from types import MappingProxyType, NoneType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sheepgen.errors import OutputError, UsageError
-from sheepgen.fields import FIELDS
+from sheepgen.fields import FIELDS, HASHED_FIELDS
 from sheepgen.prompt_reading import Correction, UnusedWord
 from sheepgen.request import DEFAULTS, ResolvedRequest
 from sheepgen.sanitize import excerpt, plural
@@ -42,7 +42,7 @@ PIPELINE_VERSION = 1
 _SINCE: Mapping[str, int] = MappingProxyType(
     {
         **{name: field.since for name, field in FIELDS.items()},
-        **{f"{name}_sha256": field.since for name, field in FIELDS.items() if field.is_file},
+        **{f"{name}_sha256": FIELDS[name].since for name in HASHED_FIELDS},
     }
 )
 """The format that introduced each field of a request."""

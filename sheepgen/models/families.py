@@ -242,6 +242,7 @@ FAMILIES: tuple[Family, ...] = (
         read_traits=_stable_diffusion_traits,
         check_fit=_check_stable_diffusion,
         pipeline="sheepgen.pipeline.stable_diffusion",
+        adaptable=True,
     ),
 )
 """All families that run; no two share a class name."""

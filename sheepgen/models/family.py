@@ -85,6 +85,7 @@ class Family:
         check_fit: Checks how settings and components fit together; the second argument is the
             owner for the message. Raises `ModelError`.
         pipeline: Name of the module that loads it, as ``load(spec, device, dtype)``.
+        adaptable: Whether VAEs, LoRAs and text embeddings can be added to its models.
         vocabulary: File of a folder that lists what the model can show, as
             `sheepgen.embedded.vocabulary_file` reads it; None if the model takes any words.
     """
@@ -95,4 +96,5 @@ class Family:
     read_traits: Callable[[Configs], Traits]
     check_fit: Callable[[Configs, str], None] = lambda configs, owner: None  # noqa: ARG005
     pipeline: str
+    adaptable: bool = False
     vocabulary: str | None = None

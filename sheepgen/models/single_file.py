@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from sheepgen.models.layouts import Layout, Shapes, TextEncoder
     from sheepgen.models.safetensors import StoredTensor, StoredTensors
 
-__all__ = ["CLIP_TOKENS", "check_floats", "read_single_file", "shapes_below"]
+__all__ = ["CLIP_TOKENS", "VAE_PREFIX", "check_floats", "read_single_file", "shapes_below"]
 
 CLIP_TOKENS = 49_408
 """Size of CLIP's vocabulary, which is installed: files do not hold it."""
 
-_UNET, _VAE = "model.diffusion_model.", "first_stage_model."
+UNET_PREFIX, VAE_PREFIX = "model.diffusion_model.", "first_stage_model."
 
 _OTHERS = (
     ("lora_", "a LoRA", "Add it to a model with --lora."),
@@ -50,7 +50,7 @@ _OTHERS = (
     ("conditioner.embedders.1.model.", "a Stable Diffusion XL model, which does not run", ""),
     ("control_model.", "a ControlNet, which is not supported", ""),
     ("emb_params", "a text embedding", "Add it to a model with --embedding."),
-    (_UNET, "a U-Net without a text encoder", "Get the whole model."),
+    (UNET_PREFIX, "a U-Net without a text encoder", "Get the whole model."),
     ("encoder.conv_in.", "a VAE", "Give it to a model with --vae."),
 )
 """What else people have in such files, by a part of a weight's name; the first that fits."""
@@ -78,8 +78,8 @@ def _read(path: Path, owner: str) -> Checkpoint:
     file = read_tensors(path)
     layout = _layout_of(file, owner)
     prefixes = {
-        "unet": _UNET,
-        "vae": _VAE,
+        "unet": UNET_PREFIX,
+        "vae": VAE_PREFIX,
         **{encoder.component: encoder.prefix for encoder in layout.text_encoders},
     }
     for component, prefix in prefixes.items():
@@ -136,12 +136,12 @@ def _layout_of(file: StoredTensors, owner: str) -> Layout:
 def _configs(
     path: Path, file: StoredTensors, layout: Layout, owner: str
 ) -> dict[str, dict[str, Any]]:
-    vae = vae_config(shapes_below(file, _VAE), layout.scaling_factor)
+    vae = vae_config(shapes_below(file, VAE_PREFIX), layout.scaling_factor)
     scale = 2 ** (len(vae["block_out_channels"]) - 1)
     sample_size = _sample_size(file.metadata, scale) or [layout.sample_size] * 2
     configs: dict[str, dict[str, Any]] = {
         "scheduler": _scheduler_config(path, file, layout),
-        "unet": unet_config(shapes_below(file, _UNET), layout, sample_size),
+        "unet": unet_config(shapes_below(file, UNET_PREFIX), layout, sample_size),
         "vae": vae,
     }
     for encoder in layout.text_encoders:

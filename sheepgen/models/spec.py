@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING
 
+from sheepgen.adapters import Adapters
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_STEPS
 from sheepgen.init_image import resolve_init_image
+from sheepgen.models.added_files import added_hashes, find_embedding
 from sheepgen.request import DEFAULTS, GenerationRequest, ResolvedRequest, nearest_sizes
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import SCHEDULERS, check_step_count
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from sheepgen.models.family import Family
 
 __all__ = ["MadeFor", "ModelDefaults", "ModelSpec", "outside_warnings"]
+
+_HASHES = ("vae_sha256", "lora_sha256", "embedding_sha256")
 
 _MOST_LISTED = 6
 
@@ -94,6 +98,7 @@ class ModelSpec:
         made_for: The range in which its images are good; None if unknown.
         reads_guidance: Whether the network reads the guidance scale, and never runs without the
             prompt.
+        adapters: What was added to it when it was loaded.
     """
 
     name: str
@@ -106,6 +111,7 @@ class ModelSpec:
     defaults: ModelDefaults
     made_for: MadeFor | None = None
     reads_guidance: bool = False
+    adapters: Adapters = field(default_factory=Adapters)
 
     @property
     def folder(self) -> Path:
@@ -122,8 +128,10 @@ class ModelSpec:
 
         Raises:
             UsageError: If the model does not support that size, its scheduler is unknown and none
-                was requested, the scheduler does not support so many steps, or the picture to start
-                from cannot be used.
+                was requested, the scheduler does not support so many steps, the picture to start
+                from cannot be used, or the model takes no LoRA, VAE or embedding.
+            ModelError: If a file that is added to the model cannot be used, or is not the one that
+                a resolved request was made with.
         """
         values = {field.name: getattr(request, field.name) for field in fields(GenerationRequest)}
         for name, default in asdict(self.defaults).items():
@@ -137,6 +145,9 @@ class ModelSpec:
             )
         check_step_count(values["scheduler"], values["num_inference_steps"])
         values |= resolve_init_image(request, values["num_inference_steps"])
+        adapters = request.adapters or self.adapters
+        recorded = {name: getattr(request, name, None) for name in _HASHES}
+        values |= asdict(adapters) | added_hashes(adapters, self.checkpoint, recorded)
         return ResolvedRequest(**values)
 
 
@@ -158,6 +169,7 @@ def outside_warnings(
         requests: Any number.
         specs: Their models by name.
     """
+    requests = tuple(requests)
     found: dict[str, dict[str, dict[str, None]]] = {}
     idle: dict[str, None] = {}
     has_seed, has_strength = False, False
@@ -178,7 +190,7 @@ def outside_warnings(
         "Images may be poor."
         for model, clauses in found.items()
     )
-    return (*idle, *outside)
+    return (*idle, *_idle_adapters(requests, specs), *outside)
 
 
 def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
@@ -199,6 +211,26 @@ def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
             )
         elif each.needs_guidance and request.guidance_scale <= 1:
             yield f"Warning: {each.label} has no effect with guidance 1 or less."
+
+
+def _idle_adapters(
+    requests: Iterable[ResolvedRequest], specs: Mapping[str, ModelSpec]
+) -> list[str]:
+    """Return a warning for everything that is added and changes none of the images."""
+    used: dict[str, bool] = {}
+    for request in requests:
+        for path, scale in request.adapters.loras:
+            warning = f"Warning: the LoRA {excerpt(path, 200)} has no effect at scale 0."
+            used[warning] = used.get(warning, False) or scale != 0
+        for path in request.adapters.embeddings:
+            token = find_embedding(path, specs[request.model].checkpoint).token
+            warning = (
+                f"Warning: the embedding {excerpt(path, 200)} has no effect: its token, "
+                f"{excerpt(token)}, is in no prompt."
+            )
+            texts = f"{request.prompt} {request.negative_prompt}".casefold()
+            used[warning] = used.get(warning, False) or token.casefold() in texts
+    return [warning for warning, has_effect in used.items() if not has_effect]
 
 
 def _outside(made_for: MadeFor, request: ResolvedRequest) -> Iterator[tuple[str, str]]:

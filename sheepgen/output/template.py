@@ -238,5 +238,8 @@ def _value(field: Field, value: Value | None) -> str:
             value = value.rstrip("/").rpartition("/")[2]
         elif field.is_file:
             value = Path(value).stem
+        elif field.is_weights:  # of a list, too
+            value = ",".join(item.rstrip("/").rpartition("/")[2] for item in value.split(","))
+            value = value.replace(".safetensors", "")
         return slug(value, empty=field.slug_if_empty)
     return "none" if value is None else str(value).removesuffix(".0")

@@ -6,6 +6,7 @@ names, from safetensors, without the network.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from sheepgen.errors import ModelError
+from sheepgen.models.added_files import added_hashes
 from sheepgen.models.files import variant_of
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.building import building, component_errors
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedTokenizerBase
 
+    from sheepgen.adapters import Adapters
     from sheepgen.models.checkpoint import Checkpoint
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import FamilyModule, Model
@@ -43,7 +46,11 @@ __all__ = [
 
 
 def load_model(
-    name_or_spec: str | ModelSpec, *, device: str = "auto", dtype: str = "auto"
+    name_or_spec: str | ModelSpec,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    adapters: Adapters | None = None,
 ) -> Model:
     """Load a model onto a device.
 
@@ -53,16 +60,24 @@ def load_model(
             `sheepgen.models.resolve.find_model` returned for it.
         device: One of `sheepgen.options.DEVICES`.
         dtype: One of `sheepgen.options.DTYPES`.
+        adapters: VAE, LoRAs and embeddings to add to it: a request's ``adapters``.
 
     Raises:
-        UsageError: If there is no such model or device, or the device does not have that precision.
-        ModelError: If the model cannot be downloaded, is damaged, or is not supported.
+        UsageError: If there is no such model or device, the device does not have that precision, or
+            nothing can be added to the model.
+        ModelError: If the model cannot be downloaded, is damaged, or is not supported; or if what
+            is added to it does not fit.
     """
+    from sheepgen.pipeline.adapters import add_adapters  # which loads with what is below
+
     target = resolve_device(device)
     precision = resolve_dtype(dtype, target)
     spec = find_model(name_or_spec) if isinstance(name_or_spec, str) else name_or_spec
+    spec = replace(spec, adapters=adapters or spec.adapters)
+    added_hashes(spec.adapters, spec.checkpoint, {})
     with quiet_libraries():
-        return _family_module(spec).load(spec, target, precision)
+        model = _family_module(spec).load(spec, target, precision)
+        return add_adapters(model) if spec.adapters else model
 
 
 def read_prompt(spec: ModelSpec, text: str) -> PromptReading:

@@ -24,7 +24,7 @@ from sheepgen.sanitize import byte_size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sheepgen.metadata.record import Environment, ImageRecord
+    from sheepgen.metadata.record import ImageRecord
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import Model
     from sheepgen.request import ResolvedRequest
@@ -32,19 +32,23 @@ if TYPE_CHECKING:
 __all__ = ["load_as_recorded", "processors", "reproduce"]
 
 
-def load_as_recorded(spec: ModelSpec, environment: Environment) -> Model:
+def load_as_recorded(spec: ModelSpec, record: ImageRecord) -> Model:
     """Load a model on the recorded device, or one of its kind, at the recorded precision.
+
+    What was added to it is added again.
 
     What this machine does not have is left to `load_model` to choose.
 
     Raises:
         ModelError: If the model's folder is damaged.
     """
+    environment = record.environment
     device = _device_like(environment.device)
     possible = environment.dtype in DTYPES and (
         environment.dtype != "fp16" or resolve_device(device).type != "cpu"
     )
-    return load_model(spec, device=device, dtype=environment.dtype if possible else "auto")
+    dtype = environment.dtype if possible else "auto"
+    return load_model(spec, device=device, dtype=dtype, adapters=record.request.adapters)
 
 
 def reproduce(model: Model, record: ImageRecord, *, threads: int | None) -> RunFinished:

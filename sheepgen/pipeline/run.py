@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from sheepgen.errors import UsageError
 from sheepgen.events import FrameDecoded, RunFinished, RunStarted, StepCompleted
 from sheepgen.metadata.generated_image import GeneratedImage
 from sheepgen.metadata.record import MAX_WORDS, ImageRecord
@@ -114,6 +115,11 @@ def stream_batch(
     resolved = [model.spec.resolve(request) for request in requests]
     shared = resolved[0]
     assert len({request.batch_key for request in resolved}) == 1, "they cannot share one loop"
+    if shared.adapters != model.spec.adapters:
+        raise UsageError(
+            "The request has other LoRAs, VAEs or embeddings than the model was loaded with.",
+            "Load it with load_model(…, adapters=request.adapters).",
+        )
     if frames is not None:
         frames = replace(frames, decoder=choose_decoder(model, frames.decoder))
     scheduler = model.build_scheduler(shared)

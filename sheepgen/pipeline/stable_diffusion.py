@@ -16,6 +16,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from sheepgen.errors import ModelError
 from sheepgen.pipeline.building import running
+from sheepgen.pipeline.embeddings import with_embeddings
 from sheepgen.pipeline.latent_model import LatentModel, TextEmbeds, check_schedule
 from sheepgen.pipeline.loading import load_text_encoder, load_tokenizer
 from sheepgen.pipeline.tokens import measure_text, token_labels
@@ -160,9 +161,10 @@ def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> StableDif
 
 def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
     """Measure a prompt with the model's tokenizer alone."""
-    return measure_text(_tokenizer(spec.checkpoint), text, spec.max_tokens)
+    return measure_text(_tokenizer(spec.checkpoint, spec), text, spec.max_tokens)
 
 
 @lru_cache(maxsize=4)
-def _tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
-    return load_tokenizer(checkpoint, "tokenizer", CLIPTokenizer)
+def _tokenizer(checkpoint: Checkpoint, spec: ModelSpec) -> PreTrainedTokenizerBase:
+    tokenizer = load_tokenizer(checkpoint, "tokenizer", CLIPTokenizer)
+    return with_embeddings(tokenizer, spec)

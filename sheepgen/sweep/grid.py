@@ -12,6 +12,7 @@ from itertools import product
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from sheepgen.adapters import parse_loras, to_text
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS
 from sheepgen.request import GenerationRequest, ResolvedRequest
@@ -172,11 +173,13 @@ def describe_grid(plan: Grid[R]) -> dict[str, Any]:
 
 
 def _distinct(name: str, values: Sequence[Value]) -> tuple[Value, ...]:
-    """Return the values, each once; two names of one scheduler are one value."""
+    """Return the values, each once; two spellings of one are one value."""
     if name == "scheduler":
         values = [
             canonical_scheduler_name(each) if isinstance(each, str) else each for each in values
         ]
+    if name == "lora":
+        values = [to_text(parse_loras(each)) if isinstance(each, str) else each for each in values]
     return tuple(dict.fromkeys(values))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 from sheepgen.errors import UsageError
-from sheepgen.execution.checks import check_device, check_schedules
+from sheepgen.execution.checks import check_adapters, check_device, check_schedules
 from sheepgen.execution.image_key import image_key
 from sheepgen.execution.plan import RunSettings, find_or_plan_download
 from sheepgen.execution.prompts import prompt_notes, read_prompts
@@ -261,10 +261,14 @@ def _check_requests(
         if not own:
             continue
         check_schedules(spec, own)
+        check_adapters(spec, own)
         wanted = dict.fromkeys(request.prompt for request in own)
         avoided = dict.fromkeys(request.negative_prompt for request in own)
         prompts[name] = read_prompts(
-            spec, _named("prompt", wanted), _named("negative prompt", avoided), strict=strict
+            replace(spec, adapters=own[0].adapters),
+            _named("prompt", wanted),
+            _named("negative prompt", avoided),
+            strict=strict,
         )
     return prompts
 

@@ -27,7 +27,14 @@ from sheepgen.sanitize import excerpt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAX_VALUES", "parse_integers", "parse_numbers", "parse_sizes", "parse_words"]
+__all__ = [
+    "MAX_VALUES",
+    "parse_integers",
+    "parse_loras",
+    "parse_numbers",
+    "parse_sizes",
+    "parse_words",
+]
 
 MAX_VALUES = 10_000
 """Most values of one option."""
@@ -67,6 +74,7 @@ _NUMBERS = _Grammar(
     syntax=_range_syntax(r"[+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,2})?"),
     convert=float,
 )
+_SCALED = re.compile(r"([^,]+?):([-+.\d][^/\\]*)", re.DOTALL)
 _SIZE = re.compile(r"(\d{1,6})[xX](\d{1,6})", re.ASCII)
 
 
@@ -127,6 +135,22 @@ def parse_sizes(name: str, text: str) -> tuple[tuple[int, int], ...]:
         sizes[int(match[1]), int(match[2])] = None
     _check_number(name, text, len(sizes), "512x512,512x768")
     return tuple(sizes)
+
+
+def parse_loras(name: str, text: str) -> tuple[str, ...]:
+    """Return what stands for the values of a LoRA, or of another file: ``a.safetensors:0.4,0.8``.
+
+    Returns:
+        One path with each of its scales; or, if there are none, each of the paths.
+
+    Raises:
+        UsageError: As `parse_numbers` and `parse_words`.
+    """
+    if not text:
+        return ("",)
+    if match := _SCALED.fullmatch(text):
+        return tuple(f"{match[1]}:{scale:.6f}" for scale in parse_numbers(name, match[2]))
+    return parse_words(name, text)
 
 
 def _parse(name: str, text: str, grammar: _Grammar[_T]) -> tuple[_T, ...]:

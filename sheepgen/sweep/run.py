@@ -66,7 +66,9 @@ def run_sweep(plan: SweepPlan, *, sheet: bool = True) -> Generator[RunEvent]:
         specs = {name: plan.specs[name] for name in models}
         with WorkQueue(plan.folder, folders) as queue:
             write_sweep(plan.folder, plan.grid, Path(plan.layout.template.text).name)
-            executor = yield from load_executor(specs, plan.settings)
+            executor = yield from load_executor(
+                specs, plan.settings, next(iter(plan.missing)).adapters
+            )
             yield from make_images(plan.missing, executor, queue, plan.layout, plan.targets)
     if sheet:
         try:

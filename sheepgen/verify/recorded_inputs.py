@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import OutputError, UsageError
-from sheepgen.fields import FIELDS
+from sheepgen.fields import FIELDS, HASHED_FIELDS
 from sheepgen.init_image import inspect_image
 from sheepgen.sanitize import excerpt
 
@@ -41,10 +41,10 @@ def find_inputs(
         OutputError: If a picture is missing, or what is there is another one.
     """
     found: dict[str, Any] = {}
-    for name in (name for name, field in FIELDS.items() if field.is_file):
+    for name in HASHED_FIELDS:
         if name in replaced:
             found[f"{name}_sha256"] = None
-        elif (path := getattr(request, name)) is not None:
+        elif FIELDS[name].is_file and (path := getattr(request, name)) is not None:
             found[name] = _find(name, path, getattr(request, f"{name}_sha256"), folder)
     return replace(request, **found)
 

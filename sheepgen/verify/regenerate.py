@@ -20,7 +20,7 @@ from sheepgen.verify.recorded_inputs import find_inputs
 from sheepgen.verify.recorded_model import ModelFinder
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Hashable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from sheepgen.metadata.record import ImageRecord
@@ -118,6 +118,7 @@ def _open(
         if isinstance(spec, SheepgenError):
             return NotVerified(path=candidate.path, error=spec)
         record = replace(record, request=find_inputs(record.request, candidate.path.parent))
+        spec.resolve(record.request)  # what is added to the model is here, too
         return VerificationTask(candidate=candidate, record=record, spec=spec)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other images go on
         return NotVerified(path=candidate.path, error=as_sheepgen_error(error))
@@ -133,10 +134,10 @@ def regenerate(
             that each model is loaded once.
         threads: CPU threads, in place of each record's own.
     """
-    groups: defaultdict[tuple[ModelSpec, str, str], list[VerificationTask]] = defaultdict(list)
+    groups: defaultdict[Hashable, list[VerificationTask]] = defaultdict(list)
     for task in tasks:
-        environment = task.record.environment
-        groups[task.spec, environment.device, environment.dtype].append(task)
+        environment, adapters = task.record.environment, task.record.request.adapters
+        groups[task.spec, adapters, environment.device, environment.dtype].append(task)
     for group in groups.values():
         yield from _regenerate_group(sorted(group, key=_cost), threads)
 
@@ -151,7 +152,7 @@ def _regenerate_group(group: Sequence[VerificationTask], threads: int | None) ->
     from sheepgen.pipeline.reproduce import load_as_recorded, reproduce
 
     try:
-        model = load_as_recorded(group[0].spec, group[0].record.environment)
+        model = load_as_recorded(group[0].spec, group[0].record)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other models go on
         for task in group:
             yield NotVerified(path=task.candidate.path, error=as_sheepgen_error(error))

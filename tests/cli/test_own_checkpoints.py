@@ -6,13 +6,22 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from sheepgen.cli.app import app
 from sheepgen.metadata.image_file import read_record
 from sheepgen.models.fingerprint import file_sha256
 from tests.cli.conftest import run
-from tests.original import save_original_model, save_single_file
+from tests.lora import save_lora
+from tests.original import (
+    TEXT_WIDTH,
+    original_vae,
+    original_vae_tensors,
+    save_original_model,
+    save_single_file,
+)
 from tests.test_readme import README, commands, words_of
 
 if TYPE_CHECKING:
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 CHECKPOINT = "checkpoints/dreamy.safetensors"
+LORA = "loras/ink.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +41,15 @@ def own_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("own")
     model = save_original_model(folder / "model")
     save_single_file(model, folder / CHECKPOINT, metadata={"modelspec.resolution": "16x16"})
+    save_lora(model, folder / LORA)
+    save_lora(model, folder / "loras/detail/pytorch_lora_weights.safetensors", style="diffusers")
+    other = original_vae_tensors(original_vae().state_dict())
+    for path, tensors in (
+        ("vae/clearer.safetensors", other),
+        ("embeddings/badhands.safetensors", {"emb_params": torch.ones(2, TEXT_WIDTH)}),
+    ):
+        (folder / path).parent.mkdir()
+        save_file(tensors, folder / path)
     return folder
 
 

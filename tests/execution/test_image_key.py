@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sheepgen.execution.image_key import image_key
-from sheepgen.fields import MAX_SEED
+from sheepgen.fields import HASHED_FIELDS, MAX_SEED
 from sheepgen.metadata.record import PIPELINE_VERSION
 from sheepgen.request import ResolvedRequest
 from tests.samples import FROM_PICTURE, sample_request
@@ -46,10 +46,17 @@ def test_a_key_is_64_digits_and_the_same_again(request: ResolvedRequest) -> None
     assert key(replace(request)) == key(request)
 
 
-NAMES = {"model", "image", "mask"}
+NAMES = {"model", *HASHED_FIELDS}
 """What they name has a hash, which counts instead."""
 
 COUNTING = sorted({field.name for field in fields(ResolvedRequest)} - NAMES)
+
+
+def test_a_lora_counts_by_its_hash_and_scale() -> None:
+    one = sample_request(lora="a.safetensors:0.5", lora_sha256="ab")
+    assert key(one) == key(replace(one, lora="elsewhere/b.safetensors:0.5"))
+    assert key(one) != key(replace(one, lora="a.safetensors"))
+    assert key(one) != key(replace(one, lora_sha256="cd"))
 
 
 @given(request=requests, other=requests, data=st.data())

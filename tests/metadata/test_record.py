@@ -157,6 +157,15 @@ def newer_than(number: int) -> dict[str, Any]:
     return {name: DEFAULTS.get(name) for name, first in since.items() if first > number}
 
 
+def test_a_record_has_the_lowest_number_that_has_all_that_it_says() -> None:
+    plain, added = sample_record(), sample_record(lora="a:0.5", lora_sha256="cd" * 32)
+    assert to_dict(plain)["format"] == 2
+    assert "lora" not in to_dict(plain)["request"]
+    assert to_dict(added)["format"] == FIELDS["lora"].since
+    assert to_dict(added)["request"]["lora"] == "a:0.5"
+    assert from_dict(to_dict(added)) == added
+
+
 @given(unparsed_records, st.integers(1, RECORD_FORMAT))
 def test_records_of_older_formats_are_read(record: ImageRecord, number: int) -> None:
     old = replace(record, request=replace(record.request, **newer_than(number)))

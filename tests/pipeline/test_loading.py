@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 UNET = "unet/diffusion_pytorch_model"
 
 
-def load(folder: Path, **options: str) -> StableDiffusionModel:
-    model = load_model(str(folder), device="cpu", **options)
+def load(folder: Path, dtype: str = "auto") -> StableDiffusionModel:
+    model = load_model(str(folder), device="cpu", dtype=dtype)
     assert isinstance(model, StableDiffusionModel)
     return model
 

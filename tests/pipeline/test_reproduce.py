@@ -90,7 +90,8 @@ def test_the_model_is_loaded_as_recorded_where_that_can_be(
 ) -> None:
     asked = []
 
-    def load(_: object, *, device: str, dtype: str) -> Model:
+    def load(_: object, *, device: str, dtype: str, adapters: object) -> Model:
+        assert not adapters
         asked.append((device, dtype))
         return tiny_parts
 
@@ -98,5 +99,5 @@ def test_the_model_is_loaded_as_recorded_where_that_can_be(
     monkeypatch.setattr(reproduce_module, "resolve_device", torch.device)
     monkeypatch.setattr(reproduce_module, "load_model", load)
     environment = replace(made.record.environment, device=device, dtype=dtype)
-    load_as_recorded(tiny_parts.spec, environment)
+    load_as_recorded(tiny_parts.spec, replace(made.record, environment=environment))
     assert asked == [loaded]

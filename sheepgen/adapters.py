@@ -1,0 +1,123 @@
+"""What is added to a model's weights, as it is written: a VAE, LoRAs, text embeddings.
+
+    --vae better.safetensors
+    --lora style.safetensors:0.8 --lora detail.safetensors
+    --embedding easynegative.safetensors
+
+Several are one text with commas, as records and jobs have it:
+``style.safetensors:0.8,detail.safetensors``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from sheepgen.errors import UsageError
+from sheepgen.sanitize import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["MAX_SCALE", "Adapters", "LoraReference", "parse_loras", "parse_paths", "to_text"]
+
+MAX_SCALE = 10
+"""Largest scale of a LoRA, in either direction."""
+
+_SCALED = re.compile(r"(.+):([+-]?(?:\d{1,3}(?:\.\d{0,6})?|\.\d{1,6}))", re.ASCII | re.DOTALL)
+
+
+class LoraReference(NamedTuple):
+    """A LoRA, and how strongly it is added: its own weights are multiplied by ``scale``."""
+
+    path: str
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adapters:
+    """What is added to a model, in the words of a request; empty for nothing.
+
+    Args:
+        vae: Path of the VAE in place of the model's own.
+        lora: Paths of LoRAs with their scales.
+        embedding: Paths of text embeddings.
+    """
+
+    vae: str = ""
+    lora: str = ""
+    embedding: str = ""
+
+    def __bool__(self) -> bool:
+        """Say whether anything is added."""
+        return bool(self.vae or self.lora or self.embedding)
+
+    @property
+    def loras(self) -> tuple[LoraReference, ...]:
+        """The LoRAs in their order."""
+        return parse_loras(self.lora)
+
+    @property
+    def embeddings(self) -> tuple[str, ...]:
+        """The paths of the embeddings in their order."""
+        return parse_paths("embedding", self.embedding)
+
+
+def parse_loras(text: str) -> tuple[LoraReference, ...]:
+    """Read ``a.safetensors:0.8,b.safetensors``.
+
+    Raises:
+        UsageError: If a path is empty or comes twice, or a scale is beyond `MAX_SCALE`.
+    """
+    return tuple(_loras(text))
+
+
+def _loras(text: str) -> Iterator[LoraReference]:
+    seen = set()
+    for item in _items("LoRA", text):
+        match = _SCALED.fullmatch(item)
+        path, scale = (match[1], float(match[2])) if match else (item, 1.0)
+        if abs(scale) > MAX_SCALE:
+            raise UsageError(
+                f"The scale of a LoRA must be between -{MAX_SCALE} and {MAX_SCALE}, got {scale:g}."
+            )
+        if path in seen:
+            raise UsageError(f"The LoRA {excerpt(path, 200)} is given twice.", "Add the scales up.")
+        seen.add(path)
+        yield LoraReference(path, scale + 0.0)
+
+
+def parse_paths(label: str, text: str) -> tuple[str, ...]:
+    """Read paths between commas.
+
+    Args:
+        label: What they are of, for messages.
+        text: As typed.
+
+    Raises:
+        UsageError: If a path is empty, or comes twice.
+    """
+    paths = tuple(_items(label, text))
+    for path in paths:
+        if paths.count(path) > 1:
+            raise UsageError(f"The {label} {excerpt(path, 200)} is given twice.")
+    return paths
+
+
+def _items(label: str, text: str) -> Iterator[str]:
+    for item in text.split(",") if text else ():
+        if not item.strip():
+            raise UsageError(
+                f"The path of the {label} is empty.",
+                "Paths stand between commas, which no path may have.",
+            )
+        yield item.strip()
+
+
+def to_text(loras: tuple[LoraReference, ...]) -> str:
+    """Return what `parse_loras` reads, in the one spelling that requests have."""
+    return ",".join(
+        path if scale == 1 else f"{path}:{f'{scale:.6f}'.rstrip('0').rstrip('.')}"
+        for path, scale in loras
+    )

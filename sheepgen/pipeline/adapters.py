@@ -1,0 +1,79 @@
+"""What is added to a loaded model: another VAE, LoRAs, text embeddings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from diffusers import AutoencoderKL, AutoencoderTiny
+from safetensors import safe_open
+
+from sheepgen.models.added_files import find_embedding, find_vae
+from sheepgen.models.checkpoint import Checkpoint
+from sheepgen.pipeline.embeddings import EmbeddingTokenizer, add_vectors
+from sheepgen.pipeline.loading import load_diffusers
+from sheepgen.pipeline.lora import add_loras
+
+if TYPE_CHECKING:
+    import torch
+
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.pipeline.family import Model
+
+__all__ = ["add_adapters"]
+
+_AUTOENCODERS = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
+
+_TOKENIZERS: tuple[str, ...] = ("tokenizer", "tokenizer_2")
+_NETWORKS = ("unet", "text_encoder", "text_encoder_2")
+
+
+def add_adapters(model: Model) -> Model:
+    """Return a model with what its spec says is added to it.
+
+    Args:
+        model: As its family loads it; it is not to be used any more.
+
+    Raises:
+        ModelError: If something does not fit.
+    """
+    adapters, parts = model.spec.adapters, vars(model)
+    networks = {name: parts[name] for name in _NETWORKS if name in parts}
+    add_loras(model.spec, networks, adapters.loras)
+    changes: dict[str, Any] = {}
+    if adapters.embedding:
+        changes |= _tokenizers(model.spec, parts)
+    if adapters.vae:
+        vae = parts["vae"]
+        changes["vae"] = _load_vae(model.spec, vae.dtype).to(vae.device)
+    return replace(model, **changes)  # type: ignore[type-var]
+
+
+def _tokenizers(spec: ModelSpec, parts: dict[str, Any]) -> dict[str, Any]:
+    """Give text encoders the vectors of all embeddings, and return tokenizers that know them."""
+    embeddings = [find_embedding(path, spec.checkpoint) for path in spec.adapters.embeddings]
+    tokenizers: dict[str, EmbeddingTokenizer] = {
+        name: EmbeddingTokenizer.of(parts[name], embeddings)
+        for name in _TOKENIZERS
+        if name in parts
+    }
+    for embedding in embeddings:
+        with safe_open(embedding.path, framework="pt") as file:
+            for component, tensor in embedding.tensors.items():
+                tokenizer = tokenizers[component.replace("text_encoder", "tokenizer")]
+                add_vectors(parts[component], tokenizer, embedding, file.get_tensor(tensor))
+    return {**tokenizers}
+
+
+def _load_vae(spec: ModelSpec, dtype: torch.dtype) -> Any:  # noqa: ANN401
+    vae = find_vae(spec.adapters.vae, spec.checkpoint)
+    alone = Checkpoint(
+        folder=vae.path.parent,
+        family=spec.family,
+        classes={"vae": vae.class_name},
+        configs={"vae": vae.config},
+        weights=(vae.path.name,),
+        stored={"vae": vae.stored},
+        prefixes={"vae": vae.prefix},
+    )
+    return load_diffusers(alone, "vae", _AUTOENCODERS[vae.class_name], dtype)
