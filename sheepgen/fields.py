@@ -7,6 +7,7 @@ which has its type and default, and the code that uses it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -60,6 +61,8 @@ class Field:
         high: Largest number allowed.
         hint_if_blank: What to do about a blank text; "" if blank texts are allowed.
         blank_label: Its name in errors about texts; "" for the label.
+        pattern: Regular expression that texts have to match; "" for any text.
+        example: A text that does.
         from_model: Whether None stands for the model's own value.
         is_seed: Whether `RANDOM_SEED`, or no value where one is needed, picks one at random.
         is_file: Whether it is the path of a picture.
@@ -92,6 +95,8 @@ class Field:
     high: int = 0
     hint_if_blank: str = ""
     blank_label: str = ""
+    pattern: str = ""
+    example: str = ""
     from_model: bool = False
     is_seed: bool = False
     is_file: bool = False
@@ -165,9 +170,13 @@ class Field:
             raise UsageError(
                 f'Unknown {label} "{excerpt(text)}".', f"Known: {', '.join(self.choices)}."
             )
+        if self.pattern and not re.fullmatch(self.pattern, text):
+            raise UsageError(f'{label} must look like {self.example}, got "{excerpt(text)}".')
         if self.hint_if_blank and not text.strip():
             raise UsageError(f"The {label} is empty.", self.hint_if_blank)
 
+
+_SIDES = "[1-9][0-9]{0,3}x[1-9][0-9]{0,3}"
 
 _ROWS = (
     Field(
@@ -430,6 +439,51 @@ _ROWS = (
         file_name=(12, "strength{strength}"),
         a1111=("Denoising strength",),
         since=4,
+    ),
+    Field(
+        name="original_size",
+        label="original size",
+        kind=str,
+        pattern=_SIDES,
+        example="1024x768",
+        options=("--original-size",),
+        metavar="WxH",
+        panel="Model",
+        help="Size of the picture that the image is to look scaled from (SDXL only).",
+        help_for_several="Sizes of pictures to look scaled from, as in 512x512,2048x2048 (SDXL).",
+        file_name=(15, "from{original_size}"),
+        a1111=("Original size",),
+        since=5,
+    ),
+    Field(
+        name="crop_offset",
+        label="crop offset",
+        kind=str,
+        pattern="[0-9]{1,4}x[0-9]{1,4}",
+        example="256x0",
+        options=("--crop-offset",),
+        metavar="XxY",
+        panel="Model",
+        help="How far from left and top the image is to look cropped, in pixels (SDXL only).",
+        help_for_several="How far from left and top to look cropped, as in 0x0,256x0 (SDXL only).",
+        file_name=(16, "crop{crop_offset}"),
+        a1111=("Crop offset",),
+        since=5,
+    ),
+    Field(
+        name="target_size",
+        label="target size",
+        kind=str,
+        pattern=_SIDES,
+        example="1024x768",
+        options=("--target-size",),
+        metavar="WxH",
+        panel="Model",
+        help="Size of the picture after the crop (SDXL only).",
+        help_for_several="Sizes of the picture after the crop, as in 512x512,768x768 (SDXL only).",
+        file_name=(17, "to{target_size}"),
+        a1111=("Target size",),
+        since=5,
     ),
     Field(
         name="variation_strength",

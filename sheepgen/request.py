@@ -71,6 +71,10 @@ class GenerationRequest:
         strength: 0 to 1, the share of noise that it is given, and of the steps that are taken.
         mask: Path of a picture of the same size, white where the image is repainted.
         fit: How they are brought to the image's size: ``crop``, ``pad`` or ``stretch``.
+        original_size: ``WxH`` in pixels: what the image is to look scaled from; None for its own
+            size. Only some families read this and the next two.
+        crop_offset: ``XxY`` in pixels: how far from left and top it is to look cropped.
+        target_size: ``WxH`` in pixels: size of the picture after the crop; None for the image's.
         scheduler: A name that ``sheepgen schedulers`` lists, or one of its aliases.
         model: The embedded model's name, a diffusers folder, a file, or a hub id
             ``org/name[@revision]``.
@@ -98,6 +102,9 @@ class GenerationRequest:
     strength: float | None = None
     mask: str | None = None
     fit: str | None = None
+    original_size: str | None = None
+    crop_offset: str = "0x0"
+    target_size: str | None = None
     scheduler: str | None = None
     model: str = EMBEDDED_MODEL
     vae: str = ""

@@ -58,7 +58,12 @@ def sample_spec(
 ) -> ModelSpec:
     """Return a Stable Diffusion model that is not on the disk; ``changes`` are of `ModelSpec`."""
     checkpoint = Checkpoint(
-        folder=Path(name), family=FAMILIES[-1], classes={}, configs={}, weights=(), stored={}
+        folder=Path(name),
+        family=FAMILIES[-1],
+        classes={},
+        configs={},
+        weights=(),
+        stored={},
     )
     spec = ModelSpec(
         name=name,
@@ -176,6 +181,8 @@ def values_of(field: Field) -> st.SearchStrategy[Any]:
         return st.integers(field.low, field.high)
     if field.kind is float:
         return st.floats(field.low, field.high)
+    if field.pattern:
+        return st.from_regex(field.pattern, fullmatch=True)
     if field.name == "scheduler":
         return st.sampled_from(sorted(SCHEDULERS))
     if field.choices:

@@ -58,7 +58,7 @@ def an_example(name: str) -> Any:
     if field.choices:
         return field.choices[-1]
     if field.kind is str:
-        return {"scheduler": "heun", "model": "org/name"}.get(name, "a goat")
+        return field.example or {"scheduler": "heun", "model": "org/name"}.get(name, "a goat")
     return {int: field.high, float: 0.25}[field.kind]
 
 

@@ -80,6 +80,8 @@ def _schema_of(field: Field) -> dict[str, Any]:
         schema |= {"minimum": RANDOM_SEED if field.is_seed else field.low, "maximum": field.high}
     if field.hint_if_blank:
         schema["pattern"] = r"\S"
+    elif field.pattern:
+        schema["pattern"] = f"^{field.pattern}$"
     if field.choices:
         schema["enum"] = [*field.choices, None]
     if field.name == "scheduler":

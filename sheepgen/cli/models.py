@@ -36,9 +36,9 @@ def schedulers(*, json: JsonOpt = False) -> None:
 
 
 def models(context: typer.Context, *, json: JsonOpt = False) -> None:
-    """List tested models, or show what is known of one.
+    """List well-known models, or show what is known of one.
 
-    Other Stable Diffusion 1.x and 2.x models work too.
+    Other Stable Diffusion 1.x, 2.x and XL models work too.
     """
     if context.invoked_subcommand is None:
         list_models(json=json)
@@ -48,7 +48,7 @@ def models(context: typer.Context, *, json: JsonOpt = False) -> None:
 
 
 def list_models(*, json: JsonOpt = False) -> None:
-    """List tested models, as `sheepgen models` does."""
+    """List well-known models, as `sheepgen models` does."""
     with cli_errors():
         from sheepgen.models.registry import KNOWN_MODELS
 

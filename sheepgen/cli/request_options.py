@@ -181,7 +181,7 @@ def _parser(field: Field, mode: Mode) -> Callable[[Any], Any] | None:
     """Return what reads the text that was typed."""
     if field.repeats:
         return None  # it reads them one at a time
-    is_word = field.name in _COMPLETIONS or field.choices
+    is_word = field.name in _COMPLETIONS or field.choices or field.pattern
     is_text = field.kind is str and not is_word and not field.is_hashed
     if mode == "several" and is_text:
         return _alternatives

@@ -88,8 +88,7 @@ class EmbeddedModel(LatentModel):
         Raises:
             UsageError: If nothing was understood in a prompt.
         """
-        # All requests of a batch have one guidance.
-        guided = self.info.guidance == "two passes" and requests[0].guidance_scale > 1
+        guided = self.runs_twice(requests)
         passes = [
             self._tokens(self.reader.labels(request.negative_prompt), request.seed)
             for request in requests

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from sheepgen.models.family import Component, Configs, Family
 
-__all__ = ["Checkpoint", "check_index", "read_checkpoint"]
+__all__ = ["Checkpoint", "check_configs", "check_index", "read_checkpoint"]
 
 _NOT_LOADED = {"feature_extractor", "image_encoder", "safety_checker"}
 """Components that an index may name and that are not needed."""
@@ -54,6 +54,7 @@ class Checkpoint:
         weights: The files with the weights that images depend on, as ``component/file``.
         stored: How much the weight files of each component hold.
         prefixes: If it is a single file, how the names of each component's weights begin there.
+        index: Content of its ``model_index.json``.
     """
 
     folder: Path
@@ -63,6 +64,7 @@ class Checkpoint:
     weights: tuple[str, ...]
     stored: Mapping[str, StoredWeights]
     prefixes: Mapping[str, str] = field(default_factory=dict)
+    index: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
@@ -107,6 +109,24 @@ def check_index(index: Mapping[str, Any], owner: str) -> Mapping[str, Component]
     return components
 
 
+def check_configs(family: Family, configs: Configs, owner: str) -> None:
+    """Check the configs of a model's components, each by itself and together.
+
+    Args:
+        family: Which family it is of.
+        configs: Of every component that it has.
+        owner: Whose they are, for the message.
+
+    Raises:
+        ModelError: If a setting is missing, impossible or not supported, or components do not fit.
+    """
+    for name, config in configs.items():
+        component = family.components[name]
+        file = f"{name}/{component.config}"
+        check_config(config, file, owner, required=component.required, refused=component.refused)
+    family.check_fit(configs, owner)
+
+
 def _read(folder: Path, owner: str) -> Checkpoint:
     names = list_files(folder)
     if INDEX_FILE not in names:
@@ -128,13 +148,8 @@ def _read(folder: Path, owner: str) -> Checkpoint:
                 f"The {name} of {owner} is in another folder.", "Copy it into the model's folder."
             )
         configs[name] = read_object(folder / name / component.config)
-    for name, component in components.items():
-        file = f"{name}/{component.config}"
-        check_config(
-            configs[name], file, owner, required=component.required, refused=component.refused
-        )
     family = family_of(index, owner)
-    family.check_fit(configs, owner)
+    check_configs(family, configs, owner)
     weights = {
         name: _shards(folder, name, component, names)
         for name, component in components.items()
@@ -147,6 +162,7 @@ def _read(folder: Path, owner: str) -> Checkpoint:
     return Checkpoint(
         folder=folder,
         family=family,
+        index=index,
         classes=dict(_classes(index, components, owner)),
         configs=configs,
         weights=tuple(
@@ -182,6 +198,11 @@ def _classes(
             match entry:
                 case [str(library), str(class_name)] if named[name].allows(library, class_name):
                     yield name, class_name
+                case [None, None]:
+                    raise ModelError(
+                        f"Unsupported: {owner} has no {name} of its own.",
+                        "A refiner, or a part of a model, does not run by itself.",
+                    )
                 case _:
                     raise _unsupported(f"{name} class of {owner}", entry)
         elif isinstance(entry, list) and any(entry) and name not in _NOT_LOADED:

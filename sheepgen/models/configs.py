@@ -50,6 +50,7 @@ def _up_to(limit: int) -> range:
 
 
 _ALLOWED = {
+    "addition_time_embed_dim": _up_to(8192),
     "attention_head_dim": _up_to(8192),
     "blank_tokens": range(1025),
     "block_out_channels": _up_to(8192),
@@ -81,6 +82,8 @@ _ALLOWED = {
     "parser_layers": _up_to(16),
     "parser_width": _up_to(2048),
     "predictor_order": _up_to(8),
+    "projection_class_embeddings_input_dim": _up_to(32_768),
+    "projection_dim": _up_to(8192),
     "reverse_transformer_layers_per_block": _up_to(16),
     "sample_size": _up_to(8192),
     "solver_order": _up_to(8),

@@ -6,19 +6,30 @@ family by name. Every reader looks the rows up when it is called.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
 from sheepgen.models.configs import bad_setting
-from sheepgen.models.family import Component, Family, Traits
+from sheepgen.models.family import Component, Family
+from sheepgen.models.unet_family import (
+    CLIP_TOKENIZER,
+    DIFFUSERS_SCHEDULER,
+    VAE,
+    WEIGHTS,
+    check_latents,
+    check_text_width,
+    clip_text_encoder,
+    text_limit,
+    unet_component,
+    unet_traits,
+)
 from sheepgen.models.unsupported import unsupported_family_of_class
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sheepgen.models.family import Configs
+    from sheepgen.models.family import Configs, Traits
 
 __all__ = [
     "DIFFUSERS_SCHEDULER",
@@ -30,125 +41,63 @@ __all__ = [
     "VOCABULARY_FILE",
     "all_components",
     "family_of",
+    "readers_of_fields",
     "supported_families",
 ]
 
-DIFFUSERS_SCHEDULER = Component(
-    library="diffusers",
-    classes=r"[A-Za-z0-9]{1,60}Scheduler",
-    config="scheduler_config.json",
-    refused={"use_flow_sigmas": "flow matching"},
-)
-"""Any class will do: it only decides which scheduler is the default."""
-
-_WEIGHTS = "diffusion_pytorch_model"
-
 _STABLE_DIFFUSION: Mapping[str, Component] = {
     "scheduler": DIFFUSERS_SCHEDULER,
-    "text_encoder": Component(
-        library="transformers",
-        classes="CLIPTextModel",
-        weights="model",
-        required=("hidden_size", "max_position_embeddings"),
-    ),
-    "tokenizer": Component(
-        library="transformers",
-        classes="CLIPTokenizer(Fast)?",
-        config="tokenizer_config.json",
-        files=(
-            "added_tokens.json",
-            "merges.txt",
-            "special_tokens_map.json",
-            "tokenizer.json",
-            "vocab.json",
-        ),
-        any_of=("tokenizer.json", "vocab.json"),
-    ),
-    "unet": Component(
-        library="diffusers",
-        classes="UNet2DConditionModel",
-        weights=_WEIGHTS,
-        required=("cross_attention_dim", "in_channels", "out_channels", "sample_size"),
-        refused={
-            "addition_embed_type": "extra conditions in the U-Net",
-            "class_embed_type": "class labels in the U-Net",
-            "encoder_hid_dim_type": "an extra projection in the U-Net",
-            "num_class_embeds": "class labels in the U-Net",
-        },
-    ),
-    "vae": Component(
-        library="diffusers",
-        classes="Autoencoder(KL|Tiny)",
-        weights=_WEIGHTS,
-        required=("block_out_channels", "latent_channels"),
-    ),
+    "text_encoder": clip_text_encoder("CLIPTextModel"),
+    "tokenizer": CLIP_TOKENIZER,
+    "unet": unet_component(),
+    "vae": VAE,
 }
 
 
 def _check_stable_diffusion(configs: Configs, owner: str) -> None:
-    unet, vae = configs["unet"], configs["vae"]
-    blocks = vae["block_out_channels"]
-    for setting in ("block_out_channels", "decoder_block_out_channels"):
-        value = vae.get(setting, blocks)
-        if not isinstance(value, list) or len(value) != len(blocks):
-            raise bad_setting("vae/config.json", setting, value, owner)
-    if vae.get("out_channels", 3) != 3:
-        raise bad_setting("vae/config.json", "out_channels", vae["out_channels"], owner)
-    if isinstance(unet["sample_size"], list) and len(unet["sample_size"]) != 2:
-        raise bad_setting("unet/config.json", "sample_size", unet["sample_size"], owner)
-    if not unet["in_channels"] == unet["out_channels"] == vae["latent_channels"]:
-        raise ModelError(
-            f"The U-Net of {owner} goes from {unet['in_channels']} to {unet['out_channels']} "
-            f"channels, but its latents have {vae['latent_channels']}.",
-            "Models for inpainting or editing are not supported.",
-        )
-    width = unet.get("encoder_hid_dim") or unet["cross_attention_dim"]
-    hidden = configs["text_encoder"]["hidden_size"]
-    if isinstance(width, int) and width != hidden:
-        raise ModelError(
-            f"The U-Net of {owner} takes text embeddings of width {width}, but its text encoder "
-            f"gives {hidden}.",
-            "Its components come from different models.",
-        )
+    check_latents(configs, owner)
+    check_text_width(configs, configs["text_encoder"]["hidden_size"], owner)
 
 
 def _stable_diffusion_traits(configs: Configs) -> Traits:
-    tokens: int = configs["text_encoder"]["max_position_embeddings"]
-    limit = configs["tokenizer"].get("model_max_length")
-    if isinstance(limit, int) and limit > 2:  # some tokenizers say 10**30
-        tokens = min(tokens, limit)
-    return _latent_traits(configs, tokens)
+    tokens = text_limit(configs, "text_encoder", "tokenizer")
+    return unet_traits(configs, tokens=tokens, guidance_scale=7.5)
 
 
-def _latent_traits(configs: Configs, tokens: int) -> Traits:
-    """Return the traits of a U-Net on a VAE's latents, whose text encoder takes so many tokens."""
-    unet = configs["unet"]
-    scale = 2 ** (len(configs["vae"]["block_out_channels"]) - 1)
-    height, width = _sample_size(unet)
-    # Defaults of diffusers' LatentConsistencyModelPipeline and StableDiffusionPipeline.
-    is_distilled = bool(unet.get("time_cond_proj_dim"))
-    steps, guidance = (4, 8.5) if is_distilled else (50, 7.5)
-    return Traits(
-        width=width * scale,
-        height=height * scale,
-        size_multiple=scale,
-        max_tokens=tokens,
-        num_inference_steps=steps,
-        guidance_scale=guidance,
-        reads_guidance=is_distilled,
+_STABLE_DIFFUSION_XL: Mapping[str, Component] = {
+    **_STABLE_DIFFUSION,
+    "text_encoder_2": clip_text_encoder("CLIPTextModelWithProjection", "projection_dim"),
+    "tokenizer_2": CLIP_TOKENIZER,
+    "unet": unet_component(
+        "addition_embed_type", "addition_time_embed_dim", "projection_class_embeddings_input_dim"
+    ),
+}
+
+
+def _check_stable_diffusion_xl(configs: Configs, owner: str) -> None:
+    check_latents(configs, owner)
+    unet, second = configs["unet"], configs["text_encoder_2"]
+    check_text_width(configs, configs["text_encoder"]["hidden_size"] + second["hidden_size"], owner)
+    if unet["addition_embed_type"] != "text_time":
+        raise bad_setting(
+            "unet/config.json", "addition_embed_type", unet["addition_embed_type"], owner
+        )
+    # Height and width of the original and of the target, and the corner of the crop.
+    width = second["projection_dim"] + 6 * unet["addition_time_embed_dim"]
+    if width != (taken := unet["projection_class_embeddings_input_dim"]):
+        raise ModelError(
+            f"The U-Net of {owner} takes a pooled text and sizes of width {taken}, but they have "
+            f"{width}.",
+            "Its components come from different models, or it is made for editing images.",
+        )
+
+
+def _stable_diffusion_xl_traits(configs: Configs) -> Traits:
+    tokens = min(
+        text_limit(configs, "text_encoder", "tokenizer"),
+        text_limit(configs, "text_encoder_2", "tokenizer_2"),
     )
-
-
-def _sample_size(unet: Mapping[str, Any]) -> tuple[int, int]:
-    """Return height and width of the latents, as diffusers' pipeline reads them."""
-    size = unet["sample_size"]
-    if isinstance(size, list):
-        return size[0], size[1]
-    # The first exporter wrote 32 for models that were trained on 64.
-    written_by = re.match(r"(\d{1,9})\.(\d{1,9})", str(unet.get("_diffusers_version")))
-    if written_by and (int(written_by[1]), int(written_by[2])) < (0, 9):
-        size = max(size, 64)
-    return size, size
+    return unet_traits(configs, tokens=tokens, guidance_scale=5.0)
 
 
 EMBEDDED_CLASS = "SheepgenPipeline"
@@ -160,7 +109,7 @@ PREVIEW_COMPONENT = "preview_decoder"
 VOCABULARY_FILE = "vocabulary.json"
 """In the text encoder's folder: see `sheepgen.embedded.vocabulary_file`."""
 
-_PREVIEW = Component(library="sheepgen", classes="PreviewDecoder", weights=_WEIGHTS, optional=True)
+_PREVIEW = Component(library="sheepgen", classes="PreviewDecoder", weights=WEIGHTS, optional=True)
 
 _MOST_ANSWERS = 1024
 """Questions about a scene and answers to them, together."""
@@ -199,7 +148,7 @@ def _check_scene_model(configs: Configs, owner: str) -> None:
 
 
 def _scene_traits(configs: Configs) -> Traits:
-    return _latent_traits(configs, PROMPT_SYMBOLS)
+    return unet_traits(configs, tokens=PROMPT_SYMBOLS, guidance_scale=7.5)
 
 
 EMBEDDED = Family(
@@ -210,7 +159,7 @@ EMBEDDED = Family(
         "text_encoder": Component(
             library="sheepgen",
             classes="SceneTextEncoder",
-            weights=_WEIGHTS,
+            weights=WEIGHTS,
             files=(VOCABULARY_FILE,),
             any_of=(VOCABULARY_FILE,),
             required=(
@@ -235,6 +184,20 @@ EMBEDDED = Family(
 
 FAMILIES: tuple[Family, ...] = (
     EMBEDDED,
+    Family(
+        name="Stable Diffusion XL",
+        class_names=(
+            "StableDiffusionXLPipeline",
+            # The same parts, saved for another task.
+            "StableDiffusionXLImg2ImgPipeline",
+            "StableDiffusionXLInpaintPipeline",
+        ),
+        components=_STABLE_DIFFUSION_XL,
+        read_traits=_stable_diffusion_xl_traits,
+        check_fit=_check_stable_diffusion_xl,
+        pipeline="sheepgen.pipeline.stable_diffusion_xl",
+        fields=("original_size", "crop_offset", "target_size"),
+    ),
     Family(
         name="Stable Diffusion 1.x and 2.x",
         class_names=("StableDiffusionPipeline", "LatentConsistencyModelPipeline"),
@@ -272,6 +235,15 @@ def family_of(index: Mapping[str, Any], owner: str) -> Family:
 def supported_families() -> str:
     """Return the names of all families that run, for a message."""
     return ", ".join(family.name for family in FAMILIES)
+
+
+def readers_of_fields() -> dict[str, list[str]]:
+    """Return the names of the families that read a field, by the fields that only some read."""
+    readers: dict[str, list[str]] = {}
+    for family in FAMILIES:
+        for field in family.fields:
+            readers.setdefault(field, []).append(family.name)
+    return readers
 
 
 def all_components() -> frozenset[str]:

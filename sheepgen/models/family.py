@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Component", "Configs", "Family", "Traits"]
+from sheepgen.fields import MAX_STEPS
+
+__all__ = ["Component", "Configs", "Family", "MadeFor", "Traits"]
 
 Configs = Mapping[str, Mapping[str, Any]]
 """The configs of a model's components, by component, as they are in the files."""
@@ -51,6 +53,39 @@ class Component:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MadeFor:
+    """The range in which a model's images are good; outside it they are poor.
+
+    Args:
+        guidance_scale: Lowest and highest, in diffusers' convention, where 1 or less is off.
+        num_inference_steps: Fewest and most, with most schedulers.
+        side: Shortest and longest width or height, in pixels.
+        slower_schedulers: Short names of schedulers that need more steps, and how many.
+    """
+
+    guidance_scale: tuple[float, float]
+    num_inference_steps: tuple[int, int]
+    side: tuple[int, int]
+    slower_schedulers: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def guidance(self) -> str:
+        """The guidance, in words."""
+        return f"guidance {_span(*self.guidance_scale)}"
+
+    @property
+    def steps(self) -> str:
+        """The steps, in words."""
+        fewest, most = self.num_inference_steps
+        return f"{fewest} steps or more" if most == MAX_STEPS else f"{_span(fewest, most)} steps"
+
+    @property
+    def sides(self) -> str:
+        """The sides, in words."""
+        return f"sides of {_span(*self.side)} pixels"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Traits:
     """What requests need to know of a model, as its configs say it.
 
@@ -62,6 +97,7 @@ class Traits:
         num_inference_steps: Default number of denoising steps.
         guidance_scale: Default guidance in diffusers' convention, where 1 is off.
         reads_guidance: Whether the network reads the scale, and never runs without the prompt.
+        made_for: The range in which its images are good; None if the configs do not say.
     """
 
     width: int
@@ -71,6 +107,7 @@ class Traits:
     num_inference_steps: int
     guidance_scale: float
     reads_guidance: bool = False
+    made_for: MadeFor | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -86,6 +123,7 @@ class Family:
             owner for the message. Raises `ModelError`.
         pipeline: Name of the module that loads it, as ``load(spec, device, dtype)``.
         adaptable: Whether VAEs, LoRAs and text embeddings can be added to its models.
+        fields: Fields of a request that only some families read, and this one does.
         vocabulary: File of a folder that lists what the model can show, as
             `sheepgen.embedded.vocabulary_file` reads it; None if the model takes any words.
     """
@@ -97,4 +135,9 @@ class Family:
     check_fit: Callable[[Configs, str], None] = lambda configs, owner: None  # noqa: ARG005
     pipeline: str
     adaptable: bool = False
+    fields: tuple[str, ...] = ()
     vocabulary: str | None = None
+
+
+def _span(low: float, high: float) -> str:
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"

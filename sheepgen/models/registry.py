@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sheepgen.errors import ModelError
 from sheepgen.fields import MAX_GUIDANCE, MAX_SIDE, MAX_STEPS
 from sheepgen.models.configs import read_object
-from sheepgen.models.spec import MadeFor
+from sheepgen.models.family import MadeFor
 from sheepgen.request import EMBEDDED_MODEL
 from sheepgen.schedulers import SCHEDULERS
 
@@ -21,7 +21,7 @@ __all__ = ["KNOWN_MODELS", "RECORD_FILE", "KnownModel", "Sampling", "recorded_sa
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KnownModel:
-    """A model that is known to run.
+    """A well-known model of a family that runs.
 
     Args:
         name: What to give to ``--model``.
@@ -47,6 +47,11 @@ _STABLE_DIFFUSION_1 = MadeFor(
 _STABLE_DIFFUSION_2 = MadeFor(
     guidance_scale=(1.0, 20.0), num_inference_steps=(5, MAX_STEPS), side=(384, 1536)
 )
+
+_STABLE_DIFFUSION_XL = MadeFor(
+    guidance_scale=(1.0, 20.0), num_inference_steps=(5, MAX_STEPS), side=(512, 2048)
+)
+_TURBO = MadeFor(guidance_scale=(0.0, 1.0), num_inference_steps=(1, 4), side=(256, 768))
 
 _SLOWER_HERE = (
     *((name, 8) for name in ("heun", "heun_karras", "kdpm2", "kdpm2_a", "dpmpp_2m_karras")),
@@ -100,7 +105,39 @@ _KNOWN = (
         licence="Stability AI Community",
         num_inference_steps=1,
         guidance_scale=0.0,
-        made_for=MadeFor(guidance_scale=(0.0, 1.0), num_inference_steps=(1, 4), side=(256, 768)),
+        made_for=_TURBO,
+    ),
+    KnownModel(
+        name="SimianLuo/LCM_Dreamshaper_v7",
+        about="DreamShaper 7 distilled to one to eight steps (Latent Consistency), 768x768",
+        licence="MIT",
+        num_inference_steps=4,
+        guidance_scale=8.0,
+        made_for=MadeFor(guidance_scale=(1.0, 15.0), num_inference_steps=(1, 8), side=(256, 1024)),
+    ),
+    KnownModel(
+        name="stabilityai/stable-diffusion-xl-base-1.0",
+        about="Stable Diffusion XL, 1024x1024",
+        licence="CreativeML OpenRAIL++-M",
+        num_inference_steps=50,
+        guidance_scale=5.0,
+        made_for=_STABLE_DIFFUSION_XL,
+    ),
+    KnownModel(
+        name="stabilityai/sdxl-turbo",
+        about="Stable Diffusion XL distilled to one to four steps, 512x512",
+        licence="Stability AI Community",
+        num_inference_steps=1,
+        guidance_scale=0.0,
+        made_for=_TURBO,
+    ),
+    KnownModel(
+        name="segmind/SSD-1B",
+        about="Stable Diffusion XL distilled to half its size, 1024x1024",
+        licence="Apache-2.0",
+        num_inference_steps=50,
+        guidance_scale=9.0,
+        made_for=_STABLE_DIFFUSION_XL,
     ),
 )
 

@@ -82,7 +82,7 @@ def _read(name: str, path: Path, revision: str | None, *, rehash: bool) -> Model
             hub.check_cached(repo, folder / file, rehash=rehash)
     traits = checkpoint.family.read_traits(checkpoint.configs)
     advised = None if is_file else KNOWN_MODELS.get(repo) or recorded_sampling(folder)
-    sampling = traits if advised is None else advised
+    sampling = advised or traits
     scheduler = checkpoint.classes.get("scheduler")
     return ModelSpec(
         name=name,
@@ -102,7 +102,7 @@ def _read(name: str, path: Path, revision: str | None, *, rehash: bool) -> Model
             width=traits.width,
             height=traits.height,
         ),
-        made_for=advised.made_for if advised else None,
+        made_for=sampling.made_for,
         reads_guidance=traits.reads_guidance,
     )
 

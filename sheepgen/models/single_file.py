@@ -111,6 +111,7 @@ def _read(path: Path, owner: str) -> Checkpoint:
     return Checkpoint(
         folder=path.parent,
         family=family,
+        index=index,
         classes=classes,
         configs=configs,
         weights=(path.name,),

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from sheepgen.adapters import Adapters
 from sheepgen.errors import UsageError
-from sheepgen.fields import FIELDS, MAX_STEPS
+from sheepgen.fields import FIELDS
 from sheepgen.init_image import resolve_init_image
 from sheepgen.models.added_files import added_hashes, find_embedding
+from sheepgen.models.families import readers_of_fields
 from sheepgen.request import DEFAULTS, GenerationRequest, ResolvedRequest, nearest_sizes
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import SCHEDULERS, check_step_count
@@ -19,48 +20,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sheepgen.models.checkpoint import Checkpoint
-    from sheepgen.models.family import Family
+    from sheepgen.models.family import Family, MadeFor
 
-__all__ = ["MadeFor", "ModelDefaults", "ModelSpec", "outside_warnings"]
+__all__ = ["ModelDefaults", "ModelSpec", "outside_warnings"]
 
 _HASHES = ("vae_sha256", "lora_sha256", "embedding_sha256")
 
 _MOST_LISTED = 6
 
 _CONDITIONAL_FIELDS = tuple(each for each in FIELDS.values() if each.needs or each.needs_guidance)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MadeFor:
-    """The range in which a model's images are good; outside it they are poor.
-
-    Args:
-        guidance_scale: Lowest and highest, in diffusers' convention, where 1 or less is off.
-        num_inference_steps: Fewest and most, with most schedulers.
-        side: Shortest and longest width or height, in pixels.
-        slower_schedulers: Short names of schedulers that need more steps, and how many.
-    """
-
-    guidance_scale: tuple[float, float]
-    num_inference_steps: tuple[int, int]
-    side: tuple[int, int]
-    slower_schedulers: tuple[tuple[str, int], ...] = ()
-
-    @property
-    def guidance(self) -> str:
-        """The guidance, in words."""
-        return f"guidance {_span(*self.guidance_scale)}"
-
-    @property
-    def steps(self) -> str:
-        """The steps, in words."""
-        fewest, most = self.num_inference_steps
-        return f"{fewest} steps or more" if most == MAX_STEPS else f"{_span(fewest, most)} steps"
-
-    @property
-    def sides(self) -> str:
-        """The sides, in words."""
-        return f"sides of {_span(*self.side)} pixels"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,6 +163,12 @@ def outside_warnings(
 
 def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
     """Yield a warning for each field that the scheduler or the model makes no use of."""
+    for name, families in readers_of_fields().items():
+        if name not in spec.family.fields and getattr(request, name) != DEFAULTS[name]:
+            yield (
+                f"Warning: {FIELDS[name].label} has no effect with {excerpt(request.model)}; "
+                f"it is for {' and '.join(families)}."
+            )
     for each in _CONDITIONAL_FIELDS:
         if getattr(request, each.name) == DEFAULTS[each.name]:
             continue
@@ -248,10 +222,6 @@ def _outside(made_for: MadeFor, request: ResolvedRequest) -> Iterator[tuple[str,
     shortest, longest = made_for.side
     if not all(shortest <= side <= longest for side in (request.width, request.height)):
         yield f"{made_for.sides}, not", f"{request.width}x{request.height}"
-
-
-def _span(low: float, high: float) -> str:
-    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 def _listed(values: Sequence[str]) -> str:

@@ -51,12 +51,6 @@ _FAMILIES = (
         ("stabilityai/stable-diffusion-3",),
     ),
     _Family("Stable Diffusion inpainting", "StableDiffusionInpaint"),
-    _Family(
-        "Stable Diffusion XL",
-        "StableDiffusionXL",
-        ("sdxl", "stablediffusionxl"),
-        ("stabilityai/sdxl", "stabilityai/stable-diffusion-xl"),
-    ),
     _Family("unCLIP", "UnCLIP"),
     _Family("Wuerstchen", "Wuerstchen", ("wuerstchen",)),
     _Family("Z-Image", "ZImage", ("zimage",), ("tongyi-mai/z-image",)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
@@ -19,7 +19,7 @@ from sheepgen.pipeline.vae import decode_latents, encode_pixels
 from sheepgen.schedulers import prediction_type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from diffusers import SchedulerMixin
     from torch import Tensor
@@ -41,10 +41,13 @@ class TextEmbeds:
         hidden_states: (passes * batch, tokens, width), those of the negative prompts first if there
             are two passes.
         guided: Whether there are.
+        added: What else it is told, by the names that it has for that, a row for each of
+            ``hidden_states``.
     """
 
     hidden_states: Tensor
     guided: bool
+    added: Mapping[str, Tensor] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class UNetDenoiser:
                 timestep,
                 encoder_hidden_states=conditioning.hidden_states,
                 timestep_cond=timestep_cond,
+                added_cond_kwargs=conditioning.added,
                 return_dict=False,
             )[0]  # (passes * batch, channels, height, width)
         return apply_guidance(prediction, guidance) if guided else prediction
@@ -88,6 +92,9 @@ class LatentModel:
         scheduler_config: Of the folder's scheduler. Schedulers hold the state of a run, so each run
             builds a fresh one from this.
         preview_decoder: Latents to small pictures, cheaply; few models have one.
+
+    Attributes:
+        steps_offset: As `sheepgen.pipeline.scheduler.build_scheduler` takes it.
     """
 
     spec: ModelSpec
@@ -97,12 +104,24 @@ class LatentModel:
     vae: AutoencoderKL | AutoencoderTiny
     scheduler_config: Mapping[str, Any]
     preview_decoder: Callable[[Tensor], Tensor] | None = None
+    steps_offset: ClassVar[int | None] = 1
 
     @staticmethod
     def load_components(
-        spec: ModelSpec, device: torch.device, dtype: torch.dtype
+        spec: ModelSpec,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        vae_dtype: torch.dtype | None = None,
     ) -> dict[str, Any]:
-        """Load what every such model has, by the names of the fields."""
+        """Load what every such model has, by the names of the fields.
+
+        Args:
+            spec: Where it is.
+            device: Where it goes.
+            dtype: Precision of the weights.
+            vae_dtype: Precision of the VAE's, if it is another one.
+        """
         checkpoint = spec.checkpoint
         vae_class = _AUTOENCODERS[checkpoint.classes["vae"]]
         return {
@@ -110,7 +129,7 @@ class LatentModel:
             "device": device,
             "dtype": dtype,
             "unet": load_diffusers(checkpoint, "unet", UNet2DConditionModel, dtype).to(device),
-            "vae": load_diffusers(checkpoint, "vae", vae_class, dtype).to(device),
+            "vae": load_diffusers(checkpoint, "vae", vae_class, vae_dtype or dtype).to(device),
             "scheduler_config": MappingProxyType(checkpoint.configs["scheduler"]),
         }
 
@@ -124,13 +143,17 @@ class LatentModel:
         return ModelInfo(
             guidance="embedded" if reads_scale else "two passes",
             latents_dtype=self.dtype,
-            bytes_per_pixel=2 * channels * self.dtype.itemsize,
+            bytes_per_pixel=2 * channels * self.vae.dtype.itemsize,
         )
 
     @property
     def process(self) -> DiffusionProcess:
         """What the U-Net predicts."""
         return DiffusionProcess(prediction_type_of(self.scheduler_config))
+
+    def runs_twice(self, requests: Sequence[ResolvedRequest]) -> bool:
+        """Say whether the U-Net runs without the prompt, too; a batch has one guidance."""
+        return self.info.guidance == "two passes" and requests[0].guidance_scale > 1
 
     def draw_noise(self, width: int, height: int, generator: torch.Generator) -> Tensor:
         """Return one image's noise, (1, channels, height, width) of the latents, float32."""
@@ -140,7 +163,9 @@ class LatentModel:
 
     def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
         """Return a fresh scheduler with its timesteps set."""
-        scheduler = build_scheduler(request.scheduler, self.scheduler_config)
+        scheduler = build_scheduler(
+            request.scheduler, self.scheduler_config, steps_offset=self.steps_offset
+        )
         set_timesteps(scheduler, request.num_inference_steps, self.device)
         return scheduler
 

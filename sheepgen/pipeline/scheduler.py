@@ -54,7 +54,9 @@ _MODEL_SETTINGS = frozenset(
 settings are those of one class, and may mean something else for another (``solver_order``)."""
 
 
-def build_scheduler(name: str, config: Mapping[str, Any]) -> SchedulerMixin:
+def build_scheduler(
+    name: str, config: Mapping[str, Any], *, steps_offset: int | None = 1
+) -> SchedulerMixin:
     """Return a new scheduler for one run; schedulers keep state, so none is used twice.
 
     If the model predicts clean latents and this one cannot take them, it is built to take the
@@ -63,6 +65,8 @@ def build_scheduler(name: str, config: Mapping[str, Any]) -> SchedulerMixin:
     Args:
         name: A short name.
         config: The scheduler config of the model's folder, of any class.
+        steps_offset: In place of the config's, with which the first step of Stable Diffusion's
+            models would land on the untrained timestep; None leaves it.
 
     Raises:
         ModelError: If the model predicts none of `PREDICTION_TYPES`.
@@ -79,12 +83,11 @@ def build_scheduler(name: str, config: Mapping[str, Any]) -> SchedulerMixin:
         }
     if prediction_type_of(config) == "sample" and not spec.takes_sample:
         config = {**config, "prediction_type": "v_prediction"}
-    # StableDiffusionPipeline forces these two on any scheduler it is given: latents are not
-    # confined to [-1, 1], and the first step must not land on the untrained timestep.
-    # `from_config` leaves out what a class does not know.
-    return scheduler_class.from_config(
-        dict(config), **spec.overrides, steps_offset=1, clip_sample=False
-    )
+    # Latents are not confined to [-1, 1]. `from_config` leaves out what a class does not know.
+    forced: dict[str, Any] = {"clip_sample": False}
+    if steps_offset is not None:
+        forced["steps_offset"] = steps_offset
+    return scheduler_class.from_config(dict(config), **spec.overrides, **forced)
 
 
 def arguments_for(
@@ -143,23 +146,36 @@ def _too_many(scheduler: SchedulerMixin, num_inference_steps: int) -> UsageError
     )
 
 
-def check_steps(name: str, config: Mapping[str, Any], num_inference_steps: int) -> None:
+def check_steps(
+    name: str,
+    config: Mapping[str, Any],
+    num_inference_steps: int,
+    *,
+    steps_offset: int | None = 1,
+) -> None:
     """Do what `rehearse` does, once for each scheduler, config and number of steps."""
-    _check(name, json.dumps(config, sort_keys=True), num_inference_steps)
+    _check(name, json.dumps(config, sort_keys=True), num_inference_steps, steps_offset)
 
 
 @lru_cache(maxsize=256)
-def _check(name: str, config: str, num_inference_steps: int) -> None:
-    rehearse(name, json.loads(config), num_inference_steps)
+def _check(name: str, config: str, num_inference_steps: int, steps_offset: int | None) -> None:
+    rehearse(name, json.loads(config), num_inference_steps, steps_offset=steps_offset)
 
 
-def rehearse(name: str, config: Mapping[str, Any], num_inference_steps: int) -> None:
+def rehearse(
+    name: str,
+    config: Mapping[str, Any],
+    num_inference_steps: int,
+    *,
+    steps_offset: int | None = 1,
+) -> None:
     """Go through all steps with a prediction that is always zero.
 
     Args:
         name: A short name of `sheepgen.schedulers.SCHEDULERS`.
         config: The scheduler config of the model's folder, of any class.
         num_inference_steps: Denoising steps.
+        steps_offset: As for `build_scheduler`.
 
     Raises:
         UsageError: If so many steps do not fit.
@@ -168,7 +184,7 @@ def rehearse(name: str, config: Mapping[str, Any], num_inference_steps: int) -> 
     generator = torch.Generator("cpu").manual_seed(0)
     arguments = step_arguments(name, generators=[generator])
     with quiet_libraries(), component_errors(f"scheduler config, read as {name},", _HINT):
-        scheduler = build_scheduler(name, config)
+        scheduler = build_scheduler(name, config, steps_offset=steps_offset)
         timesteps = set_timesteps(scheduler, num_inference_steps, torch.device("cpu"))
         sample = torch.ones(1, 1, 1, 1) * scheduler.init_noise_sigma
         for timestep in timesteps:

@@ -220,6 +220,8 @@ def allowed(key: str, schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     if "examples" in schema:
         return st.sampled_from(schema["examples"])
     match schema["type"]:
+        case "string" if schema.get("pattern", "").startswith("^"):
+            return st.from_regex(schema["pattern"][1:-1], fullmatch=True)
         case "string":
             words = st.text(st.characters(categories=["L", "N", "So"]), min_size=1, max_size=50)
             # Of one key only: more would not fit into what hypothesis prints.

@@ -16,7 +16,7 @@ import sheepgen
 from sheepgen.embedded import family
 from sheepgen.metadata.image_file import read_record
 from sheepgen.models import families
-from sheepgen.pipeline import stable_diffusion
+from sheepgen.pipeline import stable_diffusion, stable_diffusion_xl
 from sheepgen.pipeline.noise import tensor_sha256
 from tests import toy_family
 from tests.toy_family import TOY, ToyModel, save_toy_model
@@ -88,9 +88,10 @@ def test_what_it_cannot_do_is_said_before_weights_are_loaded(
 
 
 def test_every_familys_module_offers_what_it_has_to() -> None:
-    modules: tuple[FamilyModule, ...] = (family, stable_diffusion, toy_family)
+    every = (family, stable_diffusion, stable_diffusion_xl, toy_family)
+    modules: tuple[FamilyModule, ...] = every
     named = {family.pipeline for family in (*families.FAMILIES, TOY)}
-    assert {module.__name__ for module in (family, stable_diffusion, toy_family)} == named
+    assert {module.__name__ for module in every} == named
     for module in modules:
         assert all(map(callable, (module.load, module.read_prompt, module.check_schedule)))
 

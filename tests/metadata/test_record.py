@@ -80,6 +80,15 @@ def test_a_record_of_an_image_from_a_picture_has_what_it_started_from() -> None:
         from_dict({**data, "format": 3})
 
 
+def test_a_field_that_is_new_makes_the_record_new_only_if_it_is_set() -> None:
+    for size, number in ((None, 2), ("64x32", 5)):
+        data = to_dict(sample_record(original_size=size))
+        assert data["format"] == number
+        assert ("original_size" in data["request"]) == ("crop_offset" in data["request"])
+        assert ("original_size" in data["request"]) == (number == 5)
+        assert from_dict(data).request.original_size == size
+
+
 def changed(path: str, value: Any) -> dict[str, Any]:
     """Return a good record's data with one entry replaced, or taken out if it is ``...``."""
     data = to_dict(PARSED if path.partition(".")[0] in ("understood", *LISTS) else sample_record())

@@ -59,7 +59,7 @@ def test_a_safety_checker_is_let_be(model_copy: Path) -> None:
 @pytest.mark.parametrize(
     ("class_name", "family"),
     [
-        ("StableDiffusionXLPipeline", "Stable Diffusion XL"),
+        ("StableDiffusionXLControlNetPipeline", "StableDiffusionXLControlNet"),
         ("StableDiffusion3Pipeline", "Stable Diffusion 3"),
         ("FluxPipeline", "Flux"),
         ("PixArtSigmaPipeline", "PixArt"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,10 +18,12 @@ from sheepgen.models.families import DIFFUSERS_SCHEDULER, EMBEDDED, FAMILIES
 from sheepgen.models.family import Component, Configs, Family, Traits
 from sheepgen.models.hub import DownloadPlan
 from sheepgen.models.resolve import find_model, resolve_model
+from sheepgen.models.spec import outside_warnings
 from sheepgen.models.unsupported import unsupported_family_of_class
-from sheepgen.request import EMBEDDED_MODEL
+from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 from tests.models.hub.conftest import REPO, hub  # noqa: F401 - a fixture
-from tests.tiny import edit_json
+from tests.tiny import MAX_TOKENS, edit_json
+from tests.tiny_xl import save_tiny_xl
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,10 +144,8 @@ def test_the_hub_is_asked_for_the_files_of_the_models_own_family(
 
     assert isinstance(plan, DownloadPlan)
     assert {file.name for file in plan.files} == {
-        "painter/painter.json",
         "painter/paint.safetensors",
         "painter/palette.txt",
-        "scheduler/scheduler_config.json",
     }
     assert find_model(REPO).family is TOY
 
@@ -192,6 +193,93 @@ def test_the_distilled_defaults_are_those_of_diffusers() -> None:
         parameters = inspect.signature(pipeline.__call__).parameters
         assert parameters["num_inference_steps"].default == steps
         assert parameters["guidance_scale"].default == guidance
+
+
+ZERO_SNR = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps", "guidance", "is_distilled"),
+    [
+        ({}, 50, 7.5, False),
+        ({"timestep_spacing": "trailing"}, 4, 1.0, True),
+        ({"timestep_spacing": "trailing", **ZERO_SNR}, 50, 7.5, False),
+        ({"_class_name": "LCMScheduler"}, 4, 1.0, True),
+        ({"_class_name": "TCDScheduler"}, 4, 1.0, True),
+    ],
+)
+def test_the_scheduler_says_whether_a_model_takes_few_steps(
+    model_copy: Path, changes: dict[str, Any], steps: int, guidance: float, *, is_distilled: bool
+) -> None:
+    edit_json(model_copy / "scheduler" / "scheduler_config.json", **changes)
+
+    spec = find_model(str(model_copy))
+
+    assert spec.defaults.num_inference_steps == steps
+    assert spec.defaults.guidance_scale == guidance
+    assert (spec.made_for is not None) == is_distilled
+    requests = [
+        replace(spec.resolve(GenerationRequest(prompt="x", seed=1, guidance_scale=7.5)), model="m")
+    ]
+    said = " ".join(outside_warnings(requests, {"m": spec}))
+    assert ("m was made for guidance 0 to 2, not 7.5" in said) == is_distilled
+
+
+@pytest.fixture
+def xl(tmp_path: Path) -> Path:
+    return save_tiny_xl(tmp_path / "xl")
+
+
+def test_an_xl_model_has_its_own_defaults(xl: Path) -> None:
+    spec = find_model(str(xl))
+
+    assert spec.family.name == "Stable Diffusion XL"
+    assert spec.max_tokens == MAX_TOKENS
+    defaults = spec.defaults
+    assert (defaults.width, defaults.height, defaults.scheduler) == (32, 32, "euler")
+    assert (defaults.num_inference_steps, defaults.guidance_scale) == (50, 5.0)
+    edit_json(xl / "tokenizer_2" / "tokenizer_config.json", model_max_length=8)
+    assert find_model(str(xl)).max_tokens == 8
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "message"),
+    [
+        ("model_index.json", {"text_encoder": [None, None]}, "has no text_encoder of its own"),
+        ("unet/config.json", {"in_channels": 9}, "goes from 9 to 4 channels"),
+        ("unet/config.json", {"addition_embed_type": "text"}, "value, text, for addition_embed"),
+        ("unet/config.json", {"addition_embed_type": None}, "does not set addition_embed_type"),
+        (
+            "unet/config.json",
+            {"projection_class_embeddings_input_dim": 26},
+            "width 26, but they have 30",
+        ),
+        ("unet/config.json", {"cross_attention_dim": 8}, "width 8, but its text encoder gives 20"),
+        ("text_encoder_2/config.json", {"projection_dim": 10**9}, "impossible value"),
+        ("scheduler/scheduler_config.json", {"sigma_data": 0.5}, "EDM"),
+        ("vae/config.json", {"latents_mean": [0.1] * 4}, "a mean of their own"),
+    ],
+)
+def test_what_is_like_an_xl_model_and_is_not_is_refused(
+    xl: Path, file: str, changes: dict[str, Any], message: str
+) -> None:
+    edit_json(xl / file, **changes)
+
+    with pytest.raises(ModelError, match=message):
+        find_model(str(xl))
+
+
+def test_an_xl_model_is_refused_before_its_weights_are_asked_for(
+    hub: Any,  # noqa: F811 - the fixture
+    xl: Path,
+) -> None:
+    hub.repos[REPO] = xl
+    edit_json(xl / "unet" / "config.json", projection_class_embeddings_input_dim=26)
+
+    with pytest.raises(ModelError, match="takes a pooled text and sizes of width 26"):
+        resolve_model(REPO)
+
+    assert not any("safetensors" in request for request in hub.requests)
 
 
 def test_no_family_that_runs_is_listed_as_unsupported() -> None:

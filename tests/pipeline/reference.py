@@ -12,6 +12,7 @@ from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
     import numpy as np
+    from diffusers import StableDiffusionXLPipeline
     from torch import Tensor
 
     from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
@@ -37,9 +38,17 @@ def reference_pipeline(parts: StableDiffusionModel, scheduler: str) -> StableDif
 
 
 def run_reference(
-    pipeline: StableDiffusionPipeline, request: GenerationRequest
+    pipeline: StableDiffusionPipeline | StableDiffusionXLPipeline,
+    request: GenerationRequest,
+    **inputs: Any,
 ) -> tuple[Tensor, np.ndarray[Any, Any]]:
-    """Return final latents and pixels, (height, width, 3), 0 to 1, made from the seed alone."""
+    """Return final latents and pixels, (height, width, 3), 0 to 1, made from the seed alone.
+
+    Args:
+        pipeline: Of diffusers.
+        request: What to generate.
+        inputs: What else the pipeline takes.
+    """
     last: dict[str, Tensor] = {}
 
     def keep(_: Any, __: int, ___: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -48,7 +57,7 @@ def run_reference(
 
     images = pipeline(
         request.prompt,
-        negative_prompt=request.negative_prompt,
+        negative_prompt=request.negative_prompt or None,
         num_inference_steps=request.num_inference_steps,
         guidance_scale=request.guidance_scale,
         guidance_rescale=request.guidance_rescale,
@@ -58,5 +67,6 @@ def run_reference(
         generator=torch.Generator("cpu").manual_seed(request.seed),
         output_type="np",
         callback_on_step_end=keep,
+        **inputs,
     ).images
     return last["latents"], images[0]

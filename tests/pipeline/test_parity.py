@@ -16,7 +16,8 @@ from diffusers import (
 )
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from sheepgen.events import RunFinished
+from sheepgen.events import FrameDecoded, RunFinished
+from sheepgen.options import FrameOptions
 from sheepgen.pipeline.frames import decode_pixels
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.noise import tensor_sha256
@@ -90,6 +91,30 @@ def test_other_spacings(tiny_parts: StableDiffusionModel, name: str, spacing: st
     config["_use_default_values"] = []
     parts = replace(tiny_parts, scheduler_config=config)
     assert_same_bits(parts, replace(REQUEST, scheduler=name), reference_pipeline(parts, name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*("ddim", "ddpm", "euler", "euler_a", "dpmpp_2m", "dpmpp_2m_sde", "unipc", "lcm", "tcd")],
+)
+def test_a_model_that_was_trained_to_a_signal_of_zero(
+    tiny_parts: StableDiffusionModel, name: str
+) -> None:
+    config = {
+        **tiny_parts.scheduler_config,
+        "prediction_type": "v_prediction",
+        "rescale_betas_zero_snr": True,
+        "timestep_spacing": "trailing",
+        "_use_default_values": [],
+    }
+    parts = replace(tiny_parts, scheduler_config=config)
+    request = replace(REQUEST, scheduler=name, guidance_rescale=0.7)
+    assert_same_bits(parts, request, reference_pipeline(parts, name))
+    built = parts.build_scheduler(parts.spec.resolve(request))
+    assert built.timesteps[0] == 999
+    assert built.alphas_cumprod[-1] < 1e-7
+    frames = list(stream(parts, request, FrameOptions(noisy=True)))
+    assert sum(isinstance(event, FrameDecoded) for event in frames) == 2 * (4 + 1)
 
 
 def test_a_folder_loaded_by_diffusers_itself(

@@ -1,7 +1,8 @@
 """Downloading a model: what it would take, and then doing it, step by step.
 
 `plan_download` finds everything that can stop a download (no access, no such model, an unsupported
-family, pickles, a full disk) before any weights are downloaded. `download` carries the plan out.
+family or setting, pickles, a full disk) before any weights are downloaded. `download` carries the
+plan out.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from sheepgen.errors import ModelError
-from sheepgen.models.checkpoint import check_index
+from sheepgen.models.checkpoint import check_configs, check_index
 from sheepgen.models.configs import MAX_BYTES, read_object, too_large
-from sheepgen.models.files import INDEX_FILE, needed_files
+from sheepgen.models.families import family_of
+from sheepgen.models.files import INDEX_FILE, needed_files, present_components
 from sheepgen.models.fingerprint import SHA256
 from sheepgen.models.hub.answers import COMMIT, Announcement, checked_answers, invalid_answer
 from sheepgen.models.hub.errors import hub_errors
@@ -108,7 +110,7 @@ def is_offline() -> bool:
 
 
 def plan_download(model: HubModel) -> DownloadPlan:
-    """Ask the Hub what it takes to download a model. Only the model's index is downloaded.
+    """Ask the Hub what it takes to download a model. Only its index and configs are downloaded.
 
     Raises:
         ModelError: If the model is not accessible or not supported, or the disk is too full.
@@ -130,10 +132,18 @@ def plan_download(model: HubModel) -> DownloadPlan:
     folder = Path(index).parent
     if folder.name != listing.commit:
         raise invalid_answer(model.repo, "its listing and its files are of different commits")
-    components = check_index(read_object(folder / INDEX_FILE), model.repo)
+    content = read_object(folder / INDEX_FILE)
+    components = check_index(content, model.repo)
     needed = [listing.files[name] for name in needed_files(components, listing.files, model.repo)]
     for file in needed:
         _check_size(file, model.repo)
+    configs = {}
+    for name, component in present_components(components, listing.files).items():
+        config = f"{name}/{component.config}"
+        for _ in fetch_file(model.repo, listing.commit, listing.files[config]):
+            pass
+        configs[name] = read_object(folder / config)
+    check_configs(family_of(content, model.repo), configs, model.repo)
     files = tuple(file for file in needed if not (folder / file.name).is_file())
     plan = DownloadPlan(
         repo=model.repo,

@@ -94,7 +94,7 @@ def _answered(repo: str, status: int) -> ModelError:
     if status == 404:
         return ModelError(
             f"{repo} does not exist on the Hub, or you have no access to it.",
-            "Check the spelling; `sheepgen models` lists tested models.",
+            "Check the spelling; `sheepgen models` lists well-known ones.",
         )
     return ModelError(
         f"The Hub could not serve {repo}: it answered with status {status}.", "Try again later."

@@ -38,6 +38,14 @@ NEEDED = {
 }
 """The files of it that are fetched."""
 
+PLANNED = {
+    "text_encoder/model.safetensors",
+    "tokenizer/tokenizer.json",
+    "unet/diffusion_pytorch_model.safetensors",
+    "vae/diffusion_pytorch_model.safetensors",
+}
+"""Those that are not fetched before there is a plan."""
+
 
 def refusal(match: str) -> ModelError:
     """Return the error that asking for the model ends in."""

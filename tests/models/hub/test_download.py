@@ -25,7 +25,7 @@ from sheepgen.models.hub import (
 )
 from sheepgen.models.resolve import find_model, resolve_model
 from tests.embedded.tiny_model import write_tiny_model
-from tests.models.hub.conftest import INDEX, MODEL, NEEDED, REPO, refusal
+from tests.models.hub.conftest import INDEX, MODEL, NEEDED, PLANNED, REPO, refusal
 from tests.models.hub.fake_hub import COMMIT
 from tests.tiny import edit_json
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 def test_a_plan_lists_what_is_needed_and_nothing_more(hub: FakeHub, model_copy: Path) -> None:
     plan = plan_download(MODEL)
 
-    assert {file.name for file in plan.files} == NEEDED - {"model_index.json"}
+    assert {file.name for file in plan.files} == PLANNED
     assert plan.total_bytes == sum((model_copy / file.name).stat().st_size for file in plan.files)
     assert (plan.repo, plan.commit, plan.licence) == (REPO, COMMIT, "openrail")
     assert plan.free_bytes > plan.total_bytes
@@ -67,11 +67,32 @@ def test_an_optional_component_is_downloaded_if_the_repository_has_it(
 def test_another_family_is_refused_before_its_weights_are_asked_for(
     hub: FakeHub, model_copy: Path
 ) -> None:
-    edit_json(model_copy / "model_index.json", _class_name="StableDiffusionXLPipeline")
+    edit_json(model_copy / "model_index.json", _class_name="FluxPipeline")
 
-    with pytest.raises(ModelError, match="Stable Diffusion XL"):
+    with pytest.raises(ModelError, match="Flux"):
         plan_download(MODEL)
 
+    assert not any("safetensors" in request for request in hub.requests)
+
+
+@pytest.mark.parametrize(
+    ("config", "changes", "match"),
+    [
+        ("unet/config.json", {"class_embed_type": "timestep"}, "class labels in the U-Net"),
+        ("unet/config.json", {"in_channels": 9}, "goes from 9 to 4 channels"),
+        ("text_encoder/config.json", {"hidden_size": 10**6}, "impossible value"),
+        ("scheduler/scheduler_config.json", {"use_flow_sigmas": True}, "flow matching"),
+    ],
+)
+def test_an_unsupported_part_is_refused_before_weights_are_asked_for(
+    hub: FakeHub, model_copy: Path, config: str, changes: dict[str, object], match: str
+) -> None:
+    edit_json(model_copy / config, **changes)
+
+    with pytest.raises(ModelError, match=match) as error:
+        plan_download(MODEL)
+
+    assert REPO in error.value.message
     assert not any("safetensors" in request for request in hub.requests)
 
 
@@ -144,7 +165,7 @@ def test_a_broken_off_download_goes_on_where_it_was() -> None:
 def test_the_caller_may_carry_out_the_plan() -> None:
     plan = resolve_model(REPO)
     assert isinstance(plan, DownloadPlan)
-    assert {file.name for file in plan.files} == NEEDED - {"model_index.json"}
+    assert {file.name for file in plan.files} == PLANNED
 
     fetch(plan)
 

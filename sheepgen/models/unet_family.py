@@ -1,0 +1,207 @@
+"""What families with a U-Net on a VAE's latents have in common: components, checks, traits.
+
+Their rows are in `sheepgen.models.families`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sheepgen.errors import ModelError
+from sheepgen.models.configs import bad_setting
+from sheepgen.models.family import Component, MadeFor, Traits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sheepgen.models.family import Configs
+
+__all__ = [
+    "CLIP_TOKENIZER",
+    "DIFFUSERS_SCHEDULER",
+    "VAE",
+    "WEIGHTS",
+    "check_latents",
+    "check_text_width",
+    "clip_text_encoder",
+    "text_limit",
+    "unet_component",
+    "unet_traits",
+]
+
+DIFFUSERS_SCHEDULER = Component(
+    library="diffusers",
+    classes=r"[A-Za-z0-9]{1,60}Scheduler",
+    config="scheduler_config.json",
+    refused={"sigma_data": "the EDM formulation", "use_flow_sigmas": "flow matching"},
+)
+"""Any class will do: it only decides which scheduler is the default."""
+
+WEIGHTS = "diffusion_pytorch_model"
+"""How the names of diffusers' weight files begin."""
+
+CLIP_TOKENIZER = Component(
+    library="transformers",
+    classes="CLIPTokenizer(Fast)?",
+    config="tokenizer_config.json",
+    files=(
+        "added_tokens.json",
+        "merges.txt",
+        "special_tokens_map.json",
+        "tokenizer.json",
+        "vocab.json",
+    ),
+    any_of=("tokenizer.json", "vocab.json"),
+)
+
+VAE = Component(
+    library="diffusers",
+    classes="Autoencoder(KL|Tiny)",
+    weights=WEIGHTS,
+    required=("block_out_channels", "latent_channels"),
+    refused={"latents_mean": "latents with a mean of their own"},
+)
+
+_UNET_REFUSED = {
+    "addition_embed_type": "extra conditions in the U-Net",
+    "class_embed_type": "class labels in the U-Net",
+    "encoder_hid_dim_type": "an extra projection in the U-Net",
+    "num_class_embeds": "class labels in the U-Net",
+}
+
+
+def clip_text_encoder(class_name: str, *required: str) -> Component:
+    """Return the component of a CLIP text encoder whose config has to set this, too."""
+    return Component(
+        library="transformers",
+        classes=class_name,
+        weights="model",
+        required=("hidden_size", "max_position_embeddings", *required),
+    )
+
+
+def unet_component(*conditions: str) -> Component:
+    """Return the component of a U-Net.
+
+    Args:
+        conditions: Settings of the further conditions that it takes; without any, it may not have
+            an ``addition_embed_type``.
+    """
+    return Component(
+        library="diffusers",
+        classes="UNet2DConditionModel",
+        weights=WEIGHTS,
+        required=(
+            *("cross_attention_dim", "in_channels", "out_channels", "sample_size"),
+            *conditions,
+        ),
+        refused={name: what for name, what in _UNET_REFUSED.items() if name not in conditions},
+    )
+
+
+def check_latents(configs: Configs, owner: str) -> None:
+    """Check that the U-Net works on the VAE's latents.
+
+    Raises:
+        ModelError: If it does not.
+    """
+    unet, vae = configs["unet"], configs["vae"]
+    blocks = vae["block_out_channels"]
+    for setting in ("block_out_channels", "decoder_block_out_channels"):
+        value = vae.get(setting, blocks)
+        if not isinstance(value, list) or len(value) != len(blocks):
+            raise bad_setting("vae/config.json", setting, value, owner)
+    if vae.get("out_channels", 3) != 3:
+        raise bad_setting("vae/config.json", "out_channels", vae["out_channels"], owner)
+    if isinstance(unet["sample_size"], list) and len(unet["sample_size"]) != 2:
+        raise bad_setting("unet/config.json", "sample_size", unet["sample_size"], owner)
+    if not unet["in_channels"] == unet["out_channels"] == vae["latent_channels"]:
+        raise ModelError(
+            f"The U-Net of {owner} goes from {unet['in_channels']} to {unet['out_channels']} "
+            f"channels, but its latents have {vae['latent_channels']}.",
+            "Models for inpainting or editing are not supported.",
+        )
+
+
+def check_text_width(configs: Configs, hidden_size: int, owner: str) -> None:
+    """Check that the U-Net attends to text embeddings of this width.
+
+    Raises:
+        ModelError: If they have another one.
+    """
+    unet = configs["unet"]
+    width = unet.get("encoder_hid_dim") or unet["cross_attention_dim"]
+    if isinstance(width, int) and width != hidden_size:
+        raise ModelError(
+            f"The U-Net of {owner} takes text embeddings of width {width}, but its text encoder "
+            f"gives {hidden_size}.",
+            "Its components come from different models.",
+        )
+
+
+def text_limit(configs: Configs, text_encoder: str, tokenizer: str) -> int:
+    """Return how many tokens a text encoder takes and its tokenizer gives."""
+    tokens: int = configs[text_encoder]["max_position_embeddings"]
+    limit = configs[tokenizer].get("model_max_length")
+    if isinstance(limit, int) and limit > 2:  # some tokenizers say 10**30
+        tokens = min(tokens, limit)
+    return tokens
+
+
+def unet_traits(configs: Configs, *, tokens: int, guidance_scale: float) -> Traits:
+    """Return the traits of a model.
+
+    Args:
+        configs: Of its components.
+        tokens: How many of them its text encoder takes.
+        guidance_scale: Of those of its family that were not distilled.
+    """
+    unet = configs["unet"]
+    scale = 2 ** (len(configs["vae"]["block_out_channels"]) - 1)
+    height, width = (side * scale for side in _sample_size(unet))
+    # Defaults of diffusers' pipelines, of LatentConsistencyModelPipeline for the distilled ones.
+    steps, made_for = 50, None
+    reads_guidance = bool(unet.get("time_cond_proj_dim"))
+    if reads_guidance or _is_distilled(configs["scheduler"]):
+        steps, guidance_scale = 4, 8.5 if reads_guidance else 1.0
+        made_for = MadeFor(
+            guidance_scale=(0.0, 15.0 if reads_guidance else 2.0),
+            num_inference_steps=(1, 12),
+            side=(min(height, width) // 2, 2 * max(height, width)),
+        )
+    return Traits(
+        width=width,
+        height=height,
+        size_multiple=scale,
+        max_tokens=tokens,
+        num_inference_steps=steps,
+        guidance_scale=guidance_scale,
+        reads_guidance=reads_guidance,
+        made_for=made_for,
+    )
+
+
+def _is_distilled(scheduler: Mapping[str, Any]) -> bool:
+    """Say whether a scheduler is one for models that take a few steps and no guidance.
+
+    Consistency models have their own. Turbo and Lightning begin at the last timestep, as models do
+    that were trained to a signal of zero there; those are not distilled, and predict a velocity.
+    """
+    if scheduler.get("_class_name") in ("LCMScheduler", "TCDScheduler"):
+        return True
+    begins_at_the_last = scheduler.get("timestep_spacing") == "trailing"
+    predicts_noise = scheduler.get("prediction_type", "epsilon") == "epsilon"
+    return begins_at_the_last and predicts_noise and not scheduler.get("rescale_betas_zero_snr")
+
+
+def _sample_size(unet: Mapping[str, Any]) -> tuple[int, int]:
+    """Return height and width of the latents, as diffusers' pipeline reads them."""
+    size = unet["sample_size"]
+    if isinstance(size, list):
+        return size[0], size[1]
+    # The first exporter wrote 32 for models that were trained on 64.
+    written_by = re.match(r"(\d{1,9})\.(\d{1,9})", str(unet.get("_diffusers_version")))
+    if written_by and (int(written_by[1]), int(written_by[2])) < (0, 9):
+        size = max(size, 64)
+    return size, size
