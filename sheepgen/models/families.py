@@ -196,6 +196,7 @@ FAMILIES: tuple[Family, ...] = (
         read_traits=_stable_diffusion_xl_traits,
         check_fit=_check_stable_diffusion_xl,
         pipeline="sheepgen.pipeline.stable_diffusion_xl",
+        adaptable=True,
         fields=("original_size", "crop_offset", "target_size"),
     ),
     Family(

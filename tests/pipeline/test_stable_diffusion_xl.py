@@ -13,9 +13,13 @@ from diffusers import (
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     LCMScheduler,
+    StableDiffusionXLImg2ImgPipeline,
     StableDiffusionXLPipeline,
 )
+from PIL import Image
+from safetensors.torch import save_file
 
+from sheepgen.adapters import Adapters
 from sheepgen.events import RunFinished
 from sheepgen.pipeline.frames import decode_pixels
 from sheepgen.pipeline.loading import load_model
@@ -283,3 +287,82 @@ def test_the_vae_is_at_float32_where_float16_overflows_it(
         StableDiffusionXLModel.load(fixed, model.device, torch.float16).vae.dtype == torch.float16
     )
     assert load(folder, "bf16").vae.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("scheduler", ["ddim", "euler"])
+def test_image_to_image(
+    folder: Path, model: StableDiffusionXLModel, tmp_path: Path, scheduler: str
+) -> None:
+    levels = torch.randint(0, 256, (32, 32, 3), generator=torch.Generator().manual_seed(1))
+    picture = Image.fromarray(levels.to(torch.uint8).numpy())
+    picture.save(tmp_path / "start.png")
+    request = replace(
+        REQUEST, scheduler=scheduler, image=str(tmp_path / "start.png"), strength=0.5, eta=0.0
+    )
+    theirs = StableDiffusionXLImg2ImgPipeline.from_pipe(reference(folder, scheduler))(
+        request.prompt,
+        negative_prompt=request.negative_prompt,
+        image=picture,
+        strength=0.5,
+        num_inference_steps=4,
+        guidance_scale=5.0,
+        generator=torch.Generator().manual_seed(request.seed),
+        output_type="latent",
+    ).images
+    *_, finished = stream(model, request)
+    assert isinstance(finished, RunFinished)
+    assert finished.record.latents_sha256 == tensor_sha256(theirs)
+
+
+LORA = {
+    "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q": (
+        "unet",
+        "mid_block.attentions.0.transformer_blocks.0.attn1.to_q",
+    ),
+    "lora_unet_label_emb_0_0": ("unet", "add_embedding.linear_1"),
+    "lora_te1_text_model_encoder_layers_1_mlp_fc1": ("text_encoder", "encoder.layers.1.mlp.fc1"),
+    "lora_te2_text_model_encoder_layers_0_mlp_fc2": (
+        "text_encoder_2",
+        "text_model.encoder.layers.0.mlp.fc2",
+    ),
+}
+"""Layers by their names in kohya's files."""
+
+
+def test_a_lora_for_all_networks(
+    folder: Path, model: StableDiffusionXLModel, tmp_path: Path
+) -> None:
+    tensors: dict[str, torch.Tensor] = {}
+    expected: dict[tuple[str, str], torch.Tensor] = {}
+    for name, (component, layer) in LORA.items():
+        weight = getattr(model, component).get_submodule(layer).weight
+        up, down = torch.randn(weight.shape[0], 2), torch.randn(2, weight.shape[1])
+        tensors |= {f"{name}.lora_up.weight": up, f"{name}.lora_down.weight": down}
+        expected[component, layer] = weight + up @ down * 0.5
+    save_file(tensors, tmp_path / "style.safetensors")
+    adapters = Adapters(lora=f"{tmp_path}/style.safetensors:0.5")
+    changed = load_model(str(folder), device="cpu", dtype="fp32", adapters=adapters)
+    for (component, layer), weight in expected.items():
+        assert torch.equal(getattr(changed, component).get_submodule(layer).weight, weight)
+        assert not torch.equal(getattr(model, component).get_submodule(layer).weight, weight)
+
+
+def test_an_embedding_for_both_text_encoders(
+    folder: Path, model: StableDiffusionXLModel, tmp_path: Path
+) -> None:
+    vectors = {"clip_l": torch.randn(2, 8), "clip_g": torch.randn(2, 12)}
+    save_file(vectors, tmp_path / "wooly.safetensors")
+    adapters = Adapters(embedding=str(tmp_path / "wooly.safetensors"))
+    changed = load_model(str(folder), device="cpu", dtype="fp32", adapters=adapters)
+    assert isinstance(changed, StableDiffusionXLModel)
+    ids = changed.tokenizer_2("a wooly sheep").input_ids
+    table = changed.text_encoder_2.get_input_embeddings().weight
+    assert torch.equal(table[ids[2:4]], vectors["clip_g"])
+    for prompt, is_changed in (("a wooly sheep", True), ("a sheep", False)):
+        request = replace(model.spec.resolve(replace(REQUEST, prompt=prompt)))
+        before, after = (each.encode([request]) for each in (model, changed))
+        assert before.added is not None
+        assert after.added is not None
+        same = torch.equal(before.hidden_states, after.hidden_states)
+        same &= torch.equal(before.added["text_embeds"], after.added["text_embeds"])
+        assert same is not is_changed
