@@ -137,7 +137,9 @@ def _unknown(name: str) -> UsageError:
             f"{excerpt(name)} is a model of an unsupported family: {family}.",
             f"Supported: {supported_families()}. `sheepgen models` lists some models.",
         )
-    nearest = difflib.get_close_matches(name, KNOWN_MODELS, n=2, cutoff=0.4)
+    letters = "".join(filter(str.isalnum, name.casefold()))
+    nearest = [each.name for each in KNOWN_MODELS.values() if letters in each.short_names]
+    nearest = nearest or difflib.get_close_matches(name, KNOWN_MODELS, n=2, cutoff=0.4)
     hint = f"Did you mean {' or '.join(nearest)}? " if nearest else ""
     return UsageError(
         f'Unknown model "{excerpt(name)}".',
