@@ -8,12 +8,23 @@ The names are turned round here, apart from the converters that turn them back.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    EulerDiscreteScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
 from safetensors.torch import save_file
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+)
 
 from sheepgen.pipeline.single_file import clip_tokenizer
 from tests.tiny import tiny_scheduler
@@ -23,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
 
 TEXT_WIDTH = 64
 LAYERS = 2
@@ -43,7 +55,7 @@ def original_unet(*, version: int = 1, text_width: int = TEXT_WIDTH) -> UNet2DCo
     )
 
 
-def original_vae() -> AutoencoderKL:
+def original_vae(*, scaling_factor: float = 0.18215) -> AutoencoderKL:
     return AutoencoderKL(
         latent_channels=4,
         block_out_channels=(32, 64),
@@ -51,7 +63,12 @@ def original_vae() -> AutoencoderKL:
         up_block_types=("UpDecoderBlock2D",) * 2,
         layers_per_block=1,
         sample_size=16,
+        scaling_factor=scaling_factor,
     )
+
+
+def original_tokenizer(*, pad_token: str) -> PreTrainedTokenizerBase:
+    return clip_tokenizer(CLIPTokenizer, {"model_max_length": 77, "pad_token": pad_token})
 
 
 def original_text_encoder(*, version: int = 1) -> CLIPTextModel:
@@ -74,13 +91,10 @@ def save_original_model(folder: Path, *, version: int = 1, seed: int = 0) -> Pat
     """Write a diffusers folder of Stable Diffusion 1 or 2, and return it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        pad_token = "<|endoftext|>" if version == 1 else "!"
         pipeline = StableDiffusionPipeline(
             vae=original_vae(),
             text_encoder=original_text_encoder(version=version),
-            tokenizer=clip_tokenizer(
-                CLIPTokenizer, {"model_max_length": 77, "pad_token": pad_token}
-            ),
+            tokenizer=original_tokenizer(pad_token="<|endoftext|>" if version == 1 else "!"),
             unet=original_unet(version=version),
             scheduler=tiny_scheduler("epsilon" if version == 1 else "v_prediction"),
             safety_checker=None,
@@ -108,11 +122,73 @@ def original_tensors(folder: Path, *, version: int = 1) -> dict[str, Tensor]:
     }
 
 
+def original_unet_xl() -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(64, 128),
+        layers_per_block=LAYERS,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=2 * TEXT_WIDTH,
+        attention_head_dim=[1, 2],
+        transformer_layers_per_block=[1, 2],
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=256,
+        projection_class_embeddings_input_dim=TEXT_WIDTH + 6 * 256,
+    )
+
+
+def save_original_xl(folder: Path, *, seed: int = 0) -> Path:
+    """Write a diffusers folder of Stable Diffusion XL, and return it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        settings = original_text_encoder(version=2).config
+        pipeline = StableDiffusionXLPipeline(
+            vae=original_vae(scaling_factor=0.13025),
+            text_encoder=original_text_encoder(version=1),
+            text_encoder_2=CLIPTextModelWithProjection(settings),
+            tokenizer=original_tokenizer(pad_token="<|endoftext|>"),
+            tokenizer_2=original_tokenizer(pad_token="!"),
+            unet=original_unet_xl(),
+            scheduler=EulerDiscreteScheduler(
+                beta_start=0.00085,
+                beta_end=0.012,
+                beta_schedule="scaled_linear",
+                steps_offset=1,
+                timestep_spacing="leading",
+            ),
+            force_zeros_for_empty_prompt=True,
+        )
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    return folder
+
+
+def original_tensors_xl(folder: Path) -> dict[str, Tensor]:
+    """Return the tensors of a Stable Diffusion XL folder under the names of its makers' code."""
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet").state_dict()
+    vae = AutoencoderKL.from_pretrained(folder / "vae").state_dict()
+    first = CLIPTextModel.from_pretrained(folder / "text_encoder").state_dict()
+    second = CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder_2").state_dict()
+    short = {name.removeprefix("text_model."): each for name, each in second.items()}
+    start = "conditioner.embedders."
+    return {
+        **{
+            f"model.diffusion_model.{original_unet_name(n, upsampler=2)}": each
+            for n, each in unet.items()
+        },
+        **original_vae_tensors(vae, "first_stage_model."),
+        **{f"{start}0.transformer.text_model.{name}": each for name, each in first.items()},
+        **openclip_tensors(short, f"{start}1.model."),
+        f"{start}1.model.text_projection": second["text_projection.weight"].T,
+    }
+
+
 def save_single_file(
     folder: Path,
     path: Path,
     *,
-    version: int = 1,
+    version: int | Literal["xl"] = 1,
     dtype: torch.dtype = torch.float32,
     metadata: dict[str, str] | None = None,
     without: str = "nothing at all",
@@ -131,7 +207,11 @@ def save_single_file(
     """
     tensors = {
         name: tensor.to(dtype).contiguous()
-        for name, tensor in original_tensors(folder, version=version).items()
+        for name, tensor in (
+            original_tensors_xl(folder)
+            if version == "xl"
+            else original_tensors(folder, version=version)
+        ).items()
         if not name.startswith(without)
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -151,14 +231,22 @@ _RESNET = (
 _ENDS = {
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
     "conv_in": "input_blocks.0.0",
     "conv_norm_out": "out.0",
     "conv_out": "out.2",
 }
 
 
-def original_unet_name(name: str, *, layers: int = LAYERS) -> str:
-    """Return the first code's name of a weight of the U-Net."""
+def original_unet_name(name: str, *, layers: int = LAYERS, upsampler: int = 1) -> str:
+    """Return the first code's name of a weight of the U-Net.
+
+    Args:
+        name: As diffusers has it.
+        layers: Of each block.
+        upsampler: Its place in its block: after an attention, if there is one.
+    """
     module, _, kind = name.rpartition(".")
     if module in _ENDS:
         return f"{_ENDS[module]}.{kind}"
@@ -171,8 +259,7 @@ def original_unet_name(name: str, *, layers: int = LAYERS) -> str:
     if match[3] == "downsamplers":
         return f"input_blocks.{(level + 1) * (layers + 1)}.0.op.{kind}"
     if match[3] == "upsamplers":
-        # The last of the up blocks, which has no upsampler, is the one with attention here.
-        return f"output_blocks.{level * (layers + 1) + layers}.1.conv.{kind}"
+        return f"output_blocks.{level * (layers + 1) + layers}.{upsampler}.conv.{kind}"
     place = 1 if match[3] == "attentions" else 0
     inside = _inside(match[3], match[5])
     if match[1] == "down":

@@ -93,6 +93,9 @@ class Layout:
     index: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
+_END, _MARK = "<|endoftext|>", "!"
+"""What texts were padded with."""
+
 LAYOUTS: tuple[Layout, ...] = (
     Layout(  # https://github.com/CompVis/stable-diffusion, v1-inference.yaml
         class_name="StableDiffusionPipeline",
@@ -103,7 +106,7 @@ LAYOUTS: tuple[Layout, ...] = (
                 class_name="CLIPTextModel",
                 prefix="cond_stage_model.transformer.",
                 form="clip",
-                pad_token="<|endoftext|>",  # noqa: S106 - not a password
+                pad_token=_END,
             ),
         ),
         heads=8,
@@ -120,7 +123,7 @@ LAYOUTS: tuple[Layout, ...] = (
                 class_name="CLIPTextModel",
                 prefix="cond_stage_model.model.",
                 form="openclip",
-                pad_token="!",  # noqa: S106
+                pad_token=_MARK,
                 layers=OPENCLIP_LAYERS,
             ),
         ),
@@ -129,6 +132,31 @@ LAYOUTS: tuple[Layout, ...] = (
         sample_size=96,
         scheduler="DDIMScheduler",
         prediction_type="v_prediction",
+    ),
+    Layout(  # https://github.com/Stability-AI/generative-models, sd_xl_base.yaml
+        class_name="StableDiffusionXLPipeline",
+        marker="conditioner.embedders.1.model.",
+        text_encoders=(
+            TextEncoder(
+                component="text_encoder",
+                class_name="CLIPTextModel",
+                prefix="conditioner.embedders.0.transformer.",
+                form="clip",
+                pad_token=_END,
+            ),
+            TextEncoder(
+                component="text_encoder_2",
+                class_name="CLIPTextModelWithProjection",
+                prefix="conditioner.embedders.1.model.",
+                form="openclip",
+                pad_token=_MARK,
+            ),
+        ),
+        heads=None,
+        scaling_factor=0.13025,
+        sample_size=128,
+        scheduler="EulerDiscreteScheduler",
+        index=MappingProxyType({"force_zeros_for_empty_prompt": True}),
     ),
 )
 """The first whose marker a file has is its layout."""

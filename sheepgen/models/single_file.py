@@ -47,7 +47,6 @@ _OTHERS = (
     ("double_blocks.", "a model of the Flux family, which does not run", ""),
     ("joint_blocks.", "a Stable Diffusion 3 model, which does not run", ""),
     ("conditioner.embedders.0.model.", "a refiner, which does not run by itself", ""),
-    ("conditioner.embedders.1.model.", "a Stable Diffusion XL model, which does not run", ""),
     ("control_model.", "a ControlNet, which is not supported", ""),
     ("emb_params", "a text embedding", "Add it to a model with --embedding."),
     (UNET_PREFIX, "a U-Net without a text encoder", "Get the whole model."),
@@ -121,6 +120,8 @@ def _read(path: Path, owner: str) -> Checkpoint:
 
 
 def _layout_of(file: StoredTensors, owner: str) -> Layout:
+    if "edm_mean" in file.tensors:
+        raise ModelError(f"{owner} is of the EDM formulation, which is not supported.", "")
     for layout in LAYOUTS:
         if any(name.startswith(layout.marker) for name in file.tensors):
             return layout
@@ -129,8 +130,8 @@ def _layout_of(file: StoredTensors, owner: str) -> Layout:
             raise ModelError(f"{owner} is {what}.", hint)
     raise ModelError(
         f"{owner} is not a model of a known layout.",
-        "Supported: Stable Diffusion 1.x and 2.x with all their components, as their makers' code "
-        "saves them.",
+        "Supported: Stable Diffusion 1.x, 2.x and XL with all their components, as their makers' "
+        "code saves them.",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import generate
 from sheepgen.pipeline.single_file import clip_tokenizer
 from sheepgen.request import GenerationRequest
-from tests.original import save_original_model, save_single_file
+from tests.original import save_original_model, save_original_xl, save_single_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,14 +23,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@pytest.fixture(scope="module", params=[1, 2])
-def version(request: pytest.FixtureRequest) -> int:
-    return int(request.param)
+Version = int | Literal["xl"]
+
+
+@pytest.fixture(scope="module", params=[1, 2, "xl"])
+def version(request: pytest.FixtureRequest) -> Version:
+    found: Version = request.param
+    return found
 
 
 @pytest.fixture(scope="module")
-def folder(version: int, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_original_model(tmp_path_factory.mktemp("models") / f"sd{version}", version=version)
+def folder(version: Version, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / f"sd{version}"
+    return save_original_xl(path) if version == "xl" else save_original_model(path, version=version)
 
 
 def pixels(model: Path) -> NDArray[np.uint8]:
@@ -38,7 +43,7 @@ def pixels(model: Path) -> NDArray[np.uint8]:
         prompt="a red sheep, and a café",
         negative_prompt="blur",
         seed=3,
-        scheduler="ddim",
+        scheduler="euler",
         num_inference_steps=2,
         guidance_scale=4,
         width=16,
@@ -49,14 +54,14 @@ def pixels(model: Path) -> NDArray[np.uint8]:
     return np.asarray(generate(loaded, request))
 
 
-def test_pixels_are_those_of_the_folder(folder: Path, version: int, tmp_path: Path) -> None:
+def test_pixels_are_those_of_the_folder(folder: Path, version: Version, tmp_path: Path) -> None:
     file = save_single_file(folder, tmp_path / "any name", version=version)
 
     assert find_model(str(file)).family is find_model(str(folder)).family
     assert np.array_equal(pixels(file), pixels(folder))
 
 
-def test_half_precision_is_read_too(folder: Path, version: int, tmp_path: Path) -> None:
+def test_half_precision_is_read_too(folder: Path, version: Version, tmp_path: Path) -> None:
     file = save_single_file(
         folder, tmp_path / "half.safetensors", version=version, dtype=torch.float16
     )
