@@ -54,6 +54,7 @@ class Checkpoint:
         weights: The files with the weights that images depend on, as ``component/file``.
         stored: How much the weight files of each component hold.
         prefixes: If it is a single file, how the names of each component's weights begin there.
+        assumption: A sentence on what had to be assumed of it; empty if nothing had.
         index: Content of its ``model_index.json``.
     """
 
@@ -64,6 +65,7 @@ class Checkpoint:
     weights: tuple[str, ...]
     stored: Mapping[str, StoredWeights]
     prefixes: Mapping[str, str] = field(default_factory=dict)
+    assumption: str = ""
     index: Mapping[str, Any] = field(default_factory=dict)
 
     @property

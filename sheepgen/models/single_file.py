@@ -116,6 +116,17 @@ def _read(path: Path, owner: str) -> Checkpoint:
         weights=(path.name,),
         stored={name: _stored(file, prefix) for name, prefix in prefixes.items()},
         prefixes=prefixes,
+        assumption=_assumption(path, file, layout),
+    )
+
+
+def _assumption(path: Path, file: StoredTensors, layout: Layout) -> str:
+    """Return a sentence on what the U-Net predicts, if models of its layout differ in it."""
+    if layout.prediction_type == "epsilon" or _prediction_type(path, file):
+        return ""
+    return (
+        f"nothing says what the U-Net of {excerpt(path.name)} predicts; v is assumed. "
+        f"If images are noise, write `parameterization: eps` into {excerpt(path.stem)}.yaml."
     )
 
 

@@ -146,6 +146,8 @@ def outside_warnings(
         has_strength |= request.variation_strength > 0
         spec = specs[request.model]
         idle |= dict.fromkeys(_without_effect(request, spec))
+        if spec.checkpoint.assumption:
+            idle[f"Warning: {spec.checkpoint.assumption}"] = None
         made_for = spec.made_for
         for clause, value in _outside(made_for, request) if made_for else ():
             found.setdefault(request.model, {}).setdefault(clause, {})[value] = None

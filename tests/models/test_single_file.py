@@ -15,6 +15,8 @@ from safetensors.torch import save_file
 from sheepgen.errors import ModelError
 from sheepgen.models.resolve import find_model
 from sheepgen.models.single_file import read_single_file
+from sheepgen.models.spec import outside_warnings
+from sheepgen.request import GenerationRequest
 from tests.original import save_original_model, save_single_file
 
 if TYPE_CHECKING:
@@ -132,6 +134,21 @@ def test_the_last_of_openclips_layers_is_left_out(tmp_path: Path) -> None:
     assert configs["text_encoder"]["num_hidden_layers"] == 23
     assert configs["scheduler"]["prediction_type"] == "v_prediction"
     assert configs["tokenizer"]["pad_token"] == "!"
+
+
+def test_what_is_assumed_is_said_until_it_is_written(tmp_path: Path) -> None:
+    folder = save_original_model(tmp_path / "folder", version=2)
+    path = save_single_file(folder, tmp_path / "two.safetensors", version=2)
+    spec = find_model(str(path))
+    request = spec.resolve(GenerationRequest(prompt="a sheep", seed=1, model=str(path)))
+
+    assert outside_warnings([request], {str(path): spec}) == (
+        "Warning: nothing says what the U-Net of two.safetensors predicts; v is assumed. If images "
+        "are noise, write `parameterization: eps` into two.yaml.",
+    )
+    path.with_suffix(".yaml").write_text("parameterization: eps\n", encoding="utf-8")
+    assert read_single_file(path).assumption == ""
+    assert read_single_file(path).configs["scheduler"]["prediction_type"] == "epsilon"
 
 
 def _edit(name: str, **changes: object) -> Callable[[Path, Path], Path]:
