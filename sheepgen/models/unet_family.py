@@ -191,8 +191,9 @@ def _is_distilled(scheduler: Mapping[str, Any]) -> bool:
     if scheduler.get("_class_name") in ("LCMScheduler", "TCDScheduler"):
         return True
     begins_at_the_last = scheduler.get("timestep_spacing") == "trailing"
-    predicts_noise = scheduler.get("prediction_type", "epsilon") == "epsilon"
-    return begins_at_the_last and predicts_noise and not scheduler.get("rescale_betas_zero_snr")
+    predicts_velocity = scheduler.get("prediction_type") == "v_prediction"
+    to_zero = predicts_velocity or scheduler.get("rescale_betas_zero_snr")
+    return begins_at_the_last and not to_zero
 
 
 def _sample_size(unet: Mapping[str, Any]) -> tuple[int, int]:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from diffusers import EulerAncestralDiscreteScheduler
 
 from sheepgen.metadata.image_file import read_record
-from tests.tiny_xl import save_tiny_xl
+from tests.tiny_xl import SCHEDULE, save_tiny_xl
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
@@ -62,6 +63,23 @@ def test_a_sweep(xl: str, run: Run) -> None:
     assert verified.exit_code == 0, verified.output
     again = run(*words, "--target-size", "64x64", "--batch-size", "2")
     assert again.exit_code == 0, again.output
+
+
+def test_a_distilled_model_has_its_own_defaults_and_says_what_has_no_effect(
+    tmp_path: Path, run: Run
+) -> None:
+    scheduler = EulerAncestralDiscreteScheduler(**SCHEDULE | {"timestep_spacing": "trailing"})
+    turbo = str(save_tiny_xl(tmp_path / "turbo", scheduler=scheduler))
+    made = run("a sheep", "-m", turbo, "-n", "mud", "-s", "1", "-o", "x.png", "--frames", "none")
+    assert made.exit_code == 0, made.output
+    request = read_record(Path("x.png")).request
+    assert (request.num_inference_steps, request.guidance_scale) == (4, 1.0)
+    assert request.scheduler == "euler_a"
+    said = re.sub(r"\s+", " ", made.output)
+    assert "negative prompt has no effect with guidance 1 or less." in said
+    guided = run("a sheep", "-m", turbo, "-g", "5", "--steps", "50", "--dry-run")
+    said = re.sub(r"\s+", " ", guided.output)
+    assert "was made for guidance 0 to 2, not 5; 1 to 12 steps, not 50." in said
 
 
 def test_a_size_has_its_form_and_its_models(xl: str, tiny_folder: Path, run: Run) -> None:

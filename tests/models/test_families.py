@@ -203,6 +203,7 @@ ZERO_SNR = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
     [
         ({}, 50, 7.5, False),
         ({"timestep_spacing": "trailing"}, 4, 1.0, True),
+        ({"timestep_spacing": "trailing", "prediction_type": "sample"}, 4, 1.0, True),
         ({"timestep_spacing": "trailing", **ZERO_SNR}, 50, 7.5, False),
         ({"_class_name": "LCMScheduler"}, 4, 1.0, True),
         ({"_class_name": "TCDScheduler"}, 4, 1.0, True),

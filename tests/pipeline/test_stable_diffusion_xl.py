@@ -166,9 +166,11 @@ def test_turbo(tmp_path: Path, steps: int) -> None:
     assert finished.request.scheduler == "euler_a"
 
 
-@pytest.mark.parametrize("steps", [2, 4, 8])
-def test_lightning(tmp_path: Path, steps: int) -> None:
-    schedule = SCHEDULE | {"timestep_spacing": "trailing"}
+@pytest.mark.parametrize(
+    ("steps", "prediction_type"), [(1, "sample"), (2, "epsilon"), (4, "epsilon"), (8, "epsilon")]
+)
+def test_lightning(tmp_path: Path, steps: int, prediction_type: str) -> None:
+    schedule = SCHEDULE | {"timestep_spacing": "trailing", "prediction_type": prediction_type}
     save_tiny_xl(tmp_path / "xl", scheduler=EulerDiscreteScheduler(**schedule))
     request = replace(REQUEST, negative_prompt="", num_inference_steps=steps, guidance_scale=0.0)
     assert_same_bits(load(tmp_path / "xl"), request, reference(tmp_path / "xl"))
