@@ -133,11 +133,13 @@ def _hash(name: str, text: str, checkpoint: Checkpoint, recorded: str | None) ->
         )
     label, path = f"{_LABELS[name]} {excerpt(text, 200)}", _expanded(text)
     # Opening a network path that an image names would reveal this user to its server.
-    if recorded and (text[:2].replace("\\", "/") == "//" or not path.exists()):
+    is_network = bool(recorded) and text[:2].replace("\\", "/") == "//"
+    is_here = not is_network and os.path.exists(path)  # noqa: PTH110 - whatever the name is
+    if recorded and not is_here:
         raise ModelError(
             f"The image was generated with the {label}, which is not here.", _name_it(name)
         )
-    state = path.stat() if path.exists() else None
+    state = path.stat() if is_here else None
     changes = state and (state.st_ino, state.st_size, state.st_mtime_ns)
     digest = file_sha256(_weights_of(name, text, checkpoint, changes))
     if recorded and digest != recorded:

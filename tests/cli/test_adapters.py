@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from safetensors.torch import save_file
 
 from sheepgen.adapters import Adapters
 from sheepgen.errors import UsageError
-from sheepgen.metadata.image_file import read_record
+from sheepgen.metadata.image_file import encode_image, read_record
 from sheepgen.models.fingerprint import file_sha256
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import generate
@@ -113,6 +114,7 @@ def test_the_installed_model_takes_nothing(run: Run, option: str) -> None:
     ("words", "code", "message"),
     [
         (["--lora", "none.safetensors"], 1, "LoRA none.safetensors does not exist"),
+        (["--lora", "a" * 5000], 1, "does not exist"),
         (["--lora", "ink.safetensors:0.4,0.8"], 1, "The LoRA 0.8 does not exist"),
         (["--lora", "ink.safetensors:11"], 2, "between -10 and 10, got 11"),
         (["--lora", "ink.safetensors", "--lora", "ink.safetensors:2"], 2, "is given twice"),
@@ -153,6 +155,16 @@ def test_verify_names_what_is_missing_or_another(run: Run, files: Path) -> None:
     assert changed.exit_code == missing.exit_code == 1
     assert "LoRA ink.safetensors is not the one" in " ".join(changed.stdout.split())
     assert "LoRA ink.safetensors, which is not here" in " ".join(missing.stdout.split())
+
+
+@pytest.mark.usefixtures("files")
+def test_a_network_path_in_a_record_is_never_opened(run: Run) -> None:
+    make(run, "a.png", "--lora", "ink.safetensors")
+    record = read_record(Path("a.png"))
+    elsewhere = replace(record, request=replace(record.request, lora="//server/ink.safetensors"))
+    Path("b.png").write_bytes(encode_image(Image.open("a.png"), elsewhere, ".png"))
+
+    assert "which is not here" in run("verify", "b.png").stdout
 
 
 def test_rerun_adds_the_same_again_or_what_is_given(run: Run, files: Path) -> None:
