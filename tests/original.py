@@ -41,7 +41,9 @@ LAYERS = 2
 """Of each block of the U-Net."""
 
 
-def original_unet(*, version: int = 1, text_width: int = TEXT_WIDTH) -> UNet2DConditionModel:
+def original_unet(
+    *, version: int = 1, time_cond_proj_dim: int | None = None
+) -> UNet2DConditionModel:
     channels = (32, 64) if version == 1 else (64, 128)
     return UNet2DConditionModel(
         sample_size=8,
@@ -49,7 +51,8 @@ def original_unet(*, version: int = 1, text_width: int = TEXT_WIDTH) -> UNet2DCo
         layers_per_block=LAYERS,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=text_width,
+        cross_attention_dim=TEXT_WIDTH,
+        time_cond_proj_dim=time_cond_proj_dim,
         attention_head_dim=8 if version == 1 else [side // 64 for side in channels],
         use_linear_projection=version != 1,
     )
@@ -229,6 +232,7 @@ _RESNET = (
 )
 
 _ENDS = {
+    "time_embedding.cond_proj": "time_embed.cond_proj",
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
     "add_embedding.linear_1": "label_emb.0.0",

@@ -198,6 +198,8 @@ def unet_config(shapes: Shapes, layout: Layout, sample_size: list[int]) -> dict[
         "cross_attention_dim": _first(shapes, ".attn2.to_k.weight")[1],
         "use_linear_projection": len(proj_in) == 2,
     }
+    if condition := shapes.get("time_embed.cond_proj.weight"):
+        config["time_cond_proj_dim"] = condition[-1]  # Latent Consistency: it reads the guidance
     if sizes := shapes.get("label_emb.0.0.weight"):
         config |= {
             "addition_embed_type": "text_time",

@@ -51,6 +51,8 @@ def read_below(path: Path, prefix: str) -> dict[str, Tensor]:
 def _convert_unet(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[str, Tensor]:
     prefixed = {f"{converters.LDM_UNET_KEY}{name}": tensor for name, tensor in weights.items()}
     converted: dict[str, Tensor] = converters.convert_ldm_unet_checkpoint(prefixed, dict(config))
+    if (condition := weights.get("time_embed.cond_proj.weight")) is not None:
+        converted["time_embedding.cond_proj.weight"] = condition
     if len(converted) != len(weights):  # it leaves out what it does not know
         raise ModelError(
             f"The model's unet has {len(weights) - len(converted)} weights that are not those of "

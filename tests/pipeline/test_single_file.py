@@ -15,7 +15,12 @@ from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import generate
 from sheepgen.pipeline.single_file import clip_tokenizer
 from sheepgen.request import GenerationRequest
-from tests.original import save_original_model, save_original_xl, save_single_file
+from tests.original import (
+    original_unet,
+    save_original_model,
+    save_original_xl,
+    save_single_file,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,10 +78,19 @@ def test_half_precision_is_read_too(folder: Path, version: Version, tmp_path: Pa
     assert distance.mean() < 2
 
 
+def test_a_model_that_reads_the_guidance_is_the_same(tmp_path: Path) -> None:
+    folder = save_original_model(tmp_path / "folder")
+    original_unet(time_cond_proj_dim=8).save_pretrained(folder / "unet")
+    file = save_single_file(folder, tmp_path / "lcm.safetensors")
+
+    assert find_model(str(file)).defaults.num_inference_steps == 4
+    assert np.array_equal(pixels(file), pixels(folder))
+
+
 def test_what_a_unet_of_stable_diffusion_has_not_is_an_error(tmp_path: Path) -> None:
     folder = save_original_model(tmp_path / "folder")
-    more = {"model.diffusion_model.time_embed.cond_proj.weight": torch.zeros(32, 8)}
-    file = save_single_file(folder, tmp_path / "lcm.safetensors", more=more)
+    more = {"model.diffusion_model.motion.weight": torch.zeros(32, 8)}
+    file = save_single_file(folder, tmp_path / "other.safetensors", more=more)
 
     with pytest.raises(ModelError, match="unet has 1 weights that are not"):
         load_model(str(file), device="cpu")
