@@ -308,7 +308,6 @@ _ROWS = (
         choices=("crop", "pad", "stretch"),
         needs_image=True,
         options=("--fit",),
-        aliases=("resize-mode",),
         metavar="WORD",
         panel="Image",
         help="How a picture of another shape is brought to the size: crop (its middle), pad (with "

@@ -18,6 +18,7 @@ import torch
 from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
+    StableDiffusionInpaintPipeline,
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
@@ -71,11 +72,11 @@ def tiny_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
 
 
 def tiny_unet(
-    *, sample_size: int = SAMPLE_SIZE, text_width: int = TEXT_WIDTH
+    *, sample_size: int = SAMPLE_SIZE, text_width: int = TEXT_WIDTH, in_channels: int = 4
 ) -> UNet2DConditionModel:
     return UNet2DConditionModel(
         sample_size=sample_size,
-        in_channels=4,
+        in_channels=in_channels,
         out_channels=4,
         block_out_channels=(8, 16),
         layers_per_block=1,
@@ -148,6 +149,17 @@ def save_tiny_model(folder: Path, *, prediction_type: str = "epsilon", seed: int
     tiny_pipeline(prediction_type=prediction_type, seed=seed).save_pretrained(
         folder, safe_serialization=True
     )
+    return folder
+
+
+def save_tiny_inpainting_model(folder: Path) -> Path:
+    """Write a folder like `save_tiny_model`'s, with a U-Net that was made for inpainting."""
+    components = tiny_pipeline().components
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        components["unet"] = tiny_unet(in_channels=9)
+    pipeline = StableDiffusionInpaintPipeline(**components, requires_safety_checker=False)
+    pipeline.save_pretrained(folder, safe_serialization=True)
     return folder
 
 

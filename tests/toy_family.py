@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sheepgen.models.family import Configs
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import Guidance, Model
+    from sheepgen.pipeline.family import Guidance, MaskedImage, Model
     from sheepgen.request import ResolvedRequest
 
 PATCH = 2
@@ -178,6 +178,10 @@ class ToyModel:
         return -pixel_shuffle(
             self.painter(patches, time, guidance.scale, conditioning.counts), PATCH
         ).float()
+
+    def with_masked_image(self, conditioning: Any, masked: MaskedImage) -> Any:
+        del masked
+        return conditioning
 
     def decode(self, latents: Tensor) -> Tensor:
         return latents

@@ -201,7 +201,11 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         name="Stable Diffusion 1.x and 2.x",
-        class_names=("StableDiffusionPipeline", "LatentConsistencyModelPipeline"),
+        class_names=(
+            "StableDiffusionPipeline",
+            "StableDiffusionInpaintPipeline",
+            "LatentConsistencyModelPipeline",
+        ),
         components=_STABLE_DIFFUSION,
         read_traits=_stable_diffusion_traits,
         check_fit=_check_stable_diffusion,

@@ -98,6 +98,7 @@ class Traits:
         guidance_scale: Default guidance in diffusers' convention, where 1 is off.
         reads_guidance: Whether the network reads the scale, and never runs without the prompt.
         made_for: The range in which its images are good; None if the configs do not say.
+        needs_mask: Whether it was trained for inpainting, and does nothing else.
     """
 
     width: int
@@ -108,6 +109,7 @@ class Traits:
     guidance_scale: float
     reads_guidance: bool = False
     made_for: MadeFor | None = None
+    needs_mask: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -104,6 +104,7 @@ def _read(name: str, path: Path, revision: str | None, *, rehash: bool) -> Model
         ),
         made_for=sampling.made_for,
         reads_guidance=traits.reads_guidance,
+        needs_mask=traits.needs_mask,
     )
 
 

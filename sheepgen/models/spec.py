@@ -67,6 +67,7 @@ class ModelSpec:
         reads_guidance: Whether the network reads the guidance scale, and never runs without the
             prompt.
         adapters: What was added to it when it was loaded.
+        needs_mask: Whether it repaints pictures, and does nothing else.
     """
 
     name: str
@@ -80,6 +81,7 @@ class ModelSpec:
     made_for: MadeFor | None = None
     reads_guidance: bool = False
     adapters: Adapters = field(default_factory=Adapters)
+    needs_mask: bool = False
 
     @property
     def folder(self) -> Path:
@@ -96,8 +98,9 @@ class ModelSpec:
 
         Raises:
             UsageError: If the model does not support that size, its scheduler is unknown and none
-                was requested, the scheduler does not support so many steps, the picture to start
-                from cannot be used, or the model takes no LoRA, VAE or embedding.
+                was requested, the scheduler does not support so many steps, the model needs a mask,
+                the picture to start from cannot be used, or the model takes no LoRA, VAE or
+                embedding.
             ModelError: If a file that is added to the model cannot be used, or is not the one that
                 a resolved request was made with.
         """
@@ -112,6 +115,11 @@ class ModelSpec:
                 "Choose one with --scheduler; `sheepgen schedulers` lists them.",
             )
         check_step_count(values["scheduler"], values["num_inference_steps"])
+        if self.needs_mask and request.mask is None:
+            raise UsageError(
+                f"{excerpt(request.model)} repaints a part of a picture.",
+                "Give the picture with --image, and what to repaint with --mask.",
+            )
         values |= resolve_init_image(request, values["num_inference_steps"])
         adapters = request.adapters or self.adapters
         recorded = {name: getattr(request, name, None) for name in _HASHES}

@@ -116,12 +116,20 @@ def check_latents(configs: Configs, owner: str) -> None:
         raise bad_setting("vae/config.json", "out_channels", vae["out_channels"], owner)
     if isinstance(unet["sample_size"], list) and len(unet["sample_size"]) != 2:
         raise bad_setting("unet/config.json", "sample_size", unet["sample_size"], owner)
-    if not unet["in_channels"] == unet["out_channels"] == vae["latent_channels"]:
+    channels = vae["latent_channels"]
+    fits = unet["in_channels"] == channels or _needs_mask(configs)
+    if not (fits and unet["out_channels"] == channels):
         raise ModelError(
             f"The U-Net of {owner} goes from {unet['in_channels']} to {unet['out_channels']} "
             f"channels, but its latents have {vae['latent_channels']}.",
-            "Models for inpainting or editing are not supported.",
+            "Models for editing by words alone are not supported.",
         )
+
+
+def _needs_mask(configs: Configs) -> bool:
+    """Say whether the U-Net also takes a mask, and the latents of a picture without a part."""
+    channels: int = configs["vae"]["latent_channels"]
+    return bool(configs["unet"]["in_channels"] == 2 * channels + 1)
 
 
 def check_text_width(configs: Configs, hidden_size: int, owner: str) -> None:
@@ -178,6 +186,7 @@ def unet_traits(configs: Configs, *, tokens: int, guidance_scale: float) -> Trai
         num_inference_steps=steps,
         guidance_scale=guidance_scale,
         reads_guidance=reads_guidance,
+        needs_mask=_needs_mask(configs),
         made_for=made_for,
     )
 

@@ -50,7 +50,6 @@ _FAMILIES = (
         ("sd3", "stablediffusion3"),
         ("stabilityai/stable-diffusion-3",),
     ),
-    _Family("Stable Diffusion inpainting", "StableDiffusionInpaint"),
     _Family("unCLIP", "UnCLIP"),
     _Family("Wuerstchen", "Wuerstchen", ("wuerstchen",)),
     _Family("Z-Image", "ZImage", ("zimage",), ("tongyi-mai/z-image",)),

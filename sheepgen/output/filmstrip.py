@@ -99,7 +99,10 @@ def encode_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image, *, key:
 
 
 def _labels(frame: FrameDecoded) -> tuple[str, str]:
-    title = f"{frame.step} / {frame.total_steps}" if frame.step else "noise"
     if frame.kind == "forward":
         title = "more noise" if frame.step else "picture"
+    elif frame.step:
+        title = f"{frame.step} / {frame.total_steps}"
+    else:
+        title = "noise" if frame.request.image is None else "start"
     return title, f"t {frame.timestep:.0f}"

@@ -31,6 +31,7 @@ __all__ = [
     "FamilyModule",
     "Guidance",
     "Inpainting",
+    "MaskedImage",
     "Model",
     "ModelInfo",
     "Process",
@@ -87,6 +88,19 @@ class Inpainting:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MaskedImage:
+    """What a network that was trained for inpainting sees besides the latents it denoises.
+
+    Args:
+        mask: 1 where the image is generated, 0 where it stays, (images, 1, height, width).
+        latents: Of the picture, grey where it is generated, (images, channels, height, width).
+    """
+
+    mask: Tensor
+    latents: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Start:
     """What the loop begins from.
 
@@ -110,11 +124,13 @@ class ModelInfo:
             scale and needs no negative prompt), or ``none``.
         latents_dtype: Precision that the scheduler works in.
         bytes_per_pixel: Memory that decoding takes at least, to refuse sizes that cannot fit.
+        sees_mask: Whether the network was trained for inpainting, and takes a `MaskedImage`.
     """
 
     guidance: Literal["two passes", "embedded", "none"]
     latents_dtype: torch.dtype
     bytes_per_pixel: int
+    sees_mask: bool = False
 
 
 class Process(Protocol):
@@ -222,6 +238,9 @@ class Model(Denoiser, Protocol):
         The family reads what it needs of a request (texts, guidance, size) and may keep what it has
         encoded, within bounds. An image's conditioning does not depend on the others'.
         """
+
+    def with_masked_image(self, conditioning: Any, masked: MaskedImage) -> Any:  # noqa: ANN401
+        """Return conditioning with what is to be repainted; only called if the network sees it."""
 
     def draw_noise(self, width: int, height: int, generator: torch.Generator) -> Tensor:
         """Return one image's noise, (1, channels, height, width) of the latents, float32, CPU.

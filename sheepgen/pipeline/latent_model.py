@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import Guidance
+    from sheepgen.pipeline.family import Guidance, MaskedImage
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["LatentModel", "TextEmbeds", "UNetDenoiser", "check_schedule"]
@@ -43,11 +43,13 @@ class TextEmbeds:
         guided: Whether there are.
         added: What else it is told, by the names that it has for that, a row for each of
             ``hidden_states``.
+        masked: What is to be repainted, for a U-Net that was trained for that.
     """
 
     hidden_states: Tensor
     guided: bool
     added: Mapping[str, Tensor] | None = None
+    masked: MaskedImage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,16 @@ class UNetDenoiser:
         if (size := self.unet.config.time_cond_proj_dim) is not None:
             timestep_cond = guidance_embedding(guidance.scale, size)  # (1, size)
             timestep_cond = timestep_cond.to(model_input.device, model_input.dtype)
-        guided = conditioning.guided
+        guided, masked = conditioning.guided, conditioning.masked
+        if guided:
+            model_input = torch.cat([model_input] * 2)
+        if masked is not None:
+            passes = 2 if guided else 1
+            more = (torch.cat([each] * passes) for each in (masked.mask, masked.latents))
+            model_input = torch.cat([model_input, *more], dim=1)
         with running("unet"):
             prediction: Tensor = self.unet(
-                torch.cat([model_input] * 2) if guided else model_input,
+                model_input,
                 timestep,
                 encoder_hidden_states=conditioning.hidden_states,
                 timestep_cond=timestep_cond,
@@ -144,6 +152,7 @@ class LatentModel:
             guidance="embedded" if reads_scale else "two passes",
             latents_dtype=self.dtype,
             bytes_per_pixel=2 * channels * self.vae.dtype.itemsize,
+            sees_mask=self.spec.needs_mask,
         )
 
     @property
@@ -158,7 +167,7 @@ class LatentModel:
     def draw_noise(self, width: int, height: int, generator: torch.Generator) -> Tensor:
         """Return one image's noise, (1, channels, height, width) of the latents, float32."""
         scale = self.spec.size_multiple
-        shape = (1, self.unet.config.in_channels, height // scale, width // scale)
+        shape = (1, self.vae.config.latent_channels, height // scale, width // scale)
         return torch.randn(shape, generator=generator, dtype=torch.float32)
 
     def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
@@ -175,6 +184,10 @@ class LatentModel:
         """Return the guided prediction, (batch, channels, height, width)."""
         denoiser = UNetDenoiser(self.unet, self.process)
         return denoiser.predict(model_input, timestep, conditioning, guidance)
+
+    def with_masked_image(self, conditioning: TextEmbeds, masked: MaskedImage) -> TextEmbeds:
+        """Return conditioning with what is to be repainted."""
+        return replace(conditioning, masked=masked)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return pixels, (batch, 3, height, width), about -1 to 1."""

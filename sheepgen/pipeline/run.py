@@ -137,6 +137,8 @@ def stream_batch(
     generators = [torch.Generator("cpu").manual_seed(request.seed) for request in resolved]
     begun = begin(model, scheduler, resolved, generators)
     conditioning = model.encode(resolved)
+    if begun.masked is not None:
+        conditioning = model.with_masked_image(conditioning, begun.masked)
     denoising = denoise(
         model,
         scheduler,

@@ -16,7 +16,7 @@ from PIL import Image
 from torch.nn.functional import interpolate
 
 from sheepgen.init_image import load_image, load_mask
-from sheepgen.pipeline.family import Inpainting, Start
+from sheepgen.pipeline.family import Inpainting, MaskedImage, Start
 from sheepgen.pipeline.noise import image_noise
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Begun:
         clean: Latents of the picture for each image, on the device; None without one.
         picture: The picture, of the images' size.
         mask: Likewise, 255 where it is repainted and 0 elsewhere.
+        masked: What of it a network sees that was trained for inpainting.
     """
 
     start: Start
@@ -48,6 +49,7 @@ class Begun:
     clean: Tensor | None = None
     picture: Image.Image | None = None
     mask: Image.Image | None = None
+    masked: MaskedImage | None = None
 
     def paste(self, image: Image.Image) -> Image.Image:
         """Return a decoded image with what is not repainted as it is in the picture."""
@@ -78,31 +80,46 @@ def begin(
         noise = _noise(model, requests, generators)
         return Begun(start=Start(latents=_pure_noise(model, scheduler, noise)), noise=noise)
     picture = load_image(shared)
-    mask = None if shared.mask is None else load_mask(shared)
     pixels = to_tensor(picture)  # (1, 3, height, width), -1 to 1
-    clean = _encode(model, pixels, generators)
-    if mask is not None:
-        clean = clean.contiguous()  # as diffusers has it here alone; sums round by the layout
-    noise = _noise(model, requests, generators)
-    added = torch.cat(noise).to(clean)
     first_step = (shared.num_inference_steps - shared.steps_taken) * scheduler.order
-    if mask is not None and shared.strength == 1:
+    if shared.mask is None:
+        clean = _encode(model, pixels, generators)
+        noise = _noise(model, requests, generators)
+        added = torch.cat(noise).to(clean)
+        latents = model.process.add_noise(scheduler, clean, added, first_step)
+        start = Start(latents=latents, first_step=first_step)
+        return Begun(start=start, noise=noise, clean=clean, picture=picture)
+
+    mask = load_mask(shared)
+    repainted = _mask_tensor(mask)  # (1, 1, height, width), 0 or 1
+    begins_with_noise, sees_mask = shared.strength == 1, model.info.sees_mask
+    clean = None
+    if not (begins_with_noise and sees_mask):
+        # Laid out anew as diffusers does here alone; sums round by the layout.
+        clean = _encode(model, pixels, generators).contiguous()
+    noise = _noise(model, requests, generators)
+    if begins_with_noise:
         latents = _pure_noise(model, scheduler, noise)
     else:
+        assert clean is not None
+        added = torch.cat(noise).to(clean)
         latents = model.process.add_noise(scheduler, clean, added, first_step)
-    inpainting = None
-    if mask is not None:
-        repainted = _mask_tensor(mask)  # (1, 1, height, width), 0 or 1
-        # An ordinary U-Net has no use for it, but schedulers draw their noise after it.
-        _encode(model, pixels * (repainted < 0.5), generators)
-        small = interpolate(repainted, size=latents.shape[-2:]).to(clean)
-        inpainting = Inpainting(mask=small, clean=clean, noise=added)
+    # A network that does not see it goes on without, but schedulers draw their noise after it.
+    rest = _encode(model, pixels * (repainted < 0.5), generators)
+    small = interpolate(repainted, size=latents.shape[-2:]).to(rest)
+    masked = inpainting = None
+    if sees_mask:
+        masked = MaskedImage(mask=small.repeat(len(requests), 1, 1, 1), latents=rest)
+    else:
+        assert clean is not None
+        inpainting = Inpainting(mask=small, clean=clean, noise=torch.cat(noise).to(clean))
     return Begun(
         start=Start(latents=latents, first_step=first_step, inpainting=inpainting),
         noise=noise,
         clean=clean,
         picture=picture,
         mask=mask,
+        masked=masked,
     )
 
 

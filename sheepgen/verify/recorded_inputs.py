@@ -1,4 +1,4 @@
-"""The pictures that an image started from, found again: beside it, or where they were.
+"""The pictures that an image started from, found again: where they were, or beside it.
 
 A record has their paths as they were typed, and their hashes. Only a file with the recorded hash is
 used, so that nobody's image can bring another picture of this disk into a new one.
@@ -57,7 +57,7 @@ def _find(name: str, path: str, sha256: str | None, folder: Path) -> str:
     others = []
     # Opening a network path would reveal this user to its server.
     is_network = path[:2].replace("\\", "/") == "//"
-    for place in dict.fromkeys((beside,) if is_network else (beside, path)):
+    for place in dict.fromkeys((beside,) if is_network else (path, beside)):
         try:
             here = inspect_image(place).sha256
         except UsageError:

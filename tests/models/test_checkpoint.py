@@ -64,7 +64,7 @@ def test_a_safety_checker_is_let_be(model_copy: Path) -> None:
         ("FluxPipeline", "Flux"),
         ("PixArtSigmaPipeline", "PixArt"),
         ("LDMTextToImagePipeline", "Latent Diffusion"),
-        ("StableDiffusionInpaintPipeline", "inpainting"),
+        ("StableDiffusionInstructPix2PixPipeline", "StableDiffusionInstructPix2Pix"),
         ("MyPipeline\x1b[2J", "MyPipeline"),
         (["my_pipeline", "MyPipeline"], "my_pipeline"),
         (None, "None"),

@@ -135,11 +135,11 @@ def test_settings_may_differ_from_block_to_block(model_copy: Path) -> None:
     assert read_checkpoint(model_copy).configs["unet"]["cross_attention_dim"] == [8, 8]
 
 
-def test_a_unet_for_inpainting_is_refused(model_copy: Path) -> None:
-    error = refusal(model_copy, "unet", in_channels=9)
+def test_a_unet_for_editing_is_refused(model_copy: Path) -> None:
+    error = refusal(model_copy, "unet", in_channels=8)
 
-    assert "from 9 to 4 channels" in error.message
-    assert "inpainting" in error.hint
+    assert "from 8 to 4 channels" in error.message
+    assert "editing" in error.hint
 
 
 def test_the_prompt_may_be_projected(model_copy: Path) -> None:

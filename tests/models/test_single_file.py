@@ -225,7 +225,7 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "no layers": (_without("input_blocks.1."), "not a model of a known layout"),
     "another vocabulary": (_with(TOKENS, (49410, 64)), "knows 49,410 tokens"),
     "more channels than there are": (_with(CONV_IN, (32, 65, 3, 3)), "impossible value, 65"),
-    "for inpainting": (_with(CONV_IN, (32, 9, 3, 3)), "from 9 to 4 channels"),
+    "for editing": (_with(CONV_IN, (32, 8, 3, 3)), "from 8 to 4 channels"),
     "a LoRA": (_only("lora_unet_mid_block_attentions_0.alpha"), "is a LoRA"),
     "a refiner": (_only("conditioner.embedders.0.model.ln_final.weight"), "is a refiner"),
     "a Flux model": (_only("model.diffusion_model.double_blocks.0.w"), "Flux"),

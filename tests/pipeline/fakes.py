@@ -65,7 +65,7 @@ class LinearVAE:
     """Each pixel is a linear function of the latent above it."""
 
     dtype = torch.float32
-    config = SimpleNamespace(scaling_factor=0.5, block_out_channels=(4,))
+    config = SimpleNamespace(latent_channels=4, scaling_factor=0.5, block_out_channels=(4,))
 
     def __init__(self, colours: Tensor, scale: int) -> None:
         self.colours, self.scale = colours, scale
@@ -78,7 +78,7 @@ class LinearVAE:
 class BrittleVAE:
     """Returns infinity in any number format that is not among ``good``; else grey."""
 
-    config = SimpleNamespace(scaling_factor=0.5, block_out_channels=(4,))
+    config = SimpleNamespace(latent_channels=4, scaling_factor=0.5, block_out_channels=(4,))
 
     def __init__(self, dtype: torch.dtype, good: tuple[torch.dtype, ...], scale: int) -> None:
         self.dtype, self.good, self.scale = dtype, good, scale

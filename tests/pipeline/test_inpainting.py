@@ -10,20 +10,22 @@ import torch
 from diffusers import StableDiffusionInpaintPipeline
 from PIL import Image
 
+from sheepgen.errors import UsageError
 from sheepgen.events import RunFinished
 from sheepgen.pipeline.frames import decode_pixels, to_pil
+from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.noise import tensor_sha256
-from sheepgen.pipeline.run import stream
+from sheepgen.pipeline.run import stream, stream_batch
+from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
 from sheepgen.request import GenerationRequest
 from tests.pictures import photograph
 from tests.pipeline.reference import reference_pipeline
+from tests.tiny import save_tiny_inpainting_model
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor
-
-    from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
 
 SEED, STEPS = 42, 6
 
@@ -108,3 +110,69 @@ def test_an_ordinary_model(
     guidance_scale: float,
 ) -> None:
     check(tiny_parts, pictures, scheduler, strength, guidance_scale)
+
+
+@pytest.fixture(scope="module")
+def inpainting_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_inpainting_model(tmp_path_factory.mktemp("models") / "inpainting")
+
+
+@pytest.fixture(scope="module")
+def inpainting_model(inpainting_folder: Path) -> StableDiffusionModel:
+    """Return a model whose U-Net takes a mask and the picture without what is repainted."""
+    model = load_model(str(inpainting_folder), device="cpu", dtype="fp32")
+    assert isinstance(model, StableDiffusionModel)
+    assert model.info.sees_mask
+    return model
+
+
+@pytest.mark.parametrize(
+    ("strength", "guidance_scale"), [(0.3, 4.0), (0.8, 1.0), (1.0, 4.0), (1.0, 1.0)]
+)
+@pytest.mark.parametrize("scheduler", ["ddim", "dpmpp_2m", "euler_a", "heun"])
+def test_a_model_for_inpainting(
+    inpainting_model: StableDiffusionModel,
+    pictures: tuple[Path, Path],
+    scheduler: str,
+    strength: float,
+    guidance_scale: float,
+) -> None:
+    check(inpainting_model, pictures, scheduler, strength, guidance_scale)
+
+
+def test_images_of_a_batch_are_repainted_alike(
+    inpainting_model: StableDiffusionModel, pictures: tuple[Path, Path]
+) -> None:
+    requests = [
+        GenerationRequest(
+            prompt="a red sheep",
+            seed=seed,
+            num_inference_steps=2,
+            image=str(pictures[0]),
+            mask=str(pictures[1]),
+        )
+        for seed in (1, 2)
+    ]
+    together = [
+        event
+        for event in stream_batch(inpainting_model, requests)
+        if isinstance(event, RunFinished)
+    ]
+    for request, one in zip(requests, together, strict=True):
+        *_, alone = stream(inpainting_model, request)
+        assert isinstance(alone, RunFinished)
+        assert alone.record.noise_sha256 == one.record.noise_sha256
+        levels = (np.asarray(each.image).astype(int) for each in (alone, one))
+        assert np.abs(np.subtract(*levels)).max() <= 2
+
+
+@pytest.mark.parametrize("given", [{}, {"image": "photo"}])
+def test_a_model_for_inpainting_does_nothing_else(
+    inpainting_model: StableDiffusionModel,
+    pictures: tuple[Path, Path],
+    given: dict[str, str],
+) -> None:
+    fields = {name: str(pictures[0]) for name in given}
+    with pytest.raises(UsageError, match="repaints a part of a picture") as error:
+        next(stream(inpainting_model, GenerationRequest(prompt="x", seed=1, **fields)))
+    assert error.value.hint.endswith("with --image, and what to repaint with --mask.")
