@@ -32,7 +32,7 @@ from sheepgen.pipeline.frames import (
 )
 from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.scheduler import arguments_for
-from sheepgen.pipeline.start import begin
+from sheepgen.pipeline.start import begin, first_step
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -123,9 +123,7 @@ def stream_batch(
     if frames is not None:
         frames = replace(frames, decoder=choose_decoder(model, frames.decoder))
     scheduler = model.build_scheduler(shared)
-    # Schedulers of second order have two timesteps for one step.
-    skipped = (shared.num_inference_steps - shared.steps_taken) * scheduler.order
-    total_steps = len(scheduler.timesteps) - skipped
+    total_steps = len(scheduler.timesteps) - first_step(shared, scheduler)
     for request in resolved:
         yield RunStarted(
             request=request,

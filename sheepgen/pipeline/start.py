@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.family import Model
     from sheepgen.request import ResolvedRequest
 
-__all__ = ["Begun", "begin", "to_tensor"]
+__all__ = ["Begun", "begin", "first_step", "to_tensor"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,41 +80,57 @@ def begin(
         noise = _noise(model, requests, generators)
         return Begun(start=Start(latents=_pure_noise(model, scheduler, noise)), noise=noise)
     picture = load_image(shared)
-    pixels = to_tensor(picture)  # (1, 3, height, width), -1 to 1
-    first_step = (shared.num_inference_steps - shared.steps_taken) * scheduler.order
-    if shared.mask is None:
-        clean = _encode(model, pixels, generators)
-        noise = _noise(model, requests, generators)
-        added = torch.cat(noise).to(clean)
-        latents = model.process.add_noise(scheduler, clean, added, first_step)
-        start = Start(latents=latents, first_step=first_step)
-        return Begun(start=start, noise=noise, clean=clean, picture=picture)
+    if shared.mask is not None:
+        return _begin_repainting(model, scheduler, requests, generators, picture)
+    clean = _encode(model, to_tensor(picture), generators)
+    noise = _noise(model, requests, generators)
+    first = first_step(shared, scheduler)
+    latents = model.process.add_noise(scheduler, clean, torch.cat(noise).to(clean), first)
+    start = Start(latents=latents, first_step=first)
+    return Begun(start=start, noise=noise, clean=clean, picture=picture)
 
+
+def first_step(request: ResolvedRequest, scheduler: SchedulerMixin) -> int:
+    """Return the index of the first timestep: above 0 if an image starts from a picture."""
+    # Schedulers of second order have two timesteps for one step.
+    skipped: int = (request.num_inference_steps - request.steps_taken) * scheduler.order
+    return skipped
+
+
+def _begin_repainting(
+    model: Model,
+    scheduler: SchedulerMixin,
+    requests: Sequence[ResolvedRequest],
+    generators: Sequence[torch.Generator],
+    picture: Image.Image,
+) -> Begun:
+    """Do what `begin` does if the requests have a mask."""
+    shared, sees_mask = requests[0], model.info.sees_mask
     mask = load_mask(shared)
+    pixels = to_tensor(picture)  # (1, 3, height, width), -1 to 1
     repainted = _mask_tensor(mask)  # (1, 1, height, width), 0 or 1
-    begins_with_noise, sees_mask = shared.strength == 1, model.info.sees_mask
-    clean = None
-    if not (begins_with_noise and sees_mask):
+    clean: Tensor | None = None
+    if shared.strength != 1 or not sees_mask:
         # Laid out anew as diffusers does here alone; sums round by the layout.
         clean = _encode(model, pixels, generators).contiguous()
     noise = _noise(model, requests, generators)
-    if begins_with_noise:
+    first = first_step(shared, scheduler)
+    if shared.strength == 1:
         latents = _pure_noise(model, scheduler, noise)
     else:
         assert clean is not None
-        added = torch.cat(noise).to(clean)
-        latents = model.process.add_noise(scheduler, clean, added, first_step)
+        latents = model.process.add_noise(scheduler, clean, torch.cat(noise).to(clean), first)
     # A network that does not see it goes on without, but schedulers draw their noise after it.
     rest = _encode(model, pixels * (repainted < 0.5), generators)
-    small = interpolate(repainted, size=latents.shape[-2:]).to(rest)
-    masked = inpainting = None
+    small = interpolate(repainted, size=latents.shape[-2:]).to(rest)  # (1, 1, ...), as latents
+    masked, inpainting = None, None
     if sees_mask:
         masked = MaskedImage(mask=small.repeat(len(requests), 1, 1, 1), latents=rest)
     else:
         assert clean is not None
         inpainting = Inpainting(mask=small, clean=clean, noise=torch.cat(noise).to(clean))
     return Begun(
-        start=Start(latents=latents, first_step=first_step, inpainting=inpainting),
+        start=Start(latents=latents, first_step=first, inpainting=inpainting),
         noise=noise,
         clean=clean,
         picture=picture,

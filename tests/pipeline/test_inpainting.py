@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -172,7 +172,7 @@ def test_a_model_for_inpainting_does_nothing_else(
     pictures: tuple[Path, Path],
     given: dict[str, str],
 ) -> None:
-    fields = {name: str(pictures[0]) for name in given}
+    fields: dict[str, Any] = {name: str(pictures[0]) for name in given}
     with pytest.raises(UsageError, match="repaints a part of a picture") as error:
         next(stream(inpainting_model, GenerationRequest(prompt="x", seed=1, **fields)))
     assert error.value.hint.endswith("with --image, and what to repaint with --mask.")
