@@ -217,6 +217,8 @@ def allowed(key: str, schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
         return st.sampled_from(["a.png", "a/{seed}.jpg", "a b/", "ü/{prompt}.webp"])
     if key == "size":
         return st.sampled_from(["1x1", "8192X8192"])
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
     if "examples" in schema:
         return st.sampled_from(schema["examples"])
     match schema["type"]:
