@@ -40,11 +40,13 @@ class ChosenDrawings:
         rows: One for each of the scene's things.
         colours: What each is painted in, or empty: a drawing of that colour needs no paint.
         style: That of the drawings.
+        mirrored: Whether they are shown mirrored, left to right.
     """
 
     rows: tuple[int, ...]
     colours: tuple[str, ...]
     style: str
+    mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +99,16 @@ class DrawingTable:
         Args:
             labels: Of the scene. A style in which one of its things has no drawing is not kept to;
                 without a style it is the first that has them all.
-            seed: Counts through what there is to choose from, so 0 is what is preferred.
+            seed: Counts through what there is to choose from, so 0 is what is preferred, and then
+                through the same mirrored, unless one of the things bears writing.
 
         Raises:
             KeyError: If a thing has no drawing at all.
         """
         things = labels.things
         options = self._options(things, labels.style)
-        rows = options[seed % len(options)]
+        turns, which = divmod(seed, len(options))
+        rows = options[which]
         styles = [self.drawings[row].style for row in rows]
         return ChosenDrawings(
             rows=rows,
@@ -113,6 +117,7 @@ class DrawingTable:
                 for row, thing in zip(rows, things, strict=True)
             ),
             style=labels.style or (styles[0] if styles else ""),
+            mirrored=turns % 2 == 1 and not any(thing.written for thing in things),
         )
 
     def _options(self, things: Sequence[Thing], style: str) -> list[tuple[int, ...]]:

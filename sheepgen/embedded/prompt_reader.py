@@ -151,13 +151,15 @@ class PromptReader:
                 name=mention.concept,
                 plural=concepts[mention.concept].plural,
                 bare="bare" in concepts[mention.concept].roles,
+                written="written" in concepts[mention.concept].roles,
                 colour=colour,
                 words=tuple(dict.fromkeys(word.place for word in mention.words)),
             )
             for mention, colour in zip(parsed.mentions, parsed.colours, strict=True)
         )
         if not things and (name := self.vocabulary.defaults.get(answers["place"])):
-            things = (Thing(name=name, plural=concepts[name].plural),)
+            written = "written" in concepts[name].roles
+            things = (Thing(name=name, plural=concepts[name].plural, written=written),)
         if not things and not any(answers[question] for question in _SHOWN_ALONE):
             return None
         return SceneLabels(

@@ -81,6 +81,7 @@ class Thing:
         name: Of its concept.
         plural: Of the name; with an s if empty.
         bare: Whether the name takes no article: music.
+        written: Whether it bears writing, or means another thing mirrored.
         colour: The colour that the prompt gives it, or empty.
         words: Which of the prompt's words, split at white space, name it; from 0.
     """
@@ -88,6 +89,7 @@ class Thing:
     name: str
     plural: str = ""
     bare: bool = False
+    written: bool = False
     colour: str = ""
     words: tuple[int, ...] = ()
 

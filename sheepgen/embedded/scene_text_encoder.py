@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from sheepgen.embedded.memory_tokens import (
     ALONE,
+    ALONE_SIDE,
     BLOCKS,
     CELLS_A_DRAWING,
     COMPANION_SIDE,
@@ -46,12 +47,14 @@ class LabelTensors(NamedTuple):
     Args:
         rows: Of the table of cells, (scenes, `MAX_THINGS`), int64; `NOBODY` where there is none.
         colours: What each thing is painted in, likewise.
-        alone: Whether the first thing has all memory tokens, (scenes,), bool.
+        mirrored: Whether drawings are mirrored, (scenes,), bool.
+        alone: Whether the first thing has all memory tokens, likewise.
         attributes: (scenes, attributes), 0 or 1, float32.
     """
 
     rows: Tensor
     colours: Tensor
+    mirrored: Tensor
     alone: Tensor
     attributes: Tensor
 
@@ -116,12 +119,15 @@ class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         bits = torch.zeros(drawings, CELLS_A_DRAWING // 8, dtype=torch.uint8)
         self.register_buffer("cells_present", bits)
         self.register_buffer("first_cells", torch.zeros(drawings, dtype=torch.long))
+        self.register_buffer("mirror", torch.eye(cell_width))
         owners, places, positions = _memory_tables()
         self.register_buffer("owners", owners, persistent=False)
         self.register_buffer("places", places, persistent=False)
         self.register_buffer("positions", positions, persistent=False)
 
-    def forward(self, rows: Tensor, colours: Tensor, alone: Tensor, attributes: Tensor) -> Tensor:
+    def forward(
+        self, rows: Tensor, colours: Tensor, mirrored: Tensor, alone: Tensor, attributes: Tensor
+    ) -> Tensor:
         """Return conditioning tokens, (scenes, context and memory tokens, hidden_size).
 
         The arguments are those of `LabelTensors`.
@@ -133,7 +139,9 @@ class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         is_owned = (functional.pad(rows, (0, 1), value=NOBODY).gather(1, owners) != NOBODY)[
             ..., None
         ]
-        cells = functional.pad(self.cells_of(rows.clamp(min=0)), (0, 0, 0, 0, 0, 1))
+        cells = self.cells_of(rows.clamp(min=0))
+        cells = torch.where(mirrored[:, None, None, None], self._mirror(cells), cells)
+        cells = functional.pad(cells, (0, 0, 0, 0, 0, 1))  # nobody's, of zeros
         scenes = torch.arange(len(rows), device=rows.device)[:, None]
         own = [
             cells[scenes, owners, self.places[which]] * is_owned,
@@ -157,6 +165,15 @@ class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         cells: Tensor = self.cells[index] * self.cell_scale * present[..., None]
         return cells
 
+    def _mirror(self, cells: Tensor) -> Tensor:
+        """Mirror drawings left to right: each row of cells, then what is in each cell."""
+        smaller, larger = cells.split([COMPANION_SIDE**2, ALONE_SIDE**2], dim=-2)
+        turned = [
+            each.unflatten(-2, (side, side)).flip(-2).flatten(-3, -2)
+            for each, side in ((smaller, COMPANION_SIDE), (larger, ALONE_SIDE))
+        ]
+        return torch.cat(turned, dim=-2) @ self.mirror
+
     def label_tensors(
         self, labels: Sequence[SceneLabels], drawings: Sequence[ChosenDrawings]
     ) -> LabelTensors:
@@ -179,6 +196,7 @@ class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
                     for chosen in drawings
                 ]
             ),
+            mirrored=torch.tensor([chosen.mirrored for chosen in drawings]),
             alone=torch.tensor([each.kind == "single" for each in labels]),
             attributes=torch.tensor(
                 [[float(each[question] == answer) for question, answer in known] for each in given]

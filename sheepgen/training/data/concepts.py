@@ -47,6 +47,7 @@ ROLES = {
     "sky": "floats: casts no shadow",
     "own-colour": "is never shown in another colour",
     "bare": "takes no article and is not counted",
+    "written": "bears writing, or means another thing mirrored: is never mirrored",
 }
 
 

@@ -100,7 +100,14 @@ def lay_out(scene: Scene, icons: IconStore) -> list[Placement]:
     }
     rng = random.Random(scene.layout_seed)  # noqa: S311
     placements = layouts.get(scene.kind, _rows)(rng, scene, icons)
-    return [snap_to_grid(placement) for placement in placements]
+    placements = [snap_to_grid(placement) for placement in placements]
+    return [_mirrored(scene, each) for each in placements] if scene.mirrored else placements
+
+
+def _mirrored(scene: Scene, placement: Placement) -> Placement:
+    """Mirror a placement with the picture; of things side by side, each where it is."""
+    left = placement.x if scene.kind == "next_to" else 1 - placement.x - placement.width
+    return replace(placement, x=left, flip=not placement.flip)
 
 
 def snap_to_grid(placement: Placement) -> Placement:
@@ -124,7 +131,7 @@ def snap_to_grid(placement: Placement) -> Placement:
 
 
 def is_turned(style: str, name: str) -> bool:
-    """Return whether an icon is shown mirrored: in scenes nothing faces right.
+    """Return whether an icon is turned round: in scenes that are not mirrored nothing faces right.
 
     So a rider faces where the vehicle goes, and each icon has one appearance to learn.
     """

@@ -67,6 +67,7 @@ KIND_RULES: dict[Kind, KindRule] = {
 COUNTS = (2, 2, 2, 3, 3, 4)
 TWO_DIGITS_RATE = 0.35
 COLOUR_RATE = 0.22
+MIRRORED_RATE = 0.4
 DARK_TIMES = ("night",)
 DARK_PLACES = ("space", "moon")
 
@@ -103,7 +104,10 @@ def sample_scene(
         scene = _sample_colours(rng, scene)
     scene = _sample_background(rng, scene)
     scene = replace(scene, layout_seed=rng.getrandbits(32))
-    return replace(scene, caption=sample_caption(rng, scene))
+    scene = replace(scene, caption=sample_caption(rng, scene))
+    if any("written" in concepts()[name].roles for name in scene.things) or not scene.things:
+        return scene
+    return replace(scene, mirrored=rng.random() < MIRRORED_RATE)
 
 
 @cache

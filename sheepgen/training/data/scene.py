@@ -32,6 +32,7 @@ class Scene:
         time: A key of `TIMES`; empty for plain daylight.
         weather: A key of `WEATHERS`, or empty.
         background: The colour of a plain background; empty for a pale tint.
+        mirrored: Whether its drawings are shown mirrored.
         caption: A description; it may leave something out, but is never wrong.
         layout_seed: Seeds sizes, positions and tints.
     """
@@ -47,6 +48,7 @@ class Scene:
     time: str = ""
     weather: str = ""
     background: str = ""
+    mirrored: bool = False
     caption: str = ""
     layout_seed: int = 0
 

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from sheepgen.embedded.memory_tokens import token_blocks
-from sheepgen.training.data.layout import CELLS, is_turned, lay_out
+from sheepgen.training.data.layout import CELLS, lay_out
 from sheepgen.training.evaluation.attributes import concept_classes
 from sheepgen.training.unet.attention_supervision import NOTHING
 
@@ -73,7 +73,7 @@ def target_token_map(scene: Scene, icons: IconStore) -> NDArray[np.int16]:
     placements = lay_out(scene, icons)
     for transparent in (True, False):
         for placement in placements:
-            mask = _silhouette(icons, scene.style, placement.name, _side(placement))
+            mask = _silhouette(icons, scene.style, placement)
             tokens = _tokens_shown(blocks[placement.name], len(mask), scene.layout_seed)
             _write(labels, placement, tokens, np.ones_like(mask) if transparent else mask)
     return labels
@@ -94,7 +94,7 @@ def class_map(scene: Scene, icons: IconStore) -> NDArray[np.int16]:
             labels[DIGIT_ROWS, columns] = index_of[f"digit {digit}"]
         return labels
     for placement in lay_out(scene, icons):
-        mask = _silhouette(icons, scene.style, placement.name, _side(placement))
+        mask = _silhouette(icons, scene.style, placement)
         index = index_of.get(placement.name, UNCLEAR)
         _write(labels, placement, np.full(mask.shape, index, np.int16), mask)
     return labels
@@ -127,11 +127,17 @@ def _write(
     np.copyto(labels[rows, columns], values[inside], where=mask[inside])
 
 
-@lru_cache(maxsize=SILHOUETTE_CACHE)
-def _silhouette(icons: IconStore, style: str, name: str, side: int) -> NDArray[np.bool_]:
+def _silhouette(icons: IconStore, style: str, placement: Placement) -> NDArray[np.bool_]:
     """Return which cells of its square an icon fills, (side, side)."""
+    return _filled_cells(icons, style, placement.name, _side(placement), placement.flip)
+
+
+@lru_cache(maxsize=SILHOUETTE_CACHE)
+def _filled_cells(
+    icons: IconStore, style: str, name: str, side: int, flip: bool
+) -> NDArray[np.bool_]:
     opacity = icons.icon(style, name).getchannel("A")
-    if is_turned(style, name):
+    if flip:
         opacity = opacity.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     factor = side / max(opacity.size)
     width, height = (max(1, round(length * factor)) for length in opacity.size)

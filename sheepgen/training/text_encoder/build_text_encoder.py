@@ -10,7 +10,7 @@ from sheepgen.embedded.memory_tokens import TokenLayout
 from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
 from sheepgen.training.data.backgrounds import COLOURS
 from sheepgen.training.data.layout import is_turned
-from sheepgen.training.text_encoder.cell_table import CellTable, measure_cells
+from sheepgen.training.text_encoder.cell_table import CellTable, fit_mirror, measure_cells
 from sheepgen.training.text_encoder.train_parser import QUESTIONS
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ANSWERS", "build_text_encoder", "drawing_rows", "measure_table", "token_layout"]
 
+MIRRORED_PICTURES = 300
+"""At most so many pictures show how to mirror cells."""
+
 ANSWERS = [
     (question, [answer for answer in answers if answer]) for question, answers in QUESTIONS.items()
 ]
@@ -36,7 +39,8 @@ def measure_table(drawings: Sequence[Drawing], icons: IconStore, vae: Autoencode
     keys = [(each.icon_set, each.icon, is_turned(each.style, each.concept)) for each in drawings]
     pictures = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     cells = measure_cells((_picture(icons, *key) for key in pictures), vae)
-    return CellTable.of(cells, [pictures[key] for key in keys])
+    some = [_picture(icons, *key) for key in [*pictures][:: 1 + len(pictures) // MIRRORED_PICTURES]]
+    return CellTable.of(cells, fit_mirror(some, vae), [pictures[key] for key in keys])
 
 
 def _picture(icons: IconStore, icon_set: str, icon: str, turned: bool) -> Image.Image:

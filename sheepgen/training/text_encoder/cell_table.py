@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from diffusers import AutoencoderTiny
 
-__all__ = ["OPACITIES", "CellTable", "measure_cells"]
+__all__ = ["OPACITIES", "CellTable", "fit_mirror", "measure_cells"]
 
 CELL = 8
 """Pixels a side of a cell, as of what a latent stands for."""
@@ -28,7 +28,7 @@ OPACITIES = 4
 
 LARGEST = 127
 
-_BUFFERS = ("cells", "cell_scale", "cells_present", "first_cells")
+_BUFFERS = ("cells", "cell_scale", "cells_present", "first_cells", "mirror")
 """What a `SceneTextEncoder` calls the fields of a `CellTable`."""
 
 
@@ -52,6 +52,25 @@ def _cells_of(picture: Image.Image, vae: AutoencoderTiny) -> Tensor:
         opacities = functional.conv2d(opacity[None], _opacity_waves()[:, None], stride=CELL)[0]
         cells.append(torch.cat([latent - nothing, opacities]).flatten(1).T)
     return torch.cat(cells)
+
+
+def fit_mirror(pictures: Iterable[Image.Image], vae: AutoencoderTiny) -> Tensor:
+    """Return the matrix that a cell is multiplied by to be mirrored, (numbers, numbers).
+
+    It is the least-squares fit over pictures and their mirror images, for the VAE's latents of
+    them have no exact one: ``mirrored cell = cell @ matrix``.
+
+    Args:
+        pictures: As for `measure_cells`; some hundred are enough.
+        vae: Likewise.
+    """
+    shown = [*pictures]
+    cells = measure_cells(shown, vae)[:, COMPANION_SIDE**2 :]
+    turned = (picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for picture in shown)
+    wanted = measure_cells(turned, vae)[:, COMPANION_SIDE**2 :]
+    wanted = wanted.unflatten(1, (ALONE_SIDE, ALONE_SIDE)).flip(2)
+    matrix: Tensor = torch.linalg.lstsq(cells.flatten(0, 1), wanted.flatten(0, 2)).solution
+    return matrix
 
 
 def _premultiplied(picture: Image.Image, side: int) -> tuple[Tensor, Tensor]:
@@ -87,19 +106,22 @@ class CellTable:
         present: Which of a drawing's cells are not empty, (drawings, `CELLS_A_DRAWING` / 8), uint8:
             eight cells a byte, the first in its lowest bit.
         first: Where each drawing begins among the cells, (drawings,), int64; some may share cells.
+        mirror: What a cell is multiplied by to be mirrored, (numbers, numbers), float32.
     """
 
     cells: Tensor
     scale: Tensor
     present: Tensor
     first: Tensor
+    mirror: Tensor
 
     @classmethod
-    def of(cls, cells: Tensor, which: Sequence[int] | None = None) -> CellTable:
+    def of(cls, cells: Tensor, mirror: Tensor, which: Sequence[int] | None = None) -> CellTable:
         """Round cells and leave out empty ones.
 
         Args:
             cells: (pictures, `CELLS_A_DRAWING`, numbers), float.
+            mirror: See `fit_mirror`.
             which: The picture of each drawing, if several drawings share one.
         """
         rows = torch.arange(len(cells)) if which is None else torch.tensor(which)
@@ -113,6 +135,7 @@ class CellTable:
             scale=scale,
             present=bits.sum(-1, dtype=torch.uint8)[rows],
             first=(counts.cumsum(0) - counts)[rows],
+            mirror=mirror,
         )
 
     @classmethod
@@ -122,5 +145,5 @@ class CellTable:
 
     def state(self) -> dict[str, Tensor]:
         """Return the buffers of a `SceneTextEncoder`, by name."""
-        values = (self.cells, self.scale, self.present, self.first)
+        values = (self.cells, self.scale, self.present, self.first, self.mirror)
         return dict(zip(_BUFFERS, values, strict=True))

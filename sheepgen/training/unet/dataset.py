@@ -151,4 +151,4 @@ def _drawings_of(scene: Scene, drawings: DrawingTable) -> ChosenDrawings:
         ]
     )
     colours = (scene.colour, scene.other_colour)[: len(rows)]
-    return ChosenDrawings(rows=rows, colours=colours, style=scene.style)
+    return ChosenDrawings(rows=rows, colours=colours, style=scene.style, mirrored=scene.mirrored)
