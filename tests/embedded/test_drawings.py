@@ -33,6 +33,16 @@ def test_seeds_count_through_a_styles_drawings_the_preferred_one_first() -> None
     assert TABLE.choose(SceneLabels(things=(CAT,)), 1).style == "noto"
 
 
+def test_then_they_are_mirrored_but_for_those_with_writing() -> None:
+    labels = SceneLabels(things=(CAT,))
+    mirrored = [TABLE.choose(labels, seed).mirrored for seed in range(6)]
+    assert mirrored == [False, False, True, True, False, False]
+    beside = (CAT, Thing(name="bus", written=True))
+    for things in (beside, beside[::-1]):
+        labels = SceneLabels(kind="next_to", things=things)
+        assert not any(TABLE.choose(labels, seed).mirrored for seed in range(4))
+
+
 def test_things_of_one_scene_are_from_one_set_if_one_has_them() -> None:
     ride = SceneLabels(kind="riding", things=(CAT, BUS))
     assert rows(ride, range(3)) == [(0, 4), (1, 5), (0, 4)]
@@ -42,7 +52,7 @@ def test_things_of_one_scene_are_from_one_set_if_one_has_them() -> None:
 def test_a_named_style_is_kept_to_where_it_has_the_things() -> None:
     assert rows(SceneLabels(things=(CAT,), style="flat"), range(2)) == [(3,), (3,)]
     mixed = SceneLabels(kind="next_to", things=(CAT, YAK), style="flat")
-    assert TABLE.choose(mixed, 5) == ChosenDrawings(rows=(3, 8), colours=("", ""), style="flat")
+    assert TABLE.choose(mixed, 4) == ChosenDrawings(rows=(3, 8), colours=("", ""), style="flat")
 
 
 def test_a_drawing_of_the_wanted_colour_is_not_painted_and_others_are() -> None:
@@ -69,6 +79,6 @@ def test_without_a_plain_drawing_any_will_do() -> None:
 
 def test_no_thing_has_no_drawing_and_an_unknown_one_is_an_error() -> None:
     nothing = SceneLabels(kind="digits", digits="42")
-    assert TABLE.choose(nothing, 3) == ChosenDrawings(rows=(), colours=(), style="")
+    assert TABLE.choose(nothing, 2) == ChosenDrawings(rows=(), colours=(), style="")
     with pytest.raises(KeyError, match="ox"):
         TABLE.choose(SceneLabels(things=(Thing(name="ox"),)), 0)

@@ -43,7 +43,7 @@ CELLS = random_cells()
 @pytest.fixture(scope="module")
 def encoder() -> SceneTextEncoder:
     """Return an encoder of three drawings, two numbers a cell, four numbers wider than it uses."""
-    table = CellTable.of(CELLS)
+    table = CellTable.of(CELLS, mirror=torch.tensor([[1.0, 0.5], [0.0, -1.0]]))
     built: SceneTextEncoder = SceneTextEncoder(
         drawings=len(CELLS),
         stored_cells=len(table.cells),
@@ -134,6 +134,29 @@ def test_context_tokens_hold_the_attributes_after_some_blank_ones(
     assert context.count_nonzero() == CONTEXT - BLANK
 
 
+@pytest.mark.parametrize("things", [(CAT,), (CAT, BUS)])
+def test_mirrored_cells_are_in_reverse_in_each_row(
+    encoder: SceneTextEncoder, things: tuple[Thing, ...]
+) -> None:
+    labels = SceneLabels(kind="riding" if len(things) > 1 else "single", things=things)
+    rows, colours = (1, 2)[: len(things)], ("",) * len(things)
+    memory, mirrored = (
+        encoder.encode(labels, ChosenDrawings(rows=rows, colours=colours, style="", mirrored=each))[
+            0, CONTEXT:
+        ]
+        for each in (False, True)
+    )
+    for block in token_blocks(len(things), alone=len(things) == 1):
+        cells, turned = (
+            each[block.tokens].unflatten(0, (block.side, block.side))[..., :WIDTH]
+            for each in (memory, mirrored)
+        )
+        first, second = cells.unbind(-1)
+        back = torch.stack([first, first / 2 - second], dim=-1)
+        torch.testing.assert_close(turned, back.flip(1), atol=1e-6, rtol=0)
+    assert torch.equal(memory[:, WIDTH:], mirrored[:, WIDTH:])
+
+
 def test_scenes_are_written_together_as_alone(encoder: SceneTextEncoder) -> None:
     labels = [
         SceneLabels(things=(CAT,)),
@@ -141,7 +164,7 @@ def test_scenes_are_written_together_as_alone(encoder: SceneTextEncoder) -> None
         SceneLabels(place="beach"),
     ]
     chosen = [
-        ChosenDrawings(rows=rows, colours=("",) * len(rows), style="noto")
+        ChosenDrawings(rows=rows, colours=("",) * len(rows), style="noto", mirrored=len(rows) == 2)
         for rows in ((1,), (0, 1), ())
     ]
     together = encoder(*encoder.label_tensors(labels, chosen))

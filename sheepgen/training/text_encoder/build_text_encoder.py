@@ -40,7 +40,7 @@ def measure_table(drawings: Sequence[Drawing], icons: IconStore, vae: Autoencode
     pictures = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     cells = measure_cells((_picture(icons, *key) for key in pictures), vae)
     some = [_picture(icons, *key) for key in [*pictures][:: 1 + len(pictures) // MIRRORED_PICTURES]]
-    return CellTable.of(cells, fit_mirror(some, vae), [pictures[key] for key in keys])
+    return CellTable.of(cells, [pictures[key] for key in keys], fit_mirror(some, vae))
 
 
 def _picture(icons: IconStore, icon_set: str, icon: str, turned: bool) -> Image.Image:

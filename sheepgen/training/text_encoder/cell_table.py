@@ -116,13 +116,15 @@ class CellTable:
     mirror: Tensor
 
     @classmethod
-    def of(cls, cells: Tensor, mirror: Tensor, which: Sequence[int] | None = None) -> CellTable:
+    def of(
+        cls, cells: Tensor, which: Sequence[int] | None = None, mirror: Tensor | None = None
+    ) -> CellTable:
         """Round cells and leave out empty ones.
 
         Args:
             cells: (pictures, `CELLS_A_DRAWING`, numbers), float.
-            mirror: See `fit_mirror`.
             which: The picture of each drawing, if several drawings share one.
+            mirror: See `fit_mirror`; by default cells are mirrored as they are.
         """
         rows = torch.arange(len(cells)) if which is None else torch.tensor(which)
         scale = cells.abs().amax((0, 1)).clamp(min=1e-6) / LARGEST
@@ -135,7 +137,7 @@ class CellTable:
             scale=scale,
             present=bits.sum(-1, dtype=torch.uint8)[rows],
             first=(counts.cumsum(0) - counts)[rows],
-            mirror=mirror,
+            mirror=torch.eye(len(scale)) if mirror is None else mirror,
         )
 
     @classmethod

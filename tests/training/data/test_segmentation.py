@@ -58,6 +58,9 @@ SCENES = (
     replace(PAIR, kind="wearing", other="crown"),
     replace(PAIR, kind="holding", other="balloon"),
     *(replace(SINGLE, kind="several", count=count) for count in (2, 3, 4)),
+    replace(SINGLE, mirrored=True),
+    replace(PAIR, kind="holding", other="balloon", mirrored=True),
+    replace(PAIR, mirrored=True),
 )
 LIKENESS = 1e-3
 """How far latents may be from looks of some units: float32, summed in another order."""
@@ -305,8 +308,10 @@ def test_what_faces_right_is_mirrored_and_empty_where_the_backdrop_is_seen(kind:
         # Their shadows are beside them, or hidden.
         replace(PAIR, kind="riding"),
         replace(PAIR, kind="wearing", other="crown"),
+        replace(SHADOWLESS, mirrored=True),
+        replace(PAIR, kind="wearing", other="crown", mirrored=True),
     ],
-    ids=lambda scene: f"{scene.kind}-{scene.subject}-{scene.background}",
+    ids=lambda scene: f"{scene.kind}-{scene.subject}-{scene.background}-{scene.mirrored}",
 )
 def test_latents_are_those_of_the_target_tokens(scene: Scene) -> None:
     """The point of it all: painting an icon is copying what its tokens hold."""
@@ -323,7 +328,7 @@ def test_latents_are_those_of_the_target_tokens(scene: Scene) -> None:
             # That is shown smaller than its block.
             continue
         icon = drawings.icon(scene.style, name)
-        if is_turned(scene.style, name):
+        if is_turned(scene.style, name) != scene.mirrored:
             icon = icon.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         smaller, larger = torch.split(
             measure_cells([icon], vae)[0], [COMPANION_SIDE**2, ALONE_SIDE**2]

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from sheepgen.embedded.memory_tokens import ALONE_SIDE, COMPANION_SIDE
-from sheepgen.training.text_encoder.cell_table import CELL, OPACITIES, CellTable, measure_cells
+from sheepgen.training.text_encoder.cell_table import (
+    CELL,
+    OPACITIES,
+    CellTable,
+    fit_mirror,
+    measure_cells,
+)
 from tests.training.looks_fakes import CHANNELS, fitted_vae
 
 RED, BLUE = (222, 40, 30), (20, 60, 230)
@@ -56,6 +63,25 @@ def test_cells_say_how_much_of_them_is_opaque_and_where() -> None:
     lower = torch.tensor([1.0, 4 / 21**0.5, 0.0, 0.0])
     torch.testing.assert_close(low[1], lower.expand(ALONE_SIDE, 4), atol=1e-5, rtol=0)
     torch.testing.assert_close(low[2:], full.expand_as(low[2:]), atol=1e-5, rtol=0)
+
+
+def test_the_mirror_turns_what_is_in_a_cell() -> None:
+    rng = np.random.default_rng(1)
+    pictures = [
+        Image.fromarray(rng.integers(256, size=(48, 48, 4), dtype=np.uint8)).resize((192, 192))
+        for _ in range(12)
+    ]
+    mirror = fit_mirror(pictures[:8], fitted_vae())
+    turned = [picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for picture in pictures[8:]]
+    _, cells = measured(*pictures[8:])
+    _, wanted = measured(*turned)
+    error = (cells.flip(2) @ mirror - wanted).square().sum() / wanted.square().sum()
+    unturned = (cells.flip(2) - wanted).square().sum() / wanted.square().sum()
+    assert error < unturned / 4
+    # The mean opacity, and how it differs down, stay; across and diagonally they are reversed.
+    reversal = torch.tensor([1.0, 1.0, -1.0, -1.0])
+    opacities = cells.flip(2)[..., CHANNELS:] * reversal
+    torch.testing.assert_close(wanted[..., CHANNELS:], opacities, atol=1e-4, rtol=0)
 
 
 def test_what_is_transparent_is_empty() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -31,7 +32,11 @@ def test_scenes_are_gathered_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.equal(gathered.target_tokens, target_token_maps(scenes, Blocks()))
     assert len({scene.subject for scene in scenes}) > 1
     labels = [caption_labels(scene) for scene in scenes]
-    chosen = [DRAWINGS.choose(each, 0) for each in labels]
+    chosen = [
+        replace(DRAWINGS.choose(each, 0), mirrored=scene.mirrored)
+        for each, scene in zip(labels, scenes, strict=True)
+    ]
+    assert {scene.mirrored for scene in scenes} == {False, True}
     expected = encoder.label_tensors(labels, chosen)
     for column, alone in zip(gathered.labels, expected, strict=True):
         assert torch.equal(column, alone)
