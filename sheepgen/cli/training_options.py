@@ -46,8 +46,8 @@ PresetOpt = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="full, for a GPU; or small, which learns sixteen things.",
-        autocompletion=completion.of("full", "small"),
+        help="full, for a GPU; small, which learns sixteen things; or tune, which goes on from full.",
+        autocompletion=completion.of("full", "small", "tune"),
         rich_help_panel=MODEL,
     ),
 ]

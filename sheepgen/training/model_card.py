@@ -29,7 +29,10 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
 
     Args:
         folder: The exported model.
-        record: What `sheepgen.training.export.write_training_record` returned.
+        record: What `sheepgen.training.export.write_training_record` returned. Whoever has looked
+            at a model's images adds ``by_eye``: of each list of prompts how many ``images`` there
+            are, and how many of them are ``right`` and ``partly`` right; and whoever has tuned a
+            U-Net ``tuning``, its settings.
     """
     metadata = ModelCardData(
         language="en",
@@ -83,6 +86,8 @@ def write_model_card(folder: Path, record: dict[str, Any]) -> None:
         psnr_db=record["psnr_db"],
         scores=record["scores"],
         frechet_distance=record["frechet_distance"],
+        tuning=record.get("tuning"),
+        by_eye=record.get("by_eye", {}),
         classifier_concepts=len({*concepts()} & {*concept_classes()}),
         steps=record["sampling"]["num_inference_steps"],
         guidance=record["sampling"]["guidance_scale"],

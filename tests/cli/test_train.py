@@ -100,7 +100,7 @@ def test_a_stage_by_name(run: Run, trained: list[tuple[str, int]]) -> None:
     assert "Known: vae, unet, classifier." in unknown.stderr
     no_preset = run("train", "--preset", "huge")
     assert no_preset.exit_code == 2
-    assert "Known: full, small." in no_preset.stderr
+    assert "Known: full, small, tune." in no_preset.stderr
 
 
 def test_the_model_is_written_and_measured(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

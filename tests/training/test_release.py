@@ -149,6 +149,20 @@ def test_the_card_is_written_from_the_record(folder: Path, tmp_path: Path) -> No
     assert "7 words for the concept that emoji link with them" in card
     assert "12.3. It is there to compare versions" in card
     assert "{" not in card
+    assert "Judged by a person" not in card
+    assert "averaged weights.\n\nOn a small machine" in card
+
+
+def test_the_card_says_what_a_person_saw_and_how_a_unet_was_tuned(
+    folder: Path, tmp_path: Path
+) -> None:
+    record = json.loads((folder / "training.json").read_text("utf-8"))
+    record["by_eye"] = {"as people type": {"images": 36, "right": 20, "partly": 15}}
+    record["tuning"] = {"steps": 800, "batch_size": 16}
+    write_model_card(tmp_path, record)
+    card = (tmp_path / "MODEL_CARD.md").read_text("utf-8")
+    assert "| as people type | 36 | 20 | 15 | 1 |\n\nHow often a classifier" in card
+    assert "The last 800 steps, of\n   16 scenes each, tuned it" in card
 
 
 def test_training_goes_on_from_an_export(folder: Path, model: ModelParts, tmp_path: Path) -> None:
