@@ -46,7 +46,7 @@ PresetOpt = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="full, for a GPU; small, which learns sixteen things; or tune, which goes on from full.",
+        help="full, for a GPU; small, with sixteen things; or tune, which goes on from full.",
         autocompletion=completion.of("full", "small", "tune"),
         rich_help_panel=MODEL,
     ),
