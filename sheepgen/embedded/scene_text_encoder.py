@@ -68,7 +68,8 @@ class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         answers: Each question about a scene and all answers, in order; those to ``background`` are
             the colours. Pairs, for a config keeps no order of keys.
         cell_width: Numbers of a cell: its latent, and its opacity's mean and slopes.
-        hidden_size: Numbers of a token, at least as many as are used; the others are zero.
+        hidden_size: Numbers of a token; they follow from the other arguments, and are here for
+            those who read the config alone.
         context_tokens: Tokens before the memory tokens.
         blank_tokens: How many of them are zero; the others hold the attributes.
         symbols: How many the vocabulary has for the prompt parser.
@@ -103,8 +104,8 @@ class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
             colours=len(colours),
             attributes=sum(map(len, self.answers.values())),
         )
-        if hidden_size < self.layout.width:
-            raise ValueError(f"hidden_size is {hidden_size}, less than {self.layout.width}")
+        if hidden_size != self.layout.width:
+            raise ValueError(f"hidden_size is {hidden_size}, not {self.layout.width}")
         self.parser = PromptParser(
             symbols,
             {question: ("", *known) for question, known in self.answers.items()},
@@ -152,8 +153,7 @@ class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         tokens = functional.pad(memory, (0, 0, self.context_tokens, 0))
         shared = attributes.to(tokens.dtype)[:, None].repeat(1, tokens.shape[1], 1)
         shared[:, : self.blank_tokens] = 0
-        tokens = torch.cat([tokens, shared], dim=2)
-        return functional.pad(tokens, (0, self.hidden_size - tokens.shape[2]))
+        return torch.cat([tokens, shared], dim=2)
 
     def cells_of(self, rows: Tensor) -> Tensor:
         """Return all cells of drawings, (…, `CELLS_A_DRAWING`, cell_width), by their rows, (…)."""

@@ -19,8 +19,6 @@ from sheepgen.sanitize import excerpt
 from sheepgen.training.atomic_write import atomic_write
 from sheepgen.training.config import check_workspace, incompatible_setting
 from sheepgen.training.history import HistoryEntry, append_history
-from sheepgen.training.text_encoder.build_text_encoder import token_layout
-from sheepgen.training.text_encoder.cell_table import OPACITIES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,8 +62,7 @@ def resume_from_export(folder: Path, workspace: Workspace, config: TrainingConfi
     check_workspace(workspace, config)
     with atomic_write(workspace.checkpoints) as checkpoints:
         checkpoints.mkdir()
-        read = token_layout(config.autoencoder.latent_channels + OPACITIES).width
-        _write_checkpoints(folder, record["steps"], read, checkpoints)
+        _write_checkpoints(folder, record["steps"], checkpoints)
     for stage in RESUMED:
         entry = HistoryEntry(
             stage=stage,
@@ -76,14 +73,12 @@ def resume_from_export(folder: Path, workspace: Workspace, config: TrainingConfi
         append_history(workspace.history, entry)
 
 
-def _write_checkpoints(folder: Path, steps: dict[str, int], read: int, checkpoints: Path) -> None:
-    """Write them; of wider conditioning tokens, the U-Net reads the first numbers only."""
+def _write_checkpoints(folder: Path, steps: dict[str, int], checkpoints: Path) -> None:
     vae = AutoencoderTiny.from_pretrained(folder / "vae", low_cpu_mem_usage=False)
     unet = UNet2DConditionModel.from_pretrained(
         folder / "unet", dtype=torch.float32, low_cpu_mem_usage=False
     )
     weights = unet.state_dict()
-    weights["encoder_hid_proj.weight"] = weights["encoder_hid_proj.weight"][:, :read].clone()
     average = EMAModel([weights[name] for name, _ in unet.named_parameters()])
     average.optimization_step = steps["unet"]
     states = {

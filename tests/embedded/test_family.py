@@ -19,7 +19,7 @@ from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import generate
 from sheepgen.pipeline.scheduler import build_scheduler
 from sheepgen.request import GenerationRequest
-from tests.embedded.tiny_model import CONTEXT, write_tiny_model
+from tests.embedded.tiny_model import CELL_WIDTH, CONTEXT, write_tiny_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,11 +57,14 @@ def test_what_is_stored_smaller_is_computed_in_float32(model: EmbeddedModel) -> 
 
 
 def test_the_seed_chooses_among_drawings(model: EmbeddedModel) -> None:
-    first, second, third = (encoded(model, "a sheep", seed=seed) for seed in range(3))
-    assert torch.equal(first, third)
+    first, second, mirrored, _, fifth = (
+        encoded(model, "a sheep", seed=seed)[0, CONTEXT:, :CELL_WIDTH] for seed in range(5)
+    )
     cells = model.reader.text_encoder.cells_of(torch.tensor([0, 2]))
     for tokens, expected in zip((first, second), cells, strict=True):
-        assert torch.equal(tokens[0, CONTEXT:, :6], expected[256:])
+        assert torch.equal(tokens, expected[256:])
+    assert torch.equal(mirrored.unflatten(0, (24, 24)).flip(1).flatten(0, 1), first)
+    assert torch.equal(first, fifth)
 
 
 @pytest.mark.parametrize("text", ["", "blurry"])

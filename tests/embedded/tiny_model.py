@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from diffusers import AutoencoderTiny
 
-from sheepgen.embedded.memory_tokens import CELLS_A_DRAWING
+from sheepgen.embedded.memory_tokens import CELLS_A_DRAWING, POSITION_WIDTH
 from sheepgen.embedded.preview_decoder import PreviewDecoder
 from sheepgen.embedded.scene_labels import KINDS
 from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
@@ -28,7 +28,6 @@ DRAWINGS = (
     ("sheep", "noto", "", "flat"),
 )
 CONTEXT = 4
-WIDTH = 72
 
 _CONCEPTS = {
     "sheep": {"plural": "sheep", "group": "animal", "roles": ["rides"]},
@@ -58,17 +57,19 @@ ANSWERS: dict[str, list[str]] = {
     "digits": [*"01"],
     "second digit": [*"01"],
 }
+CELL_WIDTH = 6
+WIDTH = CELL_WIDTH + POSITION_WIDTH + len(ANSWERS["background"]) + sum(map(len, ANSWERS.values()))
 
 
 def tiny_text_encoder() -> SceneTextEncoder:
     generator = torch.Generator().manual_seed(0)
-    cells = torch.randn(len(DRAWINGS), CELLS_A_DRAWING, 6, generator=generator)
+    cells = torch.randn(len(DRAWINGS), CELLS_A_DRAWING, CELL_WIDTH, generator=generator)
     table = CellTable.of(cells)
     encoder: SceneTextEncoder = SceneTextEncoder(
         drawings=len(DRAWINGS),
         stored_cells=len(table.cells),
         answers=[*ANSWERS.items()],
-        cell_width=6,
+        cell_width=CELL_WIDTH,
         hidden_size=WIDTH,
         symbols=len(VOCABULARY.ids),
         context_tokens=CONTEXT,

@@ -60,7 +60,7 @@ def token_layout(cell_width: int) -> TokenLayout:
 
 
 def build_text_encoder(
-    vocabulary: Vocabulary, table: CellTable, parser: PromptParser, *, hidden_size: int = 0
+    vocabulary: Vocabulary, table: CellTable, parser: PromptParser
 ) -> SceneTextEncoder:
     """Return the text encoder.
 
@@ -68,7 +68,6 @@ def build_text_encoder(
         vocabulary: Its drawings are the rows of the table.
         table: Their cells.
         parser: Reads the vocabulary's symbols; it is copied.
-        hidden_size: Numbers of a token; as many as are used if 0.
     """
     layout = token_layout(len(table.scale))
     encoder: SceneTextEncoder = SceneTextEncoder(
@@ -76,7 +75,7 @@ def build_text_encoder(
         stored_cells=len(table.cells),
         answers=ANSWERS,
         cell_width=layout.cell_width,
-        hidden_size=hidden_size or layout.width,
+        hidden_size=layout.width,
         symbols=len(vocabulary.ids),
         parser_width=parser.width,
         parser_layers=parser.depth,
