@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["DRAWINGS", "random_text_encoder"]
 
 NAMES = ("sheep", "cat", "motorcycle")
-DRAWINGS = DrawingTable.of([Drawing(name, style) for name in NAMES for style in STYLES][:-2])
-"""Of the last concept there is but one."""
+DRAWINGS = DrawingTable.of([Drawing(name, style) for name in NAMES for style in STYLES])
 
 
 @cache

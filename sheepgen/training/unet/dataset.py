@@ -139,16 +139,7 @@ def _gather_chunk(
 
 
 def _drawings_of(scene: Scene, drawings: DrawingTable) -> ChosenDrawings:
-    """Return the drawings that a scene shows.
-
-    One that is held out from training has no row: then the concept's first drawing stands for it.
-    """
-    rows = tuple(
-        drawings.rows_for(name, style)[0]
-        for name in scene.things
-        for style in [
-            scene.style if scene.style in drawings.styles(name) else drawings.styles(name)[0]
-        ]
-    )
+    """Return the drawings that a scene shows."""
+    rows = tuple(drawings.rows_for(name, scene.style)[0] for name in scene.things)
     colours = (scene.colour, scene.other_colour)[: len(rows)]
     return ChosenDrawings(rows=rows, colours=colours, style=scene.style, mirrored=scene.mirrored)
