@@ -167,12 +167,13 @@ class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     def _mirror(self, cells: Tensor) -> Tensor:
         """Mirror drawings left to right: each row of cells, then what is in each cell."""
-        smaller, larger = cells.split([COMPANION_SIDE**2, ALONE_SIDE**2], dim=-2)
+        smaller, larger = torch.split(cells, [COMPANION_SIDE**2, ALONE_SIDE**2], dim=-2)
         turned = [
-            each.unflatten(-2, (side, side)).flip(-2).flatten(-3, -2)
+            torch.unflatten(each, -2, (side, side)).flip(-2).flatten(-3, -2)
             for each, side in ((smaller, COMPANION_SIDE), (larger, ALONE_SIDE))
         ]
-        return torch.cat(turned, dim=-2) @ self.mirror
+        mirrored: Tensor = torch.cat(turned, dim=-2) @ self.mirror
+        return mirrored
 
     def label_tensors(
         self, labels: Sequence[SceneLabels], drawings: Sequence[ChosenDrawings]

@@ -63,7 +63,7 @@ def test_the_seed_chooses_among_drawings(model: EmbeddedModel) -> None:
     cells = model.reader.text_encoder.cells_of(torch.tensor([0, 2]))
     for tokens, expected in zip((first, second), cells, strict=True):
         assert torch.equal(tokens, expected[256:])
-    assert torch.equal(mirrored.unflatten(0, (24, 24)).flip(1).flatten(0, 1), first)
+    assert torch.equal(mirrored.reshape(24, 24, -1).flip(1).flatten(0, 1), first)
     assert torch.equal(first, fifth)
 
 

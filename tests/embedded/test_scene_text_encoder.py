@@ -147,7 +147,7 @@ def test_mirrored_cells_are_in_reverse_in_each_row(
     )
     for block in token_blocks(len(things), alone=len(things) == 1):
         cells, turned = (
-            each[block.tokens].unflatten(0, (block.side, block.side))[..., :WIDTH]
+            torch.unflatten(each[block.tokens], 0, (block.side, block.side))[..., :WIDTH]
             for each in (memory, mirrored)
         )
         first, second = cells.unbind(-1)
