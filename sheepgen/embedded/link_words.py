@@ -135,7 +135,8 @@ def can_relate(relation: str, first: Mention, second: Mention, vocabulary: Vocab
         case "riding":
             return "rides" in ours and "ridden" in theirs
         case "wearing":
-            return "rides" in ours and not theirs.isdisjoint(("hat", "glasses"))
+            wears_hat = "rides" in ours and "hat" in theirs
+            return wears_hat or ("glassable" in ours and "glasses" in theirs)
         case "holding":
             return "rides" in ours and "held" in theirs
         case _:

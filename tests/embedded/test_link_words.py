@@ -81,6 +81,8 @@ def test_nothing_is_known_of_things_that_another_one_stands_between() -> None:
         ("riding", "cat, gift", False),
         ("wearing", "cat, hat", True),
         ("wearing", "gift, hat", False),
+        ("wearing", "wolf, goggles", True),
+        ("wearing", "cat, goggles", False),
         ("holding", "cat, gift", True),
         ("holding", "castle, gift", False),
         ("on_top", "gift, castle", True),
