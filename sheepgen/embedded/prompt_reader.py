@@ -14,7 +14,7 @@ from sheepgen.embedded.prompt_parser import parse
 from sheepgen.embedded.scene_labels import SceneLabels, Thing, describe
 from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
 from sheepgen.embedded.unused_words import suggestion_for, unused_words
-from sheepgen.embedded.vocabulary import Vocabulary
+from sheepgen.embedded.vocabulary_file import read_vocabulary
 from sheepgen.errors import ModelError
 from sheepgen.models.families import PROMPT_SYMBOLS, VOCABULARY_FILE
 from sheepgen.pipeline.building import running
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sheepgen.embedded.prompt import PromptWords
     from sheepgen.embedded.prompt_parser import ParsedPrompt
     from sheepgen.embedded.scene_labels import Kind
+    from sheepgen.embedded.vocabulary import Vocabulary
     from sheepgen.models.checkpoint import Checkpoint
 
 __all__ = ["PromptReader"]
@@ -60,7 +61,7 @@ class PromptReader:
         Raises:
             ModelError: If the vocabulary cannot be read or does not fit the text encoder.
         """
-        vocabulary = Vocabulary.read(checkpoint.folder / "text_encoder" / VOCABULARY_FILE)
+        vocabulary = read_vocabulary(checkpoint.folder / "text_encoder" / VOCABULARY_FILE)
         text_encoder = load_diffusers(checkpoint, "text_encoder", SceneTextEncoder, torch.float32)
         # diffusers leaves it as it is stored: in float16, among bytes.
         text_encoder.parser.float()

@@ -13,7 +13,6 @@ from sheepgen.embedded.spelling import SHORTEST, closest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
 __all__ = [
     "CLASSES",
@@ -134,13 +133,6 @@ class Vocabulary:
         }
         for name, index in indexes.items():
             object.__setattr__(self, name, index)
-
-    @classmethod
-    def read(cls, path: Path) -> Vocabulary:
-        """Read a vocabulary; see `sheepgen.embedded.vocabulary_file.read_vocabulary`."""
-        from sheepgen.embedded.vocabulary_file import read_vocabulary
-
-        return read_vocabulary(path)
 
     def search(self, word: str) -> tuple[str, ...]:
         """Return the concepts that a word names, is a part of or comes near to, best first."""

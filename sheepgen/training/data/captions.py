@@ -1,10 +1,11 @@
-"""Describe scenes in words: varied captions to train on, plain ones to test with."""
+"""Describe scenes in words, and label what is said; plain captions are to test with."""
 
 from __future__ import annotations
 
 import random
 from typing import TYPE_CHECKING
 
+from sheepgen.embedded.scene_labels import SceneLabels, Thing
 from sheepgen.training.data.backgrounds import PLACES, TIMES, WEATHERS
 from sheepgen.training.data.concepts import Concept, concepts
 from sheepgen.training.data.icon_sets import DRAWING_SETS, HOUSE_STYLE
@@ -12,10 +13,12 @@ from sheepgen.training.data.splits import find_held_out_word
 from sheepgen.training.data.words import NUMBERS, article, words_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sheepgen.embedded.scene_labels import Kind
     from sheepgen.training.data.scene import Scene
 
-__all__ = ["MAX_WORDS", "plain_caption", "sample_caption"]
+__all__ = ["MAX_WORDS", "caption_labels", "plain_caption", "sample_caption"]
 
 MAX_WORDS = 20
 SYNONYM_RATE = 0.3
@@ -89,6 +92,35 @@ def sample_caption(rng: random.Random, scene: Scene) -> str:
 def plain_caption(scene: Scene) -> str:
     """Return the caption that describes all of a scene in the plainest words."""
     return _describe(random.Random(0), scene, varied=False)  # noqa: S311
+
+
+def caption_labels(scene: Scene) -> SceneLabels:
+    """Return a scene's labels, without what its caption leaves out of the surroundings.
+
+    Its things are labelled in any case: a caption names them, with their colours and number.
+    """
+    caption = scene.caption.lower()
+
+    def mentioned(answer: str, phrases: Iterable[str]) -> str:
+        return answer if any(phrase in caption for phrase in phrases) else ""
+
+    colour = scene.background
+    backgrounds = (f"{colour} background", f"{colour} wall", f"against {colour}") if colour else ()
+    is_digits = scene.kind == "digits"
+    colours = (scene.colour, scene.other_colour)
+    return SceneLabels(
+        kind=scene.kind,
+        things=tuple(
+            Thing(name=name, colour=own) for name, own in zip(scene.things, colours, strict=False)
+        ),
+        count=scene.count,
+        style=scene.style,
+        place=mentioned(scene.place, PLACES[scene.place].phrases) if scene.place else "",
+        time=mentioned(scene.time, TIMES[scene.time].phrases) if scene.time else "",
+        weather=mentioned(scene.weather, WEATHERS[scene.weather].phrases) if scene.weather else "",
+        background=mentioned(colour, backgrounds),
+        digits=scene.subject if is_digits else "",
+    )
 
 
 def _describe(rng: random.Random, scene: Scene, *, varied: bool) -> str:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sheepgen.embedded.drawings import ChosenDrawings
 from sheepgen.embedded.scene_text_encoder import LabelTensors
-from sheepgen.training.data.caption_labels import caption_labels
+from sheepgen.training.data.captions import caption_labels
 from sheepgen.training.data.dataset import CHUNK
 from sheepgen.training.data.segmentation import target_token_maps
 from sheepgen.training.processes import map_in_processes

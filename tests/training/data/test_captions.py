@@ -1,4 +1,4 @@
-"""Captions: varied, short, true, and without held-out words."""
+"""Captions: varied, short, true, and without held-out words; and what they say, as labels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from sheepgen.training.data.captions import MAX_WORDS, plain_caption, sample_caption
+from sheepgen.embedded.scene_labels import SceneLabels, Thing
+from sheepgen.training.data.captions import MAX_WORDS, caption_labels, plain_caption, sample_caption
 from sheepgen.training.data.concepts import concepts
 from sheepgen.training.data.sampling import (
     concept_pool,
@@ -16,6 +17,17 @@ from sheepgen.training.data.sampling import (
 from sheepgen.training.data.scene import Scene
 from sheepgen.training.data.splits import (
     find_held_out_word,
+)
+
+SCENE = Scene(
+    kind="riding", subject="sheep", other="motorcycle", other_colour="red", style="noto",
+    place="beach", time="night", caption="a sheep riding a red motorcycle",
+)  # fmt: skip
+LABELS = SceneLabels(
+    kind="riding",
+    things=(Thing(name="sheep"), Thing(name="motorcycle", colour="red")),
+    count=1,
+    style="noto",
 )
 
 
@@ -76,3 +88,29 @@ def test_a_caption_with_a_held_out_word_is_refused(monkeypatch: pytest.MonkeyPat
 )
 def test_plain_captions(scene: Scene, caption: str) -> None:
     assert plain_caption(scene) == caption
+
+
+def test_surroundings_are_labelled_if_the_caption_mentions_them() -> None:
+    assert caption_labels(SCENE) == LABELS
+    at_night = replace(SCENE, caption=f"{SCENE.caption} at night")
+    assert caption_labels(at_night) == replace(LABELS, time="night")
+    there = replace(SCENE, caption=f"{SCENE.caption} on a beach at night")
+    assert caption_labels(there) == replace(LABELS, place="beach", time="night")
+
+
+def test_a_colour_of_a_thing_is_not_the_background_s() -> None:
+    scene = replace(SCENE, place="", time="", background="red")
+    assert caption_labels(scene) == LABELS
+    behind = replace(scene, caption=f"{SCENE.caption} on a red background")
+    assert caption_labels(behind) == replace(LABELS, background="red")
+
+
+def test_digits_are_no_things() -> None:
+    scene = Scene(kind="digits", subject="42", caption="the handwritten number 42")
+    labels = caption_labels(scene)
+    assert (labels.things, labels.digits) == ((), "42")
+    several = Scene(
+        kind="several", subject="cat", count=3, colour="blue", caption="three blue cats"
+    )
+    assert caption_labels(several).things == (Thing(name="cat", colour="blue"),)
+    assert caption_labels(several).count == 3

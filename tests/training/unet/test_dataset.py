@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from sheepgen.training.data import dataset
-from sheepgen.training.data.caption_labels import caption_labels
+from sheepgen.training.data.captions import caption_labels
 from sheepgen.training.data.dataset import Split
 from sheepgen.training.data.segmentation import target_token_maps
 from sheepgen.training.unet import dataset as examples
