@@ -154,6 +154,7 @@ def test_prompts_are_understood(parts: EmbeddedModel, prompt: str, understood: s
 @pytest.mark.parametrize(
     ("prompt", "said"),
     [
+        ("a mermaid underwater", "a mermaid underwater."),
         (
             "a mountain road",
             'a mountain on a road. Read "mountain road" as "a mountain on a road".',

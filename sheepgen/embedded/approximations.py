@@ -50,7 +50,9 @@ def approximations(
             name = concept.plural if kind == "several" else with_article(concept.name)
             yield Approximation(mention.words, concept.name if "bare" in concept.roles else name)
         following = words.places[mention.symbol + 1 : mention.symbol + 2]
-        cues = {cue for head in following for cue in vocabulary.cues.get(head[0].text, ())}
+        # "Underwater" is said as it is shown: without a preposition.
+        nouns = {head[0].text for head in following} - {PHRASES.get(place)}
+        cues = {cue for noun in nouns for cue in vocabulary.cues.get(noun, ())}
         if kind == "single" and f"place={place}" in cues:
             shown = f"{with_article(concept.name)} {PHRASES[place]}"
             yield Approximation((*mention.words, *following[0]), shown)
