@@ -145,6 +145,9 @@ def hidden_states(model: EmbeddedModel, prompt: str, **settings: Any) -> torch.T
         ("a red car on the beach", "a red car on a beach"),
         ("a rabbit wearing a top hat", "a rabbit wearing a top hat"),
         ("the number 42", "the number 42"),
+        ("ein Hund mit Hut", "a dog wearing a top hat"),
+        ("a dog next to a hut", "a dog next to a hut"),
+        ("a chef with a pizza", "a chef next to a pizza"),
     ],
 )
 def test_prompts_are_understood(parts: EmbeddedModel, prompt: str, understood: str) -> None:

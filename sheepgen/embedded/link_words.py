@@ -138,7 +138,8 @@ def can_relate(relation: str, first: Mention, second: Mention, vocabulary: Vocab
             wears_hat = "rides" in ours and "hat" in theirs
             return wears_hat or ("glassable" in ours and "glasses" in theirs)
         case "holding":
-            return "rides" in ours and "held" in theirs
+            # In a portrait, what is held would hide the face.
+            return "rides" in ours and "holds" not in ours and "held" in theirs
         case _:
             return True
 

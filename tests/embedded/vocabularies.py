@@ -21,7 +21,7 @@ def tiny_table() -> dict[str, Any]:
         "concepts": {
             "cat": concept("cats", "animal", "rides", "wears"),
             "wolf": concept("wolves", "animal", "rides", "wears", "glassable"),
-            "elephant": concept("elephants", "animal", "rides"),
+            "elephant": concept("elephants", "animal", "rides", "holds"),
             "fire truck": concept("fire trucks", "vehicle", "ridden"),
             "sun hat": concept("sun hats", "clothing", "hat"),
             "goggles": concept("goggles", "clothing", "glasses"),
