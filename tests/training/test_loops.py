@@ -18,7 +18,7 @@ from sheepgen.pipeline.process import velocity
 from sheepgen.training import vae as autoencoder
 from sheepgen.training.config import AutoencoderConfig, DiffusionConfig
 from sheepgen.training.data.backgrounds import COLOURS
-from sheepgen.training.data.caption_labels import caption_labels
+from sheepgen.training.data.captions import caption_labels
 from sheepgen.training.data.scene import Scene
 from sheepgen.training.muon import muon_and_adamw
 from sheepgen.training.trainer import load_weights
