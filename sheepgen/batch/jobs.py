@@ -7,7 +7,8 @@ A line that does not begin with a brace is a prompt and nothing else; one with a
 comment, as in the files of prompts that a sweep reads.
 
 `KEYS` says which keys there are; one whose value is null is read as if it were not there. Lines are
-untrusted: none is read without end, and none chooses a path outside the batch's folder.
+untrusted: none is read without end, and none is saved outside the batch's folder. But a job starts
+from whatever picture it names, if the user can read it.
 """
 
 from __future__ import annotations
@@ -167,7 +168,11 @@ def parse_job(line: str, defaults: Mapping[str, Any]) -> Job:
         _check_output(output)
     if "size" in given:
         given |= _sides(given)
-    return Job(request=_request({**defaults, **given}), output=output, id=called)
+    asked = {**defaults, **given}
+    if asked.get("image") is None:  # defaults are for the jobs that they mean something to
+        meaningless = {each for each in defaults if FIELDS[each].needs_image} - given.keys()
+        asked = {key: value for key, value in asked.items() if key not in meaningless}
+    return Job(request=_request(asked), output=output, id=called)
 
 
 def job_id(line: str) -> JobId:

@@ -104,11 +104,14 @@ def batch(
     from sheepgen.batch.jobs import job_schema, read_lines
     from sheepgen.batch.plan import plan_batch
     from sheepgen.batch.run import run_batch
+    from sheepgen.cli.piped_image import PIPE
     from sheepgen.models.hub import go_offline
 
     if schema:
         write_data(json.dumps(job_schema(), indent=2))
         return
+    if fields["image"] == PIPE:
+        raise UsageError("A batch reads jobs from a pipe, and no picture.", "Give its path.")
     console = error_console(quiet=printed.quiet or progress_json)
     settings = run.settings()
     if run.offline:

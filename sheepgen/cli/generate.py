@@ -33,13 +33,14 @@ def generate(
     """Generate one or more images from a prompt."""
     from sheepgen.cli.images import generate_images, plan_images
     from sheepgen.cli.parsers import one_prompt, pick_seeds, random_seed_notes, read_prompt
-    from sheepgen.cli.piped_image import PIPE, read_piped_image
+    from sheepgen.cli.piped_image import PIPE, check_pipe_is_free, read_piped_image
     from sheepgen.output.template import parse_output
 
     console = error_console(quiet=printed.quiet or progress_json)
     prompt, piped = one_prompt(prompt, prompt_option), None
     if fields["image"] == PIPE:
-        piped = read_piped_image(parse_output(run.output, several=count > 1).home, prompt)
+        check_pipe_is_free(prompt)
+        piped = read_piped_image(parse_output(run.output, several=count > 1).home)
         fields["image"] = str(piped.path)
     fields["prompt"] = read_prompt(prompt)
     if fields["seed"] is None:

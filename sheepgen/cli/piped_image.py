@@ -17,7 +17,7 @@ from sheepgen.output.atomic import make_folder, output_errors, staging_folder, w
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["PIPE", "PipedImage", "read_piped_image"]
+__all__ = ["PIPE", "PipedImage", "check_pipe_is_free", "read_piped_image"]
 
 PIPE = "-"
 """Stands for standard input."""
@@ -52,22 +52,31 @@ class PipedImage:
         return f"The picture from the pipe is kept as {self.path}."
 
 
-def read_piped_image(folder: Path, prompt: str | None) -> PipedImage:
-    """Read a picture from standard input.
+def check_pipe_is_free(prompt: str | None) -> None:
+    """Refuse to read both a picture and the prompt from standard input.
 
     Args:
-        folder: Where it is to be kept.
-        prompt: As typed.
+        prompt: As typed; None if it would be read from a pipe.
 
     Raises:
-        UsageError: If there is no pipe, what comes is not a picture, or the prompt is to be read
-            from there, too.
+        UsageError: If the prompt is to be read from there.
     """
     if prompt in (None, PIPE):
         raise UsageError(
             "Standard input cannot be both the picture and the prompt.",
             "Give the prompt in quotes: sheepgen 'a red fox' --image - < sketch.png",
         )
+
+
+def read_piped_image(folder: Path) -> PipedImage:
+    """Read a picture from standard input.
+
+    Args:
+        folder: Where it is to be kept.
+
+    Raises:
+        UsageError: If there is no pipe, or what comes is not a picture.
+    """
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError(
             "No picture is piped in.", "For example: sheepgen 'a red fox' --image - < sketch.png"

@@ -166,6 +166,8 @@ def _help(field: Field, mode: Mode) -> str:
     sentence = (field.help_for_several if mode == "several" else "") or field.help
     if field.name == "prompt":
         return f"{sentence} Use - to read it from standard input."
+    if field.name == "image":
+        return f"{sentence} Use - to read a pipe."
     if field.is_seed:
         return f"{sentence} {_SEED_HELP[mode]}"
     if field.from_model and mode == "changes":

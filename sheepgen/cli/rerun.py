@@ -52,14 +52,14 @@ def rerun(
     """Regenerate an image, changing only the options you give."""
     from sheepgen.cli.images import generate_images, plan_images
     from sheepgen.cli.parsers import pick_seeds, random_seed_notes, read_prompt
-    from sheepgen.cli.piped_image import PIPE, read_piped_image
+    from sheepgen.cli.piped_image import PIPE, check_pipe_is_free, read_piped_image
     from sheepgen.output.template import parse_output
 
     console = error_console(quiet=printed.quiet or progress_json)
     model, piped = fields.pop("model", None), None
     if fields.get("image") == PIPE:
-        folder = parse_output(run.output, several=count > 1).home
-        piped = read_piped_image(folder, fields.get("prompt", "the image's own"))
+        check_pipe_is_free(fields.get("prompt", ""))
+        piped = read_piped_image(parse_output(run.output, several=count > 1).home)
         fields["image"] = str(piped.path)
     if "prompt" in fields:
         fields["prompt"] = read_prompt(fields["prompt"])

@@ -121,24 +121,26 @@ def sweep(
     from sheepgen.cli.dry_run import print_download
     from sheepgen.cli.images import print_images
     from sheepgen.cli.parsers import one_prompt
-    from sheepgen.cli.piped_image import PIPE, read_piped_image
+    from sheepgen.cli.piped_image import PIPE, check_pipe_is_free, read_piped_image
     from sheepgen.models.hub import DownloadPlan, go_offline
     from sheepgen.output.progress import spinner
-    from sheepgen.output.template import parse_output
+    from sheepgen.output.template import parse_output, slug
     from sheepgen.sweep.plan import plan_sweep
     from sheepgen.sweep.run import run_sweep
 
     console = error_console(quiet=printed.quiet or progress_json)
     settings = run.settings(batch_size=batch_size)
     prompt, piped = one_prompt(prompt, prompt_option), None
-    if PIPE in (images := fields.get("image", ())):
-        home = parse_output(run.output or _default_output(prompt or ""), several=True).home
-        piped = read_piped_image(home, prompt if prompts_file is None else "the file's")
+    images = fields.get("image", ())
+    if PIPE in images:
+        check_pipe_is_free(prompt if prompts_file is None else prompt or "")
+    prompts = read_prompts(prompt, prompts_file, replace or [])
+    output = run.output or f"outputs/{slug(prompt or prompts[0], empty='image')}_sweep/"
+    if PIPE in images:
+        piped = read_piped_image(parse_output(output, several=True).home)
         images = tuple(str(piped.path) if path == PIPE else path for path in images)
         fields = {**fields, "image": images}
-    prompts = read_prompts(prompt, prompts_file, replace or [])
     values = {**fields, "prompt": prompts}
-    output = run.output or _default_output(prompt or prompts[0])
     if run.offline:
         go_offline()
     while True:
@@ -169,12 +171,6 @@ def sweep(
     if failed:
         note(console, f"{failed} of {len(plan.keys)} images failed. Run it again to retry.")
         raise typer.Exit(3)
-
-
-def _default_output(prompt: str) -> str:
-    from sheepgen.output.template import slug
-
-    return f"outputs/{slug(prompt, empty='image')}_sweep/"
 
 
 def read_prompts(

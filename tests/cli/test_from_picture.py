@@ -135,9 +135,18 @@ def test_a_picture_may_come_from_a_pipe_and_is_kept(run: Run, draw: Run, picture
     assert again.exit_code == 0, again.output
 
 
-@pytest.mark.parametrize("words", [(), ("-",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("generate",),
+        ("generate", "-"),
+        ("sweep",),
+        ("sweep", "-", "--prompts-file", "prompts.txt"),
+        ("rerun", "x.png", "--prompt", "-"),
+    ],
+)
 def test_a_pipe_is_not_both_picture_and_prompt(run: Run, words: tuple[str, ...]) -> None:
-    result = run("generate", *words, "--image", "-", stdin=b"\x89PNG")
+    result = run(*words, "--image", "-", stdin=b"\x89PNG")
     assert result.exit_code == 2
     assert "cannot be both the picture and the prompt" in result.stderr
 
@@ -235,6 +244,24 @@ def test_jobs_start_from_pictures(run: Run, tiny_folder: Path) -> None:
     assert answers[2]["error"]["message"] == "No such file: nowhere.png."
     schema = json.loads(run("batch", "--schema").stdout)["properties"]
     assert schema["fit"]["enum"] == ["crop", "pad", "stretch", None]
+
+
+@pytest.mark.usefixtures("picture")
+def test_a_default_strength_is_for_jobs_with_a_picture(run: Run, tiny_folder: Path) -> None:
+    jobs = ['{"prompt": "sheep", "image": "photo.png"}', "a sheep", '{"prompt": "x", "fit": "pad"}']
+    result = run(
+        *("batch", "-", "--model", str(tiny_folder), "--strength", "0.5", "--dry-run"),
+        stdin="\n".join(jobs),
+    )
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [answer["status"] for answer in answers] == ["planned", "planned", "failed"]
+    assert [answer["request"]["strength"] for answer in answers[:2]] == [0.5, None]
+
+
+def test_a_batch_reads_no_picture_from_a_pipe(run: Run) -> None:
+    result = run("batch", "-", "--image", "-", stdin="a sheep")
+    assert result.exit_code == 2
+    assert "A batch reads jobs from a pipe, and no picture." in result.stderr
 
 
 @pytest.mark.usefixtures("picture")
