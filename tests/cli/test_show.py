@@ -189,7 +189,8 @@ def test_a_missing_image_is_an_error(run: Run) -> None:
 def test_the_command_stands_for_the_same_request(typed: Typed, record: ImageRecord) -> None:
     command = to_command(record.request)
     if "$'" not in command:  # quoting that only a shell undoes; tests/test_infotext.py asks one
-        assert asdict(typed(*shlex.split(command)[1:])) == asdict(record.request)
+        asked = asdict(typed(*shlex.split(command)[1:]))  # which names files, and no hashes
+        assert asked == {name: getattr(record.request, name) for name in asked}
 
 
 def test_what_is_not_mapped_is_told_in_few_lines(run: Run) -> None:
