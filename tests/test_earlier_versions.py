@@ -129,8 +129,11 @@ def test_images_are_verified(folder: Path) -> None:
     result = CliRunner().invoke(app, ["verify", "--json", str(folder), str(folder / "sweep")])
     outcomes = [json.loads(line) for line in result.stdout.splitlines()]
     assert len(outcomes) == 6
-    # Latents and pixels depend on processor, versions and weights; the noise does not.
-    assert all(outcome["noise_equal"] for outcome in outcomes), outcomes
+    # Latents and pixels depend on processor, versions and weights. Noise does not, but processors
+    # round otherwise where that of two seeds is mixed.
+    mixed = {outcome["path"] for outcome in outcomes if outcome["path"].endswith(".webp")}
+    assert len(mixed) == 1
+    assert all(outcome["noise_equal"] for outcome in outcomes if outcome["path"] not in mixed)
 
 
 def test_a_batch_answers_for_what_is_there(folder: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sheepgen.errors import UsageError
 from sheepgen.execution.prompts import ReadPrompt, prompt_notes, read_prompts
 from sheepgen.models.resolve import find_model
-from sheepgen.pipeline import stable_diffusion
+from sheepgen.pipeline import clip, stable_diffusion
 from sheepgen.prompt_reading import Correction, PromptReading, UnusedWord
 from tests.samples import sample_spec
 
@@ -142,7 +142,7 @@ def test_hostile_words_are_shown_short_and_plain() -> None:
 def test_a_tokenizer_is_loaded_once(model_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = find_model(str(model_copy))
     tokens(spec, "a sheep")
-    monkeypatch.delattr(stable_diffusion, "load_tokenizer")
+    monkeypatch.delattr(clip, "load_tokenizer")
     assert tokens(spec, "a sheep") > 2
 
 
