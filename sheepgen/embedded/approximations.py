@@ -1,4 +1,4 @@
-"""Finds what a prompt asks for and the scene shows otherwise, so that it can be said.
+"""Finds where the scene differs from what the prompt asks for, so that it can be said.
 
 kids riding a bus     "kids" as "a child": two related things are one each
 an owl in a tree      "in" as "on top of", which comes nearest
@@ -33,7 +33,7 @@ class Approximation(NamedTuple):
 def approximations(
     words: PromptWords, parsed: ParsedPrompt, vocabulary: Vocabulary
 ) -> Iterator[Approximation]:
-    """Yield what is shown otherwise than it is said."""
+    """Yield what is shown differently from what the prompt says."""
     kind = parsed.answers["kind"]
     if kind in VERBS:
         first, second = parsed.mentions

@@ -4,6 +4,7 @@
     a sheep on a bus        riding, because that can be ridden
     an owl in a tree        nothing shows that: on top of comes nearest
     a cat behind a house    nor that: next to comes nearest
+    a cat or a dog          both are shown, next to each other
     a tree with gifts       next to, or what its owner holds or wears; but not on top of
 
 Which of several is meant is the prompt parser's choice.
@@ -58,8 +59,10 @@ _MEANINGS: Mapping[str, _Meaning] = {
     **dict.fromkeys(_WITHIN, _Meaning(_WORN | {"riding"}, nearest=_ON_TOP)),
     **dict.fromkeys(("over", "above"), _Meaning(nearest=_ON_TOP)),
     **dict.fromkeys(("under", "below"), _Meaning(turned=_ON_TOP, nearest=_BESIDE)),
-    **dict.fromkeys(("behind", "in front of", "between", "around"), _Meaning(nearest=_BESIDE)),
-    **dict.fromkeys(("and", ",", "or", "next to", "beside", "near"), _Meaning(_BESIDE)),
+    **dict.fromkeys(
+        ("behind", "in front of", "between", "around", "or"), _Meaning(nearest=_BESIDE)
+    ),
+    **dict.fromkeys(("and", ",", "next to", "beside", "near"), _Meaning(_BESIDE)),
     "with": _Meaning(_OWNED),
     # Nothing but a verb that nobody knows: a man eating a pizza.
     "": _Meaning(_OWNED),

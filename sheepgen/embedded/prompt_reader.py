@@ -118,7 +118,7 @@ class PromptReader:
         )
 
     def _parse(self, words: PromptWords) -> ParsedPrompt:
-        """Return the parser's answers that words lead to, without colours that cannot be had."""
+        """Return the parser's answers that words lead to, without what cannot be had of them."""
         with running("text_encoder"):
             parsed = parse(self.text_encoder.parser, words, self.vocabulary)
         pairs = zip(parsed.mentions, parsed.colours, strict=True)
@@ -138,6 +138,11 @@ class PromptReader:
             question: answer if question not in _NAMED or f"{question}={answer}" in named else ""
             for question, answer in parsed.answers.items()
         }
+        if any(
+            answers["style"] not in self.drawings.styles(mention.concept)
+            for mention in parsed.mentions
+        ):
+            answers["style"] = ""
         return replace(parsed, answers=answers, colours=tuple(colours))
 
     def _can_have(self, name: str, colour: str) -> bool:

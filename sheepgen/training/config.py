@@ -172,9 +172,9 @@ PRESETS: dict[str, TrainingConfig] = {
 """Recipes by name.
 
 Small shows how a model learns, with sixteen things: some 15 minutes on two cores with AVX-512, 22
-without, most of them the U-Net's. Full is for a GPU, which the U-Net takes ten minutes of, and 16
-GB for its examples; two cores would take a day. Tune goes on from a full one's U-Net (``--from``)
-with some 800 small steps, which take two cores an hour.
+without, most of them for the U-Net. Full is for a GPU: it needs ten minutes for the U-Net, and 16
+GB for the examples; two cores would take a day. Tune continues from a full model's U-Net
+(``--from``) with some 800 small steps, which take two cores an hour.
 """
 
 

@@ -16,6 +16,7 @@ VOCABULARY = tiny_vocabulary()
         ("a cat on a gift", {"kind": "on_top"}, {}),
         ("a cat in a gift", {"kind": "on_top"}, {"in": "on top of"}),
         ("a cat under a gift", {"kind": "next_to"}, {"under": "next to"}),
+        ("a cat or a gift", {"kind": "next_to"}, {"or": "next to"}),
         ("cats with gifts", {"kind": "next_to"}, {"cats": "a cat", "gifts": "a gift"}),
         ("two cats", {"kind": "several"}, {}),
         ("a hound", {"kind": "single"}, {"hound": "a wolf"}),

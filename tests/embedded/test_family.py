@@ -114,6 +114,21 @@ def test_colours_that_are_not_named_or_cannot_be_had_are_not_read(
     assert [thing.colour for thing in labels.things] == colours
 
 
+@pytest.mark.parametrize(("word", "style"), [("cartoon", "noto"), ("flat", "")])
+def test_a_style_in_which_a_thing_has_no_drawing_is_not_read(
+    model: EmbeddedModel, word: str, style: str
+) -> None:
+    reader = copy.deepcopy(model.reader)
+    parser = reader.text_encoder.parser
+    first = sum(len(parser.questions[question]) for question in ("kind", "count"))
+    answer = {"cartoon": "noto", "flat": "flat"}[word]
+    with torch.no_grad():
+        parser.answers.bias[first + parser.questions["style"].index(answer)] = 9
+    labels = reader.labels(f"a sheep, {word}")
+    assert labels is not None
+    assert labels.style == style
+
+
 def test_what_is_understood_is_the_same_with_and_without_the_other_parts(
     folder: Path, model: EmbeddedModel
 ) -> None:

@@ -23,6 +23,7 @@ VOCABULARY = tiny_vocabulary()
         ("a cat with a gift", "with", "holding next_to wearing", ""),
         ("a cat and a gift", "and", "next_to", ""),
         ("a cat, a gift", ",", "next_to", ""),
+        ("a cat or a gift", "or", "", "next_to"),
         ("a cat eating a gift", "", "holding next_to wearing", ""),
         ("a cat in bed eating a gift", "", "holding next_to wearing", ""),
     ],

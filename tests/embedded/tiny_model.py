@@ -40,7 +40,7 @@ VOCABULARY = from_dict(
         "forms": {name: name for name in _CONCEPTS},
         **{part: [] for part in ("plurals", "phrases", "ignored", "ambiguous")},
         **{part: {} for part in ("near", "foreign", "equivalents", "evoked", "defaults")},
-        "cues": {"red": ["colour=red"]},
+        "cues": {"red": ["colour=red"], "cartoon": ["style=noto"], "flat": ["style=flat"]},
         "words": ["a", "on"],
         "real": "",
         "drawings": [list(row) for row in DRAWINGS],

@@ -85,7 +85,7 @@ def tiny_table() -> dict[str, Any]:
                 "to",
             ),
             *("beach", "night", "moon", "wearing", "of", "that", "is", "under", "behind", "top"),
-            *("without", "wall", "over"),
+            *("without", "wall", "over", "or"),
             *(str(digit) for digit in range(10)),
             *(f"+{digit}" for digit in range(10)),
         ],

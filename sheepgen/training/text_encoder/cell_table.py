@@ -57,11 +57,11 @@ def _cells_of(picture: Image.Image, vae: AutoencoderTiny) -> Tensor:
 def fit_mirror(pictures: Iterable[Image.Image], vae: AutoencoderTiny) -> Tensor:
     """Return the matrix that a cell is multiplied by to be mirrored, (numbers, numbers).
 
-    It is the least-squares fit over pictures and their mirror images, for the VAE's latents of
-    them have no exact one: ``mirrored cell = cell @ matrix``.
+    ``mirrored cell = cell @ matrix`` is a least-squares fit over pictures and their mirror images:
+    no matrix mirrors the VAE's latents exactly.
 
     Args:
-        pictures: As for `measure_cells`; some hundred are enough.
+        pictures: As for `measure_cells`; a few hundred are enough.
         vae: Likewise.
     """
     shown = [*pictures]
@@ -124,7 +124,7 @@ class CellTable:
         Args:
             cells: (pictures, `CELLS_A_DRAWING`, numbers), float.
             which: The picture of each drawing, if several drawings share one.
-            mirror: See `fit_mirror`; by default cells are mirrored as they are.
+            mirror: See `fit_mirror`; by default the identity.
         """
         rows = torch.arange(len(cells)) if which is None else torch.tensor(which)
         scale = cells.abs().amax((0, 1)).clamp(min=1e-6) / LARGEST
