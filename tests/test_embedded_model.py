@@ -176,7 +176,20 @@ def test_prompts_are_understood(parts: EmbeddedModel, prompt: str, understood: s
             "a sunrise over mountains. "
             'Read "sunset over the mountains" as "a sunrise over mountains".',
         ),
-        ("picnic in the park", 'a basket in a field. Read "picnic" as "a basket".'),
+        (
+            "picnic in the park",
+            'a basket in a field. Read "picnic" as "a basket", "park" as "in a field".',
+        ),
+        ("a boat on the sea", 'a yacht by a lake. Read "sea" as "by a lake".'),
+        ("a dog in outer space", "a dog in space."),
+        ("ein Hund am Strand", "a dog on a beach."),
+        (
+            "a gizmo in the garden",
+            'a butterfly in a flower garden. Not used: "gizmo". '
+            'Read "garden" as "a butterfly in a flower garden".',
+        ),
+        ("a cat or a dog", 'a cat next to a dog. Read "or" as "next to".'),
+        ("a smiling face, flat style", 'a smiling face. Not used: "flat", "style".'),
         (
             "a syrup pancake, lunch",
             'a stack of pancakes. Not used: "syrup", "lunch" (did you mean "sandwich"?).',

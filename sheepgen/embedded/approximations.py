@@ -3,6 +3,8 @@
 kids riding a bus     "kids" as "a child": two related things are one each
 an owl in a tree      "in" as "on top of", which comes nearest
 a mountain road       "mountain road" as "a mountain on a road"
+a boat on the sea     "sea" as "by a lake"
+a walk in the garden  "garden" as "a butterfly in a flower garden": a place alone shows little
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from sheepgen.embedded.link_words import find_link
 from sheepgen.embedded.scene_labels import PHRASES, VERBS, with_article
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sheepgen.embedded.prompt import PromptWords
     from sheepgen.embedded.prompt_parser import ParsedPrompt
@@ -22,11 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Approximation", "approximations"]
 
+_LETTERS_ALIKE = 3
+"""Words that begin with the same letters are taken for one: snow, snowy."""
+
 
 class Approximation(NamedTuple):
     """Words of a prompt, and what is shown for them."""
 
-    words: tuple[Word, ...]
+    words: Sequence[Word]
     shown: str
 
 
@@ -56,3 +61,25 @@ def approximations(
         if kind == "single" and f"place={place}" in cues:
             shown = f"{with_article(concept.name)} {PHRASES[place]}"
             yield Approximation((*mention.words, *following[0]), shown)
+    if place:
+        yield from _place_approximations(words, parsed, vocabulary)
+
+
+def _place_approximations(
+    words: PromptWords, parsed: ParsedPrompt, vocabulary: Vocabulary
+) -> Iterator[Approximation]:
+    place = parsed.answers["place"]
+    named = [
+        said
+        for said, symbol in zip(words.places, words.symbols, strict=True)
+        if " ".join(word.text for word in said) not in vocabulary.foreign
+        for text in {symbol, *(word.text for word in said)}
+        if f"place={place}" in vocabulary.cues.get(text, ())
+    ]
+    beginnings = {part[:_LETTERS_ALIKE] for part in PHRASES[place].split()}
+    is_said_so = any(word.text[:_LETTERS_ALIKE] in beginnings for said in named for word in said)
+    added = "" if parsed.mentions else vocabulary.defaults.get(place, "")
+    if named and added:
+        yield Approximation(named[-1], f"{with_article(added)} {PHRASES[place]}")
+    elif named and not is_said_so:
+        yield Approximation(named[-1], PHRASES[place])

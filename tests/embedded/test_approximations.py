@@ -28,6 +28,8 @@ VOCABULARY = tiny_vocabulary()
             {"cat beach": "a cat on a beach"},
         ),
         ("a cat, beach", {"kind": "single", "place": "beach"}, {}),
+        ("the beach", {"kind": "", "place": "beach"}, {"beach": "a beach umbrella on a beach"}),
+        ("le chat am strand", {"kind": "single", "place": "beach"}, {}),
     ],
 )
 def test_what_is_shown_otherwise_is_said(
