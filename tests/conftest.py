@@ -9,11 +9,20 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
+
+# That a machine is busy is no fault of a test's; a property's examples may share a folder.
+settings.register_profile(
+    "sheepgen",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("sheepgen")
 
 SCRATCH = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sheepgen.batch.jobs import (
@@ -249,7 +249,6 @@ def lines_of(schema: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(lines_of(job_schema()))
 def test_what_the_schema_allows_is_taken(values: dict[str, Any]) -> None:
     made = parse_job(json.dumps(values), {})

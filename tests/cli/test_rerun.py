@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from PIL.PngImagePlugin import PngInfo
 
 from sheepgen.metadata.image_file import encode_image, read_record
@@ -35,9 +35,7 @@ def write_foreign(name: str = "x.png", parameters: str = PARAMETERS) -> None:
     sample_image().save(name, pnginfo=texts)
 
 
-@settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40)
 @given(record=records.filter(lambda record: record.request.image is None))
 def test_nothing_is_lost(typed: Typed, record: ImageRecord) -> None:
     environment = replace(record.environment, dtype="fp32")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -182,9 +182,7 @@ def test_a_missing_image_is_an_error(run: Run) -> None:
     assert run("show").exit_code == 2
 
 
-@settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 @given(record=records.filter(lambda record: record.request.prompt != "-"))
 def test_the_command_stands_for_the_same_request(typed: Typed, record: ImageRecord) -> None:
     command = to_command(record.request)

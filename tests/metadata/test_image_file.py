@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
@@ -50,9 +50,7 @@ def parameters_text(path: Path) -> str | None:
 
 
 @FORMATS
-@settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25)
 @given(record=records)
 def test_every_record_comes_back_out_of_the_file(
     tmp_path: Path, suffix: str, record: ImageRecord
@@ -114,7 +112,6 @@ def test_other_programs_read_the_parameters(tmp_path: Path, suffix: str) -> None
 plain_words = st.text("ab c,.()羊é", min_size=1, max_size=40).filter(str.strip).map(str.strip)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(record=records, prompt=plain_words, negative_prompt=plain_words | st.just(""))
 def test_another_parser_agrees_on_every_field_that_it_knows(
     tmp_path: Path, record: ImageRecord, prompt: str, negative_prompt: str
@@ -176,9 +173,7 @@ def test_an_image_without_a_record_says_so(tmp_path: Path) -> None:
 
 
 @FORMATS
-@settings(
-    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25)
 @given(record=records)
 def test_the_parameters_come_back_out_of_the_file(
     tmp_path: Path, suffix: str, record: ImageRecord
@@ -324,9 +319,7 @@ def test_a_compressed_bomb_is_not_unpacked(tmp_path: Path) -> None:
 
 
 @FORMATS
-@settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_damaged_files_raise_nothing_else(tmp_path: Path, suffix: str, data: st.DataObject) -> None:
     whole = bytearray(encode_image(sample_image(), sample_record(), suffix))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sheepgen.errors import UsageError
@@ -169,7 +169,6 @@ def test_paths_stay_in_the_templates_folder(output: str) -> None:
         parse_output(output, several=False).target(sample_request(), 1, "k")
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     request=requests,
     hostile=st.sampled_from(HOSTILE),
