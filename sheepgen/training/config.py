@@ -171,8 +171,8 @@ PRESETS: dict[str, TrainingConfig] = {
 }
 """Recipes by name.
 
-Small shows how a model learns, with sixteen things: some 15 minutes on two cores with AVX-512, 22
-without, most of them for the U-Net. Full is for a GPU: it needs ten minutes for the U-Net, and 16
+Small shows how a model learns, with sixteen things: about half an hour on two cores, most of it for
+the U-Net. Full is for a GPU: it needs ten minutes for the U-Net, and 16
 GB for the examples; two cores would take a day. Tune continues from a full model's U-Net
 (``--from``) with some 800 small steps, which take two cores an hour.
 """
