@@ -75,7 +75,7 @@ def read_piped_image(folder: Path) -> PipedImage:
         folder: Where it is to be kept.
 
     Raises:
-        UsageError: If there is no pipe, or what comes is not a picture.
+        UsageError: If nothing is piped, or the piped data is not a picture.
     """
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError(

@@ -85,9 +85,8 @@ def weight_files(name: str, component: Component, names: Collection[str]) -> tup
         names: All files that there are.
 
     Returns:
-        One file, or an index and all the shards that it is about; if there are neither, and files
-        of exactly one variant (``fp16``), its one file. Nothing if there is no complete set among
-        ``names``.
+        One file, or an index and all the shards that it lists; if there are neither, and files of
+        exactly one variant (``fp16``), its one file. Empty if ``names`` has no complete set.
 
     Raises:
         ModelError: If both forms are there: which one is read would be up to the library.

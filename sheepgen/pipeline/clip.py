@@ -6,6 +6,7 @@ https://arxiv.org/abs/2103.00020. A text is padded, or cut off, to as many token
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -14,18 +15,22 @@ from transformers import CLIPTokenizer
 from sheepgen.errors import ModelError
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.embeddings import with_embeddings
+from sheepgen.pipeline.latent_model import LatentModel
 from sheepgen.pipeline.loading import load_text_encoder, load_tokenizer
-from sheepgen.pipeline.tokens import measure_text
+from sheepgen.pipeline.tokens import measure_text, token_labels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
-    from transformers import PreTrainedTokenizerBase
+    from transformers import CLIPTextModel, PreTrainedTokenizerBase
 
     from sheepgen.models.checkpoint import Checkpoint
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.pipeline.family import TokenLabel
     from sheepgen.prompt_reading import PromptReading
 
-__all__ = ["TextCache", "encode_text", "load_clip", "read_prompt"]
+__all__ = ["ClipLatentModel", "TextCache", "encode_text", "load_clip", "read_prompt"]
 
 _SETTINGS = (
     "bos_token_id",
@@ -67,6 +72,27 @@ class TextCache(Generic[_Encoded]):
         if len(self._encoded) > _CACHED_TEXTS:
             self._encoded.popitem(last=False)
         return encoded
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipLatentModel(LatentModel):
+    """A latent model whose prompts are split into tokens, and encoded, by CLIP.
+
+    Args:
+        tokenizer: Prompt to token ids.
+        text_encoder: Token ids to hidden states, (batch, tokens, hidden_size).
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    text_encoder: CLIPTextModel
+
+    def read_prompt(self, text: str) -> PromptReading:
+        """Return how long a text is and which of its words are not read."""
+        return measure_text(self.tokenizer, text, self.spec.max_tokens)
+
+    def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
+        """Return what the encoded tokens stand for."""
+        return token_labels(self.tokenizer, prompt, self.spec.max_tokens)
 
 
 def load_clip(

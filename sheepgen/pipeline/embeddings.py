@@ -122,7 +122,7 @@ def add_vectors(
     larger = torch.nn.Embedding(len(weight), width, _weight=weight, _freeze=True)
     text_encoder.set_input_embeddings(larger)
     text_encoder.config.vocab_size = len(weight)
-    # CLIP's own config has the end of a text be its largest token, which it no longer is.
+    # CLIP's own config takes the largest token for the end of a text; an added one is larger.
     for module in text_encoder.modules():
         if hasattr(module, "eos_token_id"):
             module.eos_token_id = tokenizer.eos_token_id

@@ -41,7 +41,7 @@ class TextEmbeds:
         hidden_states: (passes * batch, tokens, width), those of the negative prompts first if there
             are two passes.
         guided: Whether there are.
-        added: What else it is told, by the names that it has for that, a row for each of
+        added: The U-Net's further conditions by their names in diffusers, a row for each of
             ``hidden_states``.
         masked: What is to be repainted, for a U-Net that was trained for that.
     """

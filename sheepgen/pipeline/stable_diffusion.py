@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Self
 import torch
 from transformers import CLIPTextModel
 
-from sheepgen.pipeline.clip import TextCache, encode_text, load_clip, read_prompt
-from sheepgen.pipeline.latent_model import LatentModel, TextEmbeds, check_schedule
-from sheepgen.pipeline.tokens import measure_text, token_labels
+from sheepgen.pipeline.clip import (
+    ClipLatentModel,
+    TextCache,
+    encode_text,
+    load_clip,
+    read_prompt,
+)
+from sheepgen.pipeline.latent_model import TextEmbeds, check_schedule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
-    from transformers import PreTrainedTokenizerBase
 
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import TokenLabel
-    from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import ResolvedRequest
 
 __all__ = [
@@ -36,16 +38,9 @@ __all__ = [
 
 
 @dataclass(frozen=True, kw_only=True)
-class StableDiffusionModel(LatentModel):
-    """A loaded model: a `sheepgen.pipeline.family.Model`.
+class StableDiffusionModel(ClipLatentModel):
+    """A loaded model: a `sheepgen.pipeline.family.Model`."""
 
-    Args:
-        tokenizer: Prompt to token ids.
-        text_encoder: Token ids to embeddings, (batch, tokens, hidden_size).
-    """
-
-    tokenizer: PreTrainedTokenizerBase
-    text_encoder: CLIPTextModel
     _encoded: TextCache[Tensor] = field(
         default_factory=TextCache, init=False, repr=False, compare=False
     )
@@ -57,14 +52,6 @@ class StableDiffusionModel(LatentModel):
             **load_clip(spec.checkpoint, CLIPTextModel, device, dtype),
             **cls.load_components(spec, device, dtype),
         )
-
-    def read_prompt(self, text: str) -> PromptReading:
-        """Return how long a text is and which of its words are not read."""
-        return measure_text(self.tokenizer, text, self.spec.max_tokens)
-
-    def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
-        """Return what the encoded tokens stand for."""
-        return token_labels(self.tokenizer, prompt, self.spec.max_tokens)
 
     @torch.inference_mode()
     def encode(self, requests: Sequence[ResolvedRequest]) -> TextEmbeds:

@@ -1,7 +1,7 @@
 """Stable Diffusion XL (https://arxiv.org/abs/2307.01952), and what was distilled from it.
 
 Two text encoders read the prompt: the U-Net attends to the last layer but one of both, side by
-side. Besides it is told the second one's summary of the text, and the size and the crop that the
+side. It is also given the second one's summary of the text, and the size and the crop that the
 image is to look like: its training images were scaled and cropped, and it knew how.
 """
 
@@ -13,10 +13,15 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 import torch
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from sheepgen.pipeline.clip import TextCache, encode_text, load_clip, read_prompt
-from sheepgen.pipeline.latent_model import LatentModel, TextEmbeds
+from sheepgen.pipeline.clip import (
+    ClipLatentModel,
+    TextCache,
+    encode_text,
+    load_clip,
+    read_prompt,
+)
+from sheepgen.pipeline.latent_model import TextEmbeds
 from sheepgen.pipeline.scheduler import check_steps
-from sheepgen.pipeline.tokens import measure_text, token_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +30,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import TokenLabel
-    from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["StableDiffusionXLModel", "check_schedule", "load", "read_prompt"]
@@ -45,19 +48,15 @@ class _Encoded(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StableDiffusionXLModel(LatentModel):
+class StableDiffusionXLModel(ClipLatentModel):
     """A loaded model: a `sheepgen.pipeline.family.Model`.
 
     Args:
-        tokenizer: Prompt to token ids.
-        text_encoder: Token ids to hidden states.
         tokenizer_2: Like the first, but for its padding.
         text_encoder_2: Token ids to hidden states and a projection of their last token.
         zero_negative: Whether an empty negative prompt becomes zeros and is not encoded.
     """
 
-    tokenizer: PreTrainedTokenizerBase
-    text_encoder: CLIPTextModel
     tokenizer_2: PreTrainedTokenizerBase
     text_encoder_2: CLIPTextModelWithProjection
     zero_negative: bool
@@ -76,14 +75,6 @@ class StableDiffusionXLModel(LatentModel):
             **cls.load_components(spec, device, dtype, vae_dtype=_vae_dtype(spec, dtype)),
             zero_negative=bool(checkpoint.index.get("force_zeros_for_empty_prompt", True)),
         )
-
-    def read_prompt(self, text: str) -> PromptReading:
-        """Return how long a text is and which of its words are not read."""
-        return measure_text(self.tokenizer, text, self.spec.max_tokens)
-
-    def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
-        """Return what the encoded tokens stand for."""
-        return token_labels(self.tokenizer, prompt, self.spec.max_tokens)
 
     @torch.inference_mode()
     def encode(self, requests: Sequence[ResolvedRequest]) -> TextEmbeds:
@@ -135,10 +126,10 @@ class StableDiffusionXLModel(LatentModel):
 
 
 def _size_ids(request: ResolvedRequest) -> tuple[int, ...]:
-    """Return what the U-Net is told: original height and width, crop from top and left, target."""
+    """Return the U-Net's size condition: original height and width, top and left crop, target."""
     own = f"{request.width}x{request.height}"
-    told = request.original_size or own, request.crop_offset, request.target_size or own
-    return tuple(int(number) for pair in told for number in reversed(pair.split("x")))
+    pairs = request.original_size or own, request.crop_offset, request.target_size or own
+    return tuple(int(number) for pair in pairs for number in reversed(pair.split("x")))
 
 
 def _vae_dtype(spec: ModelSpec, dtype: torch.dtype) -> torch.dtype:
