@@ -189,8 +189,8 @@ _ROWS = (
         aliases=("model-id",),
         metavar="NAME",
         panel="Model",
-        help="A name from `sheepgen models`, a diffusers folder, a .safetensors file, or "
-        "org/name[@revision].",
+        help="A name or alias from `sheepgen models`, a diffusers folder, a .safetensors "
+        "file, or org/name[@revision].",
         help_for_several="One or more, separated by commas.",
         file_name=(10, "{model}"),
         slug_if_empty="model",

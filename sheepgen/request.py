@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.adapters import Adapters, parse_loras, parse_paths, to_text
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_SIDE, PER_IMAGE_FIELDS
+from sheepgen.model_names import canonical_model_name
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import canonical_scheduler_name
 
@@ -77,7 +78,7 @@ class GenerationRequest:
         target_size: ``WxH`` in pixels: size of the picture after the crop; None for the image's.
         scheduler: A name that ``sheepgen schedulers`` lists, or one of its aliases.
         model: The embedded model's name, a diffusers folder, a file, or a hub id
-            ``org/name[@revision]``.
+            ``org/name[@revision]`` or its alias.
         vae: Path of a VAE in place of the model's own; empty for none.
         lora: LoRAs to add, as in ``style.safetensors:0.8,detail.safetensors``; empty for none.
         embedding: Paths of text embeddings, separated by commas; empty for none.
@@ -129,6 +130,7 @@ class GenerationRequest:
                 f"variation strength is {self.variation_strength:g}, without a variation seed.",
                 "Give the seed to blend in with --variation-seed.",
             )
+        object.__setattr__(self, "model", canonical_model_name(self.model))
         if self.scheduler is not None:
             object.__setattr__(self, "scheduler", canonical_scheduler_name(self.scheduler))
         if self.lora:

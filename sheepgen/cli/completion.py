@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sheepgen.model_names import MODEL_ALIASES
 from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.options import DEVICES
 from sheepgen.schedulers import SCHEDULERS
@@ -40,7 +41,8 @@ def schedulers(incomplete: str) -> list[str]:
 
 def models(incomplete: str) -> list[str]:
     """Offer known models and those in the hub's cache; the shell itself completes folders."""
-    return _offered(incomplete, dict.fromkeys([*KNOWN_MODELS, *_cached_models()]))
+    names = [*KNOWN_MODELS, *MODEL_ALIASES, *_cached_models()]
+    return _offered(incomplete, dict.fromkeys(names))
 
 
 def _offered(incomplete: str, words: Iterable[str]) -> list[str]:

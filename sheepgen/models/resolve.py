@@ -1,9 +1,9 @@
 """From a model's name to a folder that can be trusted: `resolve_model`, `find_model`.
 
 A name is the embedded model's, a diffusers folder, a model in one file, or a Hub id
-``org/name[@revision]``. All checks that need no torch are made here, so that a wrong name or a
-broken download is reported at once, and a `ModelSpec` always stands for a model that is complete
-and of a family that runs.
+``org/name[@revision]`` or its alias. All checks that need no torch are made here, so that a wrong
+name or a broken download is reported at once, and a `ModelSpec` always stands for a model that is
+complete and of a family that runs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 from sheepgen.errors import ModelError, UsageError
+from sheepgen.model_names import MODEL_ALIASES, canonical_model_name
 from sheepgen.models import hub
 from sheepgen.models.checkpoint import read_checkpoint
 from sheepgen.models.families import supported_families
@@ -33,8 +34,8 @@ def find_model(name: str, *, offline: bool = False, rehash: bool = False) -> Mod
     """Find a model and check it; download it, silently, if it is not on this disk.
 
     Args:
-        name: The embedded model's name, a folder, a file, or ``org/name[@revision]``. With a full
-            commit hash it is always the Hub's; ``./org/name@commit`` is a folder.
+        name: The embedded model's name, a folder, a file, or ``org/name[@revision]`` or its alias.
+            With a full commit hash it is always the Hub's; ``./org/name@commit`` is a folder.
         offline: Do not use the network.
         rehash: Hash all weights, even if their hashes are cached.
 
@@ -46,7 +47,7 @@ def find_model(name: str, *, offline: bool = False, rehash: bool = False) -> Mod
     if isinstance(found, ModelSpec):
         return found
     hub.fetch(found)
-    return _read(name, found.folder, found.commit, rehash=rehash)
+    return _read(canonical_model_name(name), found.folder, found.commit, rehash=rehash)
 
 
 def resolve_model(
@@ -58,6 +59,7 @@ def resolve_model(
         The model; or, if it is not on this disk, the download that it takes. Carry that out with
         `sheepgen.models.hub.download` and resolve the name again.
     """
+    name = canonical_model_name(name)
     path = _local_path(name)
     if path is not None:
         return _read(name, path, None, rehash=rehash)
@@ -138,9 +140,8 @@ def _unknown(name: str) -> UsageError:
             f"{excerpt(name)} is a model of an unsupported family: {family}.",
             f"Supported: {supported_families()}. `sheepgen models` lists some models.",
         )
-    letters = "".join(filter(str.isalnum, name.casefold()))
-    nearest = [each.name for each in KNOWN_MODELS.values() if letters in each.short_names]
-    nearest = nearest or difflib.get_close_matches(name, KNOWN_MODELS, n=2, cutoff=0.4)
+    known = (*KNOWN_MODELS, *MODEL_ALIASES)
+    nearest = difflib.get_close_matches(name, known, n=2, cutoff=0.55)
     hint = f"Did you mean {' or '.join(nearest)}? " if nearest else ""
     return UsageError(
         f'Unknown model "{excerpt(name)}".',

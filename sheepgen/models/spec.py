@@ -55,7 +55,7 @@ class ModelSpec:
     """A model on this disk, complete and checked.
 
     Args:
-        name: As the user wrote it.
+        name: As the user wrote it, or what the alias stands for.
         checkpoint: Its folder, which has passed every check.
         revision: Commit sha if it is from the Hub.
         size_multiple: Widths and heights must be multiples of this many pixels.

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from sheepgen.adapters import parse_loras, to_text
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS
+from sheepgen.model_names import canonical_model_name
 from sheepgen.request import GenerationRequest, ResolvedRequest
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import canonical_scheduler_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sheepgen.models.spec import ModelSpec
 
@@ -46,6 +47,15 @@ MAX_CELLS = 100_000
 """Most images of one sweep."""
 
 MAX_LABEL_CHARACTERS = 300
+
+_CANONICAL: Mapping[str, Callable[[str], str]] = MappingProxyType(
+    {
+        "model": canonical_model_name,
+        "lora": lambda text: to_text(parse_loras(text)),
+        "scheduler": canonical_scheduler_name,
+    }
+)
+"""What brings the spellings of a value to one, by the field's name."""
 
 R = TypeVar("R", bound=GenerationRequest)
 """Requests of a plan: open ones, or resolved."""
@@ -174,12 +184,8 @@ def describe_grid(plan: Grid[R]) -> dict[str, Any]:
 
 def _distinct(name: str, values: Sequence[Value]) -> tuple[Value, ...]:
     """Return the values, each once; two spellings of one are one value."""
-    if name == "scheduler":
-        values = [
-            canonical_scheduler_name(each) if isinstance(each, str) else each for each in values
-        ]
-    if name == "lora":
-        values = [to_text(parse_loras(each)) if isinstance(each, str) else each for each in values]
+    if canonical := _CANONICAL.get(name):
+        values = [canonical(each) if isinstance(each, str) else each for each in values]
     return tuple(dict.fromkeys(values))
 
 

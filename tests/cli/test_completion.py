@@ -71,6 +71,7 @@ def bash(library: str, *words: str, **environment: str) -> list[str]:
         (["'a cat'", "--dtype", "f"], ["fp32", "fp16"]),
         (["'a cat'", "--device", "c"], ["cuda", "cpu"]),
         (["-m", "shee"], ["sheepgen"]),
+        (["sweep", "x", "-m", "sheepgen,sdxl"], ["sheepgen,sdxl", "sheepgen,sdxl-turbo"]),
         (["show", "x.png", "--format", "c"], ["command"]),
         (["train", "--preset", ""], list(PRESETS)),
         (["train", ""], list(STAGES)),

