@@ -41,13 +41,21 @@ class Adapters:
 
     Args:
         vae: Path of the VAE in place of the model's own.
-        lora: Paths of LoRAs with their scales.
+        lora: Paths of LoRAs with their scales; ``a:1.0`` becomes ``a``, the same for everybody.
         embedding: Paths of text embeddings.
+
+    Raises:
+        UsageError: As `parse_loras` and `parse_paths`.
     """
 
     vae: str = ""
     lora: str = ""
     embedding: str = ""
+
+    def __post_init__(self) -> None:
+        """Bring the texts to the one spelling that each has."""
+        object.__setattr__(self, "lora", to_text(self.loras))
+        object.__setattr__(self, "embedding", ",".join(self.embeddings))
 
     def __bool__(self) -> bool:
         """Say whether anything is added."""

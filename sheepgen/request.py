@@ -14,7 +14,7 @@ from dataclasses import MISSING, dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.adapters import Adapters, parse_loras, parse_paths, to_text
+from sheepgen.adapters import Adapters
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_SIDE, PER_IMAGE_FIELDS
 from sheepgen.model_names import canonical_model_name
@@ -133,11 +133,8 @@ class GenerationRequest:
         object.__setattr__(self, "model", canonical_model_name(self.model))
         if self.scheduler is not None:
             object.__setattr__(self, "scheduler", canonical_scheduler_name(self.scheduler))
-        if self.lora:
-            object.__setattr__(self, "lora", to_text(parse_loras(self.lora)))
-        if self.embedding:
-            paths = parse_paths("embedding", self.embedding)
-            object.__setattr__(self, "embedding", ",".join(paths))
+        object.__setattr__(self, "lora", self.adapters.lora)
+        object.__setattr__(self, "embedding", self.adapters.embedding)
 
     @property
     def adapters(self) -> Adapters:
