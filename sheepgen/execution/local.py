@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import ran_out_of_memory
 from sheepgen.events import RunFailed, RunFinished
 from sheepgen.execution.timing import record_image
+from sheepgen.pipeline.adapters import change_loras
 from sheepgen.pipeline.device import resolve_device
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import stream_batch
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions, FrameOptions
     from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.lora import Originals
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["LocalExecutor"]
@@ -37,11 +40,33 @@ a step, and one alone 54 ms. From 512 by 512 pixels on it gains nothing, and mem
 """
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Loaded:
+    """The model that is loaded.
+
+    Args:
+        name: As requests have it.
+        model: With what is added to it.
+        originals: What its LoRAs have changed, as it was; None if that was not kept. It takes as
+            much memory as what they change, so it is kept once they are known to vary.
+    """
+
+    name: str
+    model: Model
+    originals: Originals | None
+
+    def is_but_for_loras(self, name: str, adapters: Adapters) -> bool:
+        """Say whether it is this model with this added to it, apart from the LoRAs."""
+        own = self.model.spec.adapters
+        return self.name == name and replace(own, lora=adapters.lora) == adapters
+
+
 class LocalExecutor:
     """Generates images here, and remembers what they took for `sheepgen.execution.timing`.
 
     A model stays loaded until another one is asked for, and keeps the prompts that it encoded last;
-    so requests that share these belong together.
+    so requests that share these belong together. Where only LoRAs differ, a model is loaded twice
+    at most, and then only what they change is changed.
 
     Args:
         specs: Models by the name that requests have them by.
@@ -60,28 +85,35 @@ class LocalExecutor:
         self._options = options
         self._frames = frames
         self._most_pixels = UNLIMITED
-        self._loaded: tuple[tuple[str, Adapters], Model] | None = None
+        self._loaded: _Loaded | None = None
 
     def load(self, model: str, adapters: Adapters) -> Model:
         """Return a loaded model with what is added to it, unloading the previous one.
 
         Raises:
             UsageError: If this machine has no such device, or it does not go with the dtype.
-            ModelError: If the model is damaged.
+            ModelError: If the model is damaged, or what is added to it does not fit.
         """
-        wanted = model, adapters
-        if self._loaded is None or self._loaded[0] != wanted:
-            self._loaded = None  # before the next one comes: there may not be room for two
-            self._loaded = (
-                wanted,
-                load_model(
-                    self._specs[model],
-                    device=self._options.device,
-                    dtype=self._options.dtype,
-                    adapters=adapters,
-                ),
-            )
-        return self._loaded[1]
+        loaded, self._loaded = self._loaded, None  # one that is half changed is not used again
+        if loaded is None or not loaded.is_but_for_loras(model, adapters):
+            loaded = None  # before the next one comes: there may not be room for two
+            loaded = self._load(model, adapters)
+        elif loaded.model.spec.adapters != adapters:
+            if loaded.originals is None:
+                loaded = None
+                loaded = self._load(model, replace(adapters, lora=""))
+            assert loaded.originals is not None
+            changed = change_loras(loaded.model, loaded.originals, adapters.lora)
+            loaded = _Loaded(name=model, model=changed[0], originals=changed[1])
+        self._loaded = loaded
+        return loaded.model
+
+    def _load(self, name: str, adapters: Adapters) -> _Loaded:
+        options = self._options
+        model = load_model(
+            self._specs[name], device=options.device, dtype=options.dtype, adapters=adapters
+        )
+        return _Loaded(name=name, model=model, originals=None if adapters.lora else {})
 
     def batch_size(self, request: ResolvedRequest) -> int:
         """Return how many requests with this one's `batch_key` are generated together."""

@@ -12,15 +12,16 @@ from sheepgen.models.added_files import find_embedding, find_vae
 from sheepgen.models.checkpoint import Checkpoint
 from sheepgen.pipeline.embeddings import EmbeddingTokenizer, add_vectors
 from sheepgen.pipeline.loading import load_diffusers
-from sheepgen.pipeline.lora import add_loras
+from sheepgen.pipeline.lora import add_loras, restore
 
 if TYPE_CHECKING:
     import torch
 
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.lora import Originals
 
-__all__ = ["add_adapters"]
+__all__ = ["add_adapters", "change_loras"]
 
 _AUTOENCODERS = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
 
@@ -38,8 +39,7 @@ def add_adapters(model: Model) -> Model:
         ModelError: If something does not fit.
     """
     adapters, parts = model.spec.adapters, vars(model)
-    networks = {name: parts[name] for name in _NETWORKS if name in parts}
-    add_loras(model.spec, networks, adapters.loras)
+    add_loras(model.spec, _networks(model), adapters.loras)
     changes: dict[str, Any] = {}
     if adapters.embedding:
         changes |= _tokenizers(model.spec, parts)
@@ -47,6 +47,30 @@ def add_adapters(model: Model) -> Model:
         vae = parts["vae"]
         changes["vae"] = _load_vae(model.spec, vae.dtype).to(vae.device)
     return replace(model, **changes)  # type: ignore[type-var]
+
+
+def change_loras(model: Model, originals: Originals, lora: str) -> tuple[Model, Originals]:
+    """Return a model with other LoRAs, bit for bit the one that is loaded with them.
+
+    Args:
+        model: Loaded; it is not to be used any more, and no longer whole if this fails.
+        originals: What its LoRAs have changed, as this returned it; empty if it has none.
+        lora: As in a request.
+
+    Raises:
+        ModelError: If one does not fit.
+    """
+    spec = replace(model.spec, adapters=replace(model.spec.adapters, lora=lora))
+    networks = _networks(model)
+    restore(networks, originals)
+    originals = add_loras(spec, networks, spec.adapters.loras, keep=True)
+    # Another object, which has not encoded any prompt yet.
+    return replace(model, spec=spec), originals  # type: ignore[type-var]
+
+
+def _networks(model: Model) -> dict[str, Any]:
+    """Return what LoRAs change."""
+    return {name: part for name, part in vars(model).items() if name in _NETWORKS}
 
 
 def _tokenizers(spec: ModelSpec, parts: dict[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from sheepgen.adapters import LoraReference
     from sheepgen.models.spec import ModelSpec
 
-__all__ = ["add_loras", "check_loras"]
+__all__ = ["Originals", "add_loras", "check_loras", "restore"]
+
+Originals = dict[tuple[str, str], "Tensor"]
+"""Weights as they were before LoRAs changed them, on the CPU: by component and layer."""
 
 _NETWORKS = {
     "UNet2DConditionModel": UNet2DConditionModel,
@@ -63,8 +66,12 @@ def check_loras(spec: ModelSpec, references: Iterable[LoraReference]) -> None:
 
 
 def add_loras(
-    spec: ModelSpec, networks: Mapping[str, nn.Module], references: Iterable[LoraReference]
-) -> None:
+    spec: ModelSpec,
+    networks: Mapping[str, nn.Module],
+    references: Iterable[LoraReference],
+    *,
+    keep: bool = False,
+) -> Originals:
     """Change the weights of a loaded model.
 
     Sums are made at float32 and rounded once to the precision of the weights.
@@ -73,6 +80,10 @@ def add_loras(
         spec: The model.
         networks: Its components.
         references: LoRAs, in their order.
+        keep: Whether the weights are kept as they are.
+
+    Returns:
+        What `restore` takes them from; empty if they are not kept.
 
     Raises:
         ModelError: As `check_loras`.
@@ -80,6 +91,7 @@ def add_loras(
     references = tuple(references)
     known = _layers(networks, spec)
     changes: dict[tuple[str, str], list[tuple[Any, LoraLayer, float]]] = {}
+    originals: Originals = {}
     with ExitStack() as opened:
         for reference in references:
             layers = match_lora(reference.path, known, spec)
@@ -88,13 +100,28 @@ def add_loras(
                 change = file, layer, reference.scale
                 changes.setdefault((layer.component, layer.layer), []).append(change)
         for (component, name), parts in changes.items():
-            weight = networks[component].get_submodule(name).weight
-            assert isinstance(weight, torch.nn.Parameter)
+            weight = _weight(networks, component, name)
+            if keep:
+                originals[component, name] = weight.detach().to("cpu", copy=True)
             with torch.no_grad():
                 changed = weight.float()
                 for file, layer, scale in parts:
                     changed = changed + _difference(file, layer, scale, weight)
                 weight.copy_(changed)
+    return originals
+
+
+@torch.no_grad()
+def restore(networks: Mapping[str, nn.Module], originals: Originals) -> None:
+    """Give a model the weights again that it had before it was changed, bit for bit."""
+    for (component, name), original in originals.items():
+        _weight(networks, component, name).copy_(original)
+
+
+def _weight(networks: Mapping[str, nn.Module], component: str, layer: str) -> nn.Parameter:
+    weight = networks[component].get_submodule(layer).weight
+    assert isinstance(weight, torch.nn.Parameter)
+    return weight
 
 
 def _difference(file: Any, layer: LoraLayer, scale: float, weight: Tensor) -> Tensor:  # noqa: ANN401

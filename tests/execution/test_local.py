@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import CLIPTextModel
 
+from sheepgen.adapters import Adapters
 from sheepgen.errors import ModelError, NonFiniteError
 from sheepgen.events import RunFailed, RunFinished, RunStarted, StepCompleted
 from sheepgen.execution import local
@@ -14,15 +17,16 @@ from sheepgen.execution.executor import in_batches
 from sheepgen.execution.local import LocalExecutor
 from sheepgen.models.resolve import find_model
 from sheepgen.options import DeviceOptions
-from sheepgen.pipeline import loading
+from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import generate, stream_batch
+from sheepgen.request import GenerationRequest
 from tests.execution.conformance import ExecutorConformance, alone, pictures
+from tests.lora import LAYERS, save_lora
 from tests.samples import sample_request
-from tests.tiny import save_tiny_model
+from tests.tiny import TEXT_WIDTH, assert_same_weights, save_tiny_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import Any, NoReturn
 
     from sheepgen.events import Event
@@ -68,7 +72,6 @@ class TestConformance(ExecutorConformance):
             loaded.append(spec.name)
             return load_model(spec, **settings)
 
-        load_model = loading.load_model
         monkeypatch.setattr(local, "load_model", load)
         executor = LocalExecutor({name: find_model(name) for name in (model, other)}, ON_CPU)
         changed = [replace(request, model=other) for request in requests]
@@ -217,3 +220,34 @@ class TestConformance(ExecutorConformance):
         executor = LocalExecutor({}, DeviceOptions(device="cpu", batch_size=None))
         request = sample_request(model=model, width=side, height=side)
         assert executor.batch_size(request) == together
+
+
+def test_models_whose_loras_vary_are_those_that_are_loaded_anew(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ink, dots = (str(tmp_path / f"{name}.safetensors") for name in ("ink", "dots"))
+    save_lora(Path(model), Path(ink))
+    save_lora(Path(model), Path(dots), layers=LAYERS[2:], seed=6)
+    save_file({"emb_params": torch.ones(1, TEXT_WIDTH)}, tmp_path / "fuzzy.safetensors")
+    embedding = str(tmp_path / "fuzzy.safetensors")
+    loaded: list[str] = []
+
+    def load(spec: Any, *, adapters: Adapters, **settings: Any) -> Model:
+        loaded.append(adapters.lora)
+        return load_model(spec, adapters=adapters, **settings)
+
+    monkeypatch.setattr(local, "load_model", load)
+    executor = LocalExecutor({model: find_model(model)}, ON_CPU)
+    shared = GenerationRequest(
+        prompt="a fuzzy sheep", seed=1, num_inference_steps=1, model=model, embedding=embedding
+    )
+    for lora in (f"{ink}:0.4", f"{ink}:0.8", "", f"{dots},{ink}:-1", dots, f"{ink}:0.4"):
+        adapters = Adapters(lora=lora, embedding=embedding)
+        found: Any = executor.load(model, adapters)
+        fresh: Any = load_model(model, device="cpu", dtype="fp32", adapters=adapters)
+        for name in ("unet", "text_encoder", "vae"):
+            assert_same_weights(getattr(found, name), getattr(fresh, name))
+        # Prompts that were encoded with other weights are not taken from memory.
+        request = fresh.spec.resolve(replace(shared, lora=lora))
+        assert pictures(executor.run([[request]])) == {request: generate(fresh, request).tobytes()}
+    assert loaded == [f"{ink}:0.4", ""]
