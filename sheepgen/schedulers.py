@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sheepgen.errors import ModelError, UsageError
 from sheepgen.sanitize import excerpt
@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "FLOW_SCHEDULERS",
     "PREDICTION_TYPES",
     "SCHEDULERS",
     "SchedulerSpec",
     "canonical_scheduler_name",
+    "check_flow_scheduler",
     "check_step_count",
     "prediction_type_of",
     "scheduler_name_for",
@@ -202,6 +204,33 @@ SCHEDULERS: Mapping[str, SchedulerSpec] = MappingProxyType(
 )
 
 
+class FlowForm(NamedTuple):
+    """What a scheduler is in diffusers for models that are flows.
+
+    Args:
+        class_name: The class.
+        overrides: What is set on top of the model's own scheduler config.
+    """
+
+    class_name: str
+    overrides: Mapping[str, Any]
+
+
+_FLOW = {"prediction_type": "flow_prediction", "use_flow_sigmas": True}
+
+FLOW_SCHEDULERS: Mapping[str, FlowForm] = MappingProxyType(
+    {
+        "euler": FlowForm("FlowMatchEulerDiscreteScheduler", _UNIFORM),
+        "heun": FlowForm("FlowMatchHeunDiscreteScheduler", {}),
+        "dpmpp_2m": FlowForm("DPMSolverMultistepScheduler", _DPMPP_2M | _UNIFORM | _FLOW),
+        "dpmpp_2m_sde": FlowForm("DPMSolverMultistepScheduler", _DPMPP_2M_SDE | _UNIFORM | _FLOW),
+        "unipc": FlowForm("UniPCMultistepScheduler", _UNIFORM | _FLOW),
+    }
+)
+"""The schedulers of flow models (https://arxiv.org/abs/2210.02747), by the names of the algorithms
+in `SCHEDULERS`. Of diffusers' others, DEIS leaves noise in the image at the end of a flow."""
+
+
 def _spelling(name: str) -> str:
     """Return what of a name counts: its letters and digits, with "+" read as "p"."""
     return "".join(filter(str.isalnum, name.casefold().replace("+", "p")))
@@ -240,18 +269,34 @@ def canonical_scheduler_name(name: str) -> str:
     )
 
 
-def scheduler_name_for(class_name: str, config: Mapping[str, Any]) -> str | None:
+def scheduler_name_for(
+    class_name: str, config: Mapping[str, Any], *, is_flow: bool = False
+) -> str | None:
     """Return the short name of a model folder's own scheduler, or None if no row fits it.
 
     Settings that the folder does not mention are taken to be the row's: older folders lack
     what came later.
     """
-    for name, spec in SCHEDULERS.items():
-        if spec.class_name == class_name and all(
-            config.get(key, value) == value for key, value in spec.overrides.items()
+    rows: Mapping[str, SchedulerSpec | FlowForm] = FLOW_SCHEDULERS if is_flow else SCHEDULERS
+    for name, row in rows.items():
+        if row.class_name == class_name and all(
+            config.get(key, value) == value for key, value in row.overrides.items()
         ):
             return name
     return None
+
+
+def check_flow_scheduler(name: str) -> None:
+    """Refuse a scheduler that has no form for flow models.
+
+    Raises:
+        UsageError: If it has none.
+    """
+    if name not in FLOW_SCHEDULERS:
+        raise UsageError(
+            f"The scheduler {name} cannot be used with this model, which is a flow.",
+            f"Use one of {', '.join(FLOW_SCHEDULERS)}.",
+        )
 
 
 def check_step_count(name: str, num_inference_steps: int) -> None:

@@ -27,8 +27,8 @@ __all__ = [
     "too_large",
 ]
 
-MAX_BYTES = 10_000_000
-"""Largest config or vocabulary that is read: some three times the largest in use."""
+MAX_BYTES = 40_000_000
+"""Largest config or vocabulary that is read: language models have vocabularies of up to 34 MB."""
 
 _REFUSED_SETTINGS = {
     "_attn_implementation": "attention code from elsewhere",
@@ -51,9 +51,14 @@ def _up_to(limit: int) -> range:
 
 _ALLOWED = {
     "addition_time_embed_dim": _up_to(8192),
+    "all_f_patch_size": range(1, 2),
+    "all_patch_size": range(2, 3),
     "attention_head_dim": _up_to(8192),
+    "axes_dims": _up_to(1024),
+    "axes_lens": _up_to(8192),
     "blank_tokens": range(1025),
     "block_out_channels": _up_to(8192),
+    "cap_feat_dim": _up_to(16_384),
     "cell_width": _up_to(256),
     "context_tokens": range(1025),
     "conv_in_kernel": _up_to(15),
@@ -61,21 +66,28 @@ _ALLOWED = {
     "corrector_order": range(9),
     "cross_attention_dim": _up_to(8192),
     "decoder_block_out_channels": _up_to(8192),
+    "dim": _up_to(16_384),
     "drawings": _up_to(20_000),
     "downsample_padding": range(2),
     "encoder_block_out_channels": _up_to(8192),
     "encoder_hid_dim": _up_to(8192),
+    "head_dim": _up_to(1024),
     "hidden_size": _up_to(8192),
     "in_channels": _up_to(64),
     "intermediate_size": _up_to(32_768),
     "latent_channels": _up_to(64),
     "layers_per_block": _up_to(16),
-    "max_position_embeddings": _up_to(8192),
+    "max_position_embeddings": _up_to(1_000_000),
+    "n_heads": _up_to(1024),
+    "n_kv_heads": _up_to(1024),
+    "n_layers": _up_to(128),
+    "n_refiner_layers": _up_to(16),
     "norm_num_groups": _up_to(8192),
     "num_attention_heads": _up_to(1024),
     "num_decoder_blocks": range(65),
     "num_encoder_blocks": range(65),
-    "num_hidden_layers": _up_to(64),
+    "num_hidden_layers": _up_to(128),
+    "num_key_value_heads": _up_to(1024),
     "num_train_timesteps": _up_to(10_000),
     "out_channels": _up_to(64),
     "parser_heads": _up_to(64),
@@ -101,6 +113,10 @@ What is within these limits and still more than the weights hold is refused when
 `sheepgen.pipeline.building`."""
 
 _LISTS = {
+    "all_f_patch_size": 1,
+    "all_patch_size": 1,
+    "axes_dims": 1,
+    "axes_lens": 1,
     "attention_head_dim": 1,
     "block_out_channels": 1,
     "cross_attention_dim": 1,

@@ -126,6 +126,8 @@ class Family:
         pipeline: Name of the module that loads it, as ``load(spec, device, dtype)``.
         adaptable: Whether VAEs, LoRAs and text embeddings can be added to its models.
         fields: Fields of a request that only some families read, and this one does.
+        is_flow: Whether its networks predict the velocity of a flow from noise to images; else the
+            noise of DDPM's schedule, or what `sheepgen.schedulers.PREDICTION_TYPES` lists.
         vocabulary: File of a folder that lists what the model can show, as
             `sheepgen.embedded.vocabulary_file` reads it; None if the model takes any words.
     """
@@ -138,6 +140,7 @@ class Family:
     pipeline: str
     adaptable: bool = False
     fields: tuple[str, ...] = ()
+    is_flow: bool = False
     vocabulary: str | None = None
 
 

@@ -13,7 +13,7 @@ from sheepgen.models.added_files import added_hashes, find_embedding
 from sheepgen.models.families import readers_of_fields
 from sheepgen.request import DEFAULTS, GenerationRequest, ResolvedRequest, nearest_sizes
 from sheepgen.sanitize import excerpt
-from sheepgen.schedulers import SCHEDULERS, check_step_count
+from sheepgen.schedulers import SCHEDULERS, check_flow_scheduler, check_step_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -114,6 +114,8 @@ class ModelSpec:
                 f"The model {request.model} comes with a scheduler that sheepgen does not know.",
                 "Choose one with --scheduler; `sheepgen schedulers` lists them.",
             )
+        if self.family.is_flow:
+            check_flow_scheduler(values["scheduler"])
         check_step_count(values["scheduler"], values["num_inference_steps"])
         if self.needs_mask and request.mask is None:
             raise UsageError(

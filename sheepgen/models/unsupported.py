@@ -52,7 +52,7 @@ _FAMILIES = (
     ),
     _Family("unCLIP", "UnCLIP"),
     _Family("Wuerstchen", "Wuerstchen", ("wuerstchen",)),
-    _Family("Z-Image", "ZImage", ("zimage",), ("tongyi-mai/z-image",)),
+    _Family("Z-Image for pictures in the prompt", "ZImageOmni"),
 )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sheepgen.pipeline.family import Guidance
 
-__all__ = ["apply_guidance", "guidance_embedding"]
+__all__ = ["apply_guidance", "guidance_embedding", "rescale_guided"]
 
 
 def apply_guidance(prediction: Tensor, guidance: Guidance) -> Tensor:
@@ -31,13 +31,26 @@ def apply_guidance(prediction: Tensor, guidance: Guidance) -> Tensor:
     uncond, text = prediction.chunk(2)
     # guided = uncond + scale * (text - uncond)
     guided = uncond + guidance.scale * (text - uncond)
-    if guidance.rescale == 0:
+    return rescale_guided(guided, text, guidance.rescale)
+
+
+def rescale_guided(guided: Tensor, text: Tensor, rescale: float) -> Tensor:
+    """Pull the spread of a guided prediction back to the text prediction's.
+
+    https://arxiv.org/abs/2305.08891, section 3.4.
+
+    Args:
+        guided: (batch, channels, height, width).
+        text: Likewise.
+        rescale: How far, 0 to 1.
+    """
+    if rescale == 0:
         return guided
     # rescale * guided * std(text) / std(guided) + (1 - rescale) * guided
     std_text = text.std(dim=(1, 2, 3), keepdim=True)  # (batch, 1, 1, 1)
     std_guided = guided.std(dim=(1, 2, 3), keepdim=True)
     rescaled = guided * (std_text / std_guided)
-    return guidance.rescale * rescaled + (1 - guidance.rescale) * guided
+    return rescale * rescaled + (1 - rescale) * guided
 
 
 def guidance_embedding(scale: float, size: int) -> Tensor:

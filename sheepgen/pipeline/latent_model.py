@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
+from diffusers import UNet2DConditionModel
 
+from sheepgen.pipeline.autoencoder_model import AutoencoderModel
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.family import ModelInfo
 from sheepgen.pipeline.guidance import apply_guidance, guidance_embedding
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.process import DiffusionProcess
 from sheepgen.pipeline.scheduler import build_scheduler, check_steps, set_timesteps
-from sheepgen.pipeline.vae import decode_latents, encode_pixels
 from sheepgen.schedulers import prediction_type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from diffusers import SchedulerMixin
     from torch import Tensor
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["LatentModel", "TextEmbeds", "UNetDenoiser", "check_schedule"]
-
-_AUTOENCODERS = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,35 +84,23 @@ class UNetDenoiser:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatentModel:
+class LatentModel(AutoencoderModel):
     """All of a loaded model but its text encoder: most of a `sheepgen.pipeline.family.Model`.
 
     Args:
-        spec: The model that the components are from.
-        device: Where they are.
-        dtype: Precision of the weights.
         unet: Predicts the noise in latents, (batch, channels, height, width), or what
             `sheepgen.schedulers.prediction_type_of` says.
-        vae: Latents to pixels and back.
-        scheduler_config: Of the folder's scheduler. Schedulers hold the state of a run, so each run
-            builds a fresh one from this.
-        preview_decoder: Latents to small pictures, cheaply; few models have one.
 
     Attributes:
         steps_offset: As `sheepgen.pipeline.scheduler.build_scheduler` takes it.
     """
 
-    spec: ModelSpec
-    device: torch.device
-    dtype: torch.dtype
     unet: UNet2DConditionModel
-    vae: AutoencoderKL | AutoencoderTiny
-    scheduler_config: Mapping[str, Any]
-    preview_decoder: Callable[[Tensor], Tensor] | None = None
     steps_offset: ClassVar[int | None] = 1
 
-    @staticmethod
+    @classmethod
     def load_components(
+        cls,
         spec: ModelSpec,
         device: torch.device,
         dtype: torch.dtype,
@@ -130,28 +115,20 @@ class LatentModel:
             dtype: Precision of the weights.
             vae_dtype: Precision of the VAE's, if it is another one.
         """
-        checkpoint = spec.checkpoint
-        vae_class = _AUTOENCODERS[checkpoint.classes["vae"]]
+        unet = load_diffusers(spec.checkpoint, "unet", UNet2DConditionModel, dtype)
         return {
-            "spec": spec,
-            "device": device,
-            "dtype": dtype,
-            "unet": load_diffusers(checkpoint, "unet", UNet2DConditionModel, dtype).to(device),
-            "vae": load_diffusers(checkpoint, "vae", vae_class, vae_dtype or dtype).to(device),
-            "scheduler_config": MappingProxyType(checkpoint.configs["scheduler"]),
+            **cls.load_autoencoder(spec, device, dtype, vae_dtype=vae_dtype),
+            "unet": unet.to(device),
         }
 
     @property
     def info(self) -> ModelInfo:
         """What callers need to know."""
         reads_scale = self.unet.config.time_cond_proj_dim is not None
-        # The decoder's last layers hold one number for each pixel and channel, before a
-        # convolution and after it.
-        channels: int = self.vae.config.block_out_channels[0]
         return ModelInfo(
             guidance="embedded" if reads_scale else "two passes",
             latents_dtype=self.dtype,
-            bytes_per_pixel=2 * channels * self.vae.dtype.itemsize,
+            bytes_per_pixel=self.bytes_per_pixel,
             sees_mask=self.spec.needs_mask,
         )
 
@@ -163,12 +140,6 @@ class LatentModel:
     def runs_twice(self, requests: Sequence[ResolvedRequest]) -> bool:
         """Say whether the U-Net runs without the prompt, too; a batch has one guidance."""
         return self.info.guidance == "two passes" and requests[0].guidance_scale > 1
-
-    def draw_noise(self, width: int, height: int, generator: torch.Generator) -> Tensor:
-        """Return one image's noise, (1, channels, height, width) of the latents, float32."""
-        scale = self.spec.size_multiple
-        shape = (1, self.vae.config.latent_channels, height // scale, width // scale)
-        return torch.randn(shape, generator=generator, dtype=torch.float32)
 
     def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
         """Return a fresh scheduler with its timesteps set."""
@@ -188,14 +159,6 @@ class LatentModel:
     def with_masked_image(self, conditioning: TextEmbeds, masked: MaskedImage) -> TextEmbeds:
         """Return conditioning with what is to be repainted."""
         return replace(conditioning, masked=masked)
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """Return pixels, (batch, 3, height, width), about -1 to 1."""
-        return decode_latents(self.vae, latents)
-
-    def encode_image(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the latents of pixels, (batch, 3, height, width), -1 to 1."""
-        return encode_pixels(self.vae, pixels, generator)
 
 
 def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:

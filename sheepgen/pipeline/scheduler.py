@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 __all__ = [
     "arguments_for",
     "build_scheduler",
+    "check_room",
     "check_steps",
     "rehearse",
     "set_timesteps",
     "step_arguments",
+    "walk",
 ]
 
 _HINT = "Choose another --scheduler or another number of --steps."
@@ -123,9 +125,8 @@ def set_timesteps(
     Raises:
         UsageError: If the schedule has no room for so many steps.
     """
+    check_room(scheduler, num_inference_steps)
     trained: int = scheduler.config.num_train_timesteps
-    if num_inference_steps > trained:
-        raise _too_many(scheduler, num_inference_steps)
     scheduler.set_timesteps(num_inference_steps, device=device)
     timesteps: torch.Tensor = scheduler.timesteps
     # Rounding drives the largest step counts beyond the last trained timestep, or onto one.
@@ -136,6 +137,16 @@ def set_timesteps(
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(0)
     return timesteps
+
+
+def check_room(scheduler: SchedulerMixin, num_inference_steps: int) -> None:
+    """Refuse more steps than a model's schedule has timesteps.
+
+    Raises:
+        UsageError: If there are more.
+    """
+    if num_inference_steps > scheduler.config.num_train_timesteps:
+        raise _too_many(scheduler, num_inference_steps)
 
 
 def _too_many(scheduler: SchedulerMixin, num_inference_steps: int) -> UsageError:
@@ -181,19 +192,33 @@ def rehearse(
         UsageError: If so many steps do not fit.
         ModelError: If the scheduler cannot be used with this config.
     """
-    generator = torch.Generator("cpu").manual_seed(0)
-    arguments = step_arguments(name, generators=[generator])
     with quiet_libraries(), component_errors(f"scheduler config, read as {name},", _HINT):
         scheduler = build_scheduler(name, config, steps_offset=steps_offset)
-        timesteps = set_timesteps(scheduler, num_inference_steps, torch.device("cpu"))
-        sample = torch.ones(1, 1, 1, 1) * scheduler.init_noise_sigma
-        for timestep in timesteps:
+        set_timesteps(scheduler, num_inference_steps, torch.device("cpu"))
+        walk(name, scheduler)
+
+
+def walk(name: str, scheduler: SchedulerMixin) -> None:
+    """Take all steps of a scheduler, its timesteps set, with a prediction that is always zero.
+
+    Args:
+        name: Its short name.
+        scheduler: On the CPU; it is of no use afterwards.
+
+    Raises:
+        ModelError: If it overflows.
+    """
+    arguments = step_arguments(name, generators=[torch.Generator("cpu").manual_seed(0)])
+    sample = torch.ones(1, 1, 1, 1) * getattr(scheduler, "init_noise_sigma", 1.0)
+    for timestep in scheduler.timesteps:
+        seen = sample
+        if hasattr(scheduler, "scale_model_input"):  # flow matching has none
             seen = scheduler.scale_model_input(sample, timestep)
-            prediction = torch.zeros_like(seen)
-            sample = scheduler.step(prediction, timestep, sample, **arguments, return_dict=False)[0]
+        prediction = torch.zeros_like(seen)
+        sample = scheduler.step(prediction, timestep, sample, **arguments, return_dict=False)[0]
     if not sample.isfinite().all():
         raise ModelError(
-            f"The scheduler {name} overflows in {num_inference_steps} steps of this model's "
-            "schedule.",
+            f"The scheduler {name} overflows in {scheduler.num_inference_steps} steps of this "
+            "model's schedule.",
             _HINT,
         )

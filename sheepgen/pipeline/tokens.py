@@ -16,22 +16,28 @@ if TYPE_CHECKING:
 __all__ = ["measure_text", "token_labels"]
 
 
-def measure_text(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> PromptReading:
+def measure_text(
+    tokenizer: PreTrainedTokenizerBase, text: str, limit: int, *, before: str = "", after: str = ""
+) -> PromptReading:
     """Measure a text.
 
     Args:
         tokenizer: Any that splits at white space first, as CLIP's does.
         text: A prompt.
         limit: Tokens that the text encoder takes, special tokens included.
+        before: What the text encoder is given in front of it.
+        after: What it is given after it, and may do without.
 
     Returns:
         Among others the words at the end that are not read, or not whole.
     """
     words = list(re.finditer(r"\S+", text))
     # Counting beginnings of the text needs no offsets, which not every tokenizer gives.
-    fitting = bisect_right(words, limit, key=lambda word: _count(tokenizer, text[: word.end()]))
+    fitting = bisect_right(
+        words, limit, key=lambda word: _count(tokenizer, before + text[: word.end()])
+    )
     return PromptReading(
-        tokens=_count(tokenizer, text),
+        tokens=_count(tokenizer, before + text + after),
         limit=limit,
         truncated=tuple(word.group() for word in words[fitting:]),
     )

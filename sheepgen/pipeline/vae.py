@@ -45,8 +45,11 @@ def decode_latents(vae: AutoencoderKL | AutoencoderTiny, latents: Tensor) -> Ten
 
 def _decode(vae: Any, latents: Tensor) -> Tensor:  # noqa: ANN401
     with running("vae"):
-        # z = latents / scaling_factor
-        pixels: Tensor = vae.decode(latents / vae.config.scaling_factor, return_dict=False)[0]
+        # z = latents / scaling_factor + shift_factor
+        latents = latents / vae.config.scaling_factor
+        if shift := getattr(vae.config, "shift_factor", None):
+            latents = latents + shift
+        pixels: Tensor = vae.decode(latents, return_dict=False)[0]
     return pixels
 
 
@@ -75,6 +78,8 @@ def encode_pixels(vae: Any, pixels: Tensor, generator: torch.Generator) -> Tenso
         # Always drawn in float32 on the CPU: one seed is one noise at every precision.
         sample = torch.randn(latents.shape, generator=generator, dtype=torch.float32)
         latents = latents + spread * sample.to(latents)
+    if shift := getattr(vae.config, "shift_factor", None):
+        latents = latents - shift
     scale: float = vae.config.scaling_factor
     return latents * scale
 

@@ -1,0 +1,191 @@
+"""Z-Image (https://arxiv.org/abs/2511.22699), and Z-Image-Turbo, which was distilled from it.
+
+One transformer attends to the prompt's tokens and to the image's, side by side. Its time runs from
+0 to 1 and it predicts the negated velocity; guidance in its paper is off at 0, here it is off at 1
+as everywhere. Latents stay float32 at every precision of the weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+import torch
+from diffusers import ZImageTransformer2DModel
+
+from sheepgen.pipeline.autoencoder_model import AutoencoderModel
+from sheepgen.pipeline.building import running
+from sheepgen.pipeline.clip import TextCache
+from sheepgen.pipeline.family import ModelInfo
+from sheepgen.pipeline.flow import (
+    FlowProcess,
+    build_flow_scheduler,
+    check_flow_steps,
+    linear_mu,
+)
+from sheepgen.pipeline.guidance import rescale_guided
+from sheepgen.pipeline.loading import load_diffusers
+from sheepgen.pipeline.qwen import QwenTextEncoder, load_qwen_tokenizer
+from sheepgen.pipeline.qwen import read_prompt as read_qwen_prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from diffusers import SchedulerMixin
+    from torch import Tensor
+
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.pipeline.family import Guidance, MaskedImage, TokenLabel
+    from sheepgen.prompt_reading import PromptReading
+    from sheepgen.request import ResolvedRequest
+
+__all__ = ["ZImageModel", "ZImageTexts", "check_schedule", "load", "read_prompt"]
+
+_LAYER = -2
+"""Of the text encoder's hidden states: those before its last layer."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ZImageTexts:
+    """What the transformer attends to: for each image a tensor, (tokens, width).
+
+    Args:
+        prompts: As many as there are images.
+        negatives: Likewise; empty without guidance.
+    """
+
+    prompts: tuple[Tensor, ...]
+    negatives: tuple[Tensor, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZImageModel(AutoencoderModel):
+    """A loaded model: a `sheepgen.pipeline.family.Model`.
+
+    Args:
+        text_encoder: Prompt to hidden states.
+        transformer: Predicts the negated velocity of latents, (channels, 1, height, width) each.
+    """
+
+    text_encoder: QwenTextEncoder
+    transformer: ZImageTransformer2DModel
+    _encoded: TextCache[Tensor] = field(
+        default_factory=TextCache, init=False, repr=False, compare=False
+    )
+
+    @classmethod
+    def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Self:
+        """Load all components, as `sheepgen.pipeline.family.FamilyModule.load` says."""
+        checkpoint = spec.checkpoint
+        transformer = load_diffusers(checkpoint, "transformer", ZImageTransformer2DModel, dtype)
+        return cls(
+            **cls.load_autoencoder(spec, device, dtype),
+            text_encoder=QwenTextEncoder.load(checkpoint, device, dtype, limit=spec.max_tokens),
+            transformer=transformer.to(device),
+        )
+
+    @property
+    def info(self) -> ModelInfo:
+        """What callers need to know."""
+        return ModelInfo(
+            guidance="two passes",
+            latents_dtype=torch.float32,
+            bytes_per_pixel=self.bytes_per_pixel,
+        )
+
+    @property
+    def process(self) -> FlowProcess:
+        """What the transformer predicts."""
+        return FlowProcess()
+
+    def read_prompt(self, text: str) -> PromptReading:
+        """Return how long a text is and which of its words are not read."""
+        return self.text_encoder.read_prompt(text)
+
+    def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
+        """Return what the tokens stand for."""
+        return self.text_encoder.token_labels(prompt)
+
+    @torch.inference_mode()
+    def encode(self, requests: Sequence[ResolvedRequest]) -> ZImageTexts:
+        """Encode prompts as diffusers' pipeline does, one at a time.
+
+        Raises:
+            ModelError: If the text encoder does not know all of the tokenizer's tokens.
+        """
+        guided = requests[0].guidance_scale > 1
+        return ZImageTexts(
+            prompts=tuple(self._encode_text(request.prompt) for request in requests),
+            negatives=tuple(
+                self._encode_text(request.negative_prompt) for request in requests if guided
+            ),
+        )
+
+    def _encode_text(self, text: str) -> Tensor:
+        """Return what the text encoder makes of a text, (tokens, width)."""
+        if (encoded := self._encoded.get(text)) is not None:
+            return encoded
+        states, mask = self.text_encoder.hidden_states(text)
+        return self._encoded.keep(text, states[_LAYER][0][mask[0]])
+
+    def with_masked_image(self, conditioning: ZImageTexts, masked: MaskedImage) -> ZImageTexts:
+        """Return the conditioning as it is: the transformer sees no mask."""
+        del masked
+        return conditioning
+
+    def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
+        """Return a fresh scheduler with its timesteps set."""
+        return _scheduler(self.spec, request, self.device)
+
+    def predict(
+        self, model_input: Tensor, timestep: Tensor, conditioning: ZImageTexts, guidance: Guidance
+    ) -> Tensor:
+        """Return the guided velocity, (batch, channels, height, width), float32."""
+        texts, latents = conditioning.prompts, model_input.to(self.dtype)
+        # Backwards: 0 is noise, and 1 the image.
+        time = (1000 - timestep.expand(len(latents))) / 1000  # (batch,)
+        if conditioning.negatives:
+            texts += conditioning.negatives
+            latents, time = latents.repeat(2, 1, 1, 1), time.repeat(2)
+        with running("transformer"):
+            predictions = self.transformer(
+                [*latents.unsqueeze(2).unbind()],  # each (channels, 1, height, width)
+                time,
+                [*texts],
+                return_dict=False,
+            )[0]
+        prediction = torch.stack([each.float() for each in predictions]).squeeze(2)
+        if conditioning.negatives:
+            text, negative = prediction.chunk(2)
+            # diffusers' order, whose scale w is off at 0: text + w * (text - negative)
+            prediction = text + (guidance.scale - 1) * (text - negative)
+            prediction = rescale_guided(prediction, text, guidance.rescale)
+        return -prediction
+
+
+def _scheduler(spec: ModelSpec, request: ResolvedRequest, device: torch.device) -> SchedulerMixin:
+    config, steps = spec.checkpoint.configs["scheduler"], request.num_inference_steps
+    tokens = (request.width // spec.size_multiple) * (request.height // spec.size_multiple)
+    return build_flow_scheduler(
+        request.scheduler,
+        config,
+        steps,
+        device,
+        mu=linear_mu(config, tokens),
+        sigmas=torch.linspace(1.0, 1 / steps, steps).tolist(),
+    )
+
+
+def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> ZImageModel:
+    """Load a model, as `sheepgen.pipeline.family.FamilyModule` says."""
+    return ZImageModel.load(spec, device, dtype)
+
+
+def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
+    """Measure a prompt with the model's tokenizer alone."""
+    return read_qwen_prompt(load_qwen_tokenizer(spec.checkpoint), text, spec.max_tokens)
+
+
+def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:
+    """Go through a scheduler's steps with the model's schedule, and without the model."""
+    check_flow_steps(request.scheduler, _scheduler(spec, request, torch.device("cpu")))
