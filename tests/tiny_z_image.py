@@ -45,7 +45,7 @@ def tiny_qwen_tokenizer() -> Qwen2Tokenizer:
     return tokenizer
 
 
-def tiny_qwen3(tokenizer: Qwen2Tokenizer, **changes: Any) -> Qwen3Model:
+def tiny_qwen3_config(tokenizer: Qwen2Tokenizer, **changes: Any) -> Qwen3Config:
     config: dict[str, Any] = {
         "vocab_size": len(tokenizer),
         "hidden_size": TEXT_WIDTH,
@@ -57,7 +57,7 @@ def tiny_qwen3(tokenizer: Qwen2Tokenizer, **changes: Any) -> Qwen3Model:
         "max_position_embeddings": 1024,
         "rope_parameters": {"rope_theta": 1_000_000.0, "rope_type": "default"},
     }
-    return Qwen3Model(Qwen3Config(**config | changes))
+    return Qwen3Config(**config | changes)
 
 
 def tiny_vae_16(**changes: Any) -> AutoencoderKL:
@@ -91,7 +91,7 @@ def tiny_z_image_pipeline(*, seed: int = 0, **schedule: Any) -> ZImagePipeline:
         pipeline = ZImagePipeline(
             scheduler=FlowMatchEulerDiscreteScheduler(**{"shift": 3.0} | schedule),
             vae=tiny_vae_16(),
-            text_encoder=tiny_qwen3(tokenizer),
+            text_encoder=Qwen3Model(tiny_qwen3_config(tokenizer)),
             tokenizer=tokenizer,
             transformer=ZImageTransformer2DModel(
                 in_channels=16,

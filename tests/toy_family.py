@@ -25,7 +25,7 @@ from sheepgen.prompt_reading import PromptReading
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from diffusers import SchedulerMixin
@@ -40,7 +40,7 @@ MAX_LETTERS = 24
 FLOW_SCHEDULERS = ("dpmpp_2m", "unipc")
 
 
-def _traits(configs: Configs) -> Traits:
+def _traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
     side = configs["painter"]["sample_size"]
     return Traits(
         width=side,
@@ -49,7 +49,7 @@ def _traits(configs: Configs) -> Traits:
         max_tokens=MAX_LETTERS,
         num_inference_steps=3,
         guidance_scale=2.0,
-        reads_guidance=True,
+        guidance="embedded",
     )
 
 

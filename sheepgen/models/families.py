@@ -10,16 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
 from sheepgen.models.configs import bad_setting
-from sheepgen.models.family import Component, Family, Traits
-from sheepgen.models.flow_family import (
-    FLOW_SCHEDULER,
-    QWEN_TOKENIZER,
-    VAE_KL,
-    check_qwen3,
-    check_vae_channels,
-    qwen3_text_encoder,
-    transformer_component,
-)
+from sheepgen.models.family import Component, Family
+from sheepgen.models.flow_families import FLOW_FAMILIES
 from sheepgen.models.unet_family import (
     CLIP_TOKENIZER,
     DIFFUSERS_SCHEDULER,
@@ -38,7 +30,7 @@ from sheepgen.sanitize import excerpt
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sheepgen.models.family import Configs
+    from sheepgen.models.family import Configs, Traits
 
 __all__ = [
     "DIFFUSERS_SCHEDULER",
@@ -68,7 +60,7 @@ def _check_stable_diffusion(configs: Configs, owner: str) -> None:
     check_text_width(configs, configs["text_encoder"]["hidden_size"], owner)
 
 
-def _stable_diffusion_traits(configs: Configs) -> Traits:
+def _stable_diffusion_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
     tokens = text_limit(configs, "text_encoder", "tokenizer")
     return unet_traits(configs, tokens=tokens, guidance_scale=7.5)
 
@@ -101,51 +93,12 @@ def _check_stable_diffusion_xl(configs: Configs, owner: str) -> None:
         )
 
 
-def _stable_diffusion_xl_traits(configs: Configs) -> Traits:
+def _stable_diffusion_xl_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
     tokens = min(
         text_limit(configs, "text_encoder", "tokenizer"),
         text_limit(configs, "text_encoder_2", "tokenizer_2"),
     )
     return unet_traits(configs, tokens=tokens, guidance_scale=5.0)
-
-
-_Z_IMAGE: Mapping[str, Component] = {
-    "scheduler": FLOW_SCHEDULER,
-    "text_encoder": qwen3_text_encoder(),
-    "tokenizer": QWEN_TOKENIZER,
-    "transformer": transformer_component(
-        "ZImageTransformer2DModel",
-        *("axes_dims", "axes_lens", "cap_feat_dim", "dim", "in_channels", "n_heads", "n_layers"),
-        siglip_feat_dim="pictures in the prompt",
-    ),
-    "vae": VAE_KL,
-}
-
-
-def _check_z_image(configs: Configs, owner: str) -> None:
-    transformer = configs["transformer"]
-    check_qwen3(configs, owner)
-    check_vae_channels(configs, transformer["in_channels"], owner)
-    width = configs["text_encoder"]["hidden_size"]
-    if transformer["cap_feat_dim"] != width:
-        raise ModelError(
-            f"The transformer of {owner} takes text embeddings of width "
-            f"{transformer['cap_feat_dim']}, but its text encoder gives {width}.",
-            "Its components come from different models.",
-        )
-
-
-def _z_image_traits(configs: Configs) -> Traits:
-    # The distilled model's schedule is shifted by 3, the other's by 6.
-    is_turbo = configs["scheduler"].get("shift", 1.0) <= 3
-    return Traits(
-        width=1024,
-        height=1024,
-        size_multiple=2 ** len(configs["vae"]["block_out_channels"]),  # patches of two by two
-        max_tokens=512,
-        num_inference_steps=9 if is_turbo else 50,
-        guidance_scale=1.0 if is_turbo else 5.0,
-    )
 
 
 EMBEDDED_CLASS = "SheepgenPipeline"
@@ -195,7 +148,7 @@ def _check_scene_model(configs: Configs, owner: str) -> None:
         raise bad_setting("text_encoder/config.json", "answers", answers, owner)
 
 
-def _scene_traits(configs: Configs) -> Traits:
+def _scene_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
     return unet_traits(configs, tokens=PROMPT_SYMBOLS, guidance_scale=7.5)
 
 
@@ -247,15 +200,7 @@ FAMILIES: tuple[Family, ...] = (
         adaptable=True,
         fields=("original_size", "crop_offset", "target_size"),
     ),
-    Family(
-        name="Z-Image",
-        class_names=("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline"),
-        components=_Z_IMAGE,
-        read_traits=_z_image_traits,
-        check_fit=_check_z_image,
-        pipeline="sheepgen.pipeline.z_image",
-        is_flow=True,
-    ),
+    *FLOW_FAMILIES,
     Family(
         name="Stable Diffusion 1.x and 2.x",
         class_names=(

@@ -8,14 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from sheepgen.fields import MAX_STEPS
 
-__all__ = ["Component", "Configs", "Family", "MadeFor", "Traits"]
+__all__ = ["Component", "Configs", "Family", "GuidanceKind", "MadeFor", "Traits"]
 
 Configs = Mapping[str, Mapping[str, Any]]
 """The configs of a model's components, by component, as they are in the files."""
+
+GuidanceKind = Literal["two passes", "embedded", "none"]
+"""How a network is guided: it runs with and without the prompt, it reads the scale and needs no
+negative prompt, or not at all."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +100,7 @@ class Traits:
         max_tokens: Longest prompt in tokens, special tokens included.
         num_inference_steps: Default number of denoising steps.
         guidance_scale: Default guidance in diffusers' convention, where 1 is off.
-        reads_guidance: Whether the network reads the scale, and never runs without the prompt.
+        guidance: How the model is guided.
         made_for: The range in which its images are good; None if the configs do not say.
         needs_mask: Whether it was trained for inpainting, and does nothing else.
     """
@@ -107,7 +111,7 @@ class Traits:
     max_tokens: int
     num_inference_steps: int
     guidance_scale: float
-    reads_guidance: bool = False
+    guidance: GuidanceKind = "two passes"
     made_for: MadeFor | None = None
     needs_mask: bool = False
 
@@ -120,7 +124,8 @@ class Family:
         name: What it is called.
         class_names: ``_class_name`` in the ``model_index.json`` of its models.
         components: What a folder holds, by component.
-        read_traits: Reads the configs, which have passed every check.
+        read_traits: Reads the configs, which have passed every check, and the ``model_index.json``,
+            which is empty for a model in a single file.
         check_fit: Checks how settings and components fit together; the second argument is the
             owner for the message. Raises `ModelError`.
         pipeline: Name of the module that loads it, as ``load(spec, device, dtype)``.
@@ -135,7 +140,7 @@ class Family:
     name: str
     class_names: tuple[str, ...]
     components: Mapping[str, Component]
-    read_traits: Callable[[Configs], Traits]
+    read_traits: Callable[[Configs, Mapping[str, Any]], Traits]
     check_fit: Callable[[Configs, str], None] = lambda configs, owner: None  # noqa: ARG005
     pipeline: str
     adaptable: bool = False

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 __all__ = [
     "FLOW_SCHEDULER",
     "QWEN_TOKENIZER",
+    "VAE_FLUX_2",
     "VAE_KL",
     "check_qwen3",
+    "check_states_width",
     "check_vae_channels",
     "qwen3_text_encoder",
     "transformer_component",
@@ -35,6 +37,13 @@ VAE_KL = Component(
     weights=WEIGHTS,
     required=("block_out_channels", "latent_channels", "scaling_factor"),
     refused={"latents_mean": "latents with a mean of their own"},
+)
+
+VAE_FLUX_2 = Component(
+    library="diffusers",
+    classes="AutoencoderKLFlux2",
+    weights=WEIGHTS,
+    required=("batch_norm_eps", "block_out_channels", "latent_channels"),
 )
 
 QWEN_TOKENIZER = Component(
@@ -86,6 +95,20 @@ def transformer_component(class_name: str, *required: str, **refused: str) -> Co
     )
 
 
+def check_states_width(width: int, given: int, owner: str) -> None:
+    """Check that a transformer attends to text embeddings of the width that it is given.
+
+    Raises:
+        ModelError: If it attends to others.
+    """
+    if width != given:
+        raise ModelError(
+            f"The transformer of {owner} takes text embeddings of width {width}, but its text "
+            f"encoder gives {given}.",
+            "Its components come from different models.",
+        )
+
+
 def check_qwen3(configs: Configs, owner: str) -> None:
     """Check that a text encoder counts its positions in the ordinary way.
 
@@ -104,6 +127,11 @@ def check_qwen3(configs: Configs, owner: str) -> None:
 
 def check_vae_channels(configs: Configs, channels: int, owner: str) -> None:
     """Check that a transformer works on latents of the VAE's channels.
+
+    Args:
+        configs: Of all components.
+        channels: Those that the transformer takes.
+        owner: Whose they are, for the message.
 
     Raises:
         ModelError: If it does not.

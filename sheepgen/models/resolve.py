@@ -82,7 +82,7 @@ def _read(name: str, path: Path, revision: str | None, *, rehash: bool) -> Model
     if revision is not None:
         for file in checkpoint.weights:
             hub.check_cached(repo, folder / file, rehash=rehash)
-    traits = checkpoint.family.read_traits(checkpoint.configs)
+    traits = checkpoint.family.read_traits(checkpoint.configs, checkpoint.index)
     advised = None if is_file else KNOWN_MODELS.get(repo) or recorded_sampling(folder)
     sampling = advised or traits
     scheduler = checkpoint.classes.get("scheduler")
@@ -100,12 +100,15 @@ def _read(name: str, path: Path, revision: str | None, *, rehash: bool) -> Model
         defaults=ModelDefaults(
             num_inference_steps=sampling.num_inference_steps,
             guidance_scale=sampling.guidance_scale,
-            scheduler=scheduler and scheduler_name_for(scheduler, checkpoint.configs["scheduler"]),
+            scheduler=scheduler
+            and scheduler_name_for(
+                scheduler, checkpoint.configs["scheduler"], is_flow=checkpoint.family.is_flow
+            ),
             width=traits.width,
             height=traits.height,
         ),
         made_for=sampling.made_for,
-        reads_guidance=traits.reads_guidance,
+        guidance=traits.guidance,
         needs_mask=traits.needs_mask,
     )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sheepgen.models.checkpoint import Checkpoint
-    from sheepgen.models.family import Family, MadeFor
+    from sheepgen.models.family import Family, GuidanceKind, MadeFor
 
 __all__ = ["ModelDefaults", "ModelSpec", "outside_warnings"]
 
@@ -64,8 +64,7 @@ class ModelSpec:
         weight_bytes: Size of all weights on disk.
         defaults: See `ModelDefaults`.
         made_for: The range in which its images are good; None if unknown.
-        reads_guidance: Whether the network reads the guidance scale, and never runs without the
-            prompt.
+        guidance: How it is guided.
         adapters: What was added to it when it was loaded.
         needs_mask: Whether it repaints pictures, and does nothing else.
     """
@@ -79,7 +78,7 @@ class ModelSpec:
     weight_bytes: int
     defaults: ModelDefaults
     made_for: MadeFor | None = None
-    reads_guidance: bool = False
+    guidance: GuidanceKind = "two passes"
     adapters: Adapters = field(default_factory=Adapters)
     needs_mask: bool = False
 
@@ -181,6 +180,11 @@ def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
                 f"Warning: {FIELDS[name].label} has no effect with {excerpt(request.model)}; "
                 f"it is for {' and '.join(families)}."
             )
+    if spec.guidance == "none" and request.guidance_scale > 1:
+        yield (
+            f"Warning: guidance has no effect with {excerpt(request.model)}; "
+            "it was distilled to do without."
+        )
     for each in _CONDITIONAL_FIELDS:
         if getattr(request, each.name) == DEFAULTS[each.name]:
             continue
@@ -190,7 +194,7 @@ def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
                 f"Warning: {each.label} has no effect with {request.scheduler}; "
                 f"it is for {' and '.join(users)}."
             )
-        if each.needs_guidance and spec.reads_guidance:
+        if each.needs_guidance and spec.guidance != "two passes":
             yield (
                 f"Warning: {each.label} has no effect with {excerpt(request.model)}; "
                 "it is for models that run with and without the prompt."

@@ -185,7 +185,7 @@ def unet_traits(configs: Configs, *, tokens: int, guidance_scale: float) -> Trai
         max_tokens=tokens,
         num_inference_steps=steps,
         guidance_scale=guidance_scale,
-        reads_guidance=reads_guidance,
+        guidance="embedded" if reads_guidance else "two passes",
         needs_mask=_needs_mask(configs),
         made_for=made_for,
     )

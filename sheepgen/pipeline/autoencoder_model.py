@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import AutoencoderKL, AutoencoderTiny
+from diffusers import AutoencoderKL, AutoencoderKLFlux2, AutoencoderTiny
 
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.vae import decode_latents, encode_pixels
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AutoencoderModel"]
 
-_AUTOENCODERS = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
+_AUTOENCODERS = {
+    each.__name__: each for each in (AutoencoderKL, AutoencoderKLFlux2, AutoencoderTiny)
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class AutoencoderModel:
     spec: ModelSpec
     device: torch.device
     dtype: torch.dtype
-    vae: AutoencoderKL | AutoencoderTiny
+    vae: AutoencoderKL | AutoencoderKLFlux2 | AutoencoderTiny
     scheduler_config: Mapping[str, Any]
     preview_decoder: Callable[[Tensor], Tensor] | None = None
 

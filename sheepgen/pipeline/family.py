@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from diffusers import SchedulerMixin
     from torch import Tensor
 
+    from sheepgen.models.family import GuidanceKind
     from sheepgen.models.spec import ModelSpec
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import ResolvedRequest
@@ -120,14 +121,13 @@ class ModelInfo:
     """What the run and its checks need to know of a loaded model besides its `ModelSpec`.
 
     Args:
-        guidance: ``two passes`` (with and without the prompt), ``embedded`` (the network reads the
-            scale and needs no negative prompt), or ``none``.
+        guidance: How it is guided.
         latents_dtype: Precision that the scheduler works in.
         bytes_per_pixel: Memory that decoding takes at least, to refuse sizes that cannot fit.
         sees_mask: Whether the network was trained for inpainting, and takes a `MaskedImage`.
     """
 
-    guidance: Literal["two passes", "embedded", "none"]
+    guidance: GuidanceKind
     latents_dtype: torch.dtype
     bytes_per_pixel: int
     sees_mask: bool = False

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sheepgen.models.checkpoint import Checkpoint
     from sheepgen.prompt_reading import PromptReading
 
-__all__ = ["QwenTextEncoder", "load_qwen_tokenizer"]
+__all__ = ["NOT_THINKING", "THINKING", "QwenTextEncoder", "load_qwen_tokenizer", "read_prompt"]
 
 _SETTINGS = (
     "attention_bias",
@@ -50,7 +50,8 @@ _SETTINGS = (
 # What the tokenizer's own template makes of one message. It is written out because a template is a
 # program, and comes with the model.
 _BEFORE = "<|im_start|>user\n"
-_AFTER = "<|im_end|>\n<|im_start|>assistant\n"
+THINKING = "<|im_end|>\n<|im_start|>assistant\n"
+NOT_THINKING = f"{THINKING}<think>\n\n</think>\n\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,19 +62,32 @@ class QwenTextEncoder:
         tokenizer: Text to token ids.
         model: Token ids to the hidden states of every layer.
         limit: Tokens that a prompt is padded or cut to, those around it included.
+        after: What it is given after the prompt: `THINKING` or `NOT_THINKING`, as it was trained.
     """
 
     tokenizer: PreTrainedTokenizerBase
     model: Qwen3Model
     limit: int
+    after: str
 
     @classmethod
     def load(
-        cls, checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, *, limit: int
+        cls,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        limit: int,
+        after: str,
     ) -> Self:
         """Load the model and its tokenizer."""
         model = load_text_encoder(checkpoint, "text_encoder", Qwen3Model, _SETTINGS, dtype)
-        return cls(tokenizer=load_qwen_tokenizer(checkpoint), model=model.to(device), limit=limit)
+        return cls(
+            tokenizer=load_qwen_tokenizer(checkpoint),
+            model=model.to(device),
+            limit=limit,
+            after=after,
+        )
 
     def hidden_states(self, text: str) -> tuple[Sequence[Tensor], Tensor]:
         """Run the model on a text.
@@ -87,7 +101,7 @@ class QwenTextEncoder:
         """
         with running("tokenizer"):
             tokens = self.tokenizer(
-                f"{_BEFORE}{text}{_AFTER}",
+                f"{_BEFORE}{text}{self.after}",
                 padding="max_length",
                 max_length=self.limit,
                 truncation=True,
@@ -111,33 +125,42 @@ class QwenTextEncoder:
 
     def read_prompt(self, text: str) -> PromptReading:
         """Return how long a text is and which of its words are not read."""
-        return read_prompt(self.tokenizer, text, self.limit)
+        return read_prompt(self.tokenizer, text, self.limit, after=self.after)
 
-    def token_labels(self, text: str) -> tuple[TokenLabel, ...]:
-        """Return what each of a text's tokens is, padding left out."""
+    def token_labels(self, text: str, *, padded: bool = False) -> tuple[TokenLabel, ...]:
+        """Return what each of a text's tokens is, with or without those it is padded with."""
         with running("tokenizer"):
             ids = self.tokenizer(
-                f"{_BEFORE}{text}{_AFTER}", max_length=self.limit, truncation=True
+                f"{_BEFORE}{text}{self.after}", max_length=self.limit, truncation=True
             ).input_ids
         pieces = self.tokenizer.convert_ids_to_tokens(ids)
         first = self._count(_BEFORE)
         ends = [self._count(_BEFORE + text[: word.end()]) for word in re.finditer(r"\S+", text)]
         last = ends[-1] if ends else first
-        return tuple(
+        labels = [
             TokenLabel(position=at, kind="word", text=piece, word=bisect_right(ends, at))
             if first <= at < last
             else TokenLabel(position=at, kind="special", text=piece)
             for at, piece in enumerate(pieces)
-        )
+        ]
+        if padded:
+            padding = self.tokenizer.pad_token
+            labels += [
+                TokenLabel(position=at, kind="padding", text=padding)
+                for at in range(len(labels), self.limit)
+            ]
+        return tuple(labels)
 
     def _count(self, text: str) -> int:
         with running("tokenizer"):
             return len(self.tokenizer(text, verbose=False).input_ids)
 
 
-def read_prompt(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> PromptReading:
+def read_prompt(
+    tokenizer: PreTrainedTokenizerBase, text: str, limit: int, *, after: str
+) -> PromptReading:
     """Return how long a text is, with what is put around it, and which words are not read."""
-    return measure_text(tokenizer, text, limit, before=_BEFORE, after=_AFTER)
+    return measure_text(tokenizer, text, limit, before=_BEFORE, after=after)
 
 
 @lru_cache(maxsize=4)

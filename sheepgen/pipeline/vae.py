@@ -22,7 +22,7 @@ def decode_latents(vae: AutoencoderKL | AutoencoderTiny, latents: Tensor) -> Ten
     """Decode.
 
     Args:
-        vae: With a ``scaling_factor`` in its config.
+        vae: Its config's ``scaling_factor`` and ``shift_factor``, if it has them, are undone.
         latents: (batch, channels, height, width), as the network sees them.
 
     Returns:
@@ -46,7 +46,7 @@ def decode_latents(vae: AutoencoderKL | AutoencoderTiny, latents: Tensor) -> Ten
 def _decode(vae: Any, latents: Tensor) -> Tensor:  # noqa: ANN401
     with running("vae"):
         # z = latents / scaling_factor + shift_factor
-        latents = latents / vae.config.scaling_factor
+        latents = latents / getattr(vae.config, "scaling_factor", 1.0)
         if shift := getattr(vae.config, "shift_factor", None):
             latents = latents + shift
         pixels: Tensor = vae.decode(latents, return_dict=False)[0]
@@ -54,13 +54,17 @@ def _decode(vae: Any, latents: Tensor) -> Tensor:  # noqa: ANN401
 
 
 @torch.inference_mode()
-def encode_pixels(vae: Any, pixels: Tensor, generator: torch.Generator) -> Tensor:  # noqa: ANN401
+def encode_pixels(
+    vae: Any,  # noqa: ANN401
+    pixels: Tensor,
+    generator: torch.Generator | None,
+) -> Tensor:
     """Encode.
 
     Args:
         vae: As for `decode_latents`.
         pixels: (batch, 3, height, width), -1 to 1.
-        generator: On the CPU, for VAEs that give a distribution to sample from.
+        generator: On the CPU, for VAEs that give a distribution to sample from; its mean with None.
 
     Returns:
         Latents as the network sees them, (batch, channels, height, width), on the VAE's device.
@@ -74,13 +78,13 @@ def encode_pixels(vae: Any, pixels: Tensor, generator: torch.Generator) -> Tenso
             "The VAE returned NaN or infinity instead of the picture's latents.",
             "Try --dtype fp32; if that does not help, the VAE's weights are damaged.",
         )
-    if spread is not None:
+    if spread is not None and generator is not None:
         # Always drawn in float32 on the CPU: one seed is one noise at every precision.
         sample = torch.randn(latents.shape, generator=generator, dtype=torch.float32)
         latents = latents + spread * sample.to(latents)
     if shift := getattr(vae.config, "shift_factor", None):
         latents = latents - shift
-    scale: float = vae.config.scaling_factor
+    scale: float = getattr(vae.config, "scaling_factor", 1.0)
     return latents * scale
 
 

@@ -25,7 +25,7 @@ from sheepgen.pipeline.flow import (
 )
 from sheepgen.pipeline.guidance import rescale_guided
 from sheepgen.pipeline.loading import load_diffusers
-from sheepgen.pipeline.qwen import QwenTextEncoder, load_qwen_tokenizer
+from sheepgen.pipeline.qwen import THINKING, QwenTextEncoder, load_qwen_tokenizer
 from sheepgen.pipeline.qwen import read_prompt as read_qwen_prompt
 
 if TYPE_CHECKING:
@@ -80,7 +80,9 @@ class ZImageModel(AutoencoderModel):
         transformer = load_diffusers(checkpoint, "transformer", ZImageTransformer2DModel, dtype)
         return cls(
             **cls.load_autoencoder(spec, device, dtype),
-            text_encoder=QwenTextEncoder.load(checkpoint, device, dtype, limit=spec.max_tokens),
+            text_encoder=QwenTextEncoder.load(
+                checkpoint, device, dtype, limit=spec.max_tokens, after=THINKING
+            ),
             transformer=transformer.to(device),
         )
 
@@ -183,7 +185,8 @@ def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> ZImageMod
 
 def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
     """Measure a prompt with the model's tokenizer alone."""
-    return read_qwen_prompt(load_qwen_tokenizer(spec.checkpoint), text, spec.max_tokens)
+    tokenizer = load_qwen_tokenizer(spec.checkpoint)
+    return read_qwen_prompt(tokenizer, text, spec.max_tokens, after=THINKING)
 
 
 def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:

@@ -154,7 +154,7 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
 def test_huge_files_are_not_read(model_copy: Path, name: str) -> None:
     os.truncate(model_copy / name, MAX_BYTES + 1)
 
-    with pytest.raises(ModelError, match=f"{name} is larger than 10,000,000 bytes"):
+    with pytest.raises(ModelError, match=f"{name} is larger than 40,000,000 bytes"):
         read_checkpoint(model_copy)
 
 

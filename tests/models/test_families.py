@@ -26,13 +26,13 @@ from tests.tiny import MAX_TOKENS, edit_json
 from tests.tiny_xl import save_tiny_xl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 STABLE_DIFFUSION = FAMILIES[-1]
 
 
-def toy_traits(configs: Configs) -> Traits:
+def toy_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
     side = configs["painter"]["side"]
     return Traits(
         width=side,
@@ -178,7 +178,7 @@ def test_a_distilled_unet_has_its_own_defaults(model_copy: Path, class_name: str
 
     assert spec.family is STABLE_DIFFUSION
     assert (spec.defaults.num_inference_steps, spec.defaults.guidance_scale) == (4, 8.5)
-    assert spec.reads_guidance
+    assert spec.guidance == "embedded"
 
 
 def test_the_distilled_defaults_are_those_of_diffusers() -> None:

@@ -110,10 +110,10 @@ def test_any_other_name_is_refused_with_the_nearest(name: str, hint: str) -> Non
         ("FLUX.1-dev", "Flux"),
         ("sd3", "Stable Diffusion 3"),
         ("sd3.5_medium", "Stable Diffusion 3"),
-        ("z-image-turbo", "Z-Image"),
+        ("hidream-i1", "HiDream"),
         ("black-forest-labs/FLUX.1-schnell", "Flux"),
         ("stabilityai/stable-diffusion-3-medium@main", "Stable Diffusion 3"),
-        (f"tongyi-mai/Z-Image-Turbo@{'0' * 40}", "Z-Image"),
+        (f"deepfloyd/IF-I-XL-v1.0@{'0' * 40}", "DeepFloyd IF"),
     ],
 )
 def test_a_family_that_does_not_run_is_said_before_anything_is_looked_for(

@@ -94,7 +94,7 @@ def test_a_setting_that_needs_guidance_is_said_if_it_is_off(embedded: ModelSpec)
 
 
 def test_a_setting_that_a_distilled_model_never_uses_is_said(embedded: ModelSpec) -> None:
-    distilled = replace(embedded, name="lcm", reads_guidance=True, made_for=None)
+    distilled = replace(embedded, name="lcm", guidance="embedded", made_for=None)
     for guidance in (1, 8):
         (warning,) = warnings(distilled, {"negative_prompt": "x", "guidance_scale": guidance})
         assert warning == (

@@ -105,7 +105,7 @@ def test_an_answer_without_end_is_not_read_to_it(hub: FakeHub, part: str) -> Non
         (lambda whole: resized(whole, "7"), "with a size of 7"),
         (lambda whole: resized(whole, 10), "10 bytes in the listing"),
         (lambda whole: resized(whole, 0), "0 bytes in the listing"),
-        (lambda whole: resized(whole, 10**8), "larger than 10,000,000 bytes"),
+        (lambda whole: resized(whole, 10**8), "larger than 40,000,000 bytes"),
         (lambda whole: resized(whole, 7, {"sha256": "../x"}), "a sha256 of"),
     ],
 )

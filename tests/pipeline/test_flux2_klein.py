@@ -1,0 +1,217 @@
+"""FLUX.2 klein is diffusers' pipeline bit for bit at float32, from the seed alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import Flux2KleinPipeline
+from PIL import Image
+
+from sheepgen.errors import ModelError
+from sheepgen.events import FrameDecoded, RunFinished
+from sheepgen.models.resolve import find_model
+from sheepgen.models.spec import outside_warnings
+from sheepgen.options import FrameOptions
+from sheepgen.pipeline.flow import FlowProcess
+from sheepgen.pipeline.flux2_klein import Flux2KleinModel
+from sheepgen.pipeline.loading import load_model, read_prompt
+from sheepgen.pipeline.noise import tensor_sha256
+from sheepgen.pipeline.run import stream, stream_batch
+from sheepgen.request import GenerationRequest
+from tests.tiny import edit_json
+from tests.tiny_flux2_klein import save_tiny_flux2_klein
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REQUEST = GenerationRequest(
+    prompt="a red sheep",
+    seed=42,
+    num_inference_steps=4,
+    guidance_scale=4.0,
+    width=48,
+    height=32,
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_flux2_klein(tmp_path_factory.mktemp("models") / "klein")
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> Flux2KleinModel:
+    return load(folder)
+
+
+def load(folder: Path) -> Flux2KleinModel:
+    model = load_model(str(folder), device="cpu", dtype="fp32")
+    assert isinstance(model, Flux2KleinModel)
+    return model
+
+
+def reference(folder: Path) -> Flux2KleinPipeline:
+    pipeline = Flux2KleinPipeline.from_pretrained(folder, low_cpu_mem_usage=False)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def assert_same_bits(
+    model: Flux2KleinModel, request: GenerationRequest, pipeline: Flux2KleinPipeline, **inputs: Any
+) -> RunFinished:
+    last: dict[str, torch.Tensor] = {}
+
+    def keep(_: Any, __: int, ___: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        last.update(tensors)
+        return {}
+
+    images = pipeline(
+        prompt=request.prompt,
+        num_inference_steps=request.num_inference_steps,
+        guidance_scale=request.guidance_scale,
+        width=request.width,
+        height=request.height,
+        generator=torch.Generator("cpu").manual_seed(request.seed),
+        output_type="np",
+        callback_on_step_end=keep,
+        **inputs,
+    ).images
+    *_, finished = stream(model, request)
+    assert isinstance(finished, RunFinished)
+    resolved, side = finished.request, model.spec.size_multiple
+    shape = (1, -1, resolved.height // side, resolved.width // side)
+    latents = last["latents"].transpose(1, 2).reshape(shape)  # theirs are (1, patches, channels)
+    assert finished.record.latents_sha256 == tensor_sha256(latents)
+    assert np.array_equal(np.asarray(finished.image), (images[0] * 255).round().astype("uint8"))
+    return finished
+
+
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+@pytest.mark.parametrize("steps", [1, 4, 9])
+def test_guidance_and_steps(
+    folder: Path, model: Flux2KleinModel, guidance: float, steps: int
+) -> None:
+    request = replace(REQUEST, guidance_scale=guidance, num_inference_steps=steps)
+    finished = assert_same_bits(model, request, reference(folder))
+    assert finished.request.scheduler == "euler"
+
+
+@pytest.mark.parametrize("size", [(32, 32), (32, 64), (80, 48)])
+def test_sizes(folder: Path, model: Flux2KleinModel, size: tuple[int, int]) -> None:
+    width, height = size
+    assert_same_bits(model, replace(REQUEST, width=width, height=height), reference(folder))
+
+
+def test_a_negative_prompt(folder: Path, model: Flux2KleinModel) -> None:
+    pipeline = reference(folder)
+    embeds, _ = pipeline.encode_prompt("mud and rain")
+    request = replace(REQUEST, negative_prompt="mud and rain")
+    with_mud = assert_same_bits(model, request, pipeline, negative_prompt_embeds=embeds)
+    without = assert_same_bits(model, REQUEST, pipeline)
+    assert with_mud.record.latents_sha256 != without.record.latents_sha256
+
+
+def test_the_distilled_model_knows_no_guidance(tmp_path: Path) -> None:
+    folder = save_tiny_flux2_klein(tmp_path / "klein", is_distilled=True)
+    model = load(folder)
+    assert model.info.guidance == "none"
+    defaults = model.spec.defaults
+    assert (defaults.num_inference_steps, defaults.guidance_scale) == (4, 1.0)
+    guided = assert_same_bits(model, REQUEST, reference(folder))
+    plain = assert_same_bits(model, replace(REQUEST, guidance_scale=1.0), reference(folder))
+    assert guided.record.latents_sha256 == plain.record.latents_sha256
+    request = replace(REQUEST, negative_prompt="mud", model=str(folder))
+    warnings = outside_warnings([model.spec.resolve(request)], {str(folder): model.spec})
+    assert [warning.partition(" has no effect")[0] for warning in warnings] == [
+        "Warning: guidance",
+        "Warning: negative prompt",
+    ]
+
+
+def test_the_base_model_takes_fifty_steps(model: Flux2KleinModel) -> None:
+    defaults = model.spec.defaults
+    assert (defaults.num_inference_steps, defaults.guidance_scale) == (50, 4.0)
+    assert (defaults.width, defaults.height, model.spec.size_multiple) == (1024, 1024, 4)
+
+
+def test_a_picture_is_encoded_as_diffusers_does(
+    folder: Path, model: Flux2KleinModel, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (32, 48, 3), dtype=np.uint8)).save(tmp_path / "it.png")
+    pixels = torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    theirs = reference(folder)._encode_vae_image(pixels, torch.Generator())
+    ours = model.encode_image(pixels, torch.Generator())
+    assert torch.equal(ours, theirs)
+    request = replace(REQUEST, image=str(tmp_path / "it.png"), strength=0.5)
+    *_, finished = stream(model, request)
+    assert isinstance(finished, RunFinished)
+    generator = torch.Generator().manual_seed(42)
+    noise = model.draw_noise(48, 32, generator)
+    assert finished.record.noise_sha256 == tensor_sha256(noise)  # encoding drew nothing
+
+
+def test_what_the_vae_encodes_it_decodes(model: Flux2KleinModel) -> None:
+    latents = torch.randn(1, 16, 8, 12, generator=torch.Generator().manual_seed(0))
+    pixels = model.decode(latents)
+    assert pixels.shape == (1, 3, 32, 48)
+    mean = model.vae.bn.running_mean.view(1, -1, 1, 1)
+    deviation = (model.vae.bn.running_var + model.vae.config.batch_norm_eps).sqrt()
+    patches = latents * deviation.view(1, -1, 1, 1) + mean
+    unpatched = Flux2KleinPipeline._unpatchify_latents(patches)
+    assert torch.equal(pixels, model.vae.decode(unpatched).sample)
+
+
+def test_two_prompts_in_one_batch_are_nearly_what_they_are_alone(model: Flux2KleinModel) -> None:
+    requests = [replace(REQUEST, prompt="an owl"), replace(REQUEST, seed=7)]
+    batch = [event for event in stream_batch(model, requests) if isinstance(event, RunFinished)]
+    for request, together in zip(requests, batch, strict=True):
+        *_, alone = stream(model, request)
+        assert isinstance(alone, RunFinished)
+        difference = np.asarray(alone.image, dtype=int) - np.asarray(together.image, dtype=int)
+        assert abs(difference).max() <= 1
+
+
+def test_frames(model: Flux2KleinModel) -> None:
+    frames = [
+        event
+        for event in stream(model, REQUEST, FrameOptions(noisy=True))
+        if isinstance(event, FrameDecoded)
+    ]
+    assert {frame.kind for frame in frames} == {"clean", "noisy"}
+    assert {frame.image.size for frame in frames} == {(48, 32)}
+    assert isinstance(model.process, FlowProcess)
+
+
+def test_what_the_tokens_are(folder: Path, model: Flux2KleinModel) -> None:
+    labels = model.token_labels("a sheep")
+    assert [label.word for label in labels if label.kind == "word"] == [0, 1, 1]
+    conditioning = model.encode([model.spec.resolve(replace(REQUEST, prompt="a sheep"))])
+    assert len(labels) == conditioning.prompts.shape[1] == 512
+    assert labels[-1].kind == "padding"
+    reading = read_prompt(find_model(str(folder)), "a sheep")
+    assert reading == model.read_prompt("a sheep")
+    assert reading.tokens == len([label for label in labels if label.kind != "padding"])
+
+
+@pytest.mark.parametrize(
+    ("component", "changes", "message"),
+    [
+        ("transformer", {"in_channels": 32}, "takes latents of 8 channels, but its VAE's have 4"),
+        ("transformer", {"joint_attention_dim": 16}, "text embeddings of width 16, but its text"),
+        ("transformer", {"guidance_embeds": True}, "as only FLUX.2 dev has it"),
+        ("transformer", {"num_single_layers": 100}, "more than its weights hold"),
+        ("text_encoder", {"num_hidden_layers": 26}, "impossible value, 26"),
+    ],
+)
+def test_impossible_configs(
+    tmp_path: Path, component: str, changes: dict[str, Any], message: str
+) -> None:
+    folder = save_tiny_flux2_klein(tmp_path / "klein")
+    edit_json(folder / component / "config.json", **changes)
+    with pytest.raises(ModelError, match=message):
+        load(folder)
