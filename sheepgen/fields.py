@@ -390,6 +390,24 @@ _ROWS = (
         a1111=("CFG scale",),
     ),
     Field(
+        name="true_cfg",
+        label="true cfg",
+        kind=float,
+        low=0,
+        high=MAX_GUIDANCE,
+        options=("--true-cfg",),
+        aliases=("true-cfg-scale",),
+        metavar="SCALE",
+        panel="Model",
+        help="Guidance by a second pass with the negative prompt, beside the one that the model "
+        "reads (FLUX.1 only); 1 is off.",
+        help_for_several="Guidance by a second pass with the negative prompt, as in 1,2,4 (FLUX.1 "
+        "only); 1 is off.",
+        file_name=(1, "true{true_cfg}"),
+        a1111=("True CFG",),
+        since=6,
+    ),
+    Field(
         name="guidance_rescale",
         label="guidance rescale",
         kind=float,

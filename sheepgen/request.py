@@ -63,6 +63,8 @@ class GenerationRequest:
         num_inference_steps: Denoising steps, 1 to 1000.
         guidance_scale: Strength of the prompt in diffusers' convention, where 1 is off:
             ``uncond + scale * (text - uncond)`` (https://arxiv.org/abs/2207.12598).
+        true_cfg: Strength of the prompt against the negative one in a second pass, for models that
+            read ``guidance_scale`` or know none; 1 is off. Only some families read it.
         guidance_rescale: 0 to 1, pulls the guided prediction's spread back to the text
             prediction's (https://arxiv.org/abs/2305.08891, section 3.4).
         eta: 0 to 1, share of fresh noise in DDIM (https://arxiv.org/abs/2010.02502).
@@ -95,6 +97,7 @@ class GenerationRequest:
     variation_strength: float = 0.0
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
+    true_cfg: float = 1.0
     guidance_rescale: float = 0.0
     eta: float = 0.0
     width: int | None = None

@@ -12,6 +12,8 @@ from sheepgen.models.family import Component, Family, Traits
 from sheepgen.models.flow_family import (
     FLOW_SCHEDULER,
     QWEN_TOKENIZER,
+    T5_TEXT_ENCODER,
+    T5_TOKENIZER,
     VAE_FLUX_2,
     VAE_KL,
     check_qwen3,
@@ -20,6 +22,7 @@ from sheepgen.models.flow_family import (
     qwen3_text_encoder,
     transformer_component,
 )
+from sheepgen.models.unet_family import CLIP_TOKENIZER, clip_text_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,6 +106,43 @@ def _flux_2_klein_traits(configs: Configs, index: Mapping[str, Any]) -> Traits:
     )
 
 
+_FLUX_1: Mapping[str, Component] = {
+    "scheduler": FLOW_SCHEDULER,
+    "text_encoder": clip_text_encoder("CLIPTextModel"),
+    "text_encoder_2": T5_TEXT_ENCODER,
+    "tokenizer": CLIP_TOKENIZER,
+    "tokenizer_2": T5_TOKENIZER,
+    "transformer": transformer_component(
+        "FluxTransformer2DModel",
+        *("attention_head_dim", "in_channels", "joint_attention_dim", "num_attention_heads"),
+        *("num_layers", "num_single_layers", "pooled_projection_dim"),
+    ),
+    "vae": VAE_KL,
+}
+
+
+def _check_flux_1(configs: Configs, owner: str) -> None:
+    transformer = configs["transformer"]
+    check_vae_channels(configs, transformer["in_channels"] // 4, owner)
+    width = configs["text_encoder_2"]["d_model"]
+    check_states_width(transformer["joint_attention_dim"], width, owner)
+    pooled = configs["text_encoder"]["hidden_size"]
+    check_states_width(transformer["pooled_projection_dim"], pooled, owner)
+
+
+def _flux_1_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
+    reads_guidance = bool(configs["transformer"].get("guidance_embeds"))
+    return Traits(
+        width=1024,
+        height=1024,
+        size_multiple=2 ** len(configs["vae"]["block_out_channels"]),
+        max_tokens=512 if reads_guidance else 256,
+        num_inference_steps=28 if reads_guidance else 4,
+        guidance_scale=3.5 if reads_guidance else 1.0,
+        guidance="embedded" if reads_guidance else "none",
+    )
+
+
 FLOW_FAMILIES: tuple[Family, ...] = (
     Family(
         name="Z-Image",
@@ -121,5 +161,15 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         check_fit=_check_flux_2_klein,
         pipeline="sheepgen.pipeline.flux2_klein",
         is_flow=True,
+    ),
+    Family(
+        name="FLUX.1",
+        class_names=("FluxPipeline", "FluxImg2ImgPipeline", "FluxInpaintPipeline"),
+        components=_FLUX_1,
+        read_traits=_flux_1_traits,
+        check_fit=_check_flux_1,
+        pipeline="sheepgen.pipeline.flux1",
+        is_flow=True,
+        fields=("true_cfg",),
     ),
 )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = [
     "FLOW_SCHEDULER",
     "QWEN_TOKENIZER",
+    "T5_TEXT_ENCODER",
+    "T5_TOKENIZER",
     "VAE_FLUX_2",
     "VAE_KL",
     "check_qwen3",
@@ -37,6 +39,21 @@ VAE_KL = Component(
     weights=WEIGHTS,
     required=("block_out_channels", "latent_channels", "scaling_factor"),
     refused={"latents_mean": "latents with a mean of their own"},
+)
+
+T5_TOKENIZER = Component(
+    library="transformers",
+    classes="T5Tokenizer(Fast)?",
+    config="tokenizer_config.json",
+    files=("special_tokens_map.json", "tokenizer.json"),
+    any_of=("tokenizer.json",),
+)
+
+T5_TEXT_ENCODER = Component(
+    library="transformers",
+    classes="T5EncoderModel",
+    weights="model",
+    required=("d_ff", "d_kv", "d_model", "num_heads", "num_layers", "vocab_size"),
 )
 
 VAE_FLUX_2 = Component(

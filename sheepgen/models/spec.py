@@ -194,13 +194,23 @@ def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
                 f"Warning: {each.label} has no effect with {request.scheduler}; "
                 f"it is for {' and '.join(users)}."
             )
-        if each.needs_guidance and spec.guidance != "two passes":
-            yield (
-                f"Warning: {each.label} has no effect with {excerpt(request.model)}; "
-                "it is for models that run with and without the prompt."
-            )
-        elif each.needs_guidance and request.guidance_scale <= 1:
-            yield f"Warning: {each.label} has no effect with guidance 1 or less."
+        if each.needs_guidance and not _runs_twice(request, spec):
+            yield f"Warning: {each.label} has no effect {_why_once(request, spec)}."
+
+
+def _runs_twice(request: ResolvedRequest, spec: ModelSpec) -> bool:
+    """Say whether the network runs without the prompt, too."""
+    if spec.guidance == "two passes":
+        return request.guidance_scale > 1
+    return "true_cfg" in spec.family.fields and request.true_cfg > 1
+
+
+def _why_once(request: ResolvedRequest, spec: ModelSpec) -> str:
+    if spec.guidance == "two passes":
+        return "with guidance 1 or less"
+    if "true_cfg" in spec.family.fields:
+        return f"with {excerpt(request.model)} and true cfg 1"
+    return f"with {excerpt(request.model)}; it is for models that run with and without the prompt"
 
 
 def _idle_adapters(

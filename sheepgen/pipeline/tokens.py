@@ -44,24 +44,25 @@ def measure_text(
 
 
 def token_labels(
-    tokenizer: PreTrainedTokenizerBase, text: str, limit: int
+    tokenizer: PreTrainedTokenizerBase, text: str, limit: int, *, begins: bool = True
 ) -> tuple[TokenLabel, ...]:
     """Return what each of the ``limit`` tokens is that a text is padded or cut to.
 
     Args:
-        tokenizer: One that puts one token before the text and one after it, as CLIP's does.
+        tokenizer: One that puts one token after the text, and perhaps one before it.
         text: A prompt.
         limit: As for `measure_text`.
+        begins: Whether it puts one before it, as CLIP's does.
     """
     with running("tokenizer"):
         ids = tokenizer(text, max_length=limit, truncation=True).input_ids
     pieces = tokenizer.convert_ids_to_tokens(ids)
     ends = [_count(tokenizer, text[: word.end()]) - 1 for word in re.finditer(r"\S+", text)]
     last = len(ids) - 1
-    labels = [TokenLabel(position=0, kind="special", text=pieces[0])]
+    labels = [TokenLabel(position=0, kind="special", text=pieces[0])] if begins else []
     labels += [
         TokenLabel(position=at, kind="word", text=pieces[at], word=bisect_right(ends, at))
-        for at in range(1, last)
+        for at in range(len(labels), last)
     ]
     labels.append(TokenLabel(position=last, kind="special", text=pieces[last]))
     padding = tokenizer.pad_token

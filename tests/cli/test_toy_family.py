@@ -88,7 +88,8 @@ def test_what_it_cannot_do_is_said_before_weights_are_loaded(
 
 
 def test_every_familys_module_offers_what_it_has_to() -> None:
-    every = (family, stable_diffusion, stable_diffusion_xl, toy_family)
+    flows = (flux1, flux2_klein, z_image)
+    every = (family, stable_diffusion, stable_diffusion_xl, toy_family, *flows)
     modules: tuple[FamilyModule, ...] = every
     named = {family.pipeline for family in (*families.FAMILIES, TOY)}
     assert {module.__name__ for module in every} == named

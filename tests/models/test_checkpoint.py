@@ -61,7 +61,7 @@ def test_a_safety_checker_is_let_be(model_copy: Path) -> None:
     [
         ("StableDiffusionXLControlNetPipeline", "StableDiffusionXLControlNet"),
         ("StableDiffusion3Pipeline", "Stable Diffusion 3"),
-        ("FluxPipeline", "Flux"),
+        ("Flux2Pipeline", "FLUX.2 dev"),
         ("PixArtSigmaPipeline", "PixArt"),
         ("LDMTextToImagePipeline", "Latent Diffusion"),
         ("StableDiffusionInstructPix2PixPipeline", "StableDiffusionInstructPix2Pix"),

@@ -224,7 +224,7 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "no first layer": (_without("input_blocks.0.0"), "missing or of another shape"),
     "no layers": (_without("input_blocks.1."), "not a model of a known layout"),
     "another vocabulary": (_with(TOKENS, (49410, 64)), "knows 49,410 tokens"),
-    "more channels than there are": (_with(CONV_IN, (32, 65, 3, 3)), "impossible value, 65"),
+    "more channels than there are": (_with(CONV_IN, (32, 257, 3, 3)), "impossible value, 257"),
     "for editing": (_with(CONV_IN, (32, 8, 3, 3)), "from 8 to 4 channels"),
     "a LoRA": (_only("lora_unet_mid_block_attentions_0.alpha"), "is a LoRA"),
     "a refiner": (_only("conditioner.embedders.0.model.ln_final.weight"), "is a refiner"),

@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import diffusers
+import numpy as np
 import torch
 from diffusers import StableDiffusionPipeline
 
+from sheepgen.events import RunFinished
+from sheepgen.pipeline.noise import tensor_sha256
+from sheepgen.pipeline.run import stream
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Callable
+
     from diffusers import StableDiffusionXLPipeline
     from torch import Tensor
 
+    from sheepgen.pipeline.family import Model
     from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
     from sheepgen.request import GenerationRequest
 
@@ -70,3 +76,42 @@ def run_reference(
         **inputs,
     ).images
     return last["latents"], images[0]
+
+
+def assert_same_flow(
+    model: Model,
+    request: GenerationRequest,
+    pipeline: Any,
+    unpack: Callable[[Tensor], Tensor] = lambda latents: latents,
+    **inputs: Any,
+) -> RunFinished:
+    """Assert that a flow's latents and pixels are diffusers' bit for bit, made from the seed alone.
+
+    Args:
+        model: Of sheepgen.
+        request: What to generate, with its number of steps and its size.
+        pipeline: Of diffusers, over the same weights.
+        unpack: From its latents to the loop's.
+        inputs: What else it takes.
+    """
+    last: dict[str, Tensor] = {}
+
+    def keep(_: Any, __: int, ___: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        last.update(tensors)
+        return {}
+
+    images = pipeline(
+        prompt=request.prompt,
+        num_inference_steps=request.num_inference_steps,
+        width=request.width,
+        height=request.height,
+        generator=torch.Generator("cpu").manual_seed(request.seed),
+        output_type="np",
+        callback_on_step_end=keep,
+        **inputs,
+    ).images
+    *_, finished = stream(model, request)
+    assert isinstance(finished, RunFinished)
+    assert finished.record.latents_sha256 == tensor_sha256(unpack(last["latents"]))
+    assert np.array_equal(np.asarray(finished.image), (images[0] * 255).round().astype("uint8"))
+    return finished

@@ -12,21 +12,22 @@ from diffusers import Flux2KleinPipeline
 from PIL import Image
 
 from sheepgen.errors import ModelError
-from sheepgen.events import FrameDecoded, RunFinished
+from sheepgen.events import RunFinished
 from sheepgen.models.resolve import find_model
 from sheepgen.models.spec import outside_warnings
-from sheepgen.options import FrameOptions
-from sheepgen.pipeline.flow import FlowProcess
 from sheepgen.pipeline.flux2_klein import Flux2KleinModel
 from sheepgen.pipeline.loading import load_model, read_prompt
 from sheepgen.pipeline.noise import tensor_sha256
-from sheepgen.pipeline.run import stream, stream_batch
+from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
+from tests.pipeline.reference import assert_same_flow
 from tests.tiny import edit_json
 from tests.tiny_flux2_klein import save_tiny_flux2_klein
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from torch import Tensor
 
 REQUEST = GenerationRequest(
     prompt="a red sheep",
@@ -63,31 +64,17 @@ def reference(folder: Path) -> Flux2KleinPipeline:
 def assert_same_bits(
     model: Flux2KleinModel, request: GenerationRequest, pipeline: Flux2KleinPipeline, **inputs: Any
 ) -> RunFinished:
-    last: dict[str, torch.Tensor] = {}
+    assert request.width is not None
+    assert request.height is not None
+    side = model.spec.size_multiple
+    shape = (1, -1, request.height // side, request.width // side)
 
-    def keep(_: Any, __: int, ___: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        last.update(tensors)
-        return {}
+    def unpack(latents: Tensor) -> Tensor:
+        """Return (1, channels, rows, columns) of (1, patches, channels)."""
+        return latents.transpose(1, 2).reshape(shape)
 
-    images = pipeline(
-        prompt=request.prompt,
-        num_inference_steps=request.num_inference_steps,
-        guidance_scale=request.guidance_scale,
-        width=request.width,
-        height=request.height,
-        generator=torch.Generator("cpu").manual_seed(request.seed),
-        output_type="np",
-        callback_on_step_end=keep,
-        **inputs,
-    ).images
-    *_, finished = stream(model, request)
-    assert isinstance(finished, RunFinished)
-    resolved, side = finished.request, model.spec.size_multiple
-    shape = (1, -1, resolved.height // side, resolved.width // side)
-    latents = last["latents"].transpose(1, 2).reshape(shape)  # theirs are (1, patches, channels)
-    assert finished.record.latents_sha256 == tensor_sha256(latents)
-    assert np.array_equal(np.asarray(finished.image), (images[0] * 255).round().astype("uint8"))
-    return finished
+    scale = request.guidance_scale
+    return assert_same_flow(model, request, pipeline, unpack, guidance_scale=scale, **inputs)
 
 
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
@@ -164,27 +151,6 @@ def test_what_the_vae_encodes_it_decodes(model: Flux2KleinModel) -> None:
     patches = latents * deviation.view(1, -1, 1, 1) + mean
     unpatched = Flux2KleinPipeline._unpatchify_latents(patches)
     assert torch.equal(pixels, model.vae.decode(unpatched).sample)
-
-
-def test_two_prompts_in_one_batch_are_nearly_what_they_are_alone(model: Flux2KleinModel) -> None:
-    requests = [replace(REQUEST, prompt="an owl"), replace(REQUEST, seed=7)]
-    batch = [event for event in stream_batch(model, requests) if isinstance(event, RunFinished)]
-    for request, together in zip(requests, batch, strict=True):
-        *_, alone = stream(model, request)
-        assert isinstance(alone, RunFinished)
-        difference = np.asarray(alone.image, dtype=int) - np.asarray(together.image, dtype=int)
-        assert abs(difference).max() <= 1
-
-
-def test_frames(model: Flux2KleinModel) -> None:
-    frames = [
-        event
-        for event in stream(model, REQUEST, FrameOptions(noisy=True))
-        if isinstance(event, FrameDecoded)
-    ]
-    assert {frame.kind for frame in frames} == {"clean", "noisy"}
-    assert {frame.image.size for frame in frames} == {(48, 32)}
-    assert isinstance(model.process, FlowProcess)
 
 
 def test_what_the_tokens_are(folder: Path, model: Flux2KleinModel) -> None:

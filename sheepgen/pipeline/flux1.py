@@ -1,0 +1,227 @@
+"""FLUX.1 (https://arxiv.org/abs/2506.15742): schnell, dev, and what was trained from them.
+
+A transformer attends to T5's reading of the prompt and to patches of the latents, and is given
+CLIP's summary of the prompt. Dev was distilled to read the guidance scale, and schnell to need
+none. Both can be guided by two passes, too, where a negative prompt is worth twice the time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+import torch
+from diffusers import FluxTransformer2DModel
+from transformers import CLIPTextModel
+
+from sheepgen.pipeline.autoencoder_model import AutoencoderModel
+from sheepgen.pipeline.building import running
+from sheepgen.pipeline.clip import TextCache, encode_text, load_clip
+from sheepgen.pipeline.family import ModelInfo
+from sheepgen.pipeline.flow import (
+    FlowProcess,
+    build_flow_scheduler,
+    check_flow_steps,
+    linear_mu,
+)
+from sheepgen.pipeline.guidance import rescale_guided
+from sheepgen.pipeline.loading import load_diffusers
+from sheepgen.pipeline.patches import pack, unpack
+from sheepgen.pipeline.t5 import T5TextEncoder, load_t5_tokenizer
+from sheepgen.pipeline.tokens import measure_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from diffusers import SchedulerMixin
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.pipeline.family import Guidance, MaskedImage, TokenLabel
+    from sheepgen.prompt_reading import PromptReading
+    from sheepgen.request import ResolvedRequest
+
+__all__ = ["Flux1Model", "Flux1Texts", "check_schedule", "load", "read_prompt"]
+
+
+class _Encoded(NamedTuple):
+    """Texts.
+
+    Args:
+        states: (batch, tokens, width of T5).
+        pooled: (batch, width of CLIP).
+    """
+
+    states: Tensor
+    pooled: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Flux1Texts:
+    """What the transformer attends to.
+
+    Args:
+        prompts: Of the batch.
+        negatives: Likewise; None without a second pass.
+        true_cfg: How strongly the prompts are preferred to the negatives.
+    """
+
+    prompts: _Encoded
+    negatives: _Encoded | None = None
+    true_cfg: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flux1Model(AutoencoderModel):
+    """A loaded model: a `sheepgen.pipeline.family.Model`.
+
+    Args:
+        tokenizer: Of CLIP.
+        text_encoder: Of CLIP; only its summary is used.
+        text_encoder_2: Of T5.
+        transformer: Predicts the velocity of patches, (batch, patches, channels).
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    text_encoder: CLIPTextModel
+    text_encoder_2: T5TextEncoder
+    transformer: FluxTransformer2DModel
+    _encoded: TextCache[_Encoded] = field(
+        default_factory=TextCache, init=False, repr=False, compare=False
+    )
+
+    @classmethod
+    def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Self:
+        """Load all components, as `sheepgen.pipeline.family.FamilyModule.load` says."""
+        checkpoint = spec.checkpoint
+        transformer = load_diffusers(checkpoint, "transformer", FluxTransformer2DModel, dtype)
+        return cls(
+            **cls.load_autoencoder(spec, device, dtype),
+            **load_clip(checkpoint, CLIPTextModel, device, dtype),
+            text_encoder_2=T5TextEncoder.load(
+                checkpoint, device, dtype, suffix="_2", limit=spec.max_tokens
+            ),
+            transformer=transformer.to(device),
+        )
+
+    @property
+    def info(self) -> ModelInfo:
+        """What callers need to know."""
+        return ModelInfo(
+            guidance=self.spec.guidance,
+            latents_dtype=self.dtype,
+            bytes_per_pixel=self.bytes_per_pixel,
+        )
+
+    @property
+    def process(self) -> FlowProcess:
+        """What the transformer predicts."""
+        return FlowProcess()
+
+    def read_prompt(self, text: str) -> PromptReading:
+        """Return how long a text is and which of its words T5 does not read."""
+        return self.text_encoder_2.read_prompt(text)
+
+    def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
+        """Return what T5's tokens stand for."""
+        return self.text_encoder_2.token_labels(prompt)
+
+    @torch.inference_mode()
+    def encode(self, requests: Sequence[ResolvedRequest]) -> Flux1Texts:
+        """Encode prompts as diffusers' pipeline does, one at a time.
+
+        Raises:
+            ModelError: If a text encoder does not know all of its tokenizer's tokens.
+        """
+        scale = requests[0].true_cfg
+        prompts = self._encode_texts([request.prompt for request in requests])
+        if scale <= 1:
+            return Flux1Texts(prompts=prompts)
+        negatives = self._encode_texts([request.negative_prompt for request in requests])
+        return Flux1Texts(prompts=prompts, negatives=negatives, true_cfg=scale)
+
+    def _encode_texts(self, texts: Sequence[str]) -> _Encoded:
+        return _Encoded(*map(torch.cat, zip(*map(self._encode_text, texts), strict=True)))
+
+    def _encode_text(self, text: str) -> _Encoded:
+        """Return what both text encoders make of a text, from memory if it is there."""
+        if (encoded := self._encoded.get(text)) is not None:
+            return encoded
+        limit = self.tokenizer.model_max_length
+        summary = encode_text(self.tokenizer, self.text_encoder, text, limit=limit).pooler_output
+        encoded = _Encoded(self.text_encoder_2.encode(text), summary)
+        return self._encoded.keep(text, encoded)
+
+    def with_masked_image(self, conditioning: Flux1Texts, masked: MaskedImage) -> Flux1Texts:
+        """Return the conditioning as it is: the transformer sees no mask."""
+        del masked
+        return conditioning
+
+    def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
+        """Return a fresh scheduler with its timesteps set."""
+        return _scheduler(self.spec, request, self.device)
+
+    def predict(
+        self, model_input: Tensor, timestep: Tensor, conditioning: Flux1Texts, guidance: Guidance
+    ) -> Tensor:
+        """Return the guided velocity, (batch, channels, height, width)."""
+        text = self._velocity(model_input, timestep, conditioning.prompts, guidance)
+        if conditioning.negatives is None:
+            return text
+        negative = self._velocity(model_input, timestep, conditioning.negatives, guidance)
+        guided = negative + conditioning.true_cfg * (text - negative)
+        return rescale_guided(guided, text, guidance.rescale)
+
+    def _velocity(
+        self, model_input: Tensor, timestep: Tensor, texts: _Encoded, guidance: Guidance
+    ) -> Tensor:
+        batch, _, height, width = model_input.shape
+        scale = None
+        if self.transformer.config.guidance_embeds:
+            scale = torch.full([batch], guidance.scale, device=self.device, dtype=torch.float32)
+        # Positions are (nothing, row, column) of the patches; words have none.
+        rows, columns = torch.arange(height // 2), torch.arange(width // 2)
+        places = torch.cartesian_prod(torch.zeros(1, dtype=torch.long), rows, columns)
+        words = torch.zeros(texts.states.shape[1], 3)
+        with running("transformer"):
+            velocity: Tensor = self.transformer(
+                hidden_states=pack(model_input),
+                timestep=timestep.expand(batch).to(self.dtype) / 1000,
+                guidance=scale,
+                pooled_projections=texts.pooled,
+                encoder_hidden_states=texts.states,
+                txt_ids=words.to(self.device, self.dtype),
+                img_ids=places.to(self.device, self.dtype),
+                return_dict=False,
+            )[0]
+        return unpack(velocity, height, width)
+
+
+def _scheduler(spec: ModelSpec, request: ResolvedRequest, device: torch.device) -> SchedulerMixin:
+    config, steps = spec.checkpoint.configs["scheduler"], request.num_inference_steps
+    patches = (request.width // spec.size_multiple) * (request.height // spec.size_multiple)
+    return build_flow_scheduler(
+        request.scheduler,
+        config,
+        steps,
+        device,
+        mu=linear_mu(config, patches),
+        sigmas=np.linspace(1.0, 1 / steps, steps).tolist(),
+    )
+
+
+def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Flux1Model:
+    """Load a model, as `sheepgen.pipeline.family.FamilyModule` says."""
+    return Flux1Model.load(spec, device, dtype)
+
+
+def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
+    """Measure a prompt with T5's tokenizer alone."""
+    return measure_text(load_t5_tokenizer(spec.checkpoint, "_2"), text, spec.max_tokens)
+
+
+def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:
+    """Go through a scheduler's steps with the model's schedule, and without the model."""
+    check_flow_steps(request.scheduler, _scheduler(spec, request, torch.device("cpu")))

@@ -1,0 +1,116 @@
+"""T5's encoder, which reads a prompt as a text and not as a picture's caption.
+
+https://arxiv.org/abs/1910.10683. Prompts are padded to a fixed length, and the padding is attended
+to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Self
+
+from transformers import T5EncoderModel, T5Tokenizer
+
+from sheepgen.errors import ModelError
+from sheepgen.pipeline.building import running
+from sheepgen.pipeline.loading import load_text_encoder, load_tokenizer
+from sheepgen.pipeline.tokens import measure_text, token_labels
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+    from sheepgen.models.checkpoint import Checkpoint
+    from sheepgen.pipeline.family import TokenLabel
+    from sheepgen.prompt_reading import PromptReading
+
+__all__ = ["T5TextEncoder", "load_t5_tokenizer"]
+
+_SETTINGS = (
+    "d_ff",
+    "d_kv",
+    "d_model",
+    "feed_forward_proj",
+    "layer_norm_epsilon",
+    "num_heads",
+    "num_layers",
+    "relative_attention_max_distance",
+    "relative_attention_num_buckets",
+    "vocab_size",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class T5TextEncoder:
+    """A T5 encoder that reads one prompt at a time.
+
+    Args:
+        tokenizer: Text to token ids.
+        model: Token ids to hidden states.
+        component: Name of the model's component, for messages.
+        limit: Tokens that a prompt is padded or cut to.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    model: T5EncoderModel
+    component: str
+    limit: int
+
+    @classmethod
+    def load(
+        cls,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        suffix: str,
+        limit: int,
+    ) -> Self:
+        """Load the model and its tokenizer; both components' names end in a suffix."""
+        component = f"text_encoder{suffix}"
+        model = load_text_encoder(checkpoint, component, T5EncoderModel, _SETTINGS, dtype)
+        return cls(
+            tokenizer=load_t5_tokenizer(checkpoint, suffix),
+            model=model.to(device),
+            component=component,
+            limit=limit,
+        )
+
+    def encode(self, text: str) -> Tensor:
+        """Return the hidden states of a text, (1, tokens, d_model).
+
+        Raises:
+            ModelError: If the model does not know all of the tokenizer's tokens.
+        """
+        with running("tokenizer"):
+            ids = self.tokenizer(
+                text,
+                padding="max_length",
+                max_length=self.limit,
+                truncation=True,
+                return_tensors="pt",
+            ).input_ids  # (1, limit)
+        if ids.max() >= self.model.config.vocab_size:
+            raise ModelError(
+                f"The model's tokenizer has tokens that its {self.component} does not know.",
+                "They come from different models.",
+            )
+        with running(self.component):
+            states: Tensor = self.model(ids.to(self.model.device))[0]
+        return states
+
+    def read_prompt(self, text: str) -> PromptReading:
+        """Return how long a text is and which of its words are not read."""
+        return measure_text(self.tokenizer, text, self.limit)
+
+    def token_labels(self, text: str) -> tuple[TokenLabel, ...]:
+        """Return what each of a text's tokens is, the padding included."""
+        return token_labels(self.tokenizer, text, self.limit, begins=False)
+
+
+@lru_cache(maxsize=4)
+def load_t5_tokenizer(checkpoint: Checkpoint, suffix: str) -> PreTrainedTokenizerBase:
+    """Load a model's tokenizer, whose name ends in a suffix."""
+    return load_tokenizer(checkpoint, f"tokenizer{suffix}", T5Tokenizer)
