@@ -21,6 +21,12 @@ MODEL_ALIASES: Mapping[str, str] = MappingProxyType(
         "sdxl": "stabilityai/stable-diffusion-xl-base-1.0",
         "sdxl-turbo": "stabilityai/sdxl-turbo",
         "ssd-1b": "segmind/SSD-1B",
+        "z-image-turbo": "Tongyi-MAI/Z-Image-Turbo",
+        "z-image": "Tongyi-MAI/Z-Image",
+        "flux2-klein": "black-forest-labs/FLUX.2-klein-4B",
+        "flux2-klein-base": "black-forest-labs/FLUX.2-klein-base-4B",
+        "flux1-schnell": "black-forest-labs/FLUX.1-schnell",
+        "flux1-dev": "black-forest-labs/FLUX.1-dev",
     }
 )
 """Names in `sheepgen.models.registry.KNOWN_MODELS` by their aliases."""

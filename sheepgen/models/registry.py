@@ -52,6 +52,8 @@ _STABLE_DIFFUSION_XL = MadeFor(
     guidance_scale=(1.0, 20.0), num_inference_steps=(5, MAX_STEPS), side=(512, 2048)
 )
 _TURBO = MadeFor(guidance_scale=(0.0, 1.0), num_inference_steps=(1, 4), side=(256, 768))
+_FLOW = MadeFor(guidance_scale=(1.0, 10.0), num_inference_steps=(8, MAX_STEPS), side=(512, 2048))
+_FLOW_DISTILLED = MadeFor(guidance_scale=(0.0, 1.0), num_inference_steps=(1, 12), side=(512, 2048))
 
 _SLOWER_HERE = (
     *((name, 8) for name in ("heun", "heun_karras", "kdpm2", "kdpm2_a", "dpmpp_2m_karras")),
@@ -138,6 +140,54 @@ _KNOWN = (
         num_inference_steps=50,
         guidance_scale=9.0,
         made_for=_STABLE_DIFFUSION_XL,
+    ),
+    KnownModel(
+        name="Tongyi-MAI/Z-Image-Turbo",
+        about="Z-Image distilled to eight or nine steps, 1024x1024",
+        licence="Apache-2.0",
+        num_inference_steps=9,
+        guidance_scale=1.0,
+        made_for=_FLOW_DISTILLED,
+    ),
+    KnownModel(
+        name="Tongyi-MAI/Z-Image",
+        about="Z-Image, 1024x1024",
+        licence="Apache-2.0",
+        num_inference_steps=50,
+        guidance_scale=5.0,
+        made_for=_FLOW,
+    ),
+    KnownModel(
+        name="black-forest-labs/FLUX.2-klein-4B",
+        about="FLUX.2 klein distilled to four steps, 1024x1024",
+        licence="Apache-2.0",
+        num_inference_steps=4,
+        guidance_scale=1.0,
+        made_for=_FLOW_DISTILLED,
+    ),
+    KnownModel(
+        name="black-forest-labs/FLUX.2-klein-base-4B",
+        about="FLUX.2 klein, 1024x1024",
+        licence="Apache-2.0",
+        num_inference_steps=50,
+        guidance_scale=4.0,
+        made_for=_FLOW,
+    ),
+    KnownModel(
+        name="black-forest-labs/FLUX.1-schnell",
+        about="FLUX.1 distilled to one to four steps, 1024x1024",
+        licence="Apache-2.0",
+        num_inference_steps=4,
+        guidance_scale=1.0,
+        made_for=_FLOW_DISTILLED,
+    ),
+    KnownModel(
+        name="black-forest-labs/FLUX.1-dev",
+        about="FLUX.1, which reads the guidance scale, 1024x1024",
+        licence="FLUX.1 dev Non-Commercial",
+        num_inference_steps=28,
+        guidance_scale=3.5,
+        made_for=_FLOW,
     ),
 )
 

@@ -16,7 +16,7 @@ import sheepgen
 from sheepgen.embedded import family
 from sheepgen.metadata.image_file import read_record
 from sheepgen.models import families
-from sheepgen.pipeline import stable_diffusion, stable_diffusion_xl
+from sheepgen.pipeline import flux1, flux2_klein, stable_diffusion, stable_diffusion_xl, z_image
 from sheepgen.pipeline.noise import tensor_sha256
 from tests import toy_family
 from tests.toy_family import TOY, ToyModel, save_toy_model

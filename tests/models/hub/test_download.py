@@ -69,7 +69,7 @@ def test_another_family_is_refused_before_its_weights_are_asked_for(
 ) -> None:
     edit_json(model_copy / "model_index.json", _class_name="Flux2Pipeline")
 
-    with pytest.raises(ModelError, match="FLUX.2 dev"):
+    with pytest.raises(ModelError, match=r"FLUX\.2 dev"):
         plan_download(MODEL)
 
     assert not any("safetensors" in request for request in hub.requests)
