@@ -31,7 +31,6 @@ _DETERMINERS = {
     *("a", "an", "the", "my", "your", "his", "her", "our", "their", "its", "this", "that"),
     *("these", "those", "some", "another", "all", "both"),
 }
-_NEGATIONS = {"no", "not", "without"}
 
 
 class _Meaning(NamedTuple):
@@ -104,7 +103,7 @@ def find_link(
     start, stop = sorted((first.symbol, second.symbol))
     between = words.symbols[start + 1 : stop]
     is_apart = any(start < mention.symbol < stop for mention in words.mentions)
-    if is_apart or not _NEGATIONS.isdisjoint(between):
+    if is_apart:
         return None
     end = _without_noun_phrase(between, vocabulary)
     lengths = (n for n in range(min(_LONGEST, end), 0, -1) if _phrase(between, end, n) in _MEANINGS)

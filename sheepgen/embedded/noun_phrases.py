@@ -2,6 +2,9 @@
 
     apple pie           the last of several nouns in a row is meant
     bowl of cherries    what is in it is meant
+    face of a lion      whose part it is is meant
+    family of four      is one
+    pencil sketch of    says how a picture is made
     cat with blue eyes  parts of it are not shown by themselves
     cat that is angry   an angry cat, if that is a name
 
@@ -31,10 +34,12 @@ _HAVING = {"with", "has", "have", "having"}
 _BETWEEN = {"a", "an", "the", "his", "her", "its", "their", "and", ",", OTHER, NUMBER}
 """What may stand between "with" and a part, besides colours and numbers."""
 
+_ARTICLES = {("a",), ("an",), ("the",), ("my",), ("his",), ("her",)}
 _RELATIVE = {("that",), ("who",), ("which",)}
 _COPULAS = {("is",), ("are",), ("was",)}
 
-_SETTINGS = ("place", "time", "weather")
+_BODY = ("body", "face", "hand")
+"""Groups of what is a part of somebody."""
 
 
 def single_out_things(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece]:
@@ -88,14 +93,18 @@ def _without_measures(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece
     found = [*pieces]
     for at, (measure, link) in enumerate(pairwise(pieces)):
         is_noun = bool(measure.concept) or measure.symbols == (OTHER,)
-        is_quantity = measure.words[-1].text in vocabulary.ids
-        content = next(
-            (piece for piece in pieces[at + 2 :] if not _is_adjective(piece, vocabulary)), link
-        )
-        if is_noun and not is_quantity and link.symbols == ("of",) and content.concept:
+        if not is_noun or link.symbols != ("of",) or measure.words[-1].text in vocabulary.ids:
+            continue
+        rest = pieces[at + 2 :]
+        if _is_part(measure, vocabulary) and rest and rest[0].symbols[:1] in _ARTICLES:
+            rest = rest[1:]
+        content = next((piece for piece in rest if not _is_adjective(piece, vocabulary)), link)
+        if content.concept:
             is_name = measure.words[-1].text in content.concept.split()  # a glass of red wine
             found[at] = replace(measure, symbols=()) if is_name else _unknown(measure)
             found[at + 1] = replace(link, symbols=())
+        elif measure.concept and len(rest) == 1 and _counts(rest[0], vocabulary):
+            found[at + 1 : at + 3] = [replace(link, symbols=()), _unknown(rest[0])]
     return found
 
 
@@ -104,7 +113,11 @@ def _without_modifiers(pieces: list[Piece], vocabulary: Vocabulary) -> Iterator[
     for piece, head in zip(pieces, following, strict=True):
         if piece.concept and _is_background(head, vocabulary) and _is_colour(piece, vocabulary):
             yield replace(piece, concept="")
-        elif not (piece.concept and head.concept) or _is_setting(head, vocabulary):
+        elif (
+            piece.concept and head.symbols == () and head.words[-1:] and head.words[-1].text == "of"
+        ):
+            yield _unknown(piece)
+        elif not (piece.concept and head.concept):
             yield piece
         elif _is_colour(piece, vocabulary):
             yield replace(piece, concept="")
@@ -129,6 +142,16 @@ def describes(word: str, vocabulary: Vocabulary) -> bool:
     return any(cue.startswith(("colour=", "count=")) for cue in cues)
 
 
+def _counts(piece: Piece, vocabulary: Vocabulary) -> bool:
+    return any(cue.startswith("count=") for cue in vocabulary.cues.get(piece.words[-1].text, ()))
+
+
+def _is_part(piece: Piece, vocabulary: Vocabulary) -> bool:
+    """Say whether a name is that of a part of somebody or something."""
+    concept = vocabulary.concepts.get(piece.concept)
+    return concept is not None and (PART in concept.roles or concept.group in _BODY)
+
+
 def _is_adjective(piece: Piece, vocabulary: Vocabulary) -> bool:
     return not piece.concept and (piece.symbols == (OTHER,) or _is_colour(piece, vocabulary))
 
@@ -136,11 +159,3 @@ def _is_adjective(piece: Piece, vocabulary: Vocabulary) -> bool:
 def _is_background(piece: Piece, vocabulary: Vocabulary) -> bool:
     """Say whether a word is that for what is behind a scene: background, wall."""
     return "background" in vocabulary.cues.get(" ".join(piece.symbols), ())
-
-
-def _is_setting(piece: Piece, vocabulary: Vocabulary) -> bool:
-    """Say whether a name could be that of a place as well: town, river."""
-    if len(piece.words) != 1:
-        return False
-    cues = vocabulary.cues.get(piece.words[0].text, ())
-    return any(cue.startswith(_SETTINGS) for cue in cues)

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sheepgen.embedded.negations import leave_out_negated
 from sheepgen.embedded.noun_phrases import single_out_things
 from sheepgen.embedded.prompt_pieces import Piece, Word
 from sheepgen.embedded.spelling import SHORTEST, nearest
@@ -103,7 +104,8 @@ def read_words(text: str, vocabulary: Vocabulary) -> PromptWords:
             typed = text[word.start : word.end]
             corrections.append(Correction(typed=typed, read=corrected))
             read[index] = replace(word, text=corrected)
-    pieces = single_out_things(_pieces(read, vocabulary), vocabulary)
+    named = leave_out_negated(_pieces(read, vocabulary), vocabulary)
+    pieces = single_out_things(named, vocabulary)
     if not any(piece.concept for piece in pieces):
         pieces = single_out_things([_evoked(piece, vocabulary) for piece in pieces], vocabulary)
     pieces = [piece for piece in pieces if piece.symbols]

@@ -58,9 +58,7 @@ def test_what_comes_last_may_be_what_is_on_the_other(prompt: str, meant: str) ->
     assert not link.nearest
 
 
-@pytest.mark.parametrize(
-    "prompt", ["a cat without a hat", "a cat riding a fire truck", "on a gift is a cat", "cat, cat"]
-)
+@pytest.mark.parametrize("prompt", ["a cat riding a fire truck", "on a gift is a cat", "cat, cat"])
 def test_other_words_leave_open_what_is_meant(prompt: str) -> None:
     read = read_words(prompt, VOCABULARY)
     first, second = read.mentions

@@ -1,0 +1,104 @@
+"""What a prompt says is not to be there: it is left out, and reported as not used.
+
+no cats, just a dog       "no cats"
+a man without a red hat   "without a red hat"
+not a cat or a dog, …     "not a cat or a dog"
+a cat that is not black   "not black"
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sheepgen.embedded.noun_phrases import describes
+from sheepgen.embedded.prompt_pieces import Piece
+from sheepgen.embedded.vocabulary import NUMBER, OTHER
+
+if TYPE_CHECKING:
+    from sheepgen.embedded.vocabulary import Vocabulary
+
+__all__ = ["leave_out_negated"]
+
+_NO = {"no", "without", "neither", "nor", "except", "excluding", "minus"}
+"""Before what is not to be there."""
+
+_NOT = {
+    *("not", "never", "don't", "dont", "doesn't", "doesnt", "isn't", "isnt", "aren't", "arent"),
+    *("didn't", "won't", "can't", "cannot", "wasn't", "weren't"),
+}
+"""Before what is not so, which may be an adjective or a verb."""
+
+_AFFIRMED = {"only", "just"}
+"""After a negation: it is there, and more. "Not only a cat"."""
+
+_STOPS = {",", "and", "or", "with", "that", "who", "which", "is", "are", "was", "has"}
+"""What no negated phrase goes on after."""
+_PREPOSITIONS = {"over", "under"}
+"""Words of phrases for places that do not name one themselves."""
+
+
+def leave_out_negated(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece]:
+    """Return the pieces with each negation one unknown piece, together with what it negates."""
+    found: list[Piece] = []
+    at = 0
+    while at < len(pieces):
+        stop = _end(pieces, at, vocabulary)
+        words = tuple(word for piece in pieces[at:stop] for word in piece.words)
+        found.append(Piece(words, (OTHER,)) if stop > at else pieces[at])
+        at = max(stop, at + 1)
+    return found
+
+
+def _end(pieces: list[Piece], start: int, vocabulary: Vocabulary) -> int:
+    """Return where what a negation negates ends, or where it starts if there is none."""
+    said = {*pieces[start].symbols[:1], pieces[start].words[-1].text}
+    is_no, is_not = not said.isdisjoint(_NO), not said.isdisjoint(_NOT)
+    rest = pieces[start + 1 :]
+    if not (is_no or is_not) or (rest and rest[0].words[0].text in _AFFIRMED):
+        return start
+    end = start + 1 + _noun_phrase(rest, vocabulary, is_no=is_no)
+    while pieces[end:] and _continues(pieces[end:]):
+        end += 1 + _noun_phrase(pieces[end + 1 :], vocabulary, is_no=True)
+    return end
+
+
+def _noun_phrase(pieces: list[Piece], vocabulary: Vocabulary, *, is_no: bool) -> int:
+    """Return how many pieces there are up to the end of the first noun, or before what cannot be.
+
+    "Not" may negate adjectives alone: "a not very big dog" is a dog.
+    """
+    openings = adjectives = 0
+    for at, piece in enumerate(pieces):
+        symbol = piece.symbols[0] if piece.symbols else ""
+        if piece.concept or _is_setting(piece, vocabulary):
+            following = pieces[at + 1 : at + 2]
+            if adjectives and not (openings or is_no):
+                return at
+            if not (following and (following[0].concept or following[0].symbols == ("of",))):
+                return at + 1
+        elif symbol == OTHER and piece.words[-1].text.endswith("ing"):
+            openings += 1
+        elif symbol in (OTHER, NUMBER) or describes(symbol, vocabulary):
+            adjectives += 1
+        elif symbol in _STOPS or (adjectives and symbol not in ("", "of")):
+            return at
+        elif symbol:
+            openings += 1
+    return len(pieces)
+
+
+def _continues(pieces: list[Piece]) -> bool:
+    """Say whether the negation is of what follows, too: "or a dog", "and cats"."""
+    link, *rest = pieces
+    is_bare = bool(rest) and bool(rest[0].concept) and rest[0].plural
+    return link.symbols == ("or",) or (link.symbols == ("and",) and is_bare)
+
+
+def _is_setting(piece: Piece, vocabulary: Vocabulary) -> bool:
+    """Say whether words say where or when something is, or the weather."""
+    return any(
+        cue.startswith(("place=", "time=", "weather="))
+        for symbol in piece.symbols
+        if symbol not in _PREPOSITIONS
+        for cue in vocabulary.cues.get(symbol, ())
+    )
