@@ -6,6 +6,8 @@
     a cat behind a house    nor that: next to comes nearest
     a cat or a dog          both are shown, next to each other
     a tree with gifts       next to, or what its owner holds or wears; but not on top of
+    a rabbit in a hat       wearing comes nearest, where a man in a hat wears it
+    a gift for a cat        nothing shows that either
 
 Which of several is meant is the prompt parser's choice.
 """
@@ -50,6 +52,12 @@ _BESIDE = frozenset({"next_to"})
 _WORN = frozenset({"wearing"})
 _OWNED = frozenset({"next_to", "holding", "wearing"})
 
+_ALL = frozenset({"riding", "on_top", "next_to", "wearing", "holding"})
+
+_OPEN = {"of", "to", "for", "from", "at", "against", "through", "across", "along", "into"}
+"""Words that leave open how two things relate, and whether they do; no relation means what they
+do."""
+
 _WITHIN = ("in", "inside")
 
 _MEANINGS: Mapping[str, _Meaning] = {
@@ -82,11 +90,13 @@ class Link:
         words: Its words; none if the things only stand in one sentence.
         meant: The relations of the first thing to the second that it can mean.
         nearest: Those that come nearest to what it means, if that cannot be shown.
+        is_open: Whether the two may be unrelated.
     """
 
     words: tuple[Word, ...]
     meant: frozenset[str]
     nearest: frozenset[str]
+    is_open: bool = False
 
 
 def find_link(
@@ -110,7 +120,10 @@ def find_link(
     length = next(lengths, 0)
     is_repeated = first.concept == second.concept  # home sweet home
     if not length and (is_repeated or (end and between[end - 1] != OTHER)):
-        return None
+        if _phrase(between, end, min(end, 1)) not in _OPEN or _relates(between[:end], vocabulary):
+            return None
+        words_of_link = words.places[start + end]
+        return Link(words=words_of_link, meant=frozenset(), nearest=_ALL, is_open=True)
     phrase = _phrase(between, end, length)
     meaning = _MEANINGS[phrase]
     if start == first.symbol:
@@ -122,6 +135,9 @@ def find_link(
     concept = vocabulary.concepts[second.concept]
     if nearest and phrase in _WITHIN and concept.group in _TOO_LARGE:
         nearest = _BESIDE | (_ON_TOP if "base" in concept.roles else frozenset())
+    if phrase in _WITHIN and vocabulary.concepts[first.concept].group == "animal":
+        # A rabbit in a hat need not wear it.
+        meant, nearest = meant - _WORN, nearest | (meant & _WORN)
     places = words.places[start + 1 + end - length : start + 1 + end]
     return Link(
         words=tuple(word for place in places for word in place), meant=meant, nearest=nearest
@@ -148,6 +164,12 @@ def can_relate(relation: str, first: Mention, second: Mention, vocabulary: Vocab
 
 def _phrase(symbols: Sequence[str], end: int, length: int) -> str:
     return " ".join(symbols[end - length : end])
+
+
+def _relates(symbols: Sequence[str], vocabulary: Vocabulary) -> bool:
+    """Say whether a word for a relation is the one before the last: "held by", "on the back of"."""
+    cues = (cue for symbol in symbols[-2:-1] for cue in vocabulary.cues.get(symbol, ()))
+    return any(cue.startswith("kind=") for cue in cues)
 
 
 def _without_noun_phrase(symbols: Sequence[str], vocabulary: Vocabulary) -> int:

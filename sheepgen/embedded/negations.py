@@ -43,8 +43,12 @@ def leave_out_negated(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece
     at = 0
     while at < len(pieces):
         stop = _end(pieces, at, vocabulary)
-        words = tuple(word for piece in pieces[at:stop] for word in piece.words)
-        found.append(Piece(words, (OTHER,)) if stop > at else pieces[at])
+        if stop > at:
+            words = tuple(word for piece in pieces[at:stop] for word in piece.words)
+            absent = frozenset(piece.concept for piece in pieces[at:stop] if piece.concept)
+            found.append(Piece(words, (OTHER,), absent=absent))
+        else:
+            found.append(pieces[at])
         at = max(stop, at + 1)
     return found
 

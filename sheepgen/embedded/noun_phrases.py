@@ -23,6 +23,7 @@ from sheepgen.embedded.vocabulary import NUMBER, OTHER, role_class
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sheepgen.embedded.prompt_pieces import How
     from sheepgen.embedded.vocabulary import Vocabulary
 
 __all__ = ["PART", "describes", "single_out_things"]
@@ -55,16 +56,19 @@ def _with_predicates(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece]
     rest = pieces
     while rest:
         noun, *rest = rest
-        copula = next(
-            (at for at, piece in enumerate(rest) if piece.symbols[:1] not in _RELATIVE), 0
-        )
-        if noun.concept and rest[copula + 1 :] and rest[copula].symbols[:1] in _COPULAS:
-            said = " ".join(word.text for word in (*rest[copula + 1].words, *noun.words))
-            if name := vocabulary.forms.get(said):
-                words = tuple(word for piece in (noun, *rest[: copula + 2]) for word in piece.words)
+        start = next((at for at, piece in enumerate(rest) if piece.symbols[:1] not in _RELATIVE), 0)
+        if noun.concept and rest[start : start + 1] and rest[start].symbols[:1] in _COPULAS:
+            stop = start + 1
+            while rest[stop : stop + 1] and rest[stop].symbols in _ARTICLES:
+                stop += 1
+            predicate = rest[stop : stop + 1]
+            said = " ".join(word.text for piece in (*predicate, noun) for word in piece.words)
+            if predicate and (name := vocabulary.forms.get(said)):
+                words = tuple(word for piece in (noun, *rest[: stop + 1]) for word in piece.words)
                 symbol = role_class(vocabulary.concepts[name].roles, plural=noun.plural)
-                noun = replace(noun, words=words, symbols=(symbol,), concept=name)
-                rest = rest[copula + 2 :]
+                how: How = "near" if said in vocabulary.loose else "name"
+                noun = Piece(words, (symbol,), concept=name, plural=noun.plural, how=how)
+                rest = rest[stop + 1 :]
         found.append(noun)
     return found
 

@@ -41,6 +41,8 @@ _TOKEN = re.compile(
 _SEPARATORS = {",": ",", ";": ",", "/": ",", "&": "and", "+": "and"}
 _POSSESSIVE = re.compile(r"'s?$")
 
+_APOSTROPHES = str.maketrans("\u2018\u2019", "''")
+
 _FOREIGN_PLURALS = ("s", "es", "e", "n", "en", "er", "x")
 
 
@@ -83,6 +85,7 @@ class PromptWords:
         symbols: What the prompt parser reads, at most `PROMPT_SYMBOLS`.
         places: The words of each symbol.
         unread: Words that did not fit.
+        absent: Concepts that are not to be shown.
     """
 
     words: tuple[Word, ...]
@@ -92,6 +95,7 @@ class PromptWords:
     symbols: tuple[str, ...]
     places: tuple[tuple[Word, ...], ...]
     unread: tuple[Word, ...]
+    absent: frozenset[str]
 
 
 def read_words(text: str, vocabulary: Vocabulary) -> PromptWords:
@@ -138,6 +142,7 @@ def read_words(text: str, vocabulary: Vocabulary) -> PromptWords:
         symbols=tuple(symbols[:PROMPT_SYMBOLS]),
         places=tuple(places[:PROMPT_SYMBOLS]),
         unread=tuple(unread),
+        absent=frozenset[str]().union(*(piece.absent for piece in pieces)),
     )
 
 
@@ -156,14 +161,15 @@ def _tokens(text: str) -> Iterator[Word]:
         # Some letters become several words, "½" for one.
         spelled = " ".join(re.findall(r"[^\W_]+(?:'[^\W_]+)*", spelled)) or spelled
         if spelled.strip():
-            yield Word(text=spelled, start=found.start(), end=found.end(), place=place)
+            is_accented = not found[0].translate(_APOSTROPHES).isascii() and spelled.isalpha()
+            yield Word(spelled, found.start(), found.end(), place, is_accented)
 
 
 def _pieces(words: list[Word], vocabulary: Vocabulary) -> list[Piece]:
     pieces = []
     start = 0
-    is_foreign = any(_is_foreign(word.text, vocabulary) for word in words) or (
-        len(words) > 1
+    is_foreign = any(_is_foreign(word, vocabulary) for word in words) or (
+        not (len(words) == 1 and _is_english(words[0].text, vocabulary))
         and all(
             not vocabulary.foreign.keys().isdisjoint(_foreign_forms(word.text)) for word in words
         )
@@ -186,9 +192,8 @@ def _longest_phrase(words: list[Word], start: int, vocabulary: Vocabulary) -> Pi
         found = tuple(words[start:stop])
         phrase = " ".join(word.text for word in found)
         if phrase in vocabulary.forms:
-            return _mention(
-                found, vocabulary.forms[phrase], vocabulary, plural=phrase in vocabulary.plurals
-            )
+            name, plural = vocabulary.forms[phrase], phrase in vocabulary.plurals
+            return _mention(found, name, vocabulary, plural=plural, how=_how(phrase, vocabulary))
         if phrase in vocabulary.near:
             return _mention(found, vocabulary.near[phrase], vocabulary, plural=False, how="near")
         if phrase in vocabulary.equivalents:
@@ -199,11 +204,16 @@ def _longest_phrase(words: list[Word], start: int, vocabulary: Vocabulary) -> Pi
             return Piece(found, ())
         for singular in singulars(phrase):
             if singular in vocabulary.forms:
-                return _mention(found, vocabulary.forms[singular], vocabulary, plural=True)
+                name, how = vocabulary.forms[singular], _how(singular, vocabulary)
+                return _mention(found, name, vocabulary, plural=True, how=how)
             if singular in vocabulary.near and phrase not in vocabulary.ids:
                 near = vocabulary.near[singular]
                 return _mention(found, near, vocabulary, plural=True, how="near")
     return None
+
+
+def _how(phrase: str, vocabulary: Vocabulary) -> How:
+    return "near" if phrase in vocabulary.loose else "name"
 
 
 def _foreign_phrase(words: list[Word], start: int, vocabulary: Vocabulary) -> Piece | None:
@@ -215,18 +225,27 @@ def _foreign_phrase(words: list[Word], start: int, vocabulary: Vocabulary) -> Pi
         for form in _foreign_forms(phrase):
             read = vocabulary.foreign.get(form, "")
             if read in vocabulary.concepts:
-                return _mention(found, read, vocabulary, plural=form != phrase)
+                is_guess = len(words) == 1 and form in vocabulary.ambiguous
+                how: How = "near" if is_guess and not words[0].is_accented else "name"
+                return _mention(found, read, vocabulary, plural=form != phrase, how=how)
             if read and form == phrase:
                 return Piece(found, tuple(read.split()))
     return None
 
 
-def _is_foreign(word: str, vocabulary: Vocabulary) -> bool:
+def _is_foreign(word: Word, vocabulary: Vocabulary) -> bool:
     """Say whether a word can only be foreign."""
-    if word in vocabulary.forms or word in vocabulary.ids or word in vocabulary.real:
-        return False
-    forms = {*_foreign_forms(word)} & vocabulary.foreign.keys()
-    return bool(forms - vocabulary.ambiguous)
+    forms = {*_foreign_forms(word.text)} & vocabulary.foreign.keys()
+    if word.is_accented:
+        return bool(forms)
+    english = (vocabulary.forms, vocabulary.near, vocabulary.ids, vocabulary.real)
+    return bool(forms - vocabulary.ambiguous) and not any(word.text in table for table in english)
+
+
+def _is_english(word: str, vocabulary: Vocabulary) -> bool:
+    """Say whether a word by itself means something that can be shown, or is polite, in English."""
+    tables = (vocabulary.forms, vocabulary.near, vocabulary.ids, vocabulary.evoked)
+    return word in vocabulary.ignored or any(word in table for table in tables)
 
 
 def _foreign_forms(phrase: str) -> Iterator[str]:

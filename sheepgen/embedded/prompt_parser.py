@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sheepgen.embedded.link_words import can_relate, find_link
+from sheepgen.embedded.link_words import Link, can_relate, find_link
 from sheepgen.models.families import PROMPT_SYMBOLS
 
 if TYPE_CHECKING:
@@ -120,11 +120,13 @@ class ParsedPrompt:
             does not say.
         mentions: Those of the scene's concepts: none, one, or two if the kind is a relation.
         colours: Of each, empty where the prompt does not say.
+        link: What links the two of a relation; None if nothing does, or leaves open what it means.
     """
 
     answers: Mapping[str, str]
     mentions: tuple[Mention, ...]
     colours: tuple[str, ...]
+    link: Link | None = None
 
 
 @torch.inference_mode()
@@ -147,20 +149,29 @@ def parse(parser: PromptParser, words: PromptWords, vocabulary: Vocabulary) -> P
     scores = dict(zip(parser.questions["kind"], chosen["kind"], strict=True))
     possible = _possible_scenes(words, owners, answers, parser.questions["kind"], vocabulary)
     kind = max(possible, key=scores.__getitem__)
+    mentions, link = possible[kind]
     answers["kind"] = kind
     if kind != "digits":
         answers["digits"] = answers["second digit"] = ""
     if kind == "several":
         counts = dict(zip(parser.questions["count"], chosen["count"], strict=True))
         answers["count"] = max(counts.keys() - {"", "1"}, key=counts.__getitem__)
-    elif possible[kind]:
+    elif mentions:
         answers["count"] = "1"
     colours = logits.colours[0].argmax(-1)
     return ParsedPrompt(
         answers=answers,
-        mentions=possible[kind],
-        colours=tuple(parser.colours[int(colours[each.symbol])] for each in possible[kind]),
+        mentions=mentions,
+        colours=tuple(parser.colours[int(colours[each.symbol])] for each in mentions),
+        link=link,
     )
+
+
+class _Scene(NamedTuple):
+    """What is in a scene, and what links it."""
+
+    mentions: tuple[Mention, ...] = ()
+    link: Link | None = None
 
 
 def _possible_scenes(
@@ -169,7 +180,7 @@ def _possible_scenes(
     answers: Mapping[str, str],
     kinds: Sequence[str],
     vocabulary: Vocabulary,
-) -> dict[str, tuple[Mention, ...]]:
+) -> dict[str, _Scene]:
     """Return the kinds of scene that a prompt can mean, each with the concepts most likely in it.
 
     Args:
@@ -183,11 +194,11 @@ def _possible_scenes(
     def likely(mentions: tuple[Mention, ...]) -> float:
         return sum(owners[each.symbol][part] for part, each in enumerate(mentions, 1))
 
-    scenes: dict[str, tuple[Mention, ...]] = {}
+    scenes: dict[str, _Scene] = {}
     if answers.get("digits"):
-        scenes["digits"] = ()
+        scenes["digits"] = _Scene()
     if not words.mentions:
-        return scenes | {"": ()}
+        return scenes | {"": _Scene()}
     pair = max(permutations(words.mentions, 2), key=likely, default=None)
     is_linked = False
     for first, second in (pair, pair[::-1]) if pair else ():
@@ -196,9 +207,10 @@ def _possible_scenes(
             is_meant = link is None or kind in link.meant | link.nearest
             is_relation = _ALONE.get(kind, 2) == 2 and is_meant
             if is_relation and can_relate(kind, first, second, vocabulary):
-                scenes.setdefault(kind, (first, second))
-                is_linked = is_linked or link is not None
-    alone = max(((mention,) for mention in words.mentions), key=likely)
+                scenes.setdefault(kind, _Scene((first, second), link))
+                is_linked = is_linked or (link is not None and not link.is_open)
+    alone = _Scene(max(((mention,) for mention in words.mentions), key=likely))
     if not is_linked:
-        scenes |= {"several": alone} if alone[0].plural else {"single": alone, "several": alone}
+        is_plural = alone.mentions[0].plural
+        scenes |= {"several": alone} if is_plural else {"single": alone, "several": alone}
     return scenes

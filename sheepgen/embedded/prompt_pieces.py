@@ -20,20 +20,26 @@ class Word:
         start: Where it starts in the prompt.
         end: Where it ends there.
         place: Which of the prompt's words it is, or is in, if that is split at white space; from 0.
+        is_accented: Whether it was typed with letters that English does not have.
     """
 
     text: str
     start: int
     end: int
     place: int
+    is_accented: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Words that are looked up together, the symbols for them, and the concept they name."""
+    """Words that are looked up together, the symbols for them, and the concept they name.
+
+    If they say that something is not there, that is ``absent``.
+    """
 
     words: tuple[Word, ...]
     symbols: tuple[str, ...]
     concept: str = ""
     plural: bool = False
     how: How = "name"
+    absent: frozenset[str] = frozenset()

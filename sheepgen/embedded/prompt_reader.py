@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from sheepgen.embedded.approximations import approximations
+from sheepgen.embedded.account import account_for
 from sheepgen.embedded.drawings import Drawing, DrawingTable
 from sheepgen.embedded.prompt import read_words
 from sheepgen.embedded.prompt_parser import parse
 from sheepgen.embedded.scene_labels import SceneLabels, Thing, describe
 from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
-from sheepgen.embedded.unused_words import suggestion_for, unused_words
+from sheepgen.embedded.suggestions import suggestion_for
 from sheepgen.embedded.vocabulary_file import read_vocabulary
 from sheepgen.errors import ModelError
 from sheepgen.models.families import PROMPT_SYMBOLS, VOCABULARY_FILE
@@ -22,10 +22,13 @@ from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.prompt_reading import Correction, PromptReading, UnusedWord
 
 if TYPE_CHECKING:
-    from sheepgen.embedded.prompt import PromptWords
+    from collections.abc import Sequence
+
+    from sheepgen.embedded.prompt import Mention, PromptWords
     from sheepgen.embedded.prompt_parser import ParsedPrompt
+    from sheepgen.embedded.prompt_pieces import Word
     from sheepgen.embedded.scene_labels import Kind
-    from sheepgen.embedded.vocabulary import Vocabulary
+    from sheepgen.embedded.vocabulary import NamedConcept, Vocabulary
     from sheepgen.models.checkpoint import Checkpoint
 
 __all__ = ["PromptReader"]
@@ -84,35 +87,36 @@ class PromptReader:
 
     def labels(self, text: str) -> SceneLabels | None:
         """Return what a prompt says, or None if it says nothing that can be shown."""
-        return self._labels_of(self._parse(read_words(text, self.vocabulary)))
+        words = read_words(text, self.vocabulary)
+        return self._labels_of(words, self._parse(words))
 
     def reading(self, text: str) -> PromptReading:
         """Return what is made of a prompt, for people."""
         words = read_words(text, self.vocabulary)
         parsed = self._parse(words)
-        labels = self._labels_of(parsed)
-        otherwise = [*approximations(words, parsed, self.vocabulary)]
-        said = {*words.unread, *(word for each in otherwise for word in each.words)}
-        unused = [word for word in unused_words(words, parsed, self.vocabulary) if word not in said]
+        labels = self._labels_of(words, parsed)
+        account = account_for(words, parsed, self.vocabulary)
+
+        def typed(phrase: Sequence[Word]) -> str:
+            return text[phrase[0].start : phrase[-1].end]
+
         return PromptReading(
             tokens=len(words.symbols) + len(words.unread),
             limit=PROMPT_SYMBOLS,
-            truncated=tuple(text[word.start : word.end] for word in words.unread),
+            truncated=tuple(typed([word]) for word in words.unread),
             understood=describe(labels) if labels else "",
             unused=tuple(
                 UnusedWord(
-                    word=text[word.start : word.end],
-                    suggestion=suggestion_for(word, words, self.vocabulary),
+                    word=typed(phrase),
+                    suggestion=suggestion_for(phrase[-1], words, self.vocabulary),
                 )
-                for word in unused
+                for phrase in account.unused
             ),
             corrected=(
                 *(Correction(typed=each.typed, read=each.read) for each in words.corrections),
                 *(
-                    Correction(
-                        typed=text[each.words[0].start : each.words[-1].end], read=each.shown
-                    )
-                    for each in otherwise
+                    Correction(typed=typed(each.words), read=each.shown)
+                    for each in account.otherwise
                 ),
             ),
         )
@@ -150,7 +154,7 @@ class PromptReader:
         is_painted = OWN_COLOUR not in self.vocabulary.concepts[name].roles
         return is_painted or self.drawings.has_colour(name, colour)
 
-    def _labels_of(self, parsed: ParsedPrompt) -> SceneLabels | None:
+    def _labels_of(self, words: PromptWords, parsed: ParsedPrompt) -> SceneLabels | None:
         concepts, answers = self.vocabulary.concepts, parsed.answers
         things = tuple(
             Thing(
@@ -158,12 +162,14 @@ class PromptReader:
                 plural=concepts[mention.concept].plural,
                 bare="bare" in concepts[mention.concept].roles,
                 written="written" in concepts[mention.concept].roles,
+                described=_described(mention, concepts[mention.concept]),
                 colour=colour,
                 words=tuple(dict.fromkeys(word.place for word in mention.words)),
             )
             for mention, colour in zip(parsed.mentions, parsed.colours, strict=True)
         )
-        if not things and (name := self.vocabulary.defaults.get(answers["place"])):
+        name = self.vocabulary.defaults.get(answers["place"], "")
+        if name and not things and name not in words.absent:
             written = "written" in concepts[name].roles
             things = (Thing(name=name, plural=concepts[name].plural, written=written),)
         if not things and not any(answers[question] for question in _SHOWN_ALONE):
@@ -179,3 +185,10 @@ class PromptReader:
             background=answers["background"],
             digits=answers["digits"] + answers["second digit"],
         )
+
+
+def _described(mention: Mention, concept: NamedConcept) -> str:
+    """Return what the words of a mention say before the concept's name, or ""."""
+    words = " ".join(word.text for word in mention.words)
+    ending = f" {concept.plural if mention.plural else concept.name}"
+    return words.removesuffix(ending) if mention.how == "name" and words.endswith(ending) else ""

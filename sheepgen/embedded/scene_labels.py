@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 __all__ = [
     "KINDS",
+    "OWN_WORDS",
     "PHRASES",
     "RELATIONS",
     "VERBS",
@@ -64,6 +65,32 @@ PHRASES = {
 }
 """How places, times, weathers and styles are said; others by their names."""
 
+OWN_WORDS = {
+    "beach": {"beach", "seaside", "shore", "seashore", "coast"},
+    "road": {"road", "street", "crossroads"},
+    "field": {"field", "meadow", "pasture", "grass"},
+    "flowers": {"garden", "flower", "flowers"},
+    "hills": {"hills"},
+    "farm": {"farm", "farmyard", "barnyard"},
+    "desert": {"desert", "dunes", "sand", "sahara"},
+    "snow": {"snow", "snowy"},
+    "mountains": {"mountains"},
+    "forest": {"forest", "woods", "trees"},
+    "city": {"city", "downtown"},
+    "lake": {"lake", "pond"},
+    "room": {"room", "indoors"},
+    "stage": {"stage"},
+    "sky": {"sky"},
+    "space": {"space"},
+    "moon": {"moon"},
+    "underwater": {"underwater", "undersea", "under", "bottom", "floor", "seabed", "deep"},
+    "sunset": {"sunset", "dusk", "twilight"},
+    "sunrise": {"sunrise", "dawn"},
+    "rain": {"rain", "rains", "rainy", "raining"},
+    "gray": {"gray", "grey"},
+}
+"""Words that mean just that answer, where others that lead to it mean something near."""
+
 _ARTICLES = {
     **dict.fromkeys(("unicorn", "ufo", "euro", "european"), "a"),
     **dict.fromkeys(("hourglass", "xray"), "an"),
@@ -82,6 +109,7 @@ class Thing:
         plural: Of the name; with an s if empty.
         bare: Whether the name takes no article: music.
         written: Whether it bears writing, or means another thing mirrored.
+        described: What the prompt says before the name, and all drawings show: wooden, of a chair.
         colour: The colour that the prompt gives it, or empty.
         words: Which of the prompt's words, split at white space, name it; from 0.
     """
@@ -90,6 +118,7 @@ class Thing:
     plural: str = ""
     bare: bool = False
     written: bool = False
+    described: str = ""
     colour: str = ""
     words: tuple[int, ...] = ()
 
@@ -168,7 +197,7 @@ def _subject(labels: SceneLabels) -> str:
 
 def _with_number(thing: Thing, count: int) -> str:
     name = thing.name if count == 1 else thing.plural or f"{thing.name}s"
-    said = f"{thing.colour} {name}" if thing.colour else name
+    said = " ".join(filter(None, (thing.colour, thing.described, name)))
     if count != 1:
         return f"{_NUMBERS[count] if count < len(_NUMBERS) else count} {said}"
     return said if thing.bare else with_article(said)

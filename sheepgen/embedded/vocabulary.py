@@ -77,6 +77,7 @@ class Vocabulary:
         concepts: Name -> concept: all that can be shown.
         forms: Phrase -> concept: names, synonyms and plurals.
         plurals: Those of the phrases in ``forms`` that name several.
+        loose: Those that name what the concept only comes near to: "nurse" of a doctor.
         near: Noun -> the nearest concept, where it has no name of its own.
         foreign: Foreign words -> the concept that they name, or what the parser reads in their
             place.
@@ -102,6 +103,7 @@ class Vocabulary:
     concepts: Mapping[str, NamedConcept]
     forms: Mapping[str, str]
     plurals: frozenset[str]
+    loose: frozenset[str]
     near: Mapping[str, str]
     foreign: Mapping[str, str]
     ambiguous: frozenset[str]

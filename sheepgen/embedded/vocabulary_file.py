@@ -71,6 +71,7 @@ def to_dict(vocabulary: Vocabulary) -> dict[str, Any]:
         },
         "forms": dict(vocabulary.forms),
         "plurals": sorted(vocabulary.plurals),
+        "loose": sorted(vocabulary.loose),
         "near": dict(vocabulary.near),
         "foreign": dict(vocabulary.foreign),
         "ambiguous": sorted(vocabulary.ambiguous),
@@ -107,6 +108,8 @@ def from_dict(content: object) -> Vocabulary:
         concepts=concepts,
         forms=_to_concepts(table, "forms", concepts),
         plurals=frozenset(_strings(table.get("plurals"), "plurals")),
+        # Earlier versions wrote none.
+        loose=frozenset(_strings(table.get("loose", []), "loose")),
         near=_to_concepts(table, "near", concepts),
         foreign=_replacements(table, "foreign", {*symbols}, concepts),
         ambiguous=frozenset(_strings(table.get("ambiguous"), "ambiguous")),

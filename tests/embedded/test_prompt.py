@@ -23,7 +23,7 @@ def mentions(prompt: str) -> list[tuple[str, bool, str]]:
     [
         ("a cat", [("cat", False, "name")]),
         ("CATS!", [("cat", True, "name")]),
-        ("two kittens", [("cat", True, "name")]),
+        ("two kittens", [("cat", True, "near")]),
         ("wolves", [("wolf", True, "name")]),
         ("the wolf's hat", [("sun hat", False, "name")]),
         ("a fire-truck", [("fire truck", False, "name")]),
@@ -31,7 +31,8 @@ def mentions(prompt: str) -> list[tuple[str, bool, str]]:
         ("eine Kätze", [("cat", False, "name")]),
         ("die Katzen", [("cat", True, "name")]),
         ("le chat", [("cat", False, "name")]),
-        ("chat", []),
+        ("chat", [("cat", False, "near")]),
+        ("a chat", []),
         ("hounds", [("wolf", True, "near")]),
         ("birthday", [("gift", False, "evoked")]),
         ("a cat's birthday", [("cat", False, "name")]),

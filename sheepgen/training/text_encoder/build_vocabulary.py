@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.embedded.prompt import phrase_key
+from sheepgen.embedded.scene_labels import RELATIONS
 from sheepgen.embedded.vocabulary import OTHER
 from sheepgen.embedded.vocabulary_file import VERSION, from_dict
 from sheepgen.training.data.concepts import concepts
@@ -19,6 +20,7 @@ from sheepgen.training.data.word_tables import (
     translations,
 )
 from sheepgen.training.data.words import plural_of
+from sheepgen.training.text_encoder.loose_names import loose_names
 from sheepgen.training.text_encoder.prompt_phrases import (
     BACKGROUND_PHRASES,
     COLOUR_WORDS,
@@ -65,9 +67,16 @@ FURTHER_CUES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("wearing", "wears", "dressed", "worn"), ("kind=wearing",)),
     **dict.fromkeys(("holding", "holds", "held"), ("kind=holding",)),
     **dict.fromkeys(("carrying", "carries", "carried"), ("kind=holding", "kind=riding")),
-    **dict.fromkeys(("lying", "sleeping"), (NEVER,)),
-    **dict.fromkeys(("perched",), ("kind=on_top", "kind=riding")),
+    **dict.fromkeys(("lying", "sleeping", "art", "me"), (NEVER,)),
+    **dict.fromkeys(("perched", "sitting", "sits", "sat", "upon"), ("kind=on_top", "kind=riding")),
+    **dict.fromkeys(("standing", "stands"), ("kind=on_top", "kind=riding", "kind=next_to")),
+    **dict.fromkeys(("together", "close", "side", "versus", "vs", "plus"), ("kind=next_to",)),
+    **dict.fromkeys(("color", "colors", "colour", "colored", "coloured"), ("colour", "background")),
     **dict.fromkeys(("without", "not", "no", "behind", "below", "between"), (NEVER,)),
+    "both": ("count=2", *(f"kind={kind}" for kind in RELATIONS)),
+    "back": ("kind=riding", "kind=on_top"),
+    "head": ("kind=wearing",),
+    "hands": ("kind=holding",),
     "above": ("kind=on_top",),
     "over": ("kind=on_top", "place=hills"),
     "wall": ("background",),
@@ -136,6 +145,11 @@ def build_vocabulary(
         },
         "forms": forms,
         "plurals": sorted(plurals),
+        "loose": sorted(
+            loose_names(
+                forms, {each.name: each.plural for each in chosen.values()}, everyday("near")
+            )
+        ),
         "near": near,
         "foreign": {word: read for word, (read, _) in foreign.items()},
         "ambiguous": sorted(word for word, (_, is_english) in foreign.items() if is_english),
@@ -220,7 +234,18 @@ def _foreign(chosen: Collection[str], english: Collection[str]) -> dict[str, tup
         for phrase, (read, is_english) in foreign_words().items()
         if (key := phrase_key(phrase)) and (read in chosen or read not in concepts())
     }
-    return names | words
+    table = names | words
+    return {key: meant for key, meant in table.items() if not _adds_colour(key, table)}
+
+
+def _adds_colour(phrase: str, table: Mapping[str, tuple[str, bool]]) -> bool:
+    """Say whether a phrase is a colour and another name of the same: "roter Apfel"."""
+    words = phrase.split()
+    rest = (" ".join(words[:at] + words[at + 1 :]) for at in range(len(words)))
+    return any(
+        table.get(word, ("",))[0] in COLOUR_WORDS and table.get(other) == table[phrase]
+        for word, other in zip(words, rest, strict=True)
+    )
 
 
 def _drop_colours(forms: dict[str, str], names: Collection[str]) -> None:
@@ -293,6 +318,6 @@ def _words_and_cues() -> tuple[list[str], dict[str, list[str]]]:
 _SILENT = {
     *("a", "an", "the", "on", "in", "at", "by", "of", "with", "and", "to", "for", "from", "into"),
     *("it", "is", "while", "when", "front", "during", "among", "along", "across", "through", "day"),
-    *("inside", "near", "one", "some", "1", "colors", "lot", "top", "home"),
+    *("inside", "near", "one", "some", "1", "top", "home"),
 }
 """Words that say nothing by themselves, so that nobody misses what they could have led to."""

@@ -62,6 +62,32 @@ def test_no_table_leads_from_a_name_to_another_concept() -> None:
         assert not table.keys() & {*VOCABULARY.words}
 
 
+def test_words_that_lead_to_no_answer_only_structure_a_sentence() -> None:
+    function_words = """
+        a an the this that these those some all each another other one ones 1 my your his her our
+        their its it i you they them there here s who which where when while
+        is are was be has have having can do
+        , and or as also well with of on in at by to for from into near next beside inside among
+        along alongside around across against through during up down front top day lot
+    """
+    silent = {word for word in VOCABULARY.words if word not in VOCABULARY.cues}
+    assert sorted(silent - {*function_words.split()}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "is_loose"),
+    [
+        *[("nurse", True), ("nurses", True), ("school bus", True), ("people dancing", True)],
+        *[("boy riding a bike", True), ("girl doctor", True), ("woman sleeping", True)],
+        *[("bike", False), ("kid", False), ("lady doctor", False), ("guy dancing", False)],
+        *[("wooden chair", False), ("person running", False), ("couple kissing", False)],
+    ],
+)
+def test_names_of_something_else_are_loose(name: str, is_loose: bool) -> None:
+    assert name in VOCABULARY.forms
+    assert (name in VOCABULARY.loose) == is_loose
+
+
 def test_colours_are_left_to_be_bound() -> None:
     (mention,) = read_words("a red car", VOCABULARY).mentions
     assert [word.text for word in mention.words] == ["car"]
