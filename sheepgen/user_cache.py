@@ -7,14 +7,14 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 __all__ = ["cache_folder", "write_cache"]
 
 
 def cache_folder() -> Path:
     """Return sheepgen's own folder in the user's cache; it need not exist."""
-    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    # Unlike pathlib's, this one does not fail for a user without a home.
-    return Path(os.path.expanduser(caches), "sheepgen")  # noqa: PTH111
+    return user_cache_path("sheepgen", appauthor=False)
 
 
 def write_cache(path: Path, text: str) -> None:

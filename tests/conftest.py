@@ -1,4 +1,4 @@
-"""What every test gets: no network, no caches of the user's, and one tiny model a session."""
+"""What every test gets: no network, nothing of the user's, and one tiny model a session."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ SCRATCH = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Point every cache to a scratch folder, before the libraries read where theirs are."""
+    """Point every cache to a scratch folder, before the libraries read where theirs are.
+
+    Of the user's settings there are none.
+    """
     scratch = tempfile.TemporaryDirectory(prefix="sheepgen-tests-")
     config.stash[SCRATCH] = scratch
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_TOKEN", "HF_ENDPOINT"):
@@ -36,6 +39,10 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["HF_HOME"] = f"{scratch.name}/huggingface"
     os.environ["XDG_CACHE_HOME"] = f"{scratch.name}/cache"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    for name in tuple(os.environ):
+        if name.startswith("SHEEPGEN_"):
+            del os.environ[name]
+    os.environ["SHEEPGEN_CONFIG"] = ""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Shells start jobs in the background with Ctrl-C ignored, and what it does is tested here.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -125,7 +125,10 @@ def test_every_example_stays_in_the_range_of_the_embedded_model(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(plan, "plan_run", take)
     monkeypatch.setattr(sweep_plan, "plan_sweep", take)
-    other_uses = {"show", "rerun", "verify", "train", "evaluate", "models", "schedulers", "batch"}
+    other_uses = {
+        *("show", "rerun", "verify", "train", "evaluate", "models", "schedulers", "batch"),
+        "config",
+    }
     for command in commands(README.read_text(encoding="utf-8")):
         words = words_of(command)
         lay_pictures(tmp_path, words)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_PROMPT_CHARACTERS, RANDOM_SEED, find_field
+from sheepgen.presets import Presets
 from sheepgen.request import DEFAULTS, GenerationRequest, draw_seed
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import SCHEDULERS
@@ -145,12 +146,13 @@ def read_lines(file: BinaryIO) -> Iterator[tuple[int, str]]:
             yield number, text
 
 
-def parse_job(line: str, defaults: Mapping[str, Any]) -> Job:
+def parse_job(line: str, defaults: Mapping[str, Any], presets: Presets | None = None) -> Job:
     """Read one line.
 
     Args:
         line: One JSON object, or a prompt.
         defaults: Fields of the request, for what the line does not say.
+        presets: Names that its model and LoRAs may have.
 
     Raises:
         UsageError: If a line that begins with a brace is no JSON object, a key is unknown, given
@@ -168,7 +170,7 @@ def parse_job(line: str, defaults: Mapping[str, Any]) -> Job:
         _check_output(output)
     if "size" in given:
         given |= _sides(given)
-    asked = {**defaults, **given}
+    asked = (presets or Presets()).fill({**defaults, **given}, given=given.keys())
     if asked.get("image") is None:  # defaults are for the jobs that they mean something to
         meaningless = {each for each in defaults if FIELDS[each].needs_image} - given.keys()
         asked = {key: value for key, value in asked.items() if key not in meaningless}

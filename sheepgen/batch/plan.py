@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sheepgen.batch.jobs import JobId
     from sheepgen.models.spec import ModelSpec
     from sheepgen.output.template import Target
+    from sheepgen.presets import Presets
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import ResolvedRequest
 
@@ -94,20 +95,26 @@ class JobPlanner:
             template's folder is the batch's: no job is saved outside it.
         settings: How images are generated and saved.
         defaults: Fields of the request that lines may omit.
+        presets: Names that models and LoRAs may have in lines and defaults.
 
     Raises:
         UsageError: If no job could be right.
     """
 
     def __init__(
-        self, output: str | None, settings: RunSettings, defaults: Mapping[str, Any]
+        self,
+        output: str | None,
+        settings: RunSettings,
+        defaults: Mapping[str, Any],
+        presets: Presets | None,
     ) -> None:
         self.layout = settings.layout(parse_output(output, several=True))
         self.specs: dict[str, ModelSpec] = {}
         self._settings = settings
         self._defaults = {"model": EMBEDDED_MODEL, **defaults}
+        self._presets = presets
         self._warned: set[str] = set()
-        any_request = parse_job(_ANY_JOB, self._defaults).request
+        any_request = parse_job(_ANY_JOB, self._defaults, presets).request
         self.model, self.adapters = any_request.model, any_request.adapters
         check_format(self.layout.template.suffix, any_request)
 
@@ -131,7 +138,7 @@ class JobPlanner:
                 ``strict`` forbids a prompt.
             ModelError: If the model cannot be had.
         """
-        job = parse_job(text, self._defaults)
+        job = parse_job(text, self._defaults, self._presets)
         template = self.layout.template
         if job.output is not None:
             template = parse_output(job.output, several=False, inside=template.home)
@@ -192,6 +199,7 @@ def plan_batch(
     settings: RunSettings | None = None,
     *,
     defaults: Mapping[str, Any] | None = None,
+    presets: Presets | None = None,
 ) -> Iterator[JobAnswered | Notice]:
     """Check the jobs of a batch without generating anything; the arguments are `run_batch`'s.
 
@@ -204,7 +212,7 @@ def plan_batch(
         UsageError: If no job could be right.
     """
     settings = settings or RunSettings()
-    planner = JobPlanner(output, settings, defaults or {})
+    planner = JobPlanner(output, settings, defaults or {}, presets)
     check_device(settings.device.device)
     for line, text in lines:
         answer: dict[str, Any] = {"line": line, "id": job_id(text), "status": "planned"}

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sheepgen.execution.executor import Executor
     from sheepgen.models.spec import ModelSpec
     from sheepgen.output.images import OutputLayout
+    from sheepgen.presets import Presets
 
 __all__ = ["BatchEvent", "BatchStarted", "JobStarted", "run_batch", "run_job"]
 
@@ -54,6 +55,7 @@ def run_batch(
     settings: RunSettings | None = None,
     *,
     defaults: Mapping[str, Any] | None = None,
+    presets: Presets | None = None,
     resume: bool = False,
     fail_fast: bool = False,
 ) -> Generator[BatchEvent]:
@@ -69,6 +71,7 @@ def run_batch(
         output: A folder with a slash at its end, or a template, as ``--output`` takes it.
         settings: How images are generated and saved.
         defaults: Fields of the request that lines may omit, such as ``model``.
+        presets: Names that models and LoRAs may have in lines and defaults.
         resume: Answer for an image that the folder has already, instead of generating it again.
             Without it, jobs are independent: two equal ones are two images.
         fail_fast: Stop after the first job that fails.
@@ -83,7 +86,7 @@ def run_batch(
         OutputError: If the folder cannot be written to, or the disk is full.
     """
     settings = settings or RunSettings()
-    planner = JobPlanner(output, settings, defaults or {})
+    planner = JobPlanner(output, settings, defaults or {}, presets)
     yield from _download_missing(planner, planner.model)
     yield from prepare_folders([planner.folder])
     executor = yield from load_executor(planner.specs, settings, planner.adapters)

@@ -9,6 +9,7 @@ import typer
 
 from sheepgen.cli.batch import batch
 from sheepgen.cli.command_line import Command, CommandGroup, SubcommandGroup
+from sheepgen.cli.config import config, print_path
 from sheepgen.cli.console import write_data
 from sheepgen.cli.evaluate import evaluate
 from sheepgen.cli.generate import generate
@@ -39,11 +40,12 @@ COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
         "evaluate": evaluate,
         "schedulers": schedulers,
         "models": models,
+        "config": config,
     }
 )
 
 _SUBCOMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = MappingProxyType(
-    {"models": {"list": list_models, "info": info}}
+    {"models": {"list": list_models, "info": info}, "config": {"path": print_path}}
 )
 """Commands that some commands have besides what they do by themselves."""
 
@@ -108,6 +110,16 @@ _EXAMPLES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "sheepgen schedulers",
             "sheepgen schedulers --json",
             "sheepgen 'a red fox' --scheduler euler",
+        ),
+        "config": (
+            "sheepgen config",
+            "sheepgen config --json",
+            "sheepgen config path",
+        ),
+        "config path": (
+            "sheepgen config path",
+            "SHEEPGEN_CONFIG=./studio.toml sheepgen config",
+            "sheepgen config --json",
         ),
     }
 )

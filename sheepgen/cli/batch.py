@@ -17,6 +17,7 @@ from sheepgen.cli.console import error_console, error_stream, note, write_data
 from sheepgen.cli.interrupt import stopped_by_interrupts, taken_at_once
 from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.errors import UsageError
+from sheepgen.presets import Presets
 from sheepgen.sanitize import excerpt, plural
 from sheepgen.untrusted_file import open_named
 
@@ -96,6 +97,7 @@ def batch(
     schema: SchemaOpt = False,
     progress_json: options.ProgressJsonOpt = False,
     printed: options.PrintOptions,
+    presets: Presets,
 ) -> None:
     """Read jobs as JSON lines and print one JSON result per job.
 
@@ -119,7 +121,7 @@ def batch(
     with open_jobs(jobs) as file:
         lines = read_lines(file)
         if run.dry_run:
-            planned = plan_batch(lines, run.output, settings, defaults=fields)
+            planned = plan_batch(lines, run.output, settings, defaults=fields, presets=presets)
             if _print_plans(planned, console):
                 raise typer.Exit(2)
             return
@@ -129,6 +131,7 @@ def batch(
             run.output,
             settings,
             defaults=fields,
+            presets=presets,
             resume=resume,
             fail_fast=fail_fast,
         )

@@ -12,6 +12,7 @@ from sheepgen.cli import options
 from sheepgen.cli.console import error_console
 from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.fields import RANDOM_SEED
+from sheepgen.presets import Presets
 from sheepgen.request import GenerationRequest
 
 __all__ = ["generate"]
@@ -29,6 +30,7 @@ def generate(
     json: options.JsonOpt = False,
     progress_json: options.ProgressJsonOpt = False,
     printed: options.PrintOptions,
+    presets: Presets,
 ) -> None:
     """Generate one or more images from a prompt."""
     from sheepgen.cli.images import generate_images, plan_images
@@ -38,6 +40,7 @@ def generate(
 
     console = error_console(quiet=printed.quiet or progress_json)
     prompt, piped = one_prompt(prompt, prompt_option), None
+    fields = presets.fill(fields)
     if fields["image"] == PIPE:
         check_pipe_is_free(prompt)
         piped = read_piped_image(parse_output(run.output, several=count > 1).home)

@@ -1,12 +1,14 @@
 """The options that describe an image, of every command, from the table of fields.
 
 `RequestOptions` stands for them in the signature of a command, and a frozen dataclass for options
-that belong together; `spread` turns both into the single parameters that Typer reads.
+that belong together; `spread` turns both into the single parameters that Typer reads. What the user
+has set takes the place of defaults there, and `Presets` stands for the names that the user has.
 """
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from itertools import product
@@ -15,10 +17,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hi
 import typer
 
 from sheepgen.cli import completion, parsers
-from sheepgen.cli.console import cli_errors
+from sheepgen.cli.console import cli_errors, error_console, note
+from sheepgen.cli.user_settings import UserSettings, user_settings
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS
 from sheepgen.models.registry import KNOWN_MODELS
+from sheepgen.presets import Presets
 from sheepgen.request import DEFAULTS, EMBEDDED_MODEL, GenerationRequest
 from sheepgen.sweep.prompts import expand_alternatives
 from sheepgen.sweep.ranges import (
@@ -30,7 +34,7 @@ from sheepgen.sweep.ranges import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sheepgen.fields import Field
 
@@ -82,8 +86,12 @@ class RequestOptions:
                     if name == "height":
                         yield _size_option(self.mode)
 
-    def collect(self, typed: dict[str, Any]) -> Mapping[str, Any]:
+    def collect(self, typed: dict[str, Any], configured: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the mapping.
+
+        Args:
+            typed: By the names of parameters.
+            configured: Fields in place of what was not typed.
 
         Raises:
             UsageError: If both ``--size`` and a side were given.
@@ -94,7 +102,11 @@ class RequestOptions:
             elif FIELDS[name].repeats:
                 typed[name] = _joined(name, typed[name], self.mode)
         if self.mode == "several":
-            return {name: value for name, value in typed.items() if value is not None}
+            values = {name: (value,) for name, value in configured.items()}
+            sides = tuple(values.pop(side, (None,))[0] for side in ("width", "height"))
+            if sides != (None, None):
+                values["size"] = (sides,)
+            return {name: value for name, value in typed.items() if value is not None} | values
         if (size := typed.pop("size", None)) is not None:
             if typed["width"] is not None or typed["height"] is not None:
                 raise UsageError(
@@ -102,7 +114,7 @@ class RequestOptions:
                 )
             typed["width"], typed["height"] = size
         if self.mode == "one":
-            return typed
+            return {**typed, **configured}
         return {name: value for name, value in typed.items() if value is not None}
 
 
@@ -206,12 +218,14 @@ def spread(function: Callable[..., None]) -> Callable[..., None]:
     Args:
         function: Takes groups of options: `RequestOptions` in an annotation, or dataclasses.
     """
-    groups: dict[str, tuple[list[inspect.Parameter], Callable[[dict[str, Any]], object]]] = {}
+    groups: dict[str, tuple[list[inspect.Parameter], _Collect]] = {}
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(function, eval_str=True).parameters.values():
         match parameter.annotation, get_args(parameter.annotation)[1:]:
             case _, (RequestOptions() as options,):
-                groups[parameter.name] = [*options.parameters()], options.collect
+                groups[parameter.name] = [*options.parameters()], partial(_collect, options)
+            case type() as kind, _ if kind is Presets:
+                groups[parameter.name] = [], _presets
             case type() as kind, _ if is_dataclass(kind):
                 groups[parameter.name] = [*_members(kind)], partial(_build, kind)
             case _:
@@ -219,19 +233,39 @@ def spread(function: Callable[..., None]) -> Callable[..., None]:
                 continue
         parameters += groups[parameter.name][0]
 
-    def command(**typed: Any) -> None:  # noqa: ANN401 - of whichever types the options have
+    def command(context: typer.Context, **typed: Any) -> None:  # noqa: ANN401 - of whichever types the options have
+        with cli_errors():
+            settings = user_settings(context)
+        typed |= {name: each for name, each in settings.options.items() if name in typed}
         with cli_errors(verbose=typed.get("verbose", False)):
+            quiet = typed.get("quiet", False) or typed.get("progress_json", False)
+            for text in settings.notes:
+                note(error_console(quiet=quiet), text)
             for name, (members, collect) in groups.items():
-                typed[name] = collect({each.name: typed.pop(each.name) for each in members})
+                own = {each.name: typed.pop(each.name) for each in members}
+                typed[name] = collect(own, settings)
             function(**typed)
 
+    parameters.append(_parameter("context", typer.Context, inspect.Parameter.empty))
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {each.name: each.annotation for each in parameters}
     command.__doc__, command.__name__ = function.__doc__, function.__name__
     return command
 
 
-def _build(kind: type, typed: dict[str, Any]) -> object:
+_Collect = Callable[[dict[str, Any], UserSettings], object]
+"""Makes an argument of the typed options that belong together."""
+
+
+def _collect(options: RequestOptions, typed: dict[str, Any], settings: UserSettings) -> object:
+    return options.collect(typed, settings.fields)
+
+
+def _presets(typed: dict[str, Any], settings: UserSettings) -> object:  # noqa: ARG001 - has none
+    return settings.presets
+
+
+def _build(kind: type, typed: dict[str, Any], settings: UserSettings) -> object:  # noqa: ARG001
     return kind(**typed)
 
 

@@ -16,6 +16,7 @@ from sheepgen.cli import options
 from sheepgen.cli.console import error_console
 from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.fields import FIELDS, RANDOM_SEED
+from sheepgen.presets import Presets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +49,7 @@ def rerun(
     json: options.JsonOpt = False,
     progress_json: options.ProgressJsonOpt = False,
     printed: options.PrintOptions,
+    presets: Presets,
 ) -> None:
     """Regenerate an image, changing only the options you give."""
     from sheepgen.cli.images import generate_images, plan_images
@@ -56,6 +58,7 @@ def rerun(
     from sheepgen.output.template import parse_output
 
     console = error_console(quiet=printed.quiet or progress_json)
+    fields = presets.fill(fields)
     model, piped = fields.pop("model", None), None
     if fields.get("image") == PIPE:
         check_pipe_is_free(fields.get("prompt", ""))

@@ -14,6 +14,7 @@ from sheepgen.cli.command_line import PROMPT
 from sheepgen.cli.console import error_console, note, write_data
 from sheepgen.cli.options import IMAGE, OUTPUT, RUN
 from sheepgen.cli.request_options import RequestOptions, spread
+from sheepgen.presets import Presets
 from sheepgen.sanitize import excerpt, plural
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def sweep(
     json: options.JsonOpt = False,
     progress_json: options.ProgressJsonOpt = False,
     printed: options.PrintOptions,
+    presets: Presets,
 ) -> None:
     """Generate every combination of the given values. Run it again to make only what is missing."""
     from sheepgen.cli.download import show_download
@@ -145,7 +147,9 @@ def sweep(
         go_offline()
     while True:
         with spinner(console, "Preparing"):
-            plan = plan_sweep(values, output, settings, resume=resume, download=False)
+            plan = plan_sweep(
+                values, output, settings, presets=presets, resume=resume, download=False
+            )
         if not isinstance(plan, DownloadPlan):
             break
         if run.dry_run:

@@ -11,6 +11,7 @@ from sheepgen.cli import options, parsers
 from sheepgen.cli.console import error_console, note, write_data
 from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.options import MAX_THREADS
+from sheepgen.presets import Presets
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -53,6 +54,7 @@ def verify(
     offline: options.OfflineOpt = False,
     json: options.JsonOpt = False,
     printed: options.PrintOptions,
+    presets: Presets,
 ) -> None:
     """Regenerate images and report whether they match, and if not, by how much and why."""
     from sheepgen.models.hub import go_offline
@@ -60,7 +62,7 @@ def verify(
     from sheepgen.verify.report import summary, to_json_line, to_line
 
     console = error_console(quiet=printed.quiet)
-    model = fields.get("model")
+    model = presets.fill(fields).get("model")
     if offline:
         go_offline()
     events = stream_verification(images, model=model, fetch=fetch, threads=threads, offline=offline)

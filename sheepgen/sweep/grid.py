@@ -16,6 +16,7 @@ from sheepgen.adapters import parse_loras, to_text
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS
 from sheepgen.model_names import canonical_model_name
+from sheepgen.presets import Presets
 from sheepgen.request import GenerationRequest, ResolvedRequest
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import canonical_scheduler_name
@@ -105,18 +106,21 @@ class Grid(Generic[R]):
     cells: tuple[Cell[R], ...]
 
 
-def combine(values: Mapping[str, Sequence[Value]]) -> Grid[GenerationRequest]:
+def combine(
+    values: Mapping[str, Sequence[Value]], presets: Presets | None = None
+) -> Grid[GenerationRequest]:
     """Return every combination of the values.
 
     Args:
         values: By the keys of `AXES`; a field that does not vary has one value, and one that is
             left out is the request's default. Values that come twice count once.
+        presets: Names that models and LoRAs among the values may have.
 
     Raises:
         UsageError: If any request is wrong, there is no such key, a key has no values, or there
             would be more than `MAX_CELLS` images.
     """
-    order = list(AXES)
+    order, presets = list(AXES), presets or Presets()
     for name, given in values.items():
         if name not in AXES:
             raise UsageError(f'Unknown axis "{excerpt(name)}".', f"Known: {', '.join(AXES)}.")
@@ -124,7 +128,9 @@ def combine(values: Mapping[str, Sequence[Value]]) -> Grid[GenerationRequest]:
             raise UsageError(f"{AXES[name]} has no values.", "Give one or more, or leave it out.")
     if "prompt" not in values:
         raise UsageError("No prompt given.", "Give one or more.")
-    fields = {name: _distinct(name, values[name]) for name in sorted(values, key=order.index)}
+    fields = {
+        name: _distinct(name, values[name], presets) for name in sorted(values, key=order.index)
+    }
     _check_cell_count({AXES[name]: len(each) for name, each in fields.items()})
     varied = [place for place, each in enumerate(fields.values()) if len(each) > 1]
     cells = []
@@ -132,7 +138,7 @@ def combine(values: Mapping[str, Sequence[Value]]) -> Grid[GenerationRequest]:
         coordinates, chosen = zip(*combination, strict=True)
         cells.append(
             Cell(
-                request=_request(dict(zip(fields, chosen, strict=True))),
+                request=_request(dict(zip(fields, chosen, strict=True)), presets),
                 coordinates=tuple(coordinates[place] for place in varied),
             )
         )
@@ -182,10 +188,14 @@ def describe_grid(plan: Grid[R]) -> dict[str, Any]:
     }
 
 
-def _distinct(name: str, values: Sequence[Value]) -> tuple[Value, ...]:
+def _distinct(name: str, values: Sequence[Value], presets: Presets) -> tuple[Value, ...]:
     """Return the values, each once; two spellings of one are one value."""
     if canonical := _CANONICAL.get(name):
-        values = [canonical(each) if isinstance(each, str) else each for each in values]
+        own = presets.models if name == "model" else ()
+        values = [
+            canonical(each) if isinstance(each, str) and each not in own else each
+            for each in values
+        ]
     return tuple(dict.fromkeys(values))
 
 
@@ -199,9 +209,9 @@ def _check_cell_count(counts: Mapping[str, int]) -> None:
         )
 
 
-def _request(fields: dict[str, Any]) -> GenerationRequest:
+def _request(fields: dict[str, Any], presets: Presets) -> GenerationRequest:
     width, height = fields.pop("size", None) or (None, None)
-    return GenerationRequest(width=width, height=height, **fields)
+    return GenerationRequest(**presets.fill({"width": width, "height": height, **fields}))
 
 
 def _label(value: Value) -> str:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.output.images import OutputLayout
     from sheepgen.output.template import Target
+    from sheepgen.presets import Presets
     from sheepgen.request import ResolvedRequest
     from sheepgen.sweep.grid import Value
 
@@ -91,6 +92,7 @@ def plan_sweep(
     output: str | Path,
     settings: RunSettings | None = None,
     *,
+    presets: Presets | None = None,
     resume: bool = False,
     download: Literal[True] = True,
 ) -> SweepPlan: ...
@@ -102,6 +104,7 @@ def plan_sweep(
     output: str | Path,
     settings: RunSettings | None = None,
     *,
+    presets: Presets | None = None,
     resume: bool = False,
     download: Literal[False],
 ) -> SweepPlan | DownloadPlan: ...
@@ -112,6 +115,7 @@ def plan_sweep(
     output: str | Path,
     settings: RunSettings | None = None,
     *,
+    presets: Presets | None = None,
     resume: bool = False,
     download: bool = True,
 ) -> SweepPlan | DownloadPlan:
@@ -124,6 +128,7 @@ def plan_sweep(
         output: The sweep's folder as a path; or as a string what ``--output`` takes: a folder with
             a slash at its end, or a template inside one.
         settings: How the images are generated and saved.
+        presets: Names that models and LoRAs among the values may have.
         resume: Whether it is an error if the folder holds no sweep.
         download: Whether a model that is not on this disk is downloaded; otherwise what that
             would take is returned.
@@ -147,7 +152,7 @@ def plan_sweep(
     values = _with_seeds(values, earlier.seeds)
     names = KEYED_NAMES if earlier.keyed else readable_names(values)
     template = parse_output(text, several=True, default=names)
-    wanted = combine(values)
+    wanted = combine(values, presets)
     for cell in wanted.cells:
         check_format(template.suffix, cell.request)
         check_init_image(cell.request)
