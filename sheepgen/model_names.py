@@ -27,6 +27,9 @@ MODEL_ALIASES: Mapping[str, str] = MappingProxyType(
         "flux2-klein-base": "black-forest-labs/FLUX.2-klein-base-4B",
         "flux1-schnell": "black-forest-labs/FLUX.1-schnell",
         "flux1-dev": "black-forest-labs/FLUX.1-dev",
+        "sd35-medium": "stabilityai/stable-diffusion-3.5-medium",
+        "sd35-large": "stabilityai/stable-diffusion-3.5-large",
+        "sd35-turbo": "stabilityai/stable-diffusion-3.5-large-turbo",
     }
 )
 """Names in `sheepgen.models.registry.KNOWN_MODELS` by their aliases."""

@@ -29,11 +29,11 @@ def tiny_t5_tokenizer() -> T5Tokenizer:
     return T5Tokenizer(vocab=pieces, extra_ids=0)
 
 
-def tiny_t5(tokenizer: T5Tokenizer) -> T5EncoderModel:
+def tiny_t5(tokenizer: T5Tokenizer, *, d_model: int = T5_WIDTH) -> T5EncoderModel:
     return T5EncoderModel(
         T5Config(
             vocab_size=len(tokenizer),
-            d_model=T5_WIDTH,
+            d_model=d_model,
             d_kv=4,
             d_ff=32,
             num_layers=2,

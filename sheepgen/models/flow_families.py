@@ -143,6 +143,51 @@ def _flux_1_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
     )
 
 
+_STABLE_DIFFUSION_3: Mapping[str, Component] = {
+    "scheduler": FLOW_SCHEDULER,
+    "text_encoder": clip_text_encoder("CLIPTextModelWithProjection", "projection_dim"),
+    "text_encoder_2": clip_text_encoder("CLIPTextModelWithProjection", "projection_dim"),
+    "text_encoder_3": T5_TEXT_ENCODER,
+    "tokenizer": CLIP_TOKENIZER,
+    "tokenizer_2": CLIP_TOKENIZER,
+    "tokenizer_3": T5_TOKENIZER,
+    "transformer": transformer_component(
+        "SD3Transformer2DModel",
+        *("attention_head_dim", "caption_projection_dim", "in_channels", "joint_attention_dim"),
+        *("num_attention_heads", "num_layers", "patch_size", "pooled_projection_dim"),
+        "sample_size",
+    ),
+    "vae": VAE_KL,
+}
+
+
+def _check_stable_diffusion_3(configs: Configs, owner: str) -> None:
+    transformer = configs["transformer"]
+    first, second, third = (configs[f"text_encoder{suffix}"] for suffix in ("", "_2", "_3"))
+    check_vae_channels(configs, transformer["in_channels"], owner)
+    check_states_width(transformer["joint_attention_dim"], third["d_model"], owner)
+    pooled = first["projection_dim"] + second["projection_dim"]
+    check_states_width(transformer["pooled_projection_dim"], pooled, owner)
+    width = first["hidden_size"] + second["hidden_size"]
+    if width > third["d_model"]:
+        raise bad_setting("text_encoder_3/config.json", "d_model", third["d_model"], owner)
+
+
+def _stable_diffusion_3_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
+    transformer, scale = (
+        configs["transformer"],
+        2 ** (len(configs["vae"]["block_out_channels"]) - 1),
+    )
+    return Traits(
+        width=transformer["sample_size"] * scale,
+        height=transformer["sample_size"] * scale,
+        size_multiple=transformer["patch_size"] * scale,
+        max_tokens=256,
+        num_inference_steps=28,
+        guidance_scale=7.0,
+    )
+
+
 FLOW_FAMILIES: tuple[Family, ...] = (
     Family(
         name="Z-Image",
@@ -171,5 +216,18 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         pipeline="sheepgen.pipeline.flux1",
         is_flow=True,
         fields=("true_cfg",),
+    ),
+    Family(
+        name="Stable Diffusion 3",
+        class_names=(
+            "StableDiffusion3Pipeline",
+            "StableDiffusion3Img2ImgPipeline",
+            "StableDiffusion3InpaintPipeline",
+        ),
+        components=_STABLE_DIFFUSION_3,
+        read_traits=_stable_diffusion_3_traits,
+        check_fit=_check_stable_diffusion_3,
+        pipeline="sheepgen.pipeline.stable_diffusion_3",
+        is_flow=True,
     ),
 )

@@ -189,6 +189,30 @@ _KNOWN = (
         guidance_scale=3.5,
         made_for=_FLOW,
     ),
+    KnownModel(
+        name="stabilityai/stable-diffusion-3.5-medium",
+        about="Stable Diffusion 3.5, the smaller one, 1024x1024",
+        licence="Stability AI Community",
+        num_inference_steps=40,
+        guidance_scale=4.5,
+        made_for=_FLOW,
+    ),
+    KnownModel(
+        name="stabilityai/stable-diffusion-3.5-large",
+        about="Stable Diffusion 3.5, the larger one, 1024x1024",
+        licence="Stability AI Community",
+        num_inference_steps=28,
+        guidance_scale=3.5,
+        made_for=_FLOW,
+    ),
+    KnownModel(
+        name="stabilityai/stable-diffusion-3.5-large-turbo",
+        about="Stable Diffusion 3.5 distilled to four steps, 1024x1024",
+        licence="Stability AI Community",
+        num_inference_steps=4,
+        guidance_scale=1.0,
+        made_for=_FLOW_DISTILLED,
+    ),
 )
 
 KNOWN_MODELS: Mapping[str, KnownModel] = {model.name: model for model in _KNOWN}

@@ -52,12 +52,7 @@ _FAMILIES = (
     _Family("Qwen-Image", "QwenImage", ("qwen",), ("qwen/qwen-image",)),
     _Family("Sana", "Sana", ("sana",)),
     _Family("Stable Cascade", "StableCascade", ("stablecascade",), ("stabilityai/stable-cascade",)),
-    _Family(
-        "Stable Diffusion 3",
-        "StableDiffusion3",
-        ("sd3", "stablediffusion3"),
-        ("stabilityai/stable-diffusion-3",),
-    ),
+    _Family("Stable Diffusion 3 with control", "StableDiffusion3ControlNet"),
     _Family("unCLIP", "UnCLIP"),
     _Family("Wuerstchen", "Wuerstchen", ("wuerstchen",)),
     _Family("Z-Image for pictures in the prompt", "ZImageOmni"),

@@ -108,11 +108,10 @@ def test_any_other_name_is_refused_with_the_nearest(name: str, hint: str) -> Non
     [
         ("deepfloyd", "DeepFloyd IF"),
         ("flux.2-dev", "FLUX.2 dev"),
-        ("sd3", "Stable Diffusion 3"),
-        ("sd3.5_medium", "Stable Diffusion 3"),
+        ("pixart_sigma", "PixArt"),
         ("hidream-i1", "HiDream"),
         ("black-forest-labs/FLUX.1-Kontext-dev", "FLUX.1 for pictures"),
-        ("stabilityai/stable-diffusion-3-medium@main", "Stable Diffusion 3"),
+        ("stabilityai/stable-cascade@main", "Stable Cascade"),
         (f"deepfloyd/IF-I-XL-v1.0@{'0' * 40}", "DeepFloyd IF"),
     ],
 )

@@ -18,6 +18,7 @@ from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import FLOW_SCHEDULERS
 from tests.tiny_flux1 import save_tiny_flux1
 from tests.tiny_flux2_klein import save_tiny_flux2_klein
+from tests.tiny_sd3 import save_tiny_sd3
 from tests.tiny_z_image import save_tiny_z_image
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 SAVE = {
     "FLUX.1": save_tiny_flux1,
     "FLUX.2 klein": save_tiny_flux2_klein,
+    "Stable Diffusion 3": save_tiny_sd3,
     "Z-Image": save_tiny_z_image,
 }
 

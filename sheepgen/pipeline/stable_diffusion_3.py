@@ -1,0 +1,241 @@
+"""Stable Diffusion 3 and 3.5 (https://arxiv.org/abs/2403.03206).
+
+Three text encoders read the prompt. Both of CLIP's are put side by side, and T5's tokens after
+them; the transformer attends to all, and is given CLIP's two summaries of the text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import torch
+from diffusers import SD3Transformer2DModel
+from torch.nn.functional import pad
+from transformers import CLIPTextModelWithProjection
+
+from sheepgen.pipeline.autoencoder_model import AutoencoderModel
+from sheepgen.pipeline.building import running
+from sheepgen.pipeline.clip import TextCache, encode_text, load_clip
+from sheepgen.pipeline.family import ModelInfo
+from sheepgen.pipeline.flow import (
+    FlowProcess,
+    build_flow_scheduler,
+    check_flow_steps,
+    linear_mu,
+)
+from sheepgen.pipeline.guidance import apply_guidance
+from sheepgen.pipeline.loading import load_diffusers
+from sheepgen.pipeline.t5 import T5TextEncoder, load_t5_tokenizer
+from sheepgen.pipeline.tokens import measure_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from diffusers import SchedulerMixin
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.pipeline.family import Guidance, MaskedImage, TokenLabel
+    from sheepgen.prompt_reading import PromptReading
+    from sheepgen.request import ResolvedRequest
+
+__all__ = [
+    "StableDiffusion3Model",
+    "StableDiffusion3Texts",
+    "check_schedule",
+    "load",
+    "read_prompt",
+]
+
+_LAYER = -2
+"""Of CLIP's hidden states: those before its last layer."""
+
+
+class _Encoded(NamedTuple):
+    """One text.
+
+    Args:
+        states: (1, tokens, width of T5).
+        pooled: (1, width of both of CLIP's summaries).
+    """
+
+    states: Tensor
+    pooled: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StableDiffusion3Texts:
+    """What the transformer attends to.
+
+    Args:
+        states: (passes * batch, tokens, width), the negative prompts first if there are two passes.
+        pooled: (passes * batch, width).
+        guided: Whether there are.
+    """
+
+    states: Tensor
+    pooled: Tensor
+    guided: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class StableDiffusion3Model(AutoencoderModel):
+    """A loaded model: a `sheepgen.pipeline.family.Model`.
+
+    Args:
+        tokenizer: Of the first of CLIP's text encoders.
+        text_encoder: The first of them.
+        tokenizer_2: Of the second.
+        text_encoder_2: The second.
+        text_encoder_3: Of T5.
+        transformer: Predicts the velocity of latents, (batch, channels, height, width).
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    text_encoder: CLIPTextModelWithProjection
+    tokenizer_2: PreTrainedTokenizerBase
+    text_encoder_2: CLIPTextModelWithProjection
+    text_encoder_3: T5TextEncoder
+    transformer: SD3Transformer2DModel
+    _encoded: TextCache[_Encoded] = field(
+        default_factory=TextCache, init=False, repr=False, compare=False
+    )
+
+    @classmethod
+    def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Self:
+        """Load all components, as `sheepgen.pipeline.family.FamilyModule.load` says."""
+        checkpoint = spec.checkpoint
+        transformer = load_diffusers(checkpoint, "transformer", SD3Transformer2DModel, dtype)
+        return cls(
+            **cls.load_autoencoder(spec, device, dtype),
+            **load_clip(checkpoint, CLIPTextModelWithProjection, device, dtype),
+            **load_clip(checkpoint, CLIPTextModelWithProjection, device, dtype, suffix="_2"),
+            text_encoder_3=T5TextEncoder.load(
+                checkpoint, device, dtype, suffix="_3", limit=spec.max_tokens
+            ),
+            transformer=transformer.to(device),
+        )
+
+    @property
+    def info(self) -> ModelInfo:
+        """What callers need to know."""
+        return ModelInfo(
+            guidance=self.spec.guidance,
+            latents_dtype=self.dtype,
+            bytes_per_pixel=self.bytes_per_pixel,
+        )
+
+    @property
+    def process(self) -> FlowProcess:
+        """What the transformer predicts."""
+        return FlowProcess()
+
+    def read_prompt(self, text: str) -> PromptReading:
+        """Return how long a text is and which of its words T5 does not read."""
+        return self.text_encoder_3.read_prompt(text)
+
+    def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
+        """Return what T5's tokens stand for; CLIP's come before them."""
+        return self.text_encoder_3.token_labels(prompt)
+
+    @torch.inference_mode()
+    def encode(self, requests: Sequence[ResolvedRequest]) -> StableDiffusion3Texts:
+        """Encode prompts as diffusers' pipeline does, one at a time.
+
+        Raises:
+            ModelError: If a text encoder does not know all of its tokenizer's tokens.
+        """
+        guided = requests[0].guidance_scale > 1
+        texts = [self._encode_text(request.negative_prompt) for request in requests if guided]
+        texts += [self._encode_text(request.prompt) for request in requests]
+        return StableDiffusion3Texts(
+            states=torch.cat([text.states for text in texts]),
+            pooled=torch.cat([text.pooled for text in texts]),
+            guided=guided,
+        )
+
+    def _encode_text(self, text: str) -> _Encoded:
+        """Return what the text encoders make of a text, from memory if it is there."""
+        if (encoded := self._encoded.get(text)) is not None:
+            return encoded
+        both = [
+            encode_text(
+                tokenizer,
+                text_encoder,
+                text,
+                limit=self.tokenizer.model_max_length,
+                component=component,
+                hidden_states=True,
+            )
+            for component, tokenizer, text_encoder in (
+                ("text_encoder", self.tokenizer, self.text_encoder),
+                ("text_encoder_2", self.tokenizer_2, self.text_encoder_2),
+            )
+        ]
+        words = torch.cat([each.hidden_states[_LAYER] for each in both], dim=-1)
+        read = self.text_encoder_3.encode(text)
+        words = pad(words, (0, read.shape[-1] - words.shape[-1]))
+        encoded = _Encoded(
+            torch.cat([words, read], dim=1), torch.cat([each.text_embeds for each in both], dim=-1)
+        )
+        return self._encoded.keep(text, encoded)
+
+    def with_masked_image(
+        self, conditioning: StableDiffusion3Texts, masked: MaskedImage
+    ) -> StableDiffusion3Texts:
+        """Return the conditioning as it is: the transformer sees no mask."""
+        del masked
+        return conditioning
+
+    def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
+        """Return a fresh scheduler with its timesteps set."""
+        return _scheduler(self.spec, request, self.device)
+
+    def predict(
+        self,
+        model_input: Tensor,
+        timestep: Tensor,
+        conditioning: StableDiffusion3Texts,
+        guidance: Guidance,
+    ) -> Tensor:
+        """Return the guided velocity, (batch, channels, height, width)."""
+        if conditioning.guided:
+            model_input = torch.cat([model_input] * 2)
+        with running("transformer"):
+            velocity: Tensor = self.transformer(
+                hidden_states=model_input,
+                timestep=timestep.expand(len(model_input)),
+                encoder_hidden_states=conditioning.states,
+                pooled_projections=conditioning.pooled,
+                return_dict=False,
+            )[0]
+        return apply_guidance(velocity, guidance) if conditioning.guided else velocity
+
+
+def _scheduler(spec: ModelSpec, request: ResolvedRequest, device: torch.device) -> SchedulerMixin:
+    config = spec.checkpoint.configs["scheduler"]
+    patches = (request.width // spec.size_multiple) * (request.height // spec.size_multiple)
+    return build_flow_scheduler(
+        request.scheduler,
+        config,
+        request.num_inference_steps,
+        device,
+        mu=linear_mu({"max_shift": 1.16, **config}, patches),
+    )
+
+
+def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> StableDiffusion3Model:
+    """Load a model, as `sheepgen.pipeline.family.FamilyModule` says."""
+    return StableDiffusion3Model.load(spec, device, dtype)
+
+
+def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
+    """Measure a prompt with T5's tokenizer alone."""
+    return measure_text(load_t5_tokenizer(spec.checkpoint, "_3"), text, spec.max_tokens)
+
+
+def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:
+    """Go through a scheduler's steps with the model's schedule, and without the model."""
+    check_flow_steps(request.scheduler, _scheduler(spec, request, torch.device("cpu")))
