@@ -164,6 +164,9 @@ _STABLE_DIFFUSION_3: Mapping[str, Component] = {
 def _check_stable_diffusion_3(configs: Configs, owner: str) -> None:
     transformer = configs["transformer"]
     first, second, third = (configs[f"text_encoder{suffix}"] for suffix in ("", "_2", "_3"))
+    for setting in ("patch_size", "sample_size"):
+        if not isinstance(transformer[setting], int):
+            raise bad_setting("transformer/config.json", setting, transformer[setting], owner)
     check_vae_channels(configs, transformer["in_channels"], owner)
     check_states_width(transformer["joint_attention_dim"], third["d_model"], owner)
     pooled = first["projection_dim"] + second["projection_dim"]
@@ -174,10 +177,8 @@ def _check_stable_diffusion_3(configs: Configs, owner: str) -> None:
 
 
 def _stable_diffusion_3_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
-    transformer, scale = (
-        configs["transformer"],
-        2 ** (len(configs["vae"]["block_out_channels"]) - 1),
-    )
+    transformer = configs["transformer"]
+    scale = 2 ** (len(configs["vae"]["block_out_channels"]) - 1)
     return Traits(
         width=transformer["sample_size"] * scale,
         height=transformer["sample_size"] * scale,

@@ -60,7 +60,7 @@ def test_a_safety_checker_is_let_be(model_copy: Path) -> None:
     ("class_name", "family"),
     [
         ("StableDiffusionXLControlNetPipeline", "StableDiffusionXLControlNet"),
-        ("StableDiffusion3Pipeline", "Stable Diffusion 3"),
+        ("StableDiffusion3ControlNetPipeline", "Stable Diffusion 3 with control"),
         ("Flux2Pipeline", "FLUX.2 dev"),
         ("PixArtSigmaPipeline", "PixArt"),
         ("LDMTextToImagePipeline", "Latent Diffusion"),

@@ -127,6 +127,7 @@ def test_defaults(model: StableDiffusion3Model) -> None:
         ("transformer", {"pooled_projection_dim": 8}, "of width 8, but its text encoder gives 14"),
         ("text_encoder_2", {"hidden_size": 20}, "impossible value, 24, for d_model"),
         ("text_encoder_3", {"num_layers": 100}, "more than its weights hold"),
+        ("transformer", {"patch_size": [2, 2]}, "impossible value, .2, 2., for patch_size"),
         ("transformer", {"num_layers": 100}, "more than its weights hold"),
     ],
 )
