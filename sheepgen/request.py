@@ -12,7 +12,7 @@ import os
 import secrets
 from dataclasses import MISSING, dataclass, fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sheepgen.adapters import Adapters
 from sheepgen.errors import UsageError
@@ -28,6 +28,7 @@ __all__ = [
     "DEFAULTS",
     "EMBEDDED_MODEL",
     "GenerationRequest",
+    "ModelReference",
     "ResolvedRequest",
     "draw_seed",
     "nearest_sizes",
@@ -47,6 +48,17 @@ def nearest_sizes(size: int, multiple: int) -> tuple[int, int]:
     """Return the nearest legal sides below and above ``size``, in pixels."""
     below = max(multiple, size // multiple * multiple)
     return below, min(below + multiple, MAX_SIDE)
+
+
+class ModelReference(NamedTuple):
+    """A model as requests name it, and which of its weight files, if it has several sets."""
+
+    name: str
+    variant: str = ""
+
+    def __str__(self) -> str:
+        """Return both in words."""
+        return f"{self.name} ({self.variant})" if self.variant else self.name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +93,7 @@ class GenerationRequest:
         scheduler: A name that ``sheepgen schedulers`` lists, or one of its aliases.
         model: The embedded model's name, a diffusers folder, a file, or a hub id
             ``org/name[@revision]`` or its alias.
+        variant: Which of its weight files, as in ``fp16``; empty for the usual ones.
         vae: Path of a VAE in place of the model's own; empty for none.
         lora: LoRAs to add, as in ``style.safetensors:0.8,detail.safetensors``; empty for none.
         embedding: Paths of text embeddings, separated by commas; empty for none.
@@ -111,6 +124,7 @@ class GenerationRequest:
     target_size: str | None = None
     scheduler: str | None = None
     model: str = EMBEDDED_MODEL
+    variant: str = ""
     vae: str = ""
     lora: str = ""
     embedding: str = ""
@@ -138,6 +152,11 @@ class GenerationRequest:
             object.__setattr__(self, "scheduler", canonical_scheduler_name(self.scheduler))
         object.__setattr__(self, "lora", self.adapters.lora)
         object.__setattr__(self, "embedding", self.adapters.embedding)
+
+    @property
+    def model_reference(self) -> ModelReference:
+        """The model with its variant."""
+        return ModelReference(self.model, self.variant)
 
     @property
     def adapters(self) -> Adapters:

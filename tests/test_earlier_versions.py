@@ -49,8 +49,8 @@ def model_of_then(monkeypatch: pytest.MonkeyPatch) -> str:
     """Have the installed model taken for the one that the files were made with."""
     sha256 = read_record(FILES / "image.jpg").environment.model_sha256
 
-    def find(name: str, *, offline: bool = False, rehash: bool = False) -> ModelSpec:
-        spec = find_model(name, offline=offline, rehash=rehash)
+    def find(name: str, **options: Any) -> ModelSpec:
+        spec = find_model(name, **options)
         return replace(spec, sha256=sha256, defaults=replace(spec.defaults, guidance_scale=2.0))
 
     for way in ("find_model", "resolve_model"):

@@ -138,7 +138,7 @@ def test_images_differ_by_every_value(named: tuple[str, Any]) -> None:
         image_key(request, model_sha256="00", dtype="fp32")
         for request in (resolved(name, value), resolved(name, an_example(name)))
     }
-    is_named_by_hash = name == "model" or FIELDS[name].is_file
+    is_named_by_hash = name in ("model", "variant") or FIELDS[name].is_file
     assert (len(keys) == 2) == (not is_named_by_hash and value != an_example(name))
 
 

@@ -26,7 +26,7 @@ from sheepgen.metadata.image_file import encode_image, read_record
 from sheepgen.models import resolve
 from sheepgen.models.resolve import find_model
 from sheepgen.models.spec import outside_warnings
-from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
+from sheepgen.request import EMBEDDED_MODEL, GenerationRequest, ModelReference
 from sheepgen.sweep import plan as sweep_plan
 from sheepgen.sweep.grid import combine
 from sheepgen.training import train as training
@@ -137,7 +137,7 @@ def test_every_example_stays_in_the_range_of_the_embedded_model(
     spec = find_model(EMBEDDED_MODEL)
     ours = [spec.resolve(request) for request in requested if request.model == EMBEDDED_MODEL]
     assert len(ours) > 20
-    assert outside_warnings(ours, {EMBEDDED_MODEL: spec}) == ()
+    assert outside_warnings(ours, {ModelReference(EMBEDDED_MODEL): spec}) == ()
 
 
 def python_examples() -> dict[str, str]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sheepgen.output.template import Target
     from sheepgen.presets import Presets
     from sheepgen.prompt_reading import PromptReading
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.request import ModelReference, ResolvedRequest
 
 __all__ = ["JobAnswered", "JobPlanner", "PlannedJob", "failed_line", "plan_batch"]
 
@@ -109,13 +109,13 @@ class JobPlanner:
         presets: Presets | None,
     ) -> None:
         self.layout = settings.layout(parse_output(output, several=True))
-        self.specs: dict[str, ModelSpec] = {}
+        self.specs: dict[ModelReference, ModelSpec] = {}
         self._settings = settings
         self._defaults = {"model": EMBEDDED_MODEL, **defaults}
         self._presets = presets
         self._warned: set[str] = set()
         any_request = parse_job(_ANY_JOB, self._defaults, presets).request
-        self.model, self.adapters = any_request.model, any_request.adapters
+        self.model, self.adapters = any_request.model_reference, any_request.adapters
         check_format(self.layout.template.suffix, any_request)
 
     @property
@@ -144,7 +144,7 @@ class JobPlanner:
             template = parse_output(job.output, several=False, inside=template.home)
         check_format(template.suffix, job.request)
         check_init_image(job.request)
-        spec = self.find(job.request.model)
+        spec = self.find(job.request.model_reference)
         if isinstance(spec, DownloadPlan):
             return spec
         request = spec.resolve(job.request)
@@ -178,7 +178,7 @@ class JobPlanner:
             target=target,
         )
 
-    def find(self, model: str) -> ModelSpec | DownloadPlan:
+    def find(self, model: ModelReference) -> ModelSpec | DownloadPlan:
         """Return a model, from memory if it was named before; or the download that it takes.
 
         Raises:
@@ -187,7 +187,7 @@ class JobPlanner:
         """
         if model in self.specs:
             return self.specs[model]
-        found = resolve_model(model, offline=self._settings.offline)
+        found = resolve_model(model.name, variant=model.variant, offline=self._settings.offline)
         if not isinstance(found, DownloadPlan):
             self.specs[model] = found
         return found

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.output.images import OutputLayout
     from sheepgen.presets import Presets
+    from sheepgen.request import ModelReference
 
 __all__ = ["BatchEvent", "BatchStarted", "JobStarted", "run_batch", "run_job"]
 
@@ -156,7 +157,7 @@ def _plan(
 
 
 def _download_missing(
-    planner: JobPlanner, model: str
+    planner: JobPlanner, model: ModelReference
 ) -> Generator[DownloadPlan | DownloadProgress]:
     found = planner.find(model)
     if isinstance(found, DownloadPlan):

@@ -52,7 +52,12 @@ _SEED_HELP: dict[Mode, str] = {
     "changes": "-1 picks one.",
 }
 
-_WEIGHTS = frozenset(name for name, field in FIELDS.items() if field.is_weights)
+_NOTHING_BY_DEFAULT = frozenset(
+    name
+    for name, field in FIELDS.items()
+    if field.is_weights or (field.pattern and DEFAULTS.get(name) == "")
+)
+"""Fields whose default is no text at all, which sweeps could not read."""
 
 _PARSE_SEVERAL: dict[type, Callable[[str, str], object]] = {
     int: parse_integers,
@@ -96,7 +101,7 @@ class RequestOptions:
         Raises:
             UsageError: If both ``--size`` and a side were given.
         """
-        for name in typed.keys() & _WEIGHTS:
+        for name in typed.keys() & _NOTHING_BY_DEFAULT:
             if typed[name] is None:
                 typed[name] = DEFAULTS[name] if self.mode == "one" else None
             elif FIELDS[name].repeats:
@@ -120,7 +125,8 @@ class RequestOptions:
 
 def _request_option(field: Field, mode: Mode) -> inspect.Parameter:
     """Return the parameter of a command that is the option of one field."""
-    default = None if mode == "changes" or field.is_weights else DEFAULTS.get(field.name)
+    is_left_out = mode == "changes" or field.name in _NOTHING_BY_DEFAULT
+    default = None if is_left_out else DEFAULTS.get(field.name)
     if isinstance(default, float) and default.is_integer():
         default = int(default)  # shown as 0, not 0.0
     options, metavar = field.options, field.metavar

@@ -154,6 +154,10 @@ def _read(
     texts = read_texts(path)
     record = record_in(texts, path)
     if record is not None:
+        # Another model has variants of its own.
+        own_variant = record.request.variant if model is None else ""
+        request = replace(record.request, variant=fields.get("variant", own_variant))
+        record = replace(record, request=request)
         found = recorded_model(record, fetch=fetch) if model is None else model
         name, spec = (found, None) if isinstance(found, str) else (found.name, found)
         request = find_inputs(record.request, path.parent, replaced=fields)

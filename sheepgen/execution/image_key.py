@@ -20,11 +20,11 @@ def image_key(request: ResolvedRequest, *, model_sha256: str, dtype: str) -> str
     """Return the key under which a folder's manifest lists this image.
 
     It is a hash of what pixels depend on, as it was asked for: every field of the request, the
-    weights, the dtype and the version of the denoising loop (`PIPELINE_VERSION`). The model's name
-    and folder are left out, since the hash of its weights says more, and the paths of pictures and
-    of what is added to the model, whose hashes are fields, too; so is the seed of a variation of
-    strength 0, which varies nothing. A field with its default value is left out, so that the next
-    field that requests get changes no old key.
+    weights, the dtype and the version of the denoising loop (`PIPELINE_VERSION`). The model's name,
+    folder and variant are left out, since the hash of its weights says more, and the paths of
+    pictures and of what is added to the model, whose hashes are fields, too; so is the seed of a
+    variation of strength 0, which varies nothing. A field with its default value is left out, so
+    that the next field that requests get changes no old key.
 
     It does not depend on the device, threads, batch size or versions of libraries, though they may
     move the last bits: a sweep that is spread over machines, or resumed after an update, would
@@ -39,7 +39,7 @@ def image_key(request: ResolvedRequest, *, model_sha256: str, dtype: str) -> str
     Returns:
         64 hexadecimal digits.
     """
-    left_out = {"model", *HASHED_FIELDS}
+    left_out = {"model", "variant", *HASHED_FIELDS}
     if not request.variation_strength:
         left_out.add("variation_seed")
     asked: dict[str, Any] = {

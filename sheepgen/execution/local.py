@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sheepgen.options import DeviceOptions, FrameOptions
     from sheepgen.pipeline.family import Model
     from sheepgen.pipeline.lora import Originals
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.request import ModelReference, ResolvedRequest
 
 __all__ = ["LocalExecutor"]
 
@@ -45,20 +45,20 @@ class _Loaded:
     """The model that is loaded.
 
     Args:
-        name: As requests have it.
+        reference: As requests name it.
         model: With what is added to it.
         originals: What its LoRAs have changed, as it was; None if that was not kept. It takes as
             much memory as what they change, so it is kept once they are known to vary.
     """
 
-    name: str
+    reference: ModelReference
     model: Model
     originals: Originals | None
 
-    def is_but_for_loras(self, name: str, adapters: Adapters) -> bool:
+    def is_but_for_loras(self, reference: ModelReference, adapters: Adapters) -> bool:
         """Say whether it is this model with this added to it, apart from the LoRAs."""
         own = self.model.spec.adapters
-        return self.name == name and replace(own, lora=adapters.lora) == adapters
+        return self.reference == reference and replace(own, lora=adapters.lora) == adapters
 
 
 class LocalExecutor:
@@ -69,7 +69,7 @@ class LocalExecutor:
     at most, and then only what they change is changed.
 
     Args:
-        specs: Models by the name that requests have them by.
+        specs: Models, as requests name them.
         options: Where and how to compute. A batch that the device's memory is too small for is
             split into halves, and so are those after it.
         frames: Which frames are decoded; None for none.
@@ -77,7 +77,7 @@ class LocalExecutor:
 
     def __init__(
         self,
-        specs: Mapping[str, ModelSpec],
+        specs: Mapping[ModelReference, ModelSpec],
         options: DeviceOptions,
         frames: FrameOptions | None = None,
     ) -> None:
@@ -87,7 +87,7 @@ class LocalExecutor:
         self._most_pixels = UNLIMITED
         self._loaded: _Loaded | None = None
 
-    def load(self, model: str, adapters: Adapters) -> Model:
+    def load(self, model: ModelReference, adapters: Adapters) -> Model:
         """Return a loaded model with what is added to it, unloading the previous one.
 
         Raises:
@@ -104,16 +104,17 @@ class LocalExecutor:
                 loaded = self._load(model, replace(adapters, lora=""))
             assert loaded.originals is not None
             changed = change_loras(loaded.model, loaded.originals, adapters.lora)
-            loaded = _Loaded(name=model, model=changed[0], originals=changed[1])
+            loaded = _Loaded(reference=model, model=changed[0], originals=changed[1])
         self._loaded = loaded
         return loaded.model
 
-    def _load(self, name: str, adapters: Adapters) -> _Loaded:
+    def _load(self, reference: ModelReference, adapters: Adapters) -> _Loaded:
         options = self._options
         model = load_model(
-            self._specs[name], device=options.device, dtype=options.dtype, adapters=adapters
+            self._specs[reference], device=options.device, dtype=options.dtype, adapters=adapters
         )
-        return _Loaded(name=name, model=model, originals=None if adapters.lora else {})
+        originals: Originals | None = None if adapters.lora else {}
+        return _Loaded(reference=reference, model=model, originals=originals)
 
     def batch_size(self, request: ResolvedRequest) -> int:
         """Return how many requests with this one's `batch_key` are generated together."""
@@ -131,7 +132,7 @@ class LocalExecutor:
         for batch in batches:
             started = time.perf_counter()
             try:
-                self.load(batch[0].model, batch[0].adapters)
+                self.load(batch[0].model_reference, batch[0].adapters)
             except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
                 elapsed_s = time.perf_counter() - started
                 for request in batch:
@@ -144,11 +145,11 @@ class LocalExecutor:
         started = time.perf_counter()
         unfinished = dict.fromkeys(batch)
         try:
-            model = self.load(batch[0].model, batch[0].adapters)
+            model = self.load(batch[0].model_reference, batch[0].adapters)
             for event in stream_batch(model, batch, self._frames):
                 if isinstance(event, RunFinished):
                     del unfinished[event.request]
-                    sha256 = self._specs[event.request.model].sha256
+                    sha256 = self._specs[event.request.model_reference].sha256
                     record_image(event, model_sha256=sha256, options=self._options)
                 yield event
         except Exception as error:  # noqa: BLE001 - as above

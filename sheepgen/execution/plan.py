@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from sheepgen.models.spec import ModelSpec
     from sheepgen.prompt_reading import PromptReading
-    from sheepgen.request import GenerationRequest, ResolvedRequest
+    from sheepgen.request import GenerationRequest, ModelReference, ResolvedRequest
 
 __all__ = ["RunPlan", "RunSettings", "find_or_plan_download", "plan_run"]
 
@@ -173,7 +173,7 @@ def plan_run(
     check_init_image(request)
     wanted = [replace(request, seed=request.seed + number) for number in range(count)]
     found = spec or find_or_plan_download(
-        request.model, offline=settings.offline, download=download
+        request.model_reference, offline=settings.offline, download=download
     )
     if isinstance(found, DownloadPlan):
         return found
@@ -197,7 +197,7 @@ def plan_run(
         [("negative prompt", first.negative_prompt)],
         strict=settings.strict,
     )
-    specs = {first.model: found}
+    specs = {first.model_reference: found}
     return RunPlan(
         spec=found,
         requests=requests,
@@ -216,14 +216,16 @@ def plan_run(
     )
 
 
-def find_or_plan_download(name: str, *, offline: bool, download: bool) -> ModelSpec | DownloadPlan:
+def find_or_plan_download(
+    model: ModelReference, *, offline: bool, download: bool
+) -> ModelSpec | DownloadPlan:
     """Find a model; of one that is not on this disk, return what its download would take.
 
     Args:
-        name: As `find_model` takes it.
+        model: As a request names it.
         offline: Whether the network is forbidden.
         download: Whether it is downloaded instead.
     """
     if download:
-        return find_model(name, offline=offline)
-    return resolve_model(name, offline=offline)
+        return find_model(model.name, variant=model.variant, offline=offline)
+    return resolve_model(model.name, variant=model.variant, offline=offline)

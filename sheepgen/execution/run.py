@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.output.images import OutputLayout
     from sheepgen.output.template import Target
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.request import ModelReference, ResolvedRequest
 
 __all__ = [
     "load_executor",
@@ -63,7 +63,7 @@ def run_plan(plan: RunPlan) -> Generator[RunEvent]:
         OutputError: If a folder cannot be written to.
     """
     yield from prepare_folders(target.folder for target in plan.targets.values())
-    specs = {plan.spec.name: plan.spec}
+    specs = {plan.requests[0].model_reference: plan.spec}
     executor = yield from load_executor(specs, plan.settings, plan.requests[0].adapters)
     batches = in_batches(plan.requests, executor)
     with closing(executor.run(batches)) as running:
@@ -89,12 +89,14 @@ def prepare_folders(folders: Iterable[Path]) -> Iterator[Notice]:
 
 
 def load_executor(
-    specs: Mapping[str, ModelSpec], settings: RunSettings, adapters: Adapters | None = None
+    specs: Mapping[ModelReference, ModelSpec],
+    settings: RunSettings,
+    adapters: Adapters | None = None,
 ) -> Generator[ModelLoading, None, LocalExecutor]:
     """Load the first of the models, and return an executor for all of them.
 
     Args:
-        specs: By the names that requests have for them.
+        specs: As requests name them.
         settings: How images are generated.
         adapters: What the first images add to the first model.
 
@@ -103,7 +105,7 @@ def load_executor(
         ModelError: If the model is damaged.
     """
     first = next(iter(specs))
-    yield ModelLoading(model=first)
+    yield ModelLoading(model=str(first))
     from sheepgen.execution.local import LocalExecutor
 
     executor = LocalExecutor(specs, options=settings.device, frames=settings.frame_options())

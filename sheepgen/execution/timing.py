@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions
     from sheepgen.output.artifacts import FrameChoice
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.request import ModelReference, ResolvedRequest
 
 __all__ = ["Estimate", "PastRun", "PastRuns", "estimate", "record_image", "record_run"]
 
@@ -155,7 +155,7 @@ class Estimate:
 
 def estimate(
     requests: Iterable[ResolvedRequest],
-    specs: Mapping[str, ModelSpec],
+    specs: Mapping[ModelReference, ModelSpec],
     frames: FrameChoice,
     folder: Path,
     options: DeviceOptions,
@@ -164,16 +164,17 @@ def estimate(
 
     Args:
         requests: Resolved.
-        specs: Their models by name.
+        specs: Their models.
         frames: What is saved of the frames.
         folder: Where the files go; it need not be there yet.
         options: How the images are generated.
     """
     requests = list(requests)
     past_runs = PastRuns()
+    own = [specs[request.model_reference] for request in requests]
     past = [
-        past_runs.lookup(request, model_sha256=specs[request.model].sha256, options=options)
-        for request in requests
+        past_runs.lookup(request, model_sha256=spec.sha256, options=options)
+        for request, spec in zip(requests, own, strict=True)
     ]
     known = [run for run in past if run is not None]
     peaks = [run.peak_bytes for run in known if run.peak_bytes is not None]
@@ -188,7 +189,7 @@ def estimate(
         max_bytes=sum(_file_bytes(request, frames) for request in requests),
         free_bytes=_free_bytes(folder),
         peak_bytes=max(peaks, default=None) if len(peaks) == len(requests) else None,
-        weight_bytes=max((specs[request.model].weight_bytes for request in requests), default=0),
+        weight_bytes=max((spec.weight_bytes for spec in own), default=0),
     )
 
 

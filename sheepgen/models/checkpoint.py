@@ -74,8 +74,12 @@ class Checkpoint:
         return self.folder / self.weights[0] if self.prefixes else self.folder
 
 
-def read_checkpoint(folder: Path) -> Checkpoint:
+def read_checkpoint(folder: Path, variant: str = "") -> Checkpoint:
     """Read and check a diffusers folder without importing what it names.
+
+    Args:
+        folder: The folder.
+        variant: Which of its weights are wanted, as in ``fp16``; empty for the usual ones.
 
     Raises:
         ModelError: If it is incomplete or damaged, of an unsupported family, or needs something
@@ -83,7 +87,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     """
     owner = excerpt(folder, 200)
     try:
-        return _read(folder, owner)
+        return _read(folder, owner, variant)
     except OSError as error:
         name = excerpt(error.filename or folder, 200)
         raise ModelError(
@@ -129,7 +133,7 @@ def check_configs(family: Family, configs: Configs, owner: str) -> None:
     family.check_fit(configs, owner)
 
 
-def _read(folder: Path, owner: str) -> Checkpoint:
+def _read(folder: Path, owner: str, variant: str) -> Checkpoint:
     names = list_files(folder)
     if INDEX_FILE not in names:
         check_entries(folder, owner)
@@ -139,9 +143,9 @@ def _read(folder: Path, owner: str) -> Checkpoint:
         )
     index = read_object(folder / INDEX_FILE)
     components = check_index(index, owner)
-    if incompleteness(components, names, owner):
+    if incompleteness(components, names, owner, variant):
         check_entries(folder, owner)
-    needed_files(components, names, owner)
+    needed_files(components, names, owner, variant)
     components = present_components(components, names)
     configs = {}
     for name, component in components.items():
@@ -153,7 +157,7 @@ def _read(folder: Path, owner: str) -> Checkpoint:
     family = family_of(index, owner)
     check_configs(family, configs, owner)
     weights = {
-        name: _shards(folder, name, component, names)
+        name: _shards(folder, name, component, names, variant)
         for name, component in components.items()
         if component.weights is not None
     }
@@ -180,10 +184,10 @@ def _read(folder: Path, owner: str) -> Checkpoint:
 
 
 def _shards(
-    folder: Path, name: str, component: Component, names: Collection[str]
+    folder: Path, name: str, component: Component, names: Collection[str], variant: str
 ) -> tuple[str, ...]:
     """Return a component's safetensors files, without the index that names them."""
-    files = weight_files(name, component, names)
+    files = weight_files(name, component, names, variant)
     shards = tuple(file for file in files if file.endswith(".safetensors"))
     if len(shards) < len(files):
         check_shards(folder / files[0], {file.rpartition("/")[2] for file in shards})

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "INDEX_FILE",
     "check_entries",
+    "complete_variants",
     "incompleteness",
     "list_files",
     "needed_files",
@@ -76,40 +77,71 @@ def _entries(folder: Path) -> Iterator[Path]:
             yield from (folder / component).iterdir()
 
 
-def weight_files(name: str, component: Component, names: Collection[str]) -> tuple[str, ...]:
+def weight_files(
+    name: str, component: Component, names: Collection[str], variant: str = ""
+) -> tuple[str, ...]:
     """Return the files that hold a component's weights.
 
     Args:
         name: The component's, which is its folder's.
         component: What it is made of.
         names: All files that there are.
+        variant: Which of several sets of files is wanted, as in ``fp16``; empty for the usual one.
+            Optional components have no others.
 
     Returns:
-        One file, or an index and all the shards that it lists; if there are neither, and files of
-        exactly one variant (``fp16``), its one file. Empty if ``names`` has no complete set.
+        One file, or an index and all the shards that it lists. If there are no files of the usual
+        set, but some of exactly one variant, these. Empty if ``names`` has no complete set.
 
     Raises:
         ModelError: If both forms are there: which one is read would be up to the library.
     """
-    single = f"{name}/{component.weights}.safetensors"
-    index = f"{single}.index.json"
+    stem = f"{name}/{component.weights}"
+    if variant and not component.optional:
+        return _complete_set(stem, variant, names)
+    usual = _complete_set(stem, "", names)
+    variants = {found for file in names if file.startswith(stem) and (found := variant_of(file))}
+    if usual or len(variants) != 1 or f"{stem}.safetensors.index.json" in names:
+        return usual
+    return _complete_set(stem, variants.pop(), names)
+
+
+def _complete_set(stem: str, variant: str, names: Collection[str]) -> tuple[str, ...]:
+    """Return the one file of a variant, or its index and shards, as diffusers names them."""
+    dotted = f".{variant}" if variant else ""
+    single = f"{stem}{dotted}.safetensors"
+    index = f"{stem}.safetensors.index{dotted}.json"
     if single in names and index in names:
         raise ModelError(f"Both {single} and {index} exist.", "Remove the stale one.")
     if single in names:
         return (single,)
-    start = f"{name}/{component.weights}."
-    variants = [file for file in names if variant_of(file) and file.startswith(start)]
-    shard = re.compile(rf"{name}/{component.weights}-\d{{5}}-of-(\d{{5}})\.safetensors")
+    shard = re.compile(rf"{re.escape(stem + dotted)}-\d{{5}}-of-(\d{{5}})\.safetensors")
     shards = {file: int(match[1]) for file in names if (match := shard.fullmatch(file))}
-    if index in names and shards and set(shards.values()) == {len(shards)}:
-        return (index, *sorted(shards))
-    return (variants[0],) if len(variants) == 1 and index not in names else ()
+    is_complete = index in names and shards and set(shards.values()) == {len(shards)}
+    return (index, *sorted(shards)) if is_complete else ()
 
 
 def variant_of(file: str) -> str | None:
     """Return the variant that a weight file's name says, as diffusers names it: ``fp16``."""
-    match = re.fullmatch(r"[^.]+\.(\w+)\.safetensors", file)
+    match = re.fullmatch(r"[^.]+\.(\w+)(-\d{5}-of-\d{5})?\.safetensors", file)
     return match and match[1]
+
+
+def complete_variants(
+    components: Mapping[str, Component], names: Collection[str]
+) -> tuple[str, ...]:
+    """Return the variants of which every component that must have weights has all files, sorted."""
+    needed = [
+        (name, component)
+        for name, component in components.items()
+        if component.weights is not None and not component.optional
+    ]
+    variants = sorted({found for file in names if (found := variant_of(file))})
+    return tuple(
+        variant
+        for variant in variants
+        if all(weight_files(name, component, names, variant) for name, component in needed)
+    )
 
 
 def present_components(
@@ -124,7 +156,7 @@ def present_components(
 
 
 def needed_files(
-    components: Mapping[str, Component], names: Collection[str], owner: str
+    components: Mapping[str, Component], names: Collection[str], owner: str, variant: str = ""
 ) -> tuple[str, ...]:
     """Return those of ``names`` that are needed to run the model: no pickles, no duplicates.
 
@@ -132,23 +164,24 @@ def needed_files(
         components: What the model is made of. Others, such as a safety checker, are left out.
         names: All files that there are.
         owner: Whose files these are, for the message.
+        variant: Which weights are wanted; empty for the usual ones.
 
     Raises:
         ModelError: If the model is incomplete, or has its weights in another format.
     """
-    if error := incompleteness(components, names, owner):
+    if error := incompleteness(components, names, owner, variant):
         raise error
     needed = [INDEX_FILE]
     for name, component in present_components(components, names).items():
         needed.append(f"{name}/{component.config}")
         needed += [file for each in component.files if (file := f"{name}/{each}") in names]
         if component.weights is not None:
-            needed += weight_files(name, component, names)
+            needed += weight_files(name, component, names, variant)
     return tuple(dict.fromkeys(needed))
 
 
 def incompleteness(
-    components: Mapping[str, Component], names: Collection[str], owner: str
+    components: Mapping[str, Component], names: Collection[str], owner: str, variant: str = ""
 ) -> ModelError | None:
     """Return the error for a model that is incomplete; None if ``names`` are enough.
 
@@ -156,12 +189,21 @@ def incompleteness(
         components: What the model is made of.
         names: All files that there are.
         owner: Whose files these are, for the message.
+        variant: Which weights are wanted; empty for the usual ones.
     """
-    missing = next(_missing_files(components, names), None)
+    missing = next(_missing_files(components, names, variant), None)
     if missing is None:
         return None
     component, _, file = missing.rpartition("/")
     siblings = sorted(name for name in names if name.startswith(f"{component}/"))
+    variants = complete_variants(components, names)
+    if file.endswith(".safetensors") and (variant or variants):
+        which = f"{variant} weights" if variant else "usual weights"
+        others = f"Choose one that it has with --variant: {', '.join(variants)}."
+        return ModelError(
+            f"{owner} has no complete {which} of its {component}.",
+            others if variants else "Leave out --variant.",
+        )
     if file.endswith(".safetensors"):
         for sibling in siblings:
             if sibling.lower().endswith(".safetensors"):
@@ -175,7 +217,9 @@ def incompleteness(
     return ModelError(f"{owner} has no {missing}.", "The model is incomplete. Download it again.")
 
 
-def _missing_files(components: Mapping[str, Component], names: Collection[str]) -> Iterator[str]:
+def _missing_files(
+    components: Mapping[str, Component], names: Collection[str], variant: str
+) -> Iterator[str]:
     if INDEX_FILE not in names:
         yield INDEX_FILE
     present = present_components(components, names)
@@ -186,15 +230,13 @@ def _missing_files(components: Mapping[str, Component], names: Collection[str]) 
         if component.any_of and not any(f"{name}/{file}" in names for file in component.any_of):
             yield f"{name}/{component.any_of[0]}"
     for name, component in present.items():
-        if component.weights is not None and not weight_files(name, component, names):
+        if component.weights is not None and not weight_files(name, component, names, variant):
             yield f"{name}/{component.weights}.safetensors"
 
 
 def _other_weights(missing: str, sibling: str, owner: str) -> ModelError:
     """Return the error for weights under another name than the one that is read."""
-    stem = missing.removesuffix(".safetensors")
-    if re.fullmatch(rf"{stem}\.\w+\.safetensors", sibling):
-        hint = f"Rename {excerpt(sibling)} to {missing}, or download the model without a variant."
-    else:
-        hint = "Download the whole model again, without a variant."
-    return ModelError(f"{owner} has no complete {missing}, only {excerpt(sibling)}.", hint)
+    return ModelError(
+        f"{owner} has no complete {missing}, only {excerpt(sibling)}.",
+        "Download the whole model again.",
+    )

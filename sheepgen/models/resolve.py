@@ -23,19 +23,22 @@ from sheepgen.models.registry import KNOWN_MODELS, recorded_sampling
 from sheepgen.models.single_file import read_single_file
 from sheepgen.models.spec import ModelDefaults, ModelSpec
 from sheepgen.models.unsupported import unsupported_family_of_name
-from sheepgen.request import EMBEDDED_MODEL
+from sheepgen.request import EMBEDDED_MODEL, ModelReference
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import scheduler_name_for
 
 __all__ = ["find_model", "resolve_model"]
 
 
-def find_model(name: str, *, offline: bool = False, rehash: bool = False) -> ModelSpec:
+def find_model(
+    name: str, *, variant: str = "", offline: bool = False, rehash: bool = False
+) -> ModelSpec:
     """Find a model and check it; download it, silently, if it is not on this disk.
 
     Args:
         name: The embedded model's name, a folder, a file, or ``org/name[@revision]`` or its alias.
             With a full commit hash it is always the Hub's; ``./org/name@commit`` is a folder.
+        variant: Which of its weight files, as in ``fp16``; empty for the usual ones.
         offline: Do not use the network.
         rehash: Hash all weights, even if their hashes are cached.
 
@@ -43,15 +46,16 @@ def find_model(name: str, *, offline: bool = False, rehash: bool = False) -> Mod
         UsageError: If the name is not that of a model.
         ModelError: If the model cannot be had, is damaged, or is not supported.
     """
-    found = resolve_model(name, offline=offline, rehash=rehash)
+    found = resolve_model(name, variant=variant, offline=offline, rehash=rehash)
     if isinstance(found, ModelSpec):
         return found
     hub.fetch(found)
-    return _read(canonical_model_name(name), found.folder, found.commit, rehash=rehash)
+    reference = ModelReference(canonical_model_name(name), variant)
+    return _read(reference, found.folder, found.commit, rehash=rehash)
 
 
 def resolve_model(
-    name: str, *, offline: bool = False, rehash: bool = False
+    name: str, *, variant: str = "", offline: bool = False, rehash: bool = False
 ) -> ModelSpec | hub.DownloadPlan:
     """Find a model and check it, as `find_model` does, but download no weights.
 
@@ -60,23 +64,32 @@ def resolve_model(
         `sheepgen.models.hub.download` and resolve the name again.
     """
     name = canonical_model_name(name)
+    reference = ModelReference(name, variant)
     path = _local_path(name)
     if path is not None:
-        return _read(name, path, None, rehash=rehash)
+        return _read(reference, path, None, rehash=rehash)
     model = hub.parse_hub_model(name)
     if model is None or unsupported_family_of_name(model.repo):
         raise _unknown(name)
-    cached = hub.cached_folder(model)
+    cached = hub.cached_folder(model, variant)
     if cached is not None:
-        return _read(name, cached, cached.name, rehash=rehash)
+        return _read(reference, cached, cached.name, rehash=rehash)
     if offline or hub.is_offline():
-        raise hub.not_cached(model.repo)
-    return hub.plan_download(model)
+        raise hub.not_cached(model.repo, variant)
+    return hub.plan_download(model, variant)
 
 
-def _read(name: str, path: Path, revision: str | None, *, rehash: bool) -> ModelSpec:
+def _read(
+    reference: ModelReference, path: Path, revision: str | None, *, rehash: bool
+) -> ModelSpec:
+    name, variant = reference
     is_file = path.is_file()
-    checkpoint = read_single_file(path) if is_file else read_checkpoint(path)
+    if is_file and variant:
+        raise UsageError(
+            f"{excerpt(name, 200)} is a single file, which has no variants.",
+            "Leave out --variant.",
+        )
+    checkpoint = read_single_file(path) if is_file else read_checkpoint(path, variant)
     folder = checkpoint.folder
     repo = name.partition("@")[0]
     if revision is not None:

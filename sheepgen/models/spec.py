@@ -11,7 +11,13 @@ from sheepgen.fields import FIELDS
 from sheepgen.init_image import resolve_init_image
 from sheepgen.models.added_files import added_hashes, find_embedding
 from sheepgen.models.families import readers_of_fields
-from sheepgen.request import DEFAULTS, GenerationRequest, ResolvedRequest, nearest_sizes
+from sheepgen.request import (
+    DEFAULTS,
+    GenerationRequest,
+    ModelReference,
+    ResolvedRequest,
+    nearest_sizes,
+)
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import SCHEDULERS, check_flow_scheduler, check_step_count
 
@@ -138,13 +144,13 @@ def _check_multiple(side: str, value: int, multiple: int) -> None:
 
 
 def outside_warnings(
-    requests: Iterable[ResolvedRequest], specs: Mapping[str, ModelSpec]
+    requests: Iterable[ResolvedRequest], specs: Mapping[ModelReference, ModelSpec]
 ) -> tuple[str, ...]:
     """Return warnings about settings without effect, and outside the range a model was made for.
 
     Args:
         requests: Any number.
-        specs: Their models by name.
+        specs: Their models.
     """
     requests = tuple(requests)
     found: dict[str, dict[str, dict[str, None]]] = {}
@@ -153,7 +159,7 @@ def outside_warnings(
     for request in requests:
         has_seed |= request.variation_seed is not None
         has_strength |= request.variation_strength > 0
-        spec = specs[request.model]
+        spec = specs[request.model_reference]
         idle |= dict.fromkeys(_without_effect(request, spec))
         if spec.checkpoint.assumption:
             idle[f"Warning: {spec.checkpoint.assumption}"] = None
@@ -214,7 +220,7 @@ def _why_once(request: ResolvedRequest, spec: ModelSpec) -> str:
 
 
 def _idle_adapters(
-    requests: Iterable[ResolvedRequest], specs: Mapping[str, ModelSpec]
+    requests: Iterable[ResolvedRequest], specs: Mapping[ModelReference, ModelSpec]
 ) -> list[str]:
     """Return a warning for everything that is added and changes none of the images."""
     used: dict[str, bool] = {}
@@ -223,7 +229,7 @@ def _idle_adapters(
             warning = f"Warning: the LoRA {excerpt(path, 200)} has no effect at scale 0."
             used[warning] = used.get(warning, False) or scale != 0
         for path in request.adapters.embeddings:
-            token = find_embedding(path, specs[request.model].checkpoint).token
+            token = find_embedding(path, specs[request.model_reference].checkpoint).token
             warning = (
                 f"Warning: the embedding {excerpt(path, 200)} has no effect: its token, "
                 f"{excerpt(token)}, is in no prompt."

@@ -48,6 +48,7 @@ __all__ = [
 def load_model(
     name_or_spec: str | ModelSpec,
     *,
+    variant: str = "",
     device: str = "auto",
     dtype: str = "auto",
     adapters: Adapters | None = None,
@@ -58,6 +59,8 @@ def load_model(
         name_or_spec: The embedded model's name, a diffusers folder, a single file, or a hub id
             ``org/name[@revision]``, which is downloaded if it is not in the cache; or what
             `sheepgen.models.resolve.find_model` returned for it.
+        variant: Which of its weight files, as in ``fp16``, if it is given by name; empty for the
+            usual ones.
         device: One of `sheepgen.options.DEVICES`.
         dtype: One of `sheepgen.options.DTYPES`.
         adapters: VAE, LoRAs and embeddings to add to it: a request's ``adapters``.
@@ -72,7 +75,9 @@ def load_model(
 
     target = resolve_device(device)
     precision = resolve_dtype(dtype, target)
-    spec = find_model(name_or_spec) if isinstance(name_or_spec, str) else name_or_spec
+    spec = name_or_spec
+    if isinstance(spec, str):
+        spec = find_model(spec, variant=variant)
     spec = replace(spec, adapters=adapters or spec.adapters)
     added_hashes(spec.adapters, spec.checkpoint, {})
     with quiet_libraries():

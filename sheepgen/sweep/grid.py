@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.request import ModelReference
 
 __all__ = [
     "AXES",
@@ -151,19 +152,22 @@ def combine(
 
 
 def resolve_grid(
-    plan: Grid[GenerationRequest], specs: Mapping[str, ModelSpec]
+    plan: Grid[GenerationRequest], specs: Mapping[ModelReference, ModelSpec]
 ) -> Grid[ResolvedRequest]:
     """Return the plan with all that requests left open filled in by their models.
 
     Args:
         plan: From `combine`.
-        specs: Of each model, by the name that the requests have for it.
+        specs: Their models.
 
     Raises:
         UsageError: If a model cannot generate what one of its requests asks for.
     """
     cells = (
-        Cell(request=specs[cell.request.model].resolve(cell.request), coordinates=cell.coordinates)
+        Cell(
+            request=specs[cell.request.model_reference].resolve(cell.request),
+            coordinates=cell.coordinates,
+        )
         for cell in plan.cells
     )
     return Grid(axes=plan.axes, cells=tuple(cells))

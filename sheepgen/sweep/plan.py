@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sheepgen.output.images import OutputLayout
     from sheepgen.output.template import Target
     from sheepgen.presets import Presets
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.request import ModelReference, ResolvedRequest
     from sheepgen.sweep.grid import Value
 
 __all__ = ["SweepPlan", "plan_sweep"]
@@ -70,7 +70,7 @@ class SweepPlan:
 
     folder: Path
     grid: Grid[ResolvedRequest]
-    specs: Mapping[str, ModelSpec]
+    specs: Mapping[ModelReference, ModelSpec]
     settings: RunSettings
     layout: OutputLayout
     cell_keys: tuple[str, ...]
@@ -156,12 +156,12 @@ def plan_sweep(
     for cell in wanted.cells:
         check_format(template.suffix, cell.request)
         check_init_image(cell.request)
-    specs: dict[str, ModelSpec] = {}
-    for name in dict.fromkeys(cell.request.model for cell in wanted.cells):
-        found = find_or_plan_download(name, offline=settings.offline, download=download)
+    specs: dict[ModelReference, ModelSpec] = {}
+    for reference in dict.fromkeys(cell.request.model_reference for cell in wanted.cells):
+        found = find_or_plan_download(reference, offline=settings.offline, download=download)
         if isinstance(found, DownloadPlan):
             return found
-        specs[name] = found
+        specs[reference] = found
     grid = resolve_grid(wanted, specs)
     cell_keys = _cell_keys(grid, specs, settings.device.dtype)
     keys = _image_keys(grid, cell_keys)
@@ -217,12 +217,13 @@ def _manifest_warnings(manifest: Manifest) -> tuple[str, ...]:
 
 
 def _cell_keys(
-    grid: Grid[ResolvedRequest], specs: Mapping[str, ModelSpec], dtype: str
+    grid: Grid[ResolvedRequest], specs: Mapping[ModelReference, ModelSpec], dtype: str
 ) -> tuple[str, ...]:
     """Return the image key of each of the grid's cells."""
+    requests = (cell.request for cell in grid.cells)
     return tuple(
-        image_key(cell.request, model_sha256=specs[cell.request.model].sha256, dtype=dtype)
-        for cell in grid.cells
+        image_key(each, model_sha256=specs[each.model_reference].sha256, dtype=dtype)
+        for each in requests
     )
 
 
@@ -251,7 +252,7 @@ def _with_seeds(
 
 
 def _check_requests(
-    requests: Iterable[ResolvedRequest], specs: Mapping[str, ModelSpec], *, strict: bool
+    requests: Iterable[ResolvedRequest], specs: Mapping[ModelReference, ModelSpec], *, strict: bool
 ) -> dict[str, tuple[ReadPrompt, ...]]:
     """Check what needs a model's files, and return how each model reads its prompts.
 
@@ -261,15 +262,15 @@ def _check_requests(
         ModelError: If a scheduler cannot be used with a model.
     """
     prompts: dict[str, tuple[ReadPrompt, ...]] = {}
-    for name, spec in specs.items():
-        own = [request for request in requests if request.model == name]
+    for reference, spec in specs.items():
+        own = [request for request in requests if request.model_reference == reference]
         if not own:
             continue
         check_schedules(spec, own)
         check_adapters(spec, own)
         wanted = dict.fromkeys(request.prompt for request in own)
         avoided = dict.fromkeys(request.negative_prompt for request in own)
-        prompts[name] = read_prompts(
+        prompts[str(reference)] = read_prompts(
             replace(spec, adapters=own[0].adapters),
             _named("prompt", wanted),
             _named("negative prompt", avoided),

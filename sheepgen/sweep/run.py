@@ -62,8 +62,8 @@ def run_sweep(plan: SweepPlan, *, sheet: bool = True) -> Generator[RunEvent]:
             check_contact_sheet(plan.folder)
         folders = {plan.folder, *(plan.targets[request].folder for request in plan.missing)}
         yield from prepare_folders(folders)
-        models = dict.fromkeys(request.model for request in plan.missing)
-        specs = {name: plan.specs[name] for name in models}
+        models = dict.fromkeys(request.model_reference for request in plan.missing)
+        specs = {reference: plan.specs[reference] for reference in models}
         with WorkQueue(plan.folder, folders) as queue:
             write_sweep(plan.folder, plan.grid, Path(plan.layout.template.text).name)
             executor = yield from load_executor(

@@ -20,6 +20,7 @@ from sheepgen.errors import ModelError, SheepgenError
 from sheepgen.models.hub import (
     DownloadPlan,
     DownloadProgress,
+    HubModel,
     cached_folder,
     download,
     parse_hub_model,
@@ -65,8 +66,8 @@ class ModelFinder:
 
     def find(self, record: ImageRecord) -> Generator[ModelEvent, None, ModelSpec | SheepgenError]:
         """Return the model for a record, or why there is none."""
-        environment = record.environment
-        key = record.request.model, environment.model_revision, environment.model_sha256
+        environment, model = record.environment, record.request.model_reference
+        key = model, environment.model_revision, environment.model_sha256
         wanted = key if self._model is None else None
         if wanted not in self._found:
             try:
@@ -80,11 +81,12 @@ class ModelFinder:
         name = self._model or recorded_model(record, fetch=self._fetch, rehash=True)
         if not isinstance(name, str):
             return name
-        found = resolve_model(name, offline=self._offline, rehash=True)
+        variant = "" if self._model else record.request.variant
+        found = resolve_model(name, variant=variant, offline=self._offline, rehash=True)
         if isinstance(found, DownloadPlan):
             yield found
             yield from download(found)
-            found = find_model(name, offline=True, rehash=True)
+            found = find_model(name, variant=variant, offline=True, rehash=True)
         return found
 
 
@@ -104,17 +106,26 @@ def recorded_model(
     Raises:
         ModelError: If the record's model may not be used, or is not here.
     """
-    name, environment = record.request.model, record.environment
+    (name, variant), environment = record.request.model_reference, record.environment
     if name == EMBEDDED_MODEL:
-        return find_model(name, rehash=rehash)
+        return find_model(name, variant=variant, rehash=rehash)
     if environment.model_revision is not None:
-        return _at_commit(name, environment.model_revision, fetch=fetch, rehash=rehash)
+        exact = _at_commit(name, environment.model_revision)
+        if cached_folder(exact, variant) is not None:
+            return find_model(str(exact), variant=variant, offline=True, rehash=rehash)
+        if fetch:
+            return str(exact)
+        raise ModelError(
+            f"The image was generated with {exact.repo} at commit {exact.revision}, which is not "
+            "in the cache.",
+            "Add --fetch to download it from the Hugging Face Hub, or choose a model with --model.",
+        )
     if not _is_on_disk(name):
         raise ModelError(
             f"The image was generated with a model that is not here: {excerpt(name, 200)}.",
             "Name the model with --model.",
         )
-    spec = find_model(name, rehash=rehash)
+    spec = find_model(name, variant=variant, rehash=rehash)
     if spec.sha256 != environment.model_sha256:
         raise ModelError(
             f"The weights in {excerpt(name, 200)} are not those the image was generated with.",
@@ -123,30 +134,21 @@ def recorded_model(
     return spec
 
 
-def _at_commit(name: str, revision: str, *, fetch: bool, rehash: bool) -> ModelSpec | str:
+def _at_commit(name: str, revision: str) -> HubModel:
     asked = parse_hub_model(name)
     if asked is None:
         raise ModelError(
             f"The recorded model is not a valid Hub id: {excerpt(name)}.",
             "Name the model with --model.",
         )
-    exact = f"{asked.repo}@{revision}"
-    model = parse_hub_model(exact)
+    model = parse_hub_model(f"{asked.repo}@{revision}")
     if model is None or not model.is_pinned:
         raise ModelError(
             f"The record has {excerpt(revision)!r} as the revision of {asked.repo}, which is not "
             "a full commit hash.",
             f"To use that model as it is now: --model {asked.repo}.",
         )
-    if cached_folder(model) is not None:
-        return find_model(exact, offline=True, rehash=rehash)
-    if not fetch:
-        raise ModelError(
-            f"The image was generated with {asked.repo} at commit {revision}, which is not in the "
-            "cache.",
-            "Add --fetch to download it from the Hugging Face Hub, or choose a model with --model.",
-        )
-    return exact
+    return model
 
 
 def _is_on_disk(name: str) -> bool:

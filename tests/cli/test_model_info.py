@@ -65,7 +65,7 @@ def test_of_a_model_that_is_not_here_the_download_is_described(
         free_bytes=1,
         folder=tmp_path,
     )
-    monkeypatch.setattr(hub, "plan_download", lambda _: plan)
+    monkeypatch.setattr(hub, "plan_download", lambda *_: plan)
     assert "org/name, licence MIT" in run("models", "info", "org/name").stdout
     assert run("models", "info", "org/name", "--things").exit_code == 2
 

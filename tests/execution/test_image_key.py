@@ -46,7 +46,7 @@ def test_a_key_is_64_digits_and_the_same_again(request: ResolvedRequest) -> None
     assert key(replace(request)) == key(request)
 
 
-NAMES = {"model", *HASHED_FIELDS}
+NAMES = {"model", "variant", *HASHED_FIELDS}
 """What they name has a hash, which counts instead."""
 
 COUNTING = sorted({field.name for field in fields(ResolvedRequest)} - NAMES)

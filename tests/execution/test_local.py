@@ -19,7 +19,7 @@ from sheepgen.models.resolve import find_model
 from sheepgen.options import DeviceOptions
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import generate, stream_batch
-from sheepgen.request import GenerationRequest
+from sheepgen.request import GenerationRequest, ModelReference
 from tests.execution.conformance import ExecutorConformance, alone, pictures
 from tests.lora import LAYERS, save_lora
 from tests.samples import sample_request
@@ -45,7 +45,7 @@ def model(tiny_folder: Path) -> str:
 @pytest.fixture(params=[1, 2])
 def executor(model: str, request: pytest.FixtureRequest) -> LocalExecutor:
     options = replace(ON_CPU, batch_size=request.param)
-    return LocalExecutor({model: find_model(model)}, options)
+    return LocalExecutor({ModelReference(model): find_model(model)}, options)
 
 
 class TestConformance(ExecutorConformance):
@@ -73,7 +73,9 @@ class TestConformance(ExecutorConformance):
             return load_model(spec, **settings)
 
         monkeypatch.setattr(local, "load_model", load)
-        executor = LocalExecutor({name: find_model(name) for name in (model, other)}, ON_CPU)
+        executor = LocalExecutor(
+            {ModelReference(name): find_model(name) for name in (model, other)}, ON_CPU
+        )
         changed = [replace(request, model=other) for request in requests]
         drawn = pictures(executor.run(alone([*requests, *changed])))
         assert loaded == [model, other]
@@ -185,7 +187,9 @@ class TestConformance(ExecutorConformance):
             return stream_batch(parts, batch)
 
         monkeypatch.setattr(local, "stream_batch", hungry)
-        executor = LocalExecutor({model: find_model(model)}, replace(ON_CPU, batch_size=16))
+        executor = LocalExecutor(
+            {ModelReference(model): find_model(model)}, replace(ON_CPU, batch_size=16)
+        )
         first = sample_request(model=model, width=32, height=32, num_inference_steps=1)
         requests = [replace(first, seed=seed) for seed in range(images)]
         again = [replace(first, seed=100 + seed) for seed in range(images)]
@@ -237,13 +241,14 @@ def test_models_whose_loras_vary_are_those_that_are_loaded_anew(
         return load_model(spec, adapters=adapters, **settings)
 
     monkeypatch.setattr(local, "load_model", load)
-    executor = LocalExecutor({model: find_model(model)}, ON_CPU)
+    reference = ModelReference(model)
+    executor = LocalExecutor({reference: find_model(model)}, ON_CPU)
     shared = GenerationRequest(
         prompt="a fuzzy sheep", seed=1, num_inference_steps=1, model=model, embedding=embedding
     )
     for lora in (f"{ink}:0.4", f"{ink}:0.8", "", f"{dots},{ink}:-1", dots, f"{ink}:0.4"):
         adapters = Adapters(lora=lora, embedding=embedding)
-        found: Any = executor.load(model, adapters)
+        found: Any = executor.load(reference, adapters)
         fresh: Any = load_model(model, device="cpu", dtype="fp32", adapters=adapters)
         for name in ("unet", "text_encoder", "vae"):
             assert_same_weights(getattr(found, name), getattr(fresh, name))

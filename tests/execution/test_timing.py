@@ -14,6 +14,7 @@ from sheepgen.output.artifacts import FRAME_CHOICES
 from sheepgen.output.images import OutputLayout, save_images
 from sheepgen.output.template import parse_output
 from sheepgen.pipeline.run import stream
+from sheepgen.request import ModelReference
 from tests.samples import sample_request
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def remember(
 
 
 def taking(requests: list[ResolvedRequest], spec: ModelSpec, frames: str = "none") -> Estimate:
-    return estimate(requests, {spec.name: spec}, FRAME_CHOICES[frames], Path("not/there"), OPTIONS)
+    specs = {ModelReference(spec.name): spec}
+    return estimate(requests, specs, FRAME_CHOICES[frames], Path("not/there"), OPTIONS)
 
 
 def test_what_is_like_a_past_run_takes_as_long(
@@ -161,7 +163,8 @@ def test_a_folder_that_cannot_be_is_somebody_elses_error(
     requests: list[ResolvedRequest], spec: ModelSpec
 ) -> None:
     folder = Path("x" * 5_000)
-    told = estimate(requests, {spec.name: spec}, FRAME_CHOICES["none"], folder, OPTIONS)
+    specs = {ModelReference(spec.name): spec}
+    told = estimate(requests, specs, FRAME_CHOICES["none"], folder, OPTIONS)
     assert told.free_bytes > 0
 
 

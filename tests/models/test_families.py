@@ -20,7 +20,7 @@ from sheepgen.models.hub import DownloadPlan
 from sheepgen.models.resolve import find_model, resolve_model
 from sheepgen.models.spec import outside_warnings
 from sheepgen.models.unsupported import unsupported_family_of_class
-from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
+from sheepgen.request import EMBEDDED_MODEL, GenerationRequest, ModelReference
 from tests.models.hub.conftest import REPO, hub  # noqa: F401 - a fixture
 from tests.tiny import MAX_TOKENS, edit_json
 from tests.tiny_xl import save_tiny_xl
@@ -222,7 +222,7 @@ def test_the_scheduler_says_whether_a_model_takes_few_steps(
     requests = [
         replace(spec.resolve(GenerationRequest(prompt="x", seed=1, guidance_scale=7.5)), model="m")
     ]
-    said = " ".join(outside_warnings(requests, {"m": spec}))
+    said = " ".join(outside_warnings(requests, {ModelReference("m"): spec}))
     assert ("m was made for guidance 0 to 2, not 7.5" in said) == is_distilled
 
 

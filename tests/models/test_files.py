@@ -7,9 +7,16 @@ import pytest
 from sheepgen.errors import ModelError
 from sheepgen.models.families import EMBEDDED, FAMILIES
 from sheepgen.models.families import PREVIEW_COMPONENT as PREVIEW
-from sheepgen.models.files import list_files, needed_files, weight_files
+from sheepgen.models.files import (
+    complete_variants,
+    list_files,
+    needed_files,
+    variant_of,
+    weight_files,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 COMPONENTS = {**FAMILIES[-1].components, PREVIEW: EMBEDDED.components[PREVIEW]}
@@ -80,6 +87,59 @@ def test_pickles_are_refused_with_the_way_out(tiny_folder: Path, suffix: str) ->
     assert "safe_serialization=True" in error.value.hint
 
 
+def variant_names(names: Iterable[str], variant: str) -> set[str]:
+    """Return the names of weight files, and of the U-Net's, as a variant's are named."""
+    weights = {each for each in names if each.endswith(".safetensors")} | {f"{UNET}.safetensors"}
+    return {each.replace(".safetensors", f".{variant}.safetensors") for each in weights}
+
+
+VARIANT_SHARDS = (
+    f"{UNET}.safetensors.index.fp16.json",
+    f"{UNET}.fp16-00001-of-00002.safetensors",
+    f"{UNET}.fp16-00002-of-00002.safetensors",
+)
+
+
+def test_a_variant_is_chosen_by_its_name(tiny_folder: Path) -> None:
+    usual = list_files(tiny_folder)
+    names = usual | variant_names(usual, "fp16")
+
+    chosen = set(needed_files(COMPONENTS, names, "it", "fp16"))
+
+    assert chosen == {each for each in usual if not each.endswith(".safetensors")} | variant_names(
+        usual, "fp16"
+    )
+    assert set(needed_files(COMPONENTS, names, "it")) == usual
+    assert complete_variants(COMPONENTS, names) == ("fp16",)
+
+
+def test_a_variant_may_be_sharded_beside_the_usual_weights() -> None:
+    names = {*SHARDS, *VARIANT_SHARDS}
+
+    assert weight_files("unet", COMPONENTS["unet"], names, "fp16") == VARIANT_SHARDS
+    assert weight_files("unet", COMPONENTS["unet"], names) == SHARDS
+    assert weight_files("unet", COMPONENTS["unet"], VARIANT_SHARDS) == VARIANT_SHARDS
+    assert {variant_of(each) for each in VARIANT_SHARDS[1:]} == {"fp16"}
+    assert {variant_of(each) for each in SHARDS} == {None}
+
+
+@pytest.mark.parametrize("gone", VARIANT_SHARDS)
+def test_a_variant_with_a_shard_missing_is_none(gone: str) -> None:
+    assert weight_files("unet", COMPONENTS["unet"], set(VARIANT_SHARDS) - {gone}, "fp16") == ()
+
+
+def test_weights_of_a_variant_are_never_mixed_with_others(tiny_folder: Path) -> None:
+    usual = list_files(tiny_folder)
+    names = usual | variant_names(usual, "fp16") | {f"{UNET}.bf16.safetensors"}
+
+    with pytest.raises(ModelError, match="it has no complete bf16 weights of its") as error:
+        needed_files(COMPONENTS, names, "it", "bf16")
+    assert error.value.hint == "Choose one that it has with --variant: fp16."
+    with pytest.raises(ModelError, match="it has no complete fp16 weights of its") as error:
+        needed_files(COMPONENTS, usual, "it", "fp16")
+    assert error.value.hint == "Leave out --variant."
+
+
 def test_a_variant_is_taken_where_there_is_nothing_else(tiny_folder: Path) -> None:
     names = list_files(tiny_folder) | {f"{UNET}.fp16.safetensors"}
 
@@ -89,18 +149,16 @@ def test_a_variant_is_taken_where_there_is_nothing_else(tiny_folder: Path) -> No
 
 
 def test_which_of_two_variants_is_meant_is_the_users_to_say(tiny_folder: Path) -> None:
-    variants = {f"{UNET}.{variant}.safetensors" for variant in ("fp16", "non_ema")}
-    names = list_files(tiny_folder) - {f"{UNET}.safetensors"} | variants
+    names = list_files(tiny_folder) - {f"{UNET}.safetensors"}
+    names |= {*variant_names(names, "fp16"), *variant_names(names, "non_ema")}
 
-    with pytest.raises(
-        ModelError, match=r"only unet/diffusion_pytorch_model\.fp16\.safetensors"
-    ) as error:
+    with pytest.raises(ModelError, match=r"it has no complete usual weights of its unet") as error:
         needed_files(COMPONENTS, names, "it")
 
-    assert f"Rename {UNET}.fp16.safetensors to {UNET}.safetensors" in error.value.hint
+    assert error.value.hint == "Choose one that it has with --variant: fp16, non_ema."
 
 
-def test_a_set_with_a_shard_missing_is_not_to_be_renamed(tiny_folder: Path) -> None:
+def test_a_set_with_a_shard_missing_is_said(tiny_folder: Path) -> None:
     names = list_files(tiny_folder) - {f"{UNET}.safetensors"} | set(SHARDS[:2])
 
     with pytest.raises(ModelError, match="00001-of-00002") as error:

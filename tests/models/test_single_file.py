@@ -142,7 +142,7 @@ def test_what_is_assumed_is_said_until_it_is_written(tmp_path: Path) -> None:
     spec = find_model(str(path))
     request = spec.resolve(GenerationRequest(prompt="a sheep", seed=1, model=str(path)))
 
-    assert outside_warnings([request], {str(path): spec}) == (
+    assert outside_warnings([request], {request.model_reference: spec}) == (
         "Warning: nothing says what the U-Net of two.safetensors predicts; v is assumed. If images "
         "are noise, write `parameterization: eps` into two.yaml.",
     )

@@ -10,7 +10,7 @@ import pytest
 from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.models.resolve import find_model
 from sheepgen.models.spec import outside_warnings
-from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
+from sheepgen.request import EMBEDDED_MODEL, GenerationRequest, ModelReference
 
 if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
@@ -24,7 +24,7 @@ def embedded() -> ModelSpec:
 def warnings(spec: ModelSpec, *changes: dict[str, Any]) -> tuple[str, ...]:
     requests = [GenerationRequest(prompt="a sheep", seed=1, **fields) for fields in changes]
     resolved = [replace(spec.resolve(request), model=spec.name) for request in requests]
-    return outside_warnings(resolved, {spec.name: spec})
+    return outside_warnings(resolved, {ModelReference(spec.name): spec})
 
 
 def test_a_models_own_settings_are_within_its_range(embedded: ModelSpec) -> None:

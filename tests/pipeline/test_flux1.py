@@ -124,8 +124,8 @@ def test_defaults_and_what_has_no_effect(folder: Path, model: Flux1Model) -> Non
     expected = (28, 3.5, 512) if reads_guidance else (4, 1.0, 256)
     own = defaults.num_inference_steps, defaults.guidance_scale, model.spec.max_tokens
     assert own == expected
-    specs = {str(folder): model.spec}
     request = GenerationRequest(prompt="a sheep", negative_prompt="mud", seed=1, model=str(folder))
+    specs = {request.model_reference: model.spec}
     (warning,) = outside_warnings([model.spec.resolve(request)], specs)
     assert warning.startswith("Warning: negative prompt has no effect with ")
     assert warning.endswith(" and true cfg 1.")

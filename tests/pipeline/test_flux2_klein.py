@@ -112,7 +112,9 @@ def test_the_distilled_model_knows_no_guidance(tmp_path: Path) -> None:
     plain = assert_same_bits(model, replace(REQUEST, guidance_scale=1.0), reference(folder))
     assert guided.record.latents_sha256 == plain.record.latents_sha256
     request = replace(REQUEST, negative_prompt="mud", model=str(folder))
-    warnings = outside_warnings([model.spec.resolve(request)], {str(folder): model.spec})
+    warnings = outside_warnings(
+        [model.spec.resolve(request)], {request.model_reference: model.spec}
+    )
     assert [warning.partition(" has no effect")[0] for warning in warnings] == [
         "Warning: guidance",
         "Warning: negative prompt",

@@ -13,6 +13,7 @@ from sheepgen.request import GenerationRequest
 from tests.tiny import (
     MERGES,
     assert_same_weights,
+    tiny_pipeline,
     tiny_tokenizer,
 )
 
@@ -57,6 +58,27 @@ def test_a_variant_alone_is_loaded(model_copy: Path, tiny_parts: StableDiffusion
     assert_same_weights(model.unet, tiny_parts.unet)
     assert_same_weights(model.text_encoder, tiny_parts.text_encoder)
     assert_same_weights(model.vae, tiny_parts.vae)
+
+
+@pytest.mark.parametrize("max_shard_size", ["10GB", "10KB"])
+def test_a_variant_is_loaded_beside_the_usual_weights(
+    model_copy: Path, tiny_parts: StableDiffusionModel, max_shard_size: str
+) -> None:
+    other = tiny_pipeline(seed=1)
+    for component in ("unet", "vae", "text_encoder"):
+        getattr(other, component).save_pretrained(
+            model_copy / component, variant="fp16", max_shard_size=max_shard_size
+        )
+    shards = [*model_copy.rglob("*.fp16-00001-of-*.safetensors")]
+    assert len(shards) == (3 if max_shard_size == "10KB" else 0)
+
+    model = load_model(str(model_copy), variant="fp16", device="cpu")
+
+    assert isinstance(model, StableDiffusionModel)
+    assert_same_weights(model.unet, other.unet)
+    assert_same_weights(model.text_encoder, other.text_encoder)
+    assert_same_weights(model.vae, other.vae)
+    assert_same_weights(load(model_copy).unet, tiny_parts.unet)
 
 
 def test_vocabulary_and_merges_make_the_same_tokenizer(

@@ -178,7 +178,7 @@ def test_defaults_of_the_distilled_model_and_of_the_other(tmp_path: Path) -> Non
     assert (base.defaults.num_inference_steps, base.defaults.guidance_scale) == (50, 5.0)
     assert (base.defaults.width, base.defaults.height, base.size_multiple) == (1024, 1024, 4)
     resolved = turbo.resolve(GenerationRequest(prompt="a sheep", negative_prompt="mud", seed=1))
-    assert outside_warnings([resolved], {resolved.model: turbo}) == (
+    assert outside_warnings([resolved], {resolved.model_reference: turbo}) == (
         "Warning: negative prompt has no effect with guidance 1 or less.",
     )
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sheepgen.errors import UsageError
-from sheepgen.request import GenerationRequest
+from sheepgen.request import GenerationRequest, ModelReference
 from sheepgen.sweep.grid import (
     AXES,
     MAX_CELLS,
@@ -160,7 +160,10 @@ def test_a_sweep_is_the_product_in_order(values: dict[str, list[Value]]) -> None
 
 def test_each_request_is_resolved_by_its_own_model() -> None:
     plan = combine({"prompt": ["a sheep"], "model": ["./a", "./b"], "seed": [1]})
-    resolved = resolve_grid(plan, {"./a": spec("./a", side=64), "./b": spec("./b", side=128)})
+    specs = {
+        ModelReference(name): spec(name, side=side) for name, side in (("./a", 64), ("./b", 128))
+    }
+    resolved = resolve_grid(plan, specs)
     assert [cell.request.width for cell in resolved.cells] == [64, 128]
     assert [cell.coordinates for cell in resolved.cells] == [(0,), (1,)]
     assert resolved.axes == plan.axes
@@ -169,7 +172,7 @@ def test_each_request_is_resolved_by_its_own_model() -> None:
 def test_what_a_model_cannot_draw_is_found_before_the_first_image() -> None:
     plan = combine({"prompt": ["a sheep"], "size": [(64, 64), (64, 65)], "seed": [1]})
     with pytest.raises(UsageError, match=r"height must be .*, got 65"):
-        resolve_grid(plan, {"sheepgen": spec("sheepgen", side=64)})
+        resolve_grid(plan, {ModelReference("sheepgen"): spec("sheepgen", side=64)})
 
 
 def test_a_plan_is_told_as_json() -> None:

@@ -44,6 +44,10 @@ class HubModel:
     repo: str
     revision: str = "main"
 
+    def __str__(self) -> str:
+        """Return it as `parse_hub_model` reads it."""
+        return f"{self.repo}@{self.revision}"
+
     @property
     def is_pinned(self) -> bool:
         """Whether the revision is a full commit hash, which always means the same files."""
@@ -58,8 +62,12 @@ def parse_hub_model(name: str) -> HubModel | None:
     return HubModel(repo=match["repo"], revision=match["revision"] or "main")
 
 
-def cached_folder(model: HubModel) -> Path | None:
+def cached_folder(model: HubModel, variant: str = "") -> Path | None:
     """Return the model's folder in the cache if all needed files are there.
+
+    Args:
+        model: Which.
+        variant: Which of its weights are needed; empty for the usual ones.
 
     Raises:
         ModelError: If the model is of an unsupported family.
@@ -71,7 +79,8 @@ def cached_folder(model: HubModel) -> Path | None:
         return None
     folder = Path(index).parent
     components = check_index(read_object(Path(index)), model.repo)
-    return None if incompleteness(components, list_files(folder), model.repo) else folder
+    names = list_files(folder)
+    return None if incompleteness(components, names, model.repo, variant) else folder
 
 
 def cached_models() -> tuple[str, ...]:
@@ -84,10 +93,10 @@ def cached_models() -> tuple[str, ...]:
     return tuple(sorted(folder.replace("--", "/") for folder in folders))
 
 
-def cached_part(repo: str) -> ModelError | None:
+def cached_part(repo: str, variant: str = "") -> ModelError | None:
     """Return what a model lacks that is only partly in the cache; None if nothing of it is."""
     problems = (
-        _problem(folder, f"{repo}, as it is in the cache,")
+        _problem(folder, f"{repo}, as it is in the cache,", variant)
         for folder in _snapshots(repo.replace("/", "--"))
     )
     return next(filter(None, problems), None)
@@ -120,10 +129,10 @@ def check_cached(repo: str, path: Path, *, rehash: bool = False) -> None:
         )
 
 
-def _problem(folder: Path, owner: str) -> ModelError | None:
+def _problem(folder: Path, owner: str, variant: str = "") -> ModelError | None:
     try:
         components = check_index(read_object(folder / INDEX_FILE), owner)
-        return incompleteness(components, list_files(folder), owner)
+        return incompleteness(components, list_files(folder), owner, variant)
     except ModelError as error:
         return error
 

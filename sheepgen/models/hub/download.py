@@ -109,8 +109,12 @@ def is_offline() -> bool:
     return is_offline_mode()
 
 
-def plan_download(model: HubModel) -> DownloadPlan:
+def plan_download(model: HubModel, variant: str = "") -> DownloadPlan:
     """Ask the Hub what it takes to download a model. Only its index and configs are downloaded.
+
+    Args:
+        model: Which.
+        variant: Which of its weights, as in ``fp16``; empty for the usual ones.
 
     Raises:
         ModelError: If the model is not accessible or not supported, or the disk is too full.
@@ -134,7 +138,8 @@ def plan_download(model: HubModel) -> DownloadPlan:
         raise invalid_answer(model.repo, "its listing and its files are of different commits")
     content = read_object(folder / INDEX_FILE)
     components = check_index(content, model.repo)
-    needed = [listing.files[name] for name in needed_files(components, listing.files, model.repo)]
+    names = needed_files(components, listing.files, model.repo, variant)
+    needed = [listing.files[name] for name in names]
     for file in needed:
         _check_size(file, model.repo)
     configs = {}

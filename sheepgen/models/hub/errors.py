@@ -62,9 +62,9 @@ def hub_errors(repo: str) -> Iterator[None]:
         ) from error
 
 
-def not_cached(repo: str) -> ModelError:
+def not_cached(repo: str, variant: str = "") -> ModelError:
     """Return the error for a model that is not complete in the cache, without a network."""
-    if part := cached_part(repo):
+    if part := cached_part(repo, variant):
         return ModelError(
             part.message,
             "Run once without --offline (or HF_HUB_OFFLINE) to download what is missing, if the "
