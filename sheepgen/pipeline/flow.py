@@ -9,7 +9,7 @@ https://arxiv.org/abs/2209.03003 and https://arxiv.org/abs/2210.02747. What the 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sheepgen.pipeline.building import component_errors
 from sheepgen.pipeline.quiet import quiet_libraries
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from diffusers import SchedulerMixin
     from torch import Tensor
 
-__all__ = ["FlowProcess", "build_flow_scheduler", "check_flow_steps", "linear_mu"]
+__all__ = ["FlowProcess", "FlowSchedule", "build_flow_scheduler", "check_flow_steps", "linear_mu"]
 
 _HINT = "Choose another --scheduler or another number of --steps."
 
@@ -84,6 +84,19 @@ class FlowProcess:
         return prediction
 
 
+class FlowSchedule(NamedTuple):
+    """How the steps of an image are spread.
+
+    Args:
+        mu: Logarithm of the shift, for models that shift by the size.
+        sigmas: Noise levels of the steps before the shift, for Euler's method; None for its own.
+            The other schedulers always have their own.
+    """
+
+    mu: float
+    sigmas: Sequence[float] | None = None
+
+
 def linear_mu(config: Mapping[str, Any], image_tokens: int) -> float:
     """Return the logarithm of the shift for a size, where a model shifts by the size.
 
@@ -104,9 +117,7 @@ def build_flow_scheduler(
     config: Mapping[str, Any],
     num_inference_steps: int,
     device: torch.device,
-    *,
-    mu: float,
-    sigmas: Sequence[float] | None = None,
+    schedule: FlowSchedule,
 ) -> SchedulerMixin:
     """Return a new scheduler for one run, with its timesteps set.
 
@@ -115,9 +126,7 @@ def build_flow_scheduler(
         config: The scheduler config of the model's folder.
         num_inference_steps: Denoising steps.
         device: Where the timesteps go.
-        mu: Logarithm of the shift, for models that shift by the size.
-        sigmas: Noise levels of the steps before the shift, for Euler's method; the other schedulers
-            have their own.
+        schedule: How the model's family spreads the steps.
 
     Raises:
         UsageError: If the schedule has no room for so many steps.
@@ -131,13 +140,15 @@ def build_flow_scheduler(
     else:
         settings = {
             "num_train_timesteps": config.get("num_train_timesteps", 1000),
-            "flow_shift" if "use_flow_sigmas" in form.overrides else "shift": _shift(config, mu),
+            "flow_shift" if "use_flow_sigmas" in form.overrides else "shift": _shift(
+                config, schedule.mu
+            ),
         }
     scheduler = scheduler_class.from_config(settings, **form.overrides)
     check_room(scheduler, num_inference_steps)
-    by_size = {"mu": mu} if scheduler.config.get("use_dynamic_shifting") else {}
-    if name == "euler" and sigmas is not None:
-        scheduler.set_timesteps(sigmas=sigmas, device=device, **by_size)
+    by_size = {"mu": schedule.mu} if scheduler.config.get("use_dynamic_shifting") else {}
+    if name == "euler" and schedule.sigmas is not None:
+        scheduler.set_timesteps(sigmas=schedule.sigmas, device=device, **by_size)
     else:
         scheduler.set_timesteps(num_inference_steps, device=device, **by_size)
     scheduler.set_begin_index(0)

@@ -15,16 +15,10 @@ import torch
 from diffusers import FluxTransformer2DModel
 from transformers import CLIPTextModel
 
-from sheepgen.pipeline.autoencoder_model import AutoencoderModel
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.clip import TextCache, encode_text, load_clip
-from sheepgen.pipeline.family import ModelInfo
-from sheepgen.pipeline.flow import (
-    FlowProcess,
-    build_flow_scheduler,
-    check_flow_steps,
-    linear_mu,
-)
+from sheepgen.pipeline.flow import FlowSchedule, linear_mu
+from sheepgen.pipeline.flow_model import FlowModel, patches_of
 from sheepgen.pipeline.guidance import rescale_guided
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.patches import pack, unpack
@@ -34,12 +28,11 @@ from sheepgen.pipeline.tokens import measure_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from diffusers import SchedulerMixin
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import Guidance, MaskedImage, TokenLabel
+    from sheepgen.pipeline.family import Guidance, TokenLabel
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import ResolvedRequest
 
@@ -74,7 +67,7 @@ class Flux1Texts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flux1Model(AutoencoderModel):
+class Flux1Model(FlowModel):
     """A loaded model: a `sheepgen.pipeline.family.Model`.
 
     Args:
@@ -106,19 +99,14 @@ class Flux1Model(AutoencoderModel):
             transformer=transformer.to(device),
         )
 
-    @property
-    def info(self) -> ModelInfo:
-        """What callers need to know."""
-        return ModelInfo(
-            guidance=self.spec.guidance,
-            latents_dtype=self.dtype,
-            bytes_per_pixel=self.bytes_per_pixel,
+    @staticmethod
+    def schedule(spec: ModelSpec, request: ResolvedRequest) -> FlowSchedule:
+        """Return evenly spaced noise levels, to be shifted by the size."""
+        steps = request.num_inference_steps
+        return FlowSchedule(
+            mu=linear_mu(spec.checkpoint.configs["scheduler"], patches_of(spec, request)),
+            sigmas=np.linspace(1.0, 1 / steps, steps).tolist(),
         )
-
-    @property
-    def process(self) -> FlowProcess:
-        """What the transformer predicts."""
-        return FlowProcess()
 
     def read_prompt(self, text: str) -> PromptReading:
         """Return how long a text is and which of its words T5 does not read."""
@@ -153,15 +141,6 @@ class Flux1Model(AutoencoderModel):
         summary = encode_text(self.tokenizer, self.text_encoder, text, limit=limit).pooler_output
         encoded = _Encoded(self.text_encoder_2.encode(text), summary)
         return self._encoded.keep(text, encoded)
-
-    def with_masked_image(self, conditioning: Flux1Texts, masked: MaskedImage) -> Flux1Texts:
-        """Return the conditioning as it is: the transformer sees no mask."""
-        del masked
-        return conditioning
-
-    def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
-        """Return a fresh scheduler with its timesteps set."""
-        return _scheduler(self.spec, request, self.device)
 
     def predict(
         self, model_input: Tensor, timestep: Tensor, conditioning: Flux1Texts, guidance: Guidance
@@ -199,29 +178,10 @@ class Flux1Model(AutoencoderModel):
         return unpack(velocity, height, width)
 
 
-def _scheduler(spec: ModelSpec, request: ResolvedRequest, device: torch.device) -> SchedulerMixin:
-    config, steps = spec.checkpoint.configs["scheduler"], request.num_inference_steps
-    patches = (request.width // spec.size_multiple) * (request.height // spec.size_multiple)
-    return build_flow_scheduler(
-        request.scheduler,
-        config,
-        steps,
-        device,
-        mu=linear_mu(config, patches),
-        sigmas=np.linspace(1.0, 1 / steps, steps).tolist(),
-    )
-
-
-def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Flux1Model:
-    """Load a model, as `sheepgen.pipeline.family.FamilyModule` says."""
-    return Flux1Model.load(spec, device, dtype)
-
-
 def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
     """Measure a prompt with T5's tokenizer alone."""
     return measure_text(load_t5_tokenizer(spec.checkpoint, "_2"), text, spec.max_tokens)
 
 
-def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:
-    """Go through a scheduler's steps with the model's schedule, and without the model."""
-    check_flow_steps(request.scheduler, _scheduler(spec, request, torch.device("cpu")))
+load = Flux1Model.load
+check_schedule = Flux1Model.check_schedule

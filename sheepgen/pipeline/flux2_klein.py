@@ -16,11 +16,10 @@ from diffusers import Flux2Transformer2DModel
 from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from sheepgen.pipeline.autoencoder_model import AutoencoderModel
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.clip import TextCache
-from sheepgen.pipeline.family import ModelInfo
-from sheepgen.pipeline.flow import FlowProcess, build_flow_scheduler, check_flow_steps
+from sheepgen.pipeline.flow import FlowSchedule
+from sheepgen.pipeline.flow_model import FlowModel, patches_of
 from sheepgen.pipeline.guidance import rescale_guided
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.qwen import NOT_THINKING, QwenTextEncoder, load_qwen_tokenizer
@@ -30,11 +29,10 @@ from sheepgen.pipeline.vae import decode_latents, encode_pixels
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from diffusers import SchedulerMixin
     from torch import Tensor
 
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import Guidance, MaskedImage, TokenLabel
+    from sheepgen.pipeline.family import Guidance, TokenLabel
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import ResolvedRequest
 
@@ -60,7 +58,7 @@ class Flux2Texts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flux2KleinModel(AutoencoderModel):
+class Flux2KleinModel(FlowModel):
     """A loaded model: a `sheepgen.pipeline.family.Model`.
 
     Args:
@@ -87,19 +85,14 @@ class Flux2KleinModel(AutoencoderModel):
             transformer=transformer.to(device),
         )
 
-    @property
-    def info(self) -> ModelInfo:
-        """What callers need to know."""
-        return ModelInfo(
-            guidance=self.spec.guidance,
-            latents_dtype=self.dtype,
-            bytes_per_pixel=self.bytes_per_pixel,
+    @staticmethod
+    def schedule(spec: ModelSpec, request: ResolvedRequest) -> FlowSchedule:
+        """Return evenly spaced noise levels, to be shifted by the size."""
+        steps = request.num_inference_steps
+        return FlowSchedule(
+            mu=compute_empirical_mu(patches_of(spec, request), steps),
+            sigmas=np.linspace(1.0, 1 / steps, steps).tolist(),
         )
-
-    @property
-    def process(self) -> FlowProcess:
-        """What the transformer predicts."""
-        return FlowProcess()
 
     def read_prompt(self, text: str) -> PromptReading:
         """Return how long a text is and which of its words are not read."""
@@ -129,20 +122,11 @@ class Flux2KleinModel(AutoencoderModel):
         states, _ = self.text_encoder.hidden_states(text)
         return self._encoded.keep(text, torch.cat([states[layer] for layer in _LAYERS], dim=-1))
 
-    def with_masked_image(self, conditioning: Flux2Texts, masked: MaskedImage) -> Flux2Texts:
-        """Return the conditioning as it is: the transformer sees no mask."""
-        del masked
-        return conditioning
-
     def draw_noise(self, width: int, height: int, generator: torch.Generator) -> Tensor:
         """Return one image's noise, (1, channels, height, width) of the patches, float32."""
         side = self.spec.size_multiple
         shape = (1, self.transformer.config.in_channels, height // side, width // side)
         return torch.randn(shape, generator=generator, dtype=torch.float32)
-
-    def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
-        """Return a fresh scheduler with its timesteps set."""
-        return _scheduler(self.spec, request, self.device)
 
     def predict(
         self, model_input: Tensor, timestep: Tensor, conditioning: Flux2Texts, guidance: Guidance
@@ -196,30 +180,11 @@ class Flux2KleinModel(AutoencoderModel):
         )
 
 
-def _scheduler(spec: ModelSpec, request: ResolvedRequest, device: torch.device) -> SchedulerMixin:
-    steps = request.num_inference_steps
-    patches = (request.width // spec.size_multiple) * (request.height // spec.size_multiple)
-    return build_flow_scheduler(
-        request.scheduler,
-        spec.checkpoint.configs["scheduler"],
-        steps,
-        device,
-        mu=compute_empirical_mu(image_seq_len=patches, num_steps=steps),
-        sigmas=np.linspace(1.0, 1 / steps, steps).tolist(),
-    )
-
-
-def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Flux2KleinModel:
-    """Load a model, as `sheepgen.pipeline.family.FamilyModule` says."""
-    return Flux2KleinModel.load(spec, device, dtype)
-
-
 def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
     """Measure a prompt with the model's tokenizer alone."""
     tokenizer = load_qwen_tokenizer(spec.checkpoint)
     return read_qwen_prompt(tokenizer, text, spec.max_tokens, after=NOT_THINKING)
 
 
-def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:
-    """Go through a scheduler's steps with the model's schedule, and without the model."""
-    check_flow_steps(request.scheduler, _scheduler(spec, request, torch.device("cpu")))
+load = Flux2KleinModel.load
+check_schedule = Flux2KleinModel.check_schedule

@@ -14,16 +14,10 @@ from diffusers import SD3Transformer2DModel
 from torch.nn.functional import pad
 from transformers import CLIPTextModelWithProjection
 
-from sheepgen.pipeline.autoencoder_model import AutoencoderModel
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.clip import TextCache, encode_text, load_clip
-from sheepgen.pipeline.family import ModelInfo
-from sheepgen.pipeline.flow import (
-    FlowProcess,
-    build_flow_scheduler,
-    check_flow_steps,
-    linear_mu,
-)
+from sheepgen.pipeline.flow import FlowSchedule, linear_mu
+from sheepgen.pipeline.flow_model import FlowModel, patches_of
 from sheepgen.pipeline.guidance import apply_guidance
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.t5 import T5TextEncoder, load_t5_tokenizer
@@ -32,12 +26,11 @@ from sheepgen.pipeline.tokens import measure_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from diffusers import SchedulerMixin
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import Guidance, MaskedImage, TokenLabel
+    from sheepgen.pipeline.family import Guidance, TokenLabel
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import ResolvedRequest
 
@@ -81,7 +74,7 @@ class StableDiffusion3Texts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StableDiffusion3Model(AutoencoderModel):
+class StableDiffusion3Model(FlowModel):
     """A loaded model: a `sheepgen.pipeline.family.Model`.
 
     Args:
@@ -118,19 +111,11 @@ class StableDiffusion3Model(AutoencoderModel):
             transformer=transformer.to(device),
         )
 
-    @property
-    def info(self) -> ModelInfo:
-        """What callers need to know."""
-        return ModelInfo(
-            guidance=self.spec.guidance,
-            latents_dtype=self.dtype,
-            bytes_per_pixel=self.bytes_per_pixel,
-        )
-
-    @property
-    def process(self) -> FlowProcess:
-        """What the transformer predicts."""
-        return FlowProcess()
+    @staticmethod
+    def schedule(spec: ModelSpec, request: ResolvedRequest) -> FlowSchedule:
+        """Return the scheduler's own noise levels, to be shifted by the size."""
+        config = spec.checkpoint.configs["scheduler"]
+        return FlowSchedule(mu=linear_mu({"max_shift": 1.16, **config}, patches_of(spec, request)))
 
     def read_prompt(self, text: str) -> PromptReading:
         """Return how long a text is and which of its words T5 does not read."""
@@ -182,17 +167,6 @@ class StableDiffusion3Model(AutoencoderModel):
         )
         return self._encoded.keep(text, encoded)
 
-    def with_masked_image(
-        self, conditioning: StableDiffusion3Texts, masked: MaskedImage
-    ) -> StableDiffusion3Texts:
-        """Return the conditioning as it is: the transformer sees no mask."""
-        del masked
-        return conditioning
-
-    def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
-        """Return a fresh scheduler with its timesteps set."""
-        return _scheduler(self.spec, request, self.device)
-
     def predict(
         self,
         model_input: Tensor,
@@ -214,28 +188,10 @@ class StableDiffusion3Model(AutoencoderModel):
         return apply_guidance(velocity, guidance) if conditioning.guided else velocity
 
 
-def _scheduler(spec: ModelSpec, request: ResolvedRequest, device: torch.device) -> SchedulerMixin:
-    config = spec.checkpoint.configs["scheduler"]
-    patches = (request.width // spec.size_multiple) * (request.height // spec.size_multiple)
-    return build_flow_scheduler(
-        request.scheduler,
-        config,
-        request.num_inference_steps,
-        device,
-        mu=linear_mu({"max_shift": 1.16, **config}, patches),
-    )
-
-
-def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> StableDiffusion3Model:
-    """Load a model, as `sheepgen.pipeline.family.FamilyModule` says."""
-    return StableDiffusion3Model.load(spec, device, dtype)
-
-
 def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
     """Measure a prompt with T5's tokenizer alone."""
     return measure_text(load_t5_tokenizer(spec.checkpoint, "_3"), text, spec.max_tokens)
 
 
-def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:
-    """Go through a scheduler's steps with the model's schedule, and without the model."""
-    check_flow_steps(request.scheduler, _scheduler(spec, request, torch.device("cpu")))
+load = StableDiffusion3Model.load
+check_schedule = StableDiffusion3Model.check_schedule

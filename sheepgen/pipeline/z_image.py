@@ -8,21 +8,15 @@ as everywhere. Latents stay float32 at every precision of the weights.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 from diffusers import ZImageTransformer2DModel
 
-from sheepgen.pipeline.autoencoder_model import AutoencoderModel
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.clip import TextCache
-from sheepgen.pipeline.family import ModelInfo
-from sheepgen.pipeline.flow import (
-    FlowProcess,
-    build_flow_scheduler,
-    check_flow_steps,
-    linear_mu,
-)
+from sheepgen.pipeline.flow import FlowSchedule, linear_mu
+from sheepgen.pipeline.flow_model import FlowModel, patches_of
 from sheepgen.pipeline.guidance import rescale_guided
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.qwen import THINKING, QwenTextEncoder, load_qwen_tokenizer
@@ -31,11 +25,10 @@ from sheepgen.pipeline.qwen import read_prompt as read_qwen_prompt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from diffusers import SchedulerMixin
     from torch import Tensor
 
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import Guidance, MaskedImage, TokenLabel
+    from sheepgen.pipeline.family import Guidance, TokenLabel
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import ResolvedRequest
 
@@ -59,7 +52,7 @@ class ZImageTexts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ZImageModel(AutoencoderModel):
+class ZImageModel(FlowModel):
     """A loaded model: a `sheepgen.pipeline.family.Model`.
 
     Args:
@@ -69,6 +62,7 @@ class ZImageModel(AutoencoderModel):
 
     text_encoder: QwenTextEncoder
     transformer: ZImageTransformer2DModel
+    keeps_float32: ClassVar[bool] = True
     _encoded: TextCache[Tensor] = field(
         default_factory=TextCache, init=False, repr=False, compare=False
     )
@@ -86,19 +80,14 @@ class ZImageModel(AutoencoderModel):
             transformer=transformer.to(device),
         )
 
-    @property
-    def info(self) -> ModelInfo:
-        """What callers need to know."""
-        return ModelInfo(
-            guidance="two passes",
-            latents_dtype=torch.float32,
-            bytes_per_pixel=self.bytes_per_pixel,
+    @staticmethod
+    def schedule(spec: ModelSpec, request: ResolvedRequest) -> FlowSchedule:
+        """Return evenly spaced noise levels, to be shifted by the size."""
+        steps = request.num_inference_steps
+        return FlowSchedule(
+            mu=linear_mu(spec.checkpoint.configs["scheduler"], patches_of(spec, request)),
+            sigmas=torch.linspace(1.0, 1 / steps, steps).tolist(),
         )
-
-    @property
-    def process(self) -> FlowProcess:
-        """What the transformer predicts."""
-        return FlowProcess()
 
     def read_prompt(self, text: str) -> PromptReading:
         """Return how long a text is and which of its words are not read."""
@@ -130,15 +119,6 @@ class ZImageModel(AutoencoderModel):
         states, mask = self.text_encoder.hidden_states(text)
         return self._encoded.keep(text, states[_LAYER][0][mask[0]])
 
-    def with_masked_image(self, conditioning: ZImageTexts, masked: MaskedImage) -> ZImageTexts:
-        """Return the conditioning as it is: the transformer sees no mask."""
-        del masked
-        return conditioning
-
-    def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
-        """Return a fresh scheduler with its timesteps set."""
-        return _scheduler(self.spec, request, self.device)
-
     def predict(
         self, model_input: Tensor, timestep: Tensor, conditioning: ZImageTexts, guidance: Guidance
     ) -> Tensor:
@@ -165,30 +145,11 @@ class ZImageModel(AutoencoderModel):
         return -prediction
 
 
-def _scheduler(spec: ModelSpec, request: ResolvedRequest, device: torch.device) -> SchedulerMixin:
-    config, steps = spec.checkpoint.configs["scheduler"], request.num_inference_steps
-    tokens = (request.width // spec.size_multiple) * (request.height // spec.size_multiple)
-    return build_flow_scheduler(
-        request.scheduler,
-        config,
-        steps,
-        device,
-        mu=linear_mu(config, tokens),
-        sigmas=torch.linspace(1.0, 1 / steps, steps).tolist(),
-    )
-
-
-def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> ZImageModel:
-    """Load a model, as `sheepgen.pipeline.family.FamilyModule` says."""
-    return ZImageModel.load(spec, device, dtype)
-
-
 def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
     """Measure a prompt with the model's tokenizer alone."""
     tokenizer = load_qwen_tokenizer(spec.checkpoint)
     return read_qwen_prompt(tokenizer, text, spec.max_tokens, after=THINKING)
 
 
-def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:
-    """Go through a scheduler's steps with the model's schedule, and without the model."""
-    check_flow_steps(request.scheduler, _scheduler(spec, request, torch.device("cpu")))
+load = ZImageModel.load
+check_schedule = ZImageModel.check_schedule

@@ -1,0 +1,86 @@
+"""What families of flow transformers share, besides the autoencoder."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+import torch
+
+from sheepgen.pipeline.autoencoder_model import AutoencoderModel
+from sheepgen.pipeline.family import ModelInfo
+from sheepgen.pipeline.flow import FlowProcess, build_flow_scheduler, check_flow_steps
+
+if TYPE_CHECKING:
+    from diffusers import SchedulerMixin
+
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.pipeline.family import MaskedImage
+    from sheepgen.pipeline.flow import FlowSchedule
+    from sheepgen.request import ResolvedRequest
+
+__all__ = ["FlowModel", "patches_of"]
+
+_Conditioning = TypeVar("_Conditioning")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowModel(AutoencoderModel, ABC):
+    """Most of a `sheepgen.pipeline.family.Model`, but texts and the transformer.
+
+    Attributes:
+        keeps_float32: Whether latents are float32 at every precision of the weights.
+    """
+
+    keeps_float32: ClassVar[bool] = False
+
+    @staticmethod
+    @abstractmethod
+    def schedule(spec: ModelSpec, request: ResolvedRequest) -> FlowSchedule:
+        """Return how the family spreads the steps of an image."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What callers need to know."""
+        return ModelInfo(
+            guidance=self.spec.guidance,
+            latents_dtype=torch.float32 if self.keeps_float32 else self.dtype,
+            bytes_per_pixel=self.bytes_per_pixel,
+        )
+
+    @property
+    def process(self) -> FlowProcess:
+        """What the transformer predicts."""
+        return FlowProcess()
+
+    def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
+        """Return a fresh scheduler with its timesteps set."""
+        return self._build(self.spec, request, self.device)
+
+    @classmethod
+    def check_schedule(cls, spec: ModelSpec, request: ResolvedRequest) -> None:
+        """Go through a scheduler's steps with the model's schedule, and without the model."""
+        check_flow_steps(request.scheduler, cls._build(spec, request, torch.device("cpu")))
+
+    @classmethod
+    def _build(
+        cls, spec: ModelSpec, request: ResolvedRequest, device: torch.device
+    ) -> SchedulerMixin:
+        return build_flow_scheduler(
+            request.scheduler,
+            spec.checkpoint.configs["scheduler"],
+            request.num_inference_steps,
+            device,
+            cls.schedule(spec, request),
+        )
+
+    def with_masked_image(self, conditioning: _Conditioning, masked: MaskedImage) -> _Conditioning:
+        """Return the conditioning as it is: no transformer here sees a mask."""
+        del masked
+        return conditioning
+
+
+def patches_of(spec: ModelSpec, request: ResolvedRequest) -> int:
+    """Return how many patches an image has, each as large as the step between two sizes."""
+    return (request.width // spec.size_multiple) * (request.height // spec.size_multiple)
