@@ -63,8 +63,8 @@ class RunStarted:
 class StepCompleted:
     """One scheduler step is done. ``step`` counts from 1 to ``total_steps``.
 
-    ``total_steps`` is the number of scheduler timesteps: second-order schedulers take two of
-    them for one of the requested ``num_inference_steps``.
+    ``total_steps`` is the number of scheduler timesteps of all passes: second-order schedulers take
+    two of them for one of the requested ``num_inference_steps``.
     """
 
     request: ResolvedRequest
@@ -82,6 +82,10 @@ class FrameDecoded:
     frames the running latents themselves. Step 0 is what the first step begins with. ``forward``
     frames come before both if that is not noise alone: they show the picture that the image starts
     from, at step 0 as it is, and then with more and more noise.
+
+    Those of a second pass, which are larger, follow those of the first and count on from
+    ``steps_before``, the steps of the first: ``forward`` frames, that begin with what the first
+    pass made, upscaled, and end with what the second begins with; then the others.
     """
 
     request: ResolvedRequest
@@ -90,6 +94,7 @@ class FrameDecoded:
     total_steps: int
     timestep: float
     image: Image
+    steps_before: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from sheepgen import hires
 from sheepgen.errors import UsageError
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import SCHEDULERS
@@ -356,6 +357,23 @@ _ROWS = (
         panel="Image",
         help="Height in pixels.",
         axis="size",
+    ),
+    Field(
+        name="hires",
+        label="hires",
+        kind=str,
+        pattern=hires.PATTERN,
+        example=hires.EXAMPLE,
+        options=("--hires",),
+        aliases=("hires-fix",),
+        metavar="SCALE[:STRENGTH]",
+        panel="Image",
+        help="A second pass over the upscaled image, this many times larger, with this share of "
+        "noise (0.5 if left out), as in 1.5 or 2:0.4; none for no such pass.",
+        help_for_several="Second passes over the upscaled image, as in none,1.5,2:0.4: how many "
+        "times larger, and the share of noise (0.5 if left out).",
+        file_name=(18, "hires-{hires}"),
+        since=6,
     ),
     Field(
         name="scheduler",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sheepgen.adapters import Adapters
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_SIDE, PER_IMAGE_FIELDS
+from sheepgen.hires import canonical_hires, parse_hires
 from sheepgen.model_names import canonical_model_name
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import canonical_scheduler_name
@@ -29,6 +30,7 @@ __all__ = [
     "EMBEDDED_MODEL",
     "GenerationRequest",
     "ModelReference",
+    "Pass",
     "ResolvedRequest",
     "draw_seed",
     "nearest_sizes",
@@ -82,6 +84,8 @@ class GenerationRequest:
         eta: 0 to 1, share of fresh noise in DDIM (https://arxiv.org/abs/2010.02502).
         width: Pixels.
         height: Pixels.
+        hires: A second pass over the upscaled image, ``2:0.5``: how many times larger it is, and
+            the share of noise and of steps (`sheepgen.hires`); empty for none.
         image: Path of a picture to start from (SDEdit, https://arxiv.org/abs/2108.01073).
         strength: 0 to 1, the share of noise that it is given, and of the steps that are taken.
         mask: Path of a picture of the same size, white where the image is repainted.
@@ -99,8 +103,8 @@ class GenerationRequest:
         embedding: Paths of text embeddings, separated by commas; empty for none.
 
     Raises:
-        UsageError: If any value is out of its range, a variation strength lacks its seed, or what
-            is about a picture comes without one.
+        UsageError: If any value is out of its range, a variation strength lacks its seed, what is
+            about a picture comes without one, or a mask with a second pass.
     """
 
     prompt: str
@@ -115,6 +119,7 @@ class GenerationRequest:
     eta: float = 0.0
     width: int | None = None
     height: int | None = None
+    hires: str = ""
     image: str | None = None
     strength: float | None = None
     mask: str | None = None
@@ -148,6 +153,12 @@ class GenerationRequest:
                 "Give the seed to blend in with --variation-seed.",
             )
         object.__setattr__(self, "model", canonical_model_name(self.model))
+        object.__setattr__(self, "hires", canonical_hires(self.hires))
+        if self.hires and self.mask is not None:
+            raise UsageError(
+                f"hires is {self.hires}, with a mask: what a mask keeps cannot be made larger.",
+                "Leave out --hires or --mask.",
+            )
         if self.scheduler is not None:
             object.__setattr__(self, "scheduler", canonical_scheduler_name(self.scheduler))
         object.__setattr__(self, "lora", self.adapters.lora)
@@ -169,6 +180,20 @@ class GenerationRequest:
         return tuple(getattr(self, name) for name in FIELDS if name not in PER_IMAGE_FIELDS)
 
 
+class Pass(NamedTuple):
+    """One way through the denoising loop.
+
+    Args:
+        width: Of what it makes, in pixels.
+        height: Likewise.
+        steps: How many are taken: the last ones of the schedule, where it starts from a picture.
+    """
+
+    width: int
+    height: int
+    steps: int
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResolvedRequest(GenerationRequest):
     """One image, with nothing left for the model to decide.
@@ -176,6 +201,8 @@ class ResolvedRequest(GenerationRequest):
     `sheepgen.models.spec.ModelSpec.resolve` makes it of a request; records carry it.
 
     Args:
+        hires_width: Of the second pass, in pixels; None if there is none.
+        hires_height: Likewise.
         image_sha256: Of the bytes of the picture that ``image`` names.
         mask_sha256: Of those of the mask.
         vae_sha256: Of the file of the VAE's weights; None if there is none.
@@ -188,6 +215,8 @@ class ResolvedRequest(GenerationRequest):
     width: int
     height: int
     scheduler: str
+    hires_width: int | None = None
+    hires_height: int | None = None
     image_sha256: str | None = None
     mask_sha256: str | None = None
     vae_sha256: str | None = None
@@ -195,9 +224,24 @@ class ResolvedRequest(GenerationRequest):
     embedding_sha256: str | None = None
 
     @property
+    def passes(self) -> tuple[Pass, ...]:
+        """The passes through the denoising loop, in their order."""
+        steps, hires = self.num_inference_steps, parse_hires(self.hires)
+        first = Pass(self.width, self.height, steps_taken(steps, self.strength))
+        if hires is None or self.hires_width is None or self.hires_height is None:
+            return (first,)
+        second = Pass(self.hires_width, self.hires_height, steps_taken(steps, hires.strength))
+        return first, second
+
+    @property
     def steps_taken(self) -> int:
-        """Denoising steps that are taken: the last ones, if the image starts from a picture."""
-        return steps_taken(self.num_inference_steps, self.strength)
+        """Denoising steps of all passes."""
+        return sum(each.steps for each in self.passes)
+
+    @property
+    def final_size(self) -> tuple[int, int]:
+        """Width and height of the finished image in pixels."""
+        return self.passes[-1].width, self.passes[-1].height
 
 
 def steps_taken(num_inference_steps: int, strength: float | None) -> int:

@@ -19,7 +19,8 @@ from sheepgen.events import (
     RunStarted,
     StepCompleted,
 )
-from sheepgen.fields import FIELDS, HASHED_FIELDS, Field
+from sheepgen.fields import FIELDS, HASHED_FIELDS, MAX_SIDE, Field
+from sheepgen.hires import canonical_hires
 from sheepgen.metadata.record import Environment, ImageRecord
 from sheepgen.models.checkpoint import Checkpoint
 from sheepgen.models.families import FAMILIES
@@ -175,12 +176,26 @@ def _lora_texts() -> st.SearchStrategy[str]:
     return references.map(lambda each: to_text(tuple(each)))
 
 
+def _hundredths(low: int, high: int) -> st.SearchStrategy[str]:
+    return st.integers(low, high).map(lambda number: f"{number / 100:.2f}")
+
+
+hires_texts = st.just("none") | st.builds(
+    lambda scale, strength: f"{scale}{strength}",
+    _hundredths(101, 400),
+    st.just("") | _hundredths(1, 100).map(":{}".format),
+)
+"""Second passes, in other spellings than requests have them."""
+
+
 def values_of(field: Field) -> st.SearchStrategy[Any]:
     """Return every value that a field may have."""
     if field.kind is int:
         return st.integers(field.low, field.high)
     if field.kind is float:
         return st.floats(field.low, field.high)
+    if field.name == "hires":
+        return hires_texts.map(canonical_hires)
     if field.pattern:
         return st.from_regex(field.pattern, fullmatch=True)
     if field.name == "scheduler":
@@ -195,7 +210,10 @@ def values_of(field: Field) -> st.SearchStrategy[Any]:
 
 
 HASHES = {f"{name}_sha256": FIELDS[name] for name in HASHED_FIELDS}
-"""Fields of a resolved request that belong to others, and have no row of their own."""
+"""Hashes of files, which belong to other fields and have no row of their own."""
+
+RESOLVED = {**HASHES, **dict.fromkeys(("hires_width", "hires_height"), FIELDS["hires"])}
+"""All fields of a resolved request that belong to others."""
 
 FROM_PICTURE = {
     *(name for name, field in FIELDS.items() if field.is_file or field.needs_image),
@@ -209,6 +227,10 @@ def _request(fields: dict[str, Any], *, varied: bool, from_picture: bool) -> Res
         fields |= {"variation_seed": None, "variation_strength": 0.0}
     if not from_picture:
         fields |= dict.fromkeys(FROM_PICTURE)
+    if fields["mask"] is not None:
+        fields["hires"] = ""
+    if not fields["hires"]:
+        fields |= {"hires_width": None, "hires_height": None}
     return ResolvedRequest(**fields)
 
 
@@ -218,6 +240,7 @@ requests = st.builds(
         {
             **{name: values_of(field) for name, field in FIELDS.items()},
             **dict.fromkeys(HASHES, texts),
+            **dict.fromkeys(("hires_width", "hires_height"), st.integers(1, MAX_SIDE)),
         }
     ),
     varied=st.booleans(),

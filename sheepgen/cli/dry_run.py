@@ -81,7 +81,7 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
             _print(name, paths.replace(",", ", "))
     for name, reading in plan.prompts.items():
         _print(name, _reading(reading))
-    _print("size", f"{first.width}x{first.height}")
+    _print("size", ", then ".join(f"{each.width}x{each.height}" for each in first.passes))
     _print("steps", _steps(first))
     _print("guidance", f"{first.guidance_scale:g}")
     _print("time", plan.estimate.time)
@@ -95,12 +95,11 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
 
 def _steps(request: ResolvedRequest) -> str:
     steps = f"{request.num_inference_steps} of {request.scheduler}"
-    if request.image is None:
-        return steps
-    place = excerpt(request.image, 200)
-    return (
-        f"the last {request.steps_taken} of {steps}, from {place} (strength {request.strength:g})"
-    )
+    first, *later = request.passes
+    if request.image is not None:
+        place = excerpt(request.image, 200)
+        steps = f"the last {first.steps} of {steps}, from {place} (strength {request.strength:g})"
+    return ", ".join([steps, *(f"then the last {each.steps} again" for each in later)])
 
 
 def _reading(reading: PromptReading) -> str:

@@ -138,7 +138,7 @@ def _request_option(field: Field, mode: Mode) -> inspect.Parameter:
             "PATH": "PATHS",
             "PATH[:SCALE]": "PATH[:SCALES]",
         }.get(metavar, "VALUES")
-        default = None if default is None else str(default)
+        default = None if default in (None, "") else str(default)
     info = typer.Option(
         *options,
         metavar=metavar,

@@ -87,6 +87,9 @@ def _show_record(record: ImageRecord, form: ShowFormatWord | None) -> None:
         write_data(to_json(record))
     if form in (None, "a1111"):
         write_data(printable(to_parameters(record)))
+    if form is None and record.request.hires:
+        wide, high = record.request.final_size
+        write_data(f"Final size {wide}x{high}, after a second pass over the upscaled image")
     if form is None:
         if record.understood is not None:
             said = describe_reading(record.understood, record.unused, record.corrected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -169,4 +170,4 @@ class LocalExecutor:
 
 
 def _pixels(request: ResolvedRequest) -> int:
-    return request.width * request.height
+    return math.prod(request.final_size)

@@ -65,7 +65,8 @@ class PastRuns:
         """Return what such an image took last time, or None.
 
         Args:
-            request: With every field resolved; size, scheduler, and whether it is guided count.
+            request: With every field resolved; size, second pass, scheduler, and whether it is
+                guided count.
             model_sha256: Of the model's weights.
             options: As asked for.
         """
@@ -200,10 +201,10 @@ def _steps(request: ResolvedRequest) -> int:
 def _file_bytes(request: ResolvedRequest, frames: FrameChoice) -> int:
     # The words are in the record and in AUTOMATIC1111's parameters, in up to six bytes a letter.
     words = 12 * len(request.prompt + request.negative_prompt)
-    picture = 3 * request.width * request.height + _RECORD_BYTES + words
+    picture = 3 * math.prod(request.final_size) + _RECORD_BYTES + words
     # Schedulers of second order take nearly two timesteps a step.
-    clean = 2 * _steps(request) + 1
-    if request.image is not None:
+    clean = 2 * _steps(request) + len(request.passes)
+    if request.image is not None or request.hires:
         clean *= 2  # it is shown dissolving first
     noisy = clean if frames.noisy else 0
     beside = sum(artifact.max_pictures(clean, noisy) for artifact in frames.artifacts())
@@ -218,7 +219,7 @@ def _free_bytes(folder: Path) -> int:
 
 def _name(request: ResolvedRequest, model_sha256: str, options: DeviceOptions) -> str:
     guided = "guided" if request.guidance_scale > 1 else "free"
-    size = f"{request.width}x{request.height}"
+    size = f"{request.width}x{request.height}" + (request.hires and f" hires {request.hires}")
     return f"{model_sha256[:16]} {size} {guided} {request.scheduler} {options}"
 
 

@@ -12,7 +12,7 @@ Prompts are taken as they are, with their spaces. Other programs also write:
     all on one line            with spaces or dots instead of line breaks
     CRLF                       the same as LF
 
-CFG scale is the guidance scale here: 1 is off in both.
+CFG scale is the guidance scale here: 1 is off in both. Size is that of the first pass in both.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.fields import FIELDS
+from sheepgen.hires import UPSCALER, parse_hires
 from sheepgen.metadata.parsed_parameters import ParametersDraft
 from sheepgen.request import DEFAULTS
 from sheepgen.schedulers import SCHEDULERS
@@ -85,6 +86,10 @@ def to_parameters(record: ImageRecord) -> str:
     }
     if not request.variation_strength:
         said.pop("Variation seed", None)
+    if (hires := parse_hires(request.hires)) is not None:
+        scale, strength = str(hires).split(":")
+        said["Denoising strength"] = strength  # of the last pass, if it starts from a picture too
+        said |= {"Hires upscale": scale, "Hires upscaler": UPSCALER}
     first = {key: said.pop(key) for key in _FIRST_KEYS if key in said}
     lines = [request.prompt]
     if request.negative_prompt:
@@ -253,6 +258,15 @@ def _take_variation(draft: ParametersDraft, seed: str, strength: str) -> None:
     draft.take(variation_seed=int(seed), variation_strength=float(strength))
 
 
+def _take_hires(draft: ParametersDraft, scale: str, strength: str) -> None:
+    draft.take(hires=f"{scale}:{strength}")
+
+
+def _check_upscaler(draft: ParametersDraft, upscaler: str) -> None:
+    if upscaler != UPSCALER or not draft.settings.get("hires"):
+        raise ValueError(upscaler)
+
+
 def _check_noise(_: ParametersDraft, source: str) -> None:
     if source != "CPU":
         raise ValueError(source)
@@ -264,6 +278,8 @@ _READERS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
     (("Size",), _take_size),
     (("Sampler", "Schedule type"), _take_sampler),
     (_VARIATION_KEYS, _take_variation),
+    (("Hires upscale", "Denoising strength"), _take_hires),
+    (("Hires upscaler",), _check_upscaler),
     # The sampler alone: with Karras at its end, as it once was, or with a schedule that is unknown.
     # It comes first in the table, and so before fields that need a certain one.
     *(

@@ -179,6 +179,7 @@ EMBEDDED = Family(
     read_traits=_scene_traits,
     check_fit=_check_scene_model,
     pipeline="sheepgen.embedded.family",
+    has_one_scale=True,
     vocabulary=f"text_encoder/{VOCABULARY_FILE}",
 )
 """What `sheepgen train` makes: Stable Diffusion's U-Net and VAE, and a text encoder that parses."""

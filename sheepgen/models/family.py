@@ -133,6 +133,8 @@ class Family:
         fields: Fields of a request that only some families read, and this one does.
         is_flow: Whether its networks predict the velocity of a flow from noise to images; else the
             noise of DDPM's schedule, or what `sheepgen.schedulers.PREDICTION_TYPES` lists.
+        has_one_scale: Whether things come out at the size in pixels that they were trained at, so
+            that a larger image of one shows it several times, however it begins.
         vocabulary: File of a folder that lists what the model can show, as
             `sheepgen.embedded.vocabulary_file` reads it; None if the model takes any words.
     """
@@ -146,6 +148,7 @@ class Family:
     adaptable: bool = False
     fields: tuple[str, ...] = ()
     is_flow: bool = False
+    has_one_scale: bool = False
     vocabulary: str | None = None
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sheepgen.adapters import Adapters
 from sheepgen.errors import UsageError
-from sheepgen.fields import FIELDS
+from sheepgen.fields import FIELDS, MAX_SIDE
+from sheepgen.hires import parse_hires
 from sheepgen.init_image import resolve_init_image
 from sheepgen.models.added_files import added_hashes, find_embedding
 from sheepgen.models.families import readers_of_fields
@@ -17,6 +18,7 @@ from sheepgen.request import (
     ModelReference,
     ResolvedRequest,
     nearest_sizes,
+    steps_taken,
 )
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import SCHEDULERS, check_flow_scheduler, check_step_count
@@ -104,8 +106,8 @@ class ModelSpec:
         Raises:
             UsageError: If the model does not support that size, its scheduler is unknown and none
                 was requested, the scheduler does not support so many steps, the model needs a mask,
-                the picture to start from cannot be used, or the model takes no LoRA, VAE or
-                embedding.
+                the picture to start from cannot be used, the second pass is too large or has no
+                step, or the model takes no LoRA, VAE or embedding.
             ModelError: If a file that is added to the model cannot be used, or is not the one that
                 a resolved request was made with.
         """
@@ -122,12 +124,18 @@ class ModelSpec:
         if self.family.is_flow:
             check_flow_scheduler(values["scheduler"])
         check_step_count(values["scheduler"], values["num_inference_steps"])
+        if self.needs_mask and request.hires:
+            raise UsageError(
+                f"{excerpt(request.model)} repaints a part of a picture, in its own size.",
+                "Leave out --hires.",
+            )
         if self.needs_mask and request.mask is None:
             raise UsageError(
                 f"{excerpt(request.model)} repaints a part of a picture.",
                 "Give the picture with --image, and what to repaint with --mask.",
             )
         values |= resolve_init_image(request, values["num_inference_steps"])
+        values |= _resolve_hires(values, self.size_multiple)
         adapters = request.adapters or self.adapters
         recorded = {name: getattr(request, name, None) for name in _HASHES}
         values |= asdict(adapters) | added_hashes(adapters, self.checkpoint, recorded)
@@ -141,6 +149,36 @@ def _check_multiple(side: str, value: int, multiple: int) -> None:
             f"{side} must be a multiple of {multiple} for this model, got {value}.",
             f"Nearest: {below} or {above}.",
         )
+
+
+def _resolve_hires(values: Mapping[str, Any], multiple: int) -> dict[str, int]:
+    """Return the size of the second pass, by the fields of `ResolvedRequest`.
+
+    Args:
+        values: A request's, with its model's in place of those that it leaves open.
+        multiple: Sides are rounded to the nearest multiple of this.
+    """
+    hires = parse_hires(values["hires"])
+    if hires is None:
+        return {}
+    width, height, steps = (values[name] for name in ("width", "height", "num_inference_steps"))
+    size = hires.size(width, height, multiple)
+    enlarged = f"hires {hires.scale:g} of {width}x{height} pixels is {size[0]}x{size[1]}"
+    if max(size) > MAX_SIDE:
+        raise UsageError(
+            f"{enlarged}, more than {MAX_SIDE} a side.", "Give a smaller scale, or a smaller size."
+        )
+    if size == (width, height):
+        raise UsageError(
+            f"{enlarged} again: sides are rounded to multiples of {multiple}.",
+            "Give a larger scale.",
+        )
+    if not steps_taken(steps, hires.strength):
+        raise UsageError(
+            f"hires strength {hires.strength:g} of {steps} steps is less than one step.",
+            "Give more of either.",
+        )
+    return {"hires_width": size[0], "hires_height": size[1]}
 
 
 def outside_warnings(
@@ -190,6 +228,12 @@ def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
         yield (
             f"Warning: guidance has no effect with {excerpt(request.model)}; "
             "it was distilled to do without."
+        )
+    longest = spec.made_for.side[1] if spec.made_for else MAX_SIDE
+    if request.hires and spec.family.has_one_scale and max(request.final_size) > longest:
+        yield (
+            f"Warning: {excerpt(request.model)} was made for sides of at most {longest} pixels. "
+            "In a larger second pass it shows things several times."
         )
     for each in _CONDITIONAL_FIELDS:
         if getattr(request, each.name) == DEFAULTS[each.name]:

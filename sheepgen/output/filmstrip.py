@@ -100,7 +100,8 @@ def encode_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image, *, key:
 
 def _labels(frame: FrameDecoded) -> tuple[str, str]:
     if frame.kind == "forward":
-        title = "more noise" if frame.step else "picture"
+        first = "upscaled" if frame.steps_before else "picture"
+        title = first if frame.step == frame.steps_before else "more noise"
     elif frame.step:
         title = f"{frame.step} / {frame.total_steps}"
     else:

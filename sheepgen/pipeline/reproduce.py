@@ -65,7 +65,7 @@ def reproduce(model: Model, record: ImageRecord, *, threads: int | None) -> RunF
             memory.
         NonFiniteError: If NaN or infinity comes out of the model.
     """
-    _check_memory(model, record.request)
+    _check_memory(model, model.spec.resolve(record.request))
     with _computing_with(threads or _threads_like(record.environment.threads)):
         *_, finished = stream(model, record.request)
     assert isinstance(finished, RunFinished), "it is the last event"
@@ -74,11 +74,12 @@ def reproduce(model: Model, record: ImageRecord, *, threads: int | None) -> RunF
 
 def _check_memory(model: Model, request: ResolvedRequest) -> None:
     """Refuse what cannot fit, because a system that runs out of memory ends the process."""
-    needed = request.width * request.height * model.info.bytes_per_pixel
+    width, height = request.final_size
+    needed = width * height * model.info.bytes_per_pixel
     there = _memory_bytes(model.device)
     if there is not None and needed > there:
         raise UsageError(
-            f"{request.width}x{request.height} pixels take {byte_size(needed)} of memory at least, "
+            f"{width}x{height} pixels take {byte_size(needed)} of memory at least, "
             f"and there are {byte_size(there)}.",
             "Verify it on a larger machine.",
         )

@@ -18,31 +18,22 @@ from sheepgen.errors import UsageError
 from sheepgen.events import FrameDecoded, RunFinished, RunStarted, StepCompleted
 from sheepgen.metadata.generated_image import GeneratedImage
 from sheepgen.metadata.record import MAX_WORDS, ImageRecord
-from sheepgen.pipeline.denoise import denoise
 from sheepgen.pipeline.environment import describe_environment, dtype_name
-from sheepgen.pipeline.family import Guidance
-from sheepgen.pipeline.frames import (
-    choose_decoder,
-    clean_latents,
-    decode_frames,
-    decode_pixels,
-    forward_latents,
-    noisy_latents,
-    to_pil,
-)
+from sheepgen.pipeline.frames import choose_decoder, decode_frames, decode_pixels, to_pil
 from sheepgen.pipeline.noise import tensor_sha256
-from sheepgen.pipeline.scheduler import arguments_for
-from sheepgen.pipeline.start import begin, first_step
+from sheepgen.pipeline.passes import FinishedPass, pass_frames, plan_passes, run_pass
+from sheepgen.pipeline.start import begin
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from torch import Tensor
 
-    from sheepgen.events import Event, FrameKind
+    from sheepgen.events import Event
     from sheepgen.options import FrameOptions
     from sheepgen.pipeline.denoise import DenoiseStep
     from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.passes import PassOfImage
     from sheepgen.request import GenerationRequest, ResolvedRequest
 
 __all__ = ["generate", "stream", "stream_batch"]
@@ -67,7 +58,7 @@ def stream(
 
     The same request on the same machine gives the same pixels. At float32, Stable Diffusion's are
     those that diffusers' pipeline makes with a CPU generator of the same seed. A variation changes
-    the noise at the start; what schedulers draw at their steps stays the seed's.
+    the noise that a pass starts with; what schedulers draw at their steps stays the seed's.
 
     Args:
         model: From `sheepgen.pipeline.loading.load_model`.
@@ -75,9 +66,9 @@ def stream(
         frames: Which intermediate pictures to decode; none by default.
 
     Yields:
-        `RunStarted`, `StepCompleted` for each timestep, `FrameDecoded` for each wanted frame
-        (those of the picture it starts from, then the clean ones, then the noisy ones),
-        `RunFinished`.
+        `RunStarted`, `StepCompleted` for each timestep of all passes, `FrameDecoded` for each
+        wanted frame (pass by pass those of the picture it starts from, then the clean ones, then
+        the noisy ones), `RunFinished`.
 
     Raises:
         UsageError: If this model cannot do what is asked for.
@@ -104,8 +95,8 @@ def stream_batch(
         frames: As for `stream`.
 
     Yields:
-        `RunStarted` of every image, `StepCompleted` of every image for each timestep, then for one
-        image after the other its frames and its `RunFinished`.
+        `RunStarted` of every image, `StepCompleted` of every image for each timestep of all passes,
+        then for one image after the other its frames and its `RunFinished`.
 
     Raises:
         UsageError: If this model cannot do what is asked for.
@@ -122,8 +113,8 @@ def stream_batch(
         )
     if frames is not None:
         frames = replace(frames, decoder=choose_decoder(model, frames.decoder))
-    scheduler = model.build_scheduler(shared)
-    total_steps = len(scheduler.timesteps) - first_step(shared, scheduler)
+    passes = plan_passes(model, resolved)
+    total_steps = passes[-1].steps_after
     for request in resolved:
         yield RunStarted(
             request=request,
@@ -133,45 +124,49 @@ def stream_batch(
         )
 
     generators = [torch.Generator("cpu").manual_seed(request.seed) for request in resolved]
-    begun = begin(model, scheduler, resolved, generators)
-    conditioning = model.encode(resolved)
-    if begun.masked is not None:
-        conditioning = model.with_masked_image(conditioning, begun.masked)
-    denoising = denoise(
-        model,
-        scheduler,
-        begun.start,
-        conditioning,
-        guidance=Guidance(scale=shared.guidance_scale, rescale=shared.guidance_rescale),
-        step_arguments=arguments_for(shared, generators),
-    )
-    steps: deque[DenoiseStep] = deque(maxlen=1 if frames is None else None)
-    with closing(denoising):
-        for step in denoising:
-            steps.append(step)
-            for request in resolved:
-                yield StepCompleted(
-                    request=request,
-                    step=step.index - begun.start.first_step + 1,
-                    total_steps=total_steps,
-                    timestep=step.timestep,
-                    elapsed_s=time.perf_counter() - started,
-                )
+    finished: list[FinishedPass] = []
+    pixels: list[list[Tensor]] = []  # of the passes before the last, by image
+    for planned in passes:
+        before = None
+        if finished:
+            pixels.append([decode_pixels(model, latents) for latents in finished[-1].latents()])
+            before = [to_pil(own)[0] for own in pixels[-1]]
+        begun = begin(
+            model,
+            planned.scheduler,
+            planned.requests,
+            generators,
+            first_step=planned.first_step,
+            before=before,
+        )
+        steps: deque[DenoiseStep] = deque(maxlen=1 if frames is None else None)
+        with closing(run_pass(model, planned, begun, generators)) as running:
+            for step in running:
+                steps.append(step)
+                for request in resolved:
+                    yield StepCompleted(
+                        request=request,
+                        step=planned.count(step),
+                        total_steps=total_steps,
+                        timestep=step.timestep,
+                        elapsed_s=time.perf_counter() - started,
+                    )
+        finished.append(FinishedPass(planned=planned, begun=begun, steps=steps))
 
     environment = describe_environment(model, batch_size=len(resolved))
     for number, request in enumerate(resolved):
-        own_steps = [step.of_image(number) for step in steps]
-        latents = own_steps[-1].latents  # (1, channels, height, width)
-        pixels = decode_pixels(model, latents)
+        latents = finished[-1].latents()[number]  # (1, channels, height, width)
+        decoded = decode_pixels(model, latents)
         if frames is not None:
-            picture = None if begun.clean is None else begun.clean[number : number + 1]
-            noise = begun.noise[number]
-            yield from _frames(model, request, frames, noise, picture, own_steps, pixels)
+            own = [*(each[number] for each in pixels), decoded]
+            for each, shown in zip(finished, own, strict=True):
+                one = each.of_image(number)
+                yield from _frames(model, request, frames, one, shown, total_steps)
         reading = model.read_prompt(request.prompt)
         record = ImageRecord(
             request=request,
             environment=environment,
-            noise_sha256=tensor_sha256(begun.noise[number]),
+            noise_sha256=tensor_sha256(finished[0].begun.noise[number]),
             latents_sha256=tensor_sha256(latents),
             truncated=reading.truncated,
             understood=reading.understood,
@@ -180,7 +175,7 @@ def stream_batch(
         )
         yield RunFinished(
             request=request,
-            image=GeneratedImage(begun.paste(to_pil(pixels)[0]), record),
+            image=GeneratedImage(finished[-1].begun.paste(to_pil(decoded)[0]), record),
             record=record,
             elapsed_s=time.perf_counter() - started,
         )
@@ -190,47 +185,36 @@ def _frames(
     model: Model,
     request: ResolvedRequest,
     options: FrameOptions,
-    noise: Tensor,
-    picture: Tensor | None,
-    steps: Sequence[DenoiseStep],
+    own: PassOfImage,
     pixels: Tensor,
+    total_steps: int,
 ) -> Iterator[FrameDecoded]:
-    """Decode the frames of one image.
+    """Decode the frames of one image and pass.
 
     Args:
         model: Loaded.
         request: The image.
         options: Which frames.
-        noise: Its own, (1, channels, height, width).
-        picture: Latents of what it started from, likewise; None if that was noise alone.
-        steps: Its own.
-        pixels: The finished image's, (1, 3, height, width), 0 to 1.
+        own: The pass.
+        pixels: What it made, (1, 3, height, width), 0 to 1.
+        total_steps: Of all passes.
     """
-    start = noise if picture is None else steps[0].model_input
-    # The timesteps before which, or after which, there is what a frame shows.
-    after = [steps[0].timestep, *(step.timestep for step in steps)]
-    wanted: dict[FrameKind, tuple[Tensor, Sequence[float]]] = {}
-    if options.clean and picture is not None:
-        before = [0.0, *(step.timestep for step in reversed(steps[1:]))]
-        wanted["forward"] = forward_latents(picture, noise, steps), before
-    if options.clean:
-        wanted["clean"] = clean_latents(start, steps), after
-    if options.noisy:
-        wanted["noisy"] = noisy_latents(start, steps), after
-    for kind, (latents, timesteps) in wanted.items():
+    for kind, shown in pass_frames(own, options).items():
         images = decode_frames(
             model,
-            latents,
+            shown.latents,
             options.decoder,
-            finished_latents=steps[-1].latents,
+            finished_latents=own.steps[-1].latents,
             finished_pixels=pixels,
         )
-        for step, (image, timestep) in enumerate(zip(images, timesteps, strict=True)):
+        numbered = enumerate(zip(images, shown.timesteps, strict=True), shown.first_step)
+        for step, (image, timestep) in numbered:
             yield FrameDecoded(
                 request=request,
                 kind=kind,
                 step=step,
-                total_steps=len(steps),
+                steps_before=own.steps_before,
+                total_steps=total_steps,
                 timestep=timestep,
                 image=image,
             )

@@ -1,8 +1,9 @@
-"""Where a run starts: in noise alone, or in a picture that noise is added to.
+"""Where a pass starts: in noise alone, or in a picture that noise is added to.
 
 Everything random is taken from an image's own generator in the order in which diffusers' pipelines
 take it, so that one seed is one picture here and there: what the VAE samples of the picture, then
-the noise; with a mask, what it samples of the picture without the part to repaint comes last.
+the noise; with a mask, what it samples of the picture without the part to repaint comes last. A
+second pass goes on with the generator where the first left it.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.family import Model
     from sheepgen.request import ResolvedRequest
 
-__all__ = ["Begun", "begin", "first_step", "to_tensor"]
+__all__ = ["Begun", "begin", "to_tensor"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Begun:
-    """What a run starts from.
+    """What a pass starts from.
 
     Args:
         start: For the loop.
         noise: Of each image, (1, channels, height, width) of the latents, float32 on the CPU.
         clean: Latents of the picture for each image, on the device; None without one.
-        picture: The picture, of the images' size.
+        picture: Of which a part is repainted, of the images' size.
         mask: Likewise, 255 where it is repainted and 0 elsewhere.
         masked: What of it a network sees that was trained for inpainting.
     """
@@ -63,38 +64,38 @@ def begin(
     scheduler: SchedulerMixin,
     requests: Sequence[ResolvedRequest],
     generators: Sequence[torch.Generator],
+    *,
+    first_step: int,
+    before: Sequence[Image.Image] | None = None,
 ) -> Begun:
-    """Return what a batch starts from.
+    """Return what a pass of a batch starts from.
 
     Args:
         model: Encodes pictures.
         scheduler: With its timesteps set.
-        requests: With one `sheepgen.request.GenerationRequest.batch_key`.
+        requests: Of the pass's size, with one `sheepgen.request.GenerationRequest.batch_key`.
         generators: On the CPU, one for each request.
+        first_step: Index of the first timestep; above 0 only if it starts from a picture.
+        before: What the pass before this one made of each request; None if this is the first.
 
     Raises:
         UsageError: If a picture is not what it was when the requests were resolved.
     """
     shared = requests[0]
-    if shared.image is None:
+    if before is not None:
+        size = shared.width, shared.height
+        pictures = [picture.resize(size, Image.Resampling.LANCZOS) for picture in before]
+    elif shared.image is None:
         noise = _noise(model, requests, generators)
         return Begun(start=Start(latents=_pure_noise(model, scheduler, noise)), noise=noise)
-    picture = load_image(shared)
-    if shared.mask is not None:
-        return _begin_repainting(model, scheduler, requests, generators, picture)
-    clean = _encode(model, to_tensor(picture), generators)
+    elif shared.mask is None:
+        pictures = [load_image(shared)] * len(requests)
+    else:
+        return _begin_repainting(model, scheduler, requests, generators, first_step)
+    clean = _encode(model, [to_tensor(picture) for picture in pictures], generators)
     noise = _noise(model, requests, generators)
-    first = first_step(shared, scheduler)
-    latents = model.process.add_noise(scheduler, clean, torch.cat(noise).to(clean), first)
-    start = Start(latents=latents, first_step=first)
-    return Begun(start=start, noise=noise, clean=clean, picture=picture)
-
-
-def first_step(request: ResolvedRequest, scheduler: SchedulerMixin) -> int:
-    """Return the index of the first timestep: above 0 if an image starts from a picture."""
-    # Schedulers of second order have two timesteps for one step.
-    skipped: int = (request.num_inference_steps - request.steps_taken) * scheduler.order
-    return skipped
+    latents = model.process.add_noise(scheduler, clean, torch.cat(noise).to(clean), first_step)
+    return Begun(start=Start(latents=latents, first_step=first_step), noise=noise, clean=clean)
 
 
 def _begin_repainting(
@@ -102,26 +103,25 @@ def _begin_repainting(
     scheduler: SchedulerMixin,
     requests: Sequence[ResolvedRequest],
     generators: Sequence[torch.Generator],
-    picture: Image.Image,
+    first_step: int,
 ) -> Begun:
     """Do what `begin` does if the requests have a mask."""
     shared, sees_mask = requests[0], model.info.sees_mask
-    mask = load_mask(shared)
+    picture, mask = load_image(shared), load_mask(shared)
     pixels = to_tensor(picture)  # (1, 3, height, width), -1 to 1
     repainted = _mask_tensor(mask)  # (1, 1, height, width), 0 or 1
     clean: Tensor | None = None
     if shared.strength != 1 or not sees_mask:
         # Laid out anew as diffusers does here alone; sums round by the layout.
-        clean = _encode(model, pixels, generators).contiguous()
+        clean = _encode(model, [pixels] * len(requests), generators).contiguous()
     noise = _noise(model, requests, generators)
-    first = first_step(shared, scheduler)
     if shared.strength == 1:
         latents = _pure_noise(model, scheduler, noise)
     else:
         assert clean is not None
-        latents = model.process.add_noise(scheduler, clean, torch.cat(noise).to(clean), first)
+        latents = model.process.add_noise(scheduler, clean, torch.cat(noise).to(clean), first_step)
     # A network that does not see it goes on without, but schedulers draw their noise after it.
-    rest = _encode(model, pixels * (repainted < 0.5), generators)
+    rest = _encode(model, [pixels * (repainted < 0.5)] * len(requests), generators)
     small = interpolate(repainted, size=latents.shape[-2:]).to(rest)  # (1, 1, ...), as latents
     masked, inpainting = None, None
     if sees_mask:
@@ -130,7 +130,7 @@ def _begin_repainting(
         assert clean is not None
         inpainting = Inpainting(mask=small, clean=clean, noise=torch.cat(noise).to(clean))
     return Begun(
-        start=Start(latents=latents, first_step=first, inpainting=inpainting),
+        start=Start(latents=latents, first_step=first_step, inpainting=inpainting),
         noise=noise,
         clean=clean,
         picture=picture,
@@ -139,10 +139,12 @@ def _begin_repainting(
     )
 
 
-def _encode(model: Model, pixels: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-    """Return latents of a picture for each image, (images, channels, height, width)."""
-    latents = torch.cat([model.encode_image(pixels, generator) for generator in generators])
-    return latents.to(model.info.latents_dtype)
+def _encode(
+    model: Model, pixels: Sequence[Tensor], generators: Sequence[torch.Generator]
+) -> Tensor:
+    """Return latents of one picture for each image, (images, channels, height, width)."""
+    encoded = [model.encode_image(*each) for each in zip(pixels, generators, strict=True)]
+    return torch.cat(encoded).to(model.info.latents_dtype)
 
 
 def _noise(

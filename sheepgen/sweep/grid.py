@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from sheepgen.adapters import parse_loras, to_text
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS
+from sheepgen.hires import canonical_hires
 from sheepgen.model_names import canonical_model_name
 from sheepgen.presets import Presets
 from sheepgen.request import GenerationRequest, ResolvedRequest
@@ -52,6 +53,7 @@ MAX_LABEL_CHARACTERS = 300
 
 _CANONICAL: Mapping[str, Callable[[str], str]] = MappingProxyType(
     {
+        "hires": canonical_hires,
         "model": canonical_model_name,
         "lora": lambda text: to_text(parse_loras(text)),
         "scheduler": canonical_scheduler_name,

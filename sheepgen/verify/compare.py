@@ -138,8 +138,7 @@ def compare_sizes(candidate: Candidate, record: ImageRecord, shape: Shape) -> Co
         record: The file's.
         shape: Of the picture in it.
     """
-    request = record.request
-    recorded = request.width, request.height
+    recorded = record.request.final_size
     if shape.size == recorded:
         return None
     matches_manifest = _matches_manifest(candidate)

@@ -144,8 +144,7 @@ def regenerate(
 
 def _cost(task: VerificationTask) -> int:
     """Return how much there is to compute, in pixels times steps."""
-    request = task.record.request
-    return request.width * request.height * request.num_inference_steps
+    return sum(width * height * steps for width, height, steps in task.record.request.passes)
 
 
 def _regenerate_group(group: Sequence[VerificationTask], threads: int | None) -> Iterator[Outcome]:

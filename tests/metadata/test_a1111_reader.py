@@ -53,15 +53,14 @@ def test_a_web_ui_image_of_today() -> None:
         guidance_scale=6.5,
         width=512,
         height=768,
+        hires="2:0.4",
         scheduler="dpmpp_2m_karras",
     )
     assert recipe.not_mapped == (
         "Model hash: abcdef1234",
         "Model: foxmix",
         "VAE: some.vae",
-        "Denoising strength: 0.4",
         "Clip skip: 2",
-        "Hires upscale: 2",
         "Lora hashes: a: 12, b: 34",
         "RNG: GPU",
     )
@@ -134,6 +133,30 @@ def test_eta_is_ddims(settings: str, eta: float) -> None:
 def test_values_that_do_not_fit_are_left_over(settings: str) -> None:
     assert left_over(settings) == [settings]
     assert replace(read(settings), prompt="x") == GenerationRequest(prompt="x", seed=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "hires", "left"),
+    [
+        ("Hires upscale: 1.50, Denoising strength: 0.45, Hires upscaler: Lanczos", "1.5:0.45", []),
+        (
+            "Denoising strength: 0.7, Hires upscale: 2, Hires steps: 9, Hires upscaler: Latent",
+            "2:0.7",
+            ["Hires steps: 9", "Hires upscaler: Latent"],
+        ),
+        ("Denoising strength: 0.7", "", ["Denoising strength: 0.7"]),
+        ("Hires upscale: 2", "", ["Hires upscale: 2"]),
+        ("Hires upscaler: Lanczos", "", ["Hires upscaler: Lanczos"]),
+        ("Hires upscale: 8, Denoising strength: 0.7", "", None),
+        ("Hires upscale: 2, Denoising strength: 0", "", None),
+        ("Hires upscale: 2:0.3, Denoising strength: 0.5", "", None),
+    ],
+)
+def test_a_second_pass_is_scale_and_strength(
+    settings: str, hires: str, left: list[str] | None
+) -> None:
+    assert read(settings).hires == hires
+    assert left_over(settings) == (settings.split(", ") if left is None else left)
 
 
 def test_variations_go_together() -> None:

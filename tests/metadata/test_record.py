@@ -21,7 +21,7 @@ from sheepgen.metadata.record import (
 )
 from sheepgen.prompt_reading import Correction, UnusedWord
 from sheepgen.request import DEFAULTS
-from tests.samples import HASHES, records, sample_record, unparsed_records
+from tests.samples import RESOLVED, records, sample_record, unparsed_records
 
 
 @given(records)
@@ -161,8 +161,7 @@ def as_format(number: int, record: ImageRecord) -> dict[str, Any]:
 
 def newer_than(number: int) -> dict[str, Any]:
     """Return the defaults of the fields of a request that came after a format."""
-    hashes = {name: field.since for name, field in HASHES.items()}
-    since = {name: field.since for name, field in FIELDS.items()} | hashes
+    since = {name: field.since for name, field in {**RESOLVED, **FIELDS}.items()}
     return {name: DEFAULTS.get(name) for name, first in since.items() if first > number}
 
 
