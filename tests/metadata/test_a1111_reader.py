@@ -368,7 +368,7 @@ def test_hostile_text_takes_no_longer_than_honest_text(piece: str) -> None:
 def shared(request: GenerationRequest) -> GenerationRequest:
     """Return what of a request the parameters say: no model, and nothing without effect."""
     assert request.scheduler is not None
-    changes: dict[str, Any] = {"model": EMBEDDED_MODEL}
+    changes: dict[str, Any] = {"model": EMBEDDED_MODEL, "variant": ""}
     if not SCHEDULERS[request.scheduler].takes_eta:
         changes["eta"] = 0.0
     if not request.variation_strength:
