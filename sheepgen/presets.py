@@ -6,14 +6,19 @@ that others can find.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.adapters import parse_loras, to_text
+from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS
+from sheepgen.sanitize import excerpt, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+    from sheepgen.adapters import LoraReference
 
 __all__ = ["Presets"]
 
@@ -44,6 +49,9 @@ class Presets:
         Args:
             fields: Of a request, by name.
             given: Those which a preset does not change; but for ``model``.
+
+        Raises:
+            UsageError: If a LoRA is neither a name nor a path.
         """
         preset = self.models.get(fields.get("model", ""), {})
         preset = {key: value for key, value in preset.items() if _stays(key, given)}
@@ -51,13 +59,19 @@ class Presets:
             preset = {key: value for key, value in preset.items() if not FIELDS[key].needs_image}
         filled = {**fields, **preset}
         if filled.get("lora") and self.loras:
-            references = parse_loras(filled["lora"])
-            filled["lora"] = to_text(
-                tuple(
-                    each._replace(path=self.loras.get(each.path, each.path)) for each in references
-                )
-            )
+            filled["lora"] = to_text(tuple(map(self._located, parse_loras(filled["lora"]))))
         return filled
+
+    def _located(self, lora: LoraReference) -> LoraReference:
+        """Return a LoRA with its path in place of its name."""
+        path = self.loras.get(lora.path, lora.path)
+        is_word = not set(path) & set("./\\")
+        if is_word and not os.path.exists(path):  # noqa: PTH110 - any name will do
+            raise UsageError(
+                f'Unknown LoRA "{excerpt(path)}".',
+                f"Known: {', '.join(first_of([*self.loras]))}. Or give the path of a LoRA.",
+            )
+        return lora._replace(path=path)
 
 
 def _stays(key: str, given: Collection[str]) -> bool:

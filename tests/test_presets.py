@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from sheepgen.errors import UsageError
 from sheepgen.presets import Presets
 from sheepgen.request import GenerationRequest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PRESETS = Presets(
     models={
@@ -58,6 +63,18 @@ def test_other_models_are_as_they_were(model: str) -> None:
 )
 def test_names_of_loras_become_their_paths(lora: str, filled: str) -> None:
     assert PRESETS.fill({"lora": lora}) == {"lora": filled}
+
+
+def test_a_word_that_is_neither_a_name_nor_a_path_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match='Unknown LoRA "inkk"') as caught:
+        PRESETS.fill({"lora": "ink,inkk:0.5"})
+    assert caught.value.hint == "Known: ink. Or give the path of a LoRA."
+    (tmp_path / "inkk").mkdir()
+    assert PRESETS.fill({"lora": "inkk:0.5"}) == {"lora": "inkk:0.5"}
+    assert Presets().fill({"lora": "inkk"}) == {"lora": "inkk"}
 
 
 def test_two_names_of_one_file_are_one_file_given_twice() -> None:

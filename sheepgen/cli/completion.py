@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sheepgen.config import Config, read_config
+from sheepgen.errors import UsageError
 from sheepgen.model_names import MODEL_ALIASES
 from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.options import DEVICES
@@ -17,7 +19,7 @@ from sheepgen.schedulers import SCHEDULERS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["devices", "models", "of", "schedulers"]
+__all__ = ["devices", "loras", "models", "models_and_presets", "of", "schedulers"]
 
 
 def of(*words: str) -> Callable[[str], list[str]]:
@@ -43,6 +45,24 @@ def models(incomplete: str) -> list[str]:
     """Offer known models and those in the hub's cache; the shell itself completes folders."""
     names = [*KNOWN_MODELS, *MODEL_ALIASES, *_cached_models()]
     return _offered(incomplete, dict.fromkeys(names))
+
+
+def models_and_presets(incomplete: str) -> list[str]:
+    """Offer the user's presets, and models as `models` does."""
+    return [*_offered(incomplete, _config().presets), *models(incomplete)]
+
+
+def loras(incomplete: str) -> list[str]:
+    """Offer the user's names of LoRAs; the shell itself completes paths."""
+    return _offered(incomplete, (entry.key for entry in _config().loras))
+
+
+def _config() -> Config:
+    """Return the user's file; if something is wrong with it, as if there was none."""
+    try:
+        return read_config()
+    except UsageError:
+        return Config()
 
 
 def _offered(incomplete: str, words: Iterable[str]) -> list[str]:

@@ -79,15 +79,17 @@ def _print(found: AllSettings, *, json: bool) -> None:
     else:
         shown = f"none, as {PATH_VARIABLE} is empty" if path is None else excerpt(path, 300)
         write_data(f"file: {shown}{'' if found.config.exists or path is None else ' (not there)'}")
-        _print_table("", found.settings)
-        for name, preset in found.presets.items():
-            _print_table(f"[models.{excerpt(name)}]", preset)
-        _print_table("[loras]", found.loras)
+        for heading, settings in (
+            ("", found.settings),
+            *((f"[models.{excerpt(name)}]", preset) for name, preset in found.presets.items()),
+            ("[loras]", found.loras),
+        ):
+            _print_table(heading, settings, f"{excerpt(path, 200)}, ")
     for text in found.notes:
         note(error_console(), text)
 
 
-def _print_table(heading: str, settings: Mapping[str, Setting]) -> None:
+def _print_table(heading: str, settings: Mapping[str, Setting], file: str) -> None:
     if not settings:
         return
     write_data("")
@@ -95,7 +97,9 @@ def _print_table(heading: str, settings: Mapping[str, Setting]) -> None:
         write_data(heading)
     width = max(len(excerpt(key)) for key in settings)
     for key, each in settings.items():
-        write_data(f"{excerpt(key):<{width}} = {_shown(each.value)}  # {each.place}")
+        write_data(
+            f"{excerpt(key):<{width}} = {_shown(each.value)}  # {each.place.removeprefix(file)}"
+        )
 
 
 def _shown(value: object) -> str:

@@ -44,7 +44,11 @@ Mode = Literal["one", "several", "changes"]
 
 _HELP_PANELS = ("Image", "Model")
 
-_COMPLETIONS = {"model": completion.models, "scheduler": completion.schedulers}
+_COMPLETIONS = {
+    "model": completion.models_and_presets,
+    "scheduler": completion.schedulers,
+    "lora": completion.loras,
+}
 
 _SEED_HELP: dict[Mode, str] = {
     "one": "Picked and printed if omitted, or -1.",

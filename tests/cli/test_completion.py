@@ -90,6 +90,15 @@ def test_models_of_the_cache_are_offered(library: str, tmp_path: Path) -> None:
     assert bash(library, "-m", "./", HF_HOME=str(tmp_path)) == []
 
 
+def test_the_users_own_names_are_offered(library: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[models.dreamy]\nmodel = 'x'\n[loras]\nink = 'a'\ninky = 'b'\npen = 'c'\n")
+    assert bash(library, "-m", "drea", SHEEPGEN_CONFIG=str(file)) == ["dreamy", "dreamshaper"]
+    assert bash(library, "--lora", "in", SHEEPGEN_CONFIG=str(file)) == ["ink", "inky"]
+    file.write_text("[models")
+    assert bash(library, "-m", "drea", SHEEPGEN_CONFIG=str(file)) == ["dreamshaper"]
+
+
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
