@@ -15,7 +15,7 @@ from operator import add
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
-from sheepgen.models.configs import check_config, check_size, read_object
+from sheepgen.models.configs import check_config, check_size, read_config, read_object
 from sheepgen.models.families import family_of
 from sheepgen.models.files import (
     INDEX_FILE,
@@ -153,7 +153,7 @@ def _read(folder: Path, owner: str, variant: str) -> Checkpoint:
             raise ModelError(
                 f"The {name} of {owner} is in another folder.", "Copy it into the model's folder."
             )
-        configs[name] = read_object(folder / name / component.config)
+        configs[name] = read_config(folder / name / component.config, component)
     family = family_of(index, owner)
     check_configs(family, configs, owner)
     weights = {

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from sheepgen.models.family import Component
+
 __all__ = [
     "MAX_BYTES",
     "bad_setting",
     "check_config",
     "check_size",
     "parse_object",
+    "read_config",
     "read_object",
     "too_large",
 ]
@@ -54,6 +57,7 @@ _ALLOWED = {
     "all_f_patch_size": range(1, 2),
     "all_patch_size": range(2, 3),
     "attention_head_dim": _up_to(8192),
+    "base_dim": _up_to(1024),
     "axes_dims": _up_to(1024),
     "axes_dims_rope": _up_to(1024),
     "axes_lens": _up_to(8192),
@@ -73,6 +77,7 @@ _ALLOWED = {
     "decoder_block_out_channels": _up_to(8192),
     "dim": _up_to(16_384),
     "drawings": _up_to(20_000),
+    "dim_mult": _up_to(16),
     "downsample_padding": range(2),
     "encoder_block_out_channels": _up_to(8192),
     "encoder_hid_dim": _up_to(8192),
@@ -96,6 +101,7 @@ _ALLOWED = {
     "num_hidden_layers": _up_to(128),
     "num_key_value_heads": _up_to(1024),
     "num_layers": _up_to(128),
+    "num_res_blocks": range(17),
     "num_single_layers": range(129),
     "num_train_timesteps": _up_to(10_000),
     "out_channels": _up_to(64),
@@ -122,6 +128,7 @@ _ALLOWED = {
     "upsampling_scaling_factor": range(2, 3),
     "vocab_size": _up_to(300_000),
     "width": _up_to(1024),
+    "z_dim": _up_to(64),
 }
 """Settings that decide how much memory and time a model takes, and the integers that they may be.
 What is within these limits and still more than the weights hold is refused when it is built, by
@@ -136,6 +143,7 @@ _LISTS = {
     "attention_head_dim": 1,
     "block_out_channels": 1,
     "cross_attention_dim": 1,
+    "dim_mult": 1,
     "decoder_block_out_channels": 1,
     "encoder_block_out_channels": 1,
     "layers_per_block": 1,
@@ -170,6 +178,21 @@ def read_object(path: Path) -> dict[str, Any]:
             "Check its permissions, and that it is a regular file.",
         ) from error
     return parse_object(content, _short(path))
+
+
+def read_config(path: Path, component: Component) -> dict[str, Any]:
+    """Read a component's config; one that is inside another is put in its place.
+
+    Raises:
+        ModelError: As `read_object` does.
+    """
+    config = read_object(path)
+    if not component.inner_config:
+        return config
+    inner = config.get(component.inner_config)
+    parts = {name for name in config if name.endswith("_config")}
+    own = {name: value for name, value in config.items() if name not in parts}
+    return own | inner if isinstance(inner, dict) else own
 
 
 def check_size(path: Path) -> None:

@@ -30,6 +30,8 @@ class Component:
         library: Library of its class.
         classes: Regular expression for the names of the classes that are loaded.
         config: Its config file.
+        inner_config: Setting under which the file has the config of the part that is loaded, if it
+            is of more than that; what else it has there is not read.
         weights: How the names of its weight files begin, without ``.safetensors``; None if it has
             no weights.
         files: Further files that are read if they are there.
@@ -44,6 +46,7 @@ class Component:
     library: str
     classes: str
     config: str = "config.json"
+    inner_config: str = ""
     weights: str | None = None
     files: tuple[str, ...] = ()
     any_of: tuple[str, ...] = ()

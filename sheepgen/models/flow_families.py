@@ -12,11 +12,13 @@ from sheepgen.models.family import Component, Family, Traits
 from sheepgen.models.flow_family import (
     FLOW_SCHEDULER,
     QWEN_TOKENIZER,
+    QWEN_VL_TEXT_ENCODER,
     T5_TEXT_ENCODER,
     T5_TOKENIZER,
     VAE_FLUX_2,
     VAE_KL,
-    check_qwen3,
+    VAE_QWEN_IMAGE,
+    check_positions,
     check_states_width,
     check_vae_channels,
     qwen3_text_encoder,
@@ -46,8 +48,8 @@ _Z_IMAGE: Mapping[str, Component] = {
 
 def _check_z_image(configs: Configs, owner: str) -> None:
     transformer = configs["transformer"]
-    check_qwen3(configs, owner)
-    check_vae_channels(configs, transformer["in_channels"], owner)
+    check_positions(configs, owner)
+    check_vae_channels(configs["vae"]["latent_channels"], transformer["in_channels"], owner)
     width = configs["text_encoder"]["hidden_size"]
     check_states_width(transformer["cap_feat_dim"], width, owner)
 
@@ -84,8 +86,8 @@ _FLUX_2_LAYERS = 27
 
 def _check_flux_2_klein(configs: Configs, owner: str) -> None:
     transformer, text_encoder = configs["transformer"], configs["text_encoder"]
-    check_qwen3(configs, owner)
-    check_vae_channels(configs, transformer["in_channels"] // 4, owner)
+    check_positions(configs, owner)
+    check_vae_channels(configs["vae"]["latent_channels"], transformer["in_channels"] // 4, owner)
     width = 3 * text_encoder["hidden_size"]
     check_states_width(transformer["joint_attention_dim"], width, owner)
     if text_encoder["num_hidden_layers"] < _FLUX_2_LAYERS:
@@ -123,7 +125,7 @@ _FLUX_1: Mapping[str, Component] = {
 
 def _check_flux_1(configs: Configs, owner: str) -> None:
     transformer = configs["transformer"]
-    check_vae_channels(configs, transformer["in_channels"] // 4, owner)
+    check_vae_channels(configs["vae"]["latent_channels"], transformer["in_channels"] // 4, owner)
     width = configs["text_encoder_2"]["d_model"]
     check_states_width(transformer["joint_attention_dim"], width, owner)
     pooled = configs["text_encoder"]["hidden_size"]
@@ -167,7 +169,7 @@ def _check_stable_diffusion_3(configs: Configs, owner: str) -> None:
     for setting in ("patch_size", "sample_size"):
         if not isinstance(transformer[setting], int):
             raise bad_setting("transformer/config.json", setting, transformer[setting], owner)
-    check_vae_channels(configs, transformer["in_channels"], owner)
+    check_vae_channels(configs["vae"]["latent_channels"], transformer["in_channels"], owner)
     check_states_width(transformer["joint_attention_dim"], third["d_model"], owner)
     pooled = first["projection_dim"] + second["projection_dim"]
     check_states_width(transformer["pooled_projection_dim"], pooled, owner)
@@ -189,6 +191,58 @@ def _stable_diffusion_3_traits(configs: Configs, _: Mapping[str, Any]) -> Traits
     )
 
 
+_QWEN_IMAGE: Mapping[str, Component] = {
+    "scheduler": FLOW_SCHEDULER,
+    "text_encoder": QWEN_VL_TEXT_ENCODER,
+    "tokenizer": QWEN_TOKENIZER,
+    "transformer": transformer_component(
+        "QwenImageTransformer2DModel",
+        *("attention_head_dim", "in_channels", "joint_attention_dim", "num_attention_heads"),
+        "num_layers",
+        guidance_embeds="a guidance that is read",
+        use_additional_t_cond="further conditions in the transformer",
+        use_layer3d_rope="layers in the image",
+        zero_cond_t="pictures in the prompt",
+    ),
+    "vae": VAE_QWEN_IMAGE,
+}
+
+
+def _check_qwen_image(configs: Configs, owner: str) -> None:
+    transformer, vae = configs["transformer"], configs["vae"]
+    check_positions(configs, owner)
+    check_vae_channels(vae["z_dim"], transformer["in_channels"] // 4, owner)
+    width = configs["text_encoder"]["hidden_size"]
+    check_states_width(transformer["joint_attention_dim"], width, owner)
+    for setting in ("latents_mean", "latents_std"):
+        match vae[setting]:
+            case [*numbers] if len(numbers) == vae["z_dim"] and _are_numbers(numbers):
+                pass
+            case other:
+                raise bad_setting("vae/config.json", setting, other, owner)
+    for setting in ("dim_mult", "temperal_downsample"):
+        if not isinstance(vae[setting], list) or not 1 <= len(vae[setting]) <= _MOST_LEVELS:
+            raise bad_setting("vae/config.json", setting, vae[setting], owner)
+
+
+_MOST_LEVELS = 8
+
+
+def _are_numbers(values: list[object]) -> bool:
+    return all(isinstance(value, int | float) and value == value for value in values)
+
+
+def _qwen_image_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
+    return Traits(
+        width=1328,
+        height=1328,
+        size_multiple=2 ** (len(configs["vae"]["temperal_downsample"]) + 1),
+        max_tokens=34 + 512,  # the first are the system's, and are not seen
+        num_inference_steps=50,
+        guidance_scale=4.0,
+    )
+
+
 FLOW_FAMILIES: tuple[Family, ...] = (
     Family(
         name="Z-Image",
@@ -206,6 +260,15 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         read_traits=_flux_2_klein_traits,
         check_fit=_check_flux_2_klein,
         pipeline="sheepgen.pipeline.flux2_klein",
+        is_flow=True,
+    ),
+    Family(
+        name="Qwen-Image",
+        class_names=("QwenImagePipeline", "QwenImageImg2ImgPipeline", "QwenImageInpaintPipeline"),
+        components=_QWEN_IMAGE,
+        read_traits=_qwen_image_traits,
+        check_fit=_check_qwen_image,
+        pipeline="sheepgen.pipeline.qwen_image",
         is_flow=True,
     ),
     Family(

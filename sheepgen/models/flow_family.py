@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 __all__ = [
     "FLOW_SCHEDULER",
     "QWEN_TOKENIZER",
+    "QWEN_VL_TEXT_ENCODER",
     "T5_TEXT_ENCODER",
     "T5_TOKENIZER",
     "VAE_FLUX_2",
     "VAE_KL",
-    "check_qwen3",
+    "VAE_QWEN_IMAGE",
+    "check_positions",
     "check_states_width",
     "check_vae_channels",
     "qwen3_text_encoder",
@@ -39,6 +41,32 @@ VAE_KL = Component(
     weights=WEIGHTS,
     required=("block_out_channels", "latent_channels", "scaling_factor"),
     refused={"latents_mean": "latents with a mean of their own"},
+)
+
+QWEN_VL_TEXT_ENCODER = Component(
+    library="transformers",
+    classes="Qwen2_5_VLForConditionalGeneration",
+    inner_config="text_config",
+    weights="model",
+    required=(
+        *("hidden_size", "intermediate_size", "num_attention_heads"),
+        *("num_hidden_layers", "num_key_value_heads", "vocab_size"),
+    ),
+    refused={"use_sliding_window": "sliding attention in the text encoder"},
+)
+
+VAE_QWEN_IMAGE = Component(
+    library="diffusers",
+    classes="AutoencoderKLQwenImage",
+    weights=WEIGHTS,
+    required=(
+        "base_dim",
+        "dim_mult",
+        "latents_mean",
+        "latents_std",
+        "temperal_downsample",
+        "z_dim",
+    ),
 )
 
 T5_TOKENIZER = Component(
@@ -88,10 +116,7 @@ def qwen3_text_encoder() -> Component:
             *("head_dim", "hidden_size", "intermediate_size", "num_attention_heads"),
             *("num_hidden_layers", "num_key_value_heads", "vocab_size"),
         ),
-        refused={
-            "rope_scaling": "scaled positions in the text encoder",
-            "use_sliding_window": "sliding attention in the text encoder",
-        },
+        refused={"use_sliding_window": "sliding attention in the text encoder"},
     )
 
 
@@ -126,34 +151,40 @@ def check_states_width(width: int, given: int, owner: str) -> None:
         )
 
 
-def check_qwen3(configs: Configs, owner: str) -> None:
+def check_positions(configs: Configs, owner: str) -> None:
     """Check that a text encoder counts its positions in the ordinary way.
 
     Raises:
         ModelError: If it does not.
     """
-    positions = configs["text_encoder"].get("rope_parameters")
+    for setting in ("rope_parameters", "rope_scaling"):
+        positions = configs["text_encoder"].get(setting)
+        if positions is not None and not _is_ordinary(positions):
+            raise bad_setting("text_encoder/config.json", setting, positions, owner)
+
+
+def _is_ordinary(positions: object) -> bool:
+    """Say whether positions are neither scaled nor bent, whatever they are split into."""
     match positions:
-        case None:
-            pass
-        case {"rope_theta": int() | float(), **others} if others in ({}, {"rope_type": "default"}):
-            pass
+        case {**known} if known.keys() <= {"mrope_section", "rope_theta", "rope_type", "type"}:
+            kinds = {known.get("type", "default"), known.get("rope_type", "default")}
+            return kinds <= {"default", "mrope"}
         case _:
-            raise bad_setting("text_encoder/config.json", "rope_parameters", positions, owner)
+            return False
 
 
-def check_vae_channels(configs: Configs, channels: int, owner: str) -> None:
+def check_vae_channels(own: int, channels: int, owner: str) -> None:
     """Check that a transformer works on latents of the VAE's channels.
 
     Args:
-        configs: Of all components.
+        own: Of the VAE.
         channels: Those that the transformer takes.
         owner: Whose they are, for the message.
 
     Raises:
         ModelError: If it does not.
     """
-    if channels != (own := configs["vae"]["latent_channels"]):
+    if channels != own:
         raise ModelError(
             f"The transformer of {owner} takes latents of {channels} channels, but its VAE's have "
             f"{own}.",

@@ -174,6 +174,14 @@ _KNOWN = (
         made_for=_FLOW,
     ),
     KnownModel(
+        name="Qwen/Qwen-Image",
+        about="Qwen-Image, which writes text in images, 1328x1328",
+        licence="Apache-2.0",
+        num_inference_steps=50,
+        guidance_scale=4.0,
+        made_for=_FLOW,
+    ),
+    KnownModel(
         name="black-forest-labs/FLUX.1-schnell",
         about="FLUX.1 distilled to one to four steps, 1024x1024",
         licence="Apache-2.0",

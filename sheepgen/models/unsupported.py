@@ -49,7 +49,10 @@ _FAMILIES = (
     _Family("Latent Diffusion", "LDM"),
     _Family("Lumina", "Lumina", ("lumina",)),
     _Family("PixArt", "PixArt", ("pixart",), ("pixart-alpha/",)),
-    _Family("Qwen-Image", "QwenImage", ("qwen",), ("qwen/qwen-image",)),
+    _Family(
+        "Qwen-Image for editing", "QwenImageEdit", ("qwenimageedit",), ("qwen/qwen-image-edit",)
+    ),
+    _Family("Qwen-Image in layers", "QwenImageLayered", (), ("qwen/qwen-image-layered",)),
     _Family("Sana", "Sana", ("sana",)),
     _Family("Stable Cascade", "StableCascade", ("stablecascade",), ("stabilityai/stable-cascade",)),
     _Family("Stable Diffusion 3 with control", "StableDiffusion3ControlNet"),

@@ -7,7 +7,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import AutoencoderKL, AutoencoderKLFlux2, AutoencoderTiny
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderKLFlux2,
+    AutoencoderKLQwenImage,
+    AutoencoderTiny,
+)
 
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.vae import decode_latents, encode_pixels
@@ -22,7 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["AutoencoderModel"]
 
 _AUTOENCODERS = {
-    each.__name__: each for each in (AutoencoderKL, AutoencoderKLFlux2, AutoencoderTiny)
+    each.__name__: each
+    for each in (AutoencoderKL, AutoencoderKLFlux2, AutoencoderKLQwenImage, AutoencoderTiny)
 }
 
 
@@ -43,7 +49,7 @@ class AutoencoderModel:
     spec: ModelSpec
     device: torch.device
     dtype: torch.dtype
-    vae: AutoencoderKL | AutoencoderKLFlux2 | AutoencoderTiny
+    vae: AutoencoderKL | AutoencoderKLFlux2 | AutoencoderKLQwenImage | AutoencoderTiny
     scheduler_config: Mapping[str, Any]
     preview_decoder: Callable[[Tensor], Tensor] | None = None
 

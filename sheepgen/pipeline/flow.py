@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sheepgen.errors import UsageError
 from sheepgen.pipeline.building import component_errors
 from sheepgen.pipeline.quiet import quiet_libraries
 from sheepgen.pipeline.scheduler import check_room, walk
@@ -129,7 +130,7 @@ def build_flow_scheduler(
         schedule: How the model's family spreads the steps.
 
     Raises:
-        UsageError: If the schedule has no room for so many steps.
+        UsageError: If so many steps do not fit the schedule.
     """
     import diffusers
 
@@ -146,6 +147,11 @@ def build_flow_scheduler(
         }
     scheduler = scheduler_class.from_config(settings, **form.overrides)
     check_room(scheduler, num_inference_steps)
+    if num_inference_steps == 1 and scheduler.config.get("shift_terminal"):
+        raise UsageError(
+            "1 step does not fit this model's schedule, which ends above zero.",
+            "Ask for 2 steps or more, or choose another --scheduler.",
+        )
     by_size = {"mu": schedule.mu} if scheduler.config.get("use_dynamic_shifting") else {}
     if name == "euler" and schedule.sigmas is not None:
         scheduler.set_timesteps(sigmas=schedule.sigmas, device=device, **by_size)

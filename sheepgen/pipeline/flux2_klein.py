@@ -80,7 +80,7 @@ class Flux2KleinModel(FlowModel):
         return cls(
             **cls.load_autoencoder(spec, device, dtype),
             text_encoder=QwenTextEncoder.load(
-                checkpoint, device, dtype, limit=spec.max_tokens, after=NOT_THINKING
+                checkpoint, device, dtype, NOT_THINKING, limit=spec.max_tokens
             ),
             transformer=transformer.to(device),
         )
@@ -183,7 +183,7 @@ class Flux2KleinModel(FlowModel):
 def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
     """Measure a prompt with the model's tokenizer alone."""
     tokenizer = load_qwen_tokenizer(spec.checkpoint)
-    return read_qwen_prompt(tokenizer, text, spec.max_tokens, after=NOT_THINKING)
+    return read_qwen_prompt(tokenizer, text, NOT_THINKING, spec.max_tokens)
 
 
 load = Flux2KleinModel.load

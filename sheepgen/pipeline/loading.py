@@ -24,7 +24,7 @@ from sheepgen.pipeline.single_file import clip_tokenizer, read_component
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from transformers import PreTrainedTokenizerBase
 
@@ -135,6 +135,8 @@ def load_text_encoder(
     model_class: Any,  # noqa: ANN401
     settings: Iterable[str],
     dtype: torch.dtype,
+    *,
+    prefixes: Sequence[str] = ("",),
 ) -> Any:  # noqa: ANN401
     """Load a text encoder; the library sees no file of it, only its weights and some settings.
 
@@ -145,6 +147,8 @@ def load_text_encoder(
         settings: All that is taken from its config: what decides its numbers. The library would
             read many more, some of which lead to other files or to code.
         dtype: Precision of its weights.
+        prefixes: How the names of its weights may begin, if others are there, too; the first with
+            which any does is taken off them.
     """
     config = checkpoint.configs[component]
     chosen = {name: config[name] for name in settings if name in config}
@@ -152,7 +156,7 @@ def load_text_encoder(
         model, report = model_class.from_pretrained(
             None,
             config=model_class.config_class(**chosen),
-            state_dict=_weights(checkpoint, component),
+            state_dict=_inner(_weights(checkpoint, component), prefixes),
             dtype=dtype,
             output_loading_info=True,
         )
@@ -197,6 +201,19 @@ def _weights(checkpoint: Checkpoint, component: str) -> dict[str, torch.Tensor]:
         if name.startswith(f"{component}/"):
             weights |= load_file(checkpoint.folder / name)
     return weights
+
+
+def _inner(weights: Mapping[str, torch.Tensor], prefixes: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Return the weights whose names begin with the first prefix that any has, without it."""
+    for prefix in prefixes:
+        inner = {
+            name.removeprefix(prefix): weight
+            for name, weight in weights.items()
+            if name.startswith(prefix)
+        }
+        if inner:
+            return inner
+    return {}
 
 
 def _ready(component: str, model: Any, report: Mapping[str, Collection[str]]) -> Any:  # noqa: ANN401

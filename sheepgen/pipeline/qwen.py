@@ -1,17 +1,18 @@
-"""Qwen3 language models as text encoders: a prompt is a user's turn in a conversation.
+"""Qwen's language models as text encoders: a prompt is a user's turn in a conversation.
 
-https://arxiv.org/abs/2505.09388.
+Qwen3 (https://arxiv.org/abs/2505.09388), and what reads text of Qwen2.5-VL
+(https://arxiv.org/abs/2502.13923).
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from transformers import Qwen2Tokenizer, Qwen3Model
+from transformers import Qwen2_5_VLTextModel, Qwen2Tokenizer, Qwen3Model
 
 from sheepgen.errors import ModelError
 from sheepgen.pipeline.building import running
@@ -20,7 +21,7 @@ from sheepgen.pipeline.loading import load_text_encoder, load_tokenizer
 from sheepgen.pipeline.tokens import measure_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import torch
     from torch import Tensor
@@ -29,7 +30,14 @@ if TYPE_CHECKING:
     from sheepgen.models.checkpoint import Checkpoint
     from sheepgen.prompt_reading import PromptReading
 
-__all__ = ["NOT_THINKING", "THINKING", "QwenTextEncoder", "load_qwen_tokenizer", "read_prompt"]
+__all__ = [
+    "NOT_THINKING",
+    "THINKING",
+    "QwenTextEncoder",
+    "Turn",
+    "load_qwen_tokenizer",
+    "read_prompt",
+]
 
 _SETTINGS = (
     "attention_bias",
@@ -43,15 +51,41 @@ _SETTINGS = (
     "num_key_value_heads",
     "rms_norm_eps",
     "rope_parameters",
+    "rope_scaling",
     "rope_theta",
     "vocab_size",
 )
 
-# What the tokenizer's own template makes of one message. It is written out because a template is a
-# program, and comes with the model.
-_BEFORE = "<|im_start|>user\n"
-THINKING = "<|im_end|>\n<|im_start|>assistant\n"
-NOT_THINKING = f"{THINKING}<think>\n\n</think>\n\n"
+_MODELS: Mapping[str, tuple[type[Any], Sequence[str]]] = {
+    "Qwen3Model": (Qwen3Model, ("",)),
+    "Qwen3ForCausalLM": (Qwen3Model, ("",)),
+    # Without what sees pictures; the names of its weights have changed twice.
+    "Qwen2_5_VLForConditionalGeneration": (
+        Qwen2_5_VLTextModel,
+        ("model.language_model.", "language_model.model.", "model."),
+    ),
+}
+"""What is loaded of a component, by its class, and how the names of the weights of that begin."""
+
+
+class Turn(NamedTuple):
+    """What is put around a prompt, as a model was trained.
+
+    It is what the tokenizer's own template makes of one message; written out, because a template is
+    a program, and comes with the model.
+
+    Args:
+        before: In front of it.
+        after: After it.
+    """
+
+    before: str
+    after: str
+
+
+_BEFORE, _AFTER = "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"
+THINKING = Turn(_BEFORE, _AFTER)
+NOT_THINKING = Turn(_BEFORE, f"{_AFTER}<think>\n\n</think>\n\n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +95,16 @@ class QwenTextEncoder:
     Args:
         tokenizer: Text to token ids.
         model: Token ids to the hidden states of every layer.
-        limit: Tokens that a prompt is padded or cut to, those around it included.
-        after: What it is given after the prompt: `THINKING` or `NOT_THINKING`, as it was trained.
+        turn: What is put around the prompt.
+        limit: Tokens that a prompt is cut to, those around it included.
+        pads: Whether a shorter one is padded to as many.
     """
 
     tokenizer: PreTrainedTokenizerBase
-    model: Qwen3Model
+    model: Qwen3Model | Qwen2_5_VLTextModel
+    turn: Turn
     limit: int
-    after: str
+    pads: bool = True
 
     @classmethod
     def load(
@@ -76,17 +112,22 @@ class QwenTextEncoder:
         checkpoint: Checkpoint,
         device: torch.device,
         dtype: torch.dtype,
+        turn: Turn,
         *,
         limit: int,
-        after: str,
+        pads: bool = True,
     ) -> Self:
         """Load the model and its tokenizer."""
-        model = load_text_encoder(checkpoint, "text_encoder", Qwen3Model, _SETTINGS, dtype)
+        model_class, prefixes = _MODELS[checkpoint.classes["text_encoder"]]
+        model = load_text_encoder(
+            checkpoint, "text_encoder", model_class, _SETTINGS, dtype, prefixes=prefixes
+        )
         return cls(
             tokenizer=load_qwen_tokenizer(checkpoint),
             model=model.to(device),
+            turn=turn,
             limit=limit,
-            after=after,
+            pads=pads,
         )
 
     def hidden_states(self, text: str) -> tuple[Sequence[Tensor], Tensor]:
@@ -101,13 +142,13 @@ class QwenTextEncoder:
         """
         with running("tokenizer"):
             tokens = self.tokenizer(
-                f"{_BEFORE}{text}{self.after}",
-                padding="max_length",
+                f"{self.turn.before}{text}{self.turn.after}",
+                padding="max_length" if self.pads else False,
                 max_length=self.limit,
                 truncation=True,
                 return_tensors="pt",
             )
-        ids = tokens.input_ids  # (1, limit)
+        ids = tokens.input_ids  # (1, tokens)
         if ids.max() >= self.model.config.vocab_size:
             raise ModelError(
                 "The model's tokenizer has tokens that its text_encoder does not know.",
@@ -125,17 +166,27 @@ class QwenTextEncoder:
 
     def read_prompt(self, text: str) -> PromptReading:
         """Return how long a text is and which of its words are not read."""
-        return read_prompt(self.tokenizer, text, self.limit, after=self.after)
+        return read_prompt(self.tokenizer, text, self.turn, self.limit)
 
-    def token_labels(self, text: str, *, padded: bool = False) -> tuple[TokenLabel, ...]:
-        """Return what each of a text's tokens is, with or without those it is padded with."""
+    def token_labels(
+        self, text: str, *, padded: bool = False, skipped: int = 0
+    ) -> tuple[TokenLabel, ...]:
+        """Return what each of a text's tokens is.
+
+        Args:
+            text: A prompt.
+            padded: Whether those count that it is padded with.
+            skipped: How many in front do not.
+        """
         with running("tokenizer"):
             ids = self.tokenizer(
-                f"{_BEFORE}{text}{self.after}", max_length=self.limit, truncation=True
+                f"{self.turn.before}{text}{self.turn.after}", max_length=self.limit, truncation=True
             ).input_ids
         pieces = self.tokenizer.convert_ids_to_tokens(ids)
-        first = self._count(_BEFORE)
-        ends = [self._count(_BEFORE + text[: word.end()]) for word in re.finditer(r"\S+", text)]
+        first = self._count(self.turn.before)
+        ends = [
+            self._count(self.turn.before + text[: word.end()]) for word in re.finditer(r"\S+", text)
+        ]
         last = ends[-1] if ends else first
         labels = [
             TokenLabel(position=at, kind="word", text=piece, word=bisect_right(ends, at))
@@ -149,7 +200,7 @@ class QwenTextEncoder:
                 TokenLabel(position=at, kind="padding", text=padding)
                 for at in range(len(labels), self.limit)
             ]
-        return tuple(labels)
+        return tuple(replace(label, position=at) for at, label in enumerate(labels[skipped:]))
 
     def _count(self, text: str) -> int:
         with running("tokenizer"):
@@ -157,10 +208,10 @@ class QwenTextEncoder:
 
 
 def read_prompt(
-    tokenizer: PreTrainedTokenizerBase, text: str, limit: int, *, after: str
+    tokenizer: PreTrainedTokenizerBase, text: str, turn: Turn, limit: int
 ) -> PromptReading:
     """Return how long a text is, with what is put around it, and which words are not read."""
-    return measure_text(tokenizer, text, limit, before=_BEFORE, after=after)
+    return measure_text(tokenizer, text, limit, before=turn.before, after=turn.after)
 
 
 @lru_cache(maxsize=4)

@@ -75,7 +75,7 @@ class ZImageModel(FlowModel):
         return cls(
             **cls.load_autoencoder(spec, device, dtype),
             text_encoder=QwenTextEncoder.load(
-                checkpoint, device, dtype, limit=spec.max_tokens, after=THINKING
+                checkpoint, device, dtype, THINKING, limit=spec.max_tokens
             ),
             transformer=transformer.to(device),
         )
@@ -148,7 +148,7 @@ class ZImageModel(FlowModel):
 def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
     """Measure a prompt with the model's tokenizer alone."""
     tokenizer = load_qwen_tokenizer(spec.checkpoint)
-    return read_qwen_prompt(tokenizer, text, spec.max_tokens, after=THINKING)
+    return read_qwen_prompt(tokenizer, text, THINKING, spec.max_tokens)
 
 
 load = ZImageModel.load

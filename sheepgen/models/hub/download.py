@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from sheepgen.errors import ModelError
 from sheepgen.models.checkpoint import check_configs, check_index
-from sheepgen.models.configs import MAX_BYTES, read_object, too_large
+from sheepgen.models.configs import MAX_BYTES, read_config, read_object, too_large
 from sheepgen.models.families import family_of
 from sheepgen.models.files import INDEX_FILE, needed_files, present_components
 from sheepgen.models.fingerprint import SHA256
@@ -147,7 +147,7 @@ def plan_download(model: HubModel, variant: str = "") -> DownloadPlan:
         config = f"{name}/{component.config}"
         for _ in fetch_file(model.repo, listing.commit, listing.files[config]):
             pass
-        configs[name] = read_object(folder / config)
+        configs[name] = read_config(folder / config, component)
     check_configs(family_of(content, model.repo), configs, model.repo)
     files = tuple(file for file in needed if not (folder / file.name).is_file())
     plan = DownloadPlan(
