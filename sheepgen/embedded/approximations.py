@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sheepgen.embedded.scene_labels import OWN_WORDS, PHRASES, VERBS, with_article
+from sheepgen.embedded.vocabulary import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,7 +67,7 @@ def _mention_approximations(
     concept = vocabulary.concepts[mention.concept]
     is_one = mention.plural and kind != "several" and concept.plural != concept.name
     said = {word.text for word in mention.words}
-    is_name = mention.how == "name" or said <= {*concept.name.split()}
+    is_name = mention.how == "name" or (mention.how == "evoked" and said <= {*concept.name.split()})
     if is_one or not is_name:
         name = concept.plural if kind == "several" else with_article(concept.name)
         yield Approximation(mention.words, concept.name if "bare" in concept.roles else name)
@@ -111,6 +112,8 @@ def _leading_to(
 ) -> Iterator[tuple[tuple[Word, ...], str]]:
     """Yield the words that can lead to an answer, and the English word that each is."""
     for phrase, symbol in zip(words.places, words.symbols, strict=True):
+        if symbol == OTHER:  # among others what is negated: "without clouds"
+            continue
         # What is read as another English word is itself: "ocean", though the parser reads "lake".
         is_english = len(phrase) == 1 and phrase[0].text in vocabulary.ids
         texts = (phrase[0].text,) if is_english else (symbol, *(word.text for word in phrase))

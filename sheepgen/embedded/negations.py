@@ -22,11 +22,11 @@ __all__ = ["leave_out_negated"]
 _NO = {"no", "without", "neither", "nor", "except", "excluding", "minus"}
 """Before what is not to be there."""
 
-_NOT = {
-    *("not", "never", "don't", "dont", "doesn't", "doesnt", "isn't", "isnt", "aren't", "arent"),
-    *("didn't", "won't", "can't", "cannot", "wasn't", "weren't"),
-}
+_NOT = {"not", "never", "isn't", "isnt", "aren't", "arent", "wasn't", "weren't"}
 """Before what is not so, which may be an adjective or a verb."""
+
+_DO_NOT = {"don't", "dont", "doesn't", "doesnt", "didn't", "won't", "can't", "cannot"}
+"""Before a verb, and what is not wanted or done."""
 
 _AFFIRMED = {"only", "just"}
 """After a negation: it is there, and more. "Not only a cat"."""
@@ -56,14 +56,23 @@ def leave_out_negated(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece
 def _end(pieces: list[Piece], start: int, vocabulary: Vocabulary) -> int:
     """Return where what a negation negates ends, or where it starts if there is none."""
     said = {*pieces[start].symbols[:1], pieces[start].words[-1].text}
-    is_no, is_not = not said.isdisjoint(_NO), not said.isdisjoint(_NOT)
+    is_verb = not said.isdisjoint(_DO_NOT) or _does(pieces[:start], said)
+    is_no = is_verb or not said.isdisjoint(_NO)
     rest = pieces[start + 1 :]
-    if not (is_no or is_not) or (rest and rest[0].words[0].text in _AFFIRMED):
+    is_negation = is_no or not said.isdisjoint(_NOT)
+    if not is_negation or (rest and rest[0].words[0].text in _AFFIRMED):
         return start
+    if is_verb and rest and rest[0].symbols == (OTHER,):
+        start, rest = start + 1, rest[1:]
     end = start + 1 + _noun_phrase(rest, vocabulary, is_no=is_no)
     while pieces[end:] and _continues(pieces[end:]):
         end += 1 + _noun_phrase(pieces[end + 1 :], vocabulary, is_no=True)
     return end
+
+
+def _does(before: list[Piece], said: set[str]) -> bool:
+    """Say whether a "not" is that of "do not"."""
+    return "not" in said and bool(before) and before[-1].words[-1].text in ("do", "does", "did")
 
 
 def _noun_phrase(pieces: list[Piece], vocabulary: Vocabulary, *, is_no: bool) -> int:
@@ -94,7 +103,7 @@ def _noun_phrase(pieces: list[Piece], vocabulary: Vocabulary, *, is_no: bool) ->
 def _continues(pieces: list[Piece]) -> bool:
     """Say whether the negation is of what follows, too: "or a dog", "and cats"."""
     link, *rest = pieces
-    is_bare = bool(rest) and bool(rest[0].concept) and rest[0].plural
+    is_bare = bool(rest) and bool(rest[0].concept)
     return link.symbols == ("or",) or (link.symbols == ("and",) and is_bare)
 
 

@@ -5,6 +5,7 @@
     face of a lion      whose part it is is meant
     family of four      is one
     pencil sketch of    says how a picture is made
+    grandma's old house what is owned is meant
     cat with blue eyes  parts of it are not shown by themselves
     cat that is angry   an angry cat, if that is a name
 
@@ -45,7 +46,8 @@ _BODY = ("body", "face", "hand")
 
 def single_out_things(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece]:
     """Return the pieces with a concept only in those that name things of their own."""
-    things = [*_without_modifiers(_with_predicates(pieces, vocabulary), vocabulary)]
+    things = _without_owners(_with_predicates(pieces, vocabulary), vocabulary)
+    things = [*_without_modifiers(things, vocabulary)]
     things = _without_measures(things, vocabulary)
     return _without_parts(things, vocabulary)
 
@@ -71,6 +73,22 @@ def _with_predicates(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece]
                 rest = rest[stop + 1 :]
         found.append(noun)
     return found
+
+
+def _without_owners(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece]:
+    found = [*pieces]
+    for at, owner in enumerate(pieces):
+        following = (piece for piece in pieces[at + 1 :] if not _is_adjective(piece, vocabulary))
+        owned = next(following, Piece((), ()))
+        if owner.concept and owner.words[-1].is_possessive and _is_noun(owned, vocabulary):
+            found[at] = _unknown(owner)
+    return found
+
+
+def _is_noun(piece: Piece, vocabulary: Vocabulary) -> bool:
+    """Say whether a piece names a thing or a place."""
+    cues = vocabulary.cues.get(" ".join(piece.symbols), ())
+    return bool(piece.concept) or any(cue.startswith("place=") for cue in cues)
 
 
 def _without_parts(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece]:

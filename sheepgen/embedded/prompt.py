@@ -157,12 +157,12 @@ def _tokens(text: str) -> Iterator[Word]:
     for found in _TOKEN.finditer(text):
         while place < len(ends) - 1 and found.start() >= ends[place]:
             place += 1
-        spelled = _SEPARATORS.get(found[0]) or _POSSESSIVE.sub("", normalise(found[0]))
+        spelled, cut = _POSSESSIVE.subn("", _SEPARATORS.get(found[0]) or normalise(found[0]))
         # Some letters become several words, "½" for one.
         spelled = " ".join(re.findall(r"[^\W_]+(?:'[^\W_]+)*", spelled)) or spelled
         if spelled.strip():
             is_accented = not found[0].translate(_APOSTROPHES).isascii() and spelled.isalpha()
-            yield Word(spelled, found.start(), found.end(), place, is_accented)
+            yield Word(spelled, found.start(), found.end(), place, is_accented, cut > 0)
 
 
 def _pieces(words: list[Word], vocabulary: Vocabulary) -> list[Piece]:
@@ -218,16 +218,18 @@ def _how(phrase: str, vocabulary: Vocabulary) -> How:
 
 def _foreign_phrase(words: list[Word], start: int, vocabulary: Vocabulary) -> Piece | None:
     """Return the longest foreign phrase that starts at a word, or None."""
-    longest = vocabulary.longest.get(words[start].text, 1)
+    longest, others = vocabulary.longest.get(words[start].text, 1), vocabulary.foreign
     for stop in range(min(len(words), start + longest), start, -1):
         found = tuple(words[start:stop])
         phrase = " ".join(word.text for word in found)
         for form in _foreign_forms(phrase):
-            read = vocabulary.foreign.get(form, "")
+            read = others.get(form, "")
             if read in vocabulary.concepts:
+                # "Chats" is listed itself, and the plural of "chat".
+                same = [other for other in _foreign_forms(phrase) if others.get(other) == read]
                 is_guess = len(words) == 1 and form in vocabulary.ambiguous
                 how: How = "near" if is_guess and not words[0].is_accented else "name"
-                return _mention(found, read, vocabulary, plural=form != phrase, how=how)
+                return _mention(found, read, vocabulary, plural=same != [phrase], how=how)
             if read and form == phrase:
                 return Piece(found, tuple(read.split()))
     return None

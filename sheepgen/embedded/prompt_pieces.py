@@ -21,6 +21,7 @@ class Word:
         end: Where it ends there.
         place: Which of the prompt's words it is, or is in, if that is split at white space; from 0.
         is_accented: Whether it was typed with letters that English does not have.
+        is_possessive: Whether it was typed with "'s".
     """
 
     text: str
@@ -28,6 +29,7 @@ class Word:
     end: int
     place: int
     is_accented: bool = False
+    is_possessive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
