@@ -8,6 +8,7 @@ a boat on the sea     "sea" as "by a lake"
 a walk in the garden  "garden" as "a butterfly in a flower garden": a place alone shows little
 a crowd of people     "crowd" as "four", which is the most that is shown
 a golden crown        "golden" as "yellow"
+a snow globe          "snow" as "in the snow"
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sheepgen.embedded.scene_labels import OWN_WORDS, PHRASES, VERBS, with_article
-from sheepgen.embedded.vocabulary import OTHER
+from sheepgen.embedded.vocabulary import CLASSES, OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -100,11 +101,22 @@ def _setting_approximations(
     answer = parsed.answers[question]
     named = [*_leading_to(f"{question}={answer}", words, vocabulary)]
     added = vocabulary.defaults.get(answer, "") if question == "place" else ""
+    if not named:
+        return
+    phrase, word = named[-1]
     own = OWN_WORDS.get(answer)
-    if named and added and not parsed.mentions and added not in words.absent:
-        yield Approximation(named[-1][0], f"{with_article(added)} {PHRASES[answer]}")
-    elif named and own is not None and own.isdisjoint(symbol for _, symbol in named):
-        yield Approximation(named[-1][0], PHRASES[answer])
+    is_own = own is None or not own.isdisjoint(text for _, text in named)
+    if added and not parsed.mentions and added not in words.absent:
+        yield Approximation(phrase, f"{with_article(added)} {PHRASES[answer]}")
+    elif not is_own or (question == "place" and _is_modifier(phrase, word, words)):
+        yield Approximation(phrase, PHRASES[answer])
+
+
+def _is_modifier(phrase: tuple[Word, ...], text: str, words: PromptWords) -> bool:
+    """Say whether a noun stands right before another: "a snow globe", but not "a snowy owl"."""
+    following = words.symbols[words.places.index(phrase) + 1 :][:1]
+    is_adjective = text.endswith("y") or text in PHRASES.values()
+    return following != () and following[0] in CLASSES and not is_adjective
 
 
 def _leading_to(

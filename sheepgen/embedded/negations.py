@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["leave_out_negated"]
 
-_NO = {"no", "without", "neither", "nor", "except", "excluding", "minus"}
+_NO = {"no", "without", "neither", "nor", "except", "excluding", "minus", "zero"}
 """Before what is not to be there."""
 
 _NOT = {"not", "never", "isn't", "isnt", "aren't", "arent", "wasn't", "weren't"}
@@ -62,12 +62,11 @@ def _end(pieces: list[Piece], start: int, vocabulary: Vocabulary) -> int:
     is_negation = is_no or not said.isdisjoint(_NOT)
     if not is_negation or (rest and rest[0].words[0].text in _AFFIRMED):
         return start
-    if is_verb and rest and rest[0].symbols == (OTHER,):
-        start, rest = start + 1, rest[1:]
-    end = start + 1 + _noun_phrase(rest, vocabulary, is_no=is_no)
+    verb = 1 if is_verb and rest and rest[0].symbols == (OTHER,) else 0
+    end = start + 1 + verb + _noun_phrase(rest[verb:], vocabulary, is_no=is_no)
     while pieces[end:] and _continues(pieces[end:]):
         end += 1 + _noun_phrase(pieces[end + 1 :], vocabulary, is_no=True)
-    return end
+    return end if end > start + 1 else start
 
 
 def _does(before: list[Piece], said: set[str]) -> bool:

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 _TOKEN = re.compile(
-    r"[^\W_]+(?:['\u2018\u2019][^\W_]+)*"  # words, with apostrophes in them
+    r"[^\W_]+(?:['\u2018\u2019][^\W_]+)*(?:(?<=s)['\u2019](?=\s))?"  # words, with apostrophes
     r"|[,;&+/]"  # what separates
     r"|[\u2190-\u2bff\u3030-\u303d\U0001f000-\U0001faff]"  # emoji and other pictures
 )

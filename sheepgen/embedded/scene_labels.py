@@ -87,6 +87,7 @@ OWN_WORDS = {
     "sunset": {"sunset", "dusk", "twilight"},
     "sunrise": {"sunrise", "dawn"},
     "rain": {"rain", "rains", "rainy", "raining"},
+    "snowfall": {"snow", "snows", "snowy", "snowing", "snowfall", "snowstorm", "blizzard"},
     "gray": {"gray", "grey"},
 }
 """Words that mean just that answer, where others that lead to it mean something near."""

@@ -5,6 +5,7 @@ Two tables are written by hand:
 everyday_words.tsv  word, concept, and whether that is its "name", "near" to it, or what it
                     "evokes": what people type, and the other tables lack or take for something
                     else. A name without a concept is none, though the table of concepts has it;
+                    one that is "near" to its concept is loose: what is shown is said;
                     what is "ignored" asks for nothing that can be shown, and what "describes"
                     a place in a phrase ("tall buildings") is none by itself
 foreign_words.tsv   foreign word, the concept that it names or the English words that are read in
