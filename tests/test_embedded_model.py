@@ -216,6 +216,13 @@ def test_prompts_are_understood(parts: EmbeddedModel, prompt: str, understood: s
         ("Fuchs", "a fox."),
         ("das Auto", "a car."),
         ("der Bär im Wald", "a bear in a forest."),
+        ("trois chats", "three cats."),
+        ("a woman saying no and a dog", "a woman gesturing no next to a dog."),
+        ("ein roter Apfel", "a red apple."),
+        ("la plage", 'a beach umbrella on a beach. Read "plage" as "a beach umbrella on a beach".'),
+        ("the neighbours' house", 'a house. Not used: "neighbours\'".'),
+        ("a snow globe", 'a globe in the snow. Read "snow" as "in the snow".'),
+        ("a sofa", 'a sofa and lamp. Read "sofa" as "a sofa and lamp".'),
         ("chat", 'a cat. Read "chat" as "a cat".'),
         ("eine Katze ohne Hut", 'a cat. Not used: "ohne Hut".'),
         ("a cat or a dog", 'a cat next to a dog. Read "or" as "next to".'),
@@ -232,6 +239,22 @@ def test_what_is_not_shown_as_it_is_asked_for_is_said(
     reading = parts.read_prompt(prompt)
     line = describe_reading(reading.understood or "", reading.unused, reading.corrected)
     assert line == f"understood as: {said}"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "unused"),
+    [
+        ("I don't want any dogs", ["don't want any dogs"]),
+        ("zero elephants", ["zero elephants"]),
+        ("neither a cat nor a dog", ["neither a cat", "nor a dog"]),
+    ],
+)
+def test_nothing_is_understood_if_all_is_negated(
+    parts: EmbeddedModel, prompt: str, unused: list[str]
+) -> None:
+    reading = parts.read_prompt(prompt)
+    assert reading.understood == ""
+    assert [each.word for each in reading.unused] == unused
 
 
 def test_the_prompts_of_the_evaluation_are_understood(parts: EmbeddedModel) -> None:

@@ -32,7 +32,8 @@ _AFFIRMED = {"only", "just"}
 """After a negation: it is there, and more. "Not only a cat"."""
 
 _STOPS = {",", "and", "or", "with", "that", "who", "which", "is", "are", "was", "has"}
-"""What no negated phrase goes on after."""
+"""Words that no negated phrase goes beyond."""
+
 _PREPOSITIONS = {"over", "under"}
 """Words of phrases for places that do not name one themselves."""
 
@@ -60,7 +61,8 @@ def _end(pieces: list[Piece], start: int, vocabulary: Vocabulary) -> int:
     is_no = is_verb or not said.isdisjoint(_NO)
     rest = pieces[start + 1 :]
     is_negation = is_no or not said.isdisjoint(_NOT)
-    if not is_negation or (rest and rest[0].words[0].text in _AFFIRMED):
+    is_name = bool(pieces[start].concept)  # a woman saying no
+    if is_name or not is_negation or (rest and rest[0].words[0].text in _AFFIRMED):
         return start
     verb = 1 if is_verb and rest and rest[0].symbols == (OTHER,) else 0
     end = start + 1 + verb + _noun_phrase(rest[verb:], vocabulary, is_no=is_no)

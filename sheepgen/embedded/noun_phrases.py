@@ -18,8 +18,8 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from sheepgen.embedded.prompt_pieces import Piece
-from sheepgen.embedded.vocabulary import NUMBER, OTHER, role_class
+from sheepgen.embedded.prompt_pieces import Piece, mention_of
+from sheepgen.embedded.vocabulary import NUMBER, OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,9 +67,8 @@ def _with_predicates(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece]
             said = " ".join(word.text for piece in (*predicate, noun) for word in piece.words)
             if predicate and (name := vocabulary.forms.get(said)):
                 words = tuple(word for piece in (noun, *rest[: stop + 1]) for word in piece.words)
-                symbol = role_class(vocabulary.concepts[name].roles, plural=noun.plural)
                 how: How = "near" if said in vocabulary.loose else "name"
-                noun = Piece(words, (symbol,), concept=name, plural=noun.plural, how=how)
+                noun = mention_of(words, name, vocabulary, plural=noun.plural, how=how)
                 rest = rest[stop + 1 :]
         found.append(noun)
     return found

@@ -11,11 +11,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sheepgen.embedded.foreign_words import foreign_forms, foreign_phrase, is_foreign
 from sheepgen.embedded.negations import leave_out_negated
 from sheepgen.embedded.noun_phrases import single_out_things
-from sheepgen.embedded.prompt_pieces import Piece, Word
-from sheepgen.embedded.spelling import SHORTEST, nearest
-from sheepgen.embedded.vocabulary import NUMBER, OTHER, normalise, role_class
+from sheepgen.embedded.prompt_pieces import Piece, Word, mention_of
+from sheepgen.embedded.spelling import nearest
+from sheepgen.embedded.vocabulary import NUMBER, OTHER, normalise
 from sheepgen.models.families import PROMPT_SYMBOLS
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ _SEPARATORS = {",": ",", ";": ",", "/": ",", "&": "and", "+": "and"}
 _POSSESSIVE = re.compile(r"'s?$")
 
 _APOSTROPHES = str.maketrans("\u2018\u2019", "''")
-
-_FOREIGN_PLURALS = ("s", "es", "e", "n", "en", "er", "x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +167,10 @@ def _tokens(text: str) -> Iterator[Word]:
 def _pieces(words: list[Word], vocabulary: Vocabulary) -> list[Piece]:
     pieces = []
     start = 0
-    is_foreign = any(_is_foreign(word, vocabulary) for word in words) or (
-        not (len(words) == 1 and _is_english(words[0].text, vocabulary))
-        and all(
-            not vocabulary.foreign.keys().isdisjoint(_foreign_forms(word.text)) for word in words
-        )
-    )
+    foreign = is_foreign(words, vocabulary)
     while start < len(words):
         piece = (
-            (is_foreign and _foreign_phrase(words, start, vocabulary))
+            (foreign and foreign_phrase(words, start, vocabulary))
             or _longest_phrase(words, start, vocabulary)
             or _single(words[start], vocabulary)
         )
@@ -193,9 +187,9 @@ def _longest_phrase(words: list[Word], start: int, vocabulary: Vocabulary) -> Pi
         phrase = " ".join(word.text for word in found)
         if phrase in vocabulary.forms:
             name, plural = vocabulary.forms[phrase], phrase in vocabulary.plurals
-            return _mention(found, name, vocabulary, plural=plural, how=_how(phrase, vocabulary))
+            return mention_of(found, name, vocabulary, plural=plural, how=_how(phrase, vocabulary))
         if phrase in vocabulary.near:
-            return _mention(found, vocabulary.near[phrase], vocabulary, plural=False, how="near")
+            return mention_of(found, vocabulary.near[phrase], vocabulary, plural=False, how="near")
         if phrase in vocabulary.equivalents:
             return Piece(found, tuple(vocabulary.equivalents[phrase].split()))
         if phrase in vocabulary.phrases:
@@ -205,57 +199,15 @@ def _longest_phrase(words: list[Word], start: int, vocabulary: Vocabulary) -> Pi
         for singular in singulars(phrase):
             if singular in vocabulary.forms:
                 name, how = vocabulary.forms[singular], _how(singular, vocabulary)
-                return _mention(found, name, vocabulary, plural=True, how=how)
+                return mention_of(found, name, vocabulary, plural=True, how=how)
             if singular in vocabulary.near and phrase not in vocabulary.ids:
                 near = vocabulary.near[singular]
-                return _mention(found, near, vocabulary, plural=True, how="near")
+                return mention_of(found, near, vocabulary, plural=True, how="near")
     return None
 
 
 def _how(phrase: str, vocabulary: Vocabulary) -> How:
     return "near" if phrase in vocabulary.loose else "name"
-
-
-def _foreign_phrase(words: list[Word], start: int, vocabulary: Vocabulary) -> Piece | None:
-    """Return the longest foreign phrase that starts at a word, or None."""
-    longest, others = vocabulary.longest.get(words[start].text, 1), vocabulary.foreign
-    for stop in range(min(len(words), start + longest), start, -1):
-        found = tuple(words[start:stop])
-        phrase = " ".join(word.text for word in found)
-        for form in _foreign_forms(phrase):
-            read = others.get(form, "")
-            if read in vocabulary.concepts:
-                # "Chats" is listed itself, and the plural of "chat".
-                same = [other for other in _foreign_forms(phrase) if others.get(other) == read]
-                is_guess = len(words) == 1 and form in vocabulary.ambiguous
-                how: How = "near" if is_guess and not words[0].is_accented else "name"
-                return _mention(found, read, vocabulary, plural=same != [phrase], how=how)
-            if read and form == phrase:
-                return Piece(found, tuple(read.split()))
-    return None
-
-
-def _is_foreign(word: Word, vocabulary: Vocabulary) -> bool:
-    """Say whether a word can only be foreign."""
-    forms = {*_foreign_forms(word.text)} & vocabulary.foreign.keys()
-    if word.is_accented:
-        return bool(forms)
-    english = (vocabulary.forms, vocabulary.near, vocabulary.ids, vocabulary.real)
-    return bool(forms - vocabulary.ambiguous) and not any(word.text in table for table in english)
-
-
-def _is_english(word: str, vocabulary: Vocabulary) -> bool:
-    """Say whether a word by itself means something that can be shown, or is polite, in English."""
-    tables = (vocabulary.forms, vocabulary.near, vocabulary.ids, vocabulary.evoked)
-    return word in vocabulary.ignored or any(word in table for table in tables)
-
-
-def _foreign_forms(phrase: str) -> Iterator[str]:
-    """Yield a phrase, and what it may be the plural of in another language."""
-    yield phrase
-    for ending in _FOREIGN_PLURALS:
-        if phrase.endswith(ending) and len(phrase) - len(ending) >= SHORTEST:
-            yield phrase.removesuffix(ending)
 
 
 def _single(word: Word, vocabulary: Vocabulary) -> Piece:
@@ -268,18 +220,6 @@ def _single(word: Word, vocabulary: Vocabulary) -> Piece:
     return Piece((word,), (OTHER,))
 
 
-def _mention(
-    words: tuple[Word, ...],
-    concept: str,
-    vocabulary: Vocabulary,
-    *,
-    plural: bool,
-    how: How = "name",
-) -> Piece:
-    symbol = role_class(vocabulary.concepts[concept].roles, plural=plural)
-    return Piece(words, (symbol,), concept=concept, plural=plural, how=how)
-
-
 def _evoked(piece: Piece, vocabulary: Vocabulary) -> Piece:
     """Return the piece as the mention of a concept, if it is a word that evokes one."""
     if len(piece.words) != 1:
@@ -287,7 +227,7 @@ def _evoked(piece: Piece, vocabulary: Vocabulary) -> Piece:
     for form in (piece.words[0].text, *singulars(piece.words[0].text)):
         if form in vocabulary.evoked:
             concept = vocabulary.evoked[form]
-            return _mention(piece.words, concept, vocabulary, plural=False, how="evoked")
+            return mention_of(piece.words, concept, vocabulary, plural=False, how="evoked")
     return piece
 
 
@@ -315,7 +255,7 @@ def singulars(phrase: str) -> Iterator[str]:
 
 def _corrected(word: str, vocabulary: Vocabulary) -> str:
     """Return the known word that an unknown one was meant to be, or ""."""
-    forms = (word, *singulars(word), *_stems(word), *_foreign_forms(word))
+    forms = (word, *singulars(word), *_stems(word), *foreign_forms(word))
     if any(form in vocabulary.known or form in vocabulary.real for form in forms):
         return ""
     return nearest(word, vocabulary.spellings)

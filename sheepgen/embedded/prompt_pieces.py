@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-__all__ = ["How", "Piece", "Word"]
+from sheepgen.embedded.vocabulary import role_class
+
+if TYPE_CHECKING:
+    from sheepgen.embedded.vocabulary import Vocabulary
+
+__all__ = ["How", "Piece", "Word", "mention_of"]
 
 How = Literal["name", "near", "evoked"]
 """Whether words are a name, one of something near to it, or evoke it."""
@@ -45,3 +50,16 @@ class Piece:
     plural: bool = False
     how: How = "name"
     absent: frozenset[str] = frozenset()
+
+
+def mention_of(
+    words: tuple[Word, ...],
+    concept: str,
+    vocabulary: Vocabulary,
+    *,
+    plural: bool,
+    how: How = "name",
+) -> Piece:
+    """Return words as the mention of a concept."""
+    symbol = role_class(vocabulary.concepts[concept].roles, plural=plural)
+    return Piece(words, (symbol,), concept=concept, plural=plural, how=how)

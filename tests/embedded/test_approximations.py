@@ -28,6 +28,8 @@ VOCABULARY = tiny_vocabulary()
         ("a red cat", {"kind": "single"}, {}),
         ("a cat of a gift", {"kind": "next_to"}, {"of": "next to"}),
         ("no beach umbrella, beach", {"kind": "", "place": "beach"}, {}),
+        ("a beach cat", {"kind": "single", "place": "beach"}, {"beach": "on a beach"}),
+        ("at beach, a cat", {"kind": "single", "place": "beach"}, {}),
         ("a hound", {"kind": "single"}, {"hound": "a wolf"}),
         ("two hounds", {"kind": "several"}, {"hounds": "wolves"}),
         ("a birthday", {"kind": "single"}, {"birthday": "a gift"}),

@@ -11,6 +11,14 @@ VOCABULARY = tiny_vocabulary()
 @pytest.mark.parametrize(
     ("prompt", "things", "unknown"),
     [
+        ("the wolf's sad orange hat", ["sun hat"], ["wolf", "sad"]),
+        ("a wolf's sad tail", ["wolf"], ["sad", "tail"]),
+        ("the cats' hat", ["sun hat"], ["cats"]),
+        ("the wolf's beach", [], ["wolf"]),
+        ("the eye of a cat", ["cat"], ["eye"]),
+        ("a cat of two", ["cat"], ["two"]),
+        ("a gift picture of a cat", ["cat"], ["gift"]),
+        ("a cat that is a grinning", ["grinning cat"], []),
         ("a gift wolf", ["wolf"], ["gift"]),
         ("two wolf cats", ["cat"], ["wolf"]),
         ("a gift fire truck hat", ["sun hat"], ["gift", "fire", "truck"]),
