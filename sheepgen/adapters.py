@@ -62,6 +62,15 @@ class Adapters:
         return bool(self.vae or self.lora or self.embedding)
 
     @property
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """All names of files, each after the field that it is in."""
+        return (
+            *((("vae", self.vae),) if self.vae else ()),
+            *(("lora", lora.path) for lora in self.loras),
+            *(("embedding", path) for path in self.embeddings),
+        )
+
+    @property
     def loras(self) -> tuple[LoraReference, ...]:
         """The LoRAs in their order."""
         return parse_loras(self.lora)

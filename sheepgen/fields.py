@@ -219,7 +219,8 @@ _ROWS = (
         options=("--vae",),
         metavar="PATH",
         panel="Model",
-        help="A VAE in place of the model's own: a folder or a .safetensors file.",
+        help="A VAE in place of the model's own: a folder, a .safetensors file, or "
+        "org/name[@revision][/file].",
         help_for_several="VAEs in place of the model's own, separated by commas.",
         file_name=(15, "vae-{vae}"),
         since=5,
@@ -234,7 +235,8 @@ _ROWS = (
         aliases=("loras",),
         metavar="PATH[:SCALE]",
         panel="Model",
-        help="A LoRA to add, a folder or a .safetensors file, and how strongly. Repeatable.",
+        help="A LoRA to add, and how strongly: a folder, a .safetensors file, or "
+        "org/name[@revision][/file]. Repeatable.",
         help_for_several="A LoRA to add, and how strongly, as in style.safetensors:0.4,0.8. "
         "Repeatable.",
         file_name=(16, "{lora}"),

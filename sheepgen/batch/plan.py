@@ -10,12 +10,11 @@ from sheepgen.errors import UsageError
 from sheepgen.events import Notice
 from sheepgen.execution.checks import check_adapters, check_device, check_schedules
 from sheepgen.execution.image_key import image_key
-from sheepgen.execution.plan import RunSettings
+from sheepgen.execution.plan import RunSettings, find_or_plan_download
 from sheepgen.execution.prompts import prompt_notes, read_prompts
 from sheepgen.init_image import check_init_image, init_image_notes
 from sheepgen.metadata.image_file import check_format
 from sheepgen.models.hub import DownloadPlan
-from sheepgen.models.resolve import resolve_model
 from sheepgen.models.spec import outside_warnings
 from sheepgen.output.jsonl import error_to_dict
 from sheepgen.output.ownership import free_target
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from sheepgen.adapters import Adapters
     from sheepgen.batch.jobs import JobId
     from sheepgen.models.spec import ModelSpec
     from sheepgen.output.template import Target
@@ -131,7 +131,8 @@ class JobPlanner:
             values outside the model's range.
 
         Returns:
-            The job; or, if its model is not on this disk, the download that it takes.
+            The job; or, if its model or what is added to it is not on this disk, the download
+            that comes next.
 
         Raises:
             UsageError: If the job is wrong, nothing in the prompt is known to its model, or
@@ -144,7 +145,7 @@ class JobPlanner:
             template = parse_output(job.output, several=False, inside=template.home)
         check_format(template.suffix, job.request)
         check_init_image(job.request)
-        spec = self.find(job.request.model_reference)
+        spec = self.find(job.request.model_reference, job.request.adapters)
         if isinstance(spec, DownloadPlan):
             return spec
         request = spec.resolve(job.request)
@@ -178,16 +179,19 @@ class JobPlanner:
             target=target,
         )
 
-    def find(self, model: ModelReference) -> ModelSpec | DownloadPlan:
-        """Return a model, from memory if it was named before; or the download that it takes.
+    def find(self, model: ModelReference, adapters: Adapters) -> ModelSpec | DownloadPlan:
+        """Return a model, from memory if it was named before; or the download that comes next.
 
         Raises:
             UsageError: If the name is not that of a model.
-            ModelError: If the model cannot be had.
+            ModelError: If the model, or what is added to it, cannot be had.
         """
-        if model in self.specs:
-            return self.specs[model]
-        found = resolve_model(model.name, variant=model.variant, offline=self._settings.offline)
+        found = find_or_plan_download(
+            self.specs.get(model, model),
+            [adapters],
+            offline=self._settings.offline,
+            download=False,
+        )
         if not isinstance(found, DownloadPlan):
             self.specs[model] = found
         return found

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.output.images import OutputLayout
     from sheepgen.presets import Presets
-    from sheepgen.request import ModelReference
 
 __all__ = ["BatchEvent", "BatchStarted", "JobStarted", "run_batch", "run_job"]
 
@@ -88,7 +87,7 @@ def run_batch(
     """
     settings = settings or RunSettings()
     planner = JobPlanner(output, settings, defaults or {}, presets)
-    yield from _download_missing(planner, planner.model)
+    yield from _download_missing(planner)
     yield from prepare_folders([planner.folder])
     executor = yield from load_executor(planner.specs, settings, planner.adapters)
     yield BatchStarted(spec=planner.specs[planner.model])
@@ -146,24 +145,17 @@ def run_job(
 def _plan(
     planner: JobPlanner, line: int, text: str
 ) -> Generator[Notice | DownloadPlan | DownloadProgress, None, PlannedJob]:
-    """Plan a line, after downloading its model if that is not on this disk."""
-    job = yield from planner.plan(line, text)
-    if isinstance(job, DownloadPlan):
+    """Plan a line, after downloading what of it is not on this disk."""
+    while isinstance(job := (yield from planner.plan(line, text)), DownloadPlan):
         yield job
         yield from download(job)
-        job = yield from planner.plan(line, text)
-        assert not isinstance(job, DownloadPlan), "it was just downloaded"
     return job
 
 
-def _download_missing(
-    planner: JobPlanner, model: ModelReference
-) -> Generator[DownloadPlan | DownloadProgress]:
-    found = planner.find(model)
-    if isinstance(found, DownloadPlan):
+def _download_missing(planner: JobPlanner) -> Generator[DownloadPlan | DownloadProgress]:
+    while isinstance(found := planner.find(planner.model, planner.adapters), DownloadPlan):
         yield found
         yield from download(found)
-        planner.find(model)
 
 
 def _answer(job: PlannedJob, details: Mapping[str, Any]) -> JobAnswered:

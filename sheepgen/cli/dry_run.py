@@ -29,7 +29,7 @@ __all__ = ["print_download", "print_plan"]
 
 
 def print_download(plan: DownloadPlan, *, json: bool) -> None:
-    """Print what downloading the model would take; the rest is known only once it is here."""
+    """Print what the first download would take; the rest is known only once it is here."""
     if json:
         download = {
             "bytes": plan.total_bytes,
@@ -39,9 +39,9 @@ def print_download(plan: DownloadPlan, *, json: bool) -> None:
             "folder": str(plan.folder),
             "files": [file.name for file in plan.files],
         }
-        write_data(json_format.dumps({"model": {"name": plan.repo, "download": download}}))
+        write_data(json_format.dumps({plan.kind: {"name": plan.repo, "download": download}}))
         return
-    _print("model", f"{plan.repo}, licence {plan.licence or 'not stated'}")
+    _print(plan.kind, f"{plan.repo}, licence {plan.licence or 'not stated'}")
     _print("to download", f"{byte_size(plan.total_bytes)} in {plural(len(plan.files), 'file')}")
     _print("into", f"{plan.folder}, {byte_size(plan.free_bytes)} free")
 

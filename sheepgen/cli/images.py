@@ -44,7 +44,7 @@ def plan_images(
     dry_run: bool,
     json: bool,
 ) -> RunPlan | None:
-    """Plan a run, after downloading its model with a bar if it is not here.
+    """Plan a run, after downloading with a bar what of it is not here.
 
     Args:
         request: The first image.
@@ -62,16 +62,17 @@ def plan_images(
     """
     if settings.offline:
         go_offline()
-    with spinner(console, "Preparing"):
-        plan = planning.plan_run(request, output, settings, count=count, spec=spec, download=False)
-    if not isinstance(plan, DownloadPlan):
-        return plan
-    if dry_run:
-        print_download(plan, json=json)
-        return None
-    show_download(downloads or console, plan)
-    with spinner(console, "Preparing"):
-        return planning.plan_run(request, output, settings, count=count)
+    while True:
+        with spinner(console, "Preparing"):
+            plan = planning.plan_run(
+                request, output, settings, count=count, spec=spec, download=False
+            )
+        if not isinstance(plan, DownloadPlan):
+            return plan
+        if dry_run:
+            print_download(plan, json=json)
+            return None
+        show_download(downloads or console, plan)
 
 
 def generate_images(

@@ -148,6 +148,7 @@ def _read(
     from sheepgen.metadata.image_texts import read_texts
     from sheepgen.metadata.other_programs import require_parameters
     from sheepgen.request import EMBEDDED_MODEL
+    from sheepgen.verify.recorded_adapters import check_recorded_adapters
     from sheepgen.verify.recorded_inputs import find_inputs
     from sheepgen.verify.recorded_model import recorded_model
 
@@ -161,6 +162,7 @@ def _read(
         found = recorded_model(record, fetch=fetch) if model is None else model
         name, spec = (found, None) if isinstance(found, str) else (found.name, found)
         request = find_inputs(record.request, path.parent, replaced=fields)
+        check_recorded_adapters(request, fetch=fetch, replaced=fields)
         request = replace(request, model=name)
         return _Recorded(request=request, environment=record.environment, spec=spec)
     parameters = require_parameters(texts, path)

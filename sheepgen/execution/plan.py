@@ -16,6 +16,7 @@ from sheepgen.execution.prompts import prompt_notes, read_prompts
 from sheepgen.execution.timing import Estimate, estimate
 from sheepgen.init_image import check_init_image, init_image_notes
 from sheepgen.metadata.image_file import check_format
+from sheepgen.models.added.places import fetch_added, plan_added
 from sheepgen.models.hub import DownloadPlan
 from sheepgen.models.resolve import find_model, resolve_model
 from sheepgen.models.spec import outside_warnings
@@ -24,14 +25,16 @@ from sheepgen.output.artifacts import FRAME_CHOICES
 from sheepgen.output.images import OutputLayout
 from sheepgen.output.ownership import check_replaceable, free_target
 from sheepgen.output.template import OutputTemplate, Target, parse_output
+from sheepgen.request import ModelReference
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from sheepgen.adapters import Adapters
     from sheepgen.models.spec import ModelSpec
     from sheepgen.prompt_reading import PromptReading
-    from sheepgen.request import GenerationRequest, ModelReference, ResolvedRequest
+    from sheepgen.request import GenerationRequest, ResolvedRequest
 
 __all__ = ["RunPlan", "RunSettings", "find_or_plan_download", "plan_run"]
 
@@ -158,8 +161,8 @@ def plan_run(
         settings: How the images are generated and saved.
         count: How many images.
         spec: The model, if it was found before.
-        download: Whether a model that is not on this disk is downloaded; otherwise what that
-            would take is returned.
+        download: Whether a model, or what is added to it, is downloaded if it is not on this
+            disk; otherwise what that would take is returned.
 
     Raises:
         UsageError: If the model cannot generate what was asked for, nothing in the prompt is known
@@ -172,8 +175,11 @@ def plan_run(
     check_format(layout.template.suffix, request)
     check_init_image(request)
     wanted = [replace(request, seed=request.seed + number) for number in range(count)]
-    found = spec or find_or_plan_download(
-        request.model_reference, offline=settings.offline, download=download
+    found = find_or_plan_download(
+        spec or request.model_reference,
+        [request.adapters],
+        offline=settings.offline,
+        download=download,
     )
     if isinstance(found, DownloadPlan):
         return found
@@ -217,15 +223,34 @@ def plan_run(
 
 
 def find_or_plan_download(
-    model: ModelReference, *, offline: bool, download: bool
+    model: ModelReference | ModelSpec,
+    adapters: Iterable[Adapters],
+    *,
+    offline: bool,
+    download: bool,
 ) -> ModelSpec | DownloadPlan:
-    """Find a model; of one that is not on this disk, return what its download would take.
+    """Find a model and what is added to it, or return the download that comes next.
 
     Args:
-        model: As a request names it.
+        model: As a request names it, or as it was found before.
+        adapters: What is added to it.
         offline: Whether the network is forbidden.
-        download: Whether it is downloaded instead.
+        download: Whether all is downloaded instead.
+
+    Raises:
+        UsageError: If the name is not that of a model.
+        ModelError: If something cannot be had.
     """
-    if download:
-        return find_model(model.name, variant=model.variant, offline=offline)
-    return resolve_model(model.name, variant=model.variant, offline=offline)
+    if isinstance(model, ModelReference):
+        find = find_model if download else resolve_model
+        found = find(model.name, variant=model.variant, offline=offline)
+        if isinstance(found, DownloadPlan):
+            return found
+        model = found
+    # What nothing can be added to is reported when requests are resolved, without a download.
+    for each in dict.fromkeys(adapters) if model.family.adaptable else ():
+        if download:
+            fetch_added(each, offline=offline)
+        elif (plan := plan_added(each, offline=offline)) is not None:
+            return plan
+    return model

@@ -10,7 +10,9 @@ from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_SIDE
 from sheepgen.hires import parse_hires
 from sheepgen.init_image import resolve_init_image
-from sheepgen.models.added_files import added_hashes, find_embedding
+from sheepgen.models.added.embedding import find_embedding
+from sheepgen.models.added.hashes import added_hashes
+from sheepgen.models.added.places import pinned
 from sheepgen.models.families import readers_of_fields
 from sheepgen.request import (
     DEFAULTS,
@@ -136,7 +138,7 @@ class ModelSpec:
             )
         values |= resolve_init_image(request, values["num_inference_steps"])
         values |= _resolve_hires(values, self.size_multiple)
-        adapters = request.adapters or self.adapters
+        adapters = pinned(request.adapters or self.adapters)
         recorded = {name: getattr(request, name, None) for name in _HASHES}
         values |= asdict(adapters) | added_hashes(adapters, self.checkpoint, recorded)
         return ResolvedRequest(**values)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from diffusers import AutoencoderKL, AutoencoderTiny
 from safetensors import safe_open
 
-from sheepgen.models.added_files import find_embedding, find_vae
+from sheepgen.models.added.embedding import find_embedding
+from sheepgen.models.added.vae import find_vae
 from sheepgen.models.checkpoint import Checkpoint
 from sheepgen.pipeline.embeddings import EmbeddingTokenizer, add_vectors
 from sheepgen.pipeline.loading import load_diffusers

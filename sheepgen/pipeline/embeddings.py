@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from sheepgen.errors import ModelError
-from sheepgen.models.added_files import find_embedding
+from sheepgen.models.added.embedding import find_embedding
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from sheepgen.models.added_files import Embedding
+    from sheepgen.models.added.embedding import Embedding
     from sheepgen.models.spec import ModelSpec
 
 __all__ = ["EmbeddingTokenizer", "add_vectors", "with_embeddings"]

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import load_file
 
 from sheepgen.errors import ModelError
-from sheepgen.models.added_files import added_hashes
+from sheepgen.models.added.hashes import added_hashes
+from sheepgen.models.added.places import fetch_added, pinned
 from sheepgen.models.files import variant_of
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.building import building, component_errors
@@ -63,7 +64,8 @@ def load_model(
             usual ones.
         device: One of `sheepgen.options.DEVICES`.
         dtype: One of `sheepgen.options.DTYPES`.
-        adapters: VAE, LoRAs and embeddings to add to it: a request's ``adapters``.
+        adapters: VAE, LoRAs and embeddings to add to it: a request's ``adapters``. They are
+            downloaded likewise.
 
     Raises:
         UsageError: If there is no such model or device, the device does not have that precision, or
@@ -78,7 +80,10 @@ def load_model(
     spec = name_or_spec
     if isinstance(spec, str):
         spec = find_model(spec, variant=variant)
-    spec = replace(spec, adapters=adapters or spec.adapters)
+    adapters = adapters or spec.adapters
+    if spec.family.adaptable:
+        fetch_added(adapters)
+    spec = replace(spec, adapters=pinned(adapters))
     added_hashes(spec.adapters, spec.checkpoint, {})
     with quiet_libraries():
         model = _family_module(spec).load(spec, target, precision)

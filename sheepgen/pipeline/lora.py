@@ -16,7 +16,7 @@ from diffusers import UNet2DConditionModel
 from safetensors import safe_open
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from sheepgen.models.added_files import find_lora
+from sheepgen.models.added.lora import find_lora
 from sheepgen.pipeline.building import building
 from sheepgen.pipeline.lora_file import Layers, LoraLayer, match_lora
 from sheepgen.pipeline.lora_names import layer_aliases

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
-from sheepgen.models.added_files import find_lora
+from sheepgen.models.added.lora import find_lora
 from sheepgen.models.configs import read_object
 from sheepgen.models.safetensors import FLOATS, StoredTensors, read_tensors
 from sheepgen.sanitize import excerpt, plural

@@ -130,8 +130,8 @@ def plan_sweep(
         settings: How the images are generated and saved.
         presets: Names that models and LoRAs among the values may have.
         resume: Whether it is an error if the folder holds no sweep.
-        download: Whether a model that is not on this disk is downloaded; otherwise what that
-            would take is returned.
+        download: Whether models, and what is added to them, are downloaded if they are not on
+            this disk; otherwise what the first download would take is returned.
 
     Raises:
         UsageError: If a request is wrong, nothing in a prompt is known to its model, two images
@@ -158,7 +158,12 @@ def plan_sweep(
         check_init_image(cell.request)
     specs: dict[ModelReference, ModelSpec] = {}
     for reference in dict.fromkeys(cell.request.model_reference for cell in wanted.cells):
-        found = find_or_plan_download(reference, offline=settings.offline, download=download)
+        added = [
+            cell.request.adapters
+            for cell in wanted.cells
+            if cell.request.model_reference == reference
+        ]
+        found = find_or_plan_download(reference, added, offline=settings.offline, download=download)
         if isinstance(found, DownloadPlan):
             return found
         specs[reference] = found

@@ -60,8 +60,8 @@ class ModelFinder:
 
     def __init__(self, model: str | None, *, fetch: bool, offline: bool) -> None:
         self._model = model
-        self._fetch = fetch
-        self._offline = offline
+        self.fetch = fetch
+        self.offline = offline
         self._found: dict[object, ModelSpec | SheepgenError] = {}
 
     def find(self, record: ImageRecord) -> Generator[ModelEvent, None, ModelSpec | SheepgenError]:
@@ -78,11 +78,11 @@ class ModelFinder:
 
     def _find(self, record: ImageRecord) -> Generator[ModelEvent, None, ModelSpec]:
         yield HashingModel(name=self._model or record.request.model)
-        name = self._model or recorded_model(record, fetch=self._fetch, rehash=True)
+        name = self._model or recorded_model(record, fetch=self.fetch, rehash=True)
         if not isinstance(name, str):
             return name
         variant = "" if self._model else record.request.variant
-        found = resolve_model(name, variant=variant, offline=self._offline, rehash=True)
+        found = resolve_model(name, variant=variant, offline=self.offline, rehash=True)
         if isinstance(found, DownloadPlan):
             yield found
             yield from download(found)

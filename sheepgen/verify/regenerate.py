@@ -16,6 +16,7 @@ from sheepgen.metadata.image_file import read_record
 from sheepgen.verify.compare import Comparison, compare, compare_sizes
 from sheepgen.verify.find import Candidate, NotVerified, find_candidates
 from sheepgen.verify.pixels import read_picture, read_shape
+from sheepgen.verify.recorded_adapters import fetch_recorded_adapters
 from sheepgen.verify.recorded_inputs import find_inputs
 from sheepgen.verify.recorded_model import ModelFinder
 
@@ -63,7 +64,7 @@ def verify_images(
         model: Name of the model to use for all images. If omitted, each record's own is used, if
             it is installed, in the cache at the recorded commit, or a folder with the recorded
             weights.
-        fetch: Download a recorded model that is not in the cache.
+        fetch: Download a recorded model, and what was added to it, if it is not in the cache.
         threads: CPU threads. If omitted, each record's number, if there are as many processors.
         offline: Do not use the network.
 
@@ -118,6 +119,9 @@ def _open(
         if isinstance(spec, SheepgenError):
             return NotVerified(path=candidate.path, error=spec)
         record = replace(record, request=find_inputs(record.request, candidate.path.parent))
+        yield from fetch_recorded_adapters(
+            record.request, fetch=models.fetch, offline=models.offline
+        )
         spec.resolve(record.request)  # what is added to the model is here, too
         return VerificationTask(candidate=candidate, record=record, spec=spec)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other images go on

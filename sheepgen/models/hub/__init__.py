@@ -1,6 +1,8 @@
 """Models on the Hugging Face Hub: looked for in its cache first, downloaded only if missing.
 
 cache     which models are in the cache
+files     files that are no whole model, as LoRAs are
+listing   what is in a repository
 download  what a download takes, and carrying it out
 transfer  one file, checked when it is there
 answers   each answer of the Hub, checked before it is used
@@ -30,6 +32,14 @@ from sheepgen.models.hub.download import (
     plan_download,
 )
 from sheepgen.models.hub.errors import not_cached
+from sheepgen.models.hub.files import (
+    HubPath,
+    cached_snapshot,
+    is_file_name,
+    parse_hub_path,
+    plan_files,
+)
+from sheepgen.models.hub.listing import list_repository
 from sheepgen.models.hub.transfer import HubFile
 
 __all__ = [
@@ -37,14 +47,20 @@ __all__ = [
     "DownloadProgress",
     "HubFile",
     "HubModel",
+    "HubPath",
     "cached_folder",
     "cached_models",
+    "cached_snapshot",
     "check_cached",
     "download",
     "fetch",
     "go_offline",
+    "is_file_name",
     "is_offline",
+    "list_repository",
     "not_cached",
     "parse_hub_model",
+    "parse_hub_path",
     "plan_download",
+    "plan_files",
 ]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = [
+    "WORD",
     "HubModel",
     "cached_folder",
     "cached_models",
@@ -33,8 +34,10 @@ __all__ = [
     "parse_hub_model",
 ]
 
-_WORD = r"[A-Za-z0-9](?:[\w.-]{0,94}[\w-])?"
-_HUB_MODEL = re.compile(rf"(?P<repo>{_WORD}/{_WORD})(?:@(?P<revision>[\w.-]+(?:/[\w.-]+)*))?", re.A)
+WORD = r"[A-Za-z0-9](?:[\w.-]{0,94}[\w-])?"
+"""A part of a repository's name."""
+
+_HUB_MODEL = re.compile(rf"(?P<repo>{WORD}/{WORD})(?:@(?P<revision>[\w.-]+(?:/[\w.-]+)*))?", re.A)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

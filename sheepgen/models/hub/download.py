@@ -7,44 +7,38 @@ plan out.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING
 
 from sheepgen.errors import ModelError
 from sheepgen.models.checkpoint import check_configs, check_index
 from sheepgen.models.configs import MAX_BYTES, read_config, read_object, too_large
 from sheepgen.models.families import family_of
 from sheepgen.models.files import INDEX_FILE, needed_files, present_components
-from sheepgen.models.fingerprint import SHA256
-from sheepgen.models.hub.answers import COMMIT, Announcement, checked_answers, invalid_answer
-from sheepgen.models.hub.errors import hub_errors
+from sheepgen.models.hub.answers import invalid_answer
+from sheepgen.models.hub.listing import list_repository
 from sheepgen.models.hub.transfer import HubFile, fetch_file
 from sheepgen.sanitize import byte_size, excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator
 
     from sheepgen.models.hub.cache import HubModel
 
 __all__ = [
     "DownloadPlan",
     "DownloadProgress",
+    "check_room",
+    "check_size",
     "download",
     "fetch",
     "go_offline",
     "is_offline",
     "plan_download",
 ]
-
-_MAX_LISTING_BYTES = 20_000_000
-"""Some 100,000 files."""
-
-_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +53,8 @@ class DownloadPlan:
         total_bytes: Size of all ``files`` together.
         free_bytes: Free space on the cache's disk.
         folder: The model's folder in the cache, complete once all files are there.
+        kind: What it is: a model, or a field of `sheepgen.adapters.Adapters`.
+        revision: The branch or tag that files are asked for by; None for the commit.
     """
 
     repo: str
@@ -68,6 +64,8 @@ class DownloadPlan:
     total_bytes: int
     free_bytes: int
     folder: Path
+    kind: str = "model"
+    revision: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,21 +75,6 @@ class DownloadProgress:
     done_bytes: int
     total_bytes: int
     file: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Listing:
-    """A repository at one commit.
-
-    Args:
-        commit: Its hash.
-        licence: As the repository states it.
-        files: All of its files, by name.
-    """
-
-    commit: str
-    licence: str | None
-    files: Mapping[str, HubFile]
 
 
 def go_offline() -> None:
@@ -121,13 +104,13 @@ def plan_download(model: HubModel, variant: str = "") -> DownloadPlan:
     """
     from huggingface_hub import try_to_load_from_cache
 
-    listing = _list_repository(model.repo, model.revision)
+    listing = list_repository(model.repo, model.revision)
     if INDEX_FILE not in listing.files:
         raise ModelError(
             f"{model.repo} is not a diffusers model: it has no {INDEX_FILE}.",
             "Choose a repository in diffusers format; `sheepgen models` lists some.",
         )
-    _check_size(listing.files[INDEX_FILE], model.repo)
+    check_size(listing.files[INDEX_FILE], model.repo)
     # By its branch, so that the cache learns which commit the branch is at.
     for _ in fetch_file(model.repo, model.revision, listing.files[INDEX_FILE]):
         pass
@@ -141,7 +124,7 @@ def plan_download(model: HubModel, variant: str = "") -> DownloadPlan:
     names = needed_files(components, listing.files, model.repo, variant)
     needed = [listing.files[name] for name in names]
     for file in needed:
-        _check_size(file, model.repo)
+        check_size(file, model.repo)
     configs = {}
     for name, component in present_components(components, listing.files).items():
         config = f"{name}/{component.config}"
@@ -159,17 +142,18 @@ def plan_download(model: HubModel, variant: str = "") -> DownloadPlan:
         free_bytes=shutil.disk_usage(folder).free,
         folder=folder,
     )
-    _check_room(plan)
+    check_room(plan)
     return plan
 
 
-def _check_size(file: HubFile, repo: str) -> None:
+def check_size(file: HubFile, repo: str) -> None:
     """Refuse configs that are too large to be read; weights may have any size."""
     if file.size > MAX_BYTES and not file.name.endswith(".safetensors"):
         raise too_large(f"{excerpt(file.name)} of {repo}")
 
 
-def _check_room(plan: DownloadPlan) -> None:
+def check_room(plan: DownloadPlan) -> None:
+    """Refuse a download for which the disk is too full."""
     if plan.total_bytes > plan.free_bytes:
         raise ModelError(
             f"{plan.repo} needs {byte_size(plan.total_bytes)} more disk space, but only "
@@ -196,80 +180,9 @@ def download(plan: DownloadPlan) -> Generator[DownloadProgress]:
     """
     done = 0
     for file in sorted(plan.files, key=lambda file: file.size):
-        for arrived in fetch_file(plan.repo, plan.commit, file):
+        for arrived in fetch_file(plan.repo, plan.revision or plan.commit, file):
             yield DownloadProgress(
                 done_bytes=done + arrived, total_bytes=plan.total_bytes, file=file.name
             )
         done += file.size
         yield DownloadProgress(done_bytes=done, total_bytes=plan.total_bytes, file=file.name)
-
-
-def _list_repository(repo: str, revision: str) -> _Listing:
-    """Ask the Hub for the files of a repository.
-
-    Args:
-        repo: ``org/name``.
-        revision: A branch, tag or commit.
-
-    Raises:
-        ModelError: If the Hub refuses, or its answer is invalid.
-    """
-    content = _get(repo, f"api/models/{repo}/revision/{quote(revision, safe='')}")
-    try:
-        answer = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise invalid_answer(repo, "it is not JSON") from error
-    match answer:
-        case {"sha": str(commit), "siblings": list(siblings)} if COMMIT.fullmatch(commit):
-            files = [_file(repo, sibling) for sibling in siblings]
-        case _:
-            raise invalid_answer(repo, "it is not a listing of files at a commit")
-    card = answer.get("cardData")
-    licence = card.get("license") if isinstance(card, dict) else None
-    return _Listing(
-        commit=commit,
-        licence=str(licence) if licence else None,
-        files={file.name: file for file in files},
-    )
-
-
-def _get(repo: str, path: str) -> bytes:
-    from huggingface_hub import constants, get_session
-    from huggingface_hub.utils import (  # type: ignore[attr-defined]
-        build_hf_headers,
-        hf_raise_for_status,
-    )
-
-    content = bytearray()
-    with hub_errors(repo), checked_answers(Announcement(repo)):
-        request = get_session().stream(
-            "GET",
-            f"{constants.ENDPOINT}/{path}",
-            params={"blobs": True},
-            headers=build_hf_headers(),
-            timeout=_TIMEOUT_S,
-        )
-        with request as response:
-            hf_raise_for_status(response)
-            for chunk in response.iter_bytes():
-                content += chunk
-                if len(content) > _MAX_LISTING_BYTES:
-                    raise invalid_answer(
-                        repo, f"its listing is longer than {_MAX_LISTING_BYTES:,} bytes"
-                    )
-    return bytes(content)
-
-
-def _file(repo: str, sibling: Any) -> HubFile:  # noqa: ANN401 - from somebody else's JSON
-    match sibling:
-        case {"rfilename": str(name), "size": int(size)} if size >= 0:
-            lfs = sibling.get("lfs")
-            sha256 = lfs.get("sha256") if isinstance(lfs, dict) else None
-            if sha256 is not None and not SHA256.fullmatch(str(sha256)):
-                raise invalid_answer(repo, f"a sha256 of {str(sha256)[:80]!r}")
-            return HubFile(name=name, size=size, sha256=sha256)
-        case {"rfilename": str(name)}:
-            size = sibling.get("size")
-            raise invalid_answer(repo, f"{name[:80]} with a size of {str(size)[:80]}")
-        case _:
-            raise invalid_answer(repo, "a file without a name")

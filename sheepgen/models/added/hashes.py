@@ -1,0 +1,99 @@
+"""All that is added to a model, found and checked, and the hashes of its files."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from sheepgen.errors import ModelError, UsageError
+from sheepgen.fields import FIELDS
+from sheepgen.models import hub
+from sheepgen.models.added.embedding import find_embedding
+from sheepgen.models.added.lora import find_lora
+from sheepgen.models.added.places import LABELS, locate
+from sheepgen.models.added.vae import find_vae
+from sheepgen.models.fingerprint import file_sha256
+from sheepgen.sanitize import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sheepgen.adapters import Adapters
+    from sheepgen.models.added.places import Place
+    from sheepgen.models.checkpoint import Checkpoint
+
+__all__ = ["added_hashes"]
+
+
+def added_hashes(
+    adapters: Adapters, checkpoint: Checkpoint, recorded: Mapping[str, str | None]
+) -> dict[str, str | None]:
+    """Find and check all that is added to a model.
+
+    Args:
+        adapters: What is.
+        checkpoint: The model.
+        recorded: What this returned for an earlier image; None for what need not be the same.
+
+    Returns:
+        The fields of `sheepgen.request.ResolvedRequest` that have the hashes of the files.
+
+    Raises:
+        UsageError: If nothing can be added to this model.
+        ModelError: If a file is missing, damaged, not what it is given as, or not the recorded one.
+    """
+    named: dict[str, list[str]] = {kind: [] for kind in LABELS}
+    for kind, text in adapters.names:
+        named[kind].append(text)
+    return {
+        f"{kind}_sha256": ",".join(
+            _hash(kind, text, checkpoint, digest)
+            for text, digest in zip_longest(
+                texts, (recorded.get(f"{kind}_sha256") or "").split(",")[: len(texts)]
+            )
+        )
+        or None
+        for kind, texts in named.items()
+    }
+
+
+def _hash(kind: str, text: str, checkpoint: Checkpoint, recorded: str | None) -> str:
+    if not checkpoint.family.adaptable:
+        raise UsageError(
+            f"{checkpoint.family.name} takes no {LABELS[kind]}.",
+            f"Leave out {FIELDS[kind].option}, or choose a Stable Diffusion model with --model.",
+        )
+    label = f"{LABELS[kind]} {excerpt(text, 200)}"
+    place = locate(kind, text)
+    state = place and place.path.stat()
+    changes = state and (state.st_ino, state.st_size, state.st_mtime_ns)
+    digest = file_sha256(_weights_of(kind, text, checkpoint, place, changes))
+    if recorded and digest != recorded:
+        raise ModelError(
+            f"The {label} is not the one that the image was generated with.",
+            "To use another one, regenerate the image with `sheepgen rerun` and "
+            f"{FIELDS[kind].option}.",
+        )
+    return digest
+
+
+@lru_cache(maxsize=256)
+def _weights_of(
+    kind: str,
+    text: str,
+    checkpoint: Checkpoint,
+    place: Place | None,
+    state: object,  # noqa: ARG001 - makes the cache forget a file that changes
+) -> Path:
+    """Return the file that holds what is added, once it is checked."""
+    if kind == "vae":
+        path = find_vae(text, checkpoint).path
+    elif kind == "lora":
+        path = find_lora(text)
+    else:
+        path = find_embedding(text, checkpoint).path
+    if place and place.repo:
+        hub.check_cached(place.repo, path)
+    return path

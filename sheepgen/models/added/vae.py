@@ -1,0 +1,88 @@
+"""A VAE that takes the place of a model's own: a folder, a file, or a part of a whole model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sheepgen.errors import ModelError
+from sheepgen.models.added.places import VAE_WEIGHTS, existing, read_file
+from sheepgen.models.configs import check_config, read_object
+from sheepgen.models.layouts import vae_config
+from sheepgen.models.safetensors import StoredWeights
+from sheepgen.models.single_file import VAE_PREFIX, check_floats, shapes_below
+from sheepgen.sanitize import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sheepgen.models.checkpoint import Checkpoint
+
+__all__ = ["VaeFile", "find_vae"]
+
+_USUAL_SCALE = 0.18215
+"""Of a VAE's latents, if its config does not say it: diffusers' default."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VaeFile:
+    """A VAE that takes the place of a model's own.
+
+    Args:
+        path: The file with its weights.
+        class_name: Of diffusers.
+        config: Its config.
+        prefix: How the names of its weights begin.
+        stored: How much they are.
+    """
+
+    path: Path
+    class_name: str
+    config: Mapping[str, Any]
+    prefix: str
+    stored: StoredWeights
+
+
+def find_vae(text: str, checkpoint: Checkpoint) -> VaeFile:
+    """Find a VAE in a folder, or in a file: alone, or as a part of a whole model.
+
+    Raises:
+        ModelError: If there is none, or it is not for the latents of this model.
+    """
+    path, owner = existing("vae", text)
+    own = {"scaling_factor": _USUAL_SCALE, **checkpoint.configs["vae"]}
+    if path.is_dir():
+        folder = path / "vae" if (path / "vae" / "config.json").is_file() else path
+        config = read_object(folder / "config.json")
+        path, prefix = folder / VAE_WEIGHTS, ""
+        file = read_file(path, owner)
+        class_name = str(config.get("_class_name", "AutoencoderKL"))
+        if config.get("scaling_factor", own["scaling_factor"]) != own["scaling_factor"]:
+            raise _not_for(owner, checkpoint, "its latents are scaled by another factor")
+    else:
+        file = read_file(path, owner)
+        prefix = VAE_PREFIX if shapes_below(file, VAE_PREFIX) else ""
+        config = vae_config(shapes_below(file, prefix), own["scaling_factor"])
+        class_name = "AutoencoderKL"
+    component = checkpoint.family.components["vae"]
+    if not component.allows("diffusers", class_name):
+        raise ModelError(f"{owner} is not a VAE, but {excerpt(class_name)}.", "")
+    check_config(
+        config, "the config", owner, required=component.required, refused=component.refused
+    )
+    check_floats(file, prefix, owner)
+    if config["latent_channels"] != own["latent_channels"]:
+        raise _not_for(owner, checkpoint, f"its latents have {config['latent_channels']} channels")
+    if len(config["block_out_channels"]) != len(own["block_out_channels"]):
+        raise _not_for(owner, checkpoint, "its latents have another size")
+    sizes = [each for name, each in file.tensors.items() if name.startswith(prefix)]
+    stored = StoredWeights(tensors=len(sizes), data_bytes=sum(each.data_bytes for each in sizes))
+    return VaeFile(path=path, class_name=class_name, config=config, prefix=prefix, stored=stored)
+
+
+def _not_for(owner: str, checkpoint: Checkpoint, why: str) -> ModelError:
+    return ModelError(
+        f"The VAE {owner} is not for this model: {why}.",
+        f"Choose one for models of its family: {checkpoint.family.name}.",
+    )
