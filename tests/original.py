@@ -42,11 +42,12 @@ LAYERS = 2
 
 
 def original_unet(
-    *, version: int = 1, time_cond_proj_dim: int | None = None
+    *, version: int = 1, in_channels: int = 4, time_cond_proj_dim: int | None = None
 ) -> UNet2DConditionModel:
     channels = (32, 64) if version == 1 else (64, 128)
     return UNet2DConditionModel(
         sample_size=8,
+        in_channels=in_channels,
         block_out_channels=channels,
         layers_per_block=LAYERS,
         down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
@@ -125,9 +126,10 @@ def original_tensors(folder: Path, *, version: int = 1) -> dict[str, Tensor]:
     }
 
 
-def original_unet_xl() -> UNet2DConditionModel:
+def original_unet_xl(*, in_channels: int = 4) -> UNet2DConditionModel:
     return UNet2DConditionModel(
         sample_size=8,
+        in_channels=in_channels,
         block_out_channels=(64, 128),
         layers_per_block=LAYERS,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),

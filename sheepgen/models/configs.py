@@ -214,14 +214,30 @@ def too_large(what: str) -> ModelError:
     )
 
 
-def parse_object(content: bytes, name: str) -> dict[str, Any]:
+def parse_object(content: bytes, name: str, *, unique_keys: bool = False) -> dict[str, Any]:
     """Parse a JSON object out of ``content``, which came from ``name``.
+
+    Args:
+        content: UTF-8.
+        name: What it is called in messages.
+        unique_keys: Whether a key that comes twice is an error: which of its values counts would be
+            up to each parser.
 
     Raises:
         ModelError: If it is not one.
     """
+
+    def checked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if unique_keys and len(found) != len(pairs):
+            raise ModelError(
+                f"{excerpt(name)} says something twice.",
+                "The file is damaged or not trustworthy: get it from another source.",
+            )
+        return found
+
     try:
-        value = json.loads(content)
+        value = json.loads(content, object_pairs_hook=checked)
     except (ValueError, RecursionError) as error:
         raise _not_an_object(name) from error
     if not isinstance(value, dict):

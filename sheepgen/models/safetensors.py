@@ -172,7 +172,7 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
         header = file.read(header_size)
     if len(header) < header_size:
         raise _truncated(name, header_size - len(header), at_least=True)
-    tensors = parse_object(header, f"{name}'s header")
+    tensors = parse_object(header, f"{name}'s header", unique_keys=True)
     data_bytes = _data_size(tensors)
     expected = _LENGTH.size + header_size + data_bytes
     if size < expected:

@@ -9,19 +9,20 @@ AUTOMATIC1111's web UI reads it.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
 from sheepgen.models.checkpoint import Checkpoint
 from sheepgen.models.configs import check_config
 from sheepgen.models.families import family_of
-from sheepgen.models.layouts import (
-    LAYOUTS,
+from sheepgen.models.inferred_configs import (
     clip_config,
     openclip_config,
     unet_config,
     vae_config,
 )
+from sheepgen.models.layouts import LAYOUTS
 from sheepgen.models.safetensors import FLOATS, StoredWeights, read_tensors
 from sheepgen.sanitize import excerpt
 from sheepgen.untrusted_file import read_untrusted
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sheepgen.models.layouts import Layout, Shapes, TextEncoder
+    from sheepgen.models.inferred_configs import Shapes
+    from sheepgen.models.layouts import Layout, TextEncoder
     from sheepgen.models.safetensors import StoredTensor, StoredTensors
 
 __all__ = ["CLIP_TOKENS", "VAE_PREFIX", "check_floats", "read_single_file", "shapes_below"]
@@ -53,6 +55,9 @@ _OTHERS = (
     ("encoder.conv_in.", "a VAE", "Give it to a model with --vae."),
 )
 """What else people have in such files, by a part of a weight's name; the first that fits."""
+
+_INPAINTING_CHANNELS = 9
+"""Of a U-Net: the latents, a mask, and the latents of a picture without what is repainted."""
 
 _MAX_YAML = 100_000
 
@@ -135,7 +140,9 @@ def _layout_of(file: StoredTensors, owner: str) -> Layout:
         raise ModelError(f"{owner} is of the EDM formulation, which is not supported.", "")
     for layout in LAYOUTS:
         if any(name.startswith(layout.marker) for name in file.tensors):
-            return layout
+            first = file.tensors.get(f"{UNET_PREFIX}input_blocks.0.0.weight")
+            is_inpainting = first is not None and first.shape[1:2] == (_INPAINTING_CHANNELS,)
+            return replace(layout, **layout.if_inpainting) if is_inpainting else layout
     for part, what, hint in _OTHERS:
         if any(part in name for name in file.tensors):
             raise ModelError(f"{owner} is {what}.", hint)

@@ -16,10 +16,12 @@ from diffusers import UNet2DConditionModel
 from safetensors import safe_open
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
+from sheepgen.errors import ModelError
 from sheepgen.models.added.lora import find_lora
 from sheepgen.pipeline.building import building
 from sheepgen.pipeline.lora_file import Layers, LoraLayer, match_lora
 from sheepgen.pipeline.lora_names import layer_aliases
+from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -86,7 +88,7 @@ def add_loras(
         What `restore` takes them from; empty if they are not kept.
 
     Raises:
-        ModelError: As `check_loras`.
+        ModelError: As `check_loras`, or if a weight becomes infinite or no number.
     """
     references = tuple(references)
     known = _layers(networks, spec)
@@ -108,6 +110,12 @@ def add_loras(
                 for file, layer, scale in parts:
                     changed = changed + _difference(file, layer, scale, weight)
                 weight.copy_(changed)
+            if not weight.isfinite().all():
+                names = ", ".join(excerpt(reference.path, 200) for reference in references)
+                raise ModelError(
+                    f"Weights of the {component} are not finite with the LoRA {names}.",
+                    "The file is damaged, or its scale too large for this --dtype.",
+                )
     return originals
 
 

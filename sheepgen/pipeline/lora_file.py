@@ -42,6 +42,9 @@ _SUFFIXES = (
 )
 """How the names of weights end, and what they are: in kohya's files, in PEFT's and diffusers'."""
 
+_MAX_ALPHA = 1e6
+"""Far beyond any that is used: at most some hundreds."""
+
 _OTHER_KINDS = (
     ("dora_scale", "DoRA"),
     ("lora_magnitude_vector", "DoRA"),
@@ -216,12 +219,21 @@ def _alphas_in(
                 f"{excerpt(file.name)} is not a plain LoRA ({setting}), which is not supported.",
                 "Merge it into a model where it comes from.",
             )
-    if isinstance(alpha := settings.get("lora_alpha"), int | float):
-        yield component, float(alpha)
+    if (alpha := settings.get("lora_alpha")) is not None:
+        yield component, _number(alpha, file)
     pattern = settings.get("alpha_pattern")
     for layer, alpha in pattern.items() if isinstance(pattern, dict) else ():
-        if isinstance(alpha, int | float):
-            yield f"{component}.{layer}", float(alpha)
+        yield f"{component}.{layer}", _number(alpha, file)
+
+
+def _number(alpha: Any, file: Path) -> float:  # noqa: ANN401 - anybody's JSON
+    is_number = isinstance(alpha, int | float) and not isinstance(alpha, bool)
+    if is_number and abs(alpha) <= _MAX_ALPHA:
+        return float(alpha)
+    raise ModelError(
+        f"{excerpt(file.name)} has an alpha that is not a number: {excerpt(alpha)}.",
+        "The file is damaged. Download it again.",
+    )
 
 
 def _made_for(groups: Mapping[str, object], stored: StoredTensors) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from transformers import CLIPTokenizer
 
-from sheepgen.errors import ModelError
+from sheepgen.errors import ModelError, UsageError
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import generate
@@ -17,10 +18,13 @@ from sheepgen.pipeline.single_file import clip_tokenizer
 from sheepgen.request import GenerationRequest
 from tests.original import (
     original_unet,
+    original_unet_xl,
     save_original_model,
     save_original_xl,
     save_single_file,
 )
+from tests.pictures import photograph
+from tests.tiny import tiny_scheduler
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +47,7 @@ def folder(version: Version, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_original_xl(path) if version == "xl" else save_original_model(path, version=version)
 
 
-def pixels(model: Path) -> NDArray[np.uint8]:
+def pixels(model: Path, **fields: Any) -> NDArray[np.uint8]:
     request = GenerationRequest(
         prompt="a red sheep, and a café",
         negative_prompt="blur",
@@ -54,6 +58,7 @@ def pixels(model: Path) -> NDArray[np.uint8]:
         width=16,
         height=16,
         model=str(model),
+        **fields,
     )
     loaded = load_model(str(model), device="cpu", dtype="fp32")
     return np.asarray(generate(loaded, request))
@@ -85,6 +90,32 @@ def test_a_model_that_reads_the_guidance_is_the_same(tmp_path: Path) -> None:
 
     assert find_model(str(file)).defaults.num_inference_steps == 4
     assert np.array_equal(pixels(file), pixels(folder))
+
+
+@pytest.mark.parametrize("kind", [1, 2, "xl"])
+def test_a_model_for_inpainting_is_the_same(kind: Version, tmp_path: Path) -> None:
+    if kind == "xl":
+        folder, unet = save_original_xl(tmp_path / "folder"), original_unet_xl(in_channels=9)
+    else:
+        folder = save_original_model(tmp_path / "folder", version=kind)
+        unet = original_unet(version=kind, in_channels=9)
+        # Those of Stable Diffusion 2 predict the noise, too, other than its other ones.
+        tiny_scheduler("epsilon").save_pretrained(folder / "scheduler")
+    unet.save_pretrained(folder / "unet")
+    file = save_single_file(folder, tmp_path / "inpainting.safetensors", version=kind)
+    photograph(16, 16).save(tmp_path / "photo.png")
+    mask = Image.new("L", (16, 16))
+    mask.paste(255, (4, 4, 12, 16))
+    mask.save(tmp_path / "mask.png")
+    picture = {"image": str(tmp_path / "photo.png"), "mask": str(tmp_path / "mask.png")}
+
+    spec = find_model(str(file))
+
+    assert spec.needs_mask
+    assert not spec.checkpoint.assumption
+    with pytest.raises(UsageError, match="repaints a part of a picture"):
+        pixels(file)
+    assert np.array_equal(pixels(file, **picture), pixels(folder, **picture))
 
 
 def test_what_a_unet_of_stable_diffusion_has_not_is_an_error(tmp_path: Path) -> None:
