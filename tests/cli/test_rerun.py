@@ -39,7 +39,11 @@ def write_foreign(name: str = "x.png", parameters: str = PARAMETERS) -> None:
 @given(record=records.filter(lambda record: record.request.image is None))
 def test_nothing_is_lost(typed: Typed, record: ImageRecord) -> None:
     environment = replace(record.environment, dtype="fp32")
-    request = replace(record.request, model=EMBEDDED_MODEL, variant="")
+    # What is added to a model has to be here, as in `tests.cli.test_adapters`.
+    changes: dict[str, Any] = {"model": EMBEDDED_MODEL, "variant": "", "lora_autov3": None}
+    for name in ("vae", "lora", "embedding"):
+        changes |= {name: "", f"{name}_sha256": None}
+    request = replace(record.request, **changes)
     write(replace(record, request=request, environment=environment))
     assert typed("rerun", "x.png") == request
 
