@@ -208,6 +208,8 @@ class ResolvedRequest(GenerationRequest):
         vae_sha256: Of the file of the VAE's weights; None if there is none.
         lora_sha256: Of those of the LoRAs, separated by commas.
         embedding_sha256: Of those of the embeddings, likewise.
+        lora_autov3: What other programs know the LoRAs by, likewise: the first 12 digits of the
+            SHA-256 of their tensors alone.
     """
 
     num_inference_steps: int
@@ -222,6 +224,7 @@ class ResolvedRequest(GenerationRequest):
     vae_sha256: str | None = None
     lora_sha256: str | None = None
     embedding_sha256: str | None = None
+    lora_autov3: str | None = None
 
     @property
     def passes(self) -> tuple[Pass, ...]:

@@ -239,7 +239,7 @@ requests = st.builds(
     st.fixed_dictionaries(
         {
             **{name: values_of(field) for name, field in FIELDS.items()},
-            **dict.fromkeys(HASHES, texts),
+            **dict.fromkeys((*HASHES, "lora_autov3"), texts),
             **dict.fromkeys(("hires_width", "hires_height"), st.integers(1, MAX_SIDE)),
         }
     ),

@@ -39,7 +39,7 @@ def image_key(request: ResolvedRequest, *, model_sha256: str, dtype: str) -> str
     Returns:
         64 hexadecimal digits.
     """
-    left_out = {"model", "variant", *HASHED_FIELDS}
+    left_out = {"model", "variant", "lora_autov3", *HASHED_FIELDS}
     if not request.variation_strength:
         left_out.add("variation_seed")
     asked: dict[str, Any] = {

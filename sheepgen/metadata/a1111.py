@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.fields import FIELDS
 from sheepgen.hires import UPSCALER, parse_hires
+from sheepgen.metadata.added_networks import lora_tags, network_pairs, split_lora_tags
 from sheepgen.metadata.parsed_parameters import ParametersDraft
 from sheepgen.request import DEFAULTS
 from sheepgen.schedulers import SCHEDULERS
@@ -44,6 +45,7 @@ MAX_CHARACTERS = 500_000
 
 _FIRST_KEYS = (
     *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Model hash", "Model"),
+    *("VAE hash", "VAE"),
     *("Variation seed", "Variation seed strength", "RNG"),
 )
 """As the web UI orders them; other keys follow, and the version."""
@@ -82,6 +84,7 @@ def to_parameters(record: ImageRecord) -> str:
         "Model hash": environment.model_sha256[:10],
         "Model": request.model,
         "RNG": "CPU",
+        **network_pairs(request),
         "Version": f"sheepgen {environment.sheepgen}",
     }
     if not request.variation_strength:
@@ -91,7 +94,7 @@ def to_parameters(record: ImageRecord) -> str:
         said["Denoising strength"] = strength  # of the last pass, if it starts from a picture too
         said |= {"Hires upscale": scale, "Hires upscaler": UPSCALER}
     first = {key: said.pop(key) for key in _FIRST_KEYS if key in said}
-    lines = [request.prompt]
+    lines = [request.prompt + lora_tags(request)]
     if request.negative_prompt:
         lines.append(f"Negative prompt: {request.negative_prompt}")
     pairs = (f"{key}: {_quote(_text(value))}" for key, value in (first | said).items())
@@ -134,9 +137,13 @@ def read_parameters(text: str, *, program: str | None = None) -> ParsedParameter
     if "\r\n" in text and not _OURS.search(text):
         text = text.replace("\r\n", "\n")
     prompt, negative_prompt, settings = _split(text.rstrip())
+    pairs = _read_settings(settings)
+    if _OURS.search(settings):
+        prompt, tags = split_lora_tags(prompt, pairs)
+        for tag in tags:
+            draft.leave("Prompt", tag)
     draft.take_text("prompt", prompt)
     draft.take_text("negative_prompt", negative_prompt)
-    pairs = _read_settings(settings)
     if settings:
         # The web UI draws noise on the GPU, which gives other noise, and does not mention it.
         pairs.setdefault("RNG", "GPU")

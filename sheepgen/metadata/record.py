@@ -44,6 +44,7 @@ _SINCE: Mapping[str, int] = MappingProxyType(
         **{name: field.since for name, field in FIELDS.items()},
         **{f"{name}_sha256": FIELDS[name].since for name in HASHED_FIELDS},
         **dict.fromkeys(("hires_width", "hires_height"), FIELDS["hires"].since),
+        "lora_autov3": 6,
     }
 )
 """The format that introduced each field of a request."""

@@ -49,22 +49,25 @@ def fingerprint(folder: Path, files: Iterable[str], *, rehash: bool = False) -> 
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def file_sha256(path: Path, *, rehash: bool = False, believe_name: bool = True) -> str:
+def file_sha256(
+    path: Path, *, rehash: bool = False, believe_name: bool = True, start: int = 0
+) -> str:
     """Return a file's sha256, from the cache if the file has not changed since it was hashed.
 
     Args:
         path: A regular file, or a link to one.
         rehash: Read the file, once per process, even if its hash is cached.
         believe_name: Trust the name that the Hub's cache gave a large file, which is its sha256.
+        start: How many bytes at its beginning are left out.
 
     Raises:
         OSError: If it cannot be read or is not a regular file.
     """
-    if believe_name and not rehash and (known := hub_sha256(path)):
+    if believe_name and not rehash and not start and (known := hub_sha256(path)):
         return known
     with open_untrusted(path) as file:
         state = os.fstat(file.fileno())
-        cached = _cached_path(path, state)
+        cached = _cached_path(path, state, start)
         if rehash and cached in _rehashed:
             return _rehashed[cached]
         if not rehash:
@@ -72,9 +75,10 @@ def file_sha256(path: Path, *, rehash: bool = False, believe_name: bool = True) 
                 stored = read_untrusted(cached, max_bytes=64).decode("ascii")
                 if SHA256.fullmatch(stored):
                     return stored
+        file.seek(start)
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         # A file that was changed meanwhile may have the hash of neither state.
-        if _cached_path(path, os.fstat(file.fileno())) == cached:
+        if _cached_path(path, os.fstat(file.fileno()), start) == cached:
             write_cache(cached, digest)
             if rehash:
                 _rehashed[cached] = digest
@@ -93,8 +97,8 @@ def hub_sha256(path: Path) -> str | None:
     return None
 
 
-def _cached_path(path: Path, state: os.stat_result) -> Path:
-    """Return where a file's hash is cached; a changed file gets another path."""
+def _cached_path(path: Path, state: os.stat_result, start: int) -> Path:
+    """Return where the hash of a file from a byte on is cached; a changed one gets another path."""
     parts = (
         path.resolve(),
         state.st_dev,
@@ -102,6 +106,7 @@ def _cached_path(path: Path, state: os.stat_result) -> Path:
         state.st_size,
         state.st_mtime_ns,
         state.st_ctime_ns,
+        *((start,) if start else ()),
     )
     key = hashlib.sha256("\0".join(map(str, parts)).encode(errors="surrogateescape")).hexdigest()
     return cache_folder() / "sha256" / key

@@ -32,6 +32,7 @@ __all__ = [
     "StoredWeights",
     "check_safetensors",
     "check_shards",
+    "data_start",
     "read_tensors",
 ]
 
@@ -101,6 +102,17 @@ def check_safetensors(path: Path) -> StoredWeights:
     """
     header, data_bytes = _read_header(path)
     return StoredWeights(tensors=len(header), data_bytes=data_bytes)
+
+
+def data_start(path: Path) -> int:
+    """Return where the tensors of a file begin that has been checked, in bytes.
+
+    Raises:
+        OSError: If it cannot be read or is not a regular file.
+    """
+    with open_untrusted(path) as file:
+        (header_size,) = _LENGTH.unpack(file.read(_LENGTH.size))
+    return _LENGTH.size + int(header_size)
 
 
 def read_tensors(path: Path) -> StoredTensors:

@@ -14,6 +14,7 @@ from sheepgen.models.added.lora import find_lora
 from sheepgen.models.added.places import LABELS, locate
 from sheepgen.models.added.vae import find_vae
 from sheepgen.models.fingerprint import file_sha256
+from sheepgen.models.safetensors import data_start
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from sheepgen.models.checkpoint import Checkpoint
 
 __all__ = ["added_hashes"]
+
+_AUTOV3_DIGITS = 12
 
 
 def added_hashes(
@@ -47,16 +50,22 @@ def added_hashes(
     named: dict[str, list[str]] = {kind: [] for kind in LABELS}
     for kind, text in adapters.names:
         named[kind].append(text)
-    return {
-        f"{kind}_sha256": ",".join(
+    hashes = {
+        f"{kind}_sha256": [
             _hash(kind, text, checkpoint, digest)
             for text, digest in zip_longest(
                 texts, (recorded.get(f"{kind}_sha256") or "").split(",")[: len(texts)]
             )
-        )
-        or None
+        ]
         for kind, texts in named.items()
     }
+    hashes["lora_autov3"] = [_autov3(find_lora(text)) for text in named["lora"]]
+    return {name: ",".join(each) or None for name, each in hashes.items()}
+
+
+def _autov3(path: Path) -> str:
+    """Return what Civitai and AUTOMATIC1111's web UI know a LoRA by."""
+    return file_sha256(path, start=data_start(path))[:_AUTOV3_DIGITS]
 
 
 def _hash(kind: str, text: str, checkpoint: Checkpoint, recorded: str | None) -> str:
