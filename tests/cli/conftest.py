@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sheepgen.request import GenerationRequest
 
 Run = Callable[..., "Result"]
+Configure = Callable[[str], "Path"]
 Typed = Callable[..., "GenerationRequest"]
 
 
@@ -57,3 +58,18 @@ def typed(run: Run, monkeypatch: pytest.MonkeyPatch) -> Typed:
         return seen.pop()
 
     return typed
+
+
+@pytest.fixture
+def configure(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Configure:
+    """Return a function that writes the user's config.toml, elsewhere, and returns its folder."""
+    folder = tmp_path_factory.mktemp("config")
+
+    def configure(text: str) -> Path:
+        (folder / "config.toml").write_text(text)
+        monkeypatch.setenv("SHEEPGEN_CONFIG", str(folder / "config.toml"))
+        return folder
+
+    return configure
