@@ -52,6 +52,11 @@ def read_graph(graph: Mapping[str, Any], *, source: str) -> ParsedParameters:
             found[name] = _text(graph, link)
         model = _first(graph, start, "ckpt_name", "unet_name")
         found["model"] = model
+        found["loras"] = [
+            [inputs["lora_name"], inputs.get("strength_model", 1)]
+            for inputs in _upstream(graph, start)
+            if isinstance(inputs.get("lora_name"), str)
+        ]
     settings = {name: value for name, value in found.items() if value is not None}
     return read_keys(_KEYS, settings, source=source)
 

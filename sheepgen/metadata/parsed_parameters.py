@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.fields import FIELDS
+from sheepgen.metadata.other_networks import describe_loras, split_tags
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 
 if TYPE_CHECKING:
@@ -202,8 +203,12 @@ def read_keys(keys: Keys, data: Mapping[str, Any], *, source: str) -> ParsedPara
     """
     draft = ParametersDraft(program=keys.program, source=source)
     left = dict(data)
-    draft.take_text("prompt", left.pop(keys.prompt, None))
-    draft.take_text("negative_prompt", left.pop(keys.negative_prompt, None))
+    for name, key in (("prompt", keys.prompt), ("negative_prompt", keys.negative_prompt)):
+        text = left.pop(key, None)
+        text, tags = split_tags(text) if isinstance(text, str) else (text, ())
+        draft.take_text(name, text)
+        for tag in tags:
+            draft.leave(FIELDS[name].label.capitalize(), tag)
     numbers = {
         "seed": keys.seed,
         "num_inference_steps": keys.steps,
@@ -221,7 +226,8 @@ def read_keys(keys: Keys, data: Mapping[str, Any], *, source: str) -> ParsedPara
         del left[keys.sampler]
     for key, value in left.items():
         if value not in (None, "", [], {}):
-            draft.leave(key, "…" if isinstance(value, (dict, list)) else value)
+            shown = describe_loras(value) if key == "loras" else None
+            draft.leave(key, shown or ("…" if isinstance(value, (dict, list)) else value))
     return draft.finish()
 
 

@@ -192,6 +192,46 @@ def test_programs_are_named_and_their_settings_read(program: str, texts: dict[st
     assert any(said.startswith("model: ") for said in recipe.not_mapped)
 
 
+LORAS: dict[str, tuple[object, str]] = {
+    "names": (["ink", "dots"], "ink, dots"),
+    "pairs": ([["ink.safetensors", 0.8], ["dots", -1, "ab12"]], "ink.safetensors (0.8), dots (-1)"),
+    "models": ([{"model": {"name": "ink"}, "weight": 0.8}], "ink (0.8)"),
+    "older models": ([{"lora": {"model_name": "ink"}, "weight": 1}], "ink (1)"),
+    "many": (["a"] * 99, f"{'a, ' * 20}and 79 more"),
+    "a huge weight": ([["ink", 10**400]], "ink (10000000)"),
+    "no names": ([1, None, {"a": []}, [[]]], "…"),
+    "an object": ({"ink": 1}, "…"),
+    "a text": ("ink", "ink"),
+}
+
+
+@pytest.mark.parametrize("name", LORAS)
+def test_loras_are_named(name: str) -> None:
+    loras, said = LORAS[name]
+
+    recipe = read({"invokeai_metadata": json.dumps({**INVOKE, "loras": loras})})
+
+    assert recipe is not None
+    assert f"loras: {said}" in recipe.not_mapped
+
+
+def test_loras_of_a_graph_are_named() -> None:
+    recipe = read({"prompt": json.dumps(COMFY)})
+
+    assert recipe is not None
+    assert "loras: wool (1)" in recipe.not_mapped
+
+
+def test_tags_that_name_networks_are_no_words() -> None:
+    prompts = {"prompt": "a ewe <lora:ink:0.8>", "negativeprompt": "<lora:dots>", "seed": 7}
+
+    recipe = read({"parameters": json.dumps({"sui_image_params": prompts})})
+
+    assert recipe is not None
+    assert recipe.settings == {"prompt": "a ewe", "seed": 7}
+    assert {*recipe.not_mapped} == {"Prompt: <lora:ink:0.8>", "Negative prompt: <lora:dots>"}
+
+
 def test_a_graph_of_many_nodes_is_followed_to_what_samples() -> None:
     recipe = read({"prompt": json.dumps(FLUX)})
     assert recipe is not None
