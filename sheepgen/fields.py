@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sheepgen import hires
 from sheepgen.errors import UsageError
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import SCHEDULERS
@@ -177,6 +176,7 @@ class Field:
             raise UsageError(f"The {label} is empty.", self.hint_if_blank)
 
 
+_NUMBER = r"[0-9]{1,4}(\.[0-9]{0,4})?|\.[0-9]{1,4}"
 _SIDES = "[1-9][0-9]{0,3}x[1-9][0-9]{0,3}"
 
 _ROWS = (
@@ -364,8 +364,8 @@ _ROWS = (
         name="hires",
         label="hires",
         kind=str,
-        pattern=hires.PATTERN,
-        example=hires.EXAMPLE,
+        pattern=rf"(none|({_NUMBER})(:({_NUMBER}))?)?",
+        example="2:0.5",
         options=("--hires",),
         aliases=("hires-fix",),
         metavar="SCALE[:STRENGTH]",

@@ -12,33 +12,24 @@ the model knows: they need much noise to become sharp, which changes the composi
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 
 from sheepgen.errors import UsageError
-from sheepgen.sanitize import excerpt
+from sheepgen.fields import FIELDS, MAX_SIDE
+from sheepgen.schedulers import steps_taken
 
-__all__ = ["EXAMPLE", "OFF", "PATTERN", "UPSCALER", "Hires", "canonical_hires", "parse_hires"]
-
-OFF = "none"
-"""How to say that there is no second pass; a request has an empty text for it."""
-
-EXAMPLE = "2:0.5"
+__all__ = ["UPSCALER", "Hires", "canonical_hires", "parse_hires", "resolve_hires"]
 
 UPSCALER = "Lanczos"
 
-MAX_SCALE = 4
-"""Lanczos adds no detail, and beyond this so little of it is left that a model invents the rest."""
+_OFF = "none"
+"""How to say that there is no second pass; a request has an empty text for it."""
 
-DEFAULT_STRENGTH = 0.5
+_MAX_SCALE = 4
+"""Beyond this, Lanczos leaves so little of the image that the model invents the rest."""
+
+_DEFAULT_STRENGTH = 0.5
 """Less than the web UI's 0.7, which upscaled latents need to become sharp; see above."""
-
-_NUMBER = r"[0-9]{1,4}(?:\.[0-9]{0,4})?|\.[0-9]{1,4}"
-
-PATTERN = rf"(?:{OFF}|(?:{_NUMBER})(?::(?:{_NUMBER}))?)?"
-"""What a text for `parse_hires` looks like."""
-
-_TEXT = re.compile(rf"({_NUMBER})(?::({_NUMBER}))?")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +37,7 @@ class Hires:
     """A second pass.
 
     Args:
-        scale: Of its sides to those of the first pass: above 1, at most `MAX_SCALE`.
+        scale: Of its sides to those of the first pass: above 1, at most 4.
         strength: Share of noise that the upscaled image is given, and of the steps that are taken:
             above 0, at most 1.
     """
@@ -78,16 +69,14 @@ def parse_hires(text: str) -> Hires | None:
     Raises:
         UsageError: If it looks otherwise, or a number is out of its range.
     """
-    if text in ("", OFF):
+    FIELDS["hires"].check(text)
+    if text in ("", _OFF):
         return None
-    match = _TEXT.fullmatch(text)
-    if match is None:
-        raise UsageError(f'hires must look like {EXAMPLE}, got "{excerpt(text)}".')
-    scale = float(match[1])
-    strength = DEFAULT_STRENGTH if match[2] is None else float(match[2])
-    if not 1 < scale <= MAX_SCALE:
+    first, _, second = text.partition(":")
+    scale, strength = float(first), float(second or _DEFAULT_STRENGTH)
+    if not 1 < scale <= _MAX_SCALE:
         raise UsageError(
-            f"The scale of hires must be above 1 and at most {MAX_SCALE}, got {scale:g}."
+            f"The scale of hires must be above 1 and at most {_MAX_SCALE}, got {scale:g}."
         )
     if not 0 < strength <= 1:
         raise UsageError(f"The strength of hires must be above 0 and at most 1, got {strength:g}.")
@@ -97,6 +86,44 @@ def parse_hires(text: str) -> Hires | None:
 def canonical_hires(text: str) -> str:
     """Return the one spelling of a text that `parse_hires` reads; empty for no second pass."""
     return str(parse_hires(text) or "")
+
+
+def resolve_hires(
+    text: str, width: int, height: int, num_inference_steps: int, *, multiple: int
+) -> dict[str, int]:
+    """Return the size of the second pass, by the fields of `sheepgen.request.ResolvedRequest`.
+
+    Args:
+        text: As `parse_hires` reads it.
+        width: Of the first pass, in pixels.
+        height: Likewise.
+        num_inference_steps: Of the whole schedule.
+        multiple: The model's, of which sides are multiples.
+
+    Raises:
+        UsageError: If it is too large, as large as the first, or has no step.
+    """
+    hires = parse_hires(text)
+    if hires is None:
+        return {}
+    wide, high = hires.size(width, height, multiple)
+    enlarged = f"hires {_shortest(hires.scale)} of {width}x{height} pixels is {wide}x{high}"
+    if max(wide, high) > MAX_SIDE:
+        raise UsageError(
+            f"{enlarged}, more than {MAX_SIDE} a side.", "Give a smaller scale, or a smaller size."
+        )
+    if (wide, high) == (width, height):
+        raise UsageError(
+            f"{enlarged} again: sides are rounded to multiples of {multiple}.",
+            "Give a larger scale.",
+        )
+    if not steps_taken(num_inference_steps, hires.strength):
+        raise UsageError(
+            f"hires strength {_shortest(hires.strength)} of {num_inference_steps} steps is less "
+            "than one step.",
+            "Give more of either.",
+        )
+    return {"hires_width": wide, "hires_height": high}
 
 
 def _shortest(number: float) -> str:

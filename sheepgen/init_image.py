@@ -22,8 +22,8 @@ from PIL import ExifTags, Image, ImageOps
 
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.metadata.image_file import MAX_FILE_BYTES, decode_untrusted, image_errors
-from sheepgen.request import steps_taken
 from sheepgen.sanitize import excerpt
+from sheepgen.schedulers import steps_taken
 from sheepgen.untrusted_file import expand_home, read_untrusted
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from sheepgen.fields import FIELDS, MAX_SIDE, PER_IMAGE_FIELDS
 from sheepgen.hires import canonical_hires, parse_hires
 from sheepgen.model_names import canonical_model_name
 from sheepgen.sanitize import excerpt
-from sheepgen.schedulers import canonical_scheduler_name
+from sheepgen.schedulers import canonical_scheduler_name, steps_taken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,6 @@ __all__ = [
     "ResolvedRequest",
     "draw_seed",
     "nearest_sizes",
-    "steps_taken",
 ]
 
 EMBEDDED_MODEL = "sheepgen"
@@ -245,11 +244,6 @@ class ResolvedRequest(GenerationRequest):
     def final_size(self) -> tuple[int, int]:
         """Width and height of the finished image in pixels."""
         return self.passes[-1].width, self.passes[-1].height
-
-
-def steps_taken(num_inference_steps: int, strength: float | None) -> int:
-    """Return how many of the steps a strength leaves, as diffusers counts; None leaves all."""
-    return num_inference_steps if strength is None else int(num_inference_steps * strength)
 
 
 DEFAULTS: Mapping[str, Any] = MappingProxyType(

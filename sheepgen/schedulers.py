@@ -32,6 +32,7 @@ __all__ = [
     "check_step_count",
     "prediction_type_of",
     "scheduler_name_for",
+    "steps_taken",
 ]
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
@@ -311,6 +312,11 @@ def check_step_count(name: str, num_inference_steps: int) -> None:
             f"The scheduler {name} takes at most {most} steps, not {num_inference_steps}.",
             f"Use at most {most} steps, or another scheduler.",
         )
+
+
+def steps_taken(num_inference_steps: int, strength: float | None) -> int:
+    """Return how many of the steps a strength leaves, as diffusers counts; None leaves all."""
+    return num_inference_steps if strength is None else int(num_inference_steps * strength)
 
 
 def prediction_type_of(config: Mapping[str, Any]) -> str:

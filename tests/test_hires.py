@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sheepgen.errors import UsageError
-from sheepgen.hires import PATTERN, Hires, canonical_hires, parse_hires
+from sheepgen.fields import FIELDS
+from sheepgen.hires import Hires, canonical_hires, parse_hires
 from sheepgen.request import GenerationRequest, Pass
 from tests.samples import hires_texts, sample_request, sample_spec
 
@@ -28,14 +27,14 @@ from tests.samples import hires_texts, sample_request, sample_spec
 )
 def test_every_spelling_is_one(text: str, canonical: str) -> None:
     assert canonical_hires(text) == canonical_hires(canonical) == canonical
-    assert re.fullmatch(PATTERN, text)
+    FIELDS["hires"].check(text)
     assert GenerationRequest(prompt="x", seed=1, hires=text).hires == canonical
 
 
 @given(hires_texts)
 def test_what_is_canonical_says_the_same(text: str) -> None:
     assert parse_hires(canonical_hires(text)) == parse_hires(text)
-    assert re.fullmatch(PATTERN, text)
+    FIELDS["hires"].check(text)
 
 
 @pytest.mark.parametrize(

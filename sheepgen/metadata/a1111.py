@@ -27,7 +27,7 @@ from sheepgen.hires import UPSCALER, parse_hires
 from sheepgen.metadata.added_networks import lora_tags, network_pairs, split_lora_tags
 from sheepgen.metadata.parsed_parameters import ParametersDraft
 from sheepgen.request import DEFAULTS
-from sheepgen.schedulers import SCHEDULERS
+from sheepgen.schedulers import SCHEDULERS, steps_taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sheepgen.fields import Field
     from sheepgen.metadata.parsed_parameters import ParsedParameters
     from sheepgen.metadata.record import ImageRecord
+    from sheepgen.request import ResolvedRequest
 
     _Reader = Callable[..., None]
     """Puts values of the text into a draft; UsageError or ValueError if they are invalid."""
@@ -77,7 +78,9 @@ def to_parameters(record: ImageRecord) -> str:
         field.a1111[0]: value
         for field in reversed([*FIELDS.values()])
         if field.a1111 and (value := getattr(request, field.name)) != DEFAULTS.get(field.name)
-    } | {
+    }
+    said |= _second_pass(request)
+    said |= {
         "Sampler": scheduler.sampler,
         "Schedule type": scheduler.schedule_type,
         "Size": f"{request.width}x{request.height}",
@@ -89,10 +92,6 @@ def to_parameters(record: ImageRecord) -> str:
     }
     if not request.variation_strength:
         said.pop("Variation seed", None)
-    if (hires := parse_hires(request.hires)) is not None:
-        scale, strength = str(hires).split(":")
-        said["Denoising strength"] = strength  # of the last pass, if it starts from a picture too
-        said |= {"Hires upscale": scale, "Hires upscaler": UPSCALER}
     first = {key: said.pop(key) for key in _FIRST_KEYS if key in said}
     lines = [request.prompt + lora_tags(request)]
     if request.negative_prompt:
@@ -100,6 +99,19 @@ def to_parameters(record: ImageRecord) -> str:
     pairs = (f"{key}: {_quote(_text(value))}" for key, value in (first | said).items())
     lines.append(", ".join(pairs))
     return "\n".join(lines)
+
+
+def _second_pass(request: ResolvedRequest) -> dict[str, object]:
+    """Return what is said of a second pass; its strength is in the place of an image's own."""
+    if (hires := parse_hires(request.hires)) is None:
+        return {}
+    scale, strength = str(hires).split(":")
+    return {
+        "Denoising strength": strength,
+        "Hires upscale": scale,
+        "Hires steps": steps_taken(request.num_inference_steps, hires.strength),
+        "Hires upscaler": UPSCALER,
+    }
 
 
 def _text(value: object) -> str:
@@ -147,6 +159,9 @@ def read_parameters(text: str, *, program: str | None = None) -> ParsedParameter
     if settings:
         # The web UI draws noise on the GPU, which gives other noise, and does not mention it.
         pairs.setdefault("RNG", "GPU")
+    if {"Hires upscale", "Steps"} <= pairs.keys():
+        # Nor that its second pass takes as many steps as the first, and not a share of them.
+        pairs.setdefault("Hires steps", pairs["Steps"])
     for keys, read in _READERS:
         if pairs.keys() >= set(keys):
             try:
@@ -274,6 +289,13 @@ def _check_upscaler(draft: ParametersDraft, upscaler: str) -> None:
         raise ValueError(upscaler)
 
 
+def _check_hires_steps(draft: ParametersDraft, steps: str) -> None:
+    hires = parse_hires(draft.settings.get("hires", ""))
+    of_all = draft.settings.get("num_inference_steps")
+    if hires is None or of_all is None or int(steps) != steps_taken(of_all, hires.strength):
+        raise ValueError(steps)
+
+
 def _check_noise(_: ParametersDraft, source: str) -> None:
     if source != "CPU":
         raise ValueError(source)
@@ -295,6 +317,7 @@ _READERS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
         for key in field.a1111
         if key not in _VARIATION_KEYS
     ),
+    (("Hires steps",), _check_hires_steps),
     (("RNG",), _check_noise),
 )
 """Keys that belong together, and what reads their values; the first that can has them."""

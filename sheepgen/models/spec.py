@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sheepgen.adapters import Adapters
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_SIDE
-from sheepgen.hires import parse_hires
+from sheepgen.hires import resolve_hires
 from sheepgen.init_image import resolve_init_image
 from sheepgen.models.added.embedding import find_embedding
 from sheepgen.models.added.hashes import added_hashes
@@ -20,7 +20,6 @@ from sheepgen.request import (
     ModelReference,
     ResolvedRequest,
     nearest_sizes,
-    steps_taken,
 )
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import SCHEDULERS, check_flow_scheduler, check_step_count
@@ -137,7 +136,13 @@ class ModelSpec:
                 "Give the picture with --image, and what to repaint with --mask.",
             )
         values |= resolve_init_image(request, values["num_inference_steps"])
-        values |= _resolve_hires(values, self.size_multiple)
+        values |= resolve_hires(
+            values["hires"],
+            values["width"],
+            values["height"],
+            values["num_inference_steps"],
+            multiple=self.size_multiple,
+        )
         adapters = pinned(request.adapters or self.adapters)
         recorded = {name: getattr(request, name, None) for name in _HASHES}
         values |= asdict(adapters) | added_hashes(adapters, self.checkpoint, recorded)
@@ -151,36 +156,6 @@ def _check_multiple(side: str, value: int, multiple: int) -> None:
             f"{side} must be a multiple of {multiple} for this model, got {value}.",
             f"Nearest: {below} or {above}.",
         )
-
-
-def _resolve_hires(values: Mapping[str, Any], multiple: int) -> dict[str, int]:
-    """Return the size of the second pass, by the fields of `ResolvedRequest`.
-
-    Args:
-        values: A request's, with its model's in place of those that it leaves open.
-        multiple: Sides are rounded to the nearest multiple of this.
-    """
-    hires = parse_hires(values["hires"])
-    if hires is None:
-        return {}
-    width, height, steps = (values[name] for name in ("width", "height", "num_inference_steps"))
-    size = hires.size(width, height, multiple)
-    enlarged = f"hires {hires.scale:g} of {width}x{height} pixels is {size[0]}x{size[1]}"
-    if max(size) > MAX_SIDE:
-        raise UsageError(
-            f"{enlarged}, more than {MAX_SIDE} a side.", "Give a smaller scale, or a smaller size."
-        )
-    if size == (width, height):
-        raise UsageError(
-            f"{enlarged} again: sides are rounded to multiples of {multiple}.",
-            "Give a larger scale.",
-        )
-    if not steps_taken(steps, hires.strength):
-        raise UsageError(
-            f"hires strength {hires.strength:g} of {steps} steps is less than one step.",
-            "Give more of either.",
-        )
-    return {"hires_width": size[0], "hires_height": size[1]}
 
 
 def outside_warnings(

@@ -63,6 +63,7 @@ def test_a_web_ui_image_of_today() -> None:
         "Clip skip: 2",
         "Lora hashes: a: 12, b: 34",
         "RNG: GPU",
+        "Hires steps: 25",
     )
 
 
@@ -143,6 +144,12 @@ def test_values_that_do_not_fit_are_left_over(settings: str) -> None:
             "Denoising strength: 0.7, Hires upscale: 2, Hires steps: 9, Hires upscaler: Latent",
             "2:0.7",
             ["Hires steps: 9", "Hires upscaler: Latent"],
+        ),
+        ("Steps: 20, Denoising strength: 0.7, Hires upscale: 2, Hires steps: 14", "2:0.7", []),
+        (
+            "Steps: 20, Denoising strength: 0.7, Hires upscale: 2",
+            "2:0.7",
+            ["Hires steps: 20"],
         ),
         ("Denoising strength: 0.7", "", ["Denoising strength: 0.7"]),
         ("Hires upscale: 2", "", ["Hires upscale: 2"]),
