@@ -113,7 +113,8 @@ def _open(
         return candidate
     try:
         record = read_record(candidate.path)
-        if resized := compare_sizes(candidate, record, read_shape(candidate.path)):
+        shape = read_shape(candidate.path)
+        if resized := compare_sizes(candidate, record, shape):
             return resized
         spec = yield from models.find(record)
         if isinstance(spec, SheepgenError):
@@ -122,7 +123,10 @@ def _open(
         yield from fetch_recorded_adapters(
             record.request, fetch=models.fetch, offline=models.offline
         )
-        spec.resolve(record.request)  # what is added to the model is here, too
+        resolved = spec.resolve(record.request)  # what is added to the model is here, too
+        # The size of a second pass follows from the model, whatever the record says it is.
+        if resized := compare_sizes(candidate, replace(record, request=resolved), shape):
+            return resized
         return VerificationTask(candidate=candidate, record=record, spec=spec)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other images go on
         return NotVerified(path=candidate.path, error=as_sheepgen_error(error))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
-from sheepgen.metadata.image_file import read_record
+from sheepgen.metadata.image_file import encode_image, read_record
 from sheepgen.metadata.image_texts import read_texts
 from tests.pictures import photograph
 
@@ -87,8 +88,6 @@ def test_a_rerun_may_leave_the_second_pass_out(
 
 def test_an_image_that_was_made_smaller_is_not_equal(run: Run, made: Path) -> None:
     record = read_record(made)
-    from sheepgen.metadata.image_file import encode_image
-
     with Image.open(made) as image:
         small = image.resize((SIDE, SIDE))
     made.write_bytes(encode_image(small, record, ".png"))
@@ -96,6 +95,28 @@ def test_an_image_that_was_made_smaller_is_not_equal(run: Run, made: Path) -> No
     assert result.exit_code == 1
     assert "32x32" in result.stdout
     assert "48x48" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "claimed",
+    [
+        {"hires": "", "hires_width": None, "hires_height": None},
+        {"hires_width": None, "hires_height": None},
+        {"hires_width": -5, "hires_height": 10**30},
+        {"hires": "4:1"},
+    ],
+)
+def test_a_record_that_claims_another_size_proves_nothing(
+    run: Run, made: Path, claimed: dict[str, Any]
+) -> None:
+    record = read_record(made)
+    record = replace(record, request=replace(record.request, **claimed))
+    for side in (SIDE, LARGE):
+        with Image.open(made) as image:
+            made.write_bytes(encode_image(image.resize((side, side)), record, ".png"))
+        result = run("verify", str(made))
+        assert result.exit_code == 1, result.output
+        assert "made.png: differs" in result.stdout
 
 
 def test_frames_of_both_passes_lie_beside_it(generate: Run) -> None:
