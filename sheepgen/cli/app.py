@@ -14,6 +14,9 @@ from sheepgen.cli.console import write_data
 from sheepgen.cli.evaluate import evaluate
 from sheepgen.cli.generate import generate
 from sheepgen.cli.model_info import info
+from sheepgen.cli.model_pull import pull
+from sheepgen.cli.model_rm import rm
+from sheepgen.cli.model_verify import verify_model
 from sheepgen.cli.models import list_models, models, schedulers
 from sheepgen.cli.options import canonical_option
 from sheepgen.cli.rerun import rerun
@@ -45,7 +48,16 @@ COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
 )
 
 _SUBCOMMANDS: Mapping[str, Mapping[str, Callable[..., None]]] = MappingProxyType(
-    {"models": {"list": list_models, "info": info}, "config": {"path": print_path}}
+    {
+        "models": {
+            "list": list_models,
+            "info": info,
+            "pull": pull,
+            "rm": rm,
+            "verify": verify_model,
+        },
+        "config": {"path": print_path},
+    }
 )
 """Commands that some commands have besides what they do by themselves."""
 
@@ -93,8 +105,8 @@ _EXAMPLES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         ),
         "models": (
             "sheepgen models",
-            "sheepgen models --json",
-            "sheepgen models info sheepgen",
+            "sheepgen models info sdxl",
+            "sheepgen models pull sdxl --variant fp16",
         ),
         "models list": (
             "sheepgen models list",
@@ -105,6 +117,21 @@ _EXAMPLES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "sheepgen models info sheepgen --things",
             "sheepgen models info sheepgen --things fox",
             "sheepgen models info stabilityai/sd-turbo --json",
+        ),
+        "models pull": (
+            "sheepgen models pull sd15",
+            "sheepgen models pull sdxl --variant fp16 --dry-run",
+            "sheepgen models pull stabilityai/sd-turbo@main",
+        ),
+        "models rm": (
+            "sheepgen models rm sd15",
+            "sheepgen models rm stabilityai/sd-turbo@main",
+            "sheepgen models rm sdxl --yes",
+        ),
+        "models verify": (
+            "sheepgen models verify sd15",
+            "sheepgen models verify sheepgen",
+            "sheepgen models verify ./my-diffusers-folder --json",
         ),
         "schedulers": (
             "sheepgen schedulers",

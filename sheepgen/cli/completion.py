@@ -5,8 +5,6 @@ In comma-separated lists, as sweeps take them, the last item is completed.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sheepgen.config import Config, read_config
@@ -15,6 +13,7 @@ from sheepgen.model_names import MODEL_ALIASES
 from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.options import DEVICES
 from sheepgen.schedulers import SCHEDULERS
+from sheepgen.user_cache import hub_cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -72,13 +71,8 @@ def _offered(incomplete: str, words: Iterable[str]) -> list[str]:
 
 def _cached_models() -> list[str]:
     """Return what is in the cache, by the names of its folders: huggingface_hub is slow to load."""
-    hub = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
-    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / (
-        "huggingface"
-    )
-    folder = Path(os.path.expanduser(hub or Path(home) / "hub"))  # noqa: PTH111 - never fails
     try:
-        names = sorted(path.name for path in folder.glob("models--*--*"))
+        names = sorted(path.name for path in hub_cache_folder().glob("models--*--*"))
     except OSError:
         return []
     return [name.removeprefix("models--").replace("--", "/") for name in names]

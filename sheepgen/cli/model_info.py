@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sheepgen.cli import completion
 from sheepgen.cli.console import cli_errors, error_console, note, write_data
-from sheepgen.cli.options import JsonOpt, OfflineOpt
+from sheepgen.cli.options import JsonOpt, ModelArg, OfflineOpt, VariantOpt
 from sheepgen.errors import UsageError
+from sheepgen.model_names import aliases_of
 from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.sanitize import byte_size, excerpt, plural
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sheepgen.embedded.vocabulary import Vocabulary
+    from sheepgen.models.components import ComponentWeights
     from sheepgen.models.spec import ModelSpec
 
 __all__ = ["info"]
@@ -32,14 +33,6 @@ __all__ = ["info"]
 _MAX_NAMES = 12
 """Further names of a concept in one line."""
 
-ModelArg = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="sheepgen, a diffusers folder, or org/name\\[@revision].",
-        autocompletion=completion.models,
-    ),
-]
 WordsArg = Annotated[
     list[str] | None,
     typer.Argument(metavar="WORD", help="With --things: what to search for.", show_default=False),
@@ -58,6 +51,7 @@ def info(
     model: ModelArg,
     words: WordsArg = None,
     *,
+    variant: VariantOpt = "",
     things: ThingsOpt = False,
     offline: OfflineOpt = False,
     json: JsonOpt = False,
@@ -70,7 +64,7 @@ def info(
 
         if words and not things:
             raise UsageError("WORD is for --things.", "Add --things, or leave it out.")
-        found = resolve_model(model, offline=offline)
+        found = resolve_model(model, variant=variant, offline=offline)
         if isinstance(found, DownloadPlan):
             if things:
                 raise _no_things(model)
@@ -82,12 +76,22 @@ def info(
 
 
 def _print_info(spec: ModelSpec, *, json: bool) -> None:
-    known = KNOWN_MODELS.get(spec.name.partition("@")[0])
+    from sheepgen.models.components import component_weights
+    from sheepgen.models.files import complete_variants, list_files
+
+    is_file = bool(spec.checkpoint.prefixes)
+    names = () if is_file else list_files(spec.folder)
+    variants = complete_variants(spec.family.components, names)
+    components = component_weights(spec.checkpoint)
+    prediction = _prediction_type(spec)
+    repo = spec.name.partition("@")[0]
+    known = KNOWN_MODELS.get(repo)
     vocabulary = _vocabulary(spec)
     things = None if vocabulary is None else len(vocabulary.concepts)
     if json:
         data: dict[str, Any] = {
             "name": spec.name,
+            "aliases": aliases_of(repo),
             "about": known and known.about,
             "family": spec.family.name,
             "licence": known and known.licence,
@@ -95,6 +99,11 @@ def _print_info(spec: ModelSpec, *, json: bool) -> None:
             "revision": spec.revision,
             "sha256": spec.sha256,
             "weight_bytes": spec.weight_bytes,
+            "variants": variants,
+            "components": [asdict(component) for component in components],
+            "parameters": sum(component.parameters for component in components),
+            "prediction_type": prediction,
+            "needs_mask": spec.needs_mask,
             "size_multiple": spec.size_multiple,
             "max_tokens": spec.max_tokens,
             "defaults": asdict(spec.defaults),
@@ -104,9 +113,9 @@ def _print_info(spec: ModelSpec, *, json: bool) -> None:
         write_data(json_format.dumps(data))
         return
     defaults, range_ = spec.defaults, spec.made_for
-    name, is_file = excerpt(spec.name), bool(spec.checkpoint.prefixes)
     rows = {
-        "name": name,
+        "name": excerpt(spec.name),
+        "alias": ", ".join(aliases_of(repo)),
         "about": known.about if known else "",
         "family": spec.family.name,
         "licence": known.licence if known else "not known",
@@ -114,6 +123,9 @@ def _print_info(spec: ModelSpec, *, json: bool) -> None:
         "file": excerpt(spec.checkpoint.path, 300) if is_file else "",
         "revision": spec.revision or "",
         "weights": f"{byte_size(spec.weight_bytes)}, sha256 {spec.sha256}",
+        "variants": ", ".join(variants),
+        "needs": "--image and --mask" if spec.needs_mask else "",
+        "predicts": excerpt(prediction),
         "size": f"{defaults.width}x{defaults.height}, in multiples of {spec.size_multiple}",
         "steps": str(defaults.num_inference_steps),
         "guidance": f"{defaults.guidance_scale:g}",
@@ -125,6 +137,31 @@ def _print_info(spec: ModelSpec, *, json: bool) -> None:
     for label, text in rows.items():
         if text:
             write_data(f"{label:<12} {text}")
+    for index, component in enumerate(components):
+        write_data(f"{'' if index else 'components':<12} {_component(component)}".rstrip())
+
+
+def _component(component: ComponentWeights) -> str:
+    text = f"{component.name:<16} {excerpt(component.class_name, 34):<35}"
+    if not component.files:
+        return text
+    dtypes = " ".join(component.dtypes)
+    number = _count(component.parameters)
+    return f"{text} {number:>10} {byte_size(component.size):>9}  {dtypes}"
+
+
+def _count(parameters: int) -> str:
+    for unit, name in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if parameters >= unit:
+            return f"{parameters / unit:.1f} {name}"
+    return str(parameters)
+
+
+def _prediction_type(spec: ModelSpec) -> str:
+    """Return what the network predicts, in diffusers' words."""
+    if spec.family.is_flow:
+        return "flow_prediction"
+    return str(spec.checkpoint.configs["scheduler"].get("prediction_type", "epsilon"))
 
 
 def _print_things(spec: ModelSpec, word: str, *, json: bool) -> None:

@@ -184,6 +184,18 @@ StrictOpt = Annotated[
         rich_help_panel=RUN,
     ),
 ]
+ModelArg = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A name or alias from `sheepgen models`, a folder or file, or org/name\\[@revision].",
+        autocompletion=completion.models,
+    ),
+]
+VariantOpt = Annotated[
+    str,
+    typer.Option("--variant", metavar="NAME", help=FIELDS["variant"].help, show_default=False),
+]
 OfflineOpt = Annotated[
     bool, typer.Option("--offline", metavar="", help="Never use the network.", rich_help_panel=RUN)
 ]

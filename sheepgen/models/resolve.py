@@ -27,7 +27,7 @@ from sheepgen.request import EMBEDDED_MODEL, ModelReference
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import scheduler_name_for
 
-__all__ = ["find_model", "resolve_model"]
+__all__ = ["find_model", "locate_model", "resolve_model"]
 
 
 def find_model(
@@ -63,20 +63,34 @@ def resolve_model(
         The model; or, if it is not on this disk, the download that it takes. Carry that out with
         `sheepgen.models.hub.download` and resolve the name again.
     """
-    name = canonical_model_name(name)
-    reference = ModelReference(name, variant)
-    path = _local_path(name)
-    if path is not None:
-        return _read(reference, path, None, rehash=rehash)
-    model = hub.parse_hub_model(name)
-    if model is None or unsupported_family_of_name(model.repo):
+    place = locate_model(name)
+    reference = ModelReference(canonical_model_name(name), variant)
+    if isinstance(place, Path):
+        return _read(reference, place, None, rehash=rehash)
+    if unsupported_family_of_name(place.repo):
         raise _unknown(name)
-    cached = hub.cached_folder(model, variant)
+    cached = hub.cached_folder(place, variant)
     if cached is not None:
         return _read(reference, cached, cached.name, rehash=rehash)
     if offline or hub.is_offline():
-        raise hub.not_cached(model.repo, variant)
-    return hub.plan_download(model, variant)
+        raise hub.not_cached(place.repo, variant)
+    return hub.plan_download(place, variant)
+
+
+def locate_model(name: str) -> Path | hub.HubModel:
+    """Return the folder or file on this disk, or the Hub's repository, that a name stands for.
+
+    Neither is looked into: it may be damaged, of any family, or not be there.
+
+    Raises:
+        UsageError: If the name is not that of a model.
+        ModelError: If it is a path, and nothing is there.
+    """
+    name = canonical_model_name(name)
+    place = _local_path(name) or hub.parse_hub_model(name)
+    if place is None:
+        raise _unknown(name)
+    return place
 
 
 def _read(

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from huggingface_hub import constants
 
 from sheepgen.models import families, hub
 from sheepgen.models.hub import DownloadPlan
@@ -30,9 +31,8 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_what_is_known_of_the_installed_model(run: Run) -> None:
-    rows = dict(
-        line.split(maxsplit=1) for line in run("models", "info", "sheepgen").stdout.splitlines()
-    )
+    lines = run("models", "info", "sheepgen").stdout.splitlines()
+    rows = dict(line.split(maxsplit=1) for line in lines if not line.startswith(" "))
     spec = find_model("sheepgen")
     assert rows["licence"] == "Apache-2.0"
     assert rows["folder"] == str(spec.folder)
@@ -130,7 +130,7 @@ def test_a_model_that_takes_any_words_has_no_list(run: Run, tiny_folder: Path) -
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["inf"], 'Unknown command "models inf".\nCommands: list, info.'),
+        (["inf"], 'Unknown command "models inf".\nCommands: list, info, pull, rm, verify.'),
         (["info"], "Missing argument 'MODEL'"),
         (["info", "sheepgen", "cat"], "WORD is for --things."),
         (["--json", "info", "sheepgen"], 'Put --json after "info".'),
@@ -145,6 +145,7 @@ def test_what_is_wrong_with_the_command_line_is_said(
     assert message in result.stderr
 
 
-def test_models_still_lists_them(run: Run) -> None:
+def test_models_still_lists_them(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     assert run("models", "list").stdout == run("models").stdout
     assert len(run("models", "list", "--json").stdout.splitlines()) == len(KNOWN_MODELS)

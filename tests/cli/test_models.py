@@ -3,11 +3,21 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+from huggingface_hub import constants
+
 from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Run
+
+
+@pytest.fixture(autouse=True)
+def _no_cached_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
 
 
 def test_every_scheduler_is_listed_with_its_other_names(run: Run) -> None:
@@ -20,7 +30,8 @@ def test_every_scheduler_is_listed_with_its_other_names(run: Run) -> None:
 
 def test_every_model_is_listed(run: Run) -> None:
     lines = run("models").stdout.splitlines()
-    assert [line for line in lines if not line.startswith(" ")] == list(KNOWN_MODELS)
+    names = [line.split()[0] for line in lines if not line.startswith(" ")]
+    assert names == list(KNOWN_MODELS)
     assert all(len(line) <= 90 for line in lines)
     assert all(any(model.about in line for line in lines) for model in KNOWN_MODELS.values())
 

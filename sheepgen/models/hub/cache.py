@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import ModelError
@@ -19,10 +18,12 @@ from sheepgen.models.files import INDEX_FILE, incompleteness, list_files
 from sheepgen.models.fingerprint import file_sha256, hub_sha256
 from sheepgen.models.hub.answers import COMMIT
 from sheepgen.sanitize import excerpt
-from sheepgen.user_cache import cache_folder
+from sheepgen.untrusted_file import read_untrusted
+from sheepgen.user_cache import cache_folder, hub_cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = [
     "WORD",
@@ -32,6 +33,8 @@ __all__ = [
     "cached_part",
     "check_cached",
     "parse_hub_model",
+    "repository_folder",
+    "snapshot_folder",
 ]
 
 WORD = r"[A-Za-z0-9](?:[\w.-]{0,94}[\w-])?"
@@ -65,6 +68,25 @@ def parse_hub_model(name: str) -> HubModel | None:
     return HubModel(repo=match["repo"], revision=match["revision"] or "main")
 
 
+def repository_folder(repo: str) -> Path:
+    """Return a repository's folder in the cache; it need not exist."""
+    return hub_cache_folder() / f"models--{repo.replace('/', '--')}"
+
+
+def snapshot_folder(model: HubModel) -> Path | None:
+    """Return the folder with a model's files in the cache, complete or not; None if it has none."""
+    folder = repository_folder(model.repo)
+    commit = model.revision
+    if not model.is_pinned:
+        try:
+            named = read_untrusted(folder / "refs" / model.revision, max_bytes=100)
+        except OSError:
+            return None
+        commit = named.decode("ascii", "replace").strip()
+    snapshot = folder / "snapshots" / commit
+    return snapshot if COMMIT.fullmatch(commit) and snapshot.is_dir() else None
+
+
 def cached_folder(model: HubModel, variant: str = "") -> Path | None:
     """Return the model's folder in the cache if all needed files are there.
 
@@ -75,13 +97,10 @@ def cached_folder(model: HubModel, variant: str = "") -> Path | None:
     Raises:
         ModelError: If the model is of an unsupported family.
     """
-    from huggingface_hub import try_to_load_from_cache
-
-    index = try_to_load_from_cache(model.repo, INDEX_FILE, revision=model.revision)
-    if not isinstance(index, str):
+    folder = snapshot_folder(model)
+    if folder is None or not (folder / INDEX_FILE).is_file():
         return None
-    folder = Path(index).parent
-    components = check_index(read_object(Path(index)), model.repo)
+    components = check_index(read_object(folder / INDEX_FILE), model.repo)
     names = list_files(folder)
     return None if incompleteness(components, names, model.repo, variant) else folder
 
@@ -141,9 +160,7 @@ def _problem(folder: Path, owner: str, variant: str = "") -> ModelError | None:
 
 
 def _snapshots(folder: str) -> Iterator[Path]:
-    from huggingface_hub import constants
-
-    for index in Path(constants.HF_HUB_CACHE).glob(f"models--{folder}/snapshots/*/{INDEX_FILE}"):
+    for index in hub_cache_folder().glob(f"models--{folder}/snapshots/*/{INDEX_FILE}"):
         yield index.parent
 
 

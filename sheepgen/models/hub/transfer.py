@@ -32,12 +32,13 @@ if TYPE_CHECKING:
 
     from huggingface_hub.utils.tqdm import tqdm
 
-__all__ = ["GRACE_S", "HubFile", "fetch_file"]
+__all__ = ["GRACE_S", "SHA1", "HubFile", "fetch_file"]
 
 GRACE_S = 2.0
 """How long a stopped transfer has to remove its partial file, in seconds."""
 
-_SHA1 = re.compile(r"[0-9a-f]{40}")
+SHA1 = re.compile(r"[0-9a-f]{40}")
+"""The name that git gives a small file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,7 +171,7 @@ def _check_arrival(repo: str, path: Path, file: HubFile, etag: str | None) -> No
     if hashes and hashes != {digest := file_sha256(path, rehash=True)}:
         raise _mismatch(repo, path, f"its sha256 is {digest}, not {min(hashes - {digest})}")
     for name in names:
-        if _SHA1.fullmatch(name) and name not in (digests := _sha1_names(path, size)):
+        if SHA1.fullmatch(name) and name not in (digests := _sha1_names(path, size)):
             raise _mismatch(repo, path, f"git would name it {digests[0]}, not {name}")
 
 
