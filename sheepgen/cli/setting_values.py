@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sheepgen.config import Entry
 
-__all__ = ["SettingReader", "absolute", "label", "options_of"]
+__all__ = ["SettingReader", "in_folder", "label", "options_of"]
 
 _SETTABLE = ("generate", "sweep", "batch")
 """Commands whose options are settings."""
@@ -146,14 +146,16 @@ class SettingReader:
         if name == "lora":
             return to_text(
                 tuple(
-                    each._replace(path=self.loras.get(each.path) or absolute(each.path, folder))
+                    each._replace(path=self.loras.get(each.path) or in_folder(each.path, folder))
                     for each in parse_loras(value)
                 )
             )
         if name == "embedding":
-            return ",".join(absolute(path, folder) for path in parse_paths(name, value))
-        is_path = _is_model_path(value, folder) if name == "model" else FIELDS[name].is_hashed
-        return absolute(value, folder) if is_path and value else value
+            return ",".join(in_folder(path, folder) for path in parse_paths(name, value))
+        if name == "vae":
+            return value and in_folder(value, folder)
+        is_path = _is_model_path(value, folder) if name == "model" else FIELDS[name].is_file
+        return _absolute(value, folder) if is_path else value
 
 
 def options_of(context: typer.Context) -> dict[str, Any]:
@@ -167,8 +169,16 @@ def options_of(context: typer.Context) -> dict[str, Any]:
     }
 
 
-def absolute(path: str, folder: Path) -> str:
-    """Return the path of a file, if it is relative to a folder."""
+def in_folder(path: str, folder: Path) -> str:
+    """Return the path of weights, if it is relative to a folder; or a name on the Hub as it is."""
+    from sheepgen.models.hub import parse_hub_path
+
+    own, top = _absolute(path, folder), folder / path.partition("/")[0]
+    exists = os.path.exists(own) or os.path.isdir(top)  # noqa: PTH110, PTH112 - any name will do
+    return own if exists or parse_hub_path(path) is None else path
+
+
+def _absolute(path: str, folder: Path) -> str:
     return str(folder / expand_home(path))
 
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.adapters import parse_loras
-from sheepgen.cli.setting_values import SettingReader, absolute, label, options_of
+from sheepgen.cli.setting_values import SettingReader, in_folder, label, options_of
 from sheepgen.config import PATH_VARIABLE, Entry, read_config
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS
@@ -229,7 +229,7 @@ def _lora_path(entry: Entry) -> str:
             "The scale stands where the name is used, as in --lora name:0.8.",
         )
     assert entry.folder is not None, "only the file has such a table"
-    return absolute(loras[0].path, entry.folder)
+    return in_folder(loras[0].path, entry.folder)
 
 
 def _check_name(place: str, name: str, what: str, forbidden: str) -> None:

@@ -269,3 +269,16 @@ def test_a_folder_of_the_file_is_not_one_of_the_command_line(
     assert typed("x", "-m", "dreamy").model == f"{folder}/m"
     assert typed("x", "-m", "./dreamy").model == "./dreamy"
     assert typed("x", "-m", "sheepgen").model == "sheepgen"
+
+
+def test_a_name_on_the_hub_is_not_a_path(typed: Typed, configure: Configure) -> None:
+    folder = configure(
+        "model = 'org/name'\nvae = 'org/vae@main'\nembedding = 'org/words/fuzzy.safetensors'\n"
+        "lora = ['org/ink:0.5', 'here/pen', 'pen.safetensors', 'more']\n"
+        "[loras]\nmore = 'org/more'\n"
+    )
+    (folder / "here").mkdir()
+    request = typed("x")
+    assert (request.model, request.vae) == ("org/name", "org/vae@main")
+    assert request.embedding == "org/words/fuzzy.safetensors"
+    assert request.lora == f"org/ink:0.5,{folder}/here/pen,{folder}/pen.safetensors,org/more"
