@@ -25,6 +25,7 @@ MODEL_ALIASES: Mapping[str, str] = MappingProxyType(
         "z-image": "Tongyi-MAI/Z-Image",
         "flux2-klein": "black-forest-labs/FLUX.2-klein-4B",
         "flux2-klein-base": "black-forest-labs/FLUX.2-klein-base-4B",
+        "chroma": "lodestones/Chroma1-HD",
         "qwen-image": "Qwen/Qwen-Image",
         "flux1-schnell": "black-forest-labs/FLUX.1-schnell",
         "flux1-dev": "black-forest-labs/FLUX.1-dev",

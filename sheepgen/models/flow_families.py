@@ -145,6 +145,38 @@ def _flux_1_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
     )
 
 
+_CHROMA: Mapping[str, Component] = {
+    "scheduler": FLOW_SCHEDULER,
+    "text_encoder": T5_TEXT_ENCODER,
+    "tokenizer": T5_TOKENIZER,
+    "transformer": transformer_component(
+        "ChromaTransformer2DModel",
+        *("attention_head_dim", "in_channels", "joint_attention_dim", "num_attention_heads"),
+        *("num_layers", "num_single_layers"),
+    ),
+    "vae": VAE_KL,
+}
+
+
+def _check_chroma(configs: Configs, owner: str) -> None:
+    transformer = configs["transformer"]
+    channels = configs["vae"]["latent_channels"]
+    check_vae_channels(channels, transformer["in_channels"] // 4, owner)
+    width = configs["text_encoder"]["d_model"]
+    check_states_width(transformer["joint_attention_dim"], width, owner)
+
+
+def _chroma_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
+    return Traits(
+        width=1024,
+        height=1024,
+        size_multiple=2 ** len(configs["vae"]["block_out_channels"]),
+        max_tokens=512,
+        num_inference_steps=35,
+        guidance_scale=5.0,
+    )
+
+
 _STABLE_DIFFUSION_3: Mapping[str, Component] = {
     "scheduler": FLOW_SCHEDULER,
     "text_encoder": clip_text_encoder("CLIPTextModelWithProjection", "projection_dim"),
@@ -280,6 +312,15 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         pipeline="sheepgen.pipeline.flux1",
         is_flow=True,
         fields=("true_cfg",),
+    ),
+    Family(
+        name="Chroma",
+        class_names=("ChromaPipeline", "ChromaImg2ImgPipeline", "ChromaInpaintPipeline"),
+        components=_CHROMA,
+        read_traits=_chroma_traits,
+        check_fit=_check_chroma,
+        pipeline="sheepgen.pipeline.chroma",
+        is_flow=True,
     ),
     Family(
         name="Stable Diffusion 3",

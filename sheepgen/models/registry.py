@@ -174,6 +174,14 @@ _KNOWN = (
         made_for=_FLOW,
     ),
     KnownModel(
+        name="lodestones/Chroma1-HD",
+        about="Chroma, FLUX.1 schnell made smaller and guided again, 1024x1024",
+        licence="Apache-2.0",
+        num_inference_steps=35,
+        guidance_scale=5.0,
+        made_for=_FLOW,
+    ),
+    KnownModel(
         name="Qwen/Qwen-Image",
         about="Qwen-Image, which writes text in images, 1328x1328",
         licence="Apache-2.0",

@@ -29,7 +29,6 @@ class _Family:
 
 _FAMILIES = (
     _Family("AuraFlow", "AuraFlow", ("auraflow",)),
-    _Family("Chroma", "Chroma", ("chroma",)),
     _Family("CogView", "CogView", ("cogview",)),
     _Family("DeepFloyd IF", "IF", ("deepfloyd",), ("deepfloyd/",)),
     _Family(

@@ -21,7 +21,7 @@ from sheepgen.pipeline.flow import FlowSchedule, linear_mu
 from sheepgen.pipeline.flow_model import FlowModel, patches_of
 from sheepgen.pipeline.guidance import rescale_guided
 from sheepgen.pipeline.loading import load_diffusers
-from sheepgen.pipeline.patches import pack, unpack
+from sheepgen.pipeline.patches import pack, positions, unpack
 from sheepgen.pipeline.t5 import T5TextEncoder, load_t5_tokenizer
 from sheepgen.pipeline.tokens import measure_text
 
@@ -139,7 +139,7 @@ class Flux1Model(FlowModel):
             return encoded
         limit = self.tokenizer.model_max_length
         summary = encode_text(self.tokenizer, self.text_encoder, text, limit=limit).pooler_output
-        encoded = _Encoded(self.text_encoder_2.encode(text), summary)
+        encoded = _Encoded(self.text_encoder_2.encode(text)[0], summary)
         return self._encoded.keep(text, encoded)
 
     def predict(
@@ -160,10 +160,7 @@ class Flux1Model(FlowModel):
         scale = None
         if self.transformer.config.guidance_embeds:
             scale = torch.full([batch], guidance.scale, device=self.device, dtype=torch.float32)
-        # Positions are (nothing, row, column) of the patches; words have none.
-        rows, columns = torch.arange(height // 2), torch.arange(width // 2)
-        places = torch.cartesian_prod(torch.zeros(1, dtype=torch.long), rows, columns)
-        words = torch.zeros(texts.states.shape[1], 3)
+        words = torch.zeros(texts.states.shape[1], 3)  # without positions
         with running("transformer"):
             velocity: Tensor = self.transformer(
                 hidden_states=pack(model_input),
@@ -172,7 +169,7 @@ class Flux1Model(FlowModel):
                 pooled_projections=texts.pooled,
                 encoder_hidden_states=texts.states,
                 txt_ids=words.to(self.device, self.dtype),
-                img_ids=places.to(self.device, self.dtype),
+                img_ids=positions(height, width).to(self.device, self.dtype),
                 return_dict=False,
             )[0]
         return unpack(velocity, height, width)

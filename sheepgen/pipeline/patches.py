@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["pack", "unpack"]
+__all__ = ["pack", "positions", "unpack"]
 
 _SIDE = 2
 
@@ -37,3 +38,15 @@ def unpack(patches: Tensor, height: int, width: int) -> Tensor:
     batch, _, channels = patches.shape
     grid = patches.transpose(1, 2).reshape(batch, channels, height // _SIDE, width // _SIDE)
     return pixel_shuffle(grid, _SIDE)
+
+
+def positions(height: int, width: int) -> Tensor:
+    """Return where the patches of latents are, (patches, 3): zero, row and column.
+
+    Args:
+        height: Of the latents.
+        width: Likewise.
+    """
+    zero = torch.zeros(1, dtype=torch.long)
+    rows, columns = torch.arange(height // _SIDE), torch.arange(width // _SIDE)
+    return torch.cartesian_prod(zero, rows, columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,9 @@ def quiet_libraries() -> Iterator[None]:
         each.set_verbosity_error()
         each.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")
+            yield
     finally:
         for each, (verbosity, had_bars) in zip(loggings, before, strict=True):
             each.set_verbosity(verbosity)

@@ -160,7 +160,7 @@ class StableDiffusion3Model(FlowModel):
             )
         ]
         words = torch.cat([each.hidden_states[_LAYER] for each in both], dim=-1)
-        read = self.text_encoder_3.encode(text)
+        read, _ = self.text_encoder_3.encode(text)
         words = pad(words, (0, read.shape[-1] - words.shape[-1]))
         encoded = _Encoded(
             torch.cat([words, read], dim=1), torch.cat([each.text_embeds for each in both], dim=-1)

@@ -1,7 +1,6 @@
 """T5's encoder, which reads a prompt as a text and not as a picture's caption.
 
-https://arxiv.org/abs/1910.10683. Prompts are padded to a fixed length, and the padding is attended
-to.
+https://arxiv.org/abs/1910.10683. Prompts are padded to a fixed length.
 """
 
 from __future__ import annotations
@@ -51,12 +50,14 @@ class T5TextEncoder:
         model: Token ids to hidden states.
         component: Name of the model's component, for messages.
         limit: Tokens that a prompt is padded or cut to.
+        reads_padding: Whether it attends to the padding.
     """
 
     tokenizer: PreTrainedTokenizerBase
     model: T5EncoderModel
     component: str
     limit: int
+    reads_padding: bool = True
 
     @classmethod
     def load(
@@ -67,6 +68,7 @@ class T5TextEncoder:
         *,
         suffix: str,
         limit: int,
+        reads_padding: bool = True,
     ) -> Self:
         """Load the model and its tokenizer; both components' names end in a suffix."""
         component = f"text_encoder{suffix}"
@@ -76,30 +78,37 @@ class T5TextEncoder:
             model=model.to(device),
             component=component,
             limit=limit,
+            reads_padding=reads_padding,
         )
 
-    def encode(self, text: str) -> Tensor:
-        """Return the hidden states of a text, (1, tokens, d_model).
+    def encode(self, text: str) -> tuple[Tensor, Tensor]:
+        """Return the hidden states of a text, (1, tokens, d_model), and its mask, (1, tokens).
+
+        The mask is 1 for tokens that are no padding.
 
         Raises:
             ModelError: If the model does not know all of the tokenizer's tokens.
         """
         with running("tokenizer"):
-            ids = self.tokenizer(
+            tokens = self.tokenizer(
                 text,
                 padding="max_length",
                 max_length=self.limit,
                 truncation=True,
                 return_tensors="pt",
-            ).input_ids  # (1, limit)
+            )
+        ids, mask = tokens.input_ids, tokens.attention_mask  # (1, limit) each
         if ids.max() >= self.model.config.vocab_size:
             raise ModelError(
                 f"The model's tokenizer has tokens that its {self.component} does not know.",
                 "They come from different models.",
             )
+        device = self.model.device
         with running(self.component):
-            states: Tensor = self.model(ids.to(self.model.device))[0]
-        return states
+            states: Tensor = self.model(
+                ids.to(device), attention_mask=None if self.reads_padding else mask.to(device)
+            )[0]
+        return states, mask
 
     def read_prompt(self, text: str) -> PromptReading:
         """Return how long a text is and which of its words are not read."""

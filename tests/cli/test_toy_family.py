@@ -17,6 +17,7 @@ from sheepgen.embedded import family
 from sheepgen.metadata.image_file import read_record
 from sheepgen.models import families
 from sheepgen.pipeline import (
+    chroma,
     flux1,
     flux2_klein,
     qwen_image,
@@ -96,7 +97,7 @@ def test_what_it_cannot_do_is_said_before_weights_are_loaded(
 
 
 def test_every_familys_module_offers_what_it_has_to() -> None:
-    flows = (flux1, flux2_klein, qwen_image, stable_diffusion_3, z_image)
+    flows = (chroma, flux1, flux2_klein, qwen_image, stable_diffusion_3, z_image)
     every = (family, stable_diffusion, stable_diffusion_xl, toy_family, *flows)
     modules: tuple[FamilyModule, ...] = every
     named = {family.pipeline for family in (*families.FAMILIES, TOY)}

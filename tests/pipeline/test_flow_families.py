@@ -16,6 +16,7 @@ from sheepgen.pipeline.loading import check_schedule, load_model, read_prompt
 from sheepgen.pipeline.run import stream, stream_batch
 from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import FLOW_SCHEDULERS
+from tests.tiny_chroma import save_tiny_chroma
 from tests.tiny_flux1 import save_tiny_flux1
 from tests.tiny_flux2_klein import save_tiny_flux2_klein
 from tests.tiny_qwen_image import save_tiny_qwen_image
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.family import Model
 
 SAVE = {
+    "Chroma": save_tiny_chroma,
     "FLUX.1": save_tiny_flux1,
     "FLUX.2 klein": save_tiny_flux2_klein,
     "Qwen-Image": save_tiny_qwen_image,
