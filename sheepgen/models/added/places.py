@@ -146,7 +146,11 @@ def plan_added(adapters: Adapters, *, offline: bool = False) -> DownloadPlan | N
         files = _needed(kind, wanted.file, listing.files)
         if not files:
             raise _unclear(kind, wanted, listing.files)
-        return hub.plan_files(wanted, listing, files, kind)
+        plan = hub.plan_files(wanted, listing, files, kind)
+        if plan.files:
+            return plan
+        # All of it was there, and now it is known at which commit.
+        existing(kind, text)
     return None
 
 

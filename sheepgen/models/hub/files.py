@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from sheepgen.models.hub.answers import COMMIT
 from sheepgen.models.hub.cache import WORD
 from sheepgen.models.hub.download import DownloadPlan, check_room, check_size
+from sheepgen.models.hub.transfer import fetch_file
 from sheepgen.sanitize import excerpt
 from sheepgen.untrusted_file import read_untrusted
 
@@ -102,7 +103,10 @@ def cached_snapshot(path: HubPath) -> Path | None:
 
 
 def plan_files(path: HubPath, listing: Listing, names: Iterable[str], kind: str) -> DownloadPlan:
-    """Return the download of some files of a repository.
+    """Return the download of some files of a repository, of none if all are in the cache.
+
+    What is there is asked for by its branch all the same, so that the cache learns which commit the
+    branch is at.
 
     Args:
         path: Says which repository, and by which name of its commit it was asked for.
@@ -111,7 +115,8 @@ def plan_files(path: HubPath, listing: Listing, names: Iterable[str], kind: str)
         kind: What they are, for messages.
 
     Raises:
-        ModelError: If a config among them is too large to be read, or the disk is too full.
+        ModelError: If the Hub refuses, a config among them is too large to be read, or the disk is
+            too full.
     """
     from huggingface_hub import constants
 
@@ -121,13 +126,15 @@ def plan_files(path: HubPath, listing: Listing, names: Iterable[str], kind: str)
     for file in files:
         check_size(file, path.repo)
     missing = tuple(file for file in files if not (folder / file.name).is_file())
+    if not missing:
+        for _ in fetch_file(path.repo, path.revision, files[0]):
+            pass
     here = folder
     while not os.path.isdir(here):  # noqa: PTH112
         here = here.parent
     plan = DownloadPlan(
         kind=kind,
         repo=path.repo,
-        # By its branch, so that the cache learns which commit the branch is at.
         revision=path.revision,
         commit=listing.commit,
         licence=excerpt(listing.licence) if listing.licence else None,

@@ -148,6 +148,20 @@ def test_a_branch_stays_where_it_was_in_the_cache(hub: FakeHub, repo: Path) -> N
     assert pinned(lora(f"{INK}/more.safetensors")).lora == f"{INK}@{COMMIT}/more.safetensors"
 
 
+@pytest.mark.usefixtures("repo")
+def test_what_was_downloaded_at_a_commit_is_found_by_its_branch(hub: FakeHub) -> None:
+    fetch_added(lora(f"{INK}@{COMMIT}/ink.safetensors"))
+    hub.requests.clear()
+
+    assert plan_added(lora()) is None
+
+    assert f"GET /{INK}/resolve/main/ink.safetensors" not in hub.requests
+    assert pinned(lora()).lora == f"{INK}@{COMMIT}/ink.safetensors"
+    hub.requests.clear()
+    assert plan_added(lora(), offline=True) is None
+    assert hub.requests == []
+
+
 def test_of_several_files_one_has_to_be_named(repo: Path, tiny_folder: Path) -> None:
     save_lora(tiny_folder, repo / "more" / "dots.safetensors")
 
