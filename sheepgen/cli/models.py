@@ -80,8 +80,8 @@ def list_models(*, json: JsonOpt = False) -> None:
             _print_name(other.name, other)
             write_data(f"    {other.family}")
         if rest := len(cached) - len(others):
-            hidden = plural(rest, "cached model")
-            note(error_console(), f"Not listed: {hidden} that cannot run here.")
+            hidden = plural(rest, "cached repo")
+            note(error_console(), f"Not listed: {hidden} without a model that runs here.")
 
 
 def _state(name: str, cached: CachedModel | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import ModelError, SheepgenError
+from sheepgen.models.files import complete_variants, list_files
 from sheepgen.models.hub import (
     DownloadPlan,
     DownloadProgress,
@@ -112,7 +113,7 @@ def recorded_model(
     if environment.model_revision is not None:
         exact = _at_commit(name, environment.model_revision)
         if cached_folder(exact, variant) is not None:
-            return find_model(str(exact), variant=variant, offline=True, rehash=rehash)
+            return _find_recorded(str(exact), record, rehash=rehash)
         if fetch:
             return str(exact)
         raise ModelError(
@@ -125,12 +126,26 @@ def recorded_model(
             f"The image was generated with a model that is not here: {excerpt(name, 200)}.",
             "Name the model with --model.",
         )
-    spec = find_model(name, variant=variant, rehash=rehash)
+    spec = _find_recorded(name, record, rehash=rehash)
     if spec.sha256 != environment.model_sha256:
         raise ModelError(
             f"The weights in {excerpt(name, 200)} are not those the image was generated with.",
             "To use them anyway, name them with --model.",
         )
+    return spec
+
+
+def _find_recorded(name: str, record: ImageRecord, *, rehash: bool) -> ModelSpec:
+    """Find a model with the recorded weights if it has them, else with those of its variant."""
+    variant, sha256 = record.request.variant, record.environment.model_sha256
+    spec = find_model(name, variant=variant, offline=True, rehash=rehash)
+    if spec.sha256 == sha256 or spec.checkpoint.prefixes:
+        return spec
+    # What was the only set of weights then may have been joined by the usual one since.
+    for other in complete_variants(spec.family.components, list_files(spec.folder)):
+        found = find_model(name, variant=other, offline=True, rehash=rehash)
+        if found.sha256 == sha256:
+            return found
     return spec
 
 

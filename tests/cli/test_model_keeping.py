@@ -111,7 +111,7 @@ def test_the_list_says_what_is_on_the_disk(run: Run) -> None:
     assert listed()[COPY].endswith("kB, incomplete")
     assert listed()[REPO].endswith("kB")
     assert "    Stable Diffusion 1.x and 2.x" in shown.stdout
-    assert shown.stderr == "Not listed: 1 cached model that cannot run here.\n"
+    assert shown.stderr == "Not listed: 1 cached repo without a model that runs here.\n"
     rows = {row["name"]: row for row in rows_of(run("models", "--json").stdout)}
     assert rows["stabilityai/sdxl-turbo"]["aliases"] == ["sdxl-turbo"]
     assert {key: rows[REPO][key] for key in ("cached", "complete", "licence", "revisions")} == {

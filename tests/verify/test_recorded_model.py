@@ -9,6 +9,7 @@ import pytest
 
 from sheepgen.errors import ModelError
 from sheepgen.models.resolve import find_model
+from sheepgen.models.spec import ModelSpec
 from sheepgen.verify.recorded_model import recorded_model
 from tests.samples import sample_record
 from tests.tiny import save_tiny_model
@@ -98,6 +99,22 @@ def test_what_is_no_name_of_the_hub_is_not_followed(model: str, revision: str) -
     with pytest.raises(ModelError, match="not a valid Hub id") as caught:
         recorded_model(record_of(model, revision=revision))
     assert "--model" in caught.value.hint
+
+
+def test_the_only_weights_of_then_are_found_beside_the_usual_ones(
+    model_copy: Path, tmp_path: Path
+) -> None:
+    for weights in model_copy.rglob("*.safetensors"):
+        weights.rename(weights.with_suffix(".fp16.safetensors"))
+    sha256 = find_model(str(model_copy)).sha256
+    usual = save_tiny_model(tmp_path / "usual", seed=1)
+    shutil.copytree(usual, model_copy, dirs_exist_ok=True)
+    assert find_model(str(model_copy)).sha256 != sha256
+
+    found = recorded_model(record_of(str(model_copy), sha256=sha256))
+
+    assert isinstance(found, ModelSpec)
+    assert found.sha256 == sha256
 
 
 def test_a_folder_must_hold_the_recorded_weights(tiny_folder: Path, tmp_path: Path) -> None:
