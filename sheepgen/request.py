@@ -19,6 +19,7 @@ from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_SIDE, PER_IMAGE_FIELDS
 from sheepgen.hires import canonical_hires, parse_hires
 from sheepgen.model_names import canonical_model_name
+from sheepgen.prompt_syntax import PromptFormat, check_prompt
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import canonical_scheduler_name, steps_taken
 
@@ -69,6 +70,9 @@ class GenerationRequest:
     Args:
         prompt: What to generate.
         negative_prompt: What to avoid; used only when guidance is on.
+        prompt_syntax: How both are read: ``plain``, or ``a1111`` as `sheepgen.prompt_syntax` says.
+        long_prompt: ``cut`` a prompt that is too long, or ``chunk`` it. Only some families read
+            this, the one before and ``clip_skip``.
         seed: Fixes the noise, 0 to `MAX_SEED`.
         variation_seed: Another seed, whose noise is blended in.
         variation_strength: 0 to 1, how much of it: 0 is the noise of ``seed`` alone and 1 that of
@@ -93,6 +97,8 @@ class GenerationRequest:
             size. Only some families read this and the next two.
         crop_offset: ``XxY`` in pixels: how far from left and top it is to look cropped.
         target_size: ``WxH`` in pixels: size of the picture after the crop; None for the image's.
+        clip_skip: Layer of the text encoder that is read, from the end as AUTOMATIC1111 counts: 2
+            is the last but one; 1 is whichever the model was trained on.
         scheduler: A name that ``sheepgen schedulers`` lists, or one of its aliases.
         model: The embedded model's name, a diffusers folder, a file, or a hub id
             ``org/name[@revision]`` or its alias.
@@ -103,11 +109,14 @@ class GenerationRequest:
 
     Raises:
         UsageError: If any value is out of its range, a variation strength lacks its seed, what is
-            about a picture comes without one, or a mask with a second pass.
+            about a picture comes without one, a mask with a second pass, or a prompt has marks that
+            are not supported.
     """
 
     prompt: str
     negative_prompt: str = ""
+    prompt_syntax: str = "plain"
+    long_prompt: str = "cut"
     seed: int
     variation_seed: int | None = None
     variation_strength: float = 0.0
@@ -126,6 +135,7 @@ class GenerationRequest:
     original_size: str | None = None
     crop_offset: str = "0x0"
     target_size: str | None = None
+    clip_skip: int = 1
     scheduler: str | None = None
     model: str = EMBEDDED_MODEL
     variant: str = ""
@@ -146,6 +156,9 @@ class GenerationRequest:
                     f"{field.label} is {excerpt(value)}, without a picture to start from.",
                     f"Give the picture with --image, or leave out {field.option}.",
                 )
+        if self.prompt_format.has_marks:
+            for name in ("prompt", "negative_prompt"):
+                check_prompt(FIELDS[name].label, getattr(self, name))
         if self.variation_strength and self.variation_seed is None:
             raise UsageError(
                 f"variation strength is {self.variation_strength:g}, without a variation seed.",
@@ -172,6 +185,11 @@ class GenerationRequest:
     def adapters(self) -> Adapters:
         """What is added to the model."""
         return Adapters(vae=self.vae, lora=self.lora, embedding=self.embedding)
+
+    @property
+    def prompt_format(self) -> PromptFormat:
+        """How both prompts are read."""
+        return PromptFormat(self.prompt_syntax, self.long_prompt)
 
     @property
     def batch_key(self) -> tuple[object, ...]:

@@ -41,8 +41,8 @@ def tiny_tokenizer_2() -> CLIPTokenizer:
     return tokenizer
 
 
-def tiny_text_encoder_2(tokenizer: CLIPTokenizer) -> CLIPTextModelWithProjection:
-    config: dict[str, Any] = tiny_text_encoder(tokenizer).config.to_dict()
+def tiny_text_encoder_2(tokenizer: CLIPTokenizer, layers: int = 2) -> CLIPTextModelWithProjection:
+    config: dict[str, Any] = tiny_text_encoder(tokenizer, layers).config.to_dict()
     wide = {"hidden_size": SECOND_WIDTH, "projection_dim": POOLED_WIDTH, "hidden_act": "gelu"}
     # What the real one's config says, and means: the end is the token with the greatest number.
     return CLIPTextModelWithProjection(CLIPTextConfig(**config | wide | {"eos_token_id": 2}))
@@ -72,6 +72,7 @@ def tiny_unet_xl(**changes: Any) -> UNet2DConditionModel:
 def tiny_xl_pipeline(
     *,
     seed: int = 0,
+    layers: int = 2,
     unet: dict[str, Any] | None = None,
     scheduler: SchedulerMixin | None = None,
     **settings: Any,
@@ -80,6 +81,7 @@ def tiny_xl_pipeline(
 
     Args:
         seed: Fixes every weight.
+        layers: Of each text encoder.
         unet: Changes of the U-Net's config.
         scheduler: In place of the real one's.
         settings: Of the pipeline.
@@ -89,8 +91,8 @@ def tiny_xl_pipeline(
         tokenizer, tokenizer_2 = tiny_tokenizer(), tiny_tokenizer_2()
         pipeline = StableDiffusionXLPipeline(
             vae=tiny_vae(),
-            text_encoder=tiny_text_encoder(tokenizer),
-            text_encoder_2=tiny_text_encoder_2(tokenizer_2),
+            text_encoder=tiny_text_encoder(tokenizer, layers),
+            text_encoder_2=tiny_text_encoder_2(tokenizer_2, layers),
             tokenizer=tokenizer,
             tokenizer_2=tokenizer_2,
             unet=tiny_unet_xl(**unet or {}),

@@ -22,6 +22,7 @@ from sheepgen.models.family import Component, Family, Traits
 from sheepgen.pipeline.building import building
 from sheepgen.pipeline.family import ModelInfo, TokenLabel
 from sheepgen.prompt_reading import PromptReading
+from sheepgen.prompt_syntax import PLAIN
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from sheepgen.models.family import Configs
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import Guidance, MaskedImage, Model
+    from sheepgen.prompt_syntax import PromptFormat
     from sheepgen.request import ResolvedRequest
 
 PATCH = 2
@@ -153,10 +155,10 @@ class ToyModel:
     def info(self) -> ModelInfo:
         return ModelInfo(guidance="embedded", latents_dtype=torch.float32, bytes_per_pixel=12)
 
-    def read_prompt(self, text: str) -> PromptReading:
+    def read_prompt(self, text: str, _: PromptFormat = PLAIN) -> PromptReading:
         return read_prompt(self.spec, text)
 
-    def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
+    def token_labels(self, prompt: str, _: PromptFormat = PLAIN) -> Sequence[TokenLabel]:
         return [TokenLabel(position=0, kind="word", text=prompt, word=0)]
 
     def encode(self, requests: Sequence[ResolvedRequest]) -> Letters:
@@ -200,7 +202,7 @@ def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Model:
     return ToyModel(spec=spec, device=device, dtype=dtype, painter=painter)
 
 
-def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
+def read_prompt(spec: ModelSpec, text: str, _: PromptFormat = PLAIN) -> PromptReading:
     return PromptReading(
         tokens=len(text.encode()),
         limit=spec.max_tokens,

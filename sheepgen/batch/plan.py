@@ -162,6 +162,7 @@ class JobPlanner:
             replace(spec, adapters=request.adapters),
             [(f"prompt of line {line}", request.prompt)],
             [(f"negative prompt of line {line}", request.negative_prompt)],
+            form=request.prompt_format,
             strict=self._settings.strict,
         )
         for text in prompt_notes(prompt for prompt in prompts if prompt.has_findings):

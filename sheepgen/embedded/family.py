@@ -20,6 +20,7 @@ from sheepgen.pipeline.building import running
 from sheepgen.pipeline.family import TokenLabel
 from sheepgen.pipeline.latent_model import LatentModel, TextEmbeds, check_schedule
 from sheepgen.pipeline.loading import load_diffusers
+from sheepgen.prompt_syntax import PLAIN
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sheepgen.models.checkpoint import Checkpoint
     from sheepgen.models.spec import ModelSpec
     from sheepgen.prompt_reading import PromptReading
+    from sheepgen.prompt_syntax import PromptFormat
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["EmbeddedModel", "check_schedule", "load", "read_prompt"]
@@ -54,11 +56,11 @@ class EmbeddedModel(LatentModel):
         components = cls.load_components(spec, device, dtype)
         return cls(**components, reader=reader, preview_decoder=preview)
 
-    def read_prompt(self, text: str) -> PromptReading:
+    def read_prompt(self, text: str, _: PromptFormat = PLAIN) -> PromptReading:
         """Return what is understood of a prompt, and which of its words are not used."""
         return self.reader.reading(text)
 
-    def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
+    def token_labels(self, prompt: str, _: PromptFormat = PLAIN) -> Sequence[TokenLabel]:
         """Return what the tokens stand for: the scene as a whole, then cells of the things."""
         labels = self.reader.labels(prompt)
         context = self.reader.text_encoder.context_tokens
@@ -125,7 +127,7 @@ def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> EmbeddedM
     return EmbeddedModel.load(spec, device, dtype)
 
 
-def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
+def read_prompt(spec: ModelSpec, text: str, _: PromptFormat = PLAIN) -> PromptReading:
     """Read a prompt with the text encoder alone."""
     return _reader(spec.checkpoint).reading(text)
 

@@ -201,6 +201,7 @@ def plan_run(
         replace(found, adapters=first.adapters),
         [("prompt", first.prompt)],
         [("negative prompt", first.negative_prompt)],
+        form=first.prompt_format,
         strict=settings.strict,
     )
     specs = {first.model_reference: found}

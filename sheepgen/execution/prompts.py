@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
 from sheepgen.prompt_reading import describe_reading, describe_words
+from sheepgen.prompt_syntax import PLAIN
 from sheepgen.sanitize import excerpt, first_of
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from sheepgen.models.spec import ModelSpec
     from sheepgen.prompt_reading import PromptReading
+    from sheepgen.prompt_syntax import PromptFormat
 
 __all__ = ["ReadPrompt", "prompt_notes", "read_prompts"]
 
@@ -53,6 +55,7 @@ def read_prompts(
     prompts: Iterable[tuple[str, str]],
     negative_prompts: Iterable[tuple[str, str]],
     *,
+    form: PromptFormat = PLAIN,
     strict: bool = False,
 ) -> tuple[ReadPrompt, ...]:
     """Read the prompts of a run, each once.
@@ -61,6 +64,7 @@ def read_prompts(
         spec: The model.
         prompts: What each is called in messages, and its text.
         negative_prompts: Likewise.
+        form: How all are read.
         strict: Whether a word that is not used is an error.
 
     Raises:
@@ -70,7 +74,9 @@ def read_prompts(
     from sheepgen.pipeline.loading import read_prompt
 
     found = tuple(
-        ReadPrompt(name=name, text=text, is_negative=negative, reading=read_prompt(spec, text))
+        ReadPrompt(
+            name=name, text=text, is_negative=negative, reading=read_prompt(spec, text, form)
+        )
         for negative, texts in ((False, prompts), (True, negative_prompts))
         for name, text in texts
     )
@@ -89,7 +95,8 @@ def _check(prompt: ReadPrompt, spec: ModelSpec, *, strict: bool) -> None:
             f"{listing} lists what it knows; --model takes any other model.",
         )
     if reading.truncated and strict:
-        raise UsageError(_length_note(prompt), "Shorten it, or leave out --strict.")
+        other = ", add --long-prompt chunk" if "long_prompt" in spec.family.fields else ""
+        raise UsageError(_length_note(prompt), f"Shorten it{other}, or leave out --strict.")
     if reading.unused and strict:
         raise UsageError(
             f"The {prompt.name} has words that {excerpt(spec.name)} does not use. "

@@ -13,6 +13,8 @@ Prompts are taken as they are, with their spaces. Other programs also write:
     CRLF                       the same as LF
 
 CFG scale is the guidance scale here: 1 is off in both. Size is that of the first pass in both.
+``Emphasis: None`` says that brackets in the prompts are text; without it they are weights
+(`sheepgen.prompt_syntax`).
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from sheepgen.errors import OutputError, UsageError
 from sheepgen.fields import FIELDS
 from sheepgen.hires import UPSCALER, parse_hires
 from sheepgen.metadata.added_networks import lora_tags, network_pairs, split_lora_tags
+from sheepgen.metadata.other_networks import split_tags
 from sheepgen.metadata.parsed_parameters import ParametersDraft
+from sheepgen.prompt_syntax import uses_marks
 from sheepgen.request import DEFAULTS
 from sheepgen.schedulers import SCHEDULERS, steps_taken
 
@@ -62,7 +66,11 @@ _LINE_WITH_KEY = re.compile(r"\n(?=[A-Z][\w ./-]{0,40}+: )")
 _KEY = re.compile(r'\s*+([^\s,:"][^,:"]*+):\s*+')
 _VALUE_ENDS = re.compile(r"\s*+(?=,|\Z)")
 _OURS = re.compile(r'Version: "?+sheepgen ')
-_NETWORK_TAG = re.compile(r"<(?:lora|lyco|hypernet):[^<>\n]*+>")
+_EMPHASIS = {"plain": "None", "a1111": "Original"}
+"""Value of the web UI's key ``Emphasis`` by our prompt syntax: whether brackets are text there."""
+
+_SYNTAXES = {value: syntax for syntax, value in _EMPHASIS.items()}
+
 
 _JSON = json.JSONDecoder()
 
@@ -90,6 +98,10 @@ def to_parameters(record: ImageRecord) -> str:
         **network_pairs(request),
         "Version": f"sheepgen {environment.sheepgen}",
     }
+    # What a reader would not guess from the prompts.
+    prompts = (request.prompt, request.negative_prompt)
+    if request.prompt_format.has_marks != any(map(uses_marks, prompts)):
+        said["Emphasis"] = _EMPHASIS[request.prompt_syntax]
     if not request.variation_strength:
         said.pop("Variation seed", None)
     first = {key: said.pop(key) for key in _FIRST_KEYS if key in said}
@@ -154,8 +166,7 @@ def read_parameters(text: str, *, program: str | None = None) -> ParsedParameter
         prompt, tags = split_lora_tags(prompt, pairs)
         for tag in tags:
             draft.leave("Prompt", tag)
-    draft.take_text("prompt", prompt)
-    draft.take_text("negative_prompt", negative_prompt)
+    _take_prompts(draft, prompt, negative_prompt, pairs)
     if settings:
         # The web UI draws noise on the GPU, which gives other noise, and does not mention it.
         pairs.setdefault("RNG", "GPU")
@@ -176,10 +187,29 @@ def read_parameters(text: str, *, program: str | None = None) -> ParsedParameter
         draft.program = name if name.isalpha() else None
     for key, value in pairs.items():
         draft.leave(key, value)
-    for name, said in (("Prompt", prompt), ("Negative prompt", negative_prompt)):
-        for tag in _NETWORK_TAG.findall(said):
-            draft.leave(name, tag)
     return draft.finish()
+
+
+def _take_prompts(
+    draft: ParametersDraft, prompt: str, negative_prompt: str, pairs: dict[str, str]
+) -> None:
+    """Add both prompts and their syntax. Names of networks are left out, as they are not text."""
+    said = {"prompt": prompt, "negative_prompt": negative_prompt}
+    syntax = _SYNTAXES.get(pairs.get("Emphasis", ""))
+    if syntax is not None:
+        del pairs["Emphasis"]
+    for name, text in said.items():
+        said[name], tags = (text, ()) if syntax == "plain" else split_tags(text)
+        draft.take_text(name, said[name])
+        for tag in tags:
+            draft.leave(FIELDS[name].label.capitalize(), tag)
+    if syntax is None and any(map(uses_marks, said.values())):
+        syntax = "a1111"
+    if syntax is not None:
+        try:
+            draft.take(prompt_syntax=syntax)
+        except UsageError as error:
+            draft.leave("Prompt syntax", error.message)
 
 
 def _split(text: str) -> tuple[str, str, str]:

@@ -20,6 +20,7 @@ from sheepgen.models.unet_family import (
     check_latents,
     check_text_width,
     clip_text_encoder,
+    count_layers,
     text_limit,
     unet_component,
     unet_traits,
@@ -46,6 +47,9 @@ __all__ = [
     "supported_families",
 ]
 
+_CLIP_FIELDS = ("prompt_syntax", "long_prompt", "clip_skip")
+"""Fields that families with CLIP's text encoders read."""
+
 _STABLE_DIFFUSION: Mapping[str, Component] = {
     "scheduler": DIFFUSERS_SCHEDULER,
     "text_encoder": clip_text_encoder("CLIPTextModel"),
@@ -62,7 +66,8 @@ def _check_stable_diffusion(configs: Configs, owner: str) -> None:
 
 def _stable_diffusion_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
     tokens = text_limit(configs, "text_encoder", "tokenizer")
-    return unet_traits(configs, tokens=tokens, guidance_scale=7.5)
+    layers = count_layers(configs, "text_encoder")
+    return unet_traits(configs, tokens=tokens, guidance_scale=7.5, text_layers=layers)
 
 
 _STABLE_DIFFUSION_XL: Mapping[str, Component] = {
@@ -98,7 +103,8 @@ def _stable_diffusion_xl_traits(configs: Configs, _: Mapping[str, Any]) -> Trait
         text_limit(configs, "text_encoder", "tokenizer"),
         text_limit(configs, "text_encoder_2", "tokenizer_2"),
     )
-    return unet_traits(configs, tokens=tokens, guidance_scale=5.0)
+    layers = count_layers(configs, "text_encoder", "text_encoder_2")
+    return unet_traits(configs, tokens=tokens, guidance_scale=5.0, text_layers=layers)
 
 
 EMBEDDED_CLASS = "SheepgenPipeline"
@@ -199,7 +205,8 @@ FAMILIES: tuple[Family, ...] = (
         check_fit=_check_stable_diffusion_xl,
         pipeline="sheepgen.pipeline.stable_diffusion_xl",
         adaptable=True,
-        fields=("original_size", "crop_offset", "target_size"),
+        fields=("original_size", "crop_offset", "target_size", *_CLIP_FIELDS),
+        text_layer=2,
     ),
     *FLOW_FAMILIES,
     Family(
@@ -214,6 +221,7 @@ FAMILIES: tuple[Family, ...] = (
         check_fit=_check_stable_diffusion,
         pipeline="sheepgen.pipeline.stable_diffusion",
         adaptable=True,
+        fields=_CLIP_FIELDS,
     ),
 )
 """All families that run; no two share a class name."""

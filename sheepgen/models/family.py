@@ -101,6 +101,8 @@ class Traits:
         height: Default height, in pixels.
         size_multiple: Widths and heights must be multiples of this many pixels.
         max_tokens: Longest prompt in tokens, special tokens included.
+        text_layers: Layers of the text encoder, of several the fewest; None if no request can
+            choose one.
         num_inference_steps: Default number of denoising steps.
         guidance_scale: Default guidance in diffusers' convention, where 1 is off.
         guidance: How the model is guided.
@@ -117,6 +119,7 @@ class Traits:
     guidance: GuidanceKind = "two passes"
     made_for: MadeFor | None = None
     needs_mask: bool = False
+    text_layers: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -138,6 +141,8 @@ class Family:
             noise of DDPM's schedule, or what `sheepgen.schedulers.PREDICTION_TYPES` lists.
         has_one_scale: Whether things come out at the size in pixels that they were trained at, so
             that a larger image of one shows it several times, however it begins.
+        text_layer: Layer of the text encoder that is read unless a request says otherwise, counted
+            from the last.
         vocabulary: File of a folder that lists what the model can show, as
             `sheepgen.embedded.vocabulary_file` reads it; None if the model takes any words.
     """
@@ -152,6 +157,7 @@ class Family:
     fields: tuple[str, ...] = ()
     is_flow: bool = False
     has_one_scale: bool = False
+    text_layer: int = 1
     vocabulary: str | None = None
 
 

@@ -137,6 +137,7 @@ def _read(
         made_for=sampling.made_for,
         guidance=traits.guidance,
         needs_mask=traits.needs_mask,
+        text_layers=traits.text_layers,
     )
 
 

@@ -14,6 +14,7 @@ from sheepgen.models.added.embedding import find_embedding
 from sheepgen.models.added.hashes import added_hashes
 from sheepgen.models.added.places import pinned
 from sheepgen.models.families import readers_of_fields
+from sheepgen.prompt_syntax import marks_in
 from sheepgen.request import (
     DEFAULTS,
     GenerationRequest,
@@ -76,6 +77,7 @@ class ModelSpec:
         guidance: How it is guided.
         adapters: What was added to it when it was loaded.
         needs_mask: Whether it repaints pictures, and does nothing else.
+        text_layers: Layers of its text encoder; None if no request can choose one.
     """
 
     name: str
@@ -90,6 +92,7 @@ class ModelSpec:
     guidance: GuidanceKind = "two passes"
     adapters: Adapters = field(default_factory=Adapters)
     needs_mask: bool = False
+    text_layers: int | None = None
 
     @property
     def folder(self) -> Path:
@@ -107,8 +110,9 @@ class ModelSpec:
         Raises:
             UsageError: If the model does not support that size, its scheduler is unknown and none
                 was requested, the scheduler does not support so many steps, the model needs a mask,
-                the picture to start from cannot be used, the second pass is too large or has no
-                step, or the model takes no LoRA, VAE or embedding.
+                the picture to start from cannot be used, its text encoder has fewer layers, the
+                second pass is too large or has no step, or the model takes no LoRA, VAE or
+                embedding.
             ModelError: If a file that is added to the model cannot be used, or is not the one that
                 a resolved request was made with.
         """
@@ -134,6 +138,12 @@ class ModelSpec:
             raise UsageError(
                 f"{excerpt(request.model)} repaints a part of a picture.",
                 "Give the picture with --image, and what to repaint with --mask.",
+            )
+        if self.text_layers is not None and request.clip_skip > self.text_layers:
+            raise UsageError(
+                f"clip skip must be between 1 and {self.text_layers} for this model, got "
+                f"{request.clip_skip}.",
+                "It counts the layers of the text encoder.",
             )
         values |= resolve_init_image(request, values["num_inference_steps"])
         values |= resolve_hires(
@@ -212,6 +222,18 @@ def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
             f"Warning: {excerpt(request.model)} was made for sides of at most {longest} pixels. "
             "In a larger second pass it shows things several times."
         )
+    if 1 < request.clip_skip <= spec.family.text_layer:
+        yield (
+            f"Warning: clip skip {request.clip_skip} has no effect with {excerpt(request.model)}; "
+            "it reads that layer anyway."
+        )
+    if "prompt_syntax" in spec.family.fields and not request.prompt_format.has_marks:
+        for name in ("prompt", "negative_prompt"):
+            if form := marks_in(getattr(request, name)):
+                yield (
+                    f"Warning: the {FIELDS[name].label} has {form} in it, which is read as it "
+                    "stands; --prompt-syntax a1111 reads it as AUTOMATIC1111 does."
+                )
     for each in _CONDITIONAL_FIELDS:
         if getattr(request, each.name) == DEFAULTS[each.name]:
             continue

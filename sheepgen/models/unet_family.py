@@ -25,6 +25,7 @@ __all__ = [
     "check_latents",
     "check_text_width",
     "clip_text_encoder",
+    "count_layers",
     "text_limit",
     "unet_component",
     "unet_traits",
@@ -62,6 +63,9 @@ VAE = Component(
     required=("block_out_channels", "latent_channels"),
     refused={"latents_mean": "latents with a mean of their own"},
 )
+
+_CLIP_LAYERS = 12
+"""Of a text encoder whose config does not say."""
 
 _UNET_REFUSED = {
     "addition_embed_type": "extra conditions in the U-Net",
@@ -157,13 +161,24 @@ def text_limit(configs: Configs, text_encoder: str, tokenizer: str) -> int:
     return tokens
 
 
-def unet_traits(configs: Configs, *, tokens: int, guidance_scale: float) -> Traits:
+def count_layers(configs: Configs, *text_encoders: str) -> int:
+    """Return how many layers text encoders have, of several the fewest."""
+    layers: list[int] = [
+        configs[each].get("num_hidden_layers", _CLIP_LAYERS) for each in text_encoders
+    ]
+    return min(layers)
+
+
+def unet_traits(
+    configs: Configs, *, tokens: int, guidance_scale: float, text_layers: int | None = None
+) -> Traits:
     """Return the traits of a model.
 
     Args:
         configs: Of its components.
         tokens: How many of them its text encoder takes.
         guidance_scale: Of those of its family that were not distilled.
+        text_layers: As in `Traits`.
     """
     unet = configs["unet"]
     scale = 2 ** (len(configs["vae"]["block_out_channels"]) - 1)
@@ -183,6 +198,7 @@ def unet_traits(configs: Configs, *, tokens: int, guidance_scale: float) -> Trai
         height=height,
         size_multiple=scale,
         max_tokens=tokens,
+        text_layers=text_layers,
         num_inference_steps=steps,
         guidance_scale=guidance_scale,
         guidance="embedded" if reads_guidance else "two passes",

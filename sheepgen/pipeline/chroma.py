@@ -23,6 +23,7 @@ from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.patches import pack, positions, unpack
 from sheepgen.pipeline.t5 import T5TextEncoder, load_t5_tokenizer
 from sheepgen.pipeline.tokens import measure_text
+from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import Guidance, TokenLabel
     from sheepgen.prompt_reading import PromptReading
+    from sheepgen.prompt_syntax import PromptFormat
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["ChromaModel", "ChromaTexts", "check_schedule", "load", "read_prompt"]
@@ -99,11 +101,11 @@ class ChromaModel(FlowModel):
             sigmas=np.linspace(1.0, 1 / steps, steps).tolist(),
         )
 
-    def read_prompt(self, text: str) -> PromptReading:
+    def read_prompt(self, text: str, _: PromptFormat = PLAIN) -> PromptReading:
         """Return how long a text is and which of its words are not read."""
         return self.text_encoder.read_prompt(text)
 
-    def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
+    def token_labels(self, prompt: str, _: PromptFormat = PLAIN) -> Sequence[TokenLabel]:
         """Return what the tokens stand for."""
         return self.text_encoder.token_labels(prompt)
 
@@ -161,7 +163,7 @@ class ChromaModel(FlowModel):
         return unpack(velocity, height, width)
 
 
-def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
+def read_prompt(spec: ModelSpec, text: str, _: PromptFormat = PLAIN) -> PromptReading:
     """Measure a prompt with the model's tokenizer alone."""
     return measure_text(load_t5_tokenizer(spec.checkpoint, ""), text, spec.max_tokens)
 

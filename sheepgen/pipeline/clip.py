@@ -6,31 +6,32 @@ https://arxiv.org/abs/2103.00020. A text is padded, or cut off, to as many token
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import torch
 from transformers import CLIPTokenizer
 
 from sheepgen.errors import ModelError
 from sheepgen.pipeline.building import running
+from sheepgen.pipeline.chunk_tokens import measure_prompt
 from sheepgen.pipeline.embeddings import with_embeddings
-from sheepgen.pipeline.latent_model import LatentModel
 from sheepgen.pipeline.loading import load_text_encoder, load_tokenizer
-from sheepgen.pipeline.tokens import measure_text, token_labels
+from sheepgen.pipeline.prompt_chunks import split_prompt
+from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable
 
-    import torch
-    from transformers import CLIPTextModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
     from sheepgen.models.checkpoint import Checkpoint
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import TokenLabel
+    from sheepgen.pipeline.prompt_chunks import Chunk
     from sheepgen.prompt_reading import PromptReading
+    from sheepgen.prompt_syntax import PromptFormat
 
-__all__ = ["ClipLatentModel", "TextCache", "encode_text", "load_clip", "read_prompt"]
+__all__ = ["TextCache", "encode_chunk", "encode_text", "load_clip", "read_prompt"]
 
 _SETTINGS = (
     "bos_token_id",
@@ -48,8 +49,8 @@ _SETTINGS = (
     "vocab_size",
 )
 
-_CACHED_TEXTS = 64
-"""Encoded texts that a model keeps: 15 MB for Stable Diffusion 1, 40 MB for XL."""
+_CACHED_CHUNKS = 64
+"""Chunks of encoded texts that a model keeps: 15 MB for Stable Diffusion 1, 40 MB for XL."""
 
 _Encoded = TypeVar("_Encoded")
 
@@ -58,41 +59,27 @@ class TextCache(Generic[_Encoded]):
     """The texts that were encoded last, and what they became."""
 
     def __init__(self) -> None:
-        self._encoded: OrderedDict[str, _Encoded] = OrderedDict()
+        self._encoded: OrderedDict[Hashable, tuple[_Encoded, int]] = OrderedDict()
 
-    def get(self, text: str) -> _Encoded | None:
+    def get(self, key: Hashable) -> _Encoded | None:
         """Return what a text became, or None if that is not kept."""
-        if text in self._encoded:
-            self._encoded.move_to_end(text)
-        return self._encoded.get(text)
+        if key not in self._encoded:
+            return None
+        self._encoded.move_to_end(key)
+        return self._encoded[key][0]
 
-    def keep(self, text: str, encoded: _Encoded) -> _Encoded:
-        """Keep and return what a text became, and forget the one that was longest not asked for."""
-        self._encoded[text] = encoded
-        if len(self._encoded) > _CACHED_TEXTS:
+    def keep(self, key: Hashable, encoded: _Encoded, chunks: int = 1) -> _Encoded:
+        """Keep and return what a text became, and forget those longest not asked for.
+
+        Args:
+            key: The text, and all else that it depends on.
+            encoded: What it became.
+            chunks: How large that is.
+        """
+        self._encoded[key] = encoded, chunks
+        while sum(size for _, size in self._encoded.values()) > _CACHED_CHUNKS:
             self._encoded.popitem(last=False)
         return encoded
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClipLatentModel(LatentModel):
-    """A latent model whose prompts are split into tokens, and encoded, by CLIP.
-
-    Args:
-        tokenizer: Prompt to token ids.
-        text_encoder: Token ids to hidden states, (batch, tokens, hidden_size).
-    """
-
-    tokenizer: PreTrainedTokenizerBase
-    text_encoder: CLIPTextModel
-
-    def read_prompt(self, text: str) -> PromptReading:
-        """Return how long a text is and which of its words are not read."""
-        return measure_text(self.tokenizer, text, self.spec.max_tokens)
-
-    def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
-        """Return what the encoded tokens stand for."""
-        return token_labels(self.tokenizer, prompt, self.spec.max_tokens)
 
 
 def load_clip(
@@ -145,30 +132,38 @@ def encode_text(
     Raises:
         ModelError: If the text encoder does not know all of the tokenizer's tokens.
     """
-    with running("tokenizer"):
-        tokens = tokenizer(
-            text, padding="max_length", max_length=limit, truncation=True, return_tensors="pt"
-        )
-    ids, attention_mask = tokens.input_ids, tokens.attention_mask  # (1, limit) each
+    (chunk,) = split_prompt(tokenizer, text, limit, PLAIN)
+    return encode_chunk(text_encoder, chunk, component=component, hidden_states=hidden_states)
+
+
+def encode_chunk(
+    text_encoder: Any,  # noqa: ANN401
+    chunk: Chunk,
+    *,
+    component: str,
+    hidden_states: bool,
+) -> Any:  # noqa: ANN401
+    """Run a text encoder on a chunk of a text, as `encode_text` does on all of it."""
     # On some devices the text encoder would not fail over them, but end the whole process.
-    if ids.min() < 0 or ids.max() >= text_encoder.config.vocab_size:
+    if min(chunk.ids) < 0 or max(chunk.ids) >= text_encoder.config.vocab_size:
         raise ModelError(
             f"The model's tokenizer has tokens that its {component} does not know.",
             "They come from different models.",
         )
     # CLIP was trained to attend to the padding; the model's config says if this one was not.
     masked = getattr(text_encoder.config, "use_attention_mask", False)
+    device = text_encoder.device
     with running(component):
         return text_encoder(
-            ids.to(text_encoder.device),
-            attention_mask=attention_mask.to(text_encoder.device) if masked else None,
+            torch.tensor([chunk.ids], device=device),  # (1, tokens)
+            attention_mask=torch.tensor([chunk.attention_mask], device=device) if masked else None,
             output_hidden_states=hidden_states,
         )
 
 
-def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
+def read_prompt(spec: ModelSpec, text: str, form: PromptFormat = PLAIN) -> PromptReading:
     """Measure a prompt with the model's first tokenizer alone."""
-    return measure_text(_tokenizer(spec.checkpoint, spec), text, spec.max_tokens)
+    return measure_prompt(_tokenizer(spec.checkpoint, spec), text, spec.max_tokens, form)
 
 
 @lru_cache(maxsize=4)

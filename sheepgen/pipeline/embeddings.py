@@ -69,6 +69,14 @@ class EmbeddingTokenizer:
         return self.tokenizer(text, **settings)
 
     @property
+    def lengths(self) -> Mapping[int, int]:
+        """Number of the tokens of each embedding, by the first of them."""
+        return {
+            self.tokenizer.convert_tokens_to_ids(token): pieces.count(" ") + 1
+            for token, pieces in self.written_out.items()
+        }
+
+    @property
     def pad_token(self) -> str:
         """What texts are padded with."""
         return str(self.tokenizer.pad_token)

@@ -15,6 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from sheepgen.prompt_syntax import PLAIN
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from sheepgen.models.family import GuidanceKind
     from sheepgen.models.spec import ModelSpec
     from sheepgen.prompt_reading import PromptReading
+    from sheepgen.prompt_syntax import PromptFormat
     from sheepgen.request import ResolvedRequest
 
 __all__ = [
@@ -226,11 +229,21 @@ class Model(Denoiser, Protocol):
     def preview_decoder(self) -> Callable[[Tensor], Tensor] | None:
         """Cheap stand-in for `decode`: latents to (batch, 3, height, width), about -1 to 1."""
 
-    def read_prompt(self, text: str) -> PromptReading:
-        """Return how much of a text is read and, if the model parses it, what is understood."""
+    def read_prompt(self, text: str, form: PromptFormat = PLAIN, /) -> PromptReading:
+        """Return how much of a text is read and, if the model parses it, what is understood.
 
-    def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
-        """Return what the positions stand for that the network attends to."""
+        Args:
+            text: A prompt.
+            form: How it is read, if the family has a choice.
+        """
+
+    def token_labels(self, prompt: str, form: PromptFormat = PLAIN, /) -> Sequence[TokenLabel]:
+        """Return what the positions stand for that the network attends to.
+
+        Args:
+            prompt: Its words are those between white space, as typed.
+            form: As for `read_prompt`.
+        """
 
     def encode(self, requests: Sequence[ResolvedRequest]) -> Any:  # noqa: ANN401
         """Return the conditioning of a batch: the family's own frozen dataclass.
@@ -282,7 +295,9 @@ class FamilyModule(Protocol):
             ModelError: If the model's folder is damaged.
         """
 
-    def read_prompt(self, spec: ModelSpec, text: str) -> PromptReading:
+    def read_prompt(
+        self, spec: ModelSpec, text: str, form: PromptFormat = PLAIN, /
+    ) -> PromptReading:
         """Do what `Model.read_prompt` does, without loading the weights of the other parts."""
 
     def check_schedule(self, spec: ModelSpec, request: ResolvedRequest) -> None:

@@ -24,6 +24,7 @@ from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.patches import pack, positions, unpack
 from sheepgen.pipeline.t5 import T5TextEncoder, load_t5_tokenizer
 from sheepgen.pipeline.tokens import measure_text
+from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import Guidance, TokenLabel
     from sheepgen.prompt_reading import PromptReading
+    from sheepgen.prompt_syntax import PromptFormat
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["Flux1Model", "Flux1Texts", "check_schedule", "load", "read_prompt"]
@@ -108,11 +110,11 @@ class Flux1Model(FlowModel):
             sigmas=np.linspace(1.0, 1 / steps, steps).tolist(),
         )
 
-    def read_prompt(self, text: str) -> PromptReading:
+    def read_prompt(self, text: str, _: PromptFormat = PLAIN) -> PromptReading:
         """Return how long a text is and which of its words T5 does not read."""
         return self.text_encoder_2.read_prompt(text)
 
-    def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
+    def token_labels(self, prompt: str, _: PromptFormat = PLAIN) -> Sequence[TokenLabel]:
         """Return what T5's tokens stand for."""
         return self.text_encoder_2.token_labels(prompt)
 
@@ -175,7 +177,7 @@ class Flux1Model(FlowModel):
         return unpack(velocity, height, width)
 
 
-def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
+def read_prompt(spec: ModelSpec, text: str, _: PromptFormat = PLAIN) -> PromptReading:
     """Measure a prompt with T5's tokenizer alone."""
     return measure_text(load_t5_tokenizer(spec.checkpoint, "_2"), text, spec.max_tokens)
 

@@ -25,6 +25,7 @@ from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.qwen import NOT_THINKING, QwenTextEncoder, load_qwen_tokenizer
 from sheepgen.pipeline.qwen import read_prompt as read_qwen_prompt
 from sheepgen.pipeline.vae import decode_latents, encode_pixels
+from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import Guidance, TokenLabel
     from sheepgen.prompt_reading import PromptReading
+    from sheepgen.prompt_syntax import PromptFormat
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["Flux2KleinModel", "Flux2Texts", "check_schedule", "load", "read_prompt"]
@@ -94,11 +96,11 @@ class Flux2KleinModel(FlowModel):
             sigmas=np.linspace(1.0, 1 / steps, steps).tolist(),
         )
 
-    def read_prompt(self, text: str) -> PromptReading:
+    def read_prompt(self, text: str, _: PromptFormat = PLAIN) -> PromptReading:
         """Return how long a text is and which of its words are not read."""
         return self.text_encoder.read_prompt(text)
 
-    def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
+    def token_labels(self, prompt: str, _: PromptFormat = PLAIN) -> Sequence[TokenLabel]:
         """Return what the tokens stand for; padding, which is attended to, comes after them."""
         return self.text_encoder.token_labels(prompt, padded=True)
 
@@ -180,7 +182,7 @@ class Flux2KleinModel(FlowModel):
         )
 
 
-def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
+def read_prompt(spec: ModelSpec, text: str, _: PromptFormat = PLAIN) -> PromptReading:
     """Measure a prompt with the model's tokenizer alone."""
     tokenizer = load_qwen_tokenizer(spec.checkpoint)
     return read_qwen_prompt(tokenizer, text, NOT_THINKING, spec.max_tokens)

@@ -41,12 +41,14 @@ class TextEmbeds:
         added: The U-Net's further conditions by their names in diffusers, a row for each of
             ``hidden_states``.
         masked: What is to be repainted, for a U-Net that was trained for that.
+        read: Which of the tokens count, (passes * batch, tokens); None if all do.
     """
 
     hidden_states: Tensor
     guided: bool
     added: Mapping[str, Tensor] | None = None
     masked: MaskedImage | None = None
+    read: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class UNetDenoiser:
                 encoder_hidden_states=conditioning.hidden_states,
                 timestep_cond=timestep_cond,
                 added_cond_kwargs=conditioning.added,
+                encoder_attention_mask=conditioning.read,
                 return_dict=False,
             )[0]  # (passes * batch, channels, height, width)
         return apply_guidance(prediction, guidance) if guided else prediction

@@ -22,6 +22,7 @@ from sheepgen.pipeline.building import building, component_errors
 from sheepgen.pipeline.device import resolve_device, resolve_dtype
 from sheepgen.pipeline.quiet import quiet_libraries
 from sheepgen.pipeline.single_file import clip_tokenizer, read_component
+from sheepgen.prompt_syntax import PLAIN
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import FamilyModule, Model
     from sheepgen.prompt_reading import PromptReading
+    from sheepgen.prompt_syntax import PromptFormat
     from sheepgen.request import ResolvedRequest
 
 __all__ = [
@@ -90,15 +92,20 @@ def load_model(
         return add_adapters(model) if spec.adapters else model
 
 
-def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
+def read_prompt(spec: ModelSpec, text: str, form: PromptFormat = PLAIN) -> PromptReading:
     """Return how much of a text a model reads and, if it parses prompts, what it understands.
 
     Loads no weights but what parsing takes.
 
+    Args:
+        spec: The model.
+        text: A prompt.
+        form: How it is read, if the model's family has a choice.
+
     Raises:
         ModelError: If the model's folder is damaged.
     """
-    return _family_module(spec).read_prompt(spec, text)
+    return _family_module(spec).read_prompt(spec, text, form)
 
 
 def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:

@@ -25,6 +25,7 @@ from sheepgen.pipeline.patches import pack, unpack
 from sheepgen.pipeline.qwen import QwenTextEncoder, Turn, load_qwen_tokenizer
 from sheepgen.pipeline.qwen import read_prompt as read_qwen_prompt
 from sheepgen.pipeline.vae import decode_latents, encode_pixels
+from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import Guidance, TokenLabel
     from sheepgen.prompt_reading import PromptReading
+    from sheepgen.prompt_syntax import PromptFormat
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["QwenImageModel", "QwenImageTexts", "check_schedule", "load", "read_prompt"]
@@ -127,11 +129,11 @@ class QwenImageModel(FlowModel):
         bytes_: int = 2 * self.vae.config.base_dim * self.vae.dtype.itemsize
         return bytes_
 
-    def read_prompt(self, text: str) -> PromptReading:
+    def read_prompt(self, text: str, _: PromptFormat = PLAIN) -> PromptReading:
         """Return how long a text is and which of its words are not read."""
         return read_prompt(self.spec, text)
 
-    def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
+    def token_labels(self, prompt: str, _: PromptFormat = PLAIN) -> Sequence[TokenLabel]:
         """Return what the tokens stand for that the transformer sees."""
         labels = self.text_encoder.token_labels(prompt, skipped=_SKIPPED)
         return labels[: self.spec.max_tokens - _SKIPPED]
@@ -226,7 +228,7 @@ class QwenImageModel(FlowModel):
         return mean.to(film), (1.0 / deviation.to(film))
 
 
-def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
+def read_prompt(spec: ModelSpec, text: str, _: PromptFormat = PLAIN) -> PromptReading:
     """Measure a prompt with the model's tokenizer alone."""
     tokenizer = load_qwen_tokenizer(spec.checkpoint)
     return read_qwen_prompt(tokenizer, text, _DESCRIBING, spec.max_tokens)

@@ -162,7 +162,7 @@ def stream_batch(
             for each, shown in zip(finished, own, strict=True):
                 one = each.of_image(number)
                 yield from _frames(model, request, frames, one, shown, total_steps)
-        reading = model.read_prompt(request.prompt)
+        reading = model.read_prompt(request.prompt, request.prompt_format)
         record = ImageRecord(
             request=request,
             environment=environment,

@@ -6,27 +6,21 @@ Also models in its layout that were distilled with guidance and read the scale a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import torch
 from transformers import CLIPTextModel
 
-from sheepgen.pipeline.clip import (
-    ClipLatentModel,
-    TextCache,
-    encode_text,
-    load_clip,
-    read_prompt,
-)
+from sheepgen.pipeline.clip import load_clip, read_prompt
+from sheepgen.pipeline.clip_latent_model import ClipLatentModel, EncodedText, encode_prompt
 from sheepgen.pipeline.latent_model import TextEmbeds, check_schedule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torch import Tensor
-
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.prompt_syntax import PromptFormat
     from sheepgen.request import ResolvedRequest
 
 __all__ = [
@@ -41,10 +35,6 @@ __all__ = [
 class StableDiffusionModel(ClipLatentModel):
     """A loaded model: a `sheepgen.pipeline.family.Model`."""
 
-    _encoded: TextCache[Tensor] = field(
-        default_factory=TextCache, init=False, repr=False, compare=False
-    )
-
     @classmethod
     def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Self:
         """Load all components, as `sheepgen.pipeline.family.FamilyModule.load` says."""
@@ -55,24 +45,32 @@ class StableDiffusionModel(ClipLatentModel):
 
     @torch.inference_mode()
     def encode(self, requests: Sequence[ResolvedRequest]) -> TextEmbeds:
-        """Encode prompts as diffusers' pipeline does, one at a time; what does not fit is cut off.
+        """Encode prompts as diffusers' pipeline does, one at a time.
+
+        Of a negative prompt the same layer is read as of the prompt. (There, ``clip_skip`` is for
+        the prompt alone.)
 
         Raises:
             ModelError: If the text encoder does not know all of the tokenizer's tokens.
         """
         guided = self.runs_twice(requests)
-        texts = [request.negative_prompt for request in requests] if guided else []
-        texts += [request.prompt for request in requests]
-        return TextEmbeds(
-            hidden_states=torch.cat([self._encode_text(text) for text in texts]), guided=guided
-        )
+        names = ("negative_prompt", "prompt") if guided else ("prompt",)
+        passes = [
+            [self.encode_cached(getattr(each, name), each) for each in requests] for name in names
+        ]
+        states, read = self.join(passes, requests[0])
+        return TextEmbeds(hidden_states=states, guided=guided, read=read)
 
-    def _encode_text(self, text: str) -> Tensor:
-        """Return one text's embeddings, (1, tokens, hidden_size), from memory if they are there."""
-        if (encoded := self._encoded.get(text)) is not None:
-            return encoded
-        embeds = encode_text(self.tokenizer, self.text_encoder, text, limit=self.spec.max_tokens)[0]
-        return self._encoded.keep(text, embeds.to(self.dtype))
+    def _encode_text(self, text: str, form: PromptFormat, clip_skip: int) -> EncodedText:
+        encoded = encode_prompt(
+            self.tokenizer,
+            self.text_encoder,
+            text,
+            form,
+            limit=self.spec.max_tokens,
+            layer=clip_skip,
+        )
+        return EncodedText(encoded.states.to(self.dtype), encoded.pooled.to(self.dtype))
 
 
 def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> StableDiffusionModel:

@@ -22,6 +22,7 @@ from sheepgen.pipeline.guidance import apply_guidance
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.t5 import T5TextEncoder, load_t5_tokenizer
 from sheepgen.pipeline.tokens import measure_text
+from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import Guidance, TokenLabel
     from sheepgen.prompt_reading import PromptReading
+    from sheepgen.prompt_syntax import PromptFormat
     from sheepgen.request import ResolvedRequest
 
 __all__ = [
@@ -117,11 +119,11 @@ class StableDiffusion3Model(FlowModel):
         config = spec.checkpoint.configs["scheduler"]
         return FlowSchedule(mu=linear_mu({"max_shift": 1.16, **config}, patches_of(spec, request)))
 
-    def read_prompt(self, text: str) -> PromptReading:
+    def read_prompt(self, text: str, _: PromptFormat = PLAIN) -> PromptReading:
         """Return how long a text is and which of its words T5 does not read."""
         return self.text_encoder_3.read_prompt(text)
 
-    def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
+    def token_labels(self, prompt: str, _: PromptFormat = PLAIN) -> Sequence[TokenLabel]:
         """Return what T5's tokens stand for; CLIP's come before them."""
         return self.text_encoder_3.token_labels(prompt)
 
@@ -188,7 +190,7 @@ class StableDiffusion3Model(FlowModel):
         return apply_guidance(velocity, guidance) if conditioning.guided else velocity
 
 
-def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
+def read_prompt(spec: ModelSpec, text: str, _: PromptFormat = PLAIN) -> PromptReading:
     """Measure a prompt with T5's tokenizer alone."""
     return measure_text(load_t5_tokenizer(spec.checkpoint, "_3"), text, spec.max_tokens)
 

@@ -7,44 +7,32 @@ image is to look like: its training images were scaled and cropped, and it knew 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from sheepgen.pipeline.clip import (
-    ClipLatentModel,
-    TextCache,
-    encode_text,
-    load_clip,
-    read_prompt,
-)
+from sheepgen.errors import ModelError
+from sheepgen.pipeline.clip import load_clip, read_prompt
+from sheepgen.pipeline.clip_latent_model import ClipLatentModel, EncodedText, encode_prompt
 from sheepgen.pipeline.latent_model import TextEmbeds
 from sheepgen.pipeline.scheduler import check_steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.prompt_syntax import PromptFormat
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["StableDiffusionXLModel", "check_schedule", "load", "read_prompt"]
 
 
-class _Encoded(NamedTuple):
-    """One text.
-
-    Args:
-        states: (1, tokens, hidden_size of both text encoders).
-        pooled: (1, projection_dim of the second).
-    """
-
-    states: Tensor
-    pooled: Tensor
+_LAYER = 2
+"""Which layer is read of both text encoders, counted from the last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +49,6 @@ class StableDiffusionXLModel(ClipLatentModel):
     text_encoder_2: CLIPTextModelWithProjection
     zero_negative: bool
     steps_offset: ClassVar[int | None] = None
-    _encoded: TextCache[_Encoded] = field(
-        default_factory=TextCache, init=False, repr=False, compare=False
-    )
 
     @classmethod
     def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Self:
@@ -84,45 +69,53 @@ class StableDiffusionXLModel(ClipLatentModel):
             ModelError: If a text encoder does not know all of its tokenizer's tokens.
         """
         guided = self.runs_twice(requests)
-        texts = [self._encode_text(request.prompt) for request in requests]
+        prompts = [self.encode_cached(request.prompt, request) for request in requests]
+        passes = [prompts]
         sizes = [_size_ids(request) for request in requests]
         if guided:
-            texts = [self._encode_negative(request.negative_prompt) for request in requests] + texts
+            passes.insert(0, [*map(self._encode_negative, requests, prompts)])
             sizes *= 2
+        states, read = self.join(passes, requests[0])
         return TextEmbeds(
-            hidden_states=torch.cat([text.states for text in texts]),
+            hidden_states=states,
             guided=guided,
             added={
-                "text_embeds": torch.cat([text.pooled for text in texts]),
+                "text_embeds": torch.cat([text.pooled for texts in passes for text in texts]),
                 "time_ids": torch.tensor(sizes, dtype=self.dtype).to(self.device),
             },
+            read=read,
         )
 
-    def _encode_negative(self, text: str) -> _Encoded:
-        encoded = self._encode_text(text)
-        if text or not self.zero_negative:
-            return encoded
-        return _Encoded(torch.zeros_like(encoded.states), torch.zeros_like(encoded.pooled))
+    def _encode_negative(self, request: ResolvedRequest, prompt: EncodedText) -> EncodedText:
+        if request.negative_prompt or not self.zero_negative:
+            return self.encode_cached(request.negative_prompt, request)
+        return EncodedText(torch.zeros_like(prompt.states), torch.zeros_like(prompt.pooled))
 
-    def _encode_text(self, text: str) -> _Encoded:
-        """Return what both text encoders make of a text, from memory if it is there."""
-        if (encoded := self._encoded.get(text)) is not None:
-            return encoded
-        limit = self.spec.max_tokens
-        first = encode_text(
-            self.tokenizer, self.text_encoder, text, limit=limit, hidden_states=True
+    def _encode_text(self, text: str, form: PromptFormat, clip_skip: int) -> EncodedText:
+        """Return what both text encoders make of a text."""
+        first, second = (
+            encode_prompt(
+                tokenizer,
+                text_encoder,
+                text,
+                form,
+                limit=self.spec.max_tokens,
+                layer=max(clip_skip, _LAYER),
+                normalised=False,
+                component=component,
+            )
+            for tokenizer, text_encoder, component in (
+                (self.tokenizer, self.text_encoder, "text_encoder"),
+                (self.tokenizer_2, self.text_encoder_2, "text_encoder_2"),
+            )
         )
-        second = encode_text(
-            self.tokenizer_2,
-            self.text_encoder_2,
-            text,
-            limit=limit,
-            component="text_encoder_2",
-            hidden_states=True,
-        )
-        states = torch.cat([first.hidden_states[-2], second.hidden_states[-2]], dim=-1)
-        encoded = _Encoded(states.to(self.dtype), second.text_embeds.to(self.dtype))
-        return self._encoded.keep(text, encoded)
+        if first.states.shape[1] != second.states.shape[1]:
+            raise ModelError(
+                "The model's two tokenizers divide the prompt differently.",
+                "They come from different models.",
+            )
+        states = torch.cat([first.states, second.states], dim=-1)
+        return EncodedText(states.to(self.dtype), second.pooled.to(self.dtype))
 
 
 def _size_ids(request: ResolvedRequest) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from sheepgen.pipeline.guidance import rescale_guided
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.qwen import THINKING, QwenTextEncoder, load_qwen_tokenizer
 from sheepgen.pipeline.qwen import read_prompt as read_qwen_prompt
+from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import Guidance, TokenLabel
     from sheepgen.prompt_reading import PromptReading
+    from sheepgen.prompt_syntax import PromptFormat
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["ZImageModel", "ZImageTexts", "check_schedule", "load", "read_prompt"]
@@ -89,11 +91,11 @@ class ZImageModel(FlowModel):
             sigmas=torch.linspace(1.0, 1 / steps, steps).tolist(),
         )
 
-    def read_prompt(self, text: str) -> PromptReading:
+    def read_prompt(self, text: str, _: PromptFormat = PLAIN) -> PromptReading:
         """Return how long a text is and which of its words are not read."""
         return self.text_encoder.read_prompt(text)
 
-    def token_labels(self, prompt: str) -> Sequence[TokenLabel]:
+    def token_labels(self, prompt: str, _: PromptFormat = PLAIN) -> Sequence[TokenLabel]:
         """Return what the tokens stand for."""
         return self.text_encoder.token_labels(prompt)
 
@@ -145,7 +147,7 @@ class ZImageModel(FlowModel):
         return -prediction
 
 
-def read_prompt(spec: ModelSpec, text: str) -> PromptReading:
+def read_prompt(spec: ModelSpec, text: str, _: PromptFormat = PLAIN) -> PromptReading:
     """Measure a prompt with the model's tokenizer alone."""
     tokenizer = load_qwen_tokenizer(spec.checkpoint)
     return read_qwen_prompt(tokenizer, text, THINKING, spec.max_tokens)

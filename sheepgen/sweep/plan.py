@@ -273,14 +273,15 @@ def _check_requests(
             continue
         check_schedules(spec, own)
         check_adapters(spec, own)
-        wanted = dict.fromkeys(request.prompt for request in own)
-        avoided = dict.fromkeys(request.negative_prompt for request in own)
-        prompts[str(reference)] = read_prompts(
-            replace(spec, adapters=own[0].adapters),
-            _named("prompt", wanted),
-            _named("negative prompt", avoided),
-            strict=strict,
-        )
+        for form in dict.fromkeys(request.prompt_format for request in own):
+            alike = [request for request in own if request.prompt_format == form]
+            prompts[str(reference)] = prompts.get(str(reference), ()) + read_prompts(
+                replace(spec, adapters=own[0].adapters),
+                _named("prompt", dict.fromkeys(each.prompt for each in alike)),
+                _named("negative prompt", dict.fromkeys(each.negative_prompt for each in alike)),
+                form=form,
+                strict=strict,
+            )
     return prompts
 
 

@@ -27,7 +27,7 @@ PARSED = {
 }
 
 
-def parse(spec: ModelSpec, text: str) -> PromptReading:
+def parse(spec: ModelSpec, text: str, *_: object) -> PromptReading:
     """Understand two words."""
     words = text.split()
     known = [{"shep": "sheep"}.get(word, word) for word in words]

@@ -82,14 +82,10 @@ def test_another_programs_image_becomes_a_command(run: Run, typed: Typed) -> Non
     result = run("show", "x.png")
     assert result.exit_code == 0
     assert result.stdout == (
-        "sheepgen generate 'a red fox <lora:foxes:0.8>' --negative-prompt mud --seed 3 --steps 20 "
-        "--guidance 7 --width 512 --height 768 --scheduler dpmpp_2m_karras\n"
+        "sheepgen generate 'a red fox' --negative-prompt mud --seed 3 --steps 20 --guidance 7 "
+        "--width 512 --height 768 --clip-skip 2 --scheduler dpmpp_2m_karras\n"
     )
-    assert result.stderr == (
-        "Not mapped: Model: fox[2Jmix\n"
-        "Not mapped: Clip skip: 2\n"
-        "Not mapped: Prompt: <lora:foxes:0.8>\n"
-    )
+    assert result.stderr == ("Not mapped: Prompt: <lora:foxes:0.8>\nNot mapped: Model: fox[2Jmix\n")
     assert run("show", "x.png", "--format", "command").stdout == result.stdout
     assert typed(*shlex.split(result.stdout)[1:]) == read_parameters(FOREIGN).request()
 

@@ -67,3 +67,22 @@ def test_the_web_ui_reads_every_value_back(record: ImageRecord) -> None:
 )
 def test_values_with_the_grammars_own_characters_are_quoted(model: str) -> None:
     assert web_ui_pairs(to_parameters(sample_record(model=model)))["Model"] == model
+
+
+@pytest.mark.parametrize(
+    ("prompt", "syntax", "emphasis"),
+    [
+        ("a fox", "plain", None),
+        ("a (red:1.2) fox", "a1111", None),
+        ("a (red:1.2) fox", "plain", "None"),
+        ("a fox", "a1111", "Original"),
+    ],
+)
+def test_emphasis_is_written_where_the_prompt_does_not_say_it(
+    prompt: str, syntax: str, emphasis: str | None
+) -> None:
+    record = sample_record(prompt=prompt, prompt_syntax=syntax, clip_skip=2)
+    parameters = to_parameters(record)
+    assert parameters.startswith(f"{prompt}\n")
+    pairs = web_ui_pairs(parameters)
+    assert (pairs.get("Emphasis"), pairs["Clip skip"]) == (emphasis, "2")

@@ -55,12 +55,12 @@ def test_a_web_ui_image_of_today() -> None:
         height=768,
         hires="2:0.4",
         scheduler="dpmpp_2m_karras",
+        clip_skip=2,
     )
     assert recipe.not_mapped == (
         "Model hash: abcdef1234",
         "Model: foxmix",
         "VAE: some.vae",
-        "Clip skip: 2",
         "Lora hashes: a: 12, b: 34",
         "RNG: GPU",
         "Hires steps: 25",
@@ -172,11 +172,12 @@ def test_variations_go_together() -> None:
     assert left_over(settings) == settings.split(", ")
 
 
-def test_networks_in_the_prompts_are_told_and_stay() -> None:
+def test_networks_in_the_prompts_are_said_and_left_out() -> None:
     recipe = read_parameters(
         "fox <lora:a:1> and <hypernet:b:0.5>, 1 < 2\nNegative prompt: <lyco:c>\nSeed: 1, RNG: CPU"
     )
-    assert recipe.request().prompt == "fox <lora:a:1> and <hypernet:b:0.5>, 1 < 2"
+    assert recipe.request().prompt == "fox  and , 1 < 2"
+    assert recipe.request().negative_prompt == ""
     assert recipe.not_mapped == (
         "Prompt: <lora:a:1>",
         "Prompt: <hypernet:b:0.5>",
@@ -185,12 +186,50 @@ def test_networks_in_the_prompts_are_told_and_stay() -> None:
 
 
 @pytest.mark.parametrize(
+    ("prompt", "emphasis", "syntax"),
+    [
+        ("a fox", "", "plain"),
+        ("a (red) fox", "", "a1111"),
+        (r"a fox \(animal\)", "", "a1111"),
+        ("a fox BREAK snow", "", "a1111"),
+        ("a (red) fox", "Emphasis: None, ", "plain"),
+        ("a fox", "Emphasis: Original, ", "a1111"),
+        ("a (red) fox", "Emphasis: No norm, ", "a1111"),
+    ],
+)
+@pytest.mark.parametrize("name", ["prompt", "negative_prompt"])
+def test_the_syntax_is_the_one_that_the_prompts_use(
+    name: str, prompt: str, emphasis: str, syntax: str
+) -> None:
+    first = prompt if name == "prompt" else f"x\nNegative prompt: {prompt}"
+    recipe = read_parameters(f"{first}\nSteps: 2, Seed: 1, {emphasis}RNG: CPU")
+    request = recipe.request()
+    assert (getattr(request, name), request.prompt_syntax) == (prompt, syntax)
+    left = ("Emphasis: No norm",) if "norm" in emphasis else ()
+    assert recipe.not_mapped == left
+
+
+@pytest.mark.parametrize(
+    ("prompt", "left"),
+    [
+        ("a [red:blue:0.5] fox", "prompt editing, which is not supported: [red:blue:0.5]"),
+        ("a fox AND a cat", "AND between prompts, which is not supported: AND"),
+    ],
+)
+def test_marks_that_are_not_supported_are_left_over(prompt: str, left: str) -> None:
+    recipe = read_parameters(f"{prompt}\nSteps: 2, Seed: 1, RNG: CPU, Clip skip: 2")
+    request = recipe.request()
+    assert (request.prompt, request.prompt_syntax, request.clip_skip) == (prompt, "plain", 2)
+    assert recipe.not_mapped == (f"Prompt syntax: The prompt has {left}",)
+
+
+@pytest.mark.parametrize(
     ("settings", "left"),
     [
         ('Template: "a, b: c"', ["Template: a, b: c"]),
-        ('Template: "a \\" b", Clip skip: 2', ['Template: a " b', "Clip skip: 2"]),
-        ('Template: "a, Clip skip: 2', ['Template: "a', "Clip skip: 2"]),
-        ('Template: "a" b, Clip skip: 2', ['Template: "a" b', "Clip skip: 2"]),
+        ('Template: "a \\" b", ENSD: 2', ['Template: a " b', "ENSD: 2"]),
+        ('Template: "a, ENSD: 2', ['Template: "a', "ENSD: 2"]),
+        ('Template: "a" b, ENSD: 2', ['Template: "a" b', "ENSD: 2"]),
         ('Hashes: {"model": "ab", "vae": "cd"} , ENSD: 1', None),
         ("Resources: [1, 2]", ["Resources: [1, 2]"]),
         ("Resources: [1, 2", ["Resources: [1"]),

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sheepgen.errors import UsageError
 from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.models.resolve import find_model
 from sheepgen.models.spec import outside_warnings
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest, ModelReference
+from tests.tiny_xl import save_tiny_xl
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sheepgen.models.spec import ModelSpec
 
 
@@ -22,7 +26,8 @@ def embedded() -> ModelSpec:
 
 
 def warnings(spec: ModelSpec, *changes: dict[str, Any]) -> tuple[str, ...]:
-    requests = [GenerationRequest(prompt="a sheep", seed=1, **fields) for fields in changes]
+    sheep: dict[str, Any] = {"prompt": "a sheep", "seed": 1}
+    requests = [GenerationRequest(**sheep | fields) for fields in changes]
     resolved = [replace(spec.resolve(request), model=spec.name) for request in requests]
     return outside_warnings(resolved, {ModelReference(spec.name): spec})
 
@@ -111,3 +116,40 @@ def test_a_variation_seed_without_a_strength_is_said_unless_others_have_one(
     assert warning == "Warning: variation seed has no effect without a variation strength."
     strengths = [{"variation_seed": 3, "variation_strength": strength} for strength in (0.0, 0.5)]
     assert warnings(embedded, *strengths) == ()
+
+
+MARKED = {"prompt": "a ((red)) sheep", "negative_prompt": "(mud:1.3)"}
+
+
+def test_marks_that_are_read_as_words_are_said(tiny_folder: Path, embedded: ModelSpec) -> None:
+    spec = find_model(str(tiny_folder))
+    read = "which is read as it stands; --prompt-syntax a1111 reads it as AUTOMATIC1111 does."
+    assert warnings(spec, MARKED, MARKED) == (
+        f"Warning: the prompt has ((word)) in it, {read}",
+        f"Warning: the negative prompt has (word:1.3) in it, {read}",
+    )
+    assert warnings(spec, {**MARKED, "prompt_syntax": "a1111"}) == ()
+    assert warnings(spec, {"prompt": "a sheep (animal)"}) == ()
+    assert warnings(embedded, MARKED) == ()
+
+
+def test_a_syntax_that_a_model_does_not_read_is_said(embedded: ModelSpec) -> None:
+    fields = {"prompt_syntax": "a1111", "long_prompt": "chunk", "clip_skip": 2}
+    families = "Stable Diffusion XL and Stable Diffusion 1.x and 2.x"
+    assert warnings(embedded, fields) == tuple(
+        f"Warning: {label} has no effect with sheepgen; it is for {families}."
+        for label in ("prompt syntax", "long prompt", "clip skip")
+    )
+
+
+def test_clip_skip_counts_the_layers_there_are(tiny_folder: Path, tmp_path: Path) -> None:
+    spec = find_model(str(tiny_folder))
+    assert warnings(spec, {"clip_skip": 2}) == ()
+    with pytest.raises(UsageError, match=r"clip skip must be between 1 and 2 .*, got 3\."):
+        warnings(spec, {"clip_skip": 3})
+    xl = find_model(str(save_tiny_xl(tmp_path / "xl", layers=3)))
+    (warning,) = warnings(xl, {"clip_skip": 2})
+    assert warning.endswith("; it reads that layer anyway.")
+    assert warnings(xl, {"clip_skip": 3}) == ()
+    with pytest.raises(UsageError, match="between 1 and 3 for this model, got 4"):
+        warnings(xl, {"clip_skip": 4})

@@ -53,7 +53,7 @@ def run_reference(
     Args:
         pipeline: Of diffusers.
         request: What to generate.
-        inputs: What else the pipeline takes.
+        inputs: What else the pipeline takes, or takes instead.
     """
     last: dict[str, Tensor] = {}
 
@@ -61,9 +61,8 @@ def run_reference(
         last.update(tensors)
         return {}
 
+    prompts = {"prompt": request.prompt, "negative_prompt": request.negative_prompt or None}
     images = pipeline(
-        request.prompt,
-        negative_prompt=request.negative_prompt or None,
         num_inference_steps=request.num_inference_steps,
         guidance_scale=request.guidance_scale,
         guidance_rescale=request.guidance_rescale,
@@ -73,7 +72,7 @@ def run_reference(
         generator=torch.Generator("cpu").manual_seed(request.seed),
         output_type="np",
         callback_on_step_end=keep,
-        **inputs,
+        **prompts | inputs,
     ).images
     return last["latents"], images[0]
 
