@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import torch
 from diffusers import FluxImg2ImgPipeline, FluxPipeline
 from PIL import Image
 
 from sheepgen.errors import ModelError
+from sheepgen.events import RunFinished
 from sheepgen.models.spec import outside_warnings
 from sheepgen.pipeline.flux1 import Flux1Model
 from sheepgen.pipeline.loading import load_model
+from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.patches import pack, unpack
+from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
 from tests.pipeline.reference import assert_same_flow
 from tests.tiny import edit_json
@@ -24,8 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor
-
-    from sheepgen.events import RunFinished
 
 REQUEST = GenerationRequest(
     prompt="a red sheep",
@@ -116,6 +118,30 @@ def test_from_a_picture(folder: Path, model: Flux1Model, tmp_path: Path, strengt
     request = replace(REQUEST, image=str(tmp_path / "picture.png"), strength=strength)
     pipeline = reference(folder, FluxImg2ImgPipeline)
     assert_same_bits(model, request, pipeline, image=picture, strength=strength)
+
+
+def test_a_second_pass(folder: Path, model: Flux1Model) -> None:
+    generator = torch.Generator("cpu").manual_seed(REQUEST.seed)
+    shared: dict[str, Any] = {
+        "prompt": REQUEST.prompt,
+        "num_inference_steps": REQUEST.num_inference_steps,
+        "guidance_scale": REQUEST.guidance_scale,
+        "max_sequence_length": model.spec.max_tokens,
+        "generator": generator,
+    }
+    size = {"width": REQUEST.width, "height": REQUEST.height}
+    (image,) = reference(folder)(**shared, **size).images
+    packed = reference(folder, FluxImg2ImgPipeline)(
+        image=image.resize((96, 64), Image.Resampling.LANCZOS),
+        width=96,
+        height=64,
+        strength=0.5,
+        output_type="latent",
+        **shared,
+    ).images
+    *_, last = stream(model, replace(REQUEST, hires="2:0.5"))
+    assert isinstance(last, RunFinished)
+    assert last.record.latents_sha256 == tensor_sha256(unpack(packed, 32, 48))
 
 
 def test_defaults_and_what_has_no_effect(folder: Path, model: Flux1Model) -> None:
