@@ -174,7 +174,7 @@ def test_one_revision_of_two_leaves_the_other_whole(run: Run) -> None:
         (f"{REPO}@v9", 1, f"{REPO}@v9 is not in the Hub's cache."),
         ("nothing at all", 2, "Unknown model"),
         ("flock/linked", 1, "leads out of the Hub's cache"),
-        ("flock/empty", 1, "is damaged or empty"),
+        ("flock/empty@main", 1, "one revision cannot be removed by itself"),
     ],
 )
 @pytest.mark.usefixtures("hub")
@@ -242,6 +242,11 @@ def test_a_damaged_file_of_the_cache_is_named(run: Run, file: str) -> None:
     gone = run("models", "verify", REPO)
     assert gone.exit_code == 1
     assert f"{file}  missing" in gone.stdout
+
+    assert run("models", "rm", REPO, "--yes").exit_code == 0
+    assert not folder_of(REPO).exists()
+    assert run("models", "pull", REPO).exit_code == 0
+    assert run("models", "verify", REPO).exit_code == 0
 
 
 @pytest.mark.usefixtures("hub")

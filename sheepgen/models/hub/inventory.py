@@ -23,7 +23,7 @@ from sheepgen.user_cache import hub_cache_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["CachedModel", "list_cached_models", "snapshot_state"]
+__all__ = ["CachedModel", "disk_size", "list_cached_models", "snapshot_state"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +69,7 @@ def _cached_model(repo: str, folder: Path) -> CachedModel:
         family=families[0] if families else None,
         commits=tuple(each.name for each in snapshots),
         is_complete=any(family and not lacking for family, lacking in states.values()),
-        size=_size(folder),
+        size=disk_size(folder),
     )
 
 
@@ -85,7 +85,7 @@ def snapshot_state(snapshot: Path, repo: str) -> tuple[str | None, ModelError | 
     return family.name, None if has_others else lacking
 
 
-def _size(folder: Path) -> int:
+def disk_size(folder: Path) -> int:
     """Return how much files take on the disk, each once, wherever links lead."""
     sizes: dict[tuple[int, int], int] = {}
     for parent, _, names in os.walk(folder):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sheepgen.errors import ModelError
 from sheepgen.models.hub.cache import repository_folder, snapshot_folder
+from sheepgen.models.hub.inventory import disk_size
 from sheepgen.sanitize import excerpt
 from sheepgen.untrusted_file import lies_in
 from sheepgen.user_cache import hub_cache_folder
@@ -54,7 +55,7 @@ def plan_removal(model: HubModel, *, revision_only: bool = False) -> RemovalPlan
         revision_only: Whether only its revision is removed, or else all there is of the repository.
 
     Raises:
-        ModelError: If it is not in the cache, or its folder is damaged or not in the cache's.
+        ModelError: If it is not in the cache, or one revision of it cannot be removed by itself.
     """
     from huggingface_hub import scan_cache_dir
 
@@ -71,18 +72,22 @@ def plan_removal(model: HubModel, *, revision_only: bool = False) -> RemovalPlan
         repo for repo in cache.repos if repo.repo_type == "model" and repo.repo_id == model.repo
     )
     commits = tuple(sorted(each.commit_hash for repo in own for each in repo.revisions))
-    if not commits:
-        raise ModelError(
-            f"The folder of {model.repo} in the Hub's cache is damaged or empty.",
-            f"Remove it by hand: {excerpt(folder, 300)}",
-        )
     chosen = commits
+    if revision_only and not commits:
+        raise ModelError(
+            f"Files of {model.repo} are missing in the Hub's cache, so one revision cannot be "
+            "removed by itself.",
+            f"Remove them all: `sheepgen models rm {model.repo}`.",
+        )
     if revision_only:
         snapshot = snapshot_folder(model)
         chosen = (snapshot.name,) if snapshot is not None and snapshot.name in commits else ()
         if not chosen:
             raise _not_there(str(model))
     strategy = replace(cache, repos=own).delete_revisions(*chosen)
+    if not own:  # the library leaves out what is damaged, as by a file that is gone
+        whole, size = frozenset({folder}), disk_size(folder)
+        strategy = replace(strategy, repos=whole, expected_freed_size=size)
     return RemovalPlan(
         repo=model.repo,
         commits=chosen,
