@@ -12,14 +12,16 @@ from sheepgen.errors import ModelError
 from sheepgen.models.configs import bad_setting
 from sheepgen.models.family import Component, Family
 from sheepgen.models.flow_families import FLOW_FAMILIES
-from sheepgen.models.unet_family import (
+from sheepgen.models.shared_components import (
     CLIP_TOKENIZER,
     DIFFUSERS_SCHEDULER,
-    VAE,
     WEIGHTS,
+    clip_text_encoder,
+)
+from sheepgen.models.unet_family import (
+    VAE,
     check_latents,
     check_text_width,
-    clip_text_encoder,
     count_layers,
     text_limit,
     unet_component,

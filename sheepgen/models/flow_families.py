@@ -24,7 +24,7 @@ from sheepgen.models.flow_family import (
     qwen3_text_encoder,
     transformer_component,
 )
-from sheepgen.models.unet_family import CLIP_TOKENIZER, clip_text_encoder
+from sheepgen.models.shared_components import CLIP_TOKENIZER, clip_text_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sheepgen.errors import ModelError
 from sheepgen.models.configs import bad_setting
 from sheepgen.models.family import Component
-from sheepgen.models.unet_family import WEIGHTS
+from sheepgen.models.shared_components import WEIGHTS
 
 if TYPE_CHECKING:
     from sheepgen.models.family import Configs

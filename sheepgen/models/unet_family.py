@@ -1,4 +1,4 @@
-"""What families with a U-Net on a VAE's latents have in common: components, checks, traits.
+"""What families with a U-Net on a VAE's latents have in common: its component, checks, traits.
 
 Their rows are in `sheepgen.models.families`.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.errors import ModelError
 from sheepgen.models.configs import bad_setting
 from sheepgen.models.family import Component, MadeFor, Traits
+from sheepgen.models.shared_components import WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,43 +19,14 @@ if TYPE_CHECKING:
     from sheepgen.models.family import Configs
 
 __all__ = [
-    "CLIP_TOKENIZER",
-    "DIFFUSERS_SCHEDULER",
     "VAE",
-    "WEIGHTS",
     "check_latents",
     "check_text_width",
-    "clip_text_encoder",
     "count_layers",
     "text_limit",
     "unet_component",
     "unet_traits",
 ]
-
-DIFFUSERS_SCHEDULER = Component(
-    library="diffusers",
-    classes=r"[A-Za-z0-9]{1,60}Scheduler",
-    config="scheduler_config.json",
-    refused={"sigma_data": "the EDM formulation", "use_flow_sigmas": "flow matching"},
-)
-"""Any class will do: it only decides which scheduler is the default."""
-
-WEIGHTS = "diffusion_pytorch_model"
-"""How the names of diffusers' weight files begin."""
-
-CLIP_TOKENIZER = Component(
-    library="transformers",
-    classes="CLIPTokenizer(Fast)?",
-    config="tokenizer_config.json",
-    files=(
-        "added_tokens.json",
-        "merges.txt",
-        "special_tokens_map.json",
-        "tokenizer.json",
-        "vocab.json",
-    ),
-    any_of=("tokenizer.json", "vocab.json"),
-)
 
 VAE = Component(
     library="diffusers",
@@ -73,16 +45,6 @@ _UNET_REFUSED = {
     "encoder_hid_dim_type": "an extra projection in the U-Net",
     "num_class_embeds": "class labels in the U-Net",
 }
-
-
-def clip_text_encoder(class_name: str, *required: str) -> Component:
-    """Return the component of a CLIP text encoder whose config has to set this, too."""
-    return Component(
-        library="transformers",
-        classes=class_name,
-        weights="model",
-        required=("hidden_size", "max_position_embeddings", *required),
-    )
 
 
 def unet_component(*conditions: str) -> Component:

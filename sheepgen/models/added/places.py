@@ -94,7 +94,7 @@ def locate(kind: str, text: str) -> Place | None:
     if wanted is None:
         path = _expanded(text)
         return Place(name=text, path=path) if _exists(path) else None
-    folder = hub.cached_snapshot(wanted)
+    folder = hub.snapshot_folder(wanted)
     if folder is None:
         return None
     here = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
@@ -140,7 +140,7 @@ def plan_added(adapters: Adapters, *, offline: bool = False) -> DownloadPlan | N
                 "network is not allowed.",
                 "Run once without --offline (or HF_HUB_OFFLINE) to download it.",
             )
-        if (folder := hub.cached_snapshot(wanted)) is not None:
+        if (folder := hub.snapshot_folder(wanted)) is not None:
             wanted = replace(wanted, revision=folder.name)
         listing = hub.list_repository(wanted.repo, wanted.revision)
         files = _needed(kind, wanted.file, listing.files)

@@ -21,6 +21,7 @@ from sheepgen.models.hub.cache import (
     cached_models,
     check_cached,
     parse_hub_model,
+    snapshot_folder,
 )
 from sheepgen.models.hub.download import (
     DownloadPlan,
@@ -34,7 +35,6 @@ from sheepgen.models.hub.download import (
 from sheepgen.models.hub.errors import not_cached
 from sheepgen.models.hub.files import (
     HubPath,
-    cached_snapshot,
     is_file_name,
     parse_hub_path,
     plan_files,
@@ -50,7 +50,6 @@ __all__ = [
     "HubPath",
     "cached_folder",
     "cached_models",
-    "cached_snapshot",
     "check_cached",
     "download",
     "fetch",
@@ -63,4 +62,5 @@ __all__ = [
     "parse_hub_path",
     "plan_download",
     "plan_files",
+    "snapshot_folder",
 ]

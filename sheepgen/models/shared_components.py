@@ -1,0 +1,42 @@
+"""Components that models of many families have: CLIP's, and diffusers' schedulers."""
+
+from __future__ import annotations
+
+from sheepgen.models.family import Component
+
+__all__ = ["CLIP_TOKENIZER", "DIFFUSERS_SCHEDULER", "WEIGHTS", "clip_text_encoder"]
+
+DIFFUSERS_SCHEDULER = Component(
+    library="diffusers",
+    classes=r"[A-Za-z0-9]{1,60}Scheduler",
+    config="scheduler_config.json",
+    refused={"sigma_data": "the EDM formulation", "use_flow_sigmas": "flow matching"},
+)
+"""Any class will do: it only decides which scheduler is the default."""
+
+WEIGHTS = "diffusion_pytorch_model"
+"""How the names of diffusers' weight files begin."""
+
+CLIP_TOKENIZER = Component(
+    library="transformers",
+    classes="CLIPTokenizer(Fast)?",
+    config="tokenizer_config.json",
+    files=(
+        "added_tokens.json",
+        "merges.txt",
+        "special_tokens_map.json",
+        "tokenizer.json",
+        "vocab.json",
+    ),
+    any_of=("tokenizer.json", "vocab.json"),
+)
+
+
+def clip_text_encoder(class_name: str, *required: str) -> Component:
+    """Return the component of a CLIP text encoder whose config has to set this, too."""
+    return Component(
+        library="transformers",
+        classes=class_name,
+        weights="model",
+        required=("hidden_size", "max_position_embeddings", *required),
+    )
