@@ -20,7 +20,15 @@ from sheepgen.sanitize import excerpt
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_SCALE", "Adapters", "LoraReference", "parse_loras", "parse_paths", "to_text"]
+__all__ = [
+    "MAX_SCALE",
+    "Adapters",
+    "LoraReference",
+    "check_scale",
+    "parse_loras",
+    "parse_paths",
+    "to_text",
+]
 
 MAX_SCALE = 10
 """Largest scale of a LoRA, in either direction."""
@@ -95,14 +103,23 @@ def _loras(text: str) -> Iterator[LoraReference]:
     for item in _items("LoRA", text):
         match = _SCALED.fullmatch(item)
         path, scale = (match[1], float(match[2])) if match else (item, 1.0)
-        if abs(scale) > MAX_SCALE:
-            raise UsageError(
-                f"The scale of a LoRA must be between -{MAX_SCALE} and {MAX_SCALE}, got {scale:g}."
-            )
+        check_scale(scale)
         if path in seen:
             raise UsageError(f"The LoRA {excerpt(path, 200)} is given twice.", "Add the scales up.")
         seen.add(path)
         yield LoraReference(path, scale + 0.0)
+
+
+def check_scale(scale: float) -> None:
+    """Check how strongly a LoRA is to be added.
+
+    Raises:
+        UsageError: If it is beyond `MAX_SCALE`.
+    """
+    if abs(scale) > MAX_SCALE:
+        raise UsageError(
+            f"The scale of a LoRA must be between -{MAX_SCALE} and {MAX_SCALE}, got {scale:g}."
+        )
 
 
 def parse_paths(label: str, text: str) -> tuple[str, ...]:

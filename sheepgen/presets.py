@@ -10,17 +10,18 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.adapters import parse_loras, to_text
+from sheepgen.adapters import LoraReference, check_scale, parse_loras, to_text
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS
+from sheepgen.prompt_syntax import PromptFormat, split_loras
 from sheepgen.sanitize import excerpt, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from sheepgen.adapters import LoraReference
-
 __all__ = ["Presets"]
+
+_PROMPTS = ("prompt", "negative_prompt")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +30,8 @@ class Presets:
 
     Args:
         models: The fields of a request that each name of a model stands for, ``model`` among them.
-        loras: The path that each name of a LoRA stands for.
+        loras: The path that each name of a LoRA stands for: ``--lora ink:0.8``, and
+            ``<lora:ink:0.8>`` in prompts with AUTOMATIC1111's syntax.
     """
 
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -51,27 +53,46 @@ class Presets:
             given: Those which a preset does not change; but for ``model``.
 
         Raises:
-            UsageError: If a LoRA is neither a name nor a path.
+            UsageError: If a LoRA is neither a name nor a path, or one in a prompt is not a name.
         """
         preset = self.models.get(fields.get("model", ""), {})
         preset = {key: value for key, value in preset.items() if _stays(key, given)}
         if {**fields, **preset}.get("image") is None:
             preset = {key: value for key, value in preset.items() if not FIELDS[key].needs_image}
         filled = {**fields, **preset}
-        if filled.get("lora") and self.loras:
-            filled["lora"] = to_text(tuple(map(self._located, parse_loras(filled["lora"]))))
-        return filled
+        return {**filled, **self._with_paths(filled)} if self.loras else filled
+
+    def _with_paths(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the LoRAs by their paths, and the prompts without those that they name."""
+        loras = [*map(self._located, parse_loras(fields.get("lora") or ""))]
+        changed: dict[str, Any] = {}
+        for name in _PROMPTS if PromptFormat(fields.get("prompt_syntax", "")).has_marks else ():
+            text, named = split_loras(fields.get(name) or "")
+            if named:
+                changed[name] = text
+                loras += (self._named(lora, scale) for lora, scale in named)
+        return {**changed, "lora": to_text(tuple(loras))} if loras else changed
 
     def _located(self, lora: LoraReference) -> LoraReference:
         """Return a LoRA with its path in place of its name."""
         path = self.loras.get(lora.path, lora.path)
         is_word = not set(path) & set("./\\")
         if is_word and not os.path.exists(path):  # noqa: PTH110 - any name will do
-            raise UsageError(
-                f'Unknown LoRA "{excerpt(path)}".',
-                f"Known: {', '.join(first_of([*self.loras]))}. Or give the path of a LoRA.",
-            )
+            raise self._unknown(path)
         return lora._replace(path=path)
+
+    def _named(self, name: str, scale: float) -> LoraReference:
+        """Return a LoRA that a prompt names."""
+        check_scale(scale)
+        if name not in self.loras:
+            raise self._unknown(name)
+        return LoraReference(self.loras[name], scale)
+
+    def _unknown(self, name: str) -> UsageError:
+        return UsageError(
+            f'Unknown LoRA "{excerpt(name)}".',
+            f"Known: {', '.join(first_of([*self.loras]))}. --lora takes a path, too.",
+        )
 
 
 def _stays(key: str, given: Collection[str]) -> bool:

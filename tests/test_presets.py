@@ -71,7 +71,7 @@ def test_a_word_that_is_neither_a_name_nor_a_path_is_an_error(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match='Unknown LoRA "inkk"') as caught:
         PRESETS.fill({"lora": "ink,inkk:0.5"})
-    assert caught.value.hint == "Known: ink. Or give the path of a LoRA."
+    assert caught.value.hint == "Known: ink. --lora takes a path, too."
     (tmp_path / "inkk").mkdir()
     assert PRESETS.fill({"lora": "inkk:0.5"}) == {"lora": "inkk:0.5"}
     assert Presets().fill({"lora": "inkk"}) == {"lora": "inkk"}
@@ -81,3 +81,41 @@ def test_two_names_of_one_file_are_one_file_given_twice() -> None:
     lora = Presets(loras={"a": "/x", "b": "/x"}).fill({"lora": "a,b:0.5"})["lora"]
     with pytest.raises(UsageError, match="LoRA /x is given twice"):
         GenerationRequest(prompt="a sheep", seed=1, lora=lora)
+
+
+A1111 = {"prompt_syntax": "a1111"}
+
+
+def test_loras_that_a_prompt_names_leave_it_and_join_the_others() -> None:
+    fields = {
+        **A1111,
+        "prompt": "a (red:1.2) fox <lora:ink:0.8>",
+        "negative_prompt": "<lyco:dots> blurry",
+        "lora": "./a.safetensors:0.5",
+    }
+    named = Presets(loras={"ink": "/ink.safetensors", "dots": "/dots"})
+    assert named.fill(fields) == {
+        **A1111,
+        "prompt": "a (red:1.2) fox",
+        "negative_prompt": "blurry",
+        "lora": "./a.safetensors:0.5,/ink.safetensors:0.8,/dots",
+    }
+    untagged = {**A1111, "prompt": " a fox "}
+    assert named.fill(untagged) == untagged
+    plain = {"prompt": "a <lora:ink:0.8>", "prompt_syntax": "plain"}
+    assert named.fill(plain) == plain
+    assert Presets().fill(fields) == fields
+
+
+@pytest.mark.parametrize(
+    ("tag", "complaint"),
+    [
+        ("<lora:inkk:1>", 'Unknown LoRA "inkk"'),
+        ("<lora:/etc/passwd:1>", 'Unknown LoRA "/etc/passwd"'),
+        ("<lora:ink:1000>", "between -10 and 10, got 1000"),
+        ("<lora:ink:x>", "does not name a LoRA"),
+    ],
+)
+def test_a_prompt_names_only_what_the_user_has_named(tag: str, complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        PRESETS.fill({**A1111, "prompt": f"a fox {tag}"})

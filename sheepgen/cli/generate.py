@@ -40,12 +40,11 @@ def generate(
 
     console = error_console(quiet=printed.quiet or progress_json)
     prompt, piped = one_prompt(prompt, prompt_option), None
-    fields = presets.fill(fields)
     if fields["image"] == PIPE:
         check_pipe_is_free(prompt)
         piped = read_piped_image(parse_output(run.output, several=count > 1).home)
         fields["image"] = str(piped.path)
-    fields["prompt"] = read_prompt(prompt)
+    fields = presets.fill({**fields, "prompt": read_prompt(prompt)})
     if fields["seed"] is None:
         fields["seed"] = RANDOM_SEED
     if fields["variation_strength"] > 0 and fields["variation_seed"] is None:

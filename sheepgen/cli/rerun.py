@@ -58,14 +58,15 @@ def rerun(
     from sheepgen.output.template import parse_output
 
     console = error_console(quiet=printed.quiet or progress_json)
-    fields = presets.fill(fields)
-    model, piped = fields.pop("model", None), None
+    piped = None
     if fields.get("image") == PIPE:
         check_pipe_is_free(fields.get("prompt", ""))
         piped = read_piped_image(parse_output(run.output, several=count > 1).home)
         fields["image"] = str(piped.path)
     if "prompt" in fields:
         fields["prompt"] = read_prompt(fields["prompt"])
+    fields = presets.fill(fields)
+    model = fields.pop("model", None)
     recorded = _read(
         Path(path),
         model,

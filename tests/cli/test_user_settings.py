@@ -282,3 +282,34 @@ def test_a_name_on_the_hub_is_not_a_path(typed: Typed, configure: Configure) -> 
     assert (request.model, request.vae) == ("org/name", "org/vae@main")
     assert request.embedding == "org/words/fuzzy.safetensors"
     assert request.lora == f"org/ink:0.5,{folder}/here/pen,{folder}/pen.safetensors,org/more"
+
+
+def test_prompts_name_loras_of_the_file_in_every_command(
+    run: Run, tiny_folder: Path, configure: Configure
+) -> None:
+    folder = configure(
+        f"prompt_syntax = 'a1111'\nmodel = '{tiny_folder}'\ndevice = 'cpu'\n"
+        "[loras]\nink = 'ink.safetensors'\npen = 'pen.safetensors'\n"
+    )
+    for name, seed in (("ink", 5), ("pen", 6)):
+        save_lora(tiny_folder, folder / f"{name}.safetensors", seed=seed)
+    ink, pen = f"{folder}/ink.safetensors:0.5", f"{folder}/pen.safetensors:2"
+    words = ("-s", "3", "--steps", "1", "--frames", "none")
+    made = run("a sheep <lora:ink:0.5>", *words, "-o", "x.png", "--lora", "pen:2")
+    assert made.exit_code == 0, made.output
+    request = read_record(Path("x.png")).request
+    assert (request.prompt, request.lora) == ("a sheep", f"{pen},{ink}")
+    assert run("verify", "x.png").stdout == "x.png: equal\n"
+    plan = planned(run, "sweep", "a {sheep <lora:ink:0.5>|goat <lora:pen:2>|cow}", "-s", "1")
+    asked = [image["request"] for image in plan["images"]]
+    assert [(each["prompt"], each["lora"]) for each in asked] == [
+        ("a sheep", ink),
+        ("a goat", pen),
+        ("a cow", ""),
+    ]
+    job = json.dumps({"prompt": "a <lora:ink:0.5>", "negative_prompt": "<lora:pen:2>", "lora": ""})
+    result = run("batch", "--dry-run", stdin=job)
+    assert json.loads(result.stdout)["request"]["lora"] == f"{ink},{pen}"
+    result = run("a sheep <lora:inkk:1>")
+    assert result.exit_code == 2
+    assert 'Unknown LoRA "inkk".\nKnown: ink, pen.' in result.stderr
