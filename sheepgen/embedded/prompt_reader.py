@@ -108,7 +108,7 @@ class PromptReader:
             unused=tuple(
                 UnusedWord(
                     word=typed(phrase),
-                    suggestion=suggestion_for(phrase[-1], words, self.vocabulary),
+                    suggestion=suggestion_for(phrase, words, self.vocabulary),
                 )
                 for phrase in account.unused
             ),

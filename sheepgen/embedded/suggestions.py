@@ -8,6 +8,8 @@ from sheepgen.embedded.prompt import singulars
 from sheepgen.embedded.vocabulary import CLASSES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sheepgen.embedded.prompt import PromptWords
     from sheepgen.embedded.prompt_pieces import Word
     from sheepgen.embedded.vocabulary import Vocabulary
@@ -21,12 +23,15 @@ _GESTURES = ("face", "hand", "action")
 """Groups of concepts that words for moods and doings evoke."""
 
 
-def suggestion_for(word: Word, words: PromptWords, vocabulary: Vocabulary) -> str:
+def suggestion_for(phrase: Sequence[Word], words: PromptWords, vocabulary: Vocabulary) -> str:
     """Return the concept that an unused word may have been meant to name, or "".
 
     By what it evokes, unless it only says more about a thing, or else by spelling; English words
-    are not taken for mistyped ones.
+    are not taken for mistyped ones, and of several words ("without war") nothing is made.
     """
+    if len(phrase) > 1:
+        return ""
+    (word,) = phrase
     named = {mention.concept for mention in words.mentions}
     followed = {
         each: following

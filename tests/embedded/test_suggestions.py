@@ -15,7 +15,7 @@ VOCABULARY = tiny_vocabulary()
 def test_names_are_suggested_for_words_that_are_not_english(typed: str, suggestion: str) -> None:
     words = read_words(typed, VOCABULARY)
     (word,) = words.words
-    assert suggestion_for(word, words, VOCABULARY) == suggestion or word.text == suggestion
+    assert suggestion_for((word,), words, VOCABULARY) == suggestion or word.text == suggestion
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,9 @@ def test_what_a_noun_evokes_is_suggested_but_not_what_others_do(
 ) -> None:
     words = read_words(prompt, VOCABULARY)
     (word,) = (word for word in words.unknown if word.text.startswith(("birth", "grin")))
-    assert suggestion_for(word, words, VOCABULARY) == suggestion
+    assert suggestion_for((word,), words, VOCABULARY) == suggestion
+
+
+def test_nothing_is_suggested_in_place_of_what_is_not_there() -> None:
+    words = read_words("a cat without birthdays", VOCABULARY)
+    assert suggestion_for(words.places[-1], words, VOCABULARY) == ""

@@ -44,11 +44,17 @@ def loose_names(
         plurals: Each concept, and what several of it are called.
         near: Words that come near to concepts.
     """
-    listed = {key for phrase in near for key in (phrase_key(phrase), phrase_key(plural_of(phrase)))}
+    listed = {
+        phrase_key(form): name
+        for phrase, name in near.items()
+        # "Schoolbus" is a name, too.
+        for one in (phrase, phrase.replace(" ", ""))
+        for form in (one, plural_of(one))
+    }
     for phrase, name in forms.items():
-        is_listed = phrase in listed and near.get(phrase, name) == name
         own = {phrase_key(name), phrase_key(plurals[name])}
-        if phrase not in own and (is_listed or _is_of_others(phrase, name)):
+        is_loose = listed.get(phrase) == name or _is_of_others(phrase, name)
+        if phrase not in own and is_loose:
             yield phrase
 
 

@@ -77,8 +77,8 @@ def test_words_that_lead_to_no_answer_only_structure_a_sentence() -> None:
 @pytest.mark.parametrize(
     ("name", "is_loose"),
     [
-        *[("nurse", True), ("nurses", True), ("school bus", True), ("people dancing", True)],
-        *[("boy riding a bike", True), ("girl doctor", True), ("woman sleeping", True)],
+        *[("nurse", True), ("nurses", True), ("school bus", True), ("schoolbuses", True)],
+        *[("people dancing", True), ("boy riding a bike", True), ("woman sleeping", True)],
         *[("bike", False), ("kid", False), ("lady doctor", False), ("guy dancing", False)],
         *[("wooden chair", False), ("person running", False), ("couple kissing", False)],
     ],
