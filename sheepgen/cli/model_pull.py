@@ -50,13 +50,23 @@ def pull(
         found = resolve_model(name, variant=variant)
         if not isinstance(found, DownloadPlan):
             place = "installed with the program" if name == EMBEDDED_MODEL else "in the cache"
-            note(console, f"{name} is already here, {place}.")
+            note(console, f"{name} is already here, {place}{_only_weights(found, variant)}.")
             _print_model(found, variant, None, json=json)
         elif dry_run:
             _print_plan(found, variant, json=json)
         else:
             show_download(console, found)
             _print_model(find_model(name, variant=variant), variant, found, json=json)
+
+
+def _only_weights(spec: ModelSpec, variant: str) -> str:
+    """Say that a model is here with the weights of a variant alone, which was not asked for."""
+    from sheepgen.models.files import variant_of
+
+    found = {variant_of(file) for file in spec.checkpoint.weights}
+    if variant or len(found) != 1 or found == {None}:
+        return ""
+    return f" with {found.pop()} weights only"
 
 
 def _print_model(spec: ModelSpec, variant: str, plan: DownloadPlan | None, *, json: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,23 @@ def test_an_alias_is_pulled_by_its_name(run: Run, hub: FakeHub) -> None:
     (row,) = rows_of(pulled.stdout)
     assert (row["name"], row["revision"], row["downloaded"]) == (name, COMMIT, True)
     assert is_cached(name)
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_variant_is_pulled_alone_and_that_is_said(run: Run, model_copy: Path) -> None:
+    for weights in model_copy.rglob("*.safetensors"):
+        if ".fp16" not in weights.name and weights.parent.name != "safety_checker":
+            shutil.copy(weights, weights.with_suffix(".fp16.safetensors"))
+
+    pulled = run("models", "pull", REPO, "--variant", "fp16", "--json")
+
+    assert pulled.exit_code == 0, pulled.output
+    (row,) = rows_of(pulled.stdout)
+    files = [str(file["name"]) for file in row["files"]]  # type: ignore[attr-defined]
+    assert sum(name.endswith(".fp16.safetensors") for name in files) == 3
+    assert not any(name in PLANNED and name.endswith(".safetensors") for name in files)
+    again = run("models", "pull", REPO)
+    assert again.stderr == f"{REPO} is already here, in the cache with fp16 weights only.\n"
 
 
 def test_what_is_no_repository_is_not_pulled(run: Run, tiny_folder: Path) -> None:
