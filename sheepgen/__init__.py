@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.denoise import denoise
     from sheepgen.pipeline.loading import load_model
     from sheepgen.pipeline.run import generate, stream, stream_batch
+    from sheepgen.prompt_template import expand_request
     from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
     from sheepgen.sweep.plan import plan_sweep
     from sheepgen.sweep.run import run_sweep
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from sheepgen.verify.find import NotVerified
     from sheepgen.verify.regenerate import verify_images
     from sheepgen.version import __version__
+    from sheepgen.wildcards import Wildcards
 
 __all__ = [
     "EMBEDDED_MODEL",
@@ -77,8 +79,10 @@ __all__ = [
     "NotVerified",
     "RunSettings",
     "SheepgenError",
+    "Wildcards",
     "__version__",
     "denoise",
+    "expand_request",
     "find_model",
     "generate",
     "load_model",
@@ -107,8 +111,10 @@ _LAZY = {
     "NotVerified": "sheepgen.verify.find",
     "RunSettings": "sheepgen.execution.plan",
     "SheepgenError": "sheepgen.errors",
+    "Wildcards": "sheepgen.wildcards",
     "__version__": "sheepgen.version",
     "denoise": "sheepgen.pipeline.denoise",
+    "expand_request": "sheepgen.prompt_template",
     "find_model": "sheepgen.models.resolve",
     "generate": "sheepgen.pipeline.run",
     "load_model": "sheepgen.pipeline.loading",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULTS",
     "EMBEDDED_MODEL",
+    "TEMPLATES",
     "GenerationRequest",
     "ModelReference",
     "Pass",
@@ -39,6 +40,12 @@ __all__ = [
 
 EMBEDDED_MODEL = "sheepgen"
 """Name of the model that is installed with the package."""
+
+TEMPLATES: Mapping[str, str] = MappingProxyType(
+    {"prompt": "prompt_template", "negative_prompt": "negative_prompt_template"}
+)
+"""Fields whose texts may be picked from a template, and the field beside each that keeps it. These
+fields are not in the table: nobody asks for them, and they change no image."""
 
 
 def draw_seed() -> int:
@@ -106,6 +113,9 @@ class GenerationRequest:
         vae: Path of a VAE in place of the model's own; empty for none.
         lora: LoRAs to add, as in ``style.safetensors:0.8,detail.safetensors``; empty for none.
         embedding: Paths of text embeddings, separated by commas; empty for none.
+        prompt_template: What the prompt was picked from by the seed, as
+            `sheepgen.prompt_template` does; None if it is as it was written.
+        negative_prompt_template: Likewise.
 
     Raises:
         UsageError: If any value is out of its range, a variation strength lacks its seed, what is
@@ -142,6 +152,8 @@ class GenerationRequest:
     vae: str = ""
     lora: str = ""
     embedding: str = ""
+    prompt_template: str | None = None
+    negative_prompt_template: str | None = None
 
     def __post_init__(self) -> None:
         """Check every field as far as that is possible without the model."""
@@ -159,6 +171,8 @@ class GenerationRequest:
         if self.prompt_format.has_marks:
             for name in ("prompt", "negative_prompt"):
                 check_prompt(FIELDS[name].label, getattr(self, name))
+        for name, beside in TEMPLATES.items():
+            FIELDS[name].check(getattr(self, beside))
         if self.variation_strength and self.variation_seed is None:
             raise UsageError(
                 f"variation strength is {self.variation_strength:g}, without a variation seed.",

@@ -26,7 +26,7 @@ from sheepgen.models.checkpoint import Checkpoint
 from sheepgen.models.families import FAMILIES
 from sheepgen.models.spec import ModelDefaults, ModelSpec
 from sheepgen.prompt_reading import Correction, UnusedWord
-from sheepgen.request import ResolvedRequest
+from sheepgen.request import TEMPLATES, ResolvedRequest
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
@@ -241,6 +241,7 @@ requests = st.builds(
             **{name: values_of(field) for name, field in FIELDS.items()},
             **dict.fromkeys((*HASHES, "lora_autov3"), texts),
             **dict.fromkeys(("hires_width", "hires_height"), st.integers(1, MAX_SIDE)),
+            **dict.fromkeys(TEMPLATES.values(), st.none() | prompts),
         }
     ),
     varied=st.booleans(),

@@ -3,8 +3,8 @@
     {"prompt": "a red sheep", "seed": 7, "steps": 20, "output": "sheep/{seed}.png", "id": "a1"}
     a red sheep in the snow
 
-A line that does not begin with a brace is a prompt and nothing else; one with a # in front is a
-comment, as in the files of prompts that a sweep reads.
+A line that does not begin with a brace, or begins with ``{red|blue}``, is a prompt and nothing
+else; one with a # in front is a comment, as in the files of prompts that a sweep reads.
 
 `KEYS` says which keys there are; one whose value is null is read as if it were not there. Lines are
 untrusted: none is read without end, and none is saved outside the batch's folder. But a job starts
@@ -56,6 +56,8 @@ _ALIASES = {"outdir": "output"}
 """Other programs' spellings of keys that are not fields of a request."""
 
 _BLANK = "\ufeff \t\r\n"
+_ALTERNATIVES = re.compile(r"\{[^\"':}]*\|")
+"""A group of them, which no JSON begins like."""
 
 _WANTED = {
     "string": "text",
@@ -94,7 +96,11 @@ def _schema_of(field: Field) -> dict[str, Any]:
 
 KEYS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        **{each.name: _schema_of(FIELDS[each.name]) for each in fields(GenerationRequest)},
+        **{
+            each.name: _schema_of(FIELDS[each.name])
+            for each in fields(GenerationRequest)
+            if each.name in FIELDS
+        },
         "size": {
             "type": "string",
             "description": "Width and height, as in 512x768.",
@@ -191,7 +197,8 @@ def _pairs(line: str) -> tuple[tuple[str, Any], ...]:
         raise UsageError(
             f"The line has more than {MAX_LINE_CHARACTERS:,} characters.", "Shorten it."
         )
-    if not line.lstrip(_BLANK).startswith("{"):
+    text = line.lstrip(_BLANK)
+    if not text.startswith("{") or _ALTERNATIVES.match(text):
         return (("prompt", line.strip(_BLANK)),)
     try:
         pairs: tuple[tuple[str, Any], ...] = json.loads(

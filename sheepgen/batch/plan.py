@@ -19,7 +19,8 @@ from sheepgen.models.spec import outside_warnings
 from sheepgen.output.jsonl import error_to_dict
 from sheepgen.output.ownership import free_target
 from sheepgen.output.template import parse_output
-from sheepgen.request import EMBEDDED_MODEL
+from sheepgen.prompt_template import expand_request, literal_notes
+from sheepgen.request import EMBEDDED_MODEL, TEMPLATES
 from sheepgen.sanitize import excerpt
 from sheepgen.untrusted_file import lies_in
 
@@ -111,6 +112,7 @@ class JobPlanner:
         self.layout = settings.layout(parse_output(output, several=True))
         self.specs: dict[ModelReference, ModelSpec] = {}
         self._settings = settings
+        self._wildcards = settings.open_wildcards()
         self._defaults = {"model": EMBEDDED_MODEL, **defaults}
         self._presets = presets
         self._warned: set[str] = set()
@@ -126,6 +128,8 @@ class JobPlanner:
     def plan(self, line: int, text: str) -> Generator[Notice, None, PlannedJob | DownloadPlan]:
         """Read a line and decide everything that depends on its model.
 
+        Its prompts are templates, from which its seed picks.
+
         Yields:
             Notes on prompts that are not read as they are, on what is done to pictures, and on
             values outside the model's range.
@@ -135,20 +139,21 @@ class JobPlanner:
             that comes next.
 
         Raises:
-            UsageError: If the job is wrong, nothing in the prompt is known to its model, or
-                ``strict`` forbids a prompt.
+            UsageError: If the job or a wildcard is wrong, nothing in the prompt is known to its
+                model, or ``strict`` forbids a prompt.
             ModelError: If the model cannot be had.
         """
         job = parse_job(text, self._defaults, self._presets)
         template = self.layout.template
         if job.output is not None:
             template = parse_output(job.output, several=False, inside=template.home)
-        check_format(template.suffix, job.request)
-        check_init_image(job.request)
-        spec = self.find(job.request.model_reference, job.request.adapters)
+        asked = expand_request(job.request, self._wildcards)
+        check_format(template.suffix, asked)
+        check_init_image(asked)
+        spec = self.find(asked.model_reference, asked.adapters)
         if isinstance(spec, DownloadPlan):
             return spec
-        request = spec.resolve(job.request)
+        request = spec.resolve(asked)
         key = image_key(request, model_sha256=spec.sha256, dtype=self._settings.device.dtype)
         target = template.target(request, line, key)
         if job.output is not None and not lies_in(self.folder, target.folder):
@@ -167,7 +172,12 @@ class JobPlanner:
         )
         for text in prompt_notes(prompt for prompt in prompts if prompt.has_findings):
             yield Notice(message=text)
-        for warning in (*init_image_notes([request]), *outside_warnings([request], self.specs)):
+        typed = [getattr(job.request, name) for name in TEMPLATES]
+        for warning in (
+            *(() if self._wildcards else literal_notes(typed)),
+            *init_image_notes([request]),
+            *outside_warnings([request], self.specs),
+        ):
             if warning not in self._warned and len(self._warned) < _MAX_WARNINGS:
                 yield Notice(message=warning)
                 self._warned.add(warning)

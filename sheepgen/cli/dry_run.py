@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.cli.console import write_data
 from sheepgen.prompt_reading import describe_reading
+from sheepgen.prompt_template import describe_picks
 from sheepgen.request import EMBEDDED_MODEL
 from sheepgen.sanitize import byte_size, excerpt, plural
 
@@ -91,6 +92,8 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
         wanted, path = target.path, plan.free_targets[request].path
         counted = f" ({wanted} is taken)" if path != wanted else ""
         _print(f"seed {request.seed}", f"{path}{counted}")
+        if picked := describe_picks(request):
+            _print("", picked)
 
 
 def _steps(request: ResolvedRequest) -> str:

@@ -16,9 +16,10 @@ from sheepgen.execution.run import run_plan
 from sheepgen.models.hub import DownloadPlan, go_offline
 from sheepgen.output.jsonl import to_json_line, write_progress
 from sheepgen.output.progress import counted_labels, show_progress, spinner
+from sheepgen.request import TEMPLATES
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Collection, Generator, Iterable, Mapping
 
     from rich.console import Console
 
@@ -41,6 +42,7 @@ def plan_images(
     downloads: Console | None = None,
     count: int,
     spec: ModelSpec | None = None,
+    templates: Collection[str] = TEMPLATES,
     dry_run: bool,
     json: bool,
 ) -> RunPlan | None:
@@ -54,6 +56,7 @@ def plan_images(
         downloads: For the bar of a download; None for the same.
         count: How many images.
         spec: The model, if it was found before.
+        templates: Fields that are templates.
         dry_run: Whether nothing is downloaded.
         json: Whether output is JSON.
 
@@ -65,7 +68,13 @@ def plan_images(
     while True:
         with spinner(console, "Preparing"):
             plan = planning.plan_run(
-                request, output, settings, count=count, spec=spec, download=False
+                request,
+                output,
+                settings,
+                count=count,
+                spec=spec,
+                templates=templates,
+                download=False,
             )
         if not isinstance(plan, DownloadPlan):
             return plan

@@ -6,6 +6,7 @@ What one command alone has is in its own module.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
@@ -48,8 +49,8 @@ PromptArg = Annotated[
     str | None,
     typer.Argument(
         metavar=PROMPT,
-        help="The prompt, in quotes. Use -, or pipe into the command, to read it from standard "
-        "input.",
+        help="The prompt, in quotes; the seed picks one of {red|blue}. Use -, or pipe into the "
+        "command, to read it from standard input.",
         show_default=False,
         parser=parsers.text,
     ),
@@ -71,6 +72,18 @@ ImageArg = Annotated[
         metavar="IMAGE",
         help="An image with embedded metadata: PNG, JPEG or WebP.",
         parser=parsers.path,
+    ),
+]
+WildcardsOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--wildcards",
+        metavar="DIR",
+        help="Folder of text files: __place__ in a prompt becomes a line of place.txt, picked by "
+        "the seed of each image.",
+        parser=parsers.folder,
+        show_default=False,
+        rich_help_panel=IMAGE,
     ),
 ]
 CountOpt = Annotated[
@@ -239,6 +252,7 @@ VerboseOpt = Annotated[
 class RunOptions:
     """How images are generated and saved; a dtype of None is the image's own."""
 
+    wildcards: WildcardsOpt = None
     device: DeviceOpt = "auto"
     dtype: DtypeOpt = "auto"
     output: OutputOpt = None
@@ -266,6 +280,7 @@ class RunOptions:
             overwrite=self.overwrite,
             strict=self.strict,
             offline=self.offline,
+            wildcards=self.wildcards,
         )
 
 

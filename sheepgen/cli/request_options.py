@@ -23,8 +23,8 @@ from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS
 from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.presets import Presets
+from sheepgen.prompt_template import expand_alternatives
 from sheepgen.request import DEFAULTS, EMBEDDED_MODEL, GenerationRequest
-from sheepgen.sweep.prompts import expand_alternatives
 from sheepgen.sweep.ranges import (
     parse_integers,
     parse_loras,
@@ -86,7 +86,11 @@ class RequestOptions:
 
     def parameters(self) -> Iterator[inspect.Parameter]:
         """Yield a parameter for each option, in the order of ``--help``."""
-        in_request = {each.name: FIELDS[each.name] for each in fields(GenerationRequest)}
+        in_request = {
+            each.name: FIELDS[each.name]
+            for each in fields(GenerationRequest)
+            if each.name in FIELDS
+        }
         for panel, table in zip(_HELP_PANELS, (in_request, FIELDS), strict=True):
             for name, field in table.items():
                 if name in self.names and field.panel == panel:

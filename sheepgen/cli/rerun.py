@@ -17,6 +17,7 @@ from sheepgen.cli.console import error_console
 from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.fields import FIELDS, RANDOM_SEED
 from sheepgen.presets import Presets
+from sheepgen.request import TEMPLATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,8 +79,10 @@ def rerun(
     if fields.get("variation_strength") and before.variation_seed is None:
         fields.setdefault("variation_seed", RANDOM_SEED)
     picked = pick_seeds(fields)
+    # Recorded prompts were picked; those that are typed are templates of their own.
+    typed = {name: None for text, name in TEMPLATES.items() if text in fields}
     plan = plan_images(
-        replace(before, **fields | picked),
+        replace(before, **fields | picked | typed),
         run.output,
         run.settings(batch_size=batch_size, dtype=environment.dtype if environment else "auto"),
         console,
@@ -87,6 +90,7 @@ def rerun(
         downloads=error_console(quiet=printed.quiet and model is not None),
         count=count,
         spec=recorded.spec,
+        templates=[name for name in TEMPLATES if name in fields],
         dry_run=run.dry_run,
         json=json,
     )

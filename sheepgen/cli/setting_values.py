@@ -123,7 +123,11 @@ class SettingReader:
             value = self._parsed(name, entry.value)
         except UsageError as error:
             raise _at(entry, error) from error
-        if entry.folder is None or name not in FIELDS:
+        if entry.folder is None:
+            return value
+        if name == "wildcards":
+            return entry.folder / value
+        if name not in FIELDS:
             return value
         return self._located(name, value, entry.folder)
 

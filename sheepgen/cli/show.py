@@ -24,7 +24,8 @@ from sheepgen.cli.console import cli_errors, error_console, note, write_data
 from sheepgen.cli.options import RUN, ImageArg, JsonOpt, VerboseOpt
 from sheepgen.fields import FIELDS
 from sheepgen.prompt_reading import describe_reading
-from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
+from sheepgen.prompt_template import escape_template
+from sheepgen.request import EMBEDDED_MODEL, TEMPLATES, GenerationRequest
 from sheepgen.sanitize import excerpt, printable
 
 if TYPE_CHECKING:
@@ -117,6 +118,10 @@ def _show_parameters(parameters: ParsedParameters, form: ShowFormatWord | None) 
         for label, value in _settings(parameters).items():
             write_data(f"{label:<16} {excerpt(value, _MAX_CHARACTERS)}")
     console = error_console()
+    for name in TEMPLATES.values():
+        if template := parameters.settings.get(name):
+            label = name.replace("_", " ").capitalize()
+            note(console, f"{label}: {excerpt(template, _MAX_CHARACTERS)}")
     print_not_mapped(console, parameters)
     if remark:
         note(console, remark)
@@ -154,7 +159,7 @@ def _settings(parameters: ParsedParameters) -> dict[str, object]:
     settings = {
         FIELDS[each.name].label: parameters.settings[each.name]
         for each in fields(GenerationRequest)
-        if each.name in parameters.settings
+        if each.name in parameters.settings and each.name in FIELDS
     }
     if {"width", "height"} <= settings.keys():
         settings["size"] = f"{settings.pop('width')}x{settings.pop('height')}"
@@ -165,8 +170,8 @@ def to_command(request: GenerationRequest, *, with_seed: bool = True) -> str:
     """Return the shell command that generates the image, ready to paste.
 
     For a resolved request every option is written out, so that a later change of the model's
-    defaults does not matter. The one prompt that no command line can carry is a lone ``-``, which
-    stands for standard input.
+    defaults does not matter, and so is what was picked from a template. The one prompt that no
+    command line can carry is a lone ``-``, which stands for standard input.
 
     Args:
         request: Describes the image.
@@ -176,13 +181,15 @@ def to_command(request: GenerationRequest, *, with_seed: bool = True) -> str:
     for each in fields(GenerationRequest):
         value = getattr(request, each.name)
         left_out = each.name == "prompt" or (each.name == "seed" and not with_seed)
-        if value != each.default and not left_out:
+        if value != each.default and not left_out and each.name in FIELDS:
             text = repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+            text = escape_template(text) if each.name in TEMPLATES else text
             words += [FIELDS[each.name].option, text]
-    if request.prompt.startswith("-"):
-        words += ["--", request.prompt]
+    prompt = escape_template(request.prompt)
+    if prompt.startswith("-"):
+        words += ["--", prompt]
     else:
-        words.insert(0, request.prompt)
+        words.insert(0, prompt)
     return " ".join(map(_shell_quote, ["sheepgen", "generate", *words]))
 
 

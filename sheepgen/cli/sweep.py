@@ -28,7 +28,8 @@ PromptsArg = Annotated[
     str | None,
     typer.Argument(
         metavar=PROMPT,
-        help="The prompt, in quotes. 'a {red|blue} sheep' expands to two prompts.",
+        help="The prompt, in quotes. 'a {red|blue} sheep' expands to two prompts; for __place__ "
+        "the seed picks a line, with --wildcards.",
         show_default=False,
         parser=parsers.text,
     ),
@@ -191,12 +192,8 @@ def read_prompts(
         UsageError: If there is no prompt, or the file cannot be read.
     """
     from sheepgen.cli.parsers import read_prompt
-    from sheepgen.sweep.prompts import (
-        expand_alternatives,
-        read_prompt_file,
-        read_prompt_lines,
-        replace_word,
-    )
+    from sheepgen.prompt_template import expand_alternatives
+    from sheepgen.sweep.prompts import read_prompt_file, read_prompt_lines, replace_word
 
     lines: list[str] = []
     if prompt == "-":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.fields import HASHED_FIELDS
 from sheepgen.metadata.record import PIPELINE_VERSION
+from sheepgen.request import TEMPLATES
 
 if TYPE_CHECKING:
     from sheepgen.request import ResolvedRequest
@@ -22,9 +23,10 @@ def image_key(request: ResolvedRequest, *, model_sha256: str, dtype: str) -> str
     It is a hash of what pixels depend on, as it was asked for: every field of the request, the
     weights, the dtype and the version of the denoising loop (`PIPELINE_VERSION`). The model's name,
     folder and variant are left out, since the hash of its weights says more, and the paths of
-    pictures and of what is added to the model, whose hashes are fields, too; so is the seed of a
-    variation of strength 0, which varies nothing. A field with its default value is left out, so
-    that the next field that requests get changes no old key.
+    pictures and of what is added to the model, whose hashes are fields, too; so are the templates
+    that prompts were picked from, and the seed of a variation of strength 0, which varies nothing.
+    A field with its default value is left out, so that the next field that requests get changes no
+    old key.
 
     It does not depend on the device, threads, batch size or versions of libraries, though they may
     move the last bits: a sweep that is spread over machines, or resumed after an update, would
@@ -39,7 +41,7 @@ def image_key(request: ResolvedRequest, *, model_sha256: str, dtype: str) -> str
     Returns:
         64 hexadecimal digits.
     """
-    left_out = {"model", "variant", "lora_autov3", *HASHED_FIELDS}
+    left_out = {"model", "variant", "lora_autov3", *HASHED_FIELDS, *TEMPLATES.values()}
     if not request.variation_strength:
         left_out.add("variation_seed")
     asked: dict[str, Any] = {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, overload
 from sheepgen.errors import UsageError
 from sheepgen.execution.checks import check_adapters, check_device, check_schedules
 from sheepgen.execution.image_key import image_key
-from sheepgen.execution.prompts import prompt_notes, read_prompts
+from sheepgen.execution.prompts import named_texts, prompt_notes, read_prompts
 from sheepgen.execution.timing import Estimate, estimate
 from sheepgen.init_image import check_init_image, init_image_notes
 from sheepgen.metadata.image_file import check_format
@@ -25,11 +25,14 @@ from sheepgen.output.artifacts import FRAME_CHOICES
 from sheepgen.output.images import OutputLayout
 from sheepgen.output.ownership import check_replaceable, free_target
 from sheepgen.output.template import OutputTemplate, Target, parse_output
-from sheepgen.request import ModelReference
+from sheepgen.prompt_template import expand_request, literal_notes
+from sheepgen.request import TEMPLATES, ModelReference
 from sheepgen.sanitize import excerpt
+from sheepgen.wildcards import Wildcards
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+    from pathlib import Path
 
     from sheepgen.adapters import Adapters
     from sheepgen.models.spec import ModelSpec
@@ -50,6 +53,7 @@ class RunSettings:
         overwrite: Whether files that are in the way may be replaced.
         strict: Whether words of a prompt that the model does not read or use are an error.
         offline: Whether the network is forbidden.
+        wildcards: Folder of the files that ``__name__`` in a prompt is picked from; None for none.
 
     Raises:
         UsageError: If the choice of frames is unknown.
@@ -61,6 +65,7 @@ class RunSettings:
     overwrite: bool = False
     strict: bool = False
     offline: bool = False
+    wildcards: Path | None = None
 
     def __post_init__(self) -> None:
         """Check the choice of frames."""
@@ -69,6 +74,14 @@ class RunSettings:
                 f'Unknown choice of frames "{excerpt(self.frames)}".',
                 f"Known: {', '.join(FRAME_CHOICES)}.",
             )
+
+    def open_wildcards(self) -> Wildcards | None:
+        """Return the wildcards, if there are any.
+
+        Raises:
+            UsageError: If they are not in a folder.
+        """
+        return None if self.wildcards is None else Wildcards(self.wildcards)
 
     def layout(self, template: OutputTemplate) -> OutputLayout:
         """Return where files go, and which, if ``template`` names the images."""
@@ -100,10 +113,10 @@ class RunPlan:
         layout: Where the files go.
         targets: Where each image goes if nothing is there yet.
         free_targets: Where it goes as things are, with a counter if its own name is taken.
-        prompts: What the model makes of the ``prompt`` and the ``negative prompt``.
-        prompt_notes: A line on each of the two of which there is something to say.
+        prompts: What the model makes of the first image's ``prompt`` and ``negative prompt``.
+        prompt_notes: A line on each prompt of which there is something to say.
         image_notes: A line on what is done to the picture to start from, if anything is.
-        warnings: A sentence on what is asked for outside of the model's range, if anything is.
+        warnings: Sentences on what has no effect, and on what is outside of the model's range.
         estimate: What the run will take.
     """
 
@@ -128,6 +141,7 @@ def plan_run(
     *,
     count: int = ...,
     spec: ModelSpec | None = ...,
+    templates: Collection[str] = ...,
     download: Literal[True] = True,
 ) -> RunPlan: ...
 
@@ -140,6 +154,7 @@ def plan_run(
     *,
     count: int = ...,
     spec: ModelSpec | None = ...,
+    templates: Collection[str] = ...,
     download: Literal[False],
 ) -> RunPlan | DownloadPlan: ...
 
@@ -151,16 +166,18 @@ def plan_run(
     *,
     count: int = 1,
     spec: ModelSpec | None = None,
+    templates: Collection[str] = TEMPLATES,
     download: bool = True,
 ) -> RunPlan | DownloadPlan:
     """Plan one image, or several with seeds that count up.
 
     Args:
-        request: The first image.
+        request: The first image; its prompts may be templates, from which each seed picks one.
         output: A file, a folder with a slash at its end, or a template, as ``--output`` takes it.
         settings: How the images are generated and saved.
         count: How many images.
         spec: The model, if it was found before.
+        templates: Fields that are templates; others are taken as they are.
         download: Whether a model, or what is added to it, is downloaded if it is not on this
             disk; otherwise what that would take is returned.
 
@@ -172,9 +189,14 @@ def plan_run(
     """
     settings = settings or RunSettings()
     layout = settings.layout(parse_output(output, several=count > 1))
-    check_format(layout.template.suffix, request)
+    wildcards = settings.open_wildcards()
+    wanted = [
+        expand_request(replace(request, seed=request.seed + number), wildcards, texts=templates)
+        for number in range(count)
+    ]
+    for each in wanted:
+        check_format(layout.template.suffix, each)
     check_init_image(request)
-    wanted = [replace(request, seed=request.seed + number) for number in range(count)]
     found = find_or_plan_download(
         spec or request.model_reference,
         [request.adapters],
@@ -199,12 +221,13 @@ def plan_run(
     check_adapters(found, [first])
     prompts = read_prompts(
         replace(found, adapters=first.adapters),
-        [("prompt", first.prompt)],
-        [("negative prompt", first.negative_prompt)],
+        named_texts("prompt", (each.prompt for each in requests)),
+        named_texts("negative prompt", (each.negative_prompt for each in requests)),
         form=first.prompt_format,
         strict=settings.strict,
     )
     specs = {first.model_reference: found}
+    typed = [] if wildcards else [getattr(request, name) for name in templates]
     return RunPlan(
         spec=found,
         requests=requests,
@@ -215,10 +238,17 @@ def plan_run(
             each: free_target(target, overwrite=layout.overwrite)
             for each, target in targets.items()
         },
-        prompts={prompt.name: prompt.reading for prompt in prompts},
+        prompts={
+            "prompt": prompts[0].reading,
+            "negative prompt": next(each.reading for each in prompts if each.is_negative),
+        },
         prompt_notes=prompt_notes(prompts),
         image_notes=init_image_notes(requests),
-        warnings=(*settings.warnings(), *outside_warnings(requests, specs)),
+        warnings=(
+            *settings.warnings(),
+            *literal_notes(typed),
+            *outside_warnings(requests, specs),
+        ),
         estimate=estimate(requests, specs, layout.frames, layout.template.home, settings.device),
     )
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.prompt_syntax import PromptFormat
 
-__all__ = ["ReadPrompt", "prompt_notes", "read_prompts"]
+__all__ = ["ReadPrompt", "named_texts", "prompt_notes", "read_prompts"]
 
 _MAX_NOTES = 5
 
@@ -48,6 +48,14 @@ class ReadPrompt:
         """Whether some of its words are not read as they are typed."""
         reading = self.reading
         return bool(reading.truncated or reading.unused or reading.corrected)
+
+
+def named_texts(kind: str, texts: Iterable[str]) -> list[tuple[str, str]]:
+    """Return what each text is called in messages, and the text, each text once."""
+    distinct = dict.fromkeys(texts)
+    if len(distinct) == 1:
+        return [(kind, text) for text in distinct]
+    return [(f'{kind} "{excerpt(text, 40)}"', text) for text in distinct]
 
 
 def read_prompts(

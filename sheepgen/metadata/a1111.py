@@ -30,7 +30,7 @@ from sheepgen.metadata.added_networks import lora_tags, network_pairs, split_lor
 from sheepgen.metadata.other_networks import split_tags
 from sheepgen.metadata.parsed_parameters import ParametersDraft
 from sheepgen.prompt_syntax import uses_marks
-from sheepgen.request import DEFAULTS
+from sheepgen.request import DEFAULTS, TEMPLATES
 from sheepgen.schedulers import SCHEDULERS, steps_taken
 
 if TYPE_CHECKING:
@@ -54,6 +54,10 @@ _FIRST_KEYS = (
     *("Variation seed", "Variation seed strength", "RNG"),
 )
 """As the web UI orders them; other keys follow, and the version."""
+
+_TEMPLATE_KEYS = {"Template": "prompt", "Negative Template": "negative_prompt"}
+"""What the web UI's wildcard extension calls the templates of prompts (``pnginfo_saver.py`` in
+sd-dynamic-prompts). It writes them on lines of their own, and also where nothing was picked."""
 
 # The quantifiers are possessive: what does not match is given up in one go.
 _NEGATIVE = re.compile(r"(?:\A|\n)Negative prompt: ?")
@@ -83,6 +87,10 @@ def to_parameters(record: ImageRecord) -> str:
     request, environment = record.request, record.environment
     scheduler = SCHEDULERS[request.scheduler]
     said: dict[str, object] = {
+        key: template
+        for key, name in _TEMPLATE_KEYS.items()
+        if (template := getattr(request, TEMPLATES[name])) is not None
+    } | {
         field.a1111[0]: value
         for field in reversed([*FIELDS.values()])
         if field.a1111 and (value := getattr(request, field.name)) != DEFAULTS.get(field.name)
@@ -326,6 +334,16 @@ def _check_hires_steps(draft: ParametersDraft, steps: str) -> None:
         raise ValueError(steps)
 
 
+def _take_template(name: str) -> _Reader:
+    """Return a reader of what one of the prompts was picked from."""
+
+    def read(draft: ParametersDraft, value: str) -> None:
+        if value != draft.settings.get(name):
+            draft.take(**{TEMPLATES[name]: value})
+
+    return read
+
+
 def _check_noise(_: ParametersDraft, source: str) -> None:
     if source != "CPU":
         raise ValueError(source)
@@ -349,5 +367,6 @@ _READERS: tuple[tuple[tuple[str, ...], _Reader], ...] = (
     ),
     (("Hires steps",), _check_hires_steps),
     (("RNG",), _check_noise),
+    *(((key,), _take_template(name)) for key, name in _TEMPLATE_KEYS.items()),
 )
 """Keys that belong together, and what reads their values; the first that can has them."""

@@ -40,6 +40,7 @@ from sheepgen.metadata.image_texts import (
     read_texts,
 )
 from sheepgen.metadata.record import from_json, to_json
+from sheepgen.request import TEMPLATES
 from sheepgen.sanitize import excerpt
 from sheepgen.untrusted_file import open_untrusted
 
@@ -108,8 +109,8 @@ def check_format(suffix: str, request: GenerationRequest) -> None:
             f'Unknown image format "{excerpt(suffix)}".',
             f"Use {', '.join(IMAGE_FORMATS)}.",
         )
-    paths = (getattr(request, name) or "" for name in ("model", *HASHED_FIELDS))
-    size = len("".join((request.prompt, request.negative_prompt, *paths)).encode())
+    names = (*TEMPLATES, *TEMPLATES.values(), "model", *HASHED_FIELDS)
+    size = len("".join(getattr(request, name) or "" for name in names).encode())
     if kind == "JPEG" and size > MAX_JPEG_PROMPT_BYTES:
         raise UsageError(
             "The prompt is too long for the metadata of a JPEG.", "Save as .png instead."

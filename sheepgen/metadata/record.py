@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.fields import FIELDS, HASHED_FIELDS
 from sheepgen.prompt_reading import Correction, UnusedWord
-from sheepgen.request import DEFAULTS, ResolvedRequest
+from sheepgen.request import DEFAULTS, TEMPLATES, ResolvedRequest
 from sheepgen.sanitize import excerpt, plural
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ _SINCE: Mapping[str, int] = MappingProxyType(
         **{f"{name}_sha256": FIELDS[name].since for name in HASHED_FIELDS},
         **dict.fromkeys(("hires_width", "hires_height"), FIELDS["hires"].since),
         "lora_autov3": 6,
+        **dict.fromkeys(TEMPLATES.values(), 6),
     }
 )
 """The format that introduced each field of a request."""

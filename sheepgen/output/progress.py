@@ -37,6 +37,7 @@ from sheepgen.events import (
     Waiting,
 )
 from sheepgen.output.artifacts import ARTIFACTS
+from sheepgen.prompt_template import describe_picks
 from sheepgen.sanitize import excerpt, plural, printable
 
 if TYPE_CHECKING:
@@ -142,6 +143,9 @@ def show_progress(
                     if event.request in tasks:  # it restarts
                         bars.reset(tasks[event.request])
                     else:
+                        if picked := describe_picks(event.request):
+                            display.hide()
+                            console.print(Text(f"{labels[event.request]}: {picked}"))
                         tasks[event.request] = bars.add_task(
                             labels[event.request],
                             total=event.total_steps,

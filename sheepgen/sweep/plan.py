@@ -11,7 +11,7 @@ from sheepgen.errors import UsageError
 from sheepgen.execution.checks import check_adapters, check_device, check_schedules
 from sheepgen.execution.image_key import image_key
 from sheepgen.execution.plan import RunSettings, find_or_plan_download
-from sheepgen.execution.prompts import prompt_notes, read_prompts
+from sheepgen.execution.prompts import named_texts, prompt_notes, read_prompts
 from sheepgen.execution.timing import Estimate, estimate
 from sheepgen.fields import RANDOM_SEED
 from sheepgen.init_image import check_init_image, init_image_notes
@@ -21,8 +21,9 @@ from sheepgen.models.spec import outside_warnings
 from sheepgen.output.manifest import Manifest
 from sheepgen.output.ownership import check_replaceable, own_paths
 from sheepgen.output.template import folder_template, parse_output
-from sheepgen.request import draw_seed
-from sheepgen.sanitize import excerpt, first_of, plural
+from sheepgen.prompt_template import expand_request, literal_notes
+from sheepgen.request import TEMPLATES, draw_seed
+from sheepgen.sanitize import first_of, plural
 from sheepgen.sweep.folder import EarlierSweep, read_earlier_sweep
 from sheepgen.sweep.grid import Grid, combine, resolve_grid
 from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
     from sheepgen.output.images import OutputLayout
     from sheepgen.output.template import Target
     from sheepgen.presets import Presets
-    from sheepgen.request import ModelReference, ResolvedRequest
+    from sheepgen.request import GenerationRequest, ModelReference, ResolvedRequest
     from sheepgen.sweep.grid import Value
+    from sheepgen.wildcards import Wildcards
 
 __all__ = ["SweepPlan", "plan_sweep"]
 
@@ -124,7 +126,8 @@ def plan_sweep(
     Args:
         values: By the keys of `sheepgen.sweep.grid.AXES`, as `combine` takes them. If there is no
             seed, or it is `RANDOM_SEED`, the one that was picked for the folder is used again, or
-            one is picked.
+            one is picked. Braces in prompts have no meaning; with ``settings.wildcards``, each
+            image's seed picks a line for ``__name__``.
         output: The sweep's folder as a path; or as a string what ``--output`` takes: a folder with
             a slash at its end, or a template inside one.
         settings: How the images are generated and saved.
@@ -134,8 +137,8 @@ def plan_sweep(
             this disk; otherwise what the first download would take is returned.
 
     Raises:
-        UsageError: If a request is wrong, nothing in a prompt is known to its model, two images
-            would have one name, a file that is not of this sweep is in the way, or
+        UsageError: If a request or a wildcard is wrong, nothing in a prompt is known to its model,
+            two images would have one name, a file that is not of this sweep is in the way, or
             ``settings.strict`` forbids a prompt.
         ModelError: If a model cannot be had.
         OutputError: If the folder holds a plan or a manifest that cannot be read.
@@ -152,7 +155,8 @@ def plan_sweep(
     values = _with_seeds(values, earlier.seeds)
     names = KEYED_NAMES if earlier.keyed else readable_names(values)
     template = parse_output(text, several=True, default=names)
-    wanted = combine(values, presets)
+    typed, wildcards = combine(values, presets), settings.open_wildcards()
+    wanted = _with_wildcards(typed, wildcards)
     for cell in wanted.cells:
         check_format(template.suffix, cell.request)
         check_init_image(cell.request)
@@ -204,11 +208,28 @@ def plan_sweep(
         image_notes=tuple(first_of([*init_image_notes(missing)], _MAX_NOTES)),
         warnings=(
             *settings.warnings(),
+            *(() if wildcards else literal_notes(_texts(typed))),
             *_manifest_warnings(manifest),
             *outside_warnings(keys, specs),
         ),
         estimate=estimate(missing, specs, layout.frames, template.home, settings.device),
     )
+
+
+def _with_wildcards(
+    grid: Grid[GenerationRequest], wildcards: Wildcards | None
+) -> Grid[GenerationRequest]:
+    """Return the grid with a line, picked by each cell's seed, for each wildcard."""
+    cells = (
+        replace(cell, request=expand_request(cell.request, wildcards, alternatives=False))
+        for cell in grid.cells
+    )
+    return replace(grid, cells=tuple(cells))
+
+
+def _texts(grid: Grid[GenerationRequest]) -> dict[str, None]:
+    """Return every prompt and negative prompt of a grid, once."""
+    return dict.fromkeys(getattr(cell.request, name) for name in TEMPLATES for cell in grid.cells)
 
 
 def _manifest_warnings(manifest: Manifest) -> tuple[str, ...]:
@@ -277,17 +298,12 @@ def _check_requests(
             alike = [request for request in own if request.prompt_format == form]
             prompts[str(reference)] = prompts.get(str(reference), ()) + read_prompts(
                 replace(spec, adapters=own[0].adapters),
-                _named("prompt", dict.fromkeys(each.prompt for each in alike)),
-                _named("negative prompt", dict.fromkeys(each.negative_prompt for each in alike)),
+                named_texts("prompt", (each.prompt for each in alike)),
+                named_texts("negative prompt", (each.negative_prompt for each in alike)),
                 form=form,
                 strict=strict,
             )
     return prompts
-
-
-def _named(kind: str, texts: Iterable[str]) -> list[tuple[str, str]]:
-    """Return what each text is called in messages, and the text."""
-    return [(f'{kind} "{excerpt(text, 40)}"', text) for text in texts]
 
 
 def _details(grid: Grid[ResolvedRequest]) -> dict[ResolvedRequest, str]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import json
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,7 +41,8 @@ def complaint(line: str) -> tuple[str, str]:
 @given(requests)
 def test_every_request_can_be_written_as_a_job(request: GenerationRequest) -> None:
     request = GenerationRequest(**{name: getattr(request, name) for name in FIELDS})
-    job = parse_job(json.dumps(asdict(request)), {"seed": 1, "width": 8})
+    line = {name: value for name, value in asdict(request).items() if name in FIELDS}
+    job = parse_job(json.dumps(line), {"seed": 1, "width": 8})
     assert job == Job(request=request, output=None, id=None)
 
 
@@ -262,11 +263,7 @@ def test_what_the_schema_allows_is_taken(values: dict[str, Any]) -> None:
 def test_the_schema_names_every_field_with_its_type_range_and_default() -> None:
     schema = job_schema()
     properties = schema["properties"]
-    assert set(properties) == {field.name for field in fields(GenerationRequest)} | {
-        "size",
-        "output",
-        "id",
-    }
+    assert set(properties) == {*FIELDS, "size", "output", "id"}
     assert all(each["description"] for each in properties.values())
     assert properties["seed"]["type"] == ["integer", "null"]
     assert properties["seed"]["maximum"] == 2**64 - 1

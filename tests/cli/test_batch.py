@@ -59,9 +59,9 @@ def answers(result: Any, code: int = 0) -> Answers:
 
 def test_plain_lines_are_prompts(run: Run, tiny_folder: Path) -> None:
     words = ("batch", "-", "-m", str(tiny_folder), "--steps", "1", "--seed", "3")
-    given = lines("a red sheep", "# nothing", {"prompt": "a goat", "seed": 4}, "[x] {y|z}")
+    given = lines("a red sheep", "# nothing", {"prompt": "a goat", "seed": 4}, "[x] {y}")
     made = answers(run(*words, stdin=given))
-    assert [each["request"]["prompt"] for each in made] == ["a red sheep", "a goat", "[x] {y|z}"]
+    assert [each["request"]["prompt"] for each in made] == ["a red sheep", "a goat", "[x] {y}"]
     assert [each["line"] for each in made] == [1, 3, 4]
     assert [each["seed"] for each in made] == [3, 4, 3]
 

@@ -13,9 +13,11 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from sheepgen.cli.show import to_command
+from sheepgen.fields import FIELDS
 from sheepgen.metadata.a1111 import read_parameters, to_parameters
 from sheepgen.metadata.image_file import encode_image
 from sheepgen.metadata.record import from_dict, to_json
+from sheepgen.prompt_template import expand_request
 from sheepgen.request import GenerationRequest
 from sheepgen.sanitize import printable
 from tests.samples import records, requests, sample_image, sample_record, sample_request
@@ -183,8 +185,9 @@ def test_a_missing_image_is_an_error(run: Run) -> None:
 def test_the_command_stands_for_the_same_request(typed: Typed, record: ImageRecord) -> None:
     command = to_command(record.request)
     if "$'" not in command:  # quoting that only a shell undoes; tests/test_infotext.py asks one
-        asked = asdict(typed(*shlex.split(command)[1:]))  # which names files, and no hashes
-        assert asked == {name: getattr(record.request, name) for name in asked}
+        asked = expand_request(typed(*shlex.split(command)[1:]))
+        # It names files and what was picked, and no hashes and templates.
+        assert all(getattr(asked, name) == getattr(record.request, name) for name in FIELDS)
 
 
 def test_what_is_not_mapped_is_told_in_few_lines(run: Run) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sheepgen.execution.image_key import image_key
 from sheepgen.fields import HASHED_FIELDS, MAX_SEED
 from sheepgen.metadata.record import PIPELINE_VERSION
-from sheepgen.request import ResolvedRequest
+from sheepgen.request import TEMPLATES, ResolvedRequest
 from tests.samples import FROM_PICTURE, sample_request
 from tests.samples import requests as still_requests
 
@@ -46,8 +46,8 @@ def test_a_key_is_64_digits_and_the_same_again(request: ResolvedRequest) -> None
     assert key(replace(request)) == key(request)
 
 
-NAMES = {"model", "variant", "lora_autov3", *HASHED_FIELDS}
-"""What they name has a hash, or another one, which counts instead."""
+NAMES = {"model", "variant", "lora_autov3", *HASHED_FIELDS, *TEMPLATES.values()}
+"""What they name has a hash, or another one, which counts instead, as does what was picked."""
 
 COUNTING = sorted({field.name for field in fields(ResolvedRequest)} - NAMES)
 
@@ -81,6 +81,7 @@ def test_weights_and_format_count_and_names_do_not(request: ResolvedRequest) -> 
     one = key(request)
     assert key(replace(request, model="./elsewhere")) == one
     assert key(replace(request, image="elsewhere.png")) == one
+    assert key(replace(request, prompt_template="{a|b}")) == one
     assert key(request, model_sha256="cd" * 32) != one
     assert key(request, dtype="auto") != one
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
-from sheepgen.metadata.a1111 import to_parameters
+from sheepgen.metadata.a1111 import read_parameters, to_parameters
 from sheepgen.schedulers import SCHEDULERS
 from tests.samples import records, sample_record
 
@@ -45,6 +45,20 @@ def test_what_is_off_is_left_out_and_what_is_on_is_not() -> None:
     pairs = web_ui_pairs(to_parameters(sample_record(variation_seed=7, variation_strength=0.1)))
     assert pairs["Variation seed"] == "7"
     assert pairs["Variation seed strength"] == "0.1"
+
+
+def test_templates_are_called_as_the_wildcard_extension_calls_them() -> None:
+    record = sample_record(
+        prompt_template="a {red|blue} sheep", negative_prompt_template="{fog, rain|}"
+    )
+    text = to_parameters(record)
+    assert text.startswith("a red sheep\nSteps: 3, ")
+    pairs = web_ui_pairs(text)
+    assert pairs["Template"] == "a {red|blue} sheep"
+    assert pairs["Negative Template"] == "{fog, rain|}"
+    read = read_parameters(text)
+    assert read.settings["prompt_template"] == "a {red|blue} sheep"
+    assert read.settings["negative_prompt_template"] == "{fog, rain|}"
 
 
 @given(records)

@@ -226,10 +226,10 @@ def test_marks_that_are_not_supported_are_left_over(prompt: str, left: str) -> N
 @pytest.mark.parametrize(
     ("settings", "left"),
     [
-        ('Template: "a, b: c"', ["Template: a, b: c"]),
-        ('Template: "a \\" b", ENSD: 2', ['Template: a " b', "ENSD: 2"]),
-        ('Template: "a, ENSD: 2', ['Template: "a', "ENSD: 2"]),
-        ('Template: "a" b, ENSD: 2', ['Template: "a" b', "ENSD: 2"]),
+        ('Note: "a, b: c"', ["Note: a, b: c"]),
+        ('Note: "a \\" b", ENSD: 2', ['Note: a " b', "ENSD: 2"]),
+        ('Note: "a, ENSD: 2', ['Note: "a', "ENSD: 2"]),
+        ('Note: "a" b, ENSD: 2', ['Note: "a" b', "ENSD: 2"]),
         ('Hashes: {"model": "ab", "vae": "cd"} , ENSD: 1', None),
         ("Resources: [1, 2]", ["Resources: [1, 2]"]),
         ("Resources: [1, 2", ["Resources: [1"]),
@@ -280,12 +280,19 @@ def test_odd_forms_say_the_same(text: str) -> None:
 def test_what_odd_forms_say_besides_is_not_lost() -> None:
     assert read_parameters(ODD_FORMS["more lines"]).not_mapped == (
         "Model hash: 0011",
-        "Template: a {ewe|ram}, in a __place__",
-        "Negative Template: fog",
         "RNG: GPU",
     )
     several = read_parameters(ODD_FORMS["a value over several lines"])
     assert several.not_mapped == ("Wildcard prompt: a __animal__\nin a barn", "RNG: GPU")
+
+
+def test_templates_are_read_where_something_was_picked() -> None:
+    request = read_parameters(ODD_FORMS["more lines"]).request()
+    assert request.prompt_template == "a {ewe|ram}, in a __place__"
+    assert request.negative_prompt_template is None  # it is the negative prompt
+    quoted = read_parameters('x\nSteps: 5, Seed: 1, Negative Template: "{a, b|c}", Version: v1.9')
+    assert quoted.settings["negative_prompt_template"] == "{a, b|c}"
+    assert quoted.not_mapped == ("RNG: GPU",)
 
 
 def test_a_prompt_of_several_paragraphs_stays_one() -> None:

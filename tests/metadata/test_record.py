@@ -20,7 +20,7 @@ from sheepgen.metadata.record import (
     to_json,
 )
 from sheepgen.prompt_reading import Correction, UnusedWord
-from sheepgen.request import DEFAULTS
+from sheepgen.request import DEFAULTS, TEMPLATES
 from tests.samples import RESOLVED, records, sample_record, unparsed_records
 
 
@@ -162,7 +162,7 @@ def as_format(number: int, record: ImageRecord) -> dict[str, Any]:
 def newer_than(number: int) -> dict[str, Any]:
     """Return the defaults of the fields of a request that came after a format."""
     since = {name: field.since for name, field in {**RESOLVED, **FIELDS}.items()}
-    since["lora_autov3"] = 6
+    since |= dict.fromkeys(("lora_autov3", *TEMPLATES.values()), 6)
     return {name: DEFAULTS.get(name) for name, first in since.items() if first > number}
 
 
@@ -173,6 +173,18 @@ def test_a_record_has_the_lowest_number_that_has_all_that_it_says() -> None:
     assert to_dict(added)["format"] == FIELDS["lora"].since
     assert to_dict(added)["request"]["lora"] == "a:0.5"
     assert from_dict(to_dict(added)) == added
+
+
+def test_a_template_is_in_the_record_beside_what_was_picked() -> None:
+    picked = sample_record(prompt="a red fox", prompt_template="a {red|blue} fox")
+    assert to_dict(picked)["format"] == 6
+    assert to_dict(picked)["request"]["prompt"] == "a red fox"
+    assert to_dict(picked)["request"]["prompt_template"] == "a {red|blue} fox"
+    assert from_dict(to_dict(picked)) == picked
+    data = to_dict(picked)
+    data["request"]["prompt_template"] = "a\0b"
+    with pytest.raises(OutputError, match="NUL"):
+        from_dict(data)
 
 
 @given(unparsed_records, st.integers(1, RECORD_FORMAT))

@@ -1,96 +1,13 @@
 from __future__ import annotations
 
-from itertools import product
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sheepgen.errors import UsageError
+from sheepgen.prompt_template import MAX_PROMPTS
 from sheepgen.sweep import prompts as sweep_prompts
-from sheepgen.sweep.prompts import (
-    MAX_PROMPTS,
-    expand_alternatives,
-    read_prompt_file,
-    read_prompt_lines,
-    replace_word,
-)
-
-
-@pytest.mark.parametrize(
-    ("text", "prompts"),
-    [
-        ("a red sheep", ["a red sheep"]),
-        (
-            "a {sheep|goat} riding a {motorcycle|bicycle}",
-            [
-                "a sheep riding a motorcycle",
-                "a sheep riding a bicycle",
-                "a goat riding a motorcycle",
-                "a goat riding a bicycle",
-            ],
-        ),
-        ("{a|b|a}", ["a", "b"]),
-        ("a {red|} sheep", ["a red sheep", "a sheep"]),
-        ("{red|} sheep", ["red sheep", "sheep"]),
-        ("sheep {asleep|}", ["sheep asleep", "sheep"]),
-        ("sheep{s|}, asleep", ["sheeps, asleep", "sheep, asleep"]),
-        ("a {x|} {y|} b", ["a x y b", "a x b", "a y b", "a b"]),
-        ("a {x|}{y|} b", ["a xy b", "a x b", "a y b", "a b"]),
-        ("a { big | small } sheep", ["a big sheep", "a small sheep"]),
-        ("a  b {c|d}", ["a  b c", "a  b d"]),
-        ("{a|}", ["a", ""]),
-        ("a {b {c|d}|e} f", ["a b c f", "a b d f", "a e f"]),
-        ("{{a|b}|c}", ["a", "b", "c"]),
-        ("{{a|b}}", ["{a}", "{b}"]),
-        ("{a} and {{b}}", ["{a} and {{b}}"]),
-        ("{} | }{", ["{} | }{"]),
-        ("a {b {c|d}", ["a {b c", "a {b d"]),
-        ("{a|b}}", ["a}", "b}"]),
-        (r"\{a\|b\}", ["{a|b}"]),
-        (r"{a\|b|\}}", ["a|b", "}"]),
-        (r"a \(b:1.2\) \ {c|d}", [r"a \(b:1.2\) \ c", r"a \(b:1.2\) \ d"]),
-        ("line\nline {a|b}", ["line\nline a", "line\nline b"]),
-    ],
-)
-def test_alternatives(text: str, prompts: list[str]) -> None:
-    assert list(expand_alternatives(text)) == prompts
-
-
-@pytest.mark.parametrize("text", ["a {b|c", "{{a|b}|c", "{a|{b}", "{a|b{"])
-def test_an_open_group_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="not closed") as caught:
-        expand_alternatives(text)
-    assert text in caught.value.message
-
-
-def test_prompts_are_not_without_number() -> None:
-    ten = "{0|1|2|3|4|5|6|7|8|9}"
-    assert len(expand_alternatives(ten * 4)) == MAX_PROMPTS
-    for text in (ten * 5, ten * 1000, "{" + "|".join(map(str, range(MAX_PROMPTS + 1))) + "}"):
-        with pytest.raises(UsageError, match="more than 10,000 prompts"):
-            expand_alternatives(text)
-
-
-def test_depth_does_not_matter() -> None:
-    deep = "{" * 5000 + "a" + "}" * 5000
-    assert expand_alternatives(deep) == (deep,)
-
-
-words = st.text("abc", min_size=1, max_size=3)
-
-
-@given(st.lists(st.lists(words, min_size=2, max_size=3, unique=True), min_size=1, max_size=4))
-def test_groups_make_their_product(groups: list[list[str]]) -> None:
-    text = " ".join("{" + "|".join(group) + "}" for group in groups)
-    assert expand_alternatives(text) == tuple(map(" ".join, product(*groups)))
-
-
-@given(st.text(max_size=50))
-def test_escaped_text_is_itself(text: str) -> None:
-    escaped = text.translate({ord(character): f"\\{character}" for character in "{|}"})
-    assert expand_alternatives(escaped) == (text.strip(),)
+from sheepgen.sweep.prompts import read_prompt_file, read_prompt_lines, replace_word
 
 
 @pytest.mark.parametrize(
