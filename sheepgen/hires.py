@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_SIDE
+from sheepgen.sanitize import plural
 from sheepgen.schedulers import steps_taken
 
 __all__ = ["UPSCALER", "Hires", "canonical_hires", "parse_hires", "resolve_hires"]
@@ -119,9 +120,9 @@ def resolve_hires(
         )
     if not steps_taken(num_inference_steps, hires.strength):
         raise UsageError(
-            f"hires strength {_shortest(hires.strength)} of {num_inference_steps} steps is less "
-            "than one step.",
-            "Give more of either.",
+            f"hires strength {_shortest(hires.strength)} of {plural(num_inference_steps, 'step')} "
+            "is less than one step.",
+            "Give more of either; strength 1 takes all.",
         )
     return {"hires_width": wide, "hires_height": high}
 
