@@ -13,11 +13,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_SIDE
 from sheepgen.sanitize import plural
 from sheepgen.schedulers import steps_taken
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["UPSCALER", "Hires", "canonical_hires", "parse_hires", "resolve_hires"]
 
@@ -89,24 +93,20 @@ def canonical_hires(text: str) -> str:
     return str(parse_hires(text) or "")
 
 
-def resolve_hires(
-    text: str, width: int, height: int, num_inference_steps: int, *, multiple: int
-) -> dict[str, int]:
+def resolve_hires(values: Mapping[str, Any], multiple: int) -> dict[str, int]:
     """Return the size of the second pass, by the fields of `sheepgen.request.ResolvedRequest`.
 
     Args:
-        text: As `parse_hires` reads it.
-        width: Of the first pass, in pixels.
-        height: Likewise.
-        num_inference_steps: Of the whole schedule.
+        values: A request's, by the names of its fields, with its model's where it leaves them open.
         multiple: The model's, of which sides are multiples.
 
     Raises:
         UsageError: If it is too large, as large as the first, or has no step.
     """
-    hires = parse_hires(text)
+    hires = parse_hires(values["hires"])
     if hires is None:
         return {}
+    width, height, steps = (values[name] for name in ("width", "height", "num_inference_steps"))
     wide, high = hires.size(width, height, multiple)
     enlarged = f"hires {_shortest(hires.scale)} of {width}x{height} pixels is {wide}x{high}"
     if max(wide, high) > MAX_SIDE:
@@ -118,10 +118,10 @@ def resolve_hires(
             f"{enlarged} again: sides are rounded to multiples of {multiple}.",
             "Give a larger scale.",
         )
-    if not steps_taken(num_inference_steps, hires.strength):
+    if not steps_taken(steps, hires.strength):
         raise UsageError(
-            f"hires strength {_shortest(hires.strength)} of {plural(num_inference_steps, 'step')} "
-            "is less than one step.",
+            f"hires strength {_shortest(hires.strength)} of {plural(steps, 'step')} is less than "
+            "one step.",
             "Give more of either; strength 1 takes all.",
         )
     return {"hires_width": wide, "hires_height": high}

@@ -146,13 +146,7 @@ class ModelSpec:
                 "It counts the layers of the text encoder.",
             )
         values |= resolve_init_image(request, values["num_inference_steps"])
-        values |= resolve_hires(
-            values["hires"],
-            values["width"],
-            values["height"],
-            values["num_inference_steps"],
-            multiple=self.size_multiple,
-        )
+        values |= resolve_hires(values, self.size_multiple)
         adapters = pinned(request.adapters or self.adapters)
         recorded = {name: getattr(request, name, None) for name in _HASHES}
         values |= asdict(adapters) | added_hashes(adapters, self.checkpoint, recorded)
