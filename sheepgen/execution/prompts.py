@@ -36,12 +36,14 @@ class ReadPrompt:
         text: As typed.
         is_negative: Whether it says what to avoid.
         reading: The model's.
+        can_be_chunked: Whether the model reads all of a longer one if it is asked to.
     """
 
     name: str
     text: str
     is_negative: bool
     reading: PromptReading
+    can_be_chunked: bool = False
 
     @property
     def has_findings(self) -> bool:
@@ -83,7 +85,11 @@ def read_prompts(
 
     found = tuple(
         ReadPrompt(
-            name=name, text=text, is_negative=negative, reading=read_prompt(spec, text, form)
+            name=name,
+            text=text,
+            is_negative=negative,
+            reading=read_prompt(spec, text, form),
+            can_be_chunked="long_prompt" in spec.family.fields,
         )
         for negative, texts in ((False, prompts), (True, negative_prompts))
         for name, text in texts
@@ -103,8 +109,7 @@ def _check(prompt: ReadPrompt, spec: ModelSpec, *, strict: bool) -> None:
             f"{listing} lists what it knows; --model takes any other model.",
         )
     if reading.truncated and strict:
-        other = ", add --long-prompt chunk" if "long_prompt" in spec.family.fields else ""
-        raise UsageError(_length_note(prompt), f"Shorten it{other}, or leave out --strict.")
+        raise UsageError(_length_note(prompt), "Shorten it, or leave out --strict.")
     if reading.unused and strict:
         raise UsageError(
             f"The {prompt.name} has words that {excerpt(spec.name)} does not use. "
@@ -139,7 +144,8 @@ def _note(prompt: ReadPrompt) -> str:
 
 def _length_note(prompt: ReadPrompt) -> str:
     reading = prompt.reading
+    remedy = " (or all, with --long-prompt chunk)" if prompt.can_be_chunked else ""
     return (
-        f"The {prompt.name} has {reading.tokens} tokens, and this model reads {reading.limit}. "
-        f"Not read: {excerpt(' '.join(reading.truncated), 200)}"
+        f"The {prompt.name} has {reading.tokens} tokens, and this model reads {reading.limit}"
+        f"{remedy}. Not read: {excerpt(' '.join(reading.truncated), 200)}"
     )
