@@ -6,7 +6,8 @@ record's environment and this one that reaches that stage, or an edit of the rec
 Several may be possible; the comparison does not choose among them.
 
 Other processors round differently: with the same weights, versions and threads, pictures look the
-same and are not equal bit for bit. That has a verdict of its own.
+same and are not equal bit for bit. That has a verdict of its own. It reaches the noise only where
+two seeds' are blended, by sines and cosines whose last bits differ between makers.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class Comparison:
         noise_equal: Whether the starting noise has the record's hash; None if the image was not
             regenerated, because its size is not the record's.
         latents_equal: Whether the final latents have the record's hash; None likewise.
+        is_blended: Whether the noise is a blend of two seeds'.
         pixels: How far the pixels are apart; None if the sizes differ. A JPEG is compared with the
             new image after JPEG compression.
         sizes: Width and height of the file and of the record, in pixels, if they differ.
@@ -83,6 +85,7 @@ class Comparison:
     path: Path
     noise_equal: bool | None
     latents_equal: bool | None
+    is_blended: bool = False
     pixels: PixelDifference | None
     sizes: tuple[tuple[int, int], tuple[int, int]] | None = None
     is_jpeg: bool
@@ -113,7 +116,7 @@ class Comparison:
         """Whether only the processor differs, and the pixels by no more than that explains."""
         return (
             not self.equal
-            and bool(self.noise_equal)
+            and bool(self.noise_equal or self.is_blended)
             and self.environment.keys() == {"device_name"}
             and self.matches_manifest is not False
             and self.pixels is not None
@@ -172,15 +175,18 @@ def compare(
     expected = as_jpeg(regenerated.image, record) if picture.is_jpeg else regenerated.image
     pixels = measure(picture.image, expected)
     noise_equal = record.noise_sha256 == regenerated.record.noise_sha256
+    is_blended = record.request.variation_strength > 0
     latents_equal = record.latents_sha256 == regenerated.record.latents_sha256
     matches_manifest = _matches_manifest(candidate)
     here = regenerated.record.environment
     environment = environment_differences(record.environment, here)
     causes = _unlisted(matches_manifest)
     if not noise_equal:
-        unblended = not record.request.variation_strength
-        causes += _named(environment, _REACHES_NOISE if unblended else environment)
-        causes.append("the record's seed, size or noise hash was changed")
+        causes += _named(environment, environment if is_blended else _REACHES_NOISE)
+        if is_blended and here.device != "cpu":
+            causes.append("another processor, which records of graphics cards do not name")
+        if not (is_blended and "device_name" in environment):
+            causes.append("the record's seed, size or noise hash was changed")
     elif not latents_equal:
         causes += _named(environment, environment) or _tampering_or_nondeterminism(here.device)
     elif pixels is None or pixels.largest:
@@ -189,6 +195,7 @@ def compare(
         path=candidate.path,
         noise_equal=noise_equal,
         latents_equal=latents_equal,
+        is_blended=is_blended,
         pixels=pixels,
         is_jpeg=picture.is_jpeg,
         matches_manifest=matches_manifest,

@@ -173,6 +173,36 @@ def test_another_processor_explains_no_other_noise_file_or_picture(path: Path) -
     assert not compared(path, image=everywhere, here=OTHER_PROCESSOR).is_confirmed
 
 
+BLENDED = sample_record(variation_seed=1, variation_strength=0.5)
+
+
+def test_another_processor_may_blend_the_noise_of_two_seeds_differently(path: Path) -> None:
+    record = replace(BLENDED, noise_sha256="56" * 32, latents_sha256="78" * 32)
+    near = compared(path, record=record, image=nearby_image(20), here=OTHER_PROCESSOR)
+    assert near.verdict == "equal_within_processor"
+    assert near.noise_equal is False
+    assert near.causes == ("device name (A processor, here Another processor)",)
+    assert "changed" not in to_line(near)
+    far = compared(path, record=record, image=nearby_image(65), here=OTHER_PROCESSOR)
+    assert far.verdict == "differs"
+    assert far.causes == near.causes
+    torch = compared(path, record=record, here=OTHER_PROCESSOR | {"torch": "3.0"})
+    assert torch.verdict == "differs"
+    assert len(torch.causes) == 2
+
+
+def test_the_same_processor_blends_as_it_did(path: Path) -> None:
+    record = replace(BLENDED, noise_sha256="56" * 32)
+    edited = "the record's seed, size or noise hash was changed"
+    assert compared(path, record=record).verdict == "differs"
+    assert compared(path, record=record).causes == (edited,)
+    on_card = replace(record, environment=replace(record.environment, device="cuda:0"))
+    assert compared(path, record=on_card, here={"device": "cuda:0"}).causes == (
+        "another processor, which records of graphics cards do not name",
+        edited,
+    )
+
+
 def test_more_threads_than_processors_can_be_asked_for(path: Path) -> None:
     record = replace(sample_record(), latents_sha256="56" * 32)
     assert to_line(compared(path, record=record, here={"threads": 1})).endswith(
