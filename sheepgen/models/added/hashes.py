@@ -59,7 +59,7 @@ def added_hashes(
         ]
         for kind, texts in named.items()
     }
-    hashes["lora_autov3"] = [_autov3(find_lora(text)) for text in named["lora"]]
+    hashes["lora_autov3"] = [_autov3(_find("lora", text, checkpoint)) for text in named["lora"]]
     return {name: ",".join(each) or None for name, each in hashes.items()}
 
 
@@ -74,18 +74,23 @@ def _hash(kind: str, text: str, checkpoint: Checkpoint, recorded: str | None) ->
             f"{checkpoint.family.name} takes no {LABELS[kind]}.",
             f"Leave out {FIELDS[kind].option}, or choose a Stable Diffusion model with --model.",
         )
-    label = f"{LABELS[kind]} {excerpt(text, 200)}"
-    place = locate(kind, text)
-    state = place and place.path.stat()
-    changes = state and (state.st_ino, state.st_size, state.st_mtime_ns)
-    digest = file_sha256(_weights_of(kind, text, checkpoint, place, changes))
+    digest = file_sha256(_find(kind, text, checkpoint))
     if recorded and digest != recorded:
         raise ModelError(
-            f"The {label} is not the one that the image was generated with.",
+            f"The {LABELS[kind]} {excerpt(text, 200)} is not the one that the image was generated "
+            "with.",
             "To use another one, regenerate the image with `sheepgen rerun` and "
             f"{FIELDS[kind].option}.",
         )
     return digest
+
+
+def _find(kind: str, text: str, checkpoint: Checkpoint) -> Path:
+    """Return the file that holds what is added, checked if that was not done since it changed."""
+    place = locate(kind, text)
+    state = place and place.path.stat()
+    changes = state and (state.st_ino, state.st_size, state.st_mtime_ns)
+    return _weights_of(kind, text, checkpoint, place, changes)
 
 
 @lru_cache(maxsize=256)
