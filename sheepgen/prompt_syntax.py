@@ -48,7 +48,8 @@ _BREAK = re.compile(r"\s*\bBREAK\b\s*")
 _AND = re.compile(r"\bAND\b")
 _EDITING_ENDS = re.compile(r":\s*[+-]?[.\d]+\s*\Z")
 _NETWORK = re.compile(r"<(lora|lyco|hypernet):([^<>\n]*+)>")
-_STEP = re.compile(r"\\.|[\[\](|)]", re.DOTALL)
+_STEP = re.compile(r"\\.|[\[\](|){}]", re.DOTALL)
+_OPENS = {")": "(", "]": "[", "}": "{"}
 
 _MARKS = {
     "(word:1.3)": re.compile(r"\([^()]*:\s*[+-]?[.\d]+\s*\)"),
@@ -263,11 +264,11 @@ def _edited(text: str) -> tuple[str] | None:
     alternating: set[int] = set()
     for step in _STEP.finditer(text):
         mark, place = step[0], step.start()
-        if mark in "([":
+        if mark in "([{":  # braces are of templates, and what is in them is not alternating
             opened.append((mark, place))
         elif mark == "|" and opened and opened[-1][0] == "[":
             alternating.add(opened[-1][1])
-        elif mark in ")]" and opened and opened[-1][0] == {")": "(", "]": "["}[mark]:
+        elif mark in _OPENS and opened and opened[-1][0] == _OPENS[mark]:
             start = opened.pop()[1]
             inside = text[max(start + 1, place - 60) : place]
             if mark == "]" and (start in alternating or _EDITING_ENDS.search(inside)):

@@ -197,6 +197,15 @@ def test_a_line_may_begin_with_alternatives(draw: Run) -> None:
     assert third["error"]["message"].startswith("The line is not JSON")
 
 
+def test_marks_of_the_web_ui_may_stand_around_alternatives(draw: Run) -> None:
+    words = ("--prompt-syntax", "a1111", "--dry-run", "--json")
+    for template in ("[{red|red} fox]", "({red|red} fox:1.3)"):
+        plan = json.loads(draw(template, *words).stdout)
+        picked = template.replace("{red|red}", "red")
+        assert plan["images"][0]["request"]["prompt"] == picked
+    assert "prompt editing" in draw("[red|blue] fox", *words).stderr
+
+
 def test_a_job_with_a_name_is_noted_once(draw: Run) -> None:
     result = draw("batch", "-", "--dry-run", stdin="a __place__\nthe __place__\n")
     assert result.stderr.count("__place__ is taken literally.") == 1
