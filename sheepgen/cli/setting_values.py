@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,6 @@ from sheepgen.untrusted_file import expand_home
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
-    from pathlib import Path
 
     import typer
 
@@ -177,13 +177,17 @@ def in_folder(path: str, folder: Path) -> str:
     """Return the path of weights, if it is relative to a folder; or a name on the Hub as it is."""
     from sheepgen.models.hub import parse_hub_path
 
-    own, top = _absolute(path, folder), folder / path.partition("/")[0]
-    exists = os.path.exists(own) or os.path.isdir(top)  # noqa: PTH110, PTH112 - any name will do
-    return own if exists or parse_hub_path(path) is None else path
+    is_on_hub = parse_hub_path(path) is not None
+    if is_on_hub and not any(map(os.path.exists, (folder / path, folder / path.partition("/")[0]))):
+        return path
+    return _absolute(path, folder)
 
 
 def _absolute(path: str, folder: Path) -> str:
-    return str(folder / expand_home(path))
+    """Return a path that does not depend on a folder; images do not say whose home it is in."""
+    own, home = folder / expand_home(path), Path(expand_home("~"))
+    is_at_home = home != Path(home.anchor) and own.is_relative_to(home)
+    return f"~/{own.relative_to(home).as_posix()}" if is_at_home else str(own)
 
 
 def label(name: str) -> str:

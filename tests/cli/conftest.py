@@ -66,6 +66,7 @@ def configure(
 ) -> Configure:
     """Return a function that writes the user's config.toml, elsewhere, and returns its folder."""
     folder = tmp_path_factory.mktemp("config")
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
 
     def configure(text: str) -> Path:
         (folder / "config.toml").write_text(text)

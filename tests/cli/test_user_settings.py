@@ -263,7 +263,7 @@ def test_a_folder_of_the_file_is_not_one_of_the_command_line(
     Path("dreamy").mkdir()
     request = typed("x")
     assert request.embedding == f"{folder}/a.safetensors,/b.safetensors"
-    assert request.vae == str(Path.home() / "vae")
+    assert request.vae == "~/vae"
     assert (request.image, request.mask) == (f"{folder}/p.png", f"{folder}/m.png")
     assert request.model == f"{folder}/models/mine"
     assert typed("x", "-m", "dreamy").model == f"{folder}/m"
@@ -313,3 +313,19 @@ def test_prompts_name_loras_of_the_file_in_every_command(
     result = run("a sheep <lora:inkk:1>")
     assert result.exit_code == 2
     assert 'Unknown LoRA "inkk".\nKnown: ink, pen.' in result.stderr
+
+
+def test_an_image_does_not_say_whose_home_its_model_is_in(
+    run: Run, tiny_folder: Path, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = configure("[models.inky]\nmodel = 'tiny'\nlora = './ink.safetensors:0.5'\n")
+    monkeypatch.setenv("HOME", str(folder.parent))
+    (folder / "tiny").symlink_to(tiny_folder)
+    save_lora(tiny_folder, folder / "ink.safetensors")
+    words = ("-s", "3", "--steps", "1", "--frames", "none", "--device", "cpu")
+    made = run("a sheep", "-m", "inky", *words, "-o", "x.png")
+    assert made.exit_code == 0, made.output
+    request = read_record(Path("x.png")).request
+    assert request.model == f"~/{folder.name}/tiny"
+    assert request.lora == f"~/{folder.name}/ink.safetensors:0.5"
+    assert run("verify", "x.png").stdout == "x.png: equal\n"
