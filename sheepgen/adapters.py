@@ -1,11 +1,11 @@
 """What is added to a model's weights, as it is written: a VAE, LoRAs, text embeddings.
 
     --vae better.safetensors
-    --lora style.safetensors:0.8 --lora detail.safetensors
+    --lora style.safetensors:0.8 --lora artist/detail
     --embedding easynegative.safetensors
 
 Several are one text with commas, as records and jobs have it:
-``style.safetensors:0.8,detail.safetensors``.
+``style.safetensors:0.8,artist/detail``.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class Adapters:
     """What is added to a model, in the words of a request; empty for nothing.
 
     Args:
-        vae: Path of the VAE in place of the model's own.
-        lora: Paths of LoRAs with their scales; ``a:1.0`` becomes ``a``, the same for everybody.
-        embedding: Paths of text embeddings.
+        vae: Path of the VAE in place of the model's own, or its name on the Hub.
+        lora: Paths or names of LoRAs with their scales; ``a:1.0`` becomes ``a``.
+        embedding: Paths or names of text embeddings.
 
     Raises:
         UsageError: As `parse_loras` and `parse_paths`.

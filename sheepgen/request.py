@@ -110,9 +110,10 @@ class GenerationRequest:
         model: The embedded model's name, a diffusers folder, a file, or a hub id
             ``org/name[@revision]`` or its alias.
         variant: Which of its weight files, as in ``fp16``; empty for the usual ones.
-        vae: Path of a VAE in place of the model's own; empty for none.
+        vae: Path of a VAE in place of the model's own, or its name on the Hub,
+            ``org/name[@revision][/file]``; empty for none.
         lora: LoRAs to add, as in ``style.safetensors:0.8,detail.safetensors``; empty for none.
-        embedding: Paths of text embeddings, separated by commas; empty for none.
+        embedding: Paths or names of text embeddings, separated by commas; empty for none.
         prompt_template: What the prompt was picked from by the seed, as
             `sheepgen.prompt_template` does; None if it is as it was written.
         negative_prompt_template: Likewise.

@@ -175,7 +175,8 @@ def existing(kind: str, text: str) -> tuple[Path, str]:
         return place.path, owner
     if hub_path_of(text) is not None:
         raise ModelError(
-            f"The {LABELS[kind]} {owner} is not in the Hub's cache.", "It has to be downloaded."
+            f"The {LABELS[kind]} {owner} is not in the Hub's cache.",
+            "Loading a model with it downloads it: load_model(name, adapters=request.adapters).",
         )
     hint = "Check the path."
     if text.replace(".", "").isdecimal():
