@@ -21,6 +21,7 @@ from sheepgen.batch.jobs import (
 )
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_PROMPT_CHARACTERS
+from sheepgen.hires import canonical_hires
 from sheepgen.request import GenerationRequest
 from tests.samples import requests
 
@@ -218,6 +219,8 @@ def allowed(key: str, schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
         return st.sampled_from(["a.png", "a/{seed}.jpg", "a b/", "ü/{prompt}.webp"])
     if key == "size":
         return st.sampled_from(["1x1", "8192X8192"])
+    if key == "hires":  # its numbers have ranges that no pattern says
+        return st.sampled_from(["", "none", "2", "1.5:0.25", "4:1"])
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     if "examples" in schema:
@@ -256,6 +259,8 @@ def test_what_the_schema_allows_is_taken(values: dict[str, Any]) -> None:
     for key, value in values.items():
         if key in ("id", "output"):
             assert getattr(made, key) == value
+        elif key == "hires":
+            assert getattr(made.request, key) == canonical_hires(value or "")
         elif key != "size" and value not in (None, -1):  # which stands for a random seed
             assert getattr(made.request, key) == value
 

@@ -326,7 +326,7 @@ def test_a_dry_run_tells_of_every_line(batch: Run, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_dry_run_fetches_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sheepgen.batch.plan.resolve_model", lambda _, **__: DOWNLOAD)
+    monkeypatch.setattr("sheepgen.execution.plan.resolve_model", lambda *_, **__: DOWNLOAD)
     result = run("batch", "--dry-run", stdin=lines({"prompt": "a", "id": 1}))
     expected = {"line": 1, "id": 1, "status": "planned", "to_fetch": 2_000_000_000}
     assert answers(result) == [expected]
