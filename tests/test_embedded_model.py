@@ -287,3 +287,22 @@ def test_the_card_names_data_licences_and_scores(record: dict[str, Any]) -> None
         assert word in card
     for score in record["scores"]:
         assert f"| {score['group']} | {score['images']} | {score['exact_match']:.0f}% " in card
+
+
+@pytest.mark.parametrize("prompt", ["the of and a", "this this this on", "a picture of the and of"])
+def test_words_that_mean_nothing_are_not_understood(parts: EmbeddedModel, prompt: str) -> None:
+    assert parts.read_prompt(prompt).understood == ""
+
+
+@pytest.mark.parametrize(
+    ("prompt", "word", "seen"),
+    [
+        ("a cat in the rain", "rain", "dark clouds, with hardly any drops"),
+        ("a bus in falling snow", "snow", "hardly any flakes"),
+    ],
+)
+def test_weathers_of_which_little_is_seen_are_said(
+    parts: EmbeddedModel, prompt: str, word: str, seen: str
+) -> None:
+    (correction,) = parts.read_prompt(prompt).corrected
+    assert (correction.typed, correction.read) == (word, seen)

@@ -61,8 +61,10 @@ def _without_effect(
     for at, (symbol, phrase) in enumerate(zip(words.symbols, words.places, strict=True)):
         if at in mentioned:
             cues = vocabulary.cues.get(phrase[0].text, ())
-            # "A couple of cats" counts them.
-            used = at in shown or not given.isdisjoint(cues)
+            used = at in shown
+            if not used and not given.isdisjoint(cues):
+                # "A couple of cats" counts them. Of "beach umbrella" there may be the beach alone.
+                phrase, used = phrase[1:], len(phrase) == 1
         else:
             # Orange is read as the fruit is even where it is a colour.
             cues = vocabulary.cues.get(symbol) or vocabulary.cues.get(phrase[0].text, ())

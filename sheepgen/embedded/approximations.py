@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sheepgen.embedded.scene_labels import OWN_WORDS, PHRASES, VERBS, with_article
+from sheepgen.embedded.scene_labels import FAINT, OWN_WORDS, PHRASES, VERBS, with_article
 from sheepgen.embedded.vocabulary import CLASSES, OTHER
 
 if TYPE_CHECKING:
@@ -109,7 +109,9 @@ def _setting_approximations(
     if added and not parsed.mentions and added not in words.absent:
         yield Approximation(phrase, f"{with_article(added)} {PHRASES[answer]}")
     elif not is_own or (question == "place" and _is_modifier(phrase, word, words)):
-        yield Approximation(phrase, PHRASES[answer])
+        yield Approximation(phrase, FAINT.get(answer, PHRASES[answer]))
+    elif answer in FAINT:
+        yield Approximation(phrase, FAINT[answer])
 
 
 def _is_modifier(phrase: tuple[Word, ...], text: str, words: PromptWords) -> bool:

@@ -14,6 +14,7 @@ from sheepgen.embedded.prompt_parser import parse
 from sheepgen.embedded.scene_labels import SceneLabels, Thing, describe
 from sheepgen.embedded.scene_text_encoder import SceneTextEncoder
 from sheepgen.embedded.suggestions import suggestion_for
+from sheepgen.embedded.vocabulary import NUMBER
 from sheepgen.embedded.vocabulary_file import read_vocabulary
 from sheepgen.errors import ModelError
 from sheepgen.models.families import PROMPT_SYMBOLS, VOCABULARY_FILE
@@ -142,6 +143,9 @@ class PromptReader:
             question: answer if question not in _NAMED or f"{question}={answer}" in named else ""
             for question, answer in parsed.answers.items()
         }
+        is_number = any(cue.startswith(("count=", "digits", "kind=digits")) for cue in named)
+        if not is_number and NUMBER not in words.symbols:
+            answers["digits"] = answers["second digit"] = ""
         if any(
             answers["style"] not in self.drawings.styles(mention.concept)
             for mention in parsed.mentions

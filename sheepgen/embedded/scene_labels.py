@@ -65,6 +65,9 @@ PHRASES = {
 }
 """How places, times, weathers and styles are said; others by their names."""
 
+FAINT = {"rain": "dark clouds, with hardly any drops", "snowfall": "hardly any flakes"}
+"""What is to be seen of weathers that the U-Net shows only a little of."""
+
 OWN_WORDS = {
     "beach": {"beach", "seaside", "shore", "seashore", "coast"},
     "road": {"road", "street", "crossroads"},

@@ -142,7 +142,8 @@ class Vocabulary:
         tables = (self.forms, self.near, self.foreign, self.evoked)
         named = [table[wanted] for table in tables if table.get(wanted) in self.concepts]
         parts = [name for form, name in self.forms.items() if wanted and wanted in form]
-        groups = [name for name, concept in self.concepts.items() if concept.group == wanted]
+        kinds = {wanted, wanted.removesuffix("s")}
+        groups = [name for name, concept in self.concepts.items() if concept.group in kinds]
         return tuple(dict.fromkeys((*named, *groups, *parts)))
 
     def closest(self, word: str) -> str:

@@ -127,8 +127,9 @@ class LatentModel(AutoencoderModel):
     @property
     def info(self) -> ModelInfo:
         """What callers need to know."""
+        reads_scale = self.unet.config.time_cond_proj_dim is not None
         return ModelInfo(
-            guidance=self.spec.guidance,
+            guidance="embedded" if reads_scale else "two passes",
             latents_dtype=self.dtype,
             bytes_per_pixel=self.bytes_per_pixel,
             sees_mask=self.spec.needs_mask,

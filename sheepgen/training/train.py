@@ -1,13 +1,13 @@
 """The recipe, stage by stage: from icons to networks.
 
-    parser ──────────────┐
-    cells ─┬─> unet ─────┴──> export, then evaluate
-    latents┘                    │       │
-    vae ─> preview ─────────────┘       │
-    classifier ─────────────────────────┘
+    parser ───────────┐
+    vae ─┬─> latents ─┴─> unet ─┬─> export ─┬─> evaluate
+         └─> preview ───────────┘           │
+    classifier ─────────────────────────────┘
 
-The cells of the drawings are measured, not trained, and so are the latents of the scenes. Each
-stage resumes from its checkpoint in the workspace, and trains nothing if it was finished.
+The cells of the drawings are measured with the VAE when the text encoder is put together, which the
+U-Net is trained on; the latents of the scenes are measured, too. Each stage resumes from its
+checkpoint in the workspace, and trains nothing if it was finished.
 """
 
 from __future__ import annotations
