@@ -249,6 +249,7 @@ def lines_of(schema: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
         lambda line: (
             ("size" not in line or not {"width", "height"} & line.keys())
             and (line.get("image") is not None or not needing.keys() & line.keys())
+            and not (line.get("mask") and line.get("hires") not in (None, "", "none"))
         )
     )
 

@@ -15,6 +15,8 @@ from sheepgen.metadata.image_file import read_record
 from sheepgen.models.fingerprint import file_sha256
 from tests.cli.conftest import run
 from tests.lora import save_lora
+from tests.models.hub.conftest import use_hub
+from tests.models.hub.fake_hub import running
 from tests.original import (
     TEXT_WIDTH,
     original_vae,
@@ -33,6 +35,7 @@ __all__ = ["run"]
 
 CHECKPOINT = "checkpoints/dreamy.safetensors"
 LORA = "loras/ink.safetensors"
+HUB_LORA = "artist/ink-lora"
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,7 @@ def own_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = save_original_model(folder / "model")
     save_single_file(model, folder / CHECKPOINT, metadata={"modelspec.resolution": "16x16"})
     save_lora(model, folder / LORA)
+    save_lora(model, folder / "artist" / "ink.safetensors")
     save_lora(model, folder / "loras/detail/pytorch_lora_weights.safetensors", style="diffusers")
     other = original_vae_tensors(original_vae().state_dict())
     for path, tensors in (
@@ -71,7 +75,9 @@ def test_the_readmes_commands_do_what_they_say(
     for path in own_files.iterdir():
         (tmp_path / path.name).symlink_to(path)
 
-    result = CliRunner().invoke(app, words_of(command))
+    with running({HUB_LORA: own_files / "artist"}) as server:
+        use_hub(server, tmp_path / "hub", monkeypatch)
+        result = CliRunner().invoke(app, words_of(command))
 
     assert result.exit_code == 0, result.output
     if words_of(command)[0] != "models":

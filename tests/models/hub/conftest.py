@@ -54,6 +54,17 @@ def refusal(match: str) -> ModelError:
     return error.value
 
 
+def use_hub(server: FakeHub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a hub on this machine, and a cache, in the place of the real ones."""
+    monkeypatch.setattr(constants, "ENDPOINT", server.url)
+    monkeypatch.setattr(
+        constants,
+        "HUGGINGFACE_CO_URL_TEMPLATE",
+        server.url + "/{repo_id}/resolve/{revision}/{filename}",
+    )
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+
+
 @pytest.fixture
 def hub(model_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     """Serve a copy of the tiny model, with what repositories have besides, as ``flock/tiny``."""
@@ -68,11 +79,5 @@ def hub(model_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"never fetched")
     with running({REPO: model_copy}) as server:
-        monkeypatch.setattr(constants, "ENDPOINT", server.url)
-        monkeypatch.setattr(
-            constants,
-            "HUGGINGFACE_CO_URL_TEMPLATE",
-            server.url + "/{repo_id}/resolve/{revision}/{filename}",
-        )
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache" / "hub"))
+        use_hub(server, tmp_path / "cache" / "hub", monkeypatch)
         yield server
