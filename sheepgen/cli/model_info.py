@@ -16,6 +16,7 @@ import typer
 
 from sheepgen.cli.console import cli_errors, error_console, note, write_data
 from sheepgen.cli.options import JsonOpt, ModelArg, OfflineOpt, VariantOpt
+from sheepgen.cli.user_settings import model_of_preset
 from sheepgen.errors import UsageError
 from sheepgen.model_names import aliases_of
 from sheepgen.models.registry import KNOWN_MODELS
@@ -64,6 +65,7 @@ def info(
 
         if words and not things:
             raise UsageError("WORD is for --things.", "Add --things, or leave it out.")
+        model = model_of_preset(model)
         found = resolve_model(model, variant=variant, offline=offline)
         if isinstance(found, DownloadPlan):
             if things:

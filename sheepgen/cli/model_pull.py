@@ -15,6 +15,7 @@ import typer
 
 from sheepgen.cli.console import cli_errors, error_console, note, write_data
 from sheepgen.cli.options import JsonOpt, ModelArg, VariantOpt
+from sheepgen.cli.user_settings import model_of_preset
 from sheepgen.errors import UsageError
 from sheepgen.model_names import canonical_model_name
 from sheepgen.request import EMBEDDED_MODEL
@@ -41,7 +42,7 @@ def pull(
         from sheepgen.models.hub import DownloadPlan
         from sheepgen.models.resolve import find_model, locate_model, resolve_model
 
-        console, name = error_console(), canonical_model_name(model)
+        console, name = error_console(), canonical_model_name(model_of_preset(model))
         if isinstance(locate_model(name), Path) and name != EMBEDDED_MODEL:
             raise UsageError(
                 f"{excerpt(name, 200)} is on this disk, and not one of the Hub's.",

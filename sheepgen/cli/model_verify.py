@@ -15,6 +15,7 @@ import typer
 
 from sheepgen.cli.console import cli_errors, error_console, note, write_data
 from sheepgen.cli.options import JsonOpt, ModelArg
+from sheepgen.cli.user_settings import model_of_preset
 from sheepgen.model_names import canonical_model_name
 from sheepgen.request import EMBEDDED_MODEL
 from sheepgen.sanitize import excerpt, plural
@@ -32,7 +33,7 @@ def verify_model(model: ModelArg, *, json: JsonOpt = False) -> None:
         from sheepgen.models.integrity import check_files, files_to_check
         from sheepgen.models.resolve import locate_model
 
-        console, name = error_console(), canonical_model_name(model)
+        console, name = error_console(), canonical_model_name(model_of_preset(model))
         place = locate_model(name)
         folder, names = files_to_check(place)
         note(console, f"Hashing {plural(len(names), 'file')} in {folder}.")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sheepgen.config import Entry
 
-__all__ = ["SettingReader", "in_folder", "label", "options_of"]
+__all__ = ["SettingReader", "in_folder", "label", "model_of", "options_of"]
 
 _SETTABLE = ("generate", "sweep", "batch")
 """Commands whose options are settings."""
@@ -158,8 +158,9 @@ class SettingReader:
             return ",".join(in_folder(path, folder) for path in parse_paths(name, value))
         if name == "vae":
             return value and in_folder(value, folder)
-        is_path = _is_model_path(value, folder) if name == "model" else FIELDS[name].is_file
-        return _absolute(value, folder) if is_path else value
+        if name == "model":
+            return model_of(value, folder)
+        return _absolute(value, folder) if FIELDS[name].is_file else value
 
 
 def options_of(context: typer.Context) -> dict[str, Any]:
@@ -220,6 +221,11 @@ def _truth(name: str, written: object) -> bool:
     if truth is None:
         raise UsageError(f"{label(name)} must be true or false, got {excerpt(written)}.")
     return truth
+
+
+def model_of(value: str, folder: Path) -> str:
+    """Return a model's name, or its path from the current folder."""
+    return _absolute(value, folder) if _is_model_path(value, folder) else value
 
 
 def _is_model_path(name: str, folder: Path) -> bool:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.adapters import parse_loras
-from sheepgen.cli.setting_values import SettingReader, in_folder, label, options_of
+from sheepgen.cli.setting_values import SettingReader, in_folder, label, model_of, options_of
 from sheepgen.config import PATH_VARIABLE, Entry, read_config
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS
@@ -29,7 +30,14 @@ if TYPE_CHECKING:
 
     from sheepgen.config import Config, Table
 
-__all__ = ["AllSettings", "Setting", "UserSettings", "read_all", "user_settings"]
+__all__ = [
+    "AllSettings",
+    "Setting",
+    "UserSettings",
+    "model_of_preset",
+    "read_all",
+    "user_settings",
+]
 
 _PREFIX = "SHEEPGEN_"
 _MOST_NOTES = 3
@@ -125,6 +133,21 @@ def user_settings(context: typer.Context) -> UserSettings:
         presets=Presets(models=presets, loras=reader.loras).without(given),
         notes=notes,
     )
+
+
+def model_of_preset(name: str) -> str:
+    """Return the model that a preset stands for, and any other name as it is.
+
+    Raises:
+        UsageError: If the file cannot be read, or the preset's model is not text.
+    """
+    table = read_config().presets.get(name)
+    entry = next((each for each in table.entries if each.key == "model"), None) if table else None
+    if entry is None:
+        return name
+    if not isinstance(entry.value, str):
+        raise UsageError(f"{entry.place}: model must be text.")
+    return model_of(entry.value, entry.folder or Path())
 
 
 def read_all(context: typer.Context) -> AllSettings:

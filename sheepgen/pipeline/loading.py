@@ -168,7 +168,7 @@ def load_text_encoder(
         model, report = model_class.from_pretrained(
             None,
             config=model_class.config_class(**chosen),
-            state_dict=_inner(_weights(checkpoint, component), prefixes),
+            state_dict=_aligned(_inner(_weights(checkpoint, component), prefixes)),
             dtype=dtype,
             output_loading_info=True,
         )
@@ -213,6 +213,15 @@ def _weights(checkpoint: Checkpoint, component: str) -> dict[str, torch.Tensor]:
         if name.startswith(f"{component}/"):
             weights |= load_file(checkpoint.folder / name)
     return weights
+
+
+def _aligned(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return weights at addresses that torch chooses.
+
+    The library keeps them where they lie in the file, whose header may have any length, and sums
+    round by the alignment: equal weights in two files would not give equal bits.
+    """
+    return {name: weight.clone() for name, weight in weights.items()}
 
 
 def _inner(weights: Mapping[str, torch.Tensor], prefixes: Sequence[str]) -> dict[str, torch.Tensor]:

@@ -21,6 +21,7 @@ from sheepgen.models.added.lora import find_lora
 from sheepgen.pipeline.building import building
 from sheepgen.pipeline.lora_file import Layers, LoraLayer, match_lora
 from sheepgen.pipeline.lora_names import layer_aliases
+from sheepgen.pipeline.quiet import quiet_libraries
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
@@ -168,7 +169,8 @@ def _shape_of(spec: ModelSpec, component: str) -> nn.Module:
     checkpoint = spec.checkpoint
     config = checkpoint.configs[component]
     network: Any = _NETWORKS[checkpoint.classes[component]]
-    with building(component, checkpoint.stored[component]), torch.device("meta"):
+    stored = checkpoint.stored[component]
+    with quiet_libraries(), building(component, stored), torch.device("meta"):
         if component == "unet":
             built = network.from_config(dict(config))
         else:

@@ -119,7 +119,7 @@ def test_the_installed_model_takes_nothing(run: Run, option: str) -> None:
         (["--lora", "ink.safetensors:11"], 2, "between -10 and 10, got 11"),
         (["--lora", "ink.safetensors", "--lora", "ink.safetensors:2"], 2, "is given twice"),
         (["--lora", "fuzzy.safetensors"], 1, "0 of 1 layer do"),
-        (["--vae", "ink.safetensors"], 1, "no VAE of Stable Diffusion's"),
+        (["--vae", "ink.safetensors"], 1, "ink.safetensors is not a VAE"),
         (["--embedding", "ink.safetensors"], 1, "not a text embedding"),
         (["--lora", "model"], 1, "has 0 files that could be"),
     ],

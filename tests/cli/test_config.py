@@ -136,3 +136,19 @@ def test_the_example_of_the_readme_is_one(run: Run, typed: Typed, configure: Con
     request = typed("a fox", "--model", name[1])
     assert request.model.startswith(str(folder)), request.model
     assert request.lora.startswith(str(folder))
+
+
+def test_models_are_looked_up_by_their_presets(
+    run: Run, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "settings").mkdir()
+    (tmp_path / "settings" / "model").symlink_to(tiny_folder)
+    file = tmp_path / "settings" / "config.toml"
+    file.write_text('[models.dreamy]\nmodel = "model"\n[models.odd]\nmodel = 3\n')
+    monkeypatch.setenv("SHEEPGEN_CONFIG", str(file))
+
+    shown = run("models", "info", "dreamy", "--json")
+    assert json.loads(shown.stdout)["folder"] == str(tmp_path / "settings" / "model")
+    assert run("models", "verify", "dreamy").exit_code == 0
+    refused = run("models", "info", "odd")
+    assert (refused.exit_code, "line 4: model must be text" in refused.output) == (2, True)

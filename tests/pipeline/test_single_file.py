@@ -64,11 +64,20 @@ def pixels(model: Path, **fields: Any) -> NDArray[np.uint8]:
     return np.asarray(generate(loaded, request))
 
 
+def conditioning(model: Path) -> torch.Tensor:
+    loaded = load_model(str(model), device="cpu", dtype="fp32")
+    request = GenerationRequest(prompt="a fox", seed=1)
+    states: torch.Tensor = loaded.encode([loaded.spec.resolve(request)]).hidden_states
+    return states
+
+
 def test_pixels_are_those_of_the_folder(folder: Path, version: Version, tmp_path: Path) -> None:
     file = save_single_file(folder, tmp_path / "any name", version=version)
 
     assert find_model(str(file)).family is find_model(str(folder)).family
     assert np.array_equal(pixels(file), pixels(folder))
+    # Wherever the weights lie in their files.
+    assert torch.equal(conditioning(file), conditioning(folder))
 
 
 def test_half_precision_is_read_too(folder: Path, version: Version, tmp_path: Path) -> None:

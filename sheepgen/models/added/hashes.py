@@ -72,7 +72,8 @@ def _hash(kind: str, text: str, checkpoint: Checkpoint, recorded: str | None) ->
     if not checkpoint.family.adaptable:
         raise UsageError(
             f"{checkpoint.family.name} takes no {LABELS[kind]}.",
-            f"Leave out {FIELDS[kind].option}, or choose a Stable Diffusion model with --model.",
+            f"Leave out {FIELDS[kind].option}, also in your settings, or choose a Stable Diffusion "
+            "model with --model.",
         )
     digest = file_sha256(_find(kind, text, checkpoint))
     if recorded and digest != recorded:

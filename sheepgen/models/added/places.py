@@ -2,7 +2,8 @@
 
     loras/ink.safetensors   a path; it comes first if it exists
     ./org/name              always a path
-    org/name                the one file of a repository that fits; a VAE may be a folder
+    org/name                the one file of a repository that fits; a VAE may be a folder. With a
+                            folder org/ here it is a path
     org/name@revision/ink.safetensors
 
 `pinned` turns a name of the Hub's into one at a commit and with a file, which always means the
@@ -78,8 +79,8 @@ def hub_path_of(text: str) -> HubPath | None:
         return path
     if _exists(_expanded(text)):
         return None
-    # A mistyped path to a file is not asked for on the Hub.
-    in_folder_here = path.file and "@" not in text and _exists(Path(path.repo.partition("/")[0]))
+    # A mistyped path is not asked for on the Hub.
+    in_folder_here = "@" not in text and _exists(Path(path.repo.partition("/")[0]))
     return None if in_folder_here else path
 
 
@@ -179,6 +180,8 @@ def existing(kind: str, text: str) -> tuple[Path, str]:
             "Loading a model with it downloads it: load_model(name, adapters=request.adapters).",
         )
     hint = "Check the path."
+    if hub.parse_hub_path(text) is not None:
+        hint += f" If it is on the Hub, give its revision, too, as in {owner}@main."
     if text.replace(".", "").isdecimal():
         hint += " Several scales at once are for `sheepgen sweep`."
     raise ModelError(f"The {LABELS[kind]} {owner} does not exist.", hint)

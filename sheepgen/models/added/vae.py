@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["VaeFile", "find_vae"]
 
+_DECODER = "decoder.conv_in.weight"
+"""A weight that every VAE has, in both layouts."""
+
 _USUAL_SCALE = 0.18215
 """Of a VAE's latents, if its config does not say it: diffusers' default."""
 
@@ -63,7 +66,10 @@ def find_vae(text: str, checkpoint: Checkpoint) -> VaeFile:
     else:
         file = read_file(path, owner)
         prefix = VAE_PREFIX if shapes_below(file, VAE_PREFIX) else ""
-        config = vae_config(shapes_below(file, prefix), own["scaling_factor"])
+        shapes = shapes_below(file, prefix)
+        if _DECODER not in shapes:
+            raise ModelError(f"{owner} is not a VAE.", "Choose the file or the folder of one.")
+        config = vae_config(shapes, own["scaling_factor"])
         class_name = "AutoencoderKL"
     component = checkpoint.family.components["vae"]
     if not component.allows("diffusers", class_name):
