@@ -61,7 +61,7 @@ class Adapters:
     embedding: str = ""
 
     def __post_init__(self) -> None:
-        """Bring the texts to the one spelling that each has."""
+        """Write each text in its canonical form."""
         object.__setattr__(self, "lora", to_text(self.loras))
         object.__setattr__(self, "embedding", ",".join(self.embeddings))
 
@@ -150,7 +150,7 @@ def _items(label: str, text: str) -> Iterator[str]:
 
 
 def to_text(loras: tuple[LoraReference, ...]) -> str:
-    """Return what `parse_loras` reads, in the one spelling that requests have."""
+    """Return what `parse_loras` reads, in its canonical form."""
     return ",".join(
         path if scale == 1 else f"{path}:{f'{scale:.6f}'.rstrip('0').rstrip('.')}"
         for path, scale in loras

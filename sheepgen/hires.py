@@ -51,7 +51,7 @@ class Hires:
     strength: float
 
     def __str__(self) -> str:
-        """Return what `parse_hires` reads, in the one spelling that requests have."""
+        """Return what `parse_hires` reads, in its canonical form."""
         return f"{_shortest(self.scale)}:{_shortest(self.strength)}"
 
     def size(self, width: int, height: int, multiple: int) -> tuple[int, int]:
@@ -89,7 +89,7 @@ def parse_hires(text: str) -> Hires | None:
 
 
 def canonical_hires(text: str) -> str:
-    """Return the one spelling of a text that `parse_hires` reads; empty for no second pass."""
+    """Return the canonical form of what `parse_hires` reads; empty for no second pass."""
     return str(parse_hires(text) or "")
 
 

@@ -120,7 +120,7 @@ def user_settings(context: typer.Context) -> UserSettings:
         if name in FIELDS.keys() | context.params.keys() and name not in _NOT_READ[command] | given
     }
     fields = {name: value for name, value in values.items() if name in FIELDS}
-    # What is about a picture is for the commands that have one; a batch's jobs may bring theirs.
+    # Fields about a picture are for commands that have one; a batch's jobs may bring theirs.
     if command != "batch" and "image" not in fields.keys() | given:
         fields = {name: value for name, value in fields.items() if not FIELDS[name].needs_image}
     presets = {

@@ -95,7 +95,7 @@ class PromptParser(nn.Module):
         """
         padding = ids == 0
         states = self.embedding(ids) + self.positions[: ids.shape[1]]
-        # An empty prompt sees its first symbol, lest attention have nothing to divide by.
+        # An empty prompt sees its first symbol: attention needs something to divide by.
         hidden = padding.clone()
         hidden[:, 0] = False
         states = self.layers(states, src_key_padding_mask=hidden)

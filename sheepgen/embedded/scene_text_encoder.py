@@ -160,7 +160,7 @@ class SceneTextEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         bits = torch.arange(8, dtype=torch.uint8, device=rows.device)
         present = (self.cells_present[rows][..., None] >> bits & 1).flatten(-2)
         index = self.first_cells[rows][..., None] + present.cumsum(-1) - 1
-        # Bounded, lest a damaged table lead elsewhere.
+        # Bounded, so that a damaged table cannot lead elsewhere.
         index = index.clamp(min=0, max=len(self.cells) - 1)
         cells: Tensor = self.cells[index] * self.cell_scale * present[..., None]
         return cells

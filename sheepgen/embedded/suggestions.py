@@ -27,7 +27,7 @@ def suggestion_for(phrase: Sequence[Word], words: PromptWords, vocabulary: Vocab
     """Return the concept that an unused word may have been meant to name, or "".
 
     By what it evokes, unless it only says more about a thing, or else by spelling; English words
-    are not taken for mistyped ones, and of several words ("without war") nothing is made.
+    are not taken for mistyped ones, and nothing is suggested for several words ("without war").
     """
     if len(phrase) > 1:
         return ""

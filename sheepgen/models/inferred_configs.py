@@ -90,7 +90,7 @@ def _levels(shapes: Shapes) -> Iterator[list[tuple[int, int]]]:
 
 def _level(layers: list[tuple[int, int]]) -> tuple[int, int]:
     if len({*layers}) != 1:
-        raise _unknown("its U-Net has not the same layers throughout a block")
+        raise _unknown("the layers of its U-Net differ within a block")
     return layers[0]
 
 

@@ -1,4 +1,4 @@
-"""What families of flow transformers share, besides the autoencoder."""
+"""What families of flow transformers share, apart from the autoencoder."""
 
 from __future__ import annotations
 

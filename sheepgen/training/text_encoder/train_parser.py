@@ -101,7 +101,7 @@ def _batch(dataset: PromptDataset, step: int, size: int) -> list[PromptExample]:
     first = group * BATCHES_SORTED * size
     examples = [dataset[index] for index in range(first, first + BATCHES_SORTED * size)]
     examples.sort(key=lambda example: len(example.prompt))
-    # Lengths alternate, lest the last step of all see the longest alone.
+    # Lengths alternate, so that the last step of all does not see the longest alone.
     part = part * 3 % BATCHES_SORTED
     return examples[part * size : (part + 1) * size]
 
