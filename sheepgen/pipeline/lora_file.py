@@ -110,15 +110,18 @@ def match_lora(path: str, known: Layers, spec: ModelSpec) -> tuple[LoraLayer, ..
     stored = read_tensors(file)
     groups = _grouped(stored, excerpt(path, 200))
     alphas = _alphas(file, stored)
-    fitting = []
+    fitting, misfits = [], []
     for name, parts in groups.items():
         layer = _fit(name, parts, known, stored, alphas)
-        if layer is not None:
+        if layer is None:
+            misfits.append(name)
+        else:
             fitting.append(layer)
-    if len(fitting) < len(groups) or not fitting:
+    if misfits or not fitting:
+        first = f", and {excerpt(misfits[0], 100)} does not" if fitting else ""
         raise ModelError(
             f"The LoRA {excerpt(path, 200)} does not fit {excerpt(spec.name)}: {len(fitting)} of "
-            f"{plural(len(groups), 'layer')} {'does' if len(fitting) == 1 else 'do'}.",
+            f"{plural(len(groups), 'layer')} {'does' if len(fitting) == 1 else 'do'}{first}.",
             f"It seems to be made for {_made_for(groups, stored)}; the model is of the family "
             f"{spec.family.name}.",
         )

@@ -197,7 +197,11 @@ MISFITS: dict[str, tuple[dict[str, Tensor], str, str]] = {
     ),
     "for two text encoders": (_pair(8, 8, "lora_te2_x"), "0 of 1 layer do", "Diffusion XL"),
     "of Flux": (_pair(8, 8, "lora_unet_double_blocks_0_x"), "0 of 1 layer do", "Flux"),
-    "in part": (_pair(WIDTH, WIDTH, KNOWN) | _pair(8, 8), "1 of 2 layers does", "another"),
+    "in part": (
+        _pair(WIDTH, WIDTH, KNOWN) | _pair(8, 8),
+        "1 of 2 layers does, and .* does not",
+        "another",
+    ),
     "too wide": (_pair(WIDTH, WIDTH + 1, KNOWN), "0 of 1 layer do", ""),
     "too high": (_pair(WIDTH + 1, WIDTH, KNOWN), "0 of 1 layer do", ""),
     "of two ranks": (
