@@ -218,8 +218,9 @@ def _weights(checkpoint: Checkpoint, component: str) -> dict[str, torch.Tensor]:
 def _aligned(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Return weights at addresses that torch chooses.
 
-    The library keeps them where they lie in the file, whose header may have any length, and sums
-    round by the alignment: equal weights in two files would not give equal bits.
+    The library keeps float32 weights where they lie in the file, whose header may have any length;
+    products with a single row, such as SDXL's summary of a prompt, round by the alignment. Equal
+    weights in two files would not give equal bits.
     """
     return {name: weight.clone() for name, weight in weights.items()}
 

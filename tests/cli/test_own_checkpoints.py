@@ -45,7 +45,7 @@ def own_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = save_original_model(folder / "model")
     save_single_file(model, folder / CHECKPOINT, metadata={"modelspec.resolution": "16x16"})
     save_lora(model, folder / LORA)
-    save_lora(model, folder / "artist" / "ink.safetensors")
+    save_lora(model, folder / "served" / "ink.safetensors")
     save_lora(model, folder / "loras/detail/pytorch_lora_weights.safetensors", style="diffusers")
     other = original_vae_tensors(original_vae().state_dict())
     for path, tensors in (
@@ -75,7 +75,7 @@ def test_the_readmes_commands_do_what_they_say(
     for path in own_files.iterdir():
         (tmp_path / path.name).symlink_to(path)
 
-    with running({HUB_LORA: own_files / "artist"}) as server:
+    with running({HUB_LORA: own_files / "served"}) as server:
         use_hub(server, tmp_path / "hub", monkeypatch)
         result = CliRunner().invoke(app, words_of(command))
 

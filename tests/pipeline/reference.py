@@ -114,3 +114,15 @@ def assert_same_flow(
     assert finished.record.latents_sha256 == tensor_sha256(unpack(last["latents"]))
     assert np.array_equal(np.asarray(finished.image), (images[0] * 255).round().astype("uint8"))
     return finished
+
+
+def with_aligned_texts(pipeline: Any) -> Any:
+    """Return a pipeline of diffusers with its text encoders' weights where torch puts them.
+
+    Where they are float32, it leaves them where they lie in the file, by which the last bits of a
+    prompt's summary differ.
+    """
+    for encoder in (pipeline.text_encoder, pipeline.text_encoder_2):
+        for parameter in encoder.parameters():
+            parameter.data = parameter.data.clone()
+    return pipeline

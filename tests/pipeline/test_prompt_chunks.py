@@ -19,7 +19,7 @@ from sheepgen.pipeline.prompt_chunks import apply_weights, split_prompt
 from sheepgen.pipeline.run import stream, stream_batch
 from sheepgen.prompt_syntax import PLAIN, PromptFormat
 from sheepgen.request import GenerationRequest
-from tests.pipeline.reference import reference_pipeline, run_reference
+from tests.pipeline.reference import reference_pipeline, run_reference, with_aligned_texts
 from tests.tiny import MAX_TOKENS, TEXT_WIDTH, tiny_tokenizer
 from tests.tiny_xl import save_tiny_xl, tiny_tokenizer_2
 
@@ -240,7 +240,7 @@ def xl_pipeline(xl_folder: Path) -> StableDiffusionXLPipeline:
         xl_folder, low_cpu_mem_usage=False, add_watermarker=False
     )
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline
+    return with_aligned_texts(pipeline)
 
 
 @pytest.mark.parametrize("skip", [1, 2, 3, 4])

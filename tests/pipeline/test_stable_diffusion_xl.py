@@ -28,7 +28,7 @@ from sheepgen.pipeline.run import stream, stream_batch
 from sheepgen.pipeline.stable_diffusion_xl import StableDiffusionXLModel
 from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import SCHEDULERS
-from tests.pipeline.reference import run_reference
+from tests.pipeline.reference import run_reference, with_aligned_texts
 from tests.tiny_xl import SCHEDULE, save_tiny_xl
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def reference(folder: Path, scheduler: str | None = None) -> StableDiffusionXLPi
         config = {"clip_sample": False, **pipeline.scheduler.config}
         scheduler_class = getattr(diffusers, spec.class_name)
         pipeline.scheduler = scheduler_class.from_config(config, **spec.overrides)
-    return pipeline
+    return with_aligned_texts(pipeline)
 
 
 def assert_same_bits(
