@@ -28,7 +28,7 @@ __all__ = ["UPSCALER", "Hires", "canonical_hires", "parse_hires", "resolve_hires
 UPSCALER = "Lanczos"
 
 _OFF = "none"
-"""How to say that there is no second pass; a request has an empty text for it."""
+"""The word for a single pass; a request stores an empty text instead."""
 
 _MAX_SCALE = 4
 """Beyond this, Lanczos leaves so little of the image that the model invents the rest."""
@@ -69,7 +69,7 @@ class Hires:
 
 
 def parse_hires(text: str) -> Hires | None:
-    """Read ``2:0.5``, or ``2`` with the default strength; None if there is no second pass.
+    """Read ``2:0.5``, or ``2`` with the default strength; None for a single pass.
 
     Raises:
         UsageError: If it looks otherwise, or a number is out of its range.

@@ -53,7 +53,7 @@ class Wildcards:
         object.__setattr__(self, "folder", Path(expand_home(str(self.folder))))
         if not os.path.isdir(self.folder):  # noqa: PTH112 - pathlib's fails for long names
             raise UsageError(
-                f"There is no folder {excerpt(self.folder, 200)}.",
+                f"No such folder: {excerpt(self.folder, 200)}.",
                 "Give the folder of your wildcards, one choice per line in each .txt file.",
             )
 
@@ -64,8 +64,7 @@ class Wildcards:
             name: Between its underscores, as in ``animals/birds``.
 
         Raises:
-            UsageError: If there is no such file in the folder, it cannot be read or is too large,
-                or it has no lines.
+            UsageError: If the file does not exist, cannot be read, is too large or has no lines.
         """
         if name not in self._lines:
             self._lines[name] = self._read(name)

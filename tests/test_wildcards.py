@@ -96,5 +96,5 @@ def test_a_name_that_is_near_is_offered(tmp_path: Path) -> None:
 @pytest.mark.parametrize("folder", ["nowhere", "file", "x" * 5000, "a\0b"])
 def test_a_folder_that_is_none_is_refused(folder: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="There is no folder"):
+    with pytest.raises(UsageError, match="No such folder"):
         Wildcards(tmp_path / folder)

@@ -61,7 +61,7 @@ _NOTHING_BY_DEFAULT = frozenset(
     for name, field in FIELDS.items()
     if field.is_weights or (field.pattern and DEFAULTS.get(name) == "")
 )
-"""Fields whose default is no text at all, which sweeps could not read."""
+"""Fields whose default is an empty text, which a list of values cannot hold."""
 
 _PARSE_SEVERAL: dict[type, Callable[[str, str], object]] = {
     int: parse_integers,

@@ -80,7 +80,7 @@ def test_a_name_without_wildcards_stays_and_is_noted(draw: Run) -> None:
         (["a {red|blue"], "A group of alternatives is not closed"),
         (["a {2::red|blue}"], "Weights of alternatives are not supported"),
         (["__plaec__", "--wildcards", "wild"], "Did you mean __place__?"),
-        (["__place__", "--wildcards", "nowhere"], "There is no folder nowhere."),
+        (["__place__", "--wildcards", "nowhere"], "No such folder: nowhere."),
         (["{|}", "-s", "1"], "The prompt is empty"),
     ],
 )

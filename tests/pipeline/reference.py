@@ -11,11 +11,13 @@ from diffusers import StableDiffusionPipeline
 
 from sheepgen.events import RunFinished
 from sheepgen.pipeline.noise import tensor_sha256
+from sheepgen.pipeline.patches import pack, unpack
 from sheepgen.pipeline.run import stream
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from diffusers import StableDiffusionXLPipeline
     from torch import Tensor
@@ -75,6 +77,26 @@ def run_reference(
         **prompts | inputs,
     ).images
     return last["latents"], images[0]
+
+
+def diffusers_pipeline(folder: Path, pipeline_class: type[Any]) -> Any:
+    """Return a pipeline of diffusers as its users have it, without its progress bar."""
+    pipeline = pipeline_class.from_pretrained(folder, low_cpu_mem_usage=False)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def unpack_for(request: GenerationRequest) -> Callable[[Tensor], Tensor]:
+    """Return a function from packed latents (1, N, 4C) to the loop's (1, C, H, W)."""
+    assert request.width is not None
+    assert request.height is not None
+    rows, columns = request.height // 2, request.width // 2
+
+    def unpacked(latents: Tensor) -> Tensor:
+        assert torch.equal(pack(unpack(latents, rows, columns)), latents)
+        return unpack(latents, rows, columns)
+
+    return unpacked
 
 
 def assert_same_flow(

@@ -13,16 +13,13 @@ from PIL import Image
 from sheepgen.errors import ModelError
 from sheepgen.pipeline.chroma import ChromaModel
 from sheepgen.pipeline.loading import load_model
-from sheepgen.pipeline.patches import unpack
 from sheepgen.request import GenerationRequest
-from tests.pipeline.reference import assert_same_flow
+from tests.pipeline.reference import assert_same_flow, diffusers_pipeline, unpack_for
 from tests.tiny import edit_json
 from tests.tiny_chroma import save_tiny_chroma
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from torch import Tensor
 
     from sheepgen.events import RunFinished
 
@@ -54,26 +51,17 @@ def load(folder: Path) -> ChromaModel:
 
 
 def reference(folder: Path, pipeline_class: type[Any] = ChromaPipeline) -> ChromaPipeline:
-    pipeline = pipeline_class.from_pretrained(folder, low_cpu_mem_usage=False)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
+    return diffusers_pipeline(folder, pipeline_class)
 
 
 def assert_same_bits(
     model: ChromaModel, request: GenerationRequest, pipeline: ChromaPipeline, **inputs: Any
 ) -> RunFinished:
-    assert request.width is not None
-    assert request.height is not None
-    rows, columns = request.height // 2, request.width // 2
-
-    def unpacked(latents: Tensor) -> Tensor:
-        return unpack(latents, rows, columns)
-
     return assert_same_flow(
         model,
         request,
         pipeline,
-        unpacked,
+        unpack_for(request),
         guidance_scale=request.guidance_scale,
         negative_prompt=request.negative_prompt,
         **inputs,

@@ -17,17 +17,16 @@ from sheepgen.models.spec import outside_warnings
 from sheepgen.pipeline.flux1 import Flux1Model
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.noise import tensor_sha256
-from sheepgen.pipeline.patches import pack, unpack
+from sheepgen.pipeline.patches import unpack
 from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
-from tests.pipeline.reference import assert_same_flow
+from tests.pipeline.reference import assert_same_flow, diffusers_pipeline, unpack_for
 from tests.tiny import edit_json
 from tests.tiny_flux1 import save_tiny_flux1
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import Tensor
 
 REQUEST = GenerationRequest(
     prompt="a red sheep",
@@ -57,27 +56,17 @@ def load(folder: Path) -> Flux1Model:
 
 
 def reference(folder: Path, pipeline_class: type[Any] = FluxPipeline) -> FluxPipeline:
-    pipeline = pipeline_class.from_pretrained(folder, low_cpu_mem_usage=False)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
+    return diffusers_pipeline(folder, pipeline_class)
 
 
 def assert_same_bits(
     model: Flux1Model, request: GenerationRequest, pipeline: FluxPipeline, **inputs: Any
 ) -> RunFinished:
-    assert request.width is not None
-    assert request.height is not None
-    rows, columns = request.height // 2, request.width // 2
-
-    def unpacked(latents: Tensor) -> Tensor:
-        assert np.array_equal(pack(unpack(latents, rows, columns)), latents)
-        return unpack(latents, rows, columns)
-
     return assert_same_flow(
         model,
         request,
         pipeline,
-        unpacked,
+        unpack_for(request),
         max_sequence_length=model.spec.max_tokens,
         guidance_scale=request.guidance_scale,
         negative_prompt=request.negative_prompt,

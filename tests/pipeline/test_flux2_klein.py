@@ -20,7 +20,7 @@ from sheepgen.pipeline.loading import load_model, read_prompt
 from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
-from tests.pipeline.reference import assert_same_flow
+from tests.pipeline.reference import assert_same_flow, diffusers_pipeline
 from tests.tiny import edit_json
 from tests.tiny_flux2_klein import save_tiny_flux2_klein
 
@@ -56,9 +56,7 @@ def load(folder: Path) -> Flux2KleinModel:
 
 
 def reference(folder: Path) -> Flux2KleinPipeline:
-    pipeline = Flux2KleinPipeline.from_pretrained(folder, low_cpu_mem_usage=False)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
+    return diffusers_pipeline(folder, Flux2KleinPipeline)
 
 
 def assert_same_bits(

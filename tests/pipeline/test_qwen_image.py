@@ -14,17 +14,14 @@ from safetensors.torch import load_file, save_file
 
 from sheepgen.errors import ModelError, UsageError
 from sheepgen.pipeline.loading import check_schedule, load_model
-from sheepgen.pipeline.patches import unpack
 from sheepgen.pipeline.qwen_image import QwenImageModel
 from sheepgen.request import GenerationRequest
-from tests.pipeline.reference import assert_same_flow
+from tests.pipeline.reference import assert_same_flow, diffusers_pipeline, unpack_for
 from tests.tiny import edit_json
 from tests.tiny_qwen_image import save_tiny_qwen_image
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from torch import Tensor
 
     from sheepgen.events import RunFinished
 
@@ -56,26 +53,17 @@ def load(folder: Path) -> QwenImageModel:
 
 
 def reference(folder: Path, pipeline_class: type[Any] = QwenImagePipeline) -> QwenImagePipeline:
-    pipeline = pipeline_class.from_pretrained(folder, low_cpu_mem_usage=False)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
+    return diffusers_pipeline(folder, pipeline_class)
 
 
 def assert_same_bits(
     model: QwenImageModel, request: GenerationRequest, pipeline: QwenImagePipeline, **inputs: Any
 ) -> RunFinished:
-    assert request.width is not None
-    assert request.height is not None
-    rows, columns = request.height // 2, request.width // 2
-
-    def unpacked(latents: Tensor) -> Tensor:
-        return unpack(latents, rows, columns)
-
     return assert_same_flow(
         model,
         request,
         pipeline,
-        unpacked,
+        unpack_for(request),
         true_cfg_scale=request.guidance_scale,
         negative_prompt=request.negative_prompt or " ",
         **inputs,

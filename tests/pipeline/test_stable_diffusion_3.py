@@ -14,7 +14,7 @@ from sheepgen.errors import ModelError
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.stable_diffusion_3 import StableDiffusion3Model
 from sheepgen.request import GenerationRequest
-from tests.pipeline.reference import assert_same_flow, with_aligned_texts
+from tests.pipeline.reference import assert_same_flow, diffusers_pipeline, with_aligned_texts
 from tests.tiny import edit_json
 from tests.tiny_sd3 import save_tiny_sd3
 
@@ -53,9 +53,7 @@ def load(folder: Path) -> StableDiffusion3Model:
 def reference(
     folder: Path, pipeline_class: type[Any] = StableDiffusion3Pipeline
 ) -> StableDiffusion3Pipeline:
-    pipeline = pipeline_class.from_pretrained(folder, low_cpu_mem_usage=False)
-    pipeline.set_progress_bar_config(disable=True)
-    return with_aligned_texts(pipeline)
+    return with_aligned_texts(diffusers_pipeline(folder, pipeline_class))
 
 
 def assert_same_bits(

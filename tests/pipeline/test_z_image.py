@@ -23,7 +23,7 @@ from sheepgen.pipeline.run import stream
 from sheepgen.pipeline.z_image import ZImageModel
 from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import FLOW_SCHEDULERS
-from tests.pipeline.reference import assert_same_flow
+from tests.pipeline.reference import assert_same_flow, diffusers_pipeline
 from tests.tiny import edit_json
 from tests.tiny_z_image import save_tiny_z_image
 
@@ -59,10 +59,7 @@ def load(folder: Path, dtype: str = "fp32") -> ZImageModel:
 
 
 def reference(folder: Path, pipeline_class: type[Any] = ZImagePipeline) -> ZImagePipeline:
-    """Return diffusers' pipeline as its users have it."""
-    pipeline = pipeline_class.from_pretrained(folder, low_cpu_mem_usage=False)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
+    return diffusers_pipeline(folder, pipeline_class)
 
 
 def assert_same_bits(

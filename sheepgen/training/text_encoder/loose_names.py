@@ -59,7 +59,7 @@ def loose_names(
 
 
 def _is_of_others(phrase: str, name: str) -> bool:
-    """Say whether a phrase names people, and the concept other people or whoever they are."""
+    """Return whether a phrase names people and the concept names different or unspecific ones."""
     said, shown = _people(phrase), _people(name)
     return bool(said) and (
         not said <= shown and (said != {"person"} or bool(shown & {"man", "woman"}))
