@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+import numpy as np
 import torch
 
 from sheepgen.pipeline.autoencoder_model import AutoencoderModel
 from sheepgen.pipeline.family import ModelInfo
-from sheepgen.pipeline.flow import FlowProcess, build_flow_scheduler, check_flow_steps
+from sheepgen.pipeline.flow import (
+    FlowProcess,
+    FlowSchedule,
+    build_flow_scheduler,
+    check_flow_steps,
+    linear_mu,
+)
 
 if TYPE_CHECKING:
     from diffusers import SchedulerMixin
 
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import MaskedImage
-    from sheepgen.pipeline.flow import FlowSchedule
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["FlowModel", "patches_of"]
@@ -26,7 +31,7 @@ _Conditioning = TypeVar("_Conditioning")
 
 
 @dataclass(frozen=True, kw_only=True)
-class FlowModel(AutoencoderModel, ABC):
+class FlowModel(AutoencoderModel):
     """Most of a `sheepgen.pipeline.family.Model`, but texts and the transformer.
 
     Attributes:
@@ -36,9 +41,13 @@ class FlowModel(AutoencoderModel, ABC):
     keeps_float32: ClassVar[bool] = False
 
     @staticmethod
-    @abstractmethod
     def schedule(spec: ModelSpec, request: ResolvedRequest) -> FlowSchedule:
-        """Return how the family spreads the steps of an image."""
+        """Return evenly spaced noise levels, 1 to 1/steps, to be shifted by the size."""
+        steps = request.num_inference_steps
+        return FlowSchedule(
+            mu=linear_mu(spec.checkpoint.configs["scheduler"], patches_of(spec, request)),
+            sigmas=np.linspace(1.0, 1 / steps, steps).tolist(),
+        )
 
     @property
     def info(self) -> ModelInfo:

@@ -10,15 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-import numpy as np
 import torch
 from diffusers import FluxTransformer2DModel
 from transformers import CLIPTextModel
 
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.clip import TextCache, encode_text, load_clip
-from sheepgen.pipeline.flow import FlowSchedule, linear_mu
-from sheepgen.pipeline.flow_model import FlowModel, patches_of
+from sheepgen.pipeline.flow_model import FlowModel
 from sheepgen.pipeline.guidance import rescale_guided
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.patches import pack, positions, unpack
@@ -99,15 +97,6 @@ class Flux1Model(FlowModel):
                 checkpoint, device, dtype, suffix="_2", limit=spec.max_tokens
             ),
             transformer=transformer.to(device),
-        )
-
-    @staticmethod
-    def schedule(spec: ModelSpec, request: ResolvedRequest) -> FlowSchedule:
-        """Return evenly spaced noise levels, to be shifted by the size."""
-        steps = request.num_inference_steps
-        return FlowSchedule(
-            mu=linear_mu(spec.checkpoint.configs["scheduler"], patches_of(spec, request)),
-            sigmas=np.linspace(1.0, 1 / steps, steps).tolist(),
         )
 
     def read_prompt(self, text: str, _: PromptFormat = PLAIN) -> PromptReading:

@@ -10,15 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
 import torch
 from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
 from torch.nn.utils.rnn import pad_sequence
 
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.clip import TextCache
-from sheepgen.pipeline.flow import FlowSchedule, linear_mu
-from sheepgen.pipeline.flow_model import FlowModel, patches_of
+from sheepgen.pipeline.flow_model import FlowModel
 from sheepgen.pipeline.guidance import rescale_guided
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.patches import pack, unpack
@@ -112,15 +110,6 @@ class QwenImageModel(FlowModel):
                 checkpoint, device, dtype, _DESCRIBING, limit=_ENCODED, pads=False
             ),
             transformer=transformer.to(device),
-        )
-
-    @staticmethod
-    def schedule(spec: ModelSpec, request: ResolvedRequest) -> FlowSchedule:
-        """Return evenly spaced noise levels, to be shifted by the size."""
-        steps = request.num_inference_steps
-        return FlowSchedule(
-            mu=linear_mu(spec.checkpoint.configs["scheduler"], patches_of(spec, request)),
-            sigmas=np.linspace(1.0, 1 / steps, steps).tolist(),
         )
 
     @property
