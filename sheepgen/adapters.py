@@ -66,7 +66,7 @@ class Adapters:
         object.__setattr__(self, "embedding", ",".join(self.embeddings))
 
     def __bool__(self) -> bool:
-        """Say whether anything is added."""
+        """Return whether anything is added."""
         return bool(self.vae or self.lora or self.embedding)
 
     @property

@@ -84,7 +84,7 @@ class Interrupted(SheepgenError):  # noqa: N818 - named like KeyboardInterrupt
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Say whether an error means that there is not enough memory for what was tried.
+    """Return whether an error means that there is not enough memory for what was tried.
 
     torch says it in words, and only for CUDA with a type of its own.
     """

@@ -277,7 +277,7 @@ def _edited(text: str) -> tuple[str] | None:
 
 
 def uses_marks(text: str) -> bool:
-    """Say whether a prompt is another one if its marks are read."""
+    """Return whether a prompt is another one if its marks are read."""
     try:
         (only,) = parse_prompt(text)
     except (UsageError, ValueError):

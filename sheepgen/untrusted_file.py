@@ -101,7 +101,7 @@ def open_named(path: str, *, wait: bool = False) -> BufferedReader:
 
 
 def lies_in(folder: Path, path: Path) -> bool:
-    """Say whether a path lies in a folder, also where links lead both."""
+    """Return whether a path lies in a folder, also where links lead both."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 

@@ -100,7 +100,7 @@ class Wildcards:
         near = get_close_matches(name, names, n=1)
         meant = f"Did you mean __{excerpt(near[0])}__? " if near else ""
         return UsageError(
-            f"There is no wildcard __{excerpt(name)}__: {excerpt(path, 200)} does not exist.",
+            f"Unknown wildcard __{excerpt(name)}__: {excerpt(path, 200)} does not exist.",
             rf"{meant}For the words themselves, write \__{excerpt(name)}__.",
         )
 

@@ -16,7 +16,8 @@ from sheepgen.cli.show import to_command
 from sheepgen.errors import UsageError
 from sheepgen.execution.image_key import image_key
 from sheepgen.fields import FIELDS, PER_IMAGE_FIELDS, find_field
-from sheepgen.metadata.a1111 import read_parameters, to_parameters
+from sheepgen.metadata.a1111 import to_parameters
+from sheepgen.metadata.a1111_reader import read_parameters
 from sheepgen.metadata.record import RECORD_FORMAT, from_json, to_json
 from sheepgen.output.template import PLACEHOLDERS, parse_output
 from sheepgen.request import DEFAULTS, TEMPLATES, GenerationRequest, ResolvedRequest

@@ -46,7 +46,7 @@ def pull(
         if isinstance(locate_model(name), Path) and name != EMBEDDED_MODEL:
             raise UsageError(
                 f"{excerpt(name, 200)} is on this disk, and not one of the Hub's.",
-                "There is nothing to download.",
+                "Nothing to download.",
             )
         found = resolve_model(name, variant=variant)
         if not isinstance(found, DownloadPlan):

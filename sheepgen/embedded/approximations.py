@@ -115,7 +115,7 @@ def _setting_approximations(
 
 
 def _is_modifier(phrase: tuple[Word, ...], text: str, words: PromptWords) -> bool:
-    """Say whether a noun stands right before another: "a snow globe", but not "a snowy owl"."""
+    """Return whether a noun stands right before another: "a snow globe", but not "a snowy owl"."""
     following = words.symbols[words.places.index(phrase) + 1 :][:1]
     is_adjective = text.endswith("y") or text in PHRASES.values()
     return following != () and following[0] in CLASSES and not is_adjective

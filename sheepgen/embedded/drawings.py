@@ -75,7 +75,7 @@ class DrawingTable:
         return tuple(self.rows.get(concept, ()))
 
     def has_colour(self, concept: str, colour: str) -> bool:
-        """Say whether there is a drawing of a concept in a colour that is not painted."""
+        """Return whether there is a drawing of a concept in a colour that is not painted."""
         rows = [row for several in self.rows.get(concept, {}).values() for row in several]
         return any(self.drawings[row].colour == colour for row in rows)
 

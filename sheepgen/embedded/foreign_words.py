@@ -19,7 +19,7 @@ _FOREIGN_PLURALS = ("s", "es", "e", "n", "en", "er", "x")
 
 
 def is_foreign(words: Sequence[Word], vocabulary: Vocabulary) -> bool:
-    """Say whether a prompt is in another language.
+    """Return whether a prompt is in another language.
 
     It is if one of its words can only be foreign, or if all can, but for a single one that means
     something in English.
@@ -50,7 +50,7 @@ def foreign_phrase(words: Sequence[Word], start: int, vocabulary: Vocabulary) ->
 
 
 def _is_only_foreign(word: Word, vocabulary: Vocabulary) -> bool:
-    """Say whether a word can only be foreign."""
+    """Return whether a word can only be foreign."""
     forms = {*foreign_forms(word.text)} & vocabulary.foreign.keys()
     if word.is_accented:
         return bool(forms)
@@ -59,7 +59,7 @@ def _is_only_foreign(word: Word, vocabulary: Vocabulary) -> bool:
 
 
 def _is_english(word: str, vocabulary: Vocabulary) -> bool:
-    """Say whether a word by itself means something that can be shown, or is polite, in English."""
+    """Return whether a word alone means something that can be shown, or is polite, in English."""
     tables = (vocabulary.forms, vocabulary.near, vocabulary.ids, vocabulary.evoked)
     return word in vocabulary.ignored or any(word in table for table in tables)
 

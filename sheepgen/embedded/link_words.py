@@ -145,7 +145,7 @@ def find_link(
 
 
 def can_relate(relation: str, first: Mention, second: Mention, vocabulary: Vocabulary) -> bool:
-    """Say whether one concept can stand in a relation to another, whatever links them."""
+    """Return whether one concept can stand in a relation to another, whatever links them."""
     if first.concept == second.concept:
         return relation == "next_to"
     ours, theirs = (vocabulary.concepts[each.concept].roles for each in (first, second))
@@ -167,7 +167,7 @@ def _phrase(symbols: Sequence[str], end: int, length: int) -> str:
 
 
 def _relates(symbols: Sequence[str], vocabulary: Vocabulary) -> bool:
-    """Say whether a word for a relation is the one before the last: "held by", "on the back of"."""
+    """Return whether a word for a relation comes before the last: "held by", "on the back of"."""
     cues = (cue for symbol in symbols[-2:-1] for cue in vocabulary.cues.get(symbol, ()))
     return any(cue.startswith("kind=") for cue in cues)
 

@@ -72,7 +72,7 @@ def _end(pieces: list[Piece], start: int, vocabulary: Vocabulary) -> int:
 
 
 def _does(before: list[Piece], said: set[str]) -> bool:
-    """Say whether a "not" is that of "do not"."""
+    """Return whether a "not" is that of "do not"."""
     return "not" in said and bool(before) and before[-1].words[-1].text in ("do", "does", "did")
 
 
@@ -102,14 +102,14 @@ def _noun_phrase(pieces: list[Piece], vocabulary: Vocabulary, *, is_no: bool) ->
 
 
 def _continues(pieces: list[Piece]) -> bool:
-    """Say whether the negation is of what follows, too: "or a dog", "and cats"."""
+    """Return whether the negation is of what follows, too: "or a dog", "and cats"."""
     link, *rest = pieces
     is_bare = bool(rest) and bool(rest[0].concept)
     return link.symbols == ("or",) or (link.symbols == ("and",) and is_bare)
 
 
 def _is_setting(piece: Piece, vocabulary: Vocabulary) -> bool:
-    """Say whether words say where or when something is, or the weather."""
+    """Return whether words say where or when something is, or the weather."""
     return any(
         cue.startswith(("place=", "time=", "weather="))
         for symbol in piece.symbols

@@ -85,7 +85,7 @@ def _without_owners(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece]:
 
 
 def _is_noun(piece: Piece, vocabulary: Vocabulary) -> bool:
-    """Say whether a piece names a thing or a place."""
+    """Return whether a piece names a thing or a place."""
     cues = vocabulary.cues.get(" ".join(piece.symbols), ())
     return bool(piece.concept) or any(cue.startswith("place=") for cue in cues)
 
@@ -99,7 +99,7 @@ def _without_parts(pieces: list[Piece], vocabulary: Vocabulary) -> list[Piece]:
 
 
 def _belongs(before: list[Piece], vocabulary: Vocabulary) -> bool:
-    """Say whether what follows these pieces is what their thing has: "a cat with two …"."""
+    """Return whether what follows these pieces is what their thing has: "a cat with two …"."""
     for at in range(len(before) - 1, -1, -1):
         symbol = before[at].symbols[0] if before[at].symbols else OTHER
         if symbol in _HAVING:
@@ -153,12 +153,12 @@ def _unknown(piece: Piece) -> Piece:
 
 
 def _is_colour(piece: Piece, vocabulary: Vocabulary) -> bool:
-    """Say whether a name is that of a colour, too: orange."""
+    """Return whether a name is that of a colour, too: orange."""
     return len(piece.words) == 1 and describes(piece.words[0].text, vocabulary)
 
 
 def describes(word: str, vocabulary: Vocabulary) -> bool:
-    """Say whether a word can be a colour or a number."""
+    """Return whether a word can be a colour or a number."""
     cues = vocabulary.cues.get(word, ())
     return any(cue.startswith(("colour=", "count=")) for cue in cues)
 
@@ -168,7 +168,7 @@ def _counts(piece: Piece, vocabulary: Vocabulary) -> bool:
 
 
 def _is_part(piece: Piece, vocabulary: Vocabulary) -> bool:
-    """Say whether a name is that of a part of somebody or something."""
+    """Return whether a name is that of a part of somebody or something."""
     concept = vocabulary.concepts.get(piece.concept)
     return concept is not None and (PART in concept.roles or concept.group in _BODY)
 
@@ -178,5 +178,5 @@ def _is_adjective(piece: Piece, vocabulary: Vocabulary) -> bool:
 
 
 def _is_background(piece: Piece, vocabulary: Vocabulary) -> bool:
-    """Say whether a word is that for what is behind a scene: background, wall."""
+    """Return whether a word is that for what is behind a scene: background, wall."""
     return "background" in vocabulary.cues.get(" ".join(piece.symbols), ())

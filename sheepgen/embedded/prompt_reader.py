@@ -154,7 +154,7 @@ class PromptReader:
         return replace(parsed, answers=answers, colours=tuple(colours))
 
     def _can_have(self, name: str, colour: str) -> bool:
-        """Say whether a concept can be shown in a colour: painted, or by a drawing of its own."""
+        """Return whether a concept can be shown in a colour: painted or by its own drawing."""
         is_painted = OWN_COLOUR not in self.vocabulary.concepts[name].roles
         return is_painted or self.drawings.has_colour(name, colour)
 

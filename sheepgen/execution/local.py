@@ -57,7 +57,7 @@ class _Loaded:
     originals: Originals | None
 
     def is_but_for_loras(self, reference: ModelReference, adapters: Adapters) -> bool:
-        """Say whether it is this model with this added to it, apart from the LoRAs."""
+        """Return whether it is this model with this added to it, apart from the LoRAs."""
         own = self.model.spec.adapters
         return self.reference == reference and replace(own, lora=adapters.lora) == adapters
 

@@ -319,7 +319,7 @@ def bad_setting(file: str, setting: str, value: object, owner: str) -> ModelErro
 
 
 def _within(value: object, allowed: range, *, depth: int) -> bool:
-    """Say whether a value is an allowed integer, or lists of them at most ``depth`` deep."""
+    """Return whether a value is an allowed integer, or lists of them at most ``depth`` deep."""
     if isinstance(value, list) and depth:
         return 1 <= len(value) <= _MAX_BLOCKS and all(
             _within(item, allowed, depth=depth - 1) for item in value

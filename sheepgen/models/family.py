@@ -55,7 +55,7 @@ class Component:
     optional: bool = False
 
     def allows(self, library: str, class_name: str) -> bool:
-        """Say whether a class is one of those that are loaded."""
+        """Return whether a class is one of those that are loaded."""
         return library == self.library and re.fullmatch(self.classes, class_name) is not None
 
 

@@ -164,7 +164,7 @@ def check_positions(configs: Configs, owner: str) -> None:
 
 
 def _is_ordinary(positions: object) -> bool:
-    """Say whether positions are neither scaled nor bent, whatever they are split into."""
+    """Return whether positions are neither scaled nor bent, whatever they are split into."""
     match positions:
         case {**known} if known.keys() <= {"mrope_section", "rope_theta", "rope_type", "type"}:
             kinds = {known.get("type", "default"), known.get("rope_type", "default")}

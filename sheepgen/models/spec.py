@@ -242,7 +242,7 @@ def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
 
 
 def _runs_twice(request: ResolvedRequest, spec: ModelSpec) -> bool:
-    """Say whether the network runs without the prompt, too."""
+    """Return whether the network runs without the prompt, too."""
     if spec.guidance == "two passes":
         return request.guidance_scale > 1
     return "true_cfg" in spec.family.fields and request.true_cfg > 1

@@ -93,7 +93,7 @@ def check_latents(configs: Configs, owner: str) -> None:
 
 
 def _needs_mask(configs: Configs) -> bool:
-    """Say whether the U-Net also takes a mask, and the latents of a picture without a part."""
+    """Return whether the U-Net also takes a mask, and the latents of a picture without a part."""
     channels: int = configs["vae"]["latent_channels"]
     return bool(configs["unet"]["in_channels"] == 2 * channels + 1)
 
@@ -170,7 +170,7 @@ def unet_traits(
 
 
 def _is_distilled(scheduler: Mapping[str, Any]) -> bool:
-    """Say whether a scheduler is one for models that take a few steps and no guidance.
+    """Return whether a scheduler is one for models that take a few steps and no guidance.
 
     Consistency models have their own. Turbo and Lightning begin at the last timestep, as models do
     that were trained to a signal of zero there; those are not distilled, and predict a velocity.

@@ -97,7 +97,7 @@ def is_writable(folder: Path) -> bool:
 
 
 def _is_read_only(folder: Path) -> bool:
-    """Say whether a folder's whole file system is read-only, where the system can tell."""
+    """Return whether a folder's whole file system is read-only, where the system can tell."""
     return os.name == "posix" and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 

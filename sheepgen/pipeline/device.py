@@ -94,6 +94,6 @@ def peak_memory(device: torch.device) -> int | None:
 
 
 def _has_fast_bf16(device: torch.device) -> bool:
-    """Say whether a CUDA card computes in bf16 rather than emulating it (capability 8.0 on)."""
+    """Return whether a CUDA card computes in bf16 rather than emulating it (capability 8.0 on)."""
     major, _ = torch.cuda.get_device_capability(device)
     return major >= 8 and torch.cuda.is_bf16_supported(including_emulation=False)

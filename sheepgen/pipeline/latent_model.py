@@ -141,7 +141,7 @@ class LatentModel(AutoencoderModel):
         return DiffusionProcess(prediction_type_of(self.scheduler_config))
 
     def runs_twice(self, requests: Sequence[ResolvedRequest]) -> bool:
-        """Say whether the U-Net runs without the prompt, too; a batch has one guidance."""
+        """Return whether the U-Net runs without the prompt, too; a batch has one guidance."""
         return self.info.guidance == "two passes" and requests[0].guidance_scale > 1
 
     def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:

@@ -149,7 +149,7 @@ def plan_sweep(
     earlier = read_earlier_sweep(keyed.home)
     if resume and earlier is None:
         raise UsageError(
-            f"There is no sweep in {keyed.home}.", "Check --output, or leave out --resume."
+            f"{keyed.home} has no sweep to resume.", "Check --output, or leave out --resume."
         )
     earlier = earlier or EarlierSweep(seeds={}, keyed=False)
     values = _with_seeds(values, earlier.seeds)

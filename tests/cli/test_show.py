@@ -14,7 +14,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from sheepgen.cli.show import to_command
 from sheepgen.fields import FIELDS
-from sheepgen.metadata.a1111 import read_parameters, to_parameters
+from sheepgen.metadata.a1111 import to_parameters
+from sheepgen.metadata.a1111_reader import read_parameters
 from sheepgen.metadata.image_file import encode_image
 from sheepgen.metadata.record import from_dict, to_json
 from sheepgen.prompt_template import expand_request

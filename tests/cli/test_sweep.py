@@ -221,7 +221,7 @@ def test_a_contact_sheet_shows_prompts_before_seeds(
 def test_resuming_what_is_not_there_is_refused(sweep: Run) -> None:
     result = sweep("--resume")
     assert result.exit_code == 2
-    assert "There is no sweep in out" in result.stderr
+    assert "out has no sweep to resume" in result.stderr
     assert not Path("out").exists()
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
-from sheepgen.metadata.a1111 import read_parameters, to_parameters
+from sheepgen.metadata.a1111 import to_parameters
+from sheepgen.metadata.a1111_reader import read_parameters
 from sheepgen.schedulers import SCHEDULERS
 from tests.samples import records, sample_record
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from sheepgen.errors import OutputError
 from sheepgen.fields import FIELDS
-from sheepgen.metadata.a1111 import (
+from sheepgen.metadata.a1111 import to_parameters
+from sheepgen.metadata.a1111_reader import (
     MAX_CHARACTERS,
     looks_like_parameters,
     read_parameters,
-    to_parameters,
 )
 from sheepgen.metadata.parsed_parameters import MAX_NOT_MAPPED
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest

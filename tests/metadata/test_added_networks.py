@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import save_file
 from sd_parsers import ParserManager
 
-from sheepgen.metadata.a1111 import read_parameters, to_parameters
+from sheepgen.metadata.a1111 import to_parameters
+from sheepgen.metadata.a1111_reader import read_parameters
 from sheepgen.metadata.image_file import encode_image
 from sheepgen.models.resolve import find_model
 from sheepgen.request import GenerationRequest

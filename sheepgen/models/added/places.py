@@ -234,7 +234,7 @@ def _candidates(kind: str, names: Collection[str]) -> list[str]:
 
 
 def _is_folder(files: tuple[str, ...]) -> bool:
-    """Say whether files are a VAE's folder."""
+    """Return whether files are a VAE's folder."""
     return files[-1].rpartition("/")[2] == "config.json"
 
 

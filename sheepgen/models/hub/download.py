@@ -86,7 +86,7 @@ def go_offline() -> None:
 
 
 def is_offline() -> bool:
-    """Say whether the network must not be used (``HF_HUB_OFFLINE``)."""
+    """Return whether the network must not be used (``HF_HUB_OFFLINE``)."""
     from huggingface_hub import is_offline_mode
 
     return is_offline_mode()

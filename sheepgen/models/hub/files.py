@@ -59,7 +59,7 @@ def parse_hub_path(text: str) -> HubPath | None:
 
 
 def is_file_name(name: str) -> bool:
-    """Say whether a file of a repository can be named, and leads nowhere else."""
+    """Return whether a file of a repository can be named, and leads nowhere else."""
     return _FILE.fullmatch(name) is not None and ".." not in name
 
 

@@ -188,7 +188,7 @@ def _foreign(chosen: Collection[str], english: Collection[str]) -> dict[str, tup
 
 
 def _adds_colour(phrase: str, table: Mapping[str, tuple[str, bool]]) -> bool:
-    """Say whether a phrase is a colour and another name of the same: "roter Apfel"."""
+    """Return whether a phrase is a colour and another name of the same: "roter Apfel"."""
     words = phrase.split()
     rest = (" ".join(words[:at] + words[at + 1 :]) for at in range(len(words)))
     return any(
