@@ -279,7 +279,7 @@ def find_or_plan_download(
             return found
         model = found
     # What nothing can be added to is reported when requests are resolved, without a download.
-    for each in dict.fromkeys(adapters) if model.family.adaptable else ():
+    for each in filter(model.family.takes, dict.fromkeys(adapters)):
         if download:
             fetch_added(each, offline=offline)
         elif (plan := plan_added(each, offline=offline)) is not None:

@@ -52,6 +52,9 @@ __all__ = [
 _CLIP_FIELDS = ("prompt_syntax", "long_prompt", "clip_skip")
 """Fields that families with CLIP's text encoders read."""
 
+_ADDED = ("vae", "lora", "embedding")
+"""What can be added to models with a U-Net."""
+
 _STABLE_DIFFUSION: Mapping[str, Component] = {
     "scheduler": DIFFUSERS_SCHEDULER,
     "text_encoder": clip_text_encoder("CLIPTextModel"),
@@ -206,8 +209,7 @@ FAMILIES: tuple[Family, ...] = (
         read_traits=_stable_diffusion_xl_traits,
         check_fit=_check_stable_diffusion_xl,
         pipeline="sheepgen.pipeline.stable_diffusion_xl",
-        adaptable=True,
-        fields=("original_size", "crop_offset", "target_size", *_CLIP_FIELDS),
+        fields=("original_size", "crop_offset", "target_size", *_CLIP_FIELDS, *_ADDED),
         text_layer=2,
     ),
     *FLOW_FAMILIES,
@@ -222,8 +224,7 @@ FAMILIES: tuple[Family, ...] = (
         read_traits=_stable_diffusion_traits,
         check_fit=_check_stable_diffusion,
         pipeline="sheepgen.pipeline.stable_diffusion",
-        adaptable=True,
-        fields=_CLIP_FIELDS,
+        fields=(*_CLIP_FIELDS, *_ADDED),
     ),
 )
 """All families that run; no two share a class name."""

@@ -8,9 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sheepgen.fields import MAX_STEPS
+
+if TYPE_CHECKING:
+    from sheepgen.adapters import Adapters
 
 __all__ = ["Component", "Configs", "Family", "GuidanceKind", "MadeFor", "Traits"]
 
@@ -135,8 +138,8 @@ class Family:
         check_fit: Checks how settings and components fit together; the second argument is the
             owner for the message. Raises `ModelError`.
         pipeline: Name of the module that loads it, as ``load(spec, device, dtype)``.
-        adaptable: Whether VAEs, LoRAs and text embeddings can be added to its models.
-        fields: Fields of a request that only some families read, and this one does.
+        fields: Fields of a request that only some families read, and this one does: those of what
+            can be added to its models, too.
         is_flow: Whether its networks predict the velocity of a flow from noise to images; else the
             noise of DDPM's schedule, or what `sheepgen.schedulers.PREDICTION_TYPES` lists.
         has_one_scale: Whether things come out at the size in pixels that they were trained at, so
@@ -153,12 +156,15 @@ class Family:
     read_traits: Callable[[Configs, Mapping[str, Any]], Traits]
     check_fit: Callable[[Configs, str], None] = lambda configs, owner: None  # noqa: ARG005
     pipeline: str
-    adaptable: bool = False
     fields: tuple[str, ...] = ()
     is_flow: bool = False
     has_one_scale: bool = False
     text_layer: int = 1
     vocabulary: str | None = None
+
+    def takes(self, adapters: Adapters) -> bool:
+        """Say whether all of this can be added to its models."""
+        return all(kind in self.fields for kind, _ in adapters.names)
 
 
 def _span(low: float, high: float) -> str:

@@ -83,7 +83,7 @@ def load_model(
     if isinstance(spec, str):
         spec = find_model(spec, variant=variant)
     adapters = adapters or spec.adapters
-    if spec.family.adaptable:
+    if spec.family.takes(adapters):
         fetch_added(adapters)
     spec = replace(spec, adapters=pinned(adapters))
     added_hashes(spec.adapters, spec.checkpoint, {})

@@ -13,6 +13,7 @@ from sheepgen.models.added.embedding import find_embedding
 from sheepgen.models.added.lora import find_lora
 from sheepgen.models.added.places import LABELS, locate
 from sheepgen.models.added.vae import find_vae
+from sheepgen.models.families import readers_of_fields
 from sheepgen.models.fingerprint import file_sha256
 from sheepgen.models.safetensors import data_start
 from sheepgen.sanitize import excerpt
@@ -69,11 +70,11 @@ def _autov3(path: Path) -> str:
 
 
 def _hash(kind: str, text: str, checkpoint: Checkpoint, recorded: str | None) -> str:
-    if not checkpoint.family.adaptable:
+    if kind not in checkpoint.family.fields:
         raise UsageError(
             f"{checkpoint.family.name} takes no {LABELS[kind]}.",
-            f"Leave out {FIELDS[kind].option}, also in your settings, or choose a Stable Diffusion "
-            "model with --model.",
+            f"Leave out {FIELDS[kind].option}, also in your settings, or choose a model of another "
+            f"family with --model: {', '.join(readers_of_fields()[kind])}.",
         )
     digest = file_sha256(_find(kind, text, checkpoint))
     if recorded and digest != recorded:
