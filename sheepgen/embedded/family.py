@@ -18,7 +18,7 @@ from sheepgen.errors import UsageError
 from sheepgen.models.families import PREVIEW_COMPONENT
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.family import TokenLabel
-from sheepgen.pipeline.latent_model import LatentModel, TextEmbeds, check_schedule
+from sheepgen.pipeline.latent_model import LatentModel, TextEmbeds
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.prompt_syntax import PLAIN
 from sheepgen.sanitize import excerpt
@@ -135,3 +135,6 @@ def read_prompt(spec: ModelSpec, text: str, _: PromptFormat = PLAIN) -> PromptRe
 @lru_cache(maxsize=2)
 def _reader(checkpoint: Checkpoint) -> PromptReader:
     return PromptReader.load(checkpoint)
+
+
+check_schedule = EmbeddedModel.check_schedule

@@ -8,26 +8,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from diffusers import UNet2DConditionModel
 
-from sheepgen.pipeline.autoencoder_model import AutoencoderModel
 from sheepgen.pipeline.building import running
+from sheepgen.pipeline.diffusion_model import DiffusionModel
 from sheepgen.pipeline.family import ModelInfo
 from sheepgen.pipeline.guidance import apply_guidance, guidance_embedding
 from sheepgen.pipeline.loading import load_diffusers
-from sheepgen.pipeline.process import DiffusionProcess
-from sheepgen.pipeline.scheduler import build_scheduler, check_steps, set_timesteps
-from sheepgen.schedulers import prediction_type_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from diffusers import SchedulerMixin
     from torch import Tensor
 
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import Guidance, MaskedImage
+    from sheepgen.pipeline.process import DiffusionProcess
     from sheepgen.request import ResolvedRequest
 
-__all__ = ["LatentModel", "TextEmbeds", "UNetDenoiser", "check_schedule"]
+__all__ = ["LatentModel", "TextEmbeds", "UNetDenoiser"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,15 +84,12 @@ class UNetDenoiser:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatentModel(AutoencoderModel):
+class LatentModel(DiffusionModel):
     """All of a loaded model but its text encoder: most of a `sheepgen.pipeline.family.Model`.
 
     Args:
         unet: Predicts the noise in latents, (batch, channels, height, width), or what
             `sheepgen.schedulers.prediction_type_of` says.
-
-    Attributes:
-        steps_offset: As `sheepgen.pipeline.scheduler.build_scheduler` takes it.
     """
 
     unet: UNet2DConditionModel
@@ -135,22 +129,9 @@ class LatentModel(AutoencoderModel):
             sees_mask=self.spec.needs_mask,
         )
 
-    @property
-    def process(self) -> DiffusionProcess:
-        """What the U-Net predicts."""
-        return DiffusionProcess(prediction_type_of(self.scheduler_config))
-
     def runs_twice(self, requests: Sequence[ResolvedRequest]) -> bool:
         """Return whether the U-Net runs without the prompt, too; a batch has one guidance."""
         return self.info.guidance == "two passes" and requests[0].guidance_scale > 1
-
-    def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
-        """Return a fresh scheduler with its timesteps set."""
-        scheduler = build_scheduler(
-            request.scheduler, self.scheduler_config, steps_offset=self.steps_offset
-        )
-        set_timesteps(scheduler, request.num_inference_steps, self.device)
-        return scheduler
 
     def predict(
         self, model_input: Tensor, timestep: Tensor, conditioning: TextEmbeds, guidance: Guidance
@@ -162,9 +143,3 @@ class LatentModel(AutoencoderModel):
     def with_masked_image(self, conditioning: TextEmbeds, masked: MaskedImage) -> TextEmbeds:
         """Return conditioning with what is to be repainted."""
         return replace(conditioning, masked=masked)
-
-
-def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:
-    """Go through a scheduler's steps with the model's schedule, and without the model."""
-    config = spec.checkpoint.configs["scheduler"]
-    check_steps(request.scheduler, config, request.num_inference_steps)

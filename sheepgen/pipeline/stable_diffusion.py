@@ -14,7 +14,7 @@ from transformers import CLIPTextModel
 
 from sheepgen.pipeline.clip import load_clip, read_prompt
 from sheepgen.pipeline.clip_latent_model import ClipLatentModel, EncodedText, encode_prompt
-from sheepgen.pipeline.latent_model import TextEmbeds, check_schedule
+from sheepgen.pipeline.latent_model import TextEmbeds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,3 +76,6 @@ class StableDiffusionModel(ClipLatentModel):
 def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> StableDiffusionModel:
     """Load a model, as `sheepgen.pipeline.family.FamilyModule` says."""
     return StableDiffusionModel.load(spec, device, dtype)
+
+
+check_schedule = StableDiffusionModel.check_schedule

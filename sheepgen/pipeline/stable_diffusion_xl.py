@@ -17,7 +17,6 @@ from sheepgen.errors import ModelError
 from sheepgen.pipeline.clip import load_clip, read_prompt
 from sheepgen.pipeline.clip_latent_model import ClipLatentModel, EncodedText, encode_prompt
 from sheepgen.pipeline.latent_model import TextEmbeds
-from sheepgen.pipeline.scheduler import check_steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,11 +137,4 @@ def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> StableDif
     return StableDiffusionXLModel.load(spec, device, dtype)
 
 
-def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:
-    """Go through a scheduler's steps with the model's schedule, and without the model."""
-    check_steps(
-        request.scheduler,
-        spec.checkpoint.configs["scheduler"],
-        request.num_inference_steps,
-        steps_offset=StableDiffusionXLModel.steps_offset,
-    )
+check_schedule = StableDiffusionXLModel.check_schedule

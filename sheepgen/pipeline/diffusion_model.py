@@ -1,0 +1,63 @@
+"""What models trained on DDPM's noise schedule share, apart from the network that denoises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from sheepgen.pipeline.autoencoder_model import AutoencoderModel
+from sheepgen.pipeline.family import ModelInfo
+from sheepgen.pipeline.process import DiffusionProcess
+from sheepgen.pipeline.scheduler import build_scheduler, check_steps, set_timesteps
+from sheepgen.schedulers import prediction_type_of
+
+if TYPE_CHECKING:
+    from diffusers import SchedulerMixin
+
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.request import ResolvedRequest
+
+__all__ = ["DiffusionModel"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffusionModel(AutoencoderModel):
+    """Most of a `sheepgen.pipeline.family.Model`, but texts and the network.
+
+    Attributes:
+        steps_offset: As `sheepgen.pipeline.scheduler.build_scheduler` takes it.
+    """
+
+    steps_offset: ClassVar[int | None] = None
+
+    @property
+    def info(self) -> ModelInfo:
+        """What callers need to know."""
+        return ModelInfo(
+            guidance=self.spec.guidance,
+            latents_dtype=self.dtype,
+            bytes_per_pixel=self.bytes_per_pixel,
+        )
+
+    @property
+    def process(self) -> DiffusionProcess:
+        """What the network predicts."""
+        return DiffusionProcess(prediction_type_of(self.scheduler_config))
+
+    def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
+        """Return a fresh scheduler with its timesteps set."""
+        scheduler = build_scheduler(
+            request.scheduler, self.scheduler_config, steps_offset=self.steps_offset
+        )
+        set_timesteps(scheduler, request.num_inference_steps, self.device)
+        return scheduler
+
+    @classmethod
+    def check_schedule(cls, spec: ModelSpec, request: ResolvedRequest) -> None:
+        """Go through a scheduler's steps with the model's schedule, and without the model."""
+        check_steps(
+            request.scheduler,
+            spec.checkpoint.configs["scheduler"],
+            request.num_inference_steps,
+            steps_offset=cls.steps_offset,
+        )
