@@ -29,6 +29,8 @@ MODEL_ALIASES: Mapping[str, str] = MappingProxyType(
         "qwen-image": "Qwen/Qwen-Image",
         "flux1-schnell": "black-forest-labs/FLUX.1-schnell",
         "flux1-dev": "black-forest-labs/FLUX.1-dev",
+        "pixart-sigma": "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS",
+        "pixart-alpha": "PixArt-alpha/PixArt-XL-2-1024-MS",
         "sd35-medium": "stabilityai/stable-diffusion-3.5-medium",
         "sd35-large": "stabilityai/stable-diffusion-3.5-large",
         "sd35-turbo": "stabilityai/stable-diffusion-3.5-large-turbo",

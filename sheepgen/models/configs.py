@@ -67,6 +67,7 @@ _ALLOWED = {
     "blank_tokens": range(1025),
     "block_out_channels": _up_to(8192),
     "cap_feat_dim": _up_to(16_384),
+    "caption_channels": _up_to(16_384),
     "caption_projection_dim": _up_to(16_384),
     "cell_width": _up_to(256),
     "context_tokens": range(1025),
@@ -159,6 +160,8 @@ _LISTS = {
     "transformer_layers_per_block": 2,
 }
 """Which of them may be lists, one number for each block, and how deep."""
+
+_ALWAYS_LISTS = {"block_out_channels", "decoder_block_out_channels", "encoder_block_out_channels"}
 
 _SETTINGS = {"model_type", *_ALLOWED}
 
@@ -291,7 +294,11 @@ def check_config(
             raise bad_setting(file, setting, None, owner)
     for setting, allowed in _ALLOWED.items():
         value = config.get(setting)
-        if value is not None and not _within(value, allowed, depth=_LISTS.get(setting, 0)):
+        if value is None:
+            continue
+        if not _within(value, allowed, depth=_LISTS.get(setting, 0)) or (
+            setting in _ALWAYS_LISTS and not isinstance(value, list)
+        ):
             raise bad_setting(file, setting, value, owner)
     for setting, value in config.items():
         # Libraries read such settings in place of those that were checked above.

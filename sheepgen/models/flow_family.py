@@ -124,7 +124,7 @@ def transformer_component(class_name: str, *required: str, **refused: str) -> Co
     """Return the component of a transformer of diffusers.
 
     Args:
-        class_name: Its class.
+        class_name: Its class; a regular expression, as in `Component.classes`.
         required: Settings that its config must have.
         refused: Settings that are not supported, and what they ask for.
     """

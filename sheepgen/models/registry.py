@@ -205,6 +205,23 @@ _KNOWN = (
         guidance_scale=3.5,
         made_for=_FLOW,
     ),
+    # Steps and guidance are the defaults of diffusers' pipelines, which the makers wrote.
+    KnownModel(
+        name="PixArt-alpha/PixArt-Sigma-XL-2-1024-MS",
+        about="PixArt-Sigma, small and with long prompts, 1024x1024",
+        licence="CreativeML OpenRAIL++-M",
+        num_inference_steps=20,
+        guidance_scale=4.5,
+        made_for=_STABLE_DIFFUSION_XL,
+    ),
+    KnownModel(
+        name="PixArt-alpha/PixArt-XL-2-1024-MS",
+        about="PixArt-alpha, small, 1024x1024",
+        licence="CreativeML OpenRAIL++-M",
+        num_inference_steps=20,
+        guidance_scale=4.5,
+        made_for=_STABLE_DIFFUSION_XL,
+    ),
     KnownModel(
         name="stabilityai/stable-diffusion-3.5-medium",
         about="Stable Diffusion 3.5, the smaller one, 1024x1024",

@@ -47,7 +47,6 @@ _FAMILIES = (
     _Family("Krea", "Krea", ("krea",)),
     _Family("Latent Diffusion", "LDM"),
     _Family("Lumina", "Lumina", ("lumina",)),
-    _Family("PixArt", "PixArt", ("pixart",), ("pixart-alpha/",)),
     _Family(
         "Qwen-Image for editing", "QwenImageEdit", ("qwenimageedit",), ("qwen/qwen-image-edit",)
     ),

@@ -51,6 +51,7 @@ class T5TextEncoder:
         component: Name of the model's component, for messages.
         limit: Tokens that a prompt is padded or cut to.
         reads_padding: Whether it attends to the padding.
+        lower_case: Whether it is given prompts in lower case.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -58,6 +59,7 @@ class T5TextEncoder:
     component: str
     limit: int
     reads_padding: bool = True
+    lower_case: bool = False
 
     @classmethod
     def load(
@@ -69,6 +71,7 @@ class T5TextEncoder:
         suffix: str,
         limit: int,
         reads_padding: bool = True,
+        lower_case: bool = False,
     ) -> Self:
         """Load the model and its tokenizer; both components' names end in a suffix."""
         component = f"text_encoder{suffix}"
@@ -79,6 +82,7 @@ class T5TextEncoder:
             component=component,
             limit=limit,
             reads_padding=reads_padding,
+            lower_case=lower_case,
         )
 
     def encode(self, text: str) -> tuple[Tensor, Tensor]:
@@ -91,7 +95,7 @@ class T5TextEncoder:
         """
         with running("tokenizer"):
             tokens = self.tokenizer(
-                text,
+                text.lower() if self.lower_case else text,
                 padding="max_length",
                 max_length=self.limit,
                 truncation=True,
@@ -112,10 +116,11 @@ class T5TextEncoder:
 
     def read_prompt(self, text: str) -> PromptReading:
         """Return how long a text is and which of its words are not read."""
-        return measure_text(self.tokenizer, text, self.limit)
+        return measure_text(self.tokenizer, text, self.limit, lower_case=self.lower_case)
 
     def token_labels(self, text: str) -> tuple[TokenLabel, ...]:
         """Return what each of a text's tokens is, the padding included."""
+        text = text.lower() if self.lower_case else text
         return token_labels(self.tokenizer, text, self.limit, begins=False)
 
 

@@ -17,7 +17,13 @@ __all__ = ["measure_text", "token_labels"]
 
 
 def measure_text(
-    tokenizer: PreTrainedTokenizerBase, text: str, limit: int, *, before: str = "", after: str = ""
+    tokenizer: PreTrainedTokenizerBase,
+    text: str,
+    limit: int,
+    *,
+    before: str = "",
+    after: str = "",
+    lower_case: bool = False,
 ) -> PromptReading:
     """Measure a text.
 
@@ -27,19 +33,19 @@ def measure_text(
         limit: Tokens that the text encoder takes, special tokens included.
         before: What the text encoder is given in front of it.
         after: What it is given after it, and may do without.
+        lower_case: Whether it is given the text in lower case.
 
     Returns:
         Among others the words at the end that are not read, or not whole.
     """
-    words = list(re.finditer(r"\S+", text))
+    read = text.lower() if lower_case else text
+    ends = [word.end() for word in re.finditer(r"\S+", read)]
     # Counting beginnings of the text needs no offsets, which not every tokenizer gives.
-    fitting = bisect_right(
-        words, limit, key=lambda word: _count(tokenizer, before + text[: word.end()])
-    )
+    fitting = bisect_right(ends, limit, key=lambda end: _count(tokenizer, before + read[:end]))
     return PromptReading(
-        tokens=_count(tokenizer, before + text + after),
+        tokens=_count(tokenizer, before + read + after),
         limit=limit,
-        truncated=tuple(word.group() for word in words[fitting:]),
+        truncated=tuple(re.findall(r"\S+", text)[fitting:]),
     )
 
 

@@ -62,7 +62,7 @@ def test_a_safety_checker_is_let_be(model_copy: Path) -> None:
         ("StableDiffusionXLControlNetPipeline", "StableDiffusionXLControlNet"),
         ("StableDiffusion3ControlNetPipeline", "Stable Diffusion 3 with control"),
         ("Flux2Pipeline", "FLUX.2 dev"),
-        ("PixArtSigmaPipeline", "PixArt"),
+        ("HiDreamImagePipeline", "HiDream"),
         ("LDMTextToImagePipeline", "Latent Diffusion"),
         ("StableDiffusionInstructPix2PixPipeline", "StableDiffusionInstructPix2Pix"),
         ("MyPipeline\x1b[2J", "MyPipeline"),

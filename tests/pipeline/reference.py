@@ -10,9 +10,12 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from sheepgen.events import RunFinished
+from sheepgen.pipeline.denoise import denoise
+from sheepgen.pipeline.family import Guidance, Start
 from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.patches import pack, unpack
 from sheepgen.pipeline.run import stream
+from sheepgen.pipeline.scheduler import arguments_for
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from diffusers import StableDiffusionXLPipeline
     from torch import Tensor
 
+    from sheepgen.pipeline.denoise import DenoiseStep
     from sheepgen.pipeline.family import Model
     from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
     from sheepgen.request import GenerationRequest
@@ -148,3 +152,28 @@ def with_aligned_texts(pipeline: Any) -> Any:
         for parameter in encoder.parameters():
             parameter.data = parameter.data.clone()
     return pipeline
+
+
+@torch.inference_mode()
+def steps_and_predictions(
+    model: Model, request: GenerationRequest
+) -> list[tuple[DenoiseStep, Tensor]]:
+    """Return the steps of a run from noise, each with what the network predicts before it."""
+    resolved = model.spec.resolve(request)
+    generator = torch.Generator("cpu").manual_seed(resolved.seed)
+    noise = model.draw_noise(resolved.width, resolved.height, generator)
+    scheduler, conditioning = model.build_scheduler(resolved), model.encode([resolved])
+    guidance = Guidance(scale=resolved.guidance_scale, rescale=resolved.guidance_rescale)
+    steps = denoise(
+        model,
+        scheduler,
+        Start(latents=model.process.initial_latents(scheduler, noise)),
+        conditioning,
+        guidance=guidance,
+        step_arguments=arguments_for(resolved, [generator]),
+    )
+    timesteps = scheduler.timesteps
+    return [
+        (step, model.predict(step.model_input, timesteps[step.index], conditioning, guidance))
+        for step in steps
+    ]
