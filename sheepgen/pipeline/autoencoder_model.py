@@ -12,6 +12,7 @@ from diffusers import (
     AutoencoderKLFlux2,
     AutoencoderKLQwenImage,
     AutoencoderTiny,
+    VQModel,
 )
 
 from sheepgen.pipeline.loading import load_diffusers
@@ -28,7 +29,10 @@ __all__ = ["AutoencoderModel"]
 
 _AUTOENCODERS = {
     each.__name__: each
-    for each in (AutoencoderKL, AutoencoderKLFlux2, AutoencoderKLQwenImage, AutoencoderTiny)
+    for each in (
+        *(AutoencoderKL, AutoencoderKLFlux2, AutoencoderKLQwenImage, AutoencoderTiny),
+        VQModel,
+    )
 }
 
 
@@ -49,7 +53,7 @@ class AutoencoderModel:
     spec: ModelSpec
     device: torch.device
     dtype: torch.dtype
-    vae: AutoencoderKL | AutoencoderKLFlux2 | AutoencoderKLQwenImage | AutoencoderTiny
+    vae: AutoencoderKL | AutoencoderKLFlux2 | AutoencoderKLQwenImage | AutoencoderTiny | VQModel
     scheduler_config: Mapping[str, Any]
     preview_decoder: Callable[[Tensor], Tensor] | None = None
 
@@ -59,6 +63,7 @@ class AutoencoderModel:
         device: torch.device,
         dtype: torch.dtype,
         *,
+        component: str = "vae",
         vae_dtype: torch.dtype | None = None,
     ) -> dict[str, Any]:
         """Load the autoencoder; return it and what else is known, by the names of the fields.
@@ -67,15 +72,16 @@ class AutoencoderModel:
             spec: Where it is.
             device: Where it goes.
             dtype: Precision of the weights.
+            component: Its name in the folder.
             vae_dtype: Precision of the autoencoder's, if it is another one.
         """
         checkpoint = spec.checkpoint
-        vae_class = _AUTOENCODERS[checkpoint.classes["vae"]]
+        vae_class = _AUTOENCODERS[checkpoint.classes[component]]
         return {
             "spec": spec,
             "device": device,
             "dtype": dtype,
-            "vae": load_diffusers(checkpoint, "vae", vae_class, vae_dtype or dtype).to(device),
+            "vae": load_diffusers(checkpoint, component, vae_class, vae_dtype or dtype).to(device),
             "scheduler_config": MappingProxyType(checkpoint.configs["scheduler"]),
         }
 

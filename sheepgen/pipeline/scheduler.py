@@ -57,7 +57,11 @@ settings are those of one class, and may mean something else for another (``solv
 
 
 def build_scheduler(
-    name: str, config: Mapping[str, Any], *, steps_offset: int | None = 1
+    name: str,
+    config: Mapping[str, Any],
+    *,
+    steps_offset: int | None = 1,
+    clip_sample: bool | None = False,
 ) -> SchedulerMixin:
     """Return a new scheduler for one run; schedulers keep state, so none is used twice.
 
@@ -69,6 +73,8 @@ def build_scheduler(
         config: The scheduler config of the model's folder, of any class.
         steps_offset: In place of the config's, with which the first step of Stable Diffusion's
             models would land on the untrained timestep; None leaves it.
+        clip_sample: In place of the config's: latents are not confined to [-1, 1]. None, for
+            pixels, leaves it.
 
     Raises:
         ModelError: If the model predicts none of `PREDICTION_TYPES`.
@@ -85,10 +91,9 @@ def build_scheduler(
         }
     if prediction_type_of(config) == "sample" and not spec.takes_sample:
         config = {**config, "prediction_type": "v_prediction"}
-    # Latents are not confined to [-1, 1]. `from_config` leaves out what a class does not know.
-    forced: dict[str, Any] = {"clip_sample": False}
-    if steps_offset is not None:
-        forced["steps_offset"] = steps_offset
+    # `from_config` leaves out what a class does not know.
+    settings = {"steps_offset": steps_offset, "clip_sample": clip_sample}
+    forced = {key: value for key, value in settings.items() if value is not None}
     return scheduler_class.from_config(dict(config), **spec.overrides, **forced)
 
 
@@ -163,14 +168,18 @@ def check_steps(
     num_inference_steps: int,
     *,
     steps_offset: int | None = 1,
+    clip_sample: bool | None = False,
 ) -> None:
     """Do what `rehearse` does, once for each scheduler, config and number of steps."""
-    _check(name, json.dumps(config, sort_keys=True), num_inference_steps, steps_offset)
+    text = json.dumps(config, sort_keys=True)
+    _check(name, text, num_inference_steps, steps_offset=steps_offset, clip_sample=clip_sample)
 
 
 @lru_cache(maxsize=256)
-def _check(name: str, config: str, num_inference_steps: int, steps_offset: int | None) -> None:
-    rehearse(name, json.loads(config), num_inference_steps, steps_offset=steps_offset)
+def _check(
+    name: str, config: str, num_inference_steps: int, **settings: bool | int | None
+) -> None:
+    rehearse(name, json.loads(config), num_inference_steps, **settings)
 
 
 def rehearse(
@@ -179,6 +188,7 @@ def rehearse(
     num_inference_steps: int,
     *,
     steps_offset: int | None = 1,
+    clip_sample: bool | None = False,
 ) -> None:
     """Go through all steps with a prediction that is always zero.
 
@@ -187,13 +197,16 @@ def rehearse(
         config: The scheduler config of the model's folder, of any class.
         num_inference_steps: Denoising steps.
         steps_offset: As for `build_scheduler`.
+        clip_sample: Likewise.
 
     Raises:
         UsageError: If so many steps do not fit.
         ModelError: If the scheduler cannot be used with this config.
     """
     with quiet_libraries(), component_errors(f"scheduler config, read as {name},", _HINT):
-        scheduler = build_scheduler(name, config, steps_offset=steps_offset)
+        scheduler = build_scheduler(
+            name, config, steps_offset=steps_offset, clip_sample=clip_sample
+        )
         set_timesteps(scheduler, num_inference_steps, torch.device("cpu"))
         walk(name, scheduler)
 

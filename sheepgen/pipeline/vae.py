@@ -11,19 +11,29 @@ from sheepgen.errors import NonFiniteError
 from sheepgen.pipeline.building import running
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKL, AutoencoderTiny
+    from collections.abc import Mapping
+
+    from diffusers import AutoencoderKL, AutoencoderTiny, VQModel
     from torch import Tensor
 
 __all__ = ["decode_latents", "encode_pixels"]
 
 
 @torch.inference_mode()
-def decode_latents(vae: AutoencoderKL | AutoencoderTiny, latents: Tensor) -> Tensor:
+def decode_latents(
+    vae: AutoencoderKL | AutoencoderTiny | VQModel,
+    latents: Tensor,
+    *,
+    scaled: bool = True,
+    **arguments: Any,  # noqa: ANN401 - the autoencoder's own
+) -> Tensor:
     """Decode.
 
     Args:
         vae: Its config's ``scaling_factor`` and ``shift_factor``, if it has them, are undone.
         latents: (batch, channels, height, width), as the network sees them.
+        scaled: Whether they are at those; False if they are the autoencoder's own already.
+        arguments: What else its ``decode`` takes, such as ``force_not_quantize``.
 
     Returns:
         Pixels, (batch, 3, height, width), about -1 to 1, on the VAE's device.
@@ -31,10 +41,10 @@ def decode_latents(vae: AutoencoderKL | AutoencoderTiny, latents: Tensor) -> Ten
     Raises:
         NonFiniteError: If the VAE returns NaN or infinity, also at float32.
     """
-    pixels = _decode(vae, latents.to(vae.dtype))
+    pixels = _decode(vae, latents.to(vae.dtype), scaled, arguments)
     if not pixels.isfinite().all() and vae.dtype != torch.float32:
         # Some VAEs overflow fp16. The copy leaves the model as it is for its other users.
-        pixels = _decode(copy.deepcopy(vae).float(), latents.float())
+        pixels = _decode(copy.deepcopy(vae).float(), latents.float(), scaled, arguments)
     if not pixels.isfinite().all():
         raise NonFiniteError(
             "The VAE returned NaN or infinity instead of pixels.",
@@ -43,13 +53,19 @@ def decode_latents(vae: AutoencoderKL | AutoencoderTiny, latents: Tensor) -> Ten
     return pixels
 
 
-def _decode(vae: Any, latents: Tensor) -> Tensor:  # noqa: ANN401
+def _decode(
+    vae: Any,  # noqa: ANN401
+    latents: Tensor,
+    scaled: bool,
+    arguments: Mapping[str, Any],
+) -> Tensor:
     with running("vae"):
-        # z = latents / scaling_factor + shift_factor
-        latents = latents / getattr(vae.config, "scaling_factor", 1.0)
-        if shift := getattr(vae.config, "shift_factor", None):
-            latents = latents + shift
-        pixels: Tensor = vae.decode(latents, return_dict=False)[0]
+        if scaled:
+            # z = latents / scaling_factor + shift_factor
+            latents = latents / getattr(vae.config, "scaling_factor", 1.0)
+            if shift := getattr(vae.config, "shift_factor", None):
+                latents = latents + shift
+        pixels: Tensor = vae.decode(latents, return_dict=False, **arguments)[0]
     return pixels
 
 
@@ -94,4 +110,4 @@ def _encode(vae: Any, pixels: Tensor) -> tuple[Tensor, Tensor | None]:  # noqa: 
         encoded = vae.encode(pixels)
     if hasattr(encoded, "latent_dist"):  # AutoencoderKL
         return encoded.latent_dist.mean, encoded.latent_dist.std
-    return encoded.latents, None  # AutoencoderTiny
+    return encoded.latents, None  # AutoencoderTiny, VQModel
