@@ -64,7 +64,8 @@ class StepCompleted:
     """One scheduler step is done. ``step`` counts from 1 to ``total_steps``.
 
     ``total_steps`` is the number of scheduler timesteps of all passes: second-order schedulers take
-    two of them for one of the requested ``num_inference_steps``.
+    two of them for one of the requested ``num_inference_steps``. ``stage`` names the network, as in
+    `sheepgen.passes.Pass`.
     """
 
     request: ResolvedRequest
@@ -72,6 +73,7 @@ class StepCompleted:
     total_steps: int
     timestep: float
     elapsed_s: float
+    stage: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +87,8 @@ class FrameDecoded:
 
     Those of a second pass, which are larger, follow those of the first and count on from
     ``steps_before``, the steps of the first: ``forward`` frames, that begin with what the first
-    pass made, upscaled, and end with what the second begins with; then the others.
+    pass made, upscaled, and end with what the second begins with; then the others. Passes that make
+    no picture have no frames: then the first that has some (``is_first``) counts on from them.
     """
 
     request: ResolvedRequest
@@ -95,6 +98,7 @@ class FrameDecoded:
     timestep: float
     image: Image
     steps_before: int = 0
+    is_first: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

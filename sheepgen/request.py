@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sheepgen.adapters import Adapters
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_SIDE, PER_IMAGE_FIELDS
-from sheepgen.hires import canonical_hires, parse_hires
+from sheepgen.hires import canonical_hires
 from sheepgen.model_names import canonical_model_name
+from sheepgen.passes import PRIOR, Pass, passes_of
 from sheepgen.prompt_syntax import PromptFormat, check_prompt
 from sheepgen.sanitize import excerpt
-from sheepgen.schedulers import canonical_scheduler_name, steps_taken
+from sheepgen.schedulers import canonical_scheduler_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +33,6 @@ __all__ = [
     "TEMPLATES",
     "GenerationRequest",
     "ModelReference",
-    "Pass",
     "ResolvedRequest",
     "draw_seed",
     "nearest_sizes",
@@ -89,6 +89,8 @@ class GenerationRequest:
             ``uncond + scale * (text - uncond)`` (https://arxiv.org/abs/2207.12598).
         true_cfg: Strength of the prompt against the negative one in a second pass, for models that
             read ``guidance_scale`` or know none; 1 is off. Only some families read it.
+        prior_steps: Denoising steps of the prior, for models that have one.
+        prior_guidance: Strength of the prompt in the prior; 1 is off.
         guidance_rescale: 0 to 1, pulls the guided prediction's spread back to the text
             prediction's (https://arxiv.org/abs/2305.08891, section 3.4).
         eta: 0 to 1, share of fresh noise in DDIM (https://arxiv.org/abs/2010.02502).
@@ -134,6 +136,8 @@ class GenerationRequest:
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
     true_cfg: float = 1.0
+    prior_steps: int | None = None
+    prior_guidance: float | None = None
     guidance_rescale: float = 0.0
     eta: float = 0.0
     width: int | None = None
@@ -212,20 +216,6 @@ class GenerationRequest:
         return tuple(getattr(self, name) for name in FIELDS if name not in PER_IMAGE_FIELDS)
 
 
-class Pass(NamedTuple):
-    """One way through the denoising loop.
-
-    Args:
-        width: Of what it makes, in pixels.
-        height: Likewise.
-        steps: How many are taken: the last ones of the schedule, where it starts from a picture.
-    """
-
-    width: int
-    height: int
-    steps: int
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResolvedRequest(GenerationRequest):
     """One image, with nothing left for the model to decide.
@@ -233,6 +223,8 @@ class ResolvedRequest(GenerationRequest):
     `sheepgen.models.spec.ModelSpec.resolve` makes it of a request; records carry it.
 
     Args:
+        stages: The networks that denoise besides the model's own, as in ``prior``; None if there
+            are none.
         hires_width: Of the second pass, in pixels; None if there is none.
         hires_height: Likewise.
         image_sha256: Of the bytes of the picture that ``image`` names.
@@ -249,6 +241,7 @@ class ResolvedRequest(GenerationRequest):
     width: int
     height: int
     scheduler: str
+    stages: str | None = None
     hires_width: int | None = None
     hires_height: int | None = None
     image_sha256: str | None = None
@@ -259,14 +252,18 @@ class ResolvedRequest(GenerationRequest):
     lora_autov3: str | None = None
 
     @property
+    def batch_key(self) -> tuple[object, ...]:
+        """What images must share to go through one loop.
+
+        A prior draws noise for the negative prompt, too, if there is one.
+        """
+        key = super(ResolvedRequest, self).batch_key
+        return (*key, self.stages == PRIOR and self.negative_prompt != "")
+
+    @property
     def passes(self) -> tuple[Pass, ...]:
         """The passes through the denoising loop, in their order."""
-        steps, hires = self.num_inference_steps, parse_hires(self.hires)
-        first = Pass(self.width, self.height, steps_taken(steps, self.strength))
-        if hires is None or self.hires_width is None or self.hires_height is None:
-            return (first,)
-        second = Pass(self.hires_width, self.hires_height, steps_taken(steps, hires.strength))
-        return first, second
+        return passes_of(self)
 
     @property
     def steps_taken(self) -> int:

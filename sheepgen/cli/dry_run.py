@@ -82,7 +82,11 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
             _print(name, paths.replace(",", ", "))
     for name, reading in plan.prompts.items():
         _print(name, _reading(reading))
-    _print("size", ", then ".join(f"{each.width}x{each.height}" for each in first.passes))
+    pictures = [each for each in first.passes if each.makes_picture]
+    _print("size", ", then ".join(f"{each.width}x{each.height}" for each in pictures))
+    for each in first.passes:
+        if each.stage:
+            _print(each.stage, f"{plural(each.steps, 'step')}, guidance {each.guidance_scale:g}")
     _print("steps", _steps(first))
     _print("guidance", f"{first.guidance_scale:g}")
     _print("time", plan.estimate.time)
@@ -98,7 +102,7 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
 
 def _steps(request: ResolvedRequest) -> str:
     steps = f"{request.num_inference_steps} of {request.scheduler}"
-    first, *later = request.passes
+    first, *later = (each for each in request.passes if not each.stage)
     if request.image is not None:
         place = excerpt(request.image, 200)
         steps = f"the last {first.steps} of {steps}, from {place} (strength {request.strength:g})"

@@ -45,6 +45,7 @@ _SINCE: Mapping[str, int] = MappingProxyType(
         **{f"{name}_sha256": FIELDS[name].since for name in HASHED_FIELDS},
         **dict.fromkeys(("hires_width", "hires_height"), FIELDS["hires"].since),
         "lora_autov3": 6,
+        "stages": FIELDS["prior_steps"].since,
         **dict.fromkeys(TEMPLATES.values(), 6),
     }
 )

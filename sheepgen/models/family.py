@@ -106,6 +106,7 @@ class Traits:
         max_tokens: Longest prompt in tokens, special tokens included.
         text_layers: Layers of the text encoder, of several the fewest; None if no request can
             choose one.
+        prior: Default number of steps and guidance of its prior; None if it has none.
         num_inference_steps: Default number of denoising steps.
         guidance_scale: Default guidance in diffusers' convention, where 1 is off.
         guidance: How the model is guided.
@@ -123,6 +124,7 @@ class Traits:
     made_for: MadeFor | None = None
     needs_mask: bool = False
     text_layers: int | None = None
+    prior: tuple[int, float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

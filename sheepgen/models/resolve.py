@@ -112,6 +112,7 @@ def _read(
     traits = checkpoint.family.read_traits(checkpoint.configs, checkpoint.index)
     advised = None if is_file else KNOWN_MODELS.get(repo) or recorded_sampling(folder)
     sampling = advised or traits
+    prior_steps, prior_guidance = traits.prior or (None, None)
     scheduler = checkpoint.classes.get("scheduler")
     return ModelSpec(
         name=name,
@@ -133,6 +134,8 @@ def _read(
             ),
             width=traits.width,
             height=traits.height,
+            prior_steps=prior_steps,
+            prior_guidance=prior_guidance,
         ),
         made_for=sampling.made_for,
         guidance=traits.guidance,

@@ -14,6 +14,7 @@ from sheepgen.models.added.embedding import find_embedding
 from sheepgen.models.added.hashes import added_hashes
 from sheepgen.models.added.places import pinned
 from sheepgen.models.families import readers_of_fields
+from sheepgen.passes import PRIOR
 from sheepgen.prompt_syntax import marks_in
 from sheepgen.request import (
     DEFAULTS,
@@ -51,6 +52,8 @@ class ModelDefaults:
         scheduler: Short name in `sheepgen.schedulers`; None if the folder's own is not known there.
         width: Pixels.
         height: Pixels.
+        prior_steps: Denoising steps of its prior; None if it has none.
+        prior_guidance: Likewise, in diffusers' convention.
     """
 
     num_inference_steps: int
@@ -58,6 +61,8 @@ class ModelDefaults:
     scheduler: str | None
     width: int
     height: int
+    prior_steps: int | None = None
+    prior_guidance: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,6 +150,8 @@ class ModelSpec:
                 f"{request.clip_skip}.",
                 "It counts the layers of the text encoder.",
             )
+        if self.defaults.prior_steps is not None:
+            values["stages"] = PRIOR
         values |= resolve_init_image(request, values["num_inference_steps"])
         values |= resolve_hires(values, self.size_multiple)
         adapters = pinned(request.adapters or self.adapters)
@@ -237,7 +244,9 @@ def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
                 f"Warning: {each.label} has no effect with {request.scheduler}; "
                 f"it is for {' and '.join(users)}."
             )
-        if each.needs_guidance and not _runs_twice(request, spec):
+        # A prior makes of a negative prompt a picture to stay away from, however it is guided.
+        is_read = each.name == "negative_prompt" and request.stages == PRIOR
+        if each.needs_guidance and not is_read and not _runs_twice(request, spec):
             yield f"Warning: {each.label} has no effect {_why_once(request, spec)}."
 
 

@@ -100,10 +100,10 @@ def encode_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image, *, key:
 
 def _labels(frame: FrameDecoded) -> tuple[str, str]:
     if frame.kind == "forward":
-        first = "upscaled" if frame.steps_before else "picture"
+        first = "picture" if frame.is_first else "upscaled"
         title = first if frame.step == frame.steps_before else "more noise"
-    elif frame.step:
-        title = f"{frame.step} / {frame.total_steps}"
-    else:
+    elif frame.is_first and frame.step == frame.steps_before:
         title = "noise" if frame.request.image is None else "start"
+    else:
+        title = f"{frame.step} / {frame.total_steps}"
     return title, f"t {frame.timestep:.0f}"

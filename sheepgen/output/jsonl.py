@@ -72,8 +72,8 @@ def write_progress(
     """Pass events on, and write a line of JSON for each as it comes: ``--progress-json``.
 
     Every line has ``event``, the image's label and its ``seed``. ``started`` adds ``total_steps``,
-    ``device`` and ``dtype``; ``step`` adds ``step``, ``total_steps``, ``timestep`` and
-    ``seconds``; ``saved`` adds ``path``, ``seconds`` and, if the model parses prompts,
+    ``device`` and ``dtype``; ``step`` adds ``step``, ``total_steps``, ``timestep``, ``seconds`` and
+    for a network of another stage than the model's own its ``stage``; ``saved`` adds ``path``, ``seconds`` and, if the model parses prompts,
     ``understood``, ``unused`` and ``corrected``; ``failed`` adds ``error`` and ``seconds``.
     A run that restarts is ``started`` again.
 
@@ -111,6 +111,7 @@ def _describe(
                 "total_steps": event.total_steps,
                 "timestep": event.timestep,
                 "seconds": round(event.elapsed_s, 3),
+                **({"stage": event.stage} if event.stage else {}),
             }
         case ImageSaved():
             saved = {"path": str(event.path), "seconds": round(event.elapsed_s, 3)}

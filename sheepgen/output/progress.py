@@ -155,7 +155,10 @@ def show_progress(
                     display.show()
                 case StepCompleted():
                     pace = f"{event.elapsed_s / event.step:.2f} s/step"
-                    bars.update(tasks[event.request], completed=event.step, pace=pace)
+                    label = labels[event.request] + (event.stage and f", {event.stage}")
+                    bars.update(
+                        tasks[event.request], completed=event.step, pace=pace, description=label
+                    )
                     display.show()
                 case FrameDecoded():
                     display.show()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Denoiser",
     "FamilyModule",
+    "FollowingStage",
     "Guidance",
     "Inpainting",
     "MaskedImage",
@@ -206,12 +207,8 @@ class Denoiser(Protocol):
         """
 
 
-class Model(Denoiser, Protocol):
-    """A loaded model on its device, in evaluation mode."""
-
-    @property
-    def spec(self) -> ModelSpec:
-        """The folder that it was loaded from."""
+class Stage(Denoiser, Protocol):
+    """A network on its device that a pass goes through, and what the pass needs besides."""
 
     @property
     def info(self) -> ModelInfo:
@@ -220,6 +217,40 @@ class Model(Denoiser, Protocol):
     @property
     def device(self) -> torch.device:
         """Where its weights are."""
+
+    def encode(self, requests: Sequence[ResolvedRequest]) -> Any:  # noqa: ANN401
+        """Return the conditioning of a batch: the family's own frozen dataclass.
+
+        The family reads what it needs of a request (texts, guidance, size) and may keep what it has
+        encoded, within bounds. An image's conditioning does not depend on the others'.
+        """
+
+    def draw_noise(self, width: int, height: int, generator: torch.Generator) -> Tensor:
+        """Return one image's noise, (1, channels, height, width) of the latents, float32, CPU.
+
+        It is the first that a pass takes from ``generator``; the scheduler goes on with the same.
+
+        Args:
+            width: Of the image, in pixels.
+            height: Likewise.
+            generator: On the CPU.
+        """
+
+    def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
+        """Return a fresh scheduler with its timesteps set, for one run of such an image.
+
+        Raises:
+            UsageError: If the schedule has no room for so many steps.
+            ModelError: If the scheduler cannot be used with this model.
+        """
+
+
+class Model(Stage, Protocol):
+    """A loaded model on its device, in evaluation mode."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The folder that it was loaded from."""
 
     @property
     def dtype(self) -> torch.dtype:
@@ -245,34 +276,8 @@ class Model(Denoiser, Protocol):
             form: As for `read_prompt`.
         """
 
-    def encode(self, requests: Sequence[ResolvedRequest]) -> Any:  # noqa: ANN401
-        """Return the conditioning of a batch: the family's own frozen dataclass.
-
-        The family reads what it needs of a request (texts, guidance, size) and may keep what it has
-        encoded, within bounds. An image's conditioning does not depend on the others'.
-        """
-
     def with_masked_image(self, conditioning: Any, masked: MaskedImage) -> Any:  # noqa: ANN401
         """Return conditioning with what is to be repainted; only called if the network sees it."""
-
-    def draw_noise(self, width: int, height: int, generator: torch.Generator) -> Tensor:
-        """Return one image's noise, (1, channels, height, width) of the latents, float32, CPU.
-
-        It is the first that is taken from ``generator``; the scheduler goes on with the same one.
-
-        Args:
-            width: Of the image, in pixels.
-            height: Likewise.
-            generator: On the CPU.
-        """
-
-    def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
-        """Return a fresh scheduler with its timesteps set, for one run of such an image.
-
-        Raises:
-            UsageError: If the schedule has no room for so many steps.
-            ModelError: If the scheduler cannot be used with this model.
-        """
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return pixels, (batch, 3, height, width), about -1 to 1, of latents in the loop's form.
@@ -283,6 +288,36 @@ class Model(Denoiser, Protocol):
 
     def encode_image(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """Return the latents of pixels, (batch, 3, height, width), -1 to 1; undoes `decode`."""
+
+
+class FollowingStage(Stage, Protocol):
+    """A network that goes on with what another stage made."""
+
+    def with_result(
+        self,
+        conditioning: Any,  # noqa: ANN401 - the family's own
+        result: Tensor,
+        generators: Sequence[torch.Generator],
+    ) -> Any:  # noqa: ANN401
+        """Return conditioning with what the stage before made.
+
+        Args:
+            conditioning: From `Stage.encode`.
+            result: The final latents of the stage before, (batch, channels, height, width).
+            generators: One for each image, which have drawn the noise of this pass already.
+        """
+
+
+class StagedModel(Model, Protocol):
+    """A model that has networks for other stages besides its own, which makes pictures."""
+
+    def stage(self, name: str, request: ResolvedRequest) -> Stage:
+        """Return the network of another stage, as a batch goes through it.
+
+        Args:
+            name: As in `sheepgen.passes.Pass`.
+            request: One of the batch.
+        """
 
 
 class FamilyModule(Protocol):

@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.family import Stage
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["image_noise", "slerp", "tensor_sha256"]
@@ -25,20 +25,20 @@ _PARALLEL = 0.9995
 """Mean cosine between two noises from which on AUTOMATIC1111 mixes them along a straight line."""
 
 
-def image_noise(model: Model, request: ResolvedRequest, generator: torch.Generator) -> Tensor:
+def image_noise(network: Stage, request: ResolvedRequest, generator: torch.Generator) -> Tensor:
     """Return the noise of one image, (1, channels, height, width) of the latents, float32.
 
     Args:
-        model: Knows the shape.
+        network: Knows the shape.
         request: Says whether another seed's noise is mixed in, and how much of it.
         generator: With the request's seed. It goes on as if nothing were mixed in: the other
             noise comes from a generator of its own.
     """
-    noise = model.draw_noise(request.width, request.height, generator)
+    noise = network.draw_noise(request.width, request.height, generator)
     if request.variation_seed is None or not request.variation_strength:
         return noise
     varied = torch.Generator("cpu").manual_seed(request.variation_seed)
-    other = model.draw_noise(request.width, request.height, varied)
+    other = network.draw_noise(request.width, request.height, varied)
     return slerp(request.variation_strength, noise[0], other[0]).unsqueeze(0)
 
 

@@ -22,7 +22,7 @@ from sheepgen.pipeline.environment import describe_environment, dtype_name
 from sheepgen.pipeline.frames import choose_decoder, decode_frames, decode_pixels, to_pil
 from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.passes import FinishedPass, pass_frames, plan_passes, run_pass
-from sheepgen.pipeline.start import begin
+from sheepgen.pipeline.start import begin, begin_in_noise
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -125,22 +125,20 @@ def stream_batch(
 
     generators = [torch.Generator("cpu").manual_seed(request.seed) for request in resolved]
     finished: list[FinishedPass] = []
-    pixels: list[list[Tensor]] = []  # of the passes before the last, by image
+    seen: list[tuple[FinishedPass, list[Tensor]]] = []  # passes before the last, and their pixels
     for planned in passes:
         before = None
-        if finished:
-            pixels.append([decode_pixels(model, latents) for latents in finished[-1].latents()])
-            before = [to_pil(own)[0] for own in pixels[-1]]
-        begun = begin(
-            model,
-            planned.scheduler,
-            planned.requests,
-            generators,
-            first_step=planned.first_step,
-            before=before,
-        )
+        if finished and (last := finished[-1]).planned.makes_picture:
+            seen.append((last, [decode_pixels(model, latents) for latents in last.latents()]))
+            if last.planned.stage == planned.stage:
+                before = [to_pil(pixels)[0] for pixels in seen[-1][1]]
+        beginning = planned.scheduler, planned.requests, generators
+        if planned.stage:
+            begun = begin_in_noise(planned.network, *beginning)
+        else:
+            begun = begin(model, *beginning, first_step=planned.first_step, before=before)
         steps: deque[DenoiseStep] = deque(maxlen=1 if frames is None else None)
-        with closing(run_pass(model, planned, begun, generators)) as running:
+        with closing(run_pass(planned, begun, generators, finished=finished)) as running:
             for step in running:
                 steps.append(step)
                 for request in resolved:
@@ -149,6 +147,7 @@ def stream_batch(
                         step=planned.count(step),
                         total_steps=total_steps,
                         timestep=step.timestep,
+                        stage=planned.stage,
                         elapsed_s=time.perf_counter() - started,
                     )
         finished.append(FinishedPass(planned=planned, begun=begun, steps=steps))
@@ -158,10 +157,10 @@ def stream_batch(
         latents = finished[-1].latents()[number]  # (1, channels, height, width)
         decoded = decode_pixels(model, latents)
         if frames is not None:
-            own = [*(each[number] for each in pixels), decoded]
-            for each, shown in zip(finished, own, strict=True):
-                one = each.of_image(number)
-                yield from _frames(model, request, frames, one, shown, total_steps)
+            shown = [*((each, pixels[number]) for each, pixels in seen), (finished[-1], decoded)]
+            for place, (each, pixels_of_image) in enumerate(shown):
+                one = each.of_image(number, is_first=place == 0)
+                yield from _frames(model, request, frames, one, pixels_of_image, total_steps)
         reading = model.read_prompt(request.prompt, request.prompt_format)
         record = ImageRecord(
             request=request,
@@ -214,6 +213,7 @@ def _frames(
                 kind=kind,
                 step=step,
                 steps_before=own.steps_before,
+                is_first=own.is_first,
                 total_steps=total_steps,
                 timestep=timestep,
                 image=image,

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from diffusers import SchedulerMixin
     from torch import Tensor
 
-    from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.family import Model, Stage
     from sheepgen.request import ResolvedRequest
 
-__all__ = ["Begun", "begin", "to_tensor"]
+__all__ = ["Begun", "begin", "begin_in_noise", "to_tensor"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,8 +86,7 @@ def begin(
         size = shared.width, shared.height
         pictures = [picture.resize(size, Image.Resampling.LANCZOS) for picture in before]
     elif shared.image is None:
-        noise = _noise(model, requests, generators)
-        return Begun(start=Start(latents=_pure_noise(model, scheduler, noise)), noise=noise)
+        return begin_in_noise(model, scheduler, requests, generators)
     elif shared.mask is None:
         pictures = [load_image(shared)] * len(requests)
     else:
@@ -96,6 +95,17 @@ def begin(
     noise = _noise(model, requests, generators)
     latents = model.process.add_noise(scheduler, clean, torch.cat(noise).to(clean), first_step)
     return Begun(start=Start(latents=latents, first_step=first_step), noise=noise, clean=clean)
+
+
+def begin_in_noise(
+    network: Stage,
+    scheduler: SchedulerMixin,
+    requests: Sequence[ResolvedRequest],
+    generators: Sequence[torch.Generator],
+) -> Begun:
+    """Do what `begin` does if a pass starts from no picture."""
+    noise = _noise(network, requests, generators)
+    return Begun(start=Start(latents=_pure_noise(network, scheduler, noise)), noise=noise)
 
 
 def _begin_repainting(
@@ -148,14 +158,14 @@ def _encode(
 
 
 def _noise(
-    model: Model, requests: Sequence[ResolvedRequest], generators: Sequence[torch.Generator]
+    network: Stage, requests: Sequence[ResolvedRequest], generators: Sequence[torch.Generator]
 ) -> list[Tensor]:
-    return [image_noise(model, *each) for each in zip(requests, generators, strict=True)]
+    return [image_noise(network, *each) for each in zip(requests, generators, strict=True)]
 
 
-def _pure_noise(model: Model, scheduler: SchedulerMixin, noise: Sequence[Tensor]) -> Tensor:
-    latents = torch.cat([*noise]).to(model.device, model.info.latents_dtype)
-    return model.process.initial_latents(scheduler, latents)
+def _pure_noise(network: Stage, scheduler: SchedulerMixin, noise: Sequence[Tensor]) -> Tensor:
+    latents = torch.cat([*noise]).to(network.device, network.info.latents_dtype)
+    return network.process.initial_latents(scheduler, latents)
 
 
 def to_tensor(picture: Image.Image) -> Tensor:

@@ -152,7 +152,7 @@ def regenerate(
 
 def _cost(task: VerificationTask) -> int:
     """Return how much there is to compute, in pixels times steps."""
-    return sum(width * height * steps for width, height, steps in task.record.request.passes)
+    return sum(each.width * each.height * each.steps for each in task.record.request.passes)
 
 
 def _regenerate_group(group: Sequence[VerificationTask], threads: int | None) -> Iterator[Outcome]:
