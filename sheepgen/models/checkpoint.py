@@ -38,7 +38,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Checkpoint", "check_configs", "check_index", "read_checkpoint"]
 
-_NOT_LOADED = {"feature_extractor", "image_encoder", "safety_checker"}
+_NOT_LOADED = {
+    "feature_extractor",
+    "image_encoder",
+    "prior_image_processor",
+    "safety_checker",
+}
 """Components that an index may name and that are not needed."""
 
 

@@ -19,6 +19,7 @@ from sheepgen.models.shared_components import (
     WEIGHTS,
     clip_text_encoder,
 )
+from sheepgen.models.staged_families import STAGED_FAMILIES
 from sheepgen.models.unet_family import (
     VAE,
     check_latents,
@@ -215,6 +216,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     *FLOW_FAMILIES,
     PIXART,
+    *STAGED_FAMILIES,
     Family(
         name="Stable Diffusion 1.x and 2.x",
         class_names=(

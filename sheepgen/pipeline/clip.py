@@ -88,6 +88,7 @@ def load_clip(
     device: torch.device,
     dtype: torch.dtype,
     *,
+    prefix: str = "",
     suffix: str = "",
 ) -> dict[str, Any]:
     """Load a text encoder and its tokenizer, by the names of their components.
@@ -97,9 +98,10 @@ def load_clip(
         model_class: Of transformers.
         device: Where the text encoder goes.
         dtype: Precision of its weights.
-        suffix: What the names of both components end in.
+        prefix: What the names of both components begin with.
+        suffix: What they end in.
     """
-    encoder, tokenizer = f"text_encoder{suffix}", f"tokenizer{suffix}"
+    encoder, tokenizer = (f"{prefix}{name}{suffix}" for name in ("text_encoder", "tokenizer"))
     model = load_text_encoder(checkpoint, encoder, model_class, _SETTINGS, dtype)
     return {
         encoder: model.to(device),

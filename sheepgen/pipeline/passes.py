@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from sheepgen.events import FrameKind
     from sheepgen.options import FrameOptions
-    from sheepgen.pipeline.denoise import DenoiseStep
     from sheepgen.passes import Pass
+    from sheepgen.pipeline.denoise import DenoiseStep
     from sheepgen.pipeline.family import FollowingStage, Model, Stage, StagedModel
     from sheepgen.pipeline.start import Begun
     from sheepgen.request import ResolvedRequest

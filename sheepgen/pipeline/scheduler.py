@@ -25,6 +25,7 @@ __all__ = [
     "build_scheduler",
     "check_room",
     "check_steps",
+    "learns_variance",
     "rehearse",
     "set_timesteps",
     "step_arguments",
@@ -119,6 +120,11 @@ def step_arguments(
     return {key: value for key, (taken, value) in offered.items() if taken}
 
 
+def learns_variance(scheduler: SchedulerMixin) -> bool:
+    """Say whether a scheduler takes the noise's variance, predicted beside the noise."""
+    return getattr(scheduler.config, "variance_type", None) in ("learned", "learned_range")
+
+
 def set_timesteps(
     scheduler: SchedulerMixin, num_inference_steps: int, device: torch.device
 ) -> torch.Tensor:
@@ -176,9 +182,7 @@ def check_steps(
 
 
 @lru_cache(maxsize=256)
-def _check(
-    name: str, config: str, num_inference_steps: int, **settings: bool | int | None
-) -> None:
+def _check(name: str, config: str, num_inference_steps: int, **settings: Any) -> None:  # noqa: ANN401
     rehearse(name, json.loads(config), num_inference_steps, **settings)
 
 
@@ -228,6 +232,8 @@ def walk(name: str, scheduler: SchedulerMixin) -> None:
         if hasattr(scheduler, "scale_model_input"):  # flow matching has none
             seen = scheduler.scale_model_input(sample, timestep)
         prediction = torch.zeros_like(seen)
+        if learns_variance(scheduler):
+            prediction = torch.cat([prediction] * 2, dim=1)
         sample = scheduler.step(prediction, timestep, sample, **arguments, return_dict=False)[0]
     if not sample.isfinite().all():
         raise ModelError(

@@ -74,6 +74,8 @@ def encode_pixels(
     vae: Any,  # noqa: ANN401
     pixels: Tensor,
     generator: torch.Generator | None,
+    *,
+    scaled: bool = True,
 ) -> Tensor:
     """Encode.
 
@@ -81,6 +83,7 @@ def encode_pixels(
         vae: As for `decode_latents`.
         pixels: (batch, 3, height, width), -1 to 1.
         generator: On the CPU, for VAEs that give a distribution to sample from; its mean with None.
+        scaled: As for `decode_latents`.
 
     Returns:
         Latents as the network sees them, (batch, channels, height, width), on the VAE's device.
@@ -98,6 +101,8 @@ def encode_pixels(
         # Always drawn in float32 on the CPU: one seed is one noise at every precision.
         sample = torch.randn(latents.shape, generator=generator, dtype=torch.float32)
         latents = latents + spread * sample.to(latents)
+    if not scaled:
+        return latents
     if shift := getattr(vae.config, "shift_factor", None):
         latents = latents - shift
     scale: float = getattr(vae.config, "scaling_factor", 1.0)

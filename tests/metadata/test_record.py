@@ -162,7 +162,7 @@ def as_format(number: int, record: ImageRecord) -> dict[str, Any]:
 def newer_than(number: int) -> dict[str, Any]:
     """Return the defaults of the fields of a request that came after a format."""
     since = {name: field.since for name, field in {**RESOLVED, **FIELDS}.items()}
-    since |= dict.fromkeys(("lora_autov3", *TEMPLATES.values()), 6)
+    since |= dict.fromkeys(("lora_autov3", *TEMPLATES.values()), 6) | {"stages": 7}
     return {name: DEFAULTS.get(name) for name, first in since.items() if first > number}
 
 
