@@ -26,9 +26,11 @@ class DiffusionModel(AutoencoderModel):
 
     Attributes:
         steps_offset: As `sheepgen.pipeline.scheduler.build_scheduler` takes it.
+        clip_sample: Likewise.
     """
 
     steps_offset: ClassVar[int | None] = None
+    clip_sample: ClassVar[bool | None] = False
 
     @property
     def info(self) -> ModelInfo:
@@ -47,7 +49,10 @@ class DiffusionModel(AutoencoderModel):
     def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
         """Return a fresh scheduler with its timesteps set."""
         scheduler = build_scheduler(
-            request.scheduler, self.scheduler_config, steps_offset=self.steps_offset
+            request.scheduler,
+            self.scheduler_config,
+            steps_offset=self.steps_offset,
+            clip_sample=self.clip_sample,
         )
         set_timesteps(scheduler, request.num_inference_steps, self.device)
         return scheduler
@@ -60,4 +65,5 @@ class DiffusionModel(AutoencoderModel):
             spec.checkpoint.configs["scheduler"],
             request.num_inference_steps,
             steps_offset=cls.steps_offset,
+            clip_sample=cls.clip_sample,
         )

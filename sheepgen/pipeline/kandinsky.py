@@ -8,17 +8,15 @@ embedding of the picture that it is to make; it works on the latents of MoVQ
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 from diffusers import UNet2DConditionModel
 
-from sheepgen.pipeline.autoencoder_model import AutoencoderModel
-from sheepgen.pipeline.family import ModelInfo
+from sheepgen.pipeline.diffusion_model import DiffusionModel
 from sheepgen.pipeline.kandinsky_prior import PREFIX, Prior, check_prior_steps, load_prior_tokenizer
 from sheepgen.pipeline.learned_variance import LearnedVarianceProcess, predict_with_variance
 from sheepgen.pipeline.loading import load_diffusers
-from sheepgen.pipeline.scheduler import build_scheduler, check_steps, set_timesteps
 from sheepgen.pipeline.tokens import measure_text, token_labels
 from sheepgen.pipeline.vae import decode_latents, encode_pixels
 from sheepgen.prompt_syntax import PLAIN
@@ -27,7 +25,6 @@ from sheepgen.schedulers import prediction_type_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from diffusers import SchedulerMixin
     from torch import Tensor
 
     from sheepgen.models.spec import ModelSpec
@@ -37,9 +34,6 @@ if TYPE_CHECKING:
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["ImageEmbeds", "KandinskyModel", "check_schedule", "load", "read_prompt"]
-
-_SCHEDULE = {"steps_offset": None, "clip_sample": None}
-"""What of the folder's own schedule is kept as it is: its latents are confined."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,7 +51,7 @@ class ImageEmbeds:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KandinskyModel(AutoencoderModel):
+class KandinskyModel(DiffusionModel):
     """A loaded model: a `sheepgen.pipeline.family.StagedModel`.
 
     Args:
@@ -67,6 +61,7 @@ class KandinskyModel(AutoencoderModel):
 
     unet: UNet2DConditionModel
     prior: Prior
+    clip_sample: ClassVar[bool | None] = None  # its latents are confined, as the config says
 
     @classmethod
     def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Self:
@@ -76,15 +71,6 @@ class KandinskyModel(AutoencoderModel):
             **cls.load_autoencoder(spec, device, dtype, component="movq"),
             unet=unet.to(device),
             prior=Prior.load(spec, device, dtype),
-        )
-
-    @property
-    def info(self) -> ModelInfo:
-        """What callers need to know."""
-        return ModelInfo(
-            guidance="two passes",
-            latents_dtype=self.dtype,
-            bytes_per_pixel=self.bytes_per_pixel,
         )
 
     @property
@@ -122,11 +108,12 @@ class KandinskyModel(AutoencoderModel):
         del masked
         return conditioning
 
-    def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
-        """Return a fresh scheduler with its timesteps set."""
-        scheduler = build_scheduler(request.scheduler, self.scheduler_config, **_SCHEDULE)
-        set_timesteps(scheduler, request.num_inference_steps, self.device)
-        return scheduler
+    @classmethod
+    def check_schedule(cls, spec: ModelSpec, request: ResolvedRequest) -> None:
+        """Go through the steps of both stages, without the model."""
+        super().check_schedule(spec, request)
+        assert request.prior_steps is not None, "it is resolved"
+        check_prior_steps(spec.checkpoint.configs[f"{PREFIX}scheduler"], request.prior_steps)
 
     def predict(
         self, model_input: Tensor, timestep: Tensor, conditioning: ImageEmbeds, guidance: Guidance
@@ -157,12 +144,5 @@ def read_prompt(spec: ModelSpec, text: str, _: PromptFormat = PLAIN) -> PromptRe
     return measure_text(load_prior_tokenizer(spec.checkpoint), text, spec.max_tokens)
 
 
-def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:
-    """Go through the steps of both schedulers, without the model."""
-    configs = spec.checkpoint.configs
-    check_steps(request.scheduler, configs["scheduler"], request.num_inference_steps, **_SCHEDULE)
-    assert request.prior_steps is not None, "it is resolved"
-    check_prior_steps(configs[f"{PREFIX}scheduler"], request.prior_steps)
-
-
 load = KandinskyModel.load
+check_schedule = KandinskyModel.check_schedule
