@@ -7,20 +7,14 @@ makes of the prompt what describes a picture, and the model's own network makes 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from sheepgen.hires import parse_hires
-from sheepgen.schedulers import steps_taken
-
-if TYPE_CHECKING:
-    from sheepgen.request import ResolvedRequest
-
-__all__ = ["PRIOR", "Pass", "passes_of"]
+__all__ = ["PRIOR", "STAGE_SCHEDULER", "Pass"]
 
 PRIOR = "prior"
 """The stage that makes an embedding of a picture, for the network that makes the picture."""
 
-_STAGE_SCHEDULER = "ddpm"
+STAGE_SCHEDULER = "ddpm"
 """Samples all stages but the one that a scheduler can be chosen for, as they were trained."""
 
 
@@ -49,40 +43,3 @@ class Pass(NamedTuple):
     def makes_picture(self) -> bool:
         """Whether what it makes can be seen."""
         return self.width > 0
-
-
-def passes_of(request: ResolvedRequest) -> tuple[Pass, ...]:
-    """Return the passes of an image, in their order."""
-    steps = request.num_inference_steps
-    own = Pass(
-        stage="",
-        width=request.width,
-        height=request.height,
-        steps=steps_taken(steps, request.strength),
-        num_inference_steps=steps,
-        guidance_scale=request.guidance_scale,
-        scheduler=request.scheduler,
-    )
-    passes = [own]
-    if request.stages == PRIOR:
-        assert request.prior_steps is not None, "the model's own is filled in"
-        assert request.prior_guidance is not None, "likewise"
-        prior = own._replace(
-            stage=PRIOR,
-            width=0,
-            height=0,
-            steps=request.prior_steps,
-            num_inference_steps=request.prior_steps,
-            guidance_scale=request.prior_guidance,
-            scheduler=_STAGE_SCHEDULER,
-        )
-        passes = [prior, own]
-    hires = parse_hires(request.hires)
-    if hires and request.hires_width is not None and request.hires_height is not None:
-        second = own._replace(
-            width=request.hires_width,
-            height=request.hires_height,
-            steps=steps_taken(steps, hires.strength),
-        )
-        passes.append(second)
-    return tuple(passes)

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sheepgen.adapters import Adapters
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_SIDE, PER_IMAGE_FIELDS
-from sheepgen.hires import canonical_hires
+from sheepgen.hires import canonical_hires, parse_hires
 from sheepgen.model_names import canonical_model_name
-from sheepgen.passes import PRIOR, Pass, passes_of
+from sheepgen.passes import PRIOR, STAGE_SCHEDULER, Pass
 from sheepgen.prompt_syntax import PromptFormat, check_prompt
 from sheepgen.sanitize import excerpt
-from sheepgen.schedulers import canonical_scheduler_name
+from sheepgen.schedulers import canonical_scheduler_name, steps_taken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -263,7 +263,39 @@ class ResolvedRequest(GenerationRequest):
     @property
     def passes(self) -> tuple[Pass, ...]:
         """The passes through the denoising loop, in their order."""
-        return passes_of(self)
+        steps = self.num_inference_steps
+        own = Pass(
+            stage="",
+            width=self.width,
+            height=self.height,
+            steps=steps_taken(steps, self.strength),
+            num_inference_steps=steps,
+            guidance_scale=self.guidance_scale,
+            scheduler=self.scheduler,
+        )
+        passes = [own]
+        if self.stages == PRIOR:
+            assert self.prior_steps is not None, "the model's own is filled in"
+            assert self.prior_guidance is not None, "likewise"
+            prior = Pass(
+                stage=PRIOR,
+                width=0,
+                height=0,
+                steps=self.prior_steps,
+                num_inference_steps=self.prior_steps,
+                guidance_scale=self.prior_guidance,
+                scheduler=STAGE_SCHEDULER,
+            )
+            passes = [prior, own]
+        hires = parse_hires(self.hires)
+        if hires and self.hires_width is not None and self.hires_height is not None:
+            second = own._replace(
+                width=self.hires_width,
+                height=self.hires_height,
+                steps=steps_taken(steps, hires.strength),
+            )
+            passes.append(second)
+        return tuple(passes)
 
     @property
     def steps_taken(self) -> int:
