@@ -31,6 +31,8 @@ MODEL_ALIASES: Mapping[str, str] = MappingProxyType(
         "flux1-dev": "black-forest-labs/FLUX.1-dev",
         "pixart-sigma": "PixArt-alpha/PixArt-Sigma-XL-2-1024-MS",
         "pixart-alpha": "PixArt-alpha/PixArt-XL-2-1024-MS",
+        "sana": "Efficient-Large-Model/Sana_1600M_1024px_BF16_diffusers",
+        "sana15": "Efficient-Large-Model/SANA1.5_1.6B_1024px_diffusers",
         "sd35-medium": "stabilityai/stable-diffusion-3.5-medium",
         "sd35-large": "stabilityai/stable-diffusion-3.5-large",
         "sd35-turbo": "stabilityai/stable-diffusion-3.5-large-turbo",

@@ -77,10 +77,13 @@ _ALLOWED = {
     "conv_out_kernel": _up_to(15),
     "corrector_order": range(9),
     "cross_attention_dim": _up_to(8192),
+    "cross_attention_head_dim": _up_to(1024),
     "d_ff": _up_to(65_536),
     "d_kv": _up_to(1024),
     "d_model": _up_to(16_384),
     "decoder_block_out_channels": _up_to(8192),
+    "decoder_layers_per_block": range(17),
+    "decoder_qkv_multiscales": _up_to(15),
     "dim": _up_to(16_384),
     "drawings": _up_to(20_000),
     "dim_mult": _up_to(16),
@@ -89,6 +92,8 @@ _ALLOWED = {
     "embedding_proj_dim": _up_to(8192),
     "encoder_block_out_channels": _up_to(8192),
     "encoder_hid_dim": _up_to(8192),
+    "encoder_layers_per_block": range(17),
+    "encoder_qkv_multiscales": _up_to(15),
     "head_dim": _up_to(1024),
     "hidden_size": _up_to(8192),
     "image_size": _up_to(1024),
@@ -105,6 +110,7 @@ _ALLOWED = {
     "norm_num_groups": _up_to(8192),
     "num_attention_heads": _up_to(1024),
     "num_channels": _up_to(16),
+    "num_cross_attention_heads": _up_to(1024),
     "num_decoder_blocks": range(65),
     "num_embeddings": _up_to(1024),
     "num_encoder_blocks": range(65),
@@ -159,7 +165,11 @@ _LISTS = {
     "cross_attention_dim": 1,
     "dim_mult": 1,
     "decoder_block_out_channels": 1,
+    "decoder_layers_per_block": 1,
+    "decoder_qkv_multiscales": 2,
     "encoder_block_out_channels": 1,
+    "encoder_layers_per_block": 1,
+    "encoder_qkv_multiscales": 2,
     "layers_per_block": 1,
     "num_attention_heads": 1,
     "num_decoder_blocks": 1,
@@ -336,9 +346,12 @@ def bad_setting(file: str, setting: str, value: object, owner: str) -> ModelErro
 
 
 def _within(value: object, allowed: range, *, depth: int) -> bool:
-    """Return whether a value is an allowed integer, or lists of them at most ``depth`` deep."""
+    """Return whether a value is an allowed integer, or lists of them at most ``depth`` deep.
+
+    The outermost list holds something; those in it may be empty.
+    """
     if isinstance(value, list) and depth:
         return 1 <= len(value) <= _MAX_BLOCKS and all(
-            _within(item, allowed, depth=depth - 1) for item in value
+            (item == [] and depth > 1) or _within(item, allowed, depth=depth - 1) for item in value
         )
     return type(value) is int and value in allowed

@@ -12,6 +12,7 @@ from sheepgen.errors import ModelError
 from sheepgen.models.configs import bad_setting
 from sheepgen.models.family import Component, Family
 from sheepgen.models.flow_families import FLOW_FAMILIES
+from sheepgen.models.gemma_families import GEMMA_FAMILIES
 from sheepgen.models.pixart_family import PIXART
 from sheepgen.models.shared_components import (
     CLIP_TOKENIZER,
@@ -215,6 +216,7 @@ FAMILIES: tuple[Family, ...] = (
         text_layer=2,
     ),
     *FLOW_FAMILIES,
+    *GEMMA_FAMILIES,
     PIXART,
     *STAGED_FAMILIES,
     Family(

@@ -223,6 +223,22 @@ _KNOWN = (
         made_for=_STABLE_DIFFUSION_XL,
     ),
     KnownModel(
+        name="Efficient-Large-Model/Sana_1600M_1024px_BF16_diffusers",
+        about="Sana, fast on large images, 1024x1024",
+        licence="NVIDIA NSCL v2, Gemma",
+        num_inference_steps=20,
+        guidance_scale=4.5,
+        made_for=_FLOW,
+    ),
+    KnownModel(
+        name="Efficient-Large-Model/SANA1.5_1.6B_1024px_diffusers",
+        about="Sana 1.5, fast on large images, 1024x1024",
+        licence="NVIDIA NSCL v2, Gemma",
+        num_inference_steps=20,
+        guidance_scale=4.5,
+        made_for=_FLOW,
+    ),
+    KnownModel(
         name="stabilityai/stable-diffusion-3.5-medium",
         about="Stable Diffusion 3.5, the smaller one, 1024x1024",
         licence="Stability AI Community",

@@ -64,7 +64,9 @@ _FAMILIES = (
         "Qwen-Image for editing", "QwenImageEdit", ("qwenimageedit",), ("qwen/qwen-image-edit",)
     ),
     _Family("Qwen-Image in layers", "QwenImageLayered", (), ("qwen/qwen-image-layered",)),
-    _Family("Sana", "Sana", ("sana",)),
+    _Family("Sana-Sprint", "SanaSprint", ("sanasprint",), ("efficient-large-model/sana_sprint",)),
+    _Family("Sana-Video", "SanaVideo", ("sanavideo",), ("efficient-large-model/sana-video",)),
+    _Family("Sana with control", "SanaControlNet"),
     _Family("Stable Cascade", "StableCascade", ("stablecascade",), ("stabilityai/stable-cascade",)),
     _Family("Stable Diffusion 3 with control", "StableDiffusion3ControlNet"),
     _Family("unCLIP", "UnCLIP"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers import (
+    AutoencoderDC,
     AutoencoderKL,
     AutoencoderKLFlux2,
     AutoencoderKLQwenImage,
@@ -30,8 +31,8 @@ __all__ = ["AutoencoderModel"]
 _AUTOENCODERS = {
     each.__name__: each
     for each in (
-        *(AutoencoderKL, AutoencoderKLFlux2, AutoencoderKLQwenImage, AutoencoderTiny),
-        VQModel,
+        *(AutoencoderDC, AutoencoderKL, AutoencoderKLFlux2, AutoencoderKLQwenImage),
+        *(AutoencoderTiny, VQModel),
     )
 }
 
@@ -53,7 +54,14 @@ class AutoencoderModel:
     spec: ModelSpec
     device: torch.device
     dtype: torch.dtype
-    vae: AutoencoderKL | AutoencoderKLFlux2 | AutoencoderKLQwenImage | AutoencoderTiny | VQModel
+    vae: (
+        AutoencoderDC
+        | AutoencoderKL
+        | AutoencoderKLFlux2
+        | AutoencoderKLQwenImage
+        | AutoencoderTiny
+        | VQModel
+    )
     scheduler_config: Mapping[str, Any]
     preview_decoder: Callable[[Tensor], Tensor] | None = None
 

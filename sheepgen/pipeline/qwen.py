@@ -6,8 +6,6 @@ Qwen3 (https://arxiv.org/abs/2505.09388), and what reads text of Qwen2.5-VL
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -16,9 +14,8 @@ from transformers import Qwen2_5_VLTextModel, Qwen2Tokenizer, Qwen3Model
 
 from sheepgen.errors import ModelError
 from sheepgen.pipeline.building import running
-from sheepgen.pipeline.family import TokenLabel
 from sheepgen.pipeline.loading import load_text_encoder, load_tokenizer
-from sheepgen.pipeline.tokens import measure_text
+from sheepgen.pipeline.tokens import labels_within, measure_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from sheepgen.models.checkpoint import Checkpoint
+    from sheepgen.pipeline.family import TokenLabel
     from sheepgen.prompt_reading import PromptReading
 
 __all__ = [
@@ -178,33 +176,15 @@ class QwenTextEncoder:
             padded: Whether those count that it is padded with.
             skipped: How many in front do not.
         """
-        with running("tokenizer"):
-            ids = self.tokenizer(
-                f"{self.turn.before}{text}{self.turn.after}", max_length=self.limit, truncation=True
-            ).input_ids
-        pieces = self.tokenizer.convert_ids_to_tokens(ids)
-        first = self._count(self.turn.before)
-        ends = [
-            self._count(self.turn.before + text[: word.end()]) for word in re.finditer(r"\S+", text)
-        ]
-        last = ends[-1] if ends else first
-        labels = [
-            TokenLabel(position=at, kind="word", text=piece, word=bisect_right(ends, at))
-            if first <= at < last
-            else TokenLabel(position=at, kind="special", text=piece)
-            for at, piece in enumerate(pieces)
-        ]
-        if padded:
-            padding = self.tokenizer.pad_token
-            labels += [
-                TokenLabel(position=at, kind="padding", text=padding)
-                for at in range(len(labels), self.limit)
-            ]
+        labels = labels_within(
+            self.tokenizer,
+            text,
+            self.limit,
+            before=self.turn.before,
+            after=self.turn.after,
+            padded=padded,
+        )
         return tuple(replace(label, position=at) for at, label in enumerate(labels[skipped:]))
-
-    def _count(self, text: str) -> int:
-        with running("tokenizer"):
-            return len(self.tokenizer(text, verbose=False).input_ids)
 
 
 def read_prompt(

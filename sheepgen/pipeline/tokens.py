@@ -13,7 +13,7 @@ from sheepgen.prompt_reading import PromptReading
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["measure_text", "token_labels"]
+__all__ = ["count_tokens", "labels_within", "measure_text", "token_labels"]
 
 
 def measure_text(
@@ -41,9 +41,11 @@ def measure_text(
     read = text.lower() if lower_case else text
     ends = [word.end() for word in re.finditer(r"\S+", read)]
     # Counting beginnings of the text needs no offsets, which not every tokenizer gives.
-    fitting = bisect_right(ends, limit, key=lambda end: _count(tokenizer, before + read[:end]))
+    fitting = bisect_right(
+        ends, limit, key=lambda end: count_tokens(tokenizer, before + read[:end])
+    )
     return PromptReading(
-        tokens=_count(tokenizer, before + read + after),
+        tokens=count_tokens(tokenizer, before + read + after),
         limit=limit,
         truncated=tuple(re.findall(r"\S+", text)[fitting:]),
     )
@@ -63,7 +65,7 @@ def token_labels(
     with running("tokenizer"):
         ids = tokenizer(text, max_length=limit, truncation=True).input_ids
     pieces = tokenizer.convert_ids_to_tokens(ids)
-    ends = [_count(tokenizer, text[: word.end()]) - 1 for word in re.finditer(r"\S+", text)]
+    ends = [count_tokens(tokenizer, text[: word.end()]) - 1 for word in re.finditer(r"\S+", text)]
     last = len(ids) - 1
     labels = [TokenLabel(position=0, kind="special", text=pieces[0])] if begins else []
     labels += [
@@ -78,6 +80,49 @@ def token_labels(
     return tuple(labels)
 
 
-def _count(tokenizer: PreTrainedTokenizerBase, text: str) -> int:
+def labels_within(
+    tokenizer: PreTrainedTokenizerBase,
+    text: str,
+    limit: int,
+    *,
+    before: str,
+    after: str = "",
+    padded: bool = False,
+) -> list[TokenLabel]:
+    """Return what each token is of a text with something around it.
+
+    Args:
+        tokenizer: Any.
+        text: A prompt.
+        limit: Tokens that all is cut to.
+        before: What is in front of it; a space at its end is the first word's.
+        after: What is after it.
+        padded: Whether those count that it is padded with up to the limit.
+    """
+    with running("tokenizer"):
+        ids = tokenizer(f"{before}{text}{after}", max_length=limit, truncation=True).input_ids
+    pieces = tokenizer.convert_ids_to_tokens(ids)
+    first = count_tokens(tokenizer, before.rstrip(" "))
+    ends = [
+        count_tokens(tokenizer, before + text[: word.end()]) for word in re.finditer(r"\S+", text)
+    ]
+    last = ends[-1] if ends else first
+    labels = [
+        TokenLabel(position=at, kind="word", text=piece, word=bisect_right(ends, at))
+        if first <= at < last
+        else TokenLabel(position=at, kind="special", text=piece)
+        for at, piece in enumerate(pieces)
+    ]
+    if padded:
+        padding = tokenizer.pad_token
+        labels += [
+            TokenLabel(position=at, kind="padding", text=padding)
+            for at in range(len(labels), limit)
+        ]
+    return labels
+
+
+def count_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> int:
+    """Return how many tokens a text is, special tokens included."""
     with running("tokenizer"):
         return len(tokenizer(text, verbose=False).input_ids)

@@ -115,4 +115,6 @@ def _encode(vae: Any, pixels: Tensor) -> tuple[Tensor, Tensor | None]:  # noqa: 
         encoded = vae.encode(pixels)
     if hasattr(encoded, "latent_dist"):  # AutoencoderKL
         return encoded.latent_dist.mean, encoded.latent_dist.std
+    if hasattr(encoded, "latent"):  # AutoencoderDC
+        return encoded.latent, None
     return encoded.latents, None  # AutoencoderTiny, VQModel

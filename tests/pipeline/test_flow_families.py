@@ -20,6 +20,7 @@ from tests.tiny_chroma import save_tiny_chroma
 from tests.tiny_flux1 import save_tiny_flux1
 from tests.tiny_flux2_klein import save_tiny_flux2_klein
 from tests.tiny_qwen_image import save_tiny_qwen_image
+from tests.tiny_sana import save_tiny_sana
 from tests.tiny_sd3 import save_tiny_sd3
 from tests.tiny_z_image import save_tiny_z_image
 
@@ -33,6 +34,7 @@ SAVE = {
     "FLUX.1": save_tiny_flux1,
     "FLUX.2 klein": save_tiny_flux2_klein,
     "Qwen-Image": save_tiny_qwen_image,
+    "Sana": save_tiny_sana,
     "Stable Diffusion 3": save_tiny_sd3,
     "Z-Image": save_tiny_z_image,
 }

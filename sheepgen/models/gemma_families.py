@@ -1,0 +1,117 @@
+"""The families whose prompts Gemma 2 reads: one row each, as in `sheepgen.models.families`.
+
+Steps and guidance are the defaults of diffusers' pipelines, and the length of prompts, too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sheepgen.models.configs import bad_setting
+from sheepgen.models.family import Component, Family, Traits
+from sheepgen.models.flow_family import (
+    FLOW_SCHEDULER,
+    check_positions,
+    check_states_width,
+    check_vae_channels,
+    transformer_component,
+)
+from sheepgen.models.shared_components import WEIGHTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sheepgen.models.family import Configs
+
+__all__ = ["GEMMA_FAMILIES"]
+
+_TOKENIZER = Component(
+    library="transformers",
+    classes="GemmaTokenizer(Fast)?",
+    config="tokenizer_config.json",
+    files=("special_tokens_map.json", "tokenizer.json"),
+    any_of=("tokenizer.json",),
+)
+
+_TEXT_ENCODER = Component(
+    library="transformers",
+    classes="Gemma2Model",
+    weights="model",
+    required=(
+        *("head_dim", "hidden_size", "intermediate_size", "num_attention_heads"),
+        *("num_hidden_layers", "num_key_value_heads", "vocab_size"),
+    ),
+)
+
+_SANA: Mapping[str, Component] = {
+    "scheduler": FLOW_SCHEDULER,
+    "text_encoder": _TEXT_ENCODER,
+    "tokenizer": _TOKENIZER,
+    "transformer": transformer_component(
+        "SanaTransformer2DModel",
+        *("attention_head_dim", "caption_channels", "cross_attention_head_dim", "in_channels"),
+        *("num_attention_heads", "num_cross_attention_heads", "num_layers", "patch_size"),
+        "sample_size",
+        guidance_embeds="a guidance that is read, as only Sana-Sprint has it",
+    ),
+    "vae": Component(
+        library="diffusers",
+        classes="AutoencoderDC",
+        weights=WEIGHTS,
+        required=(
+            *("decoder_block_out_channels", "decoder_layers_per_block"),
+            *("encoder_block_out_channels", "encoder_layers_per_block"),
+            *("latent_channels", "scaling_factor"),
+        ),
+    ),
+}
+
+_MOST_PATCHES = 256
+"""Along each side of the image that the transformer's table of positions is for."""
+
+
+def _check_sana(configs: Configs, owner: str) -> None:
+    transformer, vae = configs["transformer"], configs["vae"]
+    file = "transformer/config.json"
+    check_positions(configs, owner)
+    check_vae_channels(vae["latent_channels"], transformer["in_channels"], owner)
+    width = configs["text_encoder"]["hidden_size"]
+    check_states_width(transformer["caption_channels"], width, owner)
+    if transformer.get("out_channels") not in (None, transformer["in_channels"]):
+        raise bad_setting(file, "out_channels", transformer["out_channels"], owner)
+    for setting in ("patch_size", "sample_size"):
+        if not isinstance(transformer[setting], int):
+            raise bad_setting(file, setting, transformer[setting], owner)
+    if transformer["sample_size"] > _MOST_PATCHES * transformer["patch_size"]:
+        raise bad_setting(file, "sample_size", transformer["sample_size"], owner)
+    levels = len(vae["encoder_block_out_channels"])
+    for part in ("decoder", "encoder"):
+        for setting in (f"{part}_block_out_channels", f"{part}_layers_per_block"):
+            if not isinstance(vae[setting], list) or len(vae[setting]) != levels:
+                raise bad_setting("vae/config.json", setting, vae[setting], owner)
+
+
+def _sana_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
+    transformer = configs["transformer"]
+    scale = 2 ** (len(configs["vae"]["encoder_block_out_channels"]) - 1)
+    return Traits(
+        width=transformer["sample_size"] * scale,
+        height=transformer["sample_size"] * scale,
+        size_multiple=transformer["patch_size"] * scale,
+        max_tokens=300,
+        num_inference_steps=20,
+        guidance_scale=4.5,
+    )
+
+
+GEMMA_FAMILIES: tuple[Family, ...] = (
+    Family(
+        name="Sana",
+        class_names=("SanaPipeline",),
+        components=_SANA,
+        read_traits=_sana_traits,
+        check_fit=_check_sana,
+        pipeline="sheepgen.pipeline.sana",
+        is_flow=True,
+    ),
+)
