@@ -5,7 +5,7 @@ Their rows are in `sheepgen.models.families`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
 from sheepgen.models.configs import bad_setting
@@ -13,6 +13,8 @@ from sheepgen.models.family import Component
 from sheepgen.models.shared_components import WEIGHTS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sheepgen.models.family import Configs
 
 __all__ = [
@@ -26,10 +28,14 @@ __all__ = [
     "VAE_QWEN_IMAGE",
     "check_positions",
     "check_states_width",
+    "check_table_of_positions",
     "check_vae_channels",
     "qwen3_text_encoder",
     "transformer_component",
 ]
+
+_MOST_PATCHES = 256
+"""Along each side of an image that a transformer has a table of positions for."""
 
 FLOW_SCHEDULER = Component(
     library="diffusers", classes=r"[A-Za-z0-9]{1,60}Scheduler", config="scheduler_config.json"
@@ -149,6 +155,24 @@ def check_states_width(width: int, given: int, owner: str) -> None:
             f"encoder gives {given}.",
             "Its components come from different models.",
         )
+
+
+def check_table_of_positions(transformer: Mapping[str, Any], owner: str) -> None:
+    """Check the size of the image that a transformer has the positions of its patches for.
+
+    Args:
+        transformer: Its config, with one ``sample_size`` and one ``patch_size``.
+        owner: Whose it is, for the message.
+
+    Raises:
+        ModelError: If these are no numbers, or the table would be a large one.
+    """
+    for setting in ("patch_size", "sample_size"):
+        if not isinstance(transformer[setting], int):
+            raise bad_setting("transformer/config.json", setting, transformer[setting], owner)
+    size = transformer["sample_size"]
+    if size > _MOST_PATCHES * transformer["patch_size"]:
+        raise bad_setting("transformer/config.json", "sample_size", size, owner)
 
 
 def check_positions(configs: Configs, owner: str) -> None:

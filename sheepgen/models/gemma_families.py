@@ -11,8 +11,10 @@ from sheepgen.models.configs import bad_setting
 from sheepgen.models.family import Component, Family, Traits
 from sheepgen.models.flow_family import (
     FLOW_SCHEDULER,
+    VAE_KL,
     check_positions,
     check_states_width,
+    check_table_of_positions,
     check_vae_channels,
     transformer_component,
 )
@@ -66,9 +68,6 @@ _SANA: Mapping[str, Component] = {
     ),
 }
 
-_MOST_PATCHES = 256
-"""Along each side of the image that the transformer's table of positions is for."""
-
 
 def _check_sana(configs: Configs, owner: str) -> None:
     transformer, vae = configs["transformer"], configs["vae"]
@@ -79,11 +78,7 @@ def _check_sana(configs: Configs, owner: str) -> None:
     check_states_width(transformer["caption_channels"], width, owner)
     if transformer.get("out_channels") not in (None, transformer["in_channels"]):
         raise bad_setting(file, "out_channels", transformer["out_channels"], owner)
-    for setting in ("patch_size", "sample_size"):
-        if not isinstance(transformer[setting], int):
-            raise bad_setting(file, setting, transformer[setting], owner)
-    if transformer["sample_size"] > _MOST_PATCHES * transformer["patch_size"]:
-        raise bad_setting(file, "sample_size", transformer["sample_size"], owner)
+    check_table_of_positions(transformer, owner)
     levels = len(vae["encoder_block_out_channels"])
     for part in ("decoder", "encoder"):
         for setting in (f"{part}_block_out_channels", f"{part}_layers_per_block"):
@@ -104,6 +99,43 @@ def _sana_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
     )
 
 
+_LUMINA_2: Mapping[str, Component] = {
+    "scheduler": FLOW_SCHEDULER,
+    "text_encoder": _TEXT_ENCODER,
+    "tokenizer": _TOKENIZER,
+    "transformer": transformer_component(
+        "Lumina2Transformer2DModel",
+        *("axes_dim_rope", "axes_lens", "cap_feat_dim", "hidden_size", "in_channels"),
+        *("num_attention_heads", "num_layers", "patch_size", "sample_size"),
+    ),
+    "vae": VAE_KL,
+}
+
+
+def _check_lumina_2(configs: Configs, owner: str) -> None:
+    transformer, file = configs["transformer"], "transformer/config.json"
+    check_positions(configs, owner)
+    check_vae_channels(configs["vae"]["latent_channels"], transformer["in_channels"], owner)
+    width = configs["text_encoder"]["hidden_size"]
+    check_states_width(transformer["cap_feat_dim"], width, owner)
+    if transformer.get("out_channels") not in (None, transformer["in_channels"]):
+        raise bad_setting(file, "out_channels", transformer["out_channels"], owner)
+    check_table_of_positions(transformer, owner)
+
+
+def _lumina_2_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
+    transformer = configs["transformer"]
+    scale = 2 ** (len(configs["vae"]["block_out_channels"]) - 1)
+    return Traits(
+        width=transformer["sample_size"] * scale,
+        height=transformer["sample_size"] * scale,
+        size_multiple=transformer["patch_size"] * scale,
+        max_tokens=256,
+        num_inference_steps=30,
+        guidance_scale=4.0,
+    )
+
+
 GEMMA_FAMILIES: tuple[Family, ...] = (
     Family(
         name="Sana",
@@ -112,6 +144,16 @@ GEMMA_FAMILIES: tuple[Family, ...] = (
         read_traits=_sana_traits,
         check_fit=_check_sana,
         pipeline="sheepgen.pipeline.sana",
+        is_flow=True,
+    ),
+    Family(
+        name="Lumina 2",
+        # The second is what the first was called at first.
+        class_names=("Lumina2Pipeline", "Lumina2Text2ImgPipeline"),
+        components=_LUMINA_2,
+        read_traits=_lumina_2_traits,
+        check_fit=_check_lumina_2,
+        pipeline="sheepgen.pipeline.lumina2",
         is_flow=True,
     ),
 )

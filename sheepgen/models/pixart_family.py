@@ -13,6 +13,7 @@ from sheepgen.models.flow_family import (
     T5_TEXT_ENCODER,
     T5_TOKENIZER,
     check_states_width,
+    check_table_of_positions,
     check_vae_channels,
     transformer_component,
 )
@@ -39,21 +40,15 @@ _COMPONENTS: Mapping[str, Component] = {
     "vae": VAE,
 }
 
-_MOST_PATCHES = 256
-"""Along each side of the image that the transformer's table of positions is for."""
-
 
 def _check(configs: Configs, owner: str) -> None:
     transformer, channels = configs["transformer"], configs["vae"]["latent_channels"]
-    file = "transformer/config.json"
-    for setting in ("patch_size", "sample_size"):
-        if not isinstance(transformer[setting], int):
-            raise bad_setting(file, setting, transformer[setting], owner)
-    if transformer["sample_size"] > _MOST_PATCHES * transformer["patch_size"]:
-        raise bad_setting(file, "sample_size", transformer["sample_size"], owner)
+    check_table_of_positions(transformer, owner)
     check_vae_channels(channels, transformer["in_channels"], owner)
     if transformer["out_channels"] not in (channels, 2 * channels):
-        raise bad_setting(file, "out_channels", transformer["out_channels"], owner)
+        raise bad_setting(
+            "transformer/config.json", "out_channels", transformer["out_channels"], owner
+        )
     width = configs["text_encoder"]["d_model"]
     check_states_width(transformer["caption_channels"], width, owner)
 

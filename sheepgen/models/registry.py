@@ -239,6 +239,14 @@ _KNOWN = (
         made_for=_FLOW,
     ),
     KnownModel(
+        name="Alpha-VLLM/Lumina-Image-2.0",
+        about="Lumina-Image 2.0, 1024x1024",
+        licence="Apache-2.0",
+        num_inference_steps=30,
+        guidance_scale=4.0,
+        made_for=_FLOW,
+    ),
+    KnownModel(
         name="stabilityai/stable-diffusion-3.5-medium",
         about="Stable Diffusion 3.5, the smaller one, 1024x1024",
         licence="Stability AI Community",

@@ -59,7 +59,8 @@ _FAMILIES = (
     _Family("Kolors", "Kolors", ("kolors",)),
     _Family("Krea", "Krea", ("krea",)),
     _Family("Latent Diffusion", "LDM"),
-    _Family("Lumina", "Lumina", ("lumina",)),
+    _Family("Lumina-Next", "LuminaPipeline", ("luminanext",), ("alpha-vllm/lumina-next",)),
+    _Family("Lumina-Next", "LuminaText2Img"),
     _Family(
         "Qwen-Image for editing", "QwenImageEdit", ("qwenimageedit",), ("qwen/qwen-image-edit",)
     ),

@@ -21,6 +21,7 @@ from sheepgen.pipeline import (
     flux1,
     flux2_klein,
     kandinsky,
+    lumina2,
     pixart,
     qwen_image,
     sana,
@@ -100,7 +101,7 @@ def test_what_it_cannot_do_is_said_before_weights_are_loaded(
 
 
 def test_every_familys_module_offers_what_it_has_to() -> None:
-    flows = (chroma, flux1, flux2_klein, qwen_image, sana, stable_diffusion_3, z_image)
+    flows = (chroma, flux1, flux2_klein, lumina2, qwen_image, sana, stable_diffusion_3, z_image)
     every = (family, kandinsky, pixart, stable_diffusion, stable_diffusion_xl, toy_family, *flows)
     modules: tuple[FamilyModule, ...] = every
     named = {family.pipeline for family in (*families.FAMILIES, TOY)}

@@ -19,6 +19,7 @@ from sheepgen.schedulers import FLOW_SCHEDULERS
 from tests.tiny_chroma import save_tiny_chroma
 from tests.tiny_flux1 import save_tiny_flux1
 from tests.tiny_flux2_klein import save_tiny_flux2_klein
+from tests.tiny_lumina2 import save_tiny_lumina2
 from tests.tiny_qwen_image import save_tiny_qwen_image
 from tests.tiny_sana import save_tiny_sana
 from tests.tiny_sd3 import save_tiny_sd3
@@ -33,6 +34,7 @@ SAVE = {
     "Chroma": save_tiny_chroma,
     "FLUX.1": save_tiny_flux1,
     "FLUX.2 klein": save_tiny_flux2_klein,
+    "Lumina 2": save_tiny_lumina2,
     "Qwen-Image": save_tiny_qwen_image,
     "Sana": save_tiny_sana,
     "Stable Diffusion 3": save_tiny_sd3,
