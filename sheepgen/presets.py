@@ -14,6 +14,7 @@ from sheepgen.adapters import LoraReference, check_scale, parse_loras, to_text
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS
 from sheepgen.prompt_syntax import PromptFormat, split_loras
+from sheepgen.request import ModelReference
 from sheepgen.sanitize import excerpt, first_of
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ class Presets:
             for name, preset in self.models.items()
         }
         return Presets(models=models, loras=self.loras)
+
+    def reference(self, model: str, variant: str = "") -> ModelReference:
+        """Return the model and the variant that a name of a model and a variant stand for."""
+        preset = self.models.get(model, {})
+        return ModelReference(preset.get("model", model), preset.get("variant", variant))
 
     def fill(self, fields: Mapping[str, Any], *, given: Collection[str] = ()) -> dict[str, Any]:
         """Return the fields of a request with the names in it replaced.

@@ -55,7 +55,7 @@ class PromptReading:
 
     Args:
         tokens: In the whole text, special tokens included.
-        limit: Tokens that the model reads, special tokens included.
+        limit: Tokens that the model reads, special tokens included; 0 if it reads no prompt.
         truncated: Words after the limit.
         understood: What will be generated, in words: ``two cats at night``. Empty if nothing was
             understood; None if the model does not parse prompts.

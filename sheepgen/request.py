@@ -75,7 +75,7 @@ class GenerationRequest:
     """One image to make.
 
     Args:
-        prompt: What to generate.
+        prompt: What to generate; empty for models that read none.
         negative_prompt: What to avoid; used only when guidance is on.
         prompt_syntax: How both are read: ``plain``, or ``a1111`` as `sheepgen.prompt_syntax` says.
         long_prompt: ``cut`` a prompt that is too long, or ``chunk`` it. Only some families read
@@ -126,7 +126,7 @@ class GenerationRequest:
             are not supported.
     """
 
-    prompt: str
+    prompt: str = ""
     negative_prompt: str = ""
     prompt_syntax: str = "plain"
     long_prompt: str = "cut"
@@ -167,7 +167,8 @@ class GenerationRequest:
             if field.is_file and value is not None:
                 value = os.fspath(value)
                 object.__setattr__(self, name, value)
-            field.check(value)
+            if value != DEFAULTS.get(name):
+                field.check(value)
             if field.needs_image and value is not None and self.image is None:
                 raise UsageError(
                     f"{field.label} is {excerpt(value)}, without a picture to start from.",

@@ -268,7 +268,6 @@ def test_braces_have_no_meaning_after_a_sweep_expanded_them(wildcards: Wildcards
         ("{2$$red|blue}", "Picking several alternatives is not supported"),
         ("{1-2$$red|blue}", "Picking several alternatives"),
         ("a {red|blue", "A group of alternatives is not closed: a {red|blue"),
-        ("{|} ", "The prompt is empty"),
         ("__nothing__", "Unknown wildcard __nothing__"),
         ("__loop__", "Wildcards go in a circle: __loop__ → __pool__ → __loop__."),
         ("__deep11__", "Wildcards lead to more than 10 others"),

@@ -30,7 +30,6 @@ def test_a_request_is_frozen() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "complaint"),
     [
-        ("prompt", "", "prompt is empty"),
         ("prompt", " \n\t", "prompt is empty"),
         ("prompt", "x" * (MAX_PROMPT_CHARACTERS + 1), "20,001 characters"),
         ("prompt", "a\0b", "NUL"),

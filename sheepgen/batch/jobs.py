@@ -91,7 +91,9 @@ def _schema_of(field: Field) -> dict[str, Any]:
     if field.name == "scheduler":
         schema["examples"] = list(SCHEDULERS)
     default = DEFAULTS.get(field.name)
-    return schema if default is None else {**schema, "default": default}
+    # A prompt that is left out is empty, but none that is given may be.
+    is_nothing = default is None or (default == "" and field.hint_if_blank)
+    return schema if is_nothing else {**schema, "default": default}
 
 
 KEYS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -290,8 +292,6 @@ def _sides(given: dict[str, Any]) -> dict[str, int]:
 
 
 def _request(values: dict[str, Any]) -> GenerationRequest:
-    if "prompt" not in values:
-        raise UsageError("No prompt given.", f"For example: {_EXAMPLE}")
     varied = values.get("variation_strength") or values.get("variation_seed") == RANDOM_SEED
     needed = ["seed", *(["variation_seed"] if varied else [])]
     seeds = {name: draw_seed() for name in needed if values.get(name) in (None, RANDOM_SEED)}
@@ -301,18 +301,16 @@ def _request(values: dict[str, Any]) -> GenerationRequest:
 def job_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a line."""
     properties = {
-        name: schema if name == "prompt" else {**schema, "type": _nullable(schema["type"])}
-        for name, schema in KEYS.items()
+        name: {**schema, "type": _nullable(schema["type"])} for name, schema in KEYS.items()
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A job of `sheepgen batch`",
         "description": "One line of JSON. Keys may also be spelled as the command line spells its "
         "options, or as AUTOMATIC1111's API does: steps, guidance, sampler_name, cfg_scale. Null "
-        "means that the key is not there.",
+        "means that the key is not there. Most models need a prompt.",
         "type": "object",
         "properties": properties,
-        "required": ["prompt"],
         "additionalProperties": False,
         "dependentRequired": {
             name: ["image"] for name, field in FIELDS.items() if field.needs_image

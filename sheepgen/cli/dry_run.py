@@ -110,6 +110,8 @@ def _steps(request: ResolvedRequest) -> str:
 
 
 def _reading(reading: PromptReading) -> str:
+    if not reading.limit:
+        return "not read"
     lost = f"; not read: {' '.join(reading.truncated)}" if reading.truncated else ""
     length = f"{reading.tokens} of {reading.limit} tokens{lost}"
     if not reading.understood and not reading.unused:

@@ -32,14 +32,18 @@ def generate(
     printed: options.PrintOptions,
     presets: Presets,
 ) -> None:
-    """Generate one or more images from a prompt."""
+    """Generate one or more images from a prompt; some models read none."""
     from sheepgen.cli.images import generate_images, plan_images
     from sheepgen.cli.parsers import one_prompt, pick_seeds, random_seed_notes, read_prompt
     from sheepgen.cli.piped_image import PIPE, check_pipe_is_free, read_piped_image
+    from sheepgen.models.resolve import reads_prompt
     from sheepgen.output.template import parse_output
 
     console = error_console(quiet=printed.quiet or progress_json)
     prompt, piped = one_prompt(prompt, prompt_option), None
+    model = presets.reference(fields["model"], fields["variant"])
+    if prompt is None and not reads_prompt(model, offline=run.offline):
+        prompt = ""
     if fields["image"] == PIPE:
         check_pipe_is_free(prompt)
         piped = read_piped_image(parse_output(run.output, several=count > 1).home)

@@ -133,7 +133,7 @@ def _print_info(spec: ModelSpec, *, json: bool) -> None:
         "guidance": f"{defaults.guidance_scale:g}",
         "scheduler": defaults.scheduler or "none that sheepgen knows",
         "made for": f"{range_.guidance}, {range_.steps}, {range_.sides}" if range_ else "",
-        "prompts": f"up to {plural(spec.max_tokens, 'token')}",
+        "prompts": f"up to {plural(spec.max_tokens, 'token')}" if spec.max_tokens else "not read",
         "things": "" if things is None else f"{things:,}; --things lists them",
     }
     for label, text in rows.items():

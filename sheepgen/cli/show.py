@@ -188,7 +188,7 @@ def to_command(request: GenerationRequest, *, with_seed: bool = True) -> str:
     prompt = escape_template(request.prompt)
     if prompt.startswith("-"):
         words += ["--", prompt]
-    else:
+    elif prompt:
         words.insert(0, prompt)
     return " ".join(map(_shell_quote, ["sheepgen", "generate", *words]))
 

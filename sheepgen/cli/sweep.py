@@ -15,6 +15,7 @@ from sheepgen.cli.console import error_console, note, write_data
 from sheepgen.cli.options import IMAGE, OUTPUT, RUN
 from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.presets import Presets
+from sheepgen.request import EMBEDDED_MODEL
 from sheepgen.sanitize import excerpt, plural
 
 if TYPE_CHECKING:
@@ -126,19 +127,30 @@ def sweep(
     from sheepgen.cli.parsers import one_prompt
     from sheepgen.cli.piped_image import PIPE, check_pipe_is_free, read_piped_image
     from sheepgen.models.hub import DownloadPlan, go_offline
+    from sheepgen.models.resolve import reads_prompt
     from sheepgen.output.progress import spinner
-    from sheepgen.output.template import parse_output, slug
+    from sheepgen.output.template import image_word, parse_output
     from sheepgen.sweep.plan import plan_sweep
     from sheepgen.sweep.run import run_sweep
 
     console = error_console(quiet=printed.quiet or progress_json)
     settings = run.settings(batch_size=batch_size)
     prompt, piped = one_prompt(prompt, prompt_option), None
+    models = [
+        presets.reference(model, variant)
+        for model in fields.get("model", (EMBEDDED_MODEL,))
+        for variant in fields.get("variant", ("",))
+    ]
+    if (prompt, prompts_file) == (None, None) and not any(
+        reads_prompt(model, offline=run.offline) for model in models
+    ):
+        prompt = ""
     images = fields.get("image", ())
     if PIPE in images:
         check_pipe_is_free(prompt if prompts_file is None else prompt or "")
     prompts = read_prompts(prompt, prompts_file, replace or [])
-    output = run.output or f"outputs/{slug(prompt or prompts[0], empty='image')}_sweep/"
+    word = image_word(prompt or prompts[0], models[0].name)
+    output = run.output or f"outputs/{word}_sweep/"
     if PIPE in images:
         piped = read_piped_image(parse_output(output, several=True).home)
         images = tuple(str(piped.path) if path == PIPE else path for path in images)

@@ -109,7 +109,8 @@ def _check(prompt: ReadPrompt, spec: ModelSpec, *, strict: bool) -> None:
             f"{listing} lists what it knows; --model takes any other model.",
         )
     if reading.truncated and strict:
-        raise UsageError(_length_note(prompt), "Shorten it, or leave out --strict.")
+        remedy = "Shorten it" if reading.limit else "Leave it out"
+        raise UsageError(_length_note(prompt), f"{remedy}, or leave out --strict.")
     if reading.unused and strict:
         raise UsageError(
             f"The {prompt.name} has words that {excerpt(spec.name)} does not use. "
@@ -134,7 +135,7 @@ def _note(prompt: ReadPrompt) -> str:
     """Return one line on a prompt; empty if there is nothing to say."""
     reading = prompt.reading
     sentences: list[str] = []
-    if reading.truncated:
+    if reading.truncated and reading.limit:  # else it is said of the model
         sentences.append(_length_note(prompt))
     if reading.understood is not None and (prompt.has_findings or not prompt.is_negative):
         said = describe_reading(reading.understood, reading.unused, reading.corrected)
@@ -144,8 +145,11 @@ def _note(prompt: ReadPrompt) -> str:
 
 def _length_note(prompt: ReadPrompt) -> str:
     reading = prompt.reading
+    lost = f"Not read: {excerpt(' '.join(reading.truncated), 200)}"
+    if not reading.limit:
+        return f"This model reads no {prompt.name}. {lost}"
     remedy = " (or all, with --long-prompt chunk)" if prompt.can_be_chunked else ""
     return (
         f"The {prompt.name} has {reading.tokens} tokens, and this model reads {reading.limit}"
-        f"{remedy}. Not read: {excerpt(' '.join(reading.truncated), 200)}"
+        f"{remedy}. {lost}"
     )

@@ -87,7 +87,7 @@ def to_parameters(record: ImageRecord) -> str:
         lines.append(f"Negative prompt: {request.negative_prompt}")
     pairs = (f"{key}: {_quote(_text(value))}" for key, value in (first | said).items())
     lines.append(", ".join(pairs))
-    return "\n".join(lines)
+    return "\n".join(filter(None, lines))
 
 
 def _second_pass(request: ResolvedRequest) -> dict[str, object]:

@@ -66,6 +66,7 @@ _ALLOWED = {
     "axes_dims": _up_to(1024),
     "axes_dims_rope": _up_to(1024),
     "axes_lens": _up_to(8192),
+    "attn_norm_num_groups": _up_to(8192),
     "blank_tokens": range(1025),
     "block_out_channels": _up_to(8192),
     "cap_feat_dim": _up_to(16_384),

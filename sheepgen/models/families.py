@@ -21,6 +21,7 @@ from sheepgen.models.shared_components import (
     clip_text_encoder,
 )
 from sheepgen.models.staged_families import STAGED_FAMILIES
+from sheepgen.models.unconditional_families import UNCONDITIONAL_FAMILIES
 from sheepgen.models.unet_family import (
     VAE,
     check_latents,
@@ -219,6 +220,7 @@ FAMILIES: tuple[Family, ...] = (
     *GEMMA_FAMILIES,
     PIXART,
     *STAGED_FAMILIES,
+    *UNCONDITIONAL_FAMILIES,
     Family(
         name="Stable Diffusion 1.x and 2.x",
         class_names=(

@@ -103,7 +103,7 @@ class Traits:
         width: Default width, in pixels.
         height: Default height, in pixels.
         size_multiple: Widths and heights must be multiples of this many pixels.
-        max_tokens: Longest prompt in tokens, special tokens included.
+        max_tokens: Longest prompt in tokens, special tokens included; 0 if it reads none.
         text_layers: Layers of the text encoder, of several the fewest; None if no request can
             choose one.
         prior: Default number of steps and guidance of its prior; None if it has none.
@@ -144,6 +144,7 @@ class Family:
             can be added to its models, too.
         is_flow: Whether its networks predict the velocity of a flow from noise to images; else the
             noise of DDPM's schedule, or what `sheepgen.schedulers.PREDICTION_TYPES` lists.
+        reads_prompt: Whether its images are of what a prompt says.
         has_one_scale: Whether things come out at the size in pixels that they were trained at, so
             that a larger image of one shows it several times, however it begins.
         text_layer: Layer of the text encoder that is read unless a request says otherwise, counted
@@ -160,6 +161,7 @@ class Family:
     pipeline: str
     fields: tuple[str, ...] = ()
     is_flow: bool = False
+    reads_prompt: bool = True
     has_one_scale: bool = False
     text_layer: int = 1
     vocabulary: str | None = None

@@ -17,7 +17,9 @@ from sheepgen.errors import ModelError, UsageError
 from sheepgen.model_names import MODEL_ALIASES, canonical_model_name
 from sheepgen.models import hub
 from sheepgen.models.checkpoint import read_checkpoint
-from sheepgen.models.families import supported_families
+from sheepgen.models.configs import read_object
+from sheepgen.models.families import family_of, supported_families
+from sheepgen.models.files import INDEX_FILE
 from sheepgen.models.fingerprint import file_sha256, fingerprint
 from sheepgen.models.registry import KNOWN_MODELS, recorded_sampling
 from sheepgen.models.single_file import read_single_file
@@ -27,7 +29,7 @@ from sheepgen.request import EMBEDDED_MODEL, ModelReference
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import scheduler_name_for
 
-__all__ = ["find_model", "locate_model", "resolve_model"]
+__all__ = ["find_model", "locate_model", "reads_prompt", "resolve_model"]
 
 
 def find_model(
@@ -75,6 +77,27 @@ def resolve_model(
     if offline or hub.is_offline():
         raise hub.not_cached(place.repo, variant)
     return hub.plan_download(place, variant)
+
+
+def reads_prompt(model: ModelReference, *, offline: bool = False) -> bool:
+    """Return whether a model reads a prompt, by its index alone; one without an index does.
+
+    Args:
+        model: As requests name it. If it is not on this disk, its index is downloaded.
+        offline: Do not use the network.
+
+    Raises:
+        UsageError: If the name is not that of a model.
+        ModelError: If the model cannot be had, or is not supported.
+    """
+    folder: Path | None
+    if isinstance(place := locate_model(model.name), Path):
+        folder = place
+    elif (folder := hub.cached_folder(place, model.variant)) is None:
+        folder = resolve_model(model.name, variant=model.variant, offline=offline).folder
+    if not (folder / INDEX_FILE).is_file():
+        return True
+    return family_of(read_object(folder / INDEX_FILE), excerpt(folder, 200)).reads_prompt
 
 
 def locate_model(name: str) -> Path | hub.HubModel:

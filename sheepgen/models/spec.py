@@ -74,7 +74,7 @@ class ModelSpec:
         checkpoint: Its folder, which has passed every check.
         revision: Commit sha if it is from the Hub.
         size_multiple: Widths and heights must be multiples of this many pixels.
-        max_tokens: Longest prompt in tokens, special tokens included.
+        max_tokens: Longest prompt in tokens, special tokens included; 0 if it reads none.
         sha256: Of all weights, the same wherever the model is stored.
         weight_bytes: Size of all weights on disk.
         defaults: See `ModelDefaults`.
@@ -113,14 +113,16 @@ class ModelSpec:
         """Return the request with this model's values for all fields that are unset.
 
         Raises:
-            UsageError: If the model does not support that size, its scheduler is unknown and none
-                was requested, the scheduler does not support so many steps, the model needs a mask,
-                the picture to start from cannot be used, its text encoder has fewer layers, the
-                second pass is too large or has no step, or the model takes no LoRA, VAE or
-                embedding.
+            UsageError: If the model needs a prompt or a mask that is not there, or does not support
+                that size, its scheduler is unknown and none was requested, the scheduler does not
+                support so many steps, the picture to start from cannot be used, its text encoder
+                has fewer layers, the second pass is too large or has no step, or the model takes no
+                LoRA, VAE or embedding.
             ModelError: If a file that is added to the model cannot be used, or is not the one that
                 a resolved request was made with.
         """
+        if self.family.reads_prompt:
+            FIELDS["prompt"].check(request.prompt)  # which is "" by default
         values = {field.name: getattr(request, field.name) for field in fields(GenerationRequest)}
         for name, default in asdict(self.defaults).items():
             values[name] = default if values[name] is None else values[name]
@@ -212,11 +214,11 @@ def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
                 f"Warning: {FIELDS[name].label} has no effect with {excerpt(request.model)}; "
                 f"it is for {' and '.join(families)}."
             )
+    if not spec.family.reads_prompt and request.prompt:
+        yield f"Warning: prompt has no effect with {excerpt(request.model)}; it reads none."
     if spec.guidance == "none" and request.guidance_scale > 1:
-        yield (
-            f"Warning: guidance has no effect with {excerpt(request.model)}; "
-            "it was distilled to do without."
-        )
+        why = "was distilled to do without" if spec.family.reads_prompt else "reads no prompt"
+        yield f"Warning: guidance has no effect with {excerpt(request.model)}; it {why}."
     longest = spec.made_for.side[1] if spec.made_for else MAX_SIDE
     if request.hires and spec.family.has_one_scale and max(request.final_size) > longest:
         yield (

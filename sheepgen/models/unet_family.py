@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "VAE",
+    "VQ_VAE",
     "check_latents",
     "check_text_width",
     "count_layers",
@@ -35,6 +36,15 @@ VAE = Component(
     required=("block_out_channels", "latent_channels"),
     refused={"latents_mean": "latents with a mean of their own"},
 )
+
+VQ_VAE = Component(
+    library="diffusers",
+    classes="VQModel|AutoencoderKL",
+    weights=WEIGHTS,
+    required=("block_out_channels", "latent_channels"),
+)
+"""An autoencoder whose latents are looked up in a codebook (https://arxiv.org/abs/1711.00937), or
+the other one in its place."""
 
 _CLIP_LAYERS = 12
 """Of a text encoder whose config does not say."""
@@ -66,34 +76,36 @@ def unet_component(*conditions: str) -> Component:
     )
 
 
-def check_latents(configs: Configs, owner: str) -> None:
-    """Check that the U-Net works on the VAE's latents.
+def check_latents(configs: Configs, owner: str, vae: str = "vae") -> None:
+    """Check that the U-Net works on the latents of the VAE, which may have another name.
 
     Raises:
         ModelError: If it does not.
     """
-    unet, vae = configs["unet"], configs["vae"]
-    blocks = vae["block_out_channels"]
+    file, unet, autoencoder = f"{vae}/config.json", configs["unet"], configs[vae]
+    blocks = autoencoder["block_out_channels"]
     for setting in ("block_out_channels", "decoder_block_out_channels"):
-        value = vae.get(setting, blocks)
+        value = autoencoder.get(setting, blocks)
         if not isinstance(value, list) or len(value) != len(blocks):
-            raise bad_setting("vae/config.json", setting, value, owner)
-    if vae.get("out_channels", 3) != 3:
-        raise bad_setting("vae/config.json", "out_channels", vae["out_channels"], owner)
+            raise bad_setting(file, setting, value, owner)
+    if autoencoder.get("out_channels", 3) != 3:
+        raise bad_setting(file, "out_channels", autoencoder["out_channels"], owner)
     if isinstance(unet["sample_size"], list) and len(unet["sample_size"]) != 2:
         raise bad_setting("unet/config.json", "sample_size", unet["sample_size"], owner)
-    channels = vae["latent_channels"]
+    channels = autoencoder["latent_channels"]
     fits = unet["in_channels"] == channels or _needs_mask(configs)
     if not (fits and unet["out_channels"] == channels):
         raise ModelError(
             f"The U-Net of {owner} goes from {unet['in_channels']} to {unet['out_channels']} "
-            f"channels, but its latents have {vae['latent_channels']}.",
+            f"channels, but its latents have {channels}.",
             "Models for editing by words alone are not supported.",
         )
 
 
 def _needs_mask(configs: Configs) -> bool:
     """Return whether the U-Net also takes a mask, and the latents of a picture without a part."""
+    if "vae" not in configs:  # no family with a VQ-VAE repaints
+        return False
     channels: int = configs["vae"]["latent_channels"]
     return bool(configs["unet"]["in_channels"] == 2 * channels + 1)
 

@@ -1,7 +1,8 @@
 """File names: slugs, the templates of ``--output``, and the `Target` that an image is saved as.
 
 Fields of a template are filled with safe characters only (``a-z``, ``0-9``, ``-``, and the point
-of a number), so no prompt can choose a folder, hide a file, or name a Windows device. The rest of
+of a number), so no prompt can choose a folder, hide a file, or name a Windows device. Without a
+prompt, which some models read none of, the model stands in its place. The rest of
 the template is the user's choice, but a result that leaves the folder before the first field is
 refused.
 """
@@ -32,6 +33,7 @@ __all__ = [
     "OutputTemplate",
     "Target",
     "folder_template",
+    "image_word",
     "parse_output",
     "slug",
 ]
@@ -123,6 +125,11 @@ class OutputTemplate:
                 "Use fewer fields in --output.",
             )
         return Target(folder=Path(folder), stem=stem, suffix=self.suffix, key=key)
+
+
+def image_word(prompt: str, model: str) -> str:
+    """Return what stands for the prompt in file names; without one it is the model."""
+    return slug(prompt, empty="image") if prompt else _value(FIELDS["model"], model)
 
 
 def slug(text: str, *, empty: str) -> str:
@@ -229,6 +236,7 @@ def _fields(text: str) -> set[str]:
 
 def _values(request: ResolvedRequest, index: int, key: str) -> dict[str, str]:
     values = {field.key: _value(field, getattr(request, field.name)) for field in FIELDS.values()}
+    values["prompt"] = image_word(request.prompt, request.model)
     return {**values, "index": str(index), "key": key[:KEY_LENGTH]}
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from sheepgen.pipeline.autoencoder_model import AutoencoderModel
 from sheepgen.pipeline.family import ModelInfo
 from sheepgen.pipeline.process import DiffusionProcess
 from sheepgen.pipeline.scheduler import build_scheduler, check_steps, set_timesteps
 from sheepgen.schedulers import prediction_type_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
     from diffusers import SchedulerMixin
 
     from sheepgen.models.spec import ModelSpec
@@ -21,16 +24,32 @@ __all__ = ["DiffusionModel"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiffusionModel(AutoencoderModel):
-    """Most of a `sheepgen.pipeline.family.Model`, but texts and the network.
+class DiffusionModel(ABC):
+    """Most of a `sheepgen.pipeline.family.Model`, but texts, the network and what latents are.
+
+    Args:
+        spec: The model that the components are from.
+        device: Where they are.
+        dtype: Precision of the weights.
+        scheduler_config: Of the folder's scheduler. Schedulers hold the state of a run, so each run
+            builds a fresh one from this.
 
     Attributes:
         steps_offset: As `sheepgen.pipeline.scheduler.build_scheduler` takes it.
         clip_sample: Likewise.
     """
 
+    spec: ModelSpec
+    device: torch.device
+    dtype: torch.dtype
+    scheduler_config: Mapping[str, Any]
     steps_offset: ClassVar[int | None] = None
     clip_sample: ClassVar[bool | None] = False
+
+    @property
+    @abstractmethod
+    def bytes_per_pixel(self) -> int:
+        """Memory that an image takes at least."""
 
     @property
     def info(self) -> ModelInfo:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import torch
 from diffusers import UNet2DConditionModel
 
+from sheepgen.pipeline.autoencoder_model import AutoencoderModel
 from sheepgen.pipeline.diffusion_model import DiffusionModel
 from sheepgen.pipeline.kandinsky_prior import PREFIX, Prior, check_prior_steps, load_prior_tokenizer
 from sheepgen.pipeline.learned_variance import LearnedVarianceProcess, predict_with_variance
@@ -51,7 +52,7 @@ class ImageEmbeds:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KandinskyModel(DiffusionModel):
+class KandinskyModel(AutoencoderModel, DiffusionModel):
     """A loaded model: a `sheepgen.pipeline.family.StagedModel`.
 
     Args:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from diffusers import UNet2DConditionModel
 
+from sheepgen.pipeline.autoencoder_model import AutoencoderModel
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.diffusion_model import DiffusionModel
 from sheepgen.pipeline.family import ModelInfo
@@ -84,7 +85,7 @@ class UNetDenoiser:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatentModel(DiffusionModel):
+class LatentModel(AutoencoderModel, DiffusionModel):
     """All of a loaded model but its text encoder: most of a `sheepgen.pipeline.family.Model`.
 
     Args:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import torch
 from diffusers import PixArtTransformer2DModel
 
+from sheepgen.pipeline.autoencoder_model import AutoencoderModel
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.clip import TextCache
 from sheepgen.pipeline.diffusion_model import DiffusionModel
@@ -67,7 +68,7 @@ class PixArtTexts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PixArtModel(DiffusionModel):
+class PixArtModel(AutoencoderModel, DiffusionModel):
     """A loaded model: a `sheepgen.pipeline.family.Model`.
 
     Args:

@@ -129,8 +129,6 @@ def combine(
             raise UsageError(f'Unknown axis "{excerpt(name)}".', f"Known: {', '.join(AXES)}.")
         if not given:
             raise UsageError(f"{AXES[name]} has no values.", "Give one or more, or leave it out.")
-    if "prompt" not in values:
-        raise UsageError("No prompt given.", "Give one or more.")
     fields = {
         name: _distinct(name, values[name], presets) for name in sorted(values, key=order.index)
     }

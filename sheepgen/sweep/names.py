@@ -43,10 +43,12 @@ def readable_names(values: Mapping[str, Sequence[Value]]) -> str:
     Args:
         values: As `sheepgen.sweep.grid.combine` takes them.
     """
+    has_prompt = any(values.get("prompt", ()))
     asked = [
         part
         for axis, part in _PARTS.items()
         if any(value != DEFAULTS.get(axis) for value in values.get(axis, ()))
+        and (has_prompt or axis != "model")  # which stands in the prompt's place
     ]
     return "_".join(["{prompt}", "s{seed}", *asked]) + ".png"
 

@@ -129,13 +129,10 @@ def test_an_id_is_any_text_or_number(value: object) -> None:
 @pytest.mark.parametrize(
     ("line", "message", "hint"),
     [
-        ("", "The prompt is empty.", ""),
         ('{"prompt": "x"', "The line is not JSON at character 15.", "or a prompt alone"),
         ('{"prompt": ' + "[" * 100_000, "The line is not JSON.", ""),
         (f'{{"seed": {"9" * 5000}}}', "The line is not JSON.", ""),
         (" " * (MAX_LINE_CHARACTERS + 1), "more than 500,000 characters", "Shorten"),
-        ("{}", "No prompt given.", "For example"),
-        ('{"prompt": null}', "No prompt given.", ""),
         ('{"prompt": " "}', "The prompt is empty.", ""),
         ('{"promt": "x"}', 'Unknown key "promt".', "Did you mean prompt?"),
         ('{"step": 1}', 'Unknown key "step".', "Did you mean steps?"),
@@ -242,8 +239,8 @@ def allowed(key: str, schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
 
 def lines_of(schema: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     keys = {key: allowed(key, KEYS[key]) for key in schema["properties"]}
-    optional = {key: values | st.none() for key, values in keys.items() if key != "prompt"}
-    whole = st.fixed_dictionaries({"prompt": keys["prompt"]}, optional=optional)
+    optional = {key: values | st.none() for key, values in keys.items()}
+    whole = st.fixed_dictionaries({}, optional=optional)
     needing = schema["dependentRequired"]
     return whole.filter(
         lambda line: (
@@ -273,12 +270,13 @@ def test_the_schema_names_every_field_with_its_type_range_and_default() -> None:
     assert all(each["description"] for each in properties.values())
     assert properties["seed"]["type"] == ["integer", "null"]
     assert properties["seed"]["maximum"] == 2**64 - 1
-    assert properties["prompt"]["type"] == "string"
+    assert properties["prompt"]["type"] == ["string", "null"]
     assert properties["prompt"]["maxLength"] == MAX_PROMPT_CHARACTERS
     assert properties["id"]["type"] == ["string", "number", "null"]
     assert properties["model"]["default"] == "sheepgen"
     assert "default" not in properties["width"]
-    assert schema["required"] == ["prompt"]
+    assert "required" not in schema
+    assert "default" not in properties["prompt"]
     assert schema["additionalProperties"] is False
     assert json.loads(json.dumps(schema)) == schema
 

@@ -28,6 +28,7 @@ from sheepgen.pipeline import (
     stable_diffusion,
     stable_diffusion_3,
     stable_diffusion_xl,
+    unconditional,
     z_image,
 )
 from sheepgen.pipeline.noise import tensor_sha256
@@ -102,7 +103,8 @@ def test_what_it_cannot_do_is_said_before_weights_are_loaded(
 
 def test_every_familys_module_offers_what_it_has_to() -> None:
     flows = (chroma, flux1, flux2_klein, lumina2, qwen_image, sana, stable_diffusion_3, z_image)
-    every = (family, kandinsky, pixart, stable_diffusion, stable_diffusion_xl, toy_family, *flows)
+    unets = (kandinsky, stable_diffusion, stable_diffusion_xl, unconditional)
+    every = (family, pixart, *unets, toy_family, *flows)
     modules: tuple[FamilyModule, ...] = every
     named = {family.pipeline for family in (*families.FAMILIES, TOY)}
     assert {module.__name__ for module in every} == named

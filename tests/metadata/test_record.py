@@ -135,7 +135,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("request.variation_seed", "7", "request.variation_seed"),
         ("request.variation_strength", 0.5, "without a variation seed"),
         ("request.variation_strength", None, "request.variation_strength"),
-        ("request.prompt", "", "prompt is empty"),
+        ("request.prompt", " ", "prompt is empty"),
         ("request.prompt", "\ud800", "UTF-8"),
         ("request.scheduler", "nothing", "Unknown scheduler"),
         ("request.command", "rm", "unknown"),
