@@ -58,7 +58,8 @@ _FAMILIES = (
     _Family("Kandinsky 5", "Kandinsky5", ("kandinsky5",), ("kandinskylab/",)),
     _Family("Kolors", "Kolors", ("kolors",)),
     _Family("Krea", "Krea", ("krea",)),
-    _Family("Latent Diffusion", "LDM"),
+    _Family("Latent Diffusion", "LDMText"),
+    _Family("Latent Diffusion for larger pictures", "LDMSuper"),
     _Family("Lumina-Next", "LuminaPipeline", ("luminanext",), ("alpha-vllm/lumina-next",)),
     _Family("Lumina-Next", "LuminaText2Img"),
     _Family(
