@@ -33,6 +33,7 @@ from sheepgen.training import train as training
 from sheepgen.training.evaluation import prompts
 from sheepgen.verify import regenerate
 from tests.samples import sample_image, sample_record
+from tests.tiny_unconditional import save_tiny_ddpm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,6 +99,7 @@ def test_every_command_in_the_readme_is_taken(
     ):
         monkeypatch.setattr(module, function, stop)
     (tmp_path / "jobs.jsonl").write_text("{}", encoding="utf-8")
+    save_tiny_ddpm(tmp_path / "ddpm-digits")  # of which the index says that it reads no prompt
     for command in shown:
         words = words_of(command)
         for word in words:
@@ -123,6 +125,7 @@ def test_every_example_stays_in_the_range_of_the_embedded_model(
         raise typer.Exit
 
     monkeypatch.chdir(tmp_path)
+    save_tiny_ddpm(tmp_path / "ddpm-digits")
     monkeypatch.setattr(plan, "plan_run", take)
     monkeypatch.setattr(sweep_plan, "plan_sweep", take)
     other_uses = {
