@@ -14,6 +14,7 @@ from sheepgen.models.checkpoint import Checkpoint
 from sheepgen.pipeline.embeddings import EmbeddingTokenizer, add_vectors
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.lora import add_loras, restore
+from sheepgen.pipeline.lora_networks import networks_of
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +28,6 @@ __all__ = ["add_adapters", "change_loras"]
 _AUTOENCODERS = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
 
 _TOKENIZERS: tuple[str, ...] = ("tokenizer", "tokenizer_2")
-_NETWORKS = ("unet", "text_encoder", "text_encoder_2")
 
 
 def add_adapters(model: Model) -> Model:
@@ -40,7 +40,7 @@ def add_adapters(model: Model) -> Model:
         ModelError: If something does not fit.
     """
     adapters, parts = model.spec.adapters, vars(model)
-    add_loras(model.spec, _networks(model), adapters.loras)
+    add_loras(model.spec, networks_of(model), adapters.loras)
     changes: dict[str, Any] = {}
     if adapters.embedding:
         changes |= _tokenizers(model.spec, parts)
@@ -62,16 +62,11 @@ def change_loras(model: Model, originals: Originals, lora: str) -> tuple[Model, 
         ModelError: If one does not fit.
     """
     spec = replace(model.spec, adapters=replace(model.spec.adapters, lora=lora))
-    networks = _networks(model)
+    networks = networks_of(model)
     restore(networks, originals)
     originals = add_loras(spec, networks, spec.adapters.loras, keep=True)
     # Another object, which has not encoded any prompt yet.
     return replace(model, spec=spec), originals  # type: ignore[type-var]
-
-
-def _networks(model: Model) -> dict[str, Any]:
-    """Return what LoRAs change."""
-    return {name: part for name, part in vars(model).items() if name in _NETWORKS}
 
 
 def _tokenizers(spec: ModelSpec, parts: dict[str, Any]) -> dict[str, Any]:

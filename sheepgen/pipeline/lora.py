@@ -12,16 +12,13 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import UNet2DConditionModel
 from safetensors import safe_open
-from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from sheepgen.errors import ModelError
 from sheepgen.models.added.lora import find_lora
-from sheepgen.pipeline.building import building
-from sheepgen.pipeline.lora_file import Layers, LoraLayer, match_lora
-from sheepgen.pipeline.lora_names import layer_aliases
-from sheepgen.pipeline.quiet import quiet_libraries
+from sheepgen.pipeline.lora_file import match_lora
+from sheepgen.pipeline.lora_names import known_layers
+from sheepgen.pipeline.lora_networks import empty_networks
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
@@ -31,28 +28,12 @@ if TYPE_CHECKING:
 
     from sheepgen.adapters import LoraReference
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.pipeline.lora_file import LoraLayer
 
 __all__ = ["Originals", "add_loras", "check_loras", "restore"]
 
 Originals = dict[tuple[str, str], "Tensor"]
 """Weights as they were before LoRAs changed them, on the CPU: by component and layer."""
-
-_NETWORKS = {
-    "UNet2DConditionModel": UNet2DConditionModel,
-    "CLIPTextModel": CLIPTextModel,
-    "CLIPTextModelWithProjection": CLIPTextModelWithProjection,
-}
-
-_TEXT_SETTINGS = (
-    "hidden_size",
-    "intermediate_size",
-    "max_position_embeddings",
-    "num_attention_heads",
-    "num_hidden_layers",
-    "projection_dim",
-    "vocab_size",
-)
-"""What the shapes of a text encoder's weights depend on."""
 
 
 def check_loras(spec: ModelSpec, references: Iterable[LoraReference]) -> None:
@@ -63,7 +44,7 @@ def check_loras(spec: ModelSpec, references: Iterable[LoraReference]) -> None:
     """
     references = tuple(references)
     if references:
-        known = _layers({name: _shape_of(spec, name) for name in _adapted(spec)}, spec)
+        known = known_layers(empty_networks(spec))
         for reference in references:
             match_lora(reference.path, known, spec)
 
@@ -92,7 +73,7 @@ def add_loras(
         ModelError: As `check_loras`, or if a weight becomes infinite or no number.
     """
     references = tuple(references)
-    known = _layers(networks, spec)
+    known = known_layers(networks)
     changes: dict[tuple[str, str], list[tuple[Any, LoraLayer, float]]] = {}
     originals: Originals = {}
     with ExitStack() as opened:
@@ -101,7 +82,7 @@ def add_loras(
             file = opened.enter_context(safe_open(find_lora(reference.path), framework="pt"))
             for layer in layers:
                 change = file, layer, reference.scale
-                changes.setdefault((layer.component, layer.layer), []).append(change)
+                changes.setdefault((layer.rows.component, layer.rows.layer), []).append(change)
         for (component, name), parts in changes.items():
             weight = _weight(networks, component, name)
             if keep:
@@ -109,7 +90,8 @@ def add_loras(
             with torch.no_grad():
                 changed = weight.float()
                 for file, layer, scale in parts:
-                    changed = changed + _difference(file, layer, scale, weight)
+                    first, size = layer.rows.first, layer.rows.size
+                    changed[first : first + size] += _difference(file, layer, scale, weight)
                 weight.copy_(changed)
             if not weight.isfinite().all():
                 names = ", ".join(excerpt(reference.path, 200) for reference in references)
@@ -134,47 +116,14 @@ def _weight(networks: Mapping[str, nn.Module], component: str, layer: str) -> nn
 
 
 def _difference(file: Any, layer: LoraLayer, scale: float, weight: Tensor) -> Tensor:  # noqa: ANN401
-    """Return what is added to a weight, float32 and of its shape."""
+    """Return what is added to rows of a weight, float32 and of their shape."""
     up, down = (
         file.get_tensor(name).to(weight.device, torch.float32).flatten(1)
         for name in (layer.up, layer.down)
     )  # (out, rank), (rank, in * height * width)
+    up = up[layer.first : layer.first + layer.rows.size]
     alpha = layer.default_alpha
     if layer.alpha is not None:
         alpha = float(file.get_tensor(layer.alpha))
     difference: Tensor = up @ down * (alpha / layer.rank * scale)
-    return difference.reshape(weight.shape)
-
-
-def _layers(networks: Mapping[str, nn.Module], spec: ModelSpec) -> Layers:
-    per_block = spec.checkpoint.configs["unet"].get("layers_per_block", 2)
-    return {
-        alias: (component, name, tuple(layer.weight.shape))
-        for component, network in networks.items()
-        for name, layer in network.named_modules()
-        if isinstance(layer, torch.nn.Linear | torch.nn.Conv2d)
-        for alias in layer_aliases(component, name, per_block if isinstance(per_block, int) else 2)
-    }
-
-
-def _adapted(spec: ModelSpec) -> tuple[str, ...]:
-    """Return the components that LoRAs change."""
-    return tuple(
-        name for name, class_name in spec.checkpoint.classes.items() if class_name in _NETWORKS
-    )
-
-
-def _shape_of(spec: ModelSpec, component: str) -> nn.Module:
-    """Return a network without weights."""
-    checkpoint = spec.checkpoint
-    config = checkpoint.configs[component]
-    network: Any = _NETWORKS[checkpoint.classes[component]]
-    stored = checkpoint.stored[component]
-    with quiet_libraries(), building(component, stored), torch.device("meta"):
-        if component == "unet":
-            built = network.from_config(dict(config))
-        else:
-            settings = {name: config[name] for name in _TEXT_SETTINGS if name in config}
-            built = network(network.config_class(**settings))
-    assert isinstance(built, torch.nn.Module)
-    return built
+    return difference.reshape(layer.rows.size, *layer.rows.columns)

@@ -15,15 +15,17 @@ from sheepgen.errors import ModelError
 from sheepgen.models.added.lora import find_lora
 from sheepgen.models.configs import read_object
 from sheepgen.models.safetensors import FLOATS, StoredTensors, read_tensors
+from sheepgen.pipeline.lora_origin import made_for
 from sheepgen.sanitize import excerpt, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.pipeline.lora_names import Layers, Rows
 
-__all__ = ["Layers", "LoraLayer", "match_lora"]
+__all__ = ["LoraLayer", "match_lora"]
 
 _SUFFIXES = (
     (".lora_down.weight", "down"),
@@ -38,9 +40,12 @@ _SUFFIXES = (
     (".lora_linear_layer.up.weight", "up"),
     ("_lora.down.weight", "down"),
     ("_lora.up.weight", "up"),
+    (".down.weight", "down"),
+    (".up.weight", "up"),
     (".alpha", "alpha"),
 )
-"""How the names of weights end, and what they are: in kohya's files, in PEFT's and diffusers'."""
+"""How the names of weights end, and what they are: in kohya's files, in PEFT's and diffusers', and
+the last in XLabs'."""
 
 _MAX_ALPHA = 1e6
 """Far beyond any that is used: at most some hundreds."""
@@ -54,42 +59,35 @@ _OTHER_KINDS = (
     ("oft_", "OFT"),
     ("on_input", "IA3"),
     (".diff", "difference of whole weights"),
+    ("query_norm.scale", "control LoRA, which takes a second picture"),
 )
 
-_MADE_FOR = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x", 2048: "Stable Diffusion XL"}
-"""By the width of the text that the U-Net attends to."""
+_CONTROLLED = ("x_embedder", "img_in")
+"""The layers that see the latents, which a control LoRA makes wider for a second picture."""
 
-_OTHER_MODELS = (
-    ("double_blocks", "Flux"),
-    ("single_transformer_blocks", "Flux"),
-    ("joint_blocks", "Stable Diffusion 3"),
-    ("transformer.", "a model with a transformer"),
-    ("lora_te2_", "Stable Diffusion XL"),
-    ("text_encoder_2.", "Stable Diffusion XL"),
-)
-
-Layers = dict[str, tuple[str, str, tuple[int, ...]]]
-"""By each of its names: a layer's component, its name there and the shape of its weight."""
+_Alphas = dict[tuple[str, str], float]
+"""Alphas by component and by the end of a layer's name, empty for all; a name that is meant whole
+begins with ^."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoraLayer:
-    """What a LoRA has for one layer.
+    """What a LoRA has for a layer, or for some of its rows.
 
     Args:
-        component: Of the model.
-        layer: Name of the layer there.
+        rows: Of the model.
         down: Name of the tensor, (rank, in) or (rank, in, height, width).
         up: Likewise, (out, rank) or (out, rank, 1, 1).
-        alpha: Likewise, of one number; None if the file has none.
+        first: The row of ``up`` that is for the first of ``rows``.
+        alpha: Name of the tensor of one number; None if the file has none.
         rank: Of the change.
         default_alpha: Stands for ``alpha``, if the file has none.
     """
 
-    component: str
-    layer: str
+    rows: Rows
     down: str
     up: str
+    first: int
     alpha: str | None
     rank: int
     default_alpha: float
@@ -108,24 +106,50 @@ def match_lora(path: str, known: Layers, spec: ModelSpec) -> tuple[LoraLayer, ..
     """
     file = find_lora(path)
     stored = read_tensors(file)
-    groups = _grouped(stored, excerpt(path, 200))
-    alphas = _alphas(file, stored)
-    fitting, misfits = [], []
-    for name, parts in groups.items():
-        layer = _fit(name, parts, known, stored, alphas)
-        if layer is None:
-            misfits.append(name)
-        else:
-            fitting.append(layer)
+    owner = excerpt(path, 200)
+    groups = _grouped(stored, owner)
+    alphas = _alphas(file, stored, {rows.component for each in known.values() for rows in each})
+    fitting = {
+        name: layers
+        for name, parts in groups.items()
+        if (layers := _fit(name, parts, known, stored, alphas))
+    }
+    misfits = [name for name in groups if name not in fitting]
+    if any(_is_control(name, groups[name], known, stored) for name in misfits):
+        raise _other_kind(owner, "control LoRA, which takes a second picture")
     if misfits or not fitting:
         first = f", and {excerpt(misfits[0], 100)} does not" if fitting else ""
         raise ModelError(
-            f"The LoRA {excerpt(path, 200)} does not fit {excerpt(spec.name)}: {len(fitting)} of "
+            f"The LoRA {owner} does not fit {excerpt(spec.name)}: {len(fitting)} of "
             f"{plural(len(groups), 'layer')} {'does' if len(fitting) == 1 else 'do'}{first}.",
-            f"It seems to be made for {_made_for(groups, stored)}; the model is of the family "
+            f"It seems to be made for {made_for(groups, stored)}; the model is of the family "
             f"{spec.family.name}.",
         )
-    return tuple(fitting)
+    _check_once(fitting, owner)
+    return tuple(layer for layers in fitting.values() for layer in layers)
+
+
+def _is_control(name: str, parts: Mapping[str, str], known: Layers, stored: StoredTensors) -> bool:
+    """Say whether a layer that does not fit is for the latents and those of a second picture."""
+    found = known.get(name)
+    if found is None or "down" not in parts or not found[0].layer.endswith(_CONTROLLED):
+        return False
+    _, *columns = stored.tensors[parts["down"]].shape or (0,)
+    return tuple(columns) == (2 * found[0].columns[0],)
+
+
+def _check_once(fitting: Mapping[str, Sequence[LoraLayer]], owner: str) -> None:
+    """Check that no row is changed twice: by both of two names that a layer has."""
+    changed: dict[tuple[str, str, int], str] = {}
+    for name, layers in fitting.items():
+        for layer in layers:
+            other = changed.setdefault(layer.rows[:3], name)
+            if other != name:
+                raise ModelError(
+                    f"The LoRA {owner} has the layer {excerpt(layer.rows.layer, 100)} twice: as "
+                    f"{excerpt(other, 100)} and as {excerpt(name, 100)}.",
+                    "It is not clear which one is meant. Get another file of it.",
+                )
 
 
 def _grouped(stored: StoredTensors, owner: str) -> dict[str, dict[str, str]]:
@@ -134,10 +158,7 @@ def _grouped(stored: StoredTensors, owner: str) -> dict[str, dict[str, str]]:
     for name, tensor in stored.tensors.items():
         for part, kind in _OTHER_KINDS:
             if part in name:
-                raise ModelError(
-                    f"{owner} is not a plain LoRA but a {kind}, which is not supported.",
-                    "Merge it into a model where it comes from.",
-                )
+                raise _other_kind(owner, kind)
         for suffix, part in _SUFFIXES:
             if name.endswith(suffix):
                 layer = re.sub(r"\.processor(?=\.)", "", name.removesuffix(suffix))
@@ -153,37 +174,56 @@ def _grouped(stored: StoredTensors, owner: str) -> dict[str, dict[str, str]]:
     return groups
 
 
+def _other_kind(owner: str, kind: str) -> ModelError:
+    return ModelError(
+        f"{owner} is not a plain LoRA but a {kind}, which is not supported.",
+        "Merge it into a model where it comes from.",
+    )
+
+
 def _fit(
     name: str,
     parts: Mapping[str, str],
     known: Layers,
     stored: StoredTensors,
-    alphas: Mapping[str, float],
-) -> LoraLayer | None:
-    """Return what is for one layer, or None if the model has no such layer of that shape."""
+    alphas: _Alphas,
+) -> tuple[LoraLayer, ...]:
+    """Return what is for the rows of one name, or nothing if the model has none of that shape."""
     found = known.get(name) or known.get(f"{name}.0")  # its attention's "to_out" is a list
     if found is None or not {"down", "up"} <= parts.keys() <= {"down", "up", "alpha"}:
-        return None
-    component, layer, weight = found
+        return ()
     down, up = (stored.tensors[parts[part]].shape for part in ("down", "up"))
     if not (2 <= len(down) <= 4 and len(up) in (2, 4) and up[2:] in ((), (1, 1))):
-        return None
-    if weight[0] != up[0] or not up[1] == down[0] >= 1:
-        return None
-    if _sides(down[1:]) != _sides(weight[1:]):
-        return None
+        return ()
+    if sum(rows.size for rows in found) != up[0] or not up[1] == down[0] >= 1:
+        return ()
+    if any(_sides(down[1:]) != _sides(rows.columns) for rows in found):
+        return ()
     alpha = parts.get("alpha")
     if alpha is not None and _sides(stored.tensors[alpha].shape) != ():
-        return None
-    return LoraLayer(
-        component=component,
-        layer=layer,
-        down=parts["down"],
-        up=parts["up"],
-        alpha=alpha,
-        rank=down[0],
-        default_alpha=alphas.get(f"{component}.{layer}", alphas.get(component, float(down[0]))),
+        return ()
+    return tuple(
+        LoraLayer(
+            rows=rows,
+            down=parts["down"],
+            up=parts["up"],
+            first=sum(before.size for before in found[:place]),
+            alpha=alpha,
+            rank=down[0],
+            default_alpha=_default_alpha(name, rows, down[0], alphas),
+        )
+        for place, rows in enumerate(found)
     )
+
+
+def _default_alpha(name: str, rows: Rows, rank: int, alphas: _Alphas) -> float:
+    """Return the alpha of a layer whose own is not in the file."""
+    names = (rows.layer, name.removeprefix("base_model.model."))
+    for (component, end), alpha in alphas.items():
+        is_meant = any(f"^{each}" == end or f".{each}".endswith(f".{end}") for each in names)
+        if end and component == rows.component and is_meant:
+            return alpha
+    return alphas.get((rows.component, ""), float(rank))
 
 
 def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -193,17 +233,18 @@ def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
-def _alphas(file: Path, stored: StoredTensors) -> dict[str, float]:
-    """Return the alphas that PEFT writes beside the tensors, by component and by layer."""
+def _alphas(file: Path, stored: StoredTensors, components: Collection[str]) -> _Alphas:
+    """Return the alphas that PEFT writes beside the tensors, or diffusers into the file."""
     beside = file.parent / "adapter_config.json"
     if file.name == "adapter_model.safetensors" and beside.is_file():
-        return dict(_alphas_in(read_object(beside), "unet", file))
+        (denoiser,) = (each for each in components if not each.startswith("text_encoder"))
+        return dict(_alphas_in(read_object(beside), denoiser, file))
     try:
         settings = json.loads(stored.metadata.get("lora_adapter_metadata", "{}"))
     except (ValueError, RecursionError):
         return {}
-    found: dict[str, float] = {}
-    for component in ("unet", "text_encoder", "text_encoder_2"):
+    found: _Alphas = {}
+    for component in components:
         own = {
             key.removeprefix(f"{component}."): value
             for key, value in (settings.items() if isinstance(settings, dict) else ())
@@ -215,7 +256,7 @@ def _alphas(file: Path, stored: StoredTensors) -> dict[str, float]:
 
 def _alphas_in(
     settings: Mapping[str, Any], component: str, file: Path
-) -> Iterator[tuple[str, float]]:
+) -> Iterator[tuple[tuple[str, str], float]]:
     for setting in ("use_dora", "use_rslora"):
         if settings.get(setting):
             raise ModelError(
@@ -223,10 +264,10 @@ def _alphas_in(
                 "Merge it into a model where it comes from.",
             )
     if (alpha := settings.get("lora_alpha")) is not None:
-        yield component, _number(alpha, file)
+        yield (component, ""), _number(alpha, file)
     pattern = settings.get("alpha_pattern")
-    for layer, alpha in pattern.items() if isinstance(pattern, dict) else ():
-        yield f"{component}.{layer}", _number(alpha, file)
+    for end, alpha in pattern.items() if isinstance(pattern, dict) else ():
+        yield (component, end), _number(alpha, file)
 
 
 def _number(alpha: Any, file: Path) -> float:  # noqa: ANN401 - anybody's JSON
@@ -237,19 +278,3 @@ def _number(alpha: Any, file: Path) -> float:  # noqa: ANN401 - anybody's JSON
         f"{excerpt(file.name)} has an alpha that is not a number: {excerpt(alpha)}.",
         "The file is damaged. Download it again.",
     )
-
-
-def _made_for(groups: Mapping[str, object], stored: StoredTensors) -> str:
-    """Return the family that a LoRA seems to be made for."""
-    written = stored.metadata.get("ss_base_model_version") or stored.metadata.get(
-        "modelspec.architecture"
-    )
-    if written:
-        return excerpt(written)
-    for part, family in _OTHER_MODELS:
-        if any(part in name for name in groups):
-            return family
-    for name, tensor in stored.tensors.items():
-        if "attn2" in name and "to_k" in name and tensor.shape and tensor.shape[-1] in _MADE_FOR:
-            return _MADE_FOR[tensor.shape[-1]]
-    return "another model"

@@ -15,7 +15,7 @@ from sheepgen.errors import ModelError
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.lora import check_loras
-from sheepgen.pipeline.lora_names import original_name
+from sheepgen.pipeline.original_unet import original_name
 from tests.lora import (
     ATTENTION,
     CONVOLUTION,
@@ -196,7 +196,7 @@ MISFITS: dict[str, tuple[dict[str, Tensor], str, str]] = {
         "Stable Diffusion XL",
     ),
     "for two text encoders": (_pair(8, 8, "lora_te2_x"), "0 of 1 layer do", "Diffusion XL"),
-    "of Flux": (_pair(8, 8, "lora_unet_double_blocks_0_x"), "0 of 1 layer do", "Flux"),
+    "of Flux": (_pair(8, 8, "lora_unet_double_blocks_0_x"), "0 of 1 layer do", "FLUX"),
     "in part": (
         _pair(WIDTH, WIDTH, KNOWN) | _pair(8, 8),
         "1 of 2 layers does, and .* does not",

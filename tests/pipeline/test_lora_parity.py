@@ -21,8 +21,8 @@ from safetensors.torch import load_file, save_file
 
 from sheepgen.adapters import Adapters
 from sheepgen.pipeline.loading import load_model
-from sheepgen.pipeline.lora_names import original_name
 from sheepgen.pipeline.noise import tensor_sha256
+from sheepgen.pipeline.original_unet import original_name
 from sheepgen.pipeline.run import generate
 from sheepgen.request import GenerationRequest
 from tests.pipeline.reference import run_reference
