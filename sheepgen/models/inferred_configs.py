@@ -12,7 +12,7 @@ from sheepgen.errors import ModelError
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from sheepgen.models.layouts import Layout
 
@@ -22,6 +22,8 @@ Shapes = dict[str, tuple[int, ...]]
 """Shapes of a component's weights, by their names in the file without the component's prefix."""
 
 _CHANNELS_PER_HEAD = 64
+
+_MID_ATTENTION = ("encoder.mid.attn_1.", "encoder.mid_block.attentions.")
 
 
 def unet_config(shapes: Shapes, layout: Layout, sample_size: list[int]) -> dict[str, Any]:
@@ -94,8 +96,12 @@ def _level(layers: list[tuple[int, int]]) -> tuple[int, int]:
     return layers[0]
 
 
-def vae_config(shapes: Shapes, scaling_factor: float) -> dict[str, Any]:
+def vae_config(shapes: Shapes, unsaid: Mapping[str, Any]) -> dict[str, Any]:
     """Return the config of a VAE, by its first names or by diffusers'.
+
+    Args:
+        shapes: Of its weights.
+        unsaid: Settings that no weight says, such as the scale of the latents.
 
     Raises:
         ModelError: If it is not one of Stable Diffusion's.
@@ -118,7 +124,10 @@ def vae_config(shapes: Shapes, scaling_factor: float) -> dict[str, Any]:
         ),
         "down_block_types": ["DownEncoderBlock2D"] * levels,
         "up_block_types": ["UpDecoderBlock2D"] * levels,
-        "scaling_factor": scaling_factor,
+        "mid_block_add_attention": any(name.startswith(_MID_ATTENTION) for name in shapes),
+        "use_quant_conv": "quant_conv.weight" in shapes,
+        "use_post_quant_conv": "post_quant_conv.weight" in shapes,
+        **unsaid,
     }
 
 

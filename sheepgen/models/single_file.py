@@ -156,7 +156,7 @@ def _layout_of(file: StoredTensors, owner: str) -> Layout:
 def _configs(
     path: Path, file: StoredTensors, layout: Layout, owner: str
 ) -> dict[str, dict[str, Any]]:
-    vae = vae_config(shapes_below(file, VAE_PREFIX), layout.scaling_factor)
+    vae = vae_config(shapes_below(file, VAE_PREFIX), {"scaling_factor": layout.scaling_factor})
     scale = 2 ** (len(vae["block_out_channels"]) - 1)
     sample_size = _sample_size(file.metadata, scale) or [layout.sample_size] * 2
     configs: dict[str, dict[str, Any]] = {

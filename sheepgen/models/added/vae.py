@@ -24,8 +24,8 @@ __all__ = ["VaeFile", "find_vae"]
 _DECODER = "decoder.conv_in.weight"
 """A weight that every VAE has, in both layouts."""
 
-_USUAL_SCALE = 0.18215
-"""Of a VAE's latents, if its config does not say it: diffusers' default."""
+_USUAL = {"scaling_factor": 0.18215, "shift_factor": None, "norm_num_groups": 32}
+"""Settings that no weight says, if a config does not: diffusers' defaults."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,22 +54,23 @@ def find_vae(text: str, checkpoint: Checkpoint) -> VaeFile:
         ModelError: If there is none, or it is not for the latents of this model.
     """
     path, owner = existing("vae", text)
-    own = {"scaling_factor": _USUAL_SCALE, **checkpoint.configs["vae"]}
+    own = {**_USUAL, **checkpoint.configs["vae"]}
     if path.is_dir():
         folder = path / "vae" if (path / "vae" / "config.json").is_file() else path
         config = read_object(folder / "config.json")
         path, prefix = folder / VAE_WEIGHTS, ""
         file = read_file(path, owner)
         class_name = str(config.get("_class_name", "AutoencoderKL"))
-        if config.get("scaling_factor", own["scaling_factor"]) != own["scaling_factor"]:
-            raise _not_for(owner, checkpoint, "its latents are scaled by another factor")
+        for setting, what in (("scaling_factor", "scaled"), ("shift_factor", "shifted")):
+            if config.get(setting, _USUAL[setting]) != own[setting]:
+                raise _not_for(owner, checkpoint, f"its latents are {what} by another factor")
     else:
         file = read_file(path, owner)
         prefix = VAE_PREFIX if shapes_below(file, VAE_PREFIX) else ""
         shapes = shapes_below(file, prefix)
         if _DECODER not in shapes:
             raise ModelError(f"{owner} is not a VAE.", "Choose the file or the folder of one.")
-        config = vae_config(shapes, own["scaling_factor"])
+        config = vae_config(shapes, {setting: own[setting] for setting in _USUAL})
         class_name = "AutoencoderKL"
     component = checkpoint.family.components["vae"]
     if not component.allows("diffusers", class_name):
