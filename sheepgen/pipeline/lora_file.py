@@ -58,7 +58,8 @@ _OTHER_KINDS = (
     ("lora_mid", "LoCon with a middle layer"),
     ("oft_", "OFT"),
     ("on_input", "IA3"),
-    (".diff", "difference of whole weights"),
+    (".diff.", "difference of whole weights"),
+    (".diff_b.", "difference of whole biases"),
     ("query_norm.scale", "control LoRA, which takes a second picture"),
 )
 
@@ -157,7 +158,7 @@ def _grouped(stored: StoredTensors, owner: str) -> dict[str, dict[str, str]]:
     groups: dict[str, dict[str, str]] = {}
     for name, tensor in stored.tensors.items():
         for part, kind in _OTHER_KINDS:
-            if part in name:
+            if part in f"{name}.":
                 raise _other_kind(owner, kind)
         for suffix, part in _SUFFIXES:
             if name.endswith(suffix):

@@ -83,7 +83,8 @@ def test_the_rows_of_every_layer_are_those_that_diffusers_converts(name: str) ->
     for original in originals.keys() | expected.keys() - renamed:
         rows = known[f"diffusion_model.{original}"]
         numbers = torch.rand(sum(each.size for each in rows))
-        for each, part in zip(rows, numbers.split([each.size for each in rows]), strict=True):
+        parts = torch.split(numbers, [each.size for each in rows])
+        for each, part in zip(rows, parts, strict=True):
             expected[each.layer][each.first : each.first + each.size] = part
         checkpoint |= {f"{original}.weight": numbers[:, None], f"{original}.bias": numbers}
 
