@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 ALPHA, SCALE = 4.0, 0.4
 
+WEIGHTS_NEAR = 1e-6
+"""Weights and changes are up to 1."""
+
 REQUEST = GenerationRequest(
     prompt="a red sheep", seed=42, num_inference_steps=2, guidance_scale=1.0, width=32, height=32
 )
@@ -302,7 +305,9 @@ def save_reference(case: Case, numbers: Numbers, path: Path) -> Path:
     return path
 
 
-def save_in(layout: Layout, label: str, case: Case, numbers: Numbers, path: Path) -> Path:
+def save_in(
+    layout: Layout, label: str, case: Case, numbers: Numbers, path: Path, alpha: float = ALPHA
+) -> Path:
     """Write a LoRA in a layout."""
     tensors: dict[str, Tensor] = {}
     for name, (up, down) in numbers.items():
@@ -316,7 +321,7 @@ def save_in(layout: Layout, label: str, case: Case, numbers: Numbers, path: Path
         scale = 1 if layout.has_alphas else ALPHA / RANK
         tensors |= {f"{full}{layout.down}": down, f"{full}{layout.up}": up * scale}
         if layout.has_alphas:
-            tensors[f"{full}.alpha"] = torch.tensor(ALPHA)
+            tensors[f"{full}.alpha"] = torch.tensor(alpha)
     save_file(tensors, path)
     return path
 
@@ -376,6 +381,25 @@ def test_every_layout_is_what_diffusers_makes_of_it(
         if label in case.layouts:
             again = networks(fused(case, folder, file), case)
             assert_same_networks(again, expected, but_for=without_text)
+
+
+def test_other_alphas_are_what_diffusers_makes_of_them_to_the_last_bit(
+    folders: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Diffusers multiplies a matrix by alpha/rank, and rounds, before both are multiplied."""
+    case, folder = CASES["FLUX.1"], folders("FLUX.1")
+    numbers = numbers_for(case, diffusers_pipeline(folder, case.pipeline))
+    file = save_in(KOHYA, "kohya", case, numbers, tmp_path / "lora.safetensors", alpha=3.0)
+
+    ours, theirs = (
+        networks(each, case)
+        for each in (loaded(folder, f"{file}:{SCALE}"), fused(case, folder, file))
+    )
+
+    for component, network in theirs.items():
+        found = ours[component].state_dict()
+        for name, weight in network.state_dict().items():
+            assert (found[name] - weight).abs().max() <= WEIGHTS_NEAR, name
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.inputs])
