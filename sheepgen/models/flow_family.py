@@ -79,8 +79,8 @@ T5_TOKENIZER = Component(
     library="transformers",
     classes="T5Tokenizer(Fast)?",
     config="tokenizer_config.json",
-    files=("special_tokens_map.json", "tokenizer.json"),
-    any_of=("tokenizer.json",),
+    files=("special_tokens_map.json", "spiece.model", "tokenizer.json"),
+    any_of=("tokenizer.json", "spiece.model"),
 )
 
 T5_TEXT_ENCODER = Component(

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Self
 from transformers import T5EncoderModel, T5Tokenizer
 
 from sheepgen.errors import ModelError
-from sheepgen.pipeline.building import running
+from sheepgen.models.configs import MAX_BYTES
+from sheepgen.pipeline.building import component_errors, running
 from sheepgen.pipeline.loading import load_text_encoder, load_tokenizer
+from sheepgen.pipeline.sentencepiece import parse_sentencepieces
 from sheepgen.pipeline.tokens import measure_text, token_labels
+from sheepgen.untrusted_file import read_untrusted
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +42,9 @@ _SETTINGS = (
     "relative_attention_num_buckets",
     "vocab_size",
 )
+
+_MASKS = 100
+"""Tokens for missing words that a T5 has after those of its vocabulary."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,4 +133,15 @@ class T5TextEncoder:
 @lru_cache(maxsize=4)
 def load_t5_tokenizer(checkpoint: Checkpoint, suffix: str) -> PreTrainedTokenizerBase:
     """Load a model's tokenizer, whose name ends in a suffix."""
-    return load_tokenizer(checkpoint, f"tokenizer{suffix}", T5Tokenizer)
+    component = f"tokenizer{suffix}"
+    folder = checkpoint.folder / component
+    if (folder / "tokenizer.json").exists():
+        return load_tokenizer(checkpoint, component, T5Tokenizer)
+    with component_errors(component):
+        content = read_untrusted(folder / "spiece.model", max_bytes=MAX_BYTES)
+        pieces, rules = parse_sentencepieces(content)
+        # Masks of missing words come last, in reverse.
+        masks = [(f"<extra_id_{number}>", 0.0) for number in reversed(range(_MASKS))]
+        return T5Tokenizer(
+            vocab=[*pieces, *masks], extra_ids=_MASKS, _spm_precompiled_charsmap=rules or None
+        )

@@ -87,9 +87,9 @@ def test_frames_end_at_the_image(model: Model, scheduler: str) -> None:
 
 
 def test_a_second_pass_is_larger(model: Model) -> None:
-    one = finished(model, replace(REQUEST, hires="1.5:0.5"))
-    assert one.image.size == (72, 48)
-    assert finished(model, replace(REQUEST, hires="1.5:0.5")).record == one.record
+    one = finished(model, replace(REQUEST, hires="2:0.5"))
+    assert one.image.size == (96, 64)
+    assert finished(model, replace(REQUEST, hires="2:0.5")).record == one.record
     alone = finished(model, REQUEST)
     assert one.record.noise_sha256 == alone.record.noise_sha256
     assert one.record.latents_sha256 != alone.record.latents_sha256
