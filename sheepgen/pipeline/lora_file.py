@@ -66,9 +66,9 @@ _OTHER_KINDS = (
 _CONTROLLED = ("x_embedder", "img_in")
 """The layers that see the latents, which a control LoRA makes wider for a second picture."""
 
-_Alphas = dict[tuple[str, str], float]
+_Alphas = dict[tuple[str, str], tuple[int, float]]
 """Alphas by component and by the end of a layer's name, empty for all; a name that is meant whole
-begins with ^."""
+begins with ^. Of several ends of a name, the one that comes first counts, so each has its place."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -219,12 +219,12 @@ def _fit(
 
 def _default_alpha(name: str, rows: Rows, rank: int, alphas: _Alphas) -> float:
     """Return the alpha of a layer whose own is not in the file."""
-    names = (rows.layer, name.removeprefix("base_model.model."))
-    for (component, end), alpha in alphas.items():
-        is_meant = any(f"^{each}" == end or f".{each}".endswith(f".{end}") for each in names)
-        if end and component == rows.component and is_meant:
-            return alpha
-    return alphas.get((rows.component, ""), float(rank))
+    ends = {""}
+    for each in (rows.layer, name.removeprefix("base_model.model.")):
+        parts = each.split(".")
+        ends |= {f"^{each}", *(".".join(parts[place:]) for place in range(len(parts)))}
+    found = [alphas[rows.component, end] for end in ends if (rows.component, end) in alphas]
+    return min(found, default=(0, float(rank)))[1]
 
 
 def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -257,18 +257,20 @@ def _alphas(file: Path, stored: StoredTensors, components: Collection[str]) -> _
 
 def _alphas_in(
     settings: Mapping[str, Any], component: str, file: Path
-) -> Iterator[tuple[tuple[str, str], float]]:
+) -> Iterator[tuple[tuple[str, str], tuple[int, float]]]:
     for setting in ("use_dora", "use_rslora"):
         if settings.get(setting):
             raise ModelError(
                 f"{excerpt(file.name)} is not a plain LoRA ({setting}), which is not supported.",
                 "Merge it into a model where it comes from.",
             )
+    patterns = settings.get("alpha_pattern")
+    patterns = patterns if isinstance(patterns, dict) else {}
+    for place, (end, alpha) in enumerate(patterns.items()):
+        if end:
+            yield (component, end), (place, _number(alpha, file))
     if (alpha := settings.get("lora_alpha")) is not None:
-        yield (component, ""), _number(alpha, file)
-    pattern = settings.get("alpha_pattern")
-    for end, alpha in pattern.items() if isinstance(pattern, dict) else ():
-        yield (component, end), _number(alpha, file)
+        yield (component, ""), (len(patterns), _number(alpha, file))
 
 
 def _number(alpha: Any, file: Path) -> float:  # noqa: ANN401 - anybody's JSON
