@@ -25,6 +25,7 @@ from sheepgen.sweep.ranges import parse_loras
 from tests.cli.conftest import run
 from tests.lora import save_lora
 from tests.tiny import TEXT_WIDTH, save_tiny_model
+from tests.tiny_flux1 import save_tiny_flux1
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -201,6 +202,27 @@ def test_a_sweep_varies_the_scale(run: Run) -> None:
         "Nothing to do"
         in run(*words, "-s", "1", "--lora", "ink.safetensors:0,0.4,0.8", "--no-sheet").stderr
     )
+
+
+def test_a_sweep_varies_the_scale_on_a_flow_transformer(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_tiny_flux1(Path("flux"))
+    name, generator = "lora_unet_double_blocks_0_img_attn_qkv", torch.Generator().manual_seed(0)
+    down = {f"{name}.lora_down.weight": torch.randn(2, 32, generator=generator)}
+    up = {f"{name}.lora_up.weight": torch.randn(3 * 32, 2, generator=generator)}
+    save_file(down | up, "ink.safetensors")
+    words = ("--model", "flux", "--device", "cpu", "--steps", "2", "--size", "32x32", "-s", "1")
+
+    result = run("sweep", "a sheep", *words, "--lora", "ink.safetensors:0,0.8", "-o", "s/")
+
+    assert result.exit_code == 0, result.output
+    images = {read_record(path).request.lora: path for path in Path("s").glob("a-*.png")}
+    assert images.keys() == {"ink.safetensors:0", "ink.safetensors:0.8"}
+    assert len({pixels(path).tobytes() for path in images.values()}) == 2
+    # A sweep takes the first LoRA out again, and another process adds the second alone.
+    assert "2 images: 2 equal" in run("verify", *map(str, images.values())).stderr
 
 
 def test_the_values_of_a_lora_are_its_scales_or_other_paths() -> None:
