@@ -74,15 +74,11 @@ class StoredWeights:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredTensor:
-    """What a header says of one tensor: its type, as in `FLOATS`, and its shape."""
+    """What a header says of one tensor: its type, as in `FLOATS`, its shape, and what it takes."""
 
     dtype: str
     shape: tuple[int, ...]
-
-    @property
-    def data_bytes(self) -> int:
-        """How much of the file it takes."""
-        return math.prod(self.shape) * _BITS[self.dtype] // 8
+    data_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,10 +144,10 @@ def _tensor(key: str, entry: object, name: str) -> StoredTensor:
             raise _damaged(name, f"{excerpt(key)} is not a tensor of a known type")
     if dtype not in _BITS or not is_shape or len(sides) > _MOST_DIMENSIONS:
         raise _damaged(name, f"{excerpt(key)} is not a tensor of a known type")
-    tensor = StoredTensor(dtype=dtype, shape=tuple(sides))
-    if not 0 <= start <= end or tensor.data_bytes != end - start:
+    data_bytes = math.prod(sides) * _BITS[dtype] // 8
+    if not 0 <= start <= end or data_bytes != end - start:
         raise _damaged(name, f"the shape of {excerpt(key)} does not fit its bytes")
-    return tensor
+    return StoredTensor(dtype=dtype, shape=tuple(sides), data_bytes=data_bytes)
 
 
 def _read_header(path: Path) -> tuple[dict[str, Any], int]:
