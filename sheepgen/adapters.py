@@ -1,5 +1,6 @@
-"""What is added to a model's weights, as it is written: a VAE, LoRAs, text embeddings.
+"""What is added to a model's weights, or replaces some of them, as it is written.
 
+    --transformer flux1-dev-Q4_K_S.gguf
     --vae better.safetensors
     --lora style.safetensors:0.8 --lora artist/detail
     --embedding easynegative.safetensors
@@ -48,6 +49,7 @@ class Adapters:
     """What is added to a model, in the words of a request; empty for nothing.
 
     Args:
+        transformer: Path of the transformer in place of the model's own, or its name on the Hub.
         vae: Path of the VAE in place of the model's own, or its name on the Hub.
         lora: Paths or names of LoRAs with their scales; ``a:1.0`` becomes ``a``.
         embedding: Paths or names of text embeddings.
@@ -56,6 +58,7 @@ class Adapters:
         UsageError: As `parse_loras` and `parse_paths`.
     """
 
+    transformer: str = ""
     vae: str = ""
     lora: str = ""
     embedding: str = ""
@@ -67,16 +70,22 @@ class Adapters:
 
     def __bool__(self) -> bool:
         """Return whether anything is added."""
-        return bool(self.vae or self.lora or self.embedding)
+        return bool(self.transformer or self.vae or self.lora or self.embedding)
 
     @property
     def names(self) -> tuple[tuple[str, str], ...]:
         """All names of files, each after the field that it is in."""
         return (
+            *((("transformer", self.transformer),) if self.transformer else ()),
             *((("vae", self.vae),) if self.vae else ()),
             *(("lora", lora.path) for lora in self.loras),
             *(("embedding", path) for path in self.embeddings),
         )
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """The components of a model whose own weights need not be there."""
+        return ("transformer",) if self.transformer else ()
 
     @property
     def loras(self) -> tuple[LoraReference, ...]:

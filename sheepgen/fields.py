@@ -212,6 +212,20 @@ _ROWS = (
         since=6,
     ),
     Field(
+        name="transformer",
+        label="transformer",
+        kind=str,
+        is_weights=True,
+        options=("--transformer",),
+        metavar="PATH",
+        panel="Model",
+        help="A transformer in place of the model's own, whose weights need not be there then: a "
+        ".safetensors or .gguf file, or org/name[@revision][/file].",
+        help_for_several="Transformers in place of the model's own, separated by commas.",
+        file_name=(15, "{transformer}"),
+        since=7,
+    ),
+    Field(
         name="vae",
         label="vae",
         kind=str,

@@ -60,10 +60,17 @@ def nearest_sizes(size: int, multiple: int) -> tuple[int, int]:
 
 
 class ModelReference(NamedTuple):
-    """A model as requests name it, and which of its weight files, if it has several sets."""
+    """A model as requests name it, and which of its weight files are used.
+
+    Args:
+        name: Its name.
+        variant: Which set of them, if it has several.
+        replaced: Components whose own weights are not used, and need not be there.
+    """
 
     name: str
     variant: str = ""
+    replaced: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return both in words."""
@@ -112,6 +119,8 @@ class GenerationRequest:
         model: The embedded model's name, a diffusers folder, a file, or a hub id
             ``org/name[@revision]`` or its alias.
         variant: Which of its weight files, as in ``fp16``; empty for the usual ones.
+        transformer: Path of a transformer's file in place of the model's own, or its name on the
+            Hub; empty for none. Its own weights need not be there then.
         vae: Path of a VAE in place of the model's own, or its name on the Hub,
             ``org/name[@revision][/file]``; empty for none.
         lora: LoRAs to add, as in ``style.safetensors:0.8,detail.safetensors``; empty for none.
@@ -154,6 +163,7 @@ class GenerationRequest:
     scheduler: str | None = None
     model: str = EMBEDDED_MODEL
     variant: str = ""
+    transformer: str = ""
     vae: str = ""
     lora: str = ""
     embedding: str = ""
@@ -198,13 +208,15 @@ class GenerationRequest:
 
     @property
     def model_reference(self) -> ModelReference:
-        """The model with its variant."""
-        return ModelReference(self.model, self.variant)
+        """The model with its variant, and what of it is replaced."""
+        return ModelReference(self.model, self.variant, self.adapters.replaced)
 
     @property
     def adapters(self) -> Adapters:
         """What is added to the model."""
-        return Adapters(vae=self.vae, lora=self.lora, embedding=self.embedding)
+        return Adapters(
+            transformer=self.transformer, vae=self.vae, lora=self.lora, embedding=self.embedding
+        )
 
     @property
     def prompt_format(self) -> PromptFormat:
@@ -230,6 +242,7 @@ class ResolvedRequest(GenerationRequest):
         hires_height: Likewise.
         image_sha256: Of the bytes of the picture that ``image`` names.
         mask_sha256: Of those of the mask.
+        transformer_sha256: Of the transformer's file; None if there is none.
         vae_sha256: Of the file of the VAE's weights; None if there is none.
         lora_sha256: Of those of the LoRAs, separated by commas.
         embedding_sha256: Of those of the embeddings, likewise.
@@ -247,6 +260,7 @@ class ResolvedRequest(GenerationRequest):
     hires_height: int | None = None
     image_sha256: str | None = None
     mask_sha256: str | None = None
+    transformer_sha256: str | None = None
     vae_sha256: str | None = None
     lora_sha256: str | None = None
     embedding_sha256: str | None = None

@@ -99,7 +99,8 @@ def rerun(
     notes = random_seed_notes(picked)
     if piped is not None and not run.dry_run:
         notes.append(piped.keep())
-    if environment is not None and plan.spec.sha256 != environment.model_sha256:
+    asked_for = "transformer" in fields
+    if environment and not asked_for and plan.spec.sha256 != environment.model_sha256:
         notes.append(
             f"{plan.spec.name} has other weights here than the image was generated with: "
             "expect another picture."
@@ -168,6 +169,8 @@ def _read(
         name, spec = (found, None) if isinstance(found, str) else (found.name, found)
         request = find_inputs(record.request, path.parent, replaced=fields)
         check_recorded_adapters(request, fetch=fetch, replaced=fields)
+        if "transformer" in fields:
+            spec = None  # whose own one may be needed now, or not any more
         request = replace(request, model=name)
         return _Recorded(request=request, environment=record.environment, spec=spec)
     parameters = require_parameters(texts, path)

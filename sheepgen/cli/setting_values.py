@@ -156,7 +156,7 @@ class SettingReader:
             )
         if name == "embedding":
             return ",".join(in_folder(path, folder) for path in parse_paths(name, value))
-        if name == "vae":
+        if name in ("transformer", "vae"):
             return value and in_folder(value, folder)
         if name == "model":
             return model_of(value, folder)

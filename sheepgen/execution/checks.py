@@ -5,7 +5,10 @@ PyTorch is imported when it is first needed, and nothing of it where no check ne
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from sheepgen.models.added.transformer import with_transformer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,11 +37,12 @@ def check_adapters(spec: ModelSpec, requests: Iterable[ResolvedRequest]) -> None
     Raises:
         ModelError: If one does not, or not whole.
     """
-    for loras in dict.fromkeys(request.adapters.loras for request in requests):
-        if loras:
+    for adapters in dict.fromkeys(request.adapters for request in requests):
+        if adapters.loras:
             from sheepgen.pipeline.lora import check_loras
 
-            check_loras(spec, loras)
+            checkpoint = with_transformer(spec.checkpoint, adapters.transformer)
+            check_loras(replace(spec, checkpoint=checkpoint), adapters.loras)
 
 
 def check_schedules(spec: ModelSpec, requests: Iterable[ResolvedRequest]) -> None:

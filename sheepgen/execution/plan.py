@@ -274,7 +274,7 @@ def find_or_plan_download(
     """
     if isinstance(model, ModelReference):
         find = find_model if download else resolve_model
-        found = find(model.name, variant=model.variant, offline=offline)
+        found = find(model.name, variant=model.variant, replaced=model.replaced, offline=offline)
         if isinstance(found, DownloadPlan):
             return found
         model = found

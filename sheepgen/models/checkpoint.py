@@ -25,7 +25,9 @@ from sheepgen.models.files import (
     needed_files,
     present_components,
     weight_files,
+    without_weights,
 )
+from sheepgen.models.quantization import QUANTIZATION, check_quantization
 from sheepgen.models.safetensors import StoredWeights, check_safetensors, check_shards
 from sheepgen.sanitize import excerpt
 from sheepgen.untrusted_file import lies_in
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 
     from sheepgen.models.family import Component, Configs, Family
 
-__all__ = ["Checkpoint", "check_configs", "check_index", "read_checkpoint"]
+__all__ = ["Checkpoint", "TransformerFile", "check_configs", "check_index", "read_checkpoint"]
 
 _NOT_LOADED = {
     "feature_extractor",
@@ -45,6 +47,25 @@ _NOT_LOADED = {
     "safety_checker",
 }
 """Components that an index may name and that are not needed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TransformerFile:
+    """A file that takes the place of a model's own transformer.
+
+    Args:
+        path: The file.
+        prefix: How the names of its weights begin.
+        stored: How much they are; of quantised ones, how many numbers.
+        is_gguf: Whether it is a GGUF file.
+        is_original: Whether its weights are named as the makers of the model do.
+    """
+
+    path: Path
+    prefix: str
+    stored: StoredWeights
+    is_gguf: bool
+    is_original: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -61,6 +82,7 @@ class Checkpoint:
         prefixes: If it is a single file, how the names of each component's weights begin there.
         assumption: A sentence on what had to be assumed of it; empty if nothing had.
         index: Content of its ``model_index.json``.
+        transformer: What takes the place of its transformer, if anything does.
     """
 
     folder: Path
@@ -72,6 +94,7 @@ class Checkpoint:
     prefixes: Mapping[str, str] = field(default_factory=dict)
     assumption: str = ""
     index: Mapping[str, Any] = field(default_factory=dict)
+    transformer: TransformerFile | None = None
 
     @property
     def path(self) -> Path:
@@ -79,12 +102,13 @@ class Checkpoint:
         return self.folder / self.weights[0] if self.prefixes else self.folder
 
 
-def read_checkpoint(folder: Path, variant: str = "") -> Checkpoint:
+def read_checkpoint(folder: Path, variant: str = "", replaced: Collection[str] = ()) -> Checkpoint:
     """Read and check a diffusers folder without importing what it names.
 
     Args:
         folder: The folder.
         variant: Which of its weights are wanted, as in ``fp16``; empty for the usual ones.
+        replaced: Components whose weights are not wanted.
 
     Raises:
         ModelError: If it is incomplete or damaged, of an unsupported family, or needs something
@@ -92,7 +116,7 @@ def read_checkpoint(folder: Path, variant: str = "") -> Checkpoint:
     """
     owner = excerpt(folder, 200)
     try:
-        return _read(folder, owner, variant)
+        return _read(folder, owner, variant, replaced)
     except OSError as error:
         name = excerpt(error.filename or folder, 200)
         raise ModelError(
@@ -134,11 +158,13 @@ def check_configs(family: Family, configs: Configs, owner: str) -> None:
     for name, config in configs.items():
         component = family.components[name]
         file = f"{name}/{component.config}"
-        check_config(config, file, owner, required=component.required, refused=component.refused)
+        check_quantization(config, component.library, file, owner)
+        plain = {setting: value for setting, value in config.items() if setting != QUANTIZATION}
+        check_config(plain, file, owner, required=component.required, refused=component.refused)
     family.check_fit(configs, owner)
 
 
-def _read(folder: Path, owner: str, variant: str) -> Checkpoint:
+def _read(folder: Path, owner: str, variant: str, replaced: Collection[str]) -> Checkpoint:
     names = list_files(folder)
     if INDEX_FILE not in names:
         check_entries(folder, owner)
@@ -147,7 +173,7 @@ def _read(folder: Path, owner: str, variant: str) -> Checkpoint:
             "Choose a folder that `pipeline.save_pretrained` wrote.",
         )
     index = read_object(folder / INDEX_FILE)
-    components = check_index(index, owner)
+    components = without_weights(check_index(index, owner), replaced)
     if incompleteness(components, names, owner, variant):
         check_entries(folder, owner)
     needed_files(components, names, owner, variant)

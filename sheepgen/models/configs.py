@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
+from sheepgen.models.quantization import QUANTIZATION
 from sheepgen.sanitize import excerpt
 from sheepgen.untrusted_file import read_untrusted
 
@@ -39,7 +40,7 @@ _REFUSED_SETTINGS = {
     "attn_implementation": "attention code from elsewhere",
     "init_inputs": "a vocabulary from elsewhere",
     "merges": "a vocabulary from elsewhere",
-    "quantization_config": "quantised weights",
+    QUANTIZATION: "quantised weights",
     "vocab": "a vocabulary from elsewhere",
 }
 """Settings that no component may have, of whatever family, and what they ask for."""
@@ -222,7 +223,7 @@ def read_config(path: Path, component: Component) -> dict[str, Any]:
     if not component.inner_config:
         return config
     inner = config.get(component.inner_config)
-    parts = {name for name in config if name.endswith("_config")}
+    parts = {name for name in config if name.endswith("_config")} - {QUANTIZATION}
     own = {name: value for name, value in config.items() if name not in parts}
     return own | inner if isinstance(inner, dict) else own
 

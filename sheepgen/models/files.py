@@ -8,6 +8,7 @@ older formats are pickles, and a pickle is a program.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import ModelError
@@ -30,6 +31,7 @@ __all__ = [
     "present_components",
     "variant_of",
     "weight_files",
+    "without_weights",
 ]
 
 INDEX_FILE = "model_index.json"
@@ -152,6 +154,21 @@ def present_components(
         name: component
         for name, component in components.items()
         if not component.optional or weight_files(name, component, names)
+    }
+
+
+def without_weights(
+    components: Mapping[str, Component], replaced: Collection[str]
+) -> dict[str, Component]:
+    """Return the components, of which some do without weights of their own.
+
+    Args:
+        components: What a model is made of.
+        replaced: Names of those whose weights come from elsewhere.
+    """
+    return {
+        name: replace(component, weights=None) if name in replaced else component
+        for name, component in components.items()
     }
 
 

@@ -284,7 +284,7 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         check_fit=_check_z_image,
         pipeline="sheepgen.pipeline.z_image",
         is_flow=True,
-        fields=("vae", "lora"),
+        fields=("transformer", "vae", "lora"),
     ),
     Family(
         name="FLUX.2 klein",
@@ -294,7 +294,10 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         check_fit=_check_flux_2_klein,
         pipeline="sheepgen.pipeline.flux2_klein",
         is_flow=True,
-        fields=("lora",),
+        fields=(
+            "transformer",
+            "lora",
+        ),
     ),
     Family(
         name="Qwen-Image",
@@ -304,7 +307,10 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         check_fit=_check_qwen_image,
         pipeline="sheepgen.pipeline.qwen_image",
         is_flow=True,
-        fields=("lora",),
+        fields=(
+            "transformer",
+            "lora",
+        ),
     ),
     Family(
         name="FLUX.1",
@@ -314,7 +320,7 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         check_fit=_check_flux_1,
         pipeline="sheepgen.pipeline.flux1",
         is_flow=True,
-        fields=("true_cfg", "vae", "lora"),
+        fields=("transformer", "true_cfg", "vae", "lora"),
     ),
     Family(
         name="Chroma",
@@ -324,7 +330,7 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         check_fit=_check_chroma,
         pipeline="sheepgen.pipeline.chroma",
         is_flow=True,
-        fields=("vae", "lora"),
+        fields=("transformer", "vae", "lora"),
     ),
     Family(
         name="Stable Diffusion 3",
@@ -338,6 +344,6 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         check_fit=_check_stable_diffusion_3,
         pipeline="sheepgen.pipeline.stable_diffusion_3",
         is_flow=True,
-        fields=("vae", "lora"),
+        fields=("transformer", "vae", "lora"),
     ),
 )

@@ -33,7 +33,12 @@ __all__ = ["find_model", "locate_model", "reads_prompt", "resolve_model"]
 
 
 def find_model(
-    name: str, *, variant: str = "", offline: bool = False, rehash: bool = False
+    name: str,
+    *,
+    variant: str = "",
+    replaced: tuple[str, ...] = (),
+    offline: bool = False,
+    rehash: bool = False,
 ) -> ModelSpec:
     """Find a model and check it; download it, silently, if it is not on this disk.
 
@@ -41,6 +46,8 @@ def find_model(
         name: The embedded model's name, a folder, a file, or ``org/name[@revision]`` or its alias.
             With a full commit hash it is always the Hub's; ``./org/name@commit`` is a folder.
         variant: Which of its weight files, as in ``fp16``; empty for the usual ones.
+        replaced: Components whose own weights are not used, as
+            `sheepgen.adapters.Adapters.replaced` says; they need not be there.
         offline: Do not use the network.
         rehash: Hash all weights, even if their hashes are cached.
 
@@ -48,16 +55,21 @@ def find_model(
         UsageError: If the name is not that of a model.
         ModelError: If the model cannot be had, is damaged, or is not supported.
     """
-    found = resolve_model(name, variant=variant, offline=offline, rehash=rehash)
+    found = resolve_model(name, variant=variant, replaced=replaced, offline=offline, rehash=rehash)
     if isinstance(found, ModelSpec):
         return found
     hub.fetch(found)
-    reference = ModelReference(canonical_model_name(name), variant)
+    reference = ModelReference(canonical_model_name(name), variant, replaced)
     return _read(reference, found.folder, found.commit, rehash=rehash)
 
 
 def resolve_model(
-    name: str, *, variant: str = "", offline: bool = False, rehash: bool = False
+    name: str,
+    *,
+    variant: str = "",
+    replaced: tuple[str, ...] = (),
+    offline: bool = False,
+    rehash: bool = False,
 ) -> ModelSpec | hub.DownloadPlan:
     """Find a model and check it, as `find_model` does, but download no weights.
 
@@ -66,17 +78,17 @@ def resolve_model(
         `sheepgen.models.hub.download` and resolve the name again.
     """
     place = locate_model(name)
-    reference = ModelReference(canonical_model_name(name), variant)
+    reference = ModelReference(canonical_model_name(name), variant, replaced)
     if isinstance(place, Path):
         return _read(reference, place, None, rehash=rehash)
     if unsupported_family_of_name(place.repo):
         raise _unknown(name)
-    cached = hub.cached_folder(place, variant)
+    cached = hub.cached_folder(place, variant, replaced)
     if cached is not None:
         return _read(reference, cached, cached.name, rehash=rehash)
     if offline or hub.is_offline():
         raise hub.not_cached(place.repo, variant)
-    return hub.plan_download(place, variant)
+    return hub.plan_download(place, variant, replaced)
 
 
 def reads_prompt(model: ModelReference, *, offline: bool = False) -> bool:
@@ -119,14 +131,14 @@ def locate_model(name: str) -> Path | hub.HubModel:
 def _read(
     reference: ModelReference, path: Path, revision: str | None, *, rehash: bool
 ) -> ModelSpec:
-    name, variant = reference
+    name, variant, replaced = reference
     is_file = path.is_file()
     if is_file and variant:
         raise UsageError(
             f"{excerpt(name, 200)} is a single file, which has no variants.",
             "Leave out --variant.",
         )
-    checkpoint = read_single_file(path) if is_file else read_checkpoint(path, variant)
+    checkpoint = read_single_file(path) if is_file else read_checkpoint(path, variant, replaced)
     folder = checkpoint.folder
     repo = name.partition("@")[0]
     if revision is not None:

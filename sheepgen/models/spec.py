@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelDefaults", "ModelSpec", "outside_warnings"]
 
-_HASHES = ("vae_sha256", "lora_sha256", "embedding_sha256")
+_HASHES = ("transformer_sha256", "vae_sha256", "lora_sha256", "embedding_sha256")
 
 _MOST_LISTED = 6
 

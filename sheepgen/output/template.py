@@ -248,6 +248,6 @@ def _value(field: Field, value: Value | None) -> str:
             value = Path(value).stem
         elif field.is_weights:  # of a list, too
             value = ",".join(item.rstrip("/").rpartition("/")[2] for item in value.split(","))
-            value = re.sub(r"\.safetensors|@[0-9a-f]{40}", "", value)
+            value = re.sub(r"\.safetensors|\.gguf|@[0-9a-f]{40}", "", value)
         return slug(value, empty=field.slug_if_empty)
     return "none" if value is None else str(value).removesuffix(".0")

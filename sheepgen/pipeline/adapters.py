@@ -40,7 +40,8 @@ def add_adapters(model: Model) -> Model:
         ModelError: If something does not fit.
     """
     adapters, parts = model.spec.adapters, vars(model)
-    add_loras(model.spec, networks_of(model), adapters.loras)
+    if adapters.loras:
+        add_loras(model.spec, networks_of(model), adapters.loras)
     changes: dict[str, Any] = {}
     if adapters.embedding:
         changes |= _tokenizers(model.spec, parts)

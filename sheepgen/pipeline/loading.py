@@ -16,12 +16,16 @@ from safetensors.torch import load_file
 from sheepgen.errors import ModelError
 from sheepgen.models.added.hashes import added_hashes
 from sheepgen.models.added.places import fetch_added, pinned
+from sheepgen.models.added.transformer import with_transformer
 from sheepgen.models.files import variant_of
+from sheepgen.models.quantization import QUANTIZATION, method_of
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.building import building, component_errors
 from sheepgen.pipeline.device import resolve_device, resolve_dtype
+from sheepgen.pipeline.quantized import check_can_load, room_for
 from sheepgen.pipeline.quiet import quiet_libraries
 from sheepgen.pipeline.single_file import clip_tokenizer, read_component
+from sheepgen.pipeline.transformer_file import read_transformer
 from sheepgen.prompt_syntax import PLAIN
 from sheepgen.sanitize import excerpt
 
@@ -81,12 +85,15 @@ def load_model(
     precision = resolve_dtype(dtype, target)
     spec = name_or_spec
     if isinstance(spec, str):
-        spec = find_model(spec, variant=variant)
+        replaced = adapters.replaced if adapters else ()
+        spec = find_model(spec, variant=variant, replaced=replaced)
     adapters = adapters or spec.adapters
     if spec.family.takes(adapters):
         fetch_added(adapters)
     spec = replace(spec, adapters=pinned(adapters))
     added_hashes(spec.adapters, spec.checkpoint, {})
+    checkpoint = with_transformer(spec.checkpoint, spec.adapters.transformer)
+    spec = replace(spec, checkpoint=checkpoint)
     with quiet_libraries():
         model = _family_module(spec).load(spec, target, precision)
         return add_adapters(model) if spec.adapters else model
@@ -163,8 +170,9 @@ def load_text_encoder(
             which any does is taken off them.
     """
     config = checkpoint.configs[component]
-    chosen = {name: config[name] for name in settings if name in config}
-    with building(component, checkpoint.stored[component]):
+    chosen = {name: config[name] for name in (*settings, QUANTIZATION) if name in config}
+    check_can_load(config, "transformers", component)
+    with building(component, room_for(config, checkpoint.stored[component])):
         model, report = model_class.from_pretrained(
             None,
             config=model_class.config_class(**chosen),
@@ -182,8 +190,13 @@ def load_diffusers(
     dtype: torch.dtype,
 ) -> Any:  # noqa: ANN401
     """Load a network of a class of diffusers."""
+    if component == "transformer" and checkpoint.transformer is not None:
+        folder = checkpoint.folder / component
+        return read_transformer(checkpoint.transformer, model_class, folder, dtype)
+    config = checkpoint.configs[component]
+    check_can_load(config, "diffusers", component)
     files = (file for file in checkpoint.weights if file.startswith(f"{component}/"))
-    with building(component, checkpoint.stored[component]):
+    with building(component, room_for(config, checkpoint.stored[component])):
         if checkpoint.prefixes:
             with torch.device("meta"):
                 model = model_class.from_config(dict(checkpoint.configs[component]))
@@ -198,8 +211,8 @@ def load_diffusers(
             use_safetensors=True,
             variant=variant_of(next(files, "")),
             output_loading_info=True,
-            # Its own default asks for another package, and says so on every load.
-            low_cpu_mem_usage=False,
+            # It asks for another package, and says so on every load; quantised weights need it.
+            low_cpu_mem_usage=method_of(config) is not None,
             dtype=dtype,
         )
     return _ready(component, model, report)

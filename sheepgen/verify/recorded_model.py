@@ -69,7 +69,7 @@ class ModelFinder:
         """Return the model for a record, or why there is none."""
         environment, model = record.environment, record.request.model_reference
         key = model, environment.model_revision, environment.model_sha256
-        wanted = key if self._model is None else None
+        wanted = key if self._model is None else model.replaced
         if wanted not in self._found:
             try:
                 self._found[wanted] = yield from self._find(record)
@@ -82,12 +82,15 @@ class ModelFinder:
         name = self._model or recorded_model(record, fetch=self.fetch, rehash=True)
         if not isinstance(name, str):
             return name
-        variant = "" if self._model else record.request.variant
-        found = resolve_model(name, variant=variant, offline=self.offline, rehash=True)
+        reference = record.request.model_reference
+        variant, replaced = "" if self._model else reference.variant, reference.replaced
+        found = resolve_model(
+            name, variant=variant, replaced=replaced, offline=self.offline, rehash=True
+        )
         if isinstance(found, DownloadPlan):
             yield found
             yield from download(found)
-            found = find_model(name, variant=variant, offline=True, rehash=True)
+            found = find_model(name, variant=variant, replaced=replaced, offline=True, rehash=True)
         return found
 
 
@@ -107,12 +110,12 @@ def recorded_model(
     Raises:
         ModelError: If the record's model may not be used, or is not here.
     """
-    (name, variant), environment = record.request.model_reference, record.environment
+    (name, variant, replaced), environment = record.request.model_reference, record.environment
     if name == EMBEDDED_MODEL:
         return find_model(name, variant=variant, rehash=rehash)
     if environment.model_revision is not None:
         exact = _at_commit(name, environment.model_revision)
-        if cached_folder(exact, variant) is not None:
+        if cached_folder(exact, variant, replaced) is not None:
             return _find_recorded(str(exact), record, rehash=rehash)
         if fetch:
             return str(exact)
@@ -137,13 +140,13 @@ def recorded_model(
 
 def _find_recorded(name: str, record: ImageRecord, *, rehash: bool) -> ModelSpec:
     """Find a model with the recorded weights if it has them, else with those of its variant."""
-    variant, sha256 = record.request.variant, record.environment.model_sha256
-    spec = find_model(name, variant=variant, offline=True, rehash=rehash)
+    (_, variant, replaced), sha256 = record.request.model_reference, record.environment.model_sha256
+    spec = find_model(name, variant=variant, replaced=replaced, offline=True, rehash=rehash)
     if spec.sha256 == sha256 or spec.checkpoint.prefixes:
         return spec
     # What was the only set of weights then may have been joined by the usual one since.
     for other in complete_variants(spec.family.components, list_files(spec.folder)):
-        found = find_model(name, variant=other, offline=True, rehash=rehash)
+        found = find_model(name, variant=other, replaced=replaced, offline=True, rehash=rehash)
         if found.sha256 == sha256:
             return found
     return spec

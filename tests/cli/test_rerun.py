@@ -41,7 +41,7 @@ def test_nothing_is_lost(typed: Typed, record: ImageRecord) -> None:
     environment = replace(record.environment, dtype="fp32")
     # What is added to a model has to be here, as in `tests.cli.test_adapters`.
     changes: dict[str, Any] = {"model": EMBEDDED_MODEL, "variant": "", "lora_autov3": None}
-    for name in ("vae", "lora", "embedding"):
+    for name in ("transformer", "vae", "lora", "embedding"):
         changes |= {name: "", f"{name}_sha256": None}
     request = replace(record.request, **changes)
     write(replace(record, request=request, environment=environment))

@@ -2,6 +2,7 @@
 
 places     where they are: on this disk, in the Hub's cache, or to be downloaded
 lora       the file of a LoRA
+transformer  a transformer in one file
 vae        a VAE in each of its forms
 embedding  a text embedding in each of its forms
 hashes     all of them at once, with the hashes of their files

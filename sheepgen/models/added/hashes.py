@@ -11,10 +11,13 @@ from sheepgen.fields import FIELDS
 from sheepgen.models import hub
 from sheepgen.models.added.embedding import find_embedding
 from sheepgen.models.added.lora import find_lora
-from sheepgen.models.added.places import LABELS, locate
+from sheepgen.models.added.places import LABELS, existing, locate
+from sheepgen.models.added.transformer import find_transformer
 from sheepgen.models.added.vae import find_vae
 from sheepgen.models.families import readers_of_fields
 from sheepgen.models.fingerprint import file_sha256
+from sheepgen.models.gguf import GGUF_SUFFIX
+from sheepgen.models.quantization import method_of
 from sheepgen.models.safetensors import data_start
 from sheepgen.sanitize import excerpt
 
@@ -48,6 +51,8 @@ def added_hashes(
         UsageError: If nothing can be added to this model.
         ModelError: If a file is missing, damaged, not what it is given as, or not the recorded one.
     """
+    if adapters.lora:
+        _check_not_quantised(adapters, checkpoint)
     named: dict[str, list[str]] = {kind: [] for kind in LABELS}
     for kind, text in adapters.names:
         named[kind].append(text)
@@ -62,6 +67,24 @@ def added_hashes(
     }
     hashes["lora_autov3"] = [_autov3(_find("lora", text, checkpoint)) for text in named["lora"]]
     return {name: ",".join(each) or None for name, each in hashes.items()}
+
+
+def _check_not_quantised(adapters: Adapters, checkpoint: Checkpoint) -> None:
+    """Check that what LoRAs change are numbers.
+
+    Raises:
+        UsageError: If something is quantised.
+    """
+    found = [name for name, config in checkpoint.configs.items() if method_of(config)]
+    if adapters.transformer:
+        path, _ = existing("transformer", adapters.transformer)
+        found = [name for name in found if name != "transformer"]
+        found += ["transformer"] if path.suffix.lower() == GGUF_SUFFIX else []
+    if found:
+        raise UsageError(
+            f"The {found[0]} has quantised weights, to which no LoRA can be added.",
+            "Leave out --lora, or choose weights that are not quantised.",
+        )
 
 
 def _autov3(path: Path) -> str:
@@ -104,7 +127,9 @@ def _weights_of(
     state: object,  # noqa: ARG001 - makes the cache forget a file that changes
 ) -> Path:
     """Return the file that holds what is added, once it is checked."""
-    if kind == "vae":
+    if kind == "transformer":
+        path = find_transformer(text, checkpoint).path
+    elif kind == "vae":
         path = find_vae(text, checkpoint).path
     elif kind == "lora":
         path = find_lora(text)

@@ -5,6 +5,7 @@
     org/name                the one file of a repository that fits; a VAE may be a folder. With a
                             folder org/ here it is a path
     org/name@revision/ink.safetensors
+    org/name/flux1-dev-Q4_0.gguf
 
 `pinned` turns a name of the Hub's into one at a commit and with a file, which always means the
 same; it is what records have. Nothing here uses the network but `plan_added`.
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 from sheepgen.adapters import Adapters, to_text
 from sheepgen.errors import ModelError
 from sheepgen.models import hub
+from sheepgen.models.gguf import GGUF_SUFFIX, read_gguf
 from sheepgen.models.safetensors import read_tensors
 from sheepgen.sanitize import excerpt, first_of
 
@@ -43,8 +45,16 @@ __all__ = [
     "read_file",
 ]
 
-LABELS = {"vae": "VAE", "lora": "LoRA", "embedding": "embedding"}
+LABELS = {
+    "transformer": "transformer",
+    "vae": "VAE",
+    "lora": "LoRA",
+    "embedding": "embedding",
+}
 """What each field is called in messages."""
+
+_SUFFIXES = {"transformer": (".safetensors", GGUF_SUFFIX)}
+"""How the names of files end; where a field is not named, they are safetensors."""
 
 VAE_WEIGHTS = "diffusion_pytorch_model.safetensors"
 LORA_WEIGHTS = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
@@ -119,6 +129,7 @@ def pinned(adapters: Adapters) -> Adapters:
         return place.name if place else text
 
     return Adapters(
+        transformer=adapters.transformer and name("transformer", adapters.transformer),
         vae=adapters.vae and name("vae", adapters.vae),
         lora=to_text(tuple(each._replace(path=name("lora", each.path)) for each in adapters.loras)),
         embedding=",".join(name("embedding", each) for each in adapters.embeddings),
@@ -173,6 +184,11 @@ def existing(kind: str, text: str) -> tuple[Path, str]:
     """
     owner = excerpt(text, 200)
     if place := locate(kind, text):
+        if place.path.suffix.lower() == GGUF_SUFFIX and not _is_weights(kind, GGUF_SUFFIX):
+            raise ModelError(
+                f"The {LABELS[kind]} {owner} is a {GGUF_SUFFIX} file.",
+                "Only transformers are loaded from those.",
+            )
         return place.path, owner
     if hub_path_of(text) is not None:
         raise ModelError(
@@ -194,7 +210,7 @@ def read_file(path: Path, owner: str) -> StoredTensors:
         ModelError: If it cannot be read or is damaged.
     """
     try:
-        return read_tensors(path)
+        return (read_gguf if path.suffix.lower() == GGUF_SUFFIX else read_tensors)(path)
     except OSError as error:
         raise ModelError(
             f"{owner} cannot be read: {error.strerror}.",
@@ -228,9 +244,12 @@ def _candidates(kind: str, names: Collection[str]) -> list[str]:
     """Return the files that may be meant if none is named."""
     if kind == "lora" and (usual := [name for name in LORA_WEIGHTS if name in names]):
         return usual
-    return sorted(
-        name for name in names if name.endswith(".safetensors") and hub.is_file_name(name)
-    )
+    return sorted(name for name in names if _is_weights(kind, name) and hub.is_file_name(name))
+
+
+def _is_weights(kind: str, name: str) -> bool:
+    """Say whether a file may be of a kind, by the end of its name."""
+    return name.lower().endswith(_SUFFIXES.get(kind, (".safetensors",)))
 
 
 def _is_folder(files: tuple[str, ...]) -> bool:
@@ -244,7 +263,8 @@ def _unclear(kind: str, wanted: HubPath, names: Collection[str]) -> ModelError:
     listed = ", ".join(first_of([excerpt(name, 100) for name in found], _MOST_LISTED))
     if not found:
         return ModelError(
-            f"{wanted.repo} has no {LABELS[kind]} as a .safetensors file.",
+            f"{wanted.repo} has no {LABELS[kind]} as a "
+            f"{' or '.join(_SUFFIXES.get(kind, ('.safetensors',)))} file.",
             "Pickles (.bin, .pt, .ckpt) are not loaded: they can run code when they are read.",
         )
     if wanted.file:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sheepgen.errors import ModelError
 from sheepgen.models.checkpoint import check_index
 from sheepgen.models.configs import read_object
-from sheepgen.models.files import INDEX_FILE, incompleteness, list_files
+from sheepgen.models.files import INDEX_FILE, incompleteness, list_files, without_weights
 from sheepgen.models.fingerprint import file_sha256, hub_sha256
 from sheepgen.models.hub.answers import COMMIT
 from sheepgen.sanitize import excerpt
@@ -22,7 +22,7 @@ from sheepgen.untrusted_file import read_untrusted
 from sheepgen.user_cache import cache_folder, hub_cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
 __all__ = [
@@ -87,12 +87,15 @@ def snapshot_folder(model: HubModel) -> Path | None:
     return snapshot if COMMIT.fullmatch(commit) and snapshot.is_dir() else None
 
 
-def cached_folder(model: HubModel, variant: str = "") -> Path | None:
+def cached_folder(
+    model: HubModel, variant: str = "", replaced: Collection[str] = ()
+) -> Path | None:
     """Return the model's folder in the cache if all needed files are there.
 
     Args:
         model: Which.
         variant: Which of its weights are needed; empty for the usual ones.
+        replaced: Components whose weights are not needed.
 
     Raises:
         ModelError: If the model is of an unsupported family.
@@ -100,7 +103,8 @@ def cached_folder(model: HubModel, variant: str = "") -> Path | None:
     folder = snapshot_folder(model)
     if folder is None or not (folder / INDEX_FILE).is_file():
         return None
-    components = check_index(read_object(folder / INDEX_FILE), model.repo)
+    index = read_object(folder / INDEX_FILE)
+    components = without_weights(check_index(index, model.repo), replaced)
     names = list_files(folder)
     return None if incompleteness(components, names, model.repo, variant) else folder
 

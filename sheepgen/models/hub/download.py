@@ -17,14 +17,19 @@ from sheepgen.errors import ModelError
 from sheepgen.models.checkpoint import check_configs, check_index
 from sheepgen.models.configs import MAX_BYTES, read_config, read_object, too_large
 from sheepgen.models.families import family_of
-from sheepgen.models.files import INDEX_FILE, needed_files, present_components
+from sheepgen.models.files import (
+    INDEX_FILE,
+    needed_files,
+    present_components,
+    without_weights,
+)
 from sheepgen.models.hub.answers import invalid_answer
 from sheepgen.models.hub.listing import list_repository
 from sheepgen.models.hub.transfer import HubFile, fetch_file
 from sheepgen.sanitize import byte_size, excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Collection, Generator
 
     from sheepgen.models.hub.cache import HubModel
 
@@ -92,12 +97,15 @@ def is_offline() -> bool:
     return is_offline_mode()
 
 
-def plan_download(model: HubModel, variant: str = "") -> DownloadPlan:
+def plan_download(
+    model: HubModel, variant: str = "", replaced: Collection[str] = ()
+) -> DownloadPlan:
     """Ask the Hub what it takes to download a model. Only its index and configs are downloaded.
 
     Args:
         model: Which.
         variant: Which of its weights, as in ``fp16``; empty for the usual ones.
+        replaced: Components whose weights are not downloaded.
 
     Raises:
         ModelError: If the model is not accessible or not supported, or the disk is too full.
@@ -120,7 +128,7 @@ def plan_download(model: HubModel, variant: str = "") -> DownloadPlan:
     if folder.name != listing.commit:
         raise invalid_answer(model.repo, "its listing and its files are of different commits")
     content = read_object(folder / INDEX_FILE)
-    components = check_index(content, model.repo)
+    components = without_weights(check_index(content, model.repo), replaced)
     names = needed_files(components, listing.files, model.repo, variant)
     needed = [listing.files[name] for name in names]
     for file in needed:
@@ -148,7 +156,7 @@ def plan_download(model: HubModel, variant: str = "") -> DownloadPlan:
 
 def check_size(file: HubFile, repo: str) -> None:
     """Refuse configs that are too large to be read; weights may have any size."""
-    if file.size > MAX_BYTES and not file.name.endswith(".safetensors"):
+    if file.size > MAX_BYTES and not file.name.endswith((".safetensors", ".gguf")):
         raise too_large(f"{excerpt(file.name)} of {repo}")
 
 

@@ -27,7 +27,7 @@ __all__ = ["HubPath", "is_file_name", "parse_hub_path", "plan_files"]
 
 _HUB_PATH = re.compile(
     rf"(?P<repo>{WORD}/{WORD})(?:@(?P<revision>refs/pr/\d{{1,9}}|[\w.-]{{1,100}}))?"
-    r"(?:/(?P<file>.+\.safetensors))?",
+    r"(?:/(?P<file>.+\.(?:safetensors|gguf)))?",
     re.ASCII,
 )
 
@@ -51,7 +51,7 @@ def parse_hub_path(text: str) -> HubPath | None:
     match = _HUB_PATH.fullmatch(text)
     if match is None or "--" in match["repo"] or ".." in text.partition("/")[2]:
         return None
-    if match["repo"].endswith(".safetensors") or not is_file_name(match["file"] or "a"):
+    if match["repo"].endswith((".safetensors", ".gguf")) or not is_file_name(match["file"] or "a"):
         return None
     return HubPath(
         repo=match["repo"], revision=match["revision"] or "main", file=match["file"] or ""

@@ -1,0 +1,144 @@
+"""The weights of a transformer out of one file, safetensors or GGUF.
+
+diffusers' own converters rename what its makers call otherwise, and its own layers compute with
+quantised weights: each is turned into numbers of the model's precision when it is used.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers import GGUFQuantizationConfig
+from diffusers.loaders.single_file_model import SINGLE_FILE_LOADABLE_CLASSES
+from diffusers.models.model_loading_utils import load_gguf_checkpoint
+from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+
+from sheepgen.errors import ModelError
+from sheepgen.pipeline.building import building, component_errors
+from sheepgen.pipeline.quantized import require_packages
+from sheepgen.pipeline.single_file import read_below
+from sheepgen.sanitize import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Set
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from sheepgen.models.checkpoint import TransformerFile
+
+__all__ = ["read_transformer"]
+
+_GGUF_PACKAGES = ("gguf", "accelerate")
+"""What diffusers needs to read GGUF files, besides what sheepgen needs."""
+
+
+def read_transformer(
+    file: TransformerFile,
+    model_class: type[Any],
+    config: Path,
+    dtype: torch.dtype,
+) -> Any:  # noqa: ANN401
+    """Read a transformer.
+
+    Args:
+        file: Checked.
+        model_class: Of diffusers.
+        config: Folder with the config.
+        dtype: Precision of what is not quantised, and of sums.
+
+    Returns:
+        The transformer in evaluation mode.
+
+    Raises:
+        ModelError: If its weights are not those that the config asks for.
+        UsageError: If a package is not installed that GGUF files need.
+    """
+    settings = model_class.load_config(str(config), local_files_only=True)
+    with building("transformer", file.stored), _without_weights():
+        model = model_class.from_config(settings)
+    with component_errors("transformer"):
+        weights = _read(file)
+        if file.is_original:
+            convert = SINGLE_FILE_LOADABLE_CLASSES[model_class.__name__]["checkpoint_mapping_fn"]
+            weights = convert(checkpoint=weights, config=settings)
+        _check_names(model.state_dict().keys(), weights.keys())
+        if file.is_gguf:
+            model = model_class.from_single_file(
+                weights,
+                config=str(config),
+                quantization_config=GGUFQuantizationConfig(compute_dtype=dtype),
+                dtype=dtype,
+                low_cpu_mem_usage=True,
+                local_files_only=True,
+            )
+            _dequantize_the_rest(model, dtype)
+        else:
+            # At addresses that torch chooses, on which the last bits may depend.
+            weights = {name: weight.to(dtype, copy=True) for name, weight in weights.items()}
+            model.load_state_dict(weights, assign=True)
+            model = model.to(dtype)
+    return model.eval().requires_grad_(requires_grad=False)
+
+
+def _check_names(own: Set[str], found: Set[str]) -> None:
+    """Check that a file has all weights of the model, and no others."""
+    if missing := sorted(own - found):
+        raise ModelError(
+            f"The transformer's file has no weights for {excerpt(missing[0])} "
+            f"({len(missing)} are missing).",
+            "It is incomplete, or made from another model.",
+        )
+    if unknown := sorted(found - own):
+        raise ModelError(
+            f"The transformer's file has weights that the model does not have: "
+            f"{excerpt(unknown[0])} ({len(unknown)} in all).",
+            "Choose the --model that it was made from.",
+        )
+
+
+def _read(file: TransformerFile) -> dict[str, Tensor]:
+    """Return the weights by their names in the file, without what these begin with."""
+    if not file.is_gguf:
+        return read_below(file.path, file.prefix)
+    require_packages(_GGUF_PACKAGES, f"{excerpt(file.path.name)} is read")
+    weights: Mapping[str, Tensor] = load_gguf_checkpoint(str(file.path))
+    return {
+        name.removeprefix(file.prefix): weight
+        for name, weight in weights.items()
+        if name.startswith(file.prefix)
+    }
+
+
+def _dequantize_the_rest(model: nn.Module, dtype: torch.dtype) -> None:
+    """Turn quantised weights into numbers that no layer does that for: all but those of products.
+
+    Some files have such biases, norms, tokens and positions.
+    """
+    from diffusers.quantizers.gguf.utils import dequantize_gguf_tensor
+
+    for module in model.modules():
+        own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+        for name, weight in own:
+            is_product = isinstance(module, nn.Linear) and name == "weight"
+            if hasattr(weight, "quant_type") and not is_product:
+                plain = dequantize_gguf_tensor(weight).to(dtype)
+                is_buffer = name in module._buffers
+                setattr(module, name, plain if is_buffer else nn.Parameter(plain))
+
+
+@contextmanager
+def _without_weights() -> Iterator[None]:
+    """Build modules whose weights take no memory; what they compute when they are built stays."""
+
+    def empty(_: nn.Module, __: str, weight: nn.Parameter) -> nn.Parameter:
+        return nn.Parameter(weight.to("meta"), requires_grad=weight.requires_grad)
+
+    handle = register_module_parameter_registration_hook(empty)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        handle.remove()
