@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
 from sheepgen.sanitize import excerpt
-from sheepgen.schedulers import SCHEDULERS
+from sheepgen.schedulers import OWN_SCHEDULER, SCHEDULERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,6 +149,8 @@ class Field:
 
     def has_effect(self, scheduler: str) -> bool:
         """Return whether the value changes the image with this scheduler."""
+        if scheduler == OWN_SCHEDULER:  # of a model whose `ModelSpec.unread` says it
+            return True
         return not self.needs or bool(getattr(SCHEDULERS[scheduler], self.needs))
 
     def _check_text(self, text: str) -> None:

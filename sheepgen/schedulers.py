@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FLOW_SCHEDULERS",
+    "OWN_SCHEDULER",
     "PREDICTION_TYPES",
     "SCHEDULERS",
     "SchedulerSpec",
@@ -38,6 +39,9 @@ __all__ = [
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
 """What a U-Net may predict here, in diffusers' words: the noise, the velocity of
 https://arxiv.org/abs/2202.00512, or the clean latents."""
+
+OWN_SCHEDULER = "own"
+"""Stands for a model's own scheduler as its folder has it, with which diffusers' pipelines run."""
 
 _UNIFORM = {
     "use_karras_sigmas": False,
@@ -247,7 +251,7 @@ def _names_by_spelling() -> dict[str, str]:
     return names
 
 
-_NAMES = _names_by_spelling()
+_NAMES = {OWN_SCHEDULER: OWN_SCHEDULER, **_names_by_spelling()}
 
 
 def canonical_scheduler_name(name: str) -> str:
@@ -306,7 +310,7 @@ def check_step_count(name: str, num_inference_steps: int) -> None:
     Raises:
         UsageError: If there are too many.
     """
-    most = SCHEDULERS[name].max_steps
+    most = None if name == OWN_SCHEDULER else SCHEDULERS[name].max_steps
     if most is not None and num_inference_steps > most:
         raise UsageError(
             f"The scheduler {name} takes at most {most} steps, not {num_inference_steps}.",

@@ -51,6 +51,18 @@ def tiny_qwen_vl(vocab_size: int) -> Qwen2_5_VLForConditionalGeneration:
     )
 
 
+def tiny_qwen_image_vae() -> AutoencoderKLQwenImage:
+    return AutoencoderKLQwenImage(
+        base_dim=8,
+        z_dim=4,
+        dim_mult=[1, 1],
+        num_res_blocks=1,
+        temperal_downsample=[False],
+        latents_mean=[0.1, -0.2, 0.3, 0.0],
+        latents_std=[2.8, 1.4, 2.3, 1.0],
+    )
+
+
 def tiny_qwen_image_pipeline(*, seed: int = 0, **schedule: Any) -> QwenImagePipeline:
     """Return diffusers' own pipeline over tiny parts; leaves the global generator as it was.
 
@@ -64,15 +76,7 @@ def tiny_qwen_image_pipeline(*, seed: int = 0, **schedule: Any) -> QwenImagePipe
         tokenizer = tiny_qwen_tokenizer()
         pipeline = QwenImagePipeline(
             scheduler=FlowMatchEulerDiscreteScheduler(**schedule),
-            vae=AutoencoderKLQwenImage(
-                base_dim=8,
-                z_dim=4,
-                dim_mult=[1, 1],
-                num_res_blocks=1,
-                temperal_downsample=[False],
-                latents_mean=[0.1, -0.2, 0.3, 0.0],
-                latents_std=[2.8, 1.4, 2.3, 1.0],
-            ),
+            vae=tiny_qwen_image_vae(),
             text_encoder=tiny_qwen_vl(len(tokenizer)),
             tokenizer=tokenizer,
             transformer=QwenImageTransformer2DModel(

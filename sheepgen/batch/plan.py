@@ -176,6 +176,7 @@ class JobPlanner:
         for warning in (
             *(() if self._wildcards else literal_notes(typed)),
             *init_image_notes([request]),
+            *self._settings.warnings([spec]),
             *outside_warnings([request], self.specs),
         ):
             if warning not in self._warned and len(self._warned) < _MAX_WARNINGS:

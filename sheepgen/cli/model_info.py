@@ -131,7 +131,8 @@ def _print_info(spec: ModelSpec, *, json: bool) -> None:
         "size": f"{defaults.width}x{defaults.height}, in multiples of {spec.size_multiple}",
         "steps": str(defaults.num_inference_steps),
         "guidance": f"{defaults.guidance_scale:g}",
-        "scheduler": defaults.scheduler or "none that sheepgen knows",
+        "scheduler": _scheduler(spec),
+        "loop": "" if spec.family.own_loop else "diffusers' own",
         "made for": f"{range_.guidance}, {range_.steps}, {range_.sides}" if range_ else "",
         "prompts": f"up to {plural(spec.max_tokens, 'token')}" if spec.max_tokens else "not read",
         "things": "" if things is None else f"{things:,}; --things lists them",
@@ -141,6 +142,12 @@ def _print_info(spec: ModelSpec, *, json: bool) -> None:
             write_data(f"{label:<12} {text}")
     for index, component in enumerate(components):
         write_data(f"{'' if index else 'components':<12} {_component(component)}".rstrip())
+
+
+def _scheduler(spec: ModelSpec) -> str:
+    if not spec.family.own_loop:
+        return "its own"
+    return spec.defaults.scheduler or "none that sheepgen knows"
 
 
 def _component(component: ComponentWeights) -> str:

@@ -82,7 +82,7 @@ def show(
 
 def _show_record(record: ImageRecord, form: ShowFormatWord | None) -> None:
     from sheepgen.metadata.a1111 import to_parameters
-    from sheepgen.metadata.record import to_json
+    from sheepgen.metadata.record import DIFFUSERS_LOOP, to_json
 
     if form == "json":
         write_data(to_json(record))
@@ -92,6 +92,9 @@ def _show_record(record: ImageRecord, form: ShowFormatWord | None) -> None:
         wide, high = record.request.final_size
         write_data(f"Final size {wide}x{high}, after a second pass over the upscaled image")
     if form is None:
+        if record.environment.recipe == DIFFUSERS_LOOP:
+            version = excerpt(record.environment.diffusers, 40)
+            write_data(f"Made in diffusers' own loop, of diffusers {version}")
         if record.understood is not None:
             said = describe_reading(record.understood, record.unused, record.corrected)
             write_data(f"Prompt {said}")

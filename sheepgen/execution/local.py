@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sheepgen.events import Event
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions, FrameOptions
-    from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.family import LoadedModel
     from sheepgen.pipeline.lora import Originals
     from sheepgen.request import ModelReference, ResolvedRequest
 
@@ -53,7 +53,7 @@ class _Loaded:
     """
 
     reference: ModelReference
-    model: Model
+    model: LoadedModel
     originals: Originals | None
 
     def is_but_for_loras(self, reference: ModelReference, adapters: Adapters) -> bool:
@@ -88,7 +88,7 @@ class LocalExecutor:
         self._most_pixels = UNLIMITED
         self._loaded: _Loaded | None = None
 
-    def load(self, model: ModelReference, adapters: Adapters) -> Model:
+    def load(self, model: ModelReference, adapters: Adapters) -> LoadedModel:
         """Return a loaded model with what is added to it, unloading the previous one.
 
         Raises:
@@ -119,6 +119,8 @@ class LocalExecutor:
 
     def batch_size(self, request: ResolvedRequest) -> int:
         """Return how many requests with this one's `batch_key` are generated together."""
+        if not self._specs[request.model_reference].family.own_loop:
+            return 1
         pixels = _pixels(request)
         if self._options.batch_size is not None:
             wanted = self._options.batch_size

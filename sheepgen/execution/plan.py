@@ -88,11 +88,30 @@ class RunSettings:
         frames = FRAME_CHOICES[self.frames]
         return OutputLayout(template=template, frames=frames, overwrite=self.overwrite)
 
-    def warnings(self) -> tuple[str, ...]:
-        """Return a warning for each setting that has no effect."""
+    def warnings(self, specs: Iterable[ModelSpec]) -> tuple[str, ...]:
+        """Return a warning for each setting that has no effect, or not all of it.
+
+        Args:
+            specs: The models.
+        """
+        found = []
         if self.frame_decoder != "auto" and not FRAME_CHOICES[self.frames].needed:
-            return (f"Warning: frame decoder has no effect with frames {self.frames}.",)
-        return ()
+            found.append(f"Warning: frame decoder has no effect with frames {self.frames}.")
+        for spec in specs:
+            if spec.family.own_loop:
+                continue
+            name = excerpt(spec.name)
+            if FRAME_CHOICES[self.frames].needed:
+                found.append(
+                    f"Warning: frames of {name} show the noisy latents; it runs in diffusers' own "
+                    "loop, which gives no estimates of the finished image."
+                )
+            if self.device.batch_size not in (None, 1):
+                found.append(
+                    f"Warning: batch size has no effect with {name}; diffusers' own loop makes one "
+                    "image at a time here."
+                )
+        return tuple(found)
 
     def frame_options(self) -> FrameOptions | None:
         """Return which frames are to be decoded, or None for none."""
@@ -245,7 +264,7 @@ def plan_run(
         prompt_notes=prompt_notes(prompts),
         image_notes=init_image_notes(requests),
         warnings=(
-            *settings.warnings(),
+            *settings.warnings([found]),
             *literal_notes(typed),
             *outside_warnings(requests, specs),
         ),

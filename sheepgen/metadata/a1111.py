@@ -21,7 +21,7 @@ from sheepgen.hires import UPSCALER, parse_hires
 from sheepgen.metadata.added_networks import lora_tags, network_pairs
 from sheepgen.prompt_syntax import uses_marks
 from sheepgen.request import DEFAULTS, TEMPLATES
-from sheepgen.schedulers import SCHEDULERS, steps_taken
+from sheepgen.schedulers import OWN_SCHEDULER, SCHEDULERS, steps_taken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +54,6 @@ def to_parameters(record: ImageRecord) -> str:
     ``RNG: CPU`` is part of it because readers otherwise assume that the noise is from the GPU.
     """
     request, environment = record.request, record.environment
-    scheduler = SCHEDULERS[request.scheduler]
     said: dict[str, object] = {
         key: template
         for key, name in TEMPLATE_KEYS.items()
@@ -66,8 +65,7 @@ def to_parameters(record: ImageRecord) -> str:
     }
     said |= _second_pass(request)
     said |= {
-        "Sampler": scheduler.sampler,
-        "Schedule type": scheduler.schedule_type,
+        **_sampler(request.scheduler),
         "Size": f"{request.width}x{request.height}",
         "Model hash": environment.model_sha256[:10],
         "Model": request.model,
@@ -88,6 +86,13 @@ def to_parameters(record: ImageRecord) -> str:
     pairs = (f"{key}: {_quote(_text(value))}" for key, value in (first | said).items())
     lines.append(", ".join(pairs))
     return "\n".join(filter(None, lines))
+
+
+def _sampler(scheduler: str) -> dict[str, object]:
+    if scheduler == OWN_SCHEDULER:
+        return {"Sampler": OWN_SCHEDULER}
+    spec = SCHEDULERS[scheduler]
+    return {"Sampler": spec.sampler, "Schedule type": spec.schedule_type}
 
 
 def _second_pass(request: ResolvedRequest) -> dict[str, object]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "DIFFUSERS_LOOP",
     "MAX_WORDS",
     "PIPELINE_VERSION",
     "RECORD_FORMAT",
@@ -38,6 +39,9 @@ __all__ = [
 
 PIPELINE_VERSION = 1
 """Version of the loop: raised when the same request would give other pixels than before."""
+
+DIFFUSERS_LOOP = 0
+"""Stands for diffusers' own loop, whose version is that of diffusers."""
 
 _SINCE: Mapping[str, int] = MappingProxyType(
     {
@@ -89,6 +93,7 @@ class Environment:
     Args:
         sheepgen: Version of this package.
         recipe: Number of the denoising loop; it grows when the same request gives other pixels.
+            0 if it was diffusers' own.
         torch: Version.
         diffusers: Version.
         transformers: Version.

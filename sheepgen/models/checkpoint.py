@@ -15,13 +15,14 @@ from operator import add
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
-from sheepgen.models.configs import check_config, check_size, read_config, read_object
+from sheepgen.models.configs import bad_setting, check_config, check_size, read_config, read_object
 from sheepgen.models.families import family_of
 from sheepgen.models.files import (
     INDEX_FILE,
     check_entries,
     incompleteness,
     list_files,
+    modular_error,
     needed_files,
     present_components,
     weight_files,
@@ -138,10 +139,14 @@ def check_index(index: Mapping[str, Any], owner: str) -> Mapping[str, Component]
     Raises:
         ModelError: If the family or a component is not supported.
     """
-    components = family_of(index, owner).components
-    for _ in _classes(index, components, owner):
+    family = family_of(index, owner)
+    settings = {name: index[name] for name in family.settings if name in index}
+    for name, value in settings.items():
+        if not family.settings[name](value):
+            raise bad_setting(INDEX_FILE, name, value, owner)
+    for _ in _classes(index, family, owner):
         pass
-    return components
+    return family.components
 
 
 def check_configs(family: Family, configs: Configs, owner: str) -> None:
@@ -160,7 +165,14 @@ def check_configs(family: Family, configs: Configs, owner: str) -> None:
         file = f"{name}/{component.config}"
         check_quantization(config, component.library, file, owner)
         plain = {setting: value for setting, value in config.items() if setting != QUANTIZATION}
-        check_config(plain, file, owner, required=component.required, refused=component.refused)
+        check_config(
+            plain,
+            file,
+            owner,
+            required=component.required,
+            refused=component.refused,
+            inner=component.inner_configs,
+        )
     family.check_fit(configs, owner)
 
 
@@ -168,7 +180,7 @@ def _read(folder: Path, owner: str, variant: str, replaced: Collection[str]) -> 
     names = list_files(folder)
     if INDEX_FILE not in names:
         check_entries(folder, owner)
-        raise ModelError(
+        raise modular_error(names, owner) or ModelError(
             f"{owner} is not a diffusers folder: it has no {INDEX_FILE}.",
             "Choose a folder that `pipeline.save_pretrained` wrote.",
         )
@@ -200,7 +212,7 @@ def _read(folder: Path, owner: str, variant: str, replaced: Collection[str]) -> 
         folder=folder,
         family=family,
         index=index,
-        classes=dict(_classes(index, components, owner)),
+        classes=dict(_classes(index, family, owner)),
         configs=configs,
         weights=tuple(
             chain.from_iterable(
@@ -225,11 +237,9 @@ def _shards(
     return shards
 
 
-def _classes(
-    index: Mapping[str, Any], components: Mapping[str, Component], owner: str
-) -> Iterator[tuple[str, str]]:
-    named = {name: each for name, each in components.items() if not each.optional}
-    for name in sorted(index.keys() | named.keys()):
+def _classes(index: Mapping[str, Any], family: Family, owner: str) -> Iterator[tuple[str, str]]:
+    named = {name: each for name, each in family.components.items() if not each.optional}
+    for name in sorted((index.keys() | named.keys()) - family.settings.keys()):
         entry = index.get(name)
         if name in named:
             match entry:

@@ -7,6 +7,8 @@ refusals are the same for every family; what a family needs besides is in its ro
 from __future__ import annotations
 
 import json
+import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
@@ -112,7 +114,7 @@ _ALLOWED = {
     "n_layers": _up_to(128),
     "n_refiner_layers": _up_to(16),
     "norm_num_groups": _up_to(8192),
-    "num_attention_heads": _up_to(1024),
+    "num_attention_heads": range(1025),
     "num_channels": _up_to(16),
     "num_cross_attention_heads": _up_to(1024),
     "num_decoder_blocks": range(65),
@@ -295,6 +297,7 @@ def check_config(
     *,
     required: Iterable[str],
     refused: Mapping[str, str],
+    inner: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Check the settings of one component, before anything is built from them.
 
@@ -304,6 +307,7 @@ def check_config(
         owner: Whose config this is, for the message.
         required: Settings that must be there.
         refused: Settings that this family does not support, and what they ask for.
+        inner: Settings that are configs, too, and regular expressions for their ``model_type``.
 
     Raises:
         ModelError: If a setting is missing, impossible, or asks for what is not supported.
@@ -328,6 +332,12 @@ def check_config(
         ):
             raise bad_setting(file, setting, value, owner)
     for setting, value in config.items():
+        if setting in inner and isinstance(value, dict):
+            if not re.fullmatch(inner[setting], str(value.get("model_type"))):
+                kind = f"{setting}.model_type"
+                raise bad_setting(file, kind, value.get("model_type"), owner)
+            check_config(value, file, owner, required=(), refused=refused)
+            continue
         # Libraries read such settings in place of those that were checked above.
         if isinstance(value, dict) and not _SETTINGS.isdisjoint(value):
             raise ModelError(

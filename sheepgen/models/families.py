@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
 from sheepgen.models.configs import bad_setting
+from sheepgen.models.diffusers_pipelines import DIFFUSERS_FAMILIES
 from sheepgen.models.family import Component, Family
 from sheepgen.models.flow_families import FLOW_FAMILIES
 from sheepgen.models.gemma_families import GEMMA_FAMILIES
@@ -221,6 +222,7 @@ FAMILIES: tuple[Family, ...] = (
     PIXART,
     *STAGED_FAMILIES,
     *UNCONDITIONAL_FAMILIES,
+    *DIFFUSERS_FAMILIES,
     Family(
         name="Stable Diffusion 1.x and 2.x",
         class_names=(

@@ -35,6 +35,8 @@ class Component:
         config: Its config file.
         inner_config: Setting under which the file has the config of the part that is loaded, if it
             is of more than that; what else it has there is not read.
+        inner_configs: Settings that are configs themselves, and regular expressions for the
+            ``model_type`` that each must have.
         weights: How the names of its weight files begin, without ``.safetensors``; None if it has
             no weights.
         files: Further files that are read if they are there.
@@ -50,6 +52,7 @@ class Component:
     classes: str
     config: str = "config.json"
     inner_config: str = ""
+    inner_configs: Mapping[str, str] = field(default_factory=dict)
     weights: str | None = None
     files: tuple[str, ...] = ()
     any_of: tuple[str, ...] = ()
@@ -112,6 +115,7 @@ class Traits:
         guidance: How the model is guided.
         made_for: The range in which its images are good; None if the configs do not say.
         needs_mask: Whether it was trained for inpainting, and does nothing else.
+        unread: Fields of a request that have no effect, though other families read them.
     """
 
     width: int
@@ -125,6 +129,7 @@ class Traits:
     needs_mask: bool = False
     text_layers: int | None = None
     prior: tuple[int, float] | None = None
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -149,6 +154,8 @@ class Family:
             that a larger image of one shows it several times, however it begins.
         text_layer: Layer of the text encoder that is read unless a request says otherwise, counted
             from the last.
+        settings: Settings in the index that its pipeline is built with, and what they may be.
+        own_loop: Whether its images are made by sheepgen's loop; else by diffusers' pipeline.
         vocabulary: File of a folder that lists what the model can show, as
             `sheepgen.embedded.vocabulary_file` reads it; None if the model takes any words.
     """
@@ -164,6 +171,8 @@ class Family:
     reads_prompt: bool = True
     has_one_scale: bool = False
     text_layer: int = 1
+    settings: Mapping[str, Callable[[object], bool]] = field(default_factory=dict)
+    own_loop: bool = True
     vocabulary: str | None = None
 
     def takes(self, adapters: Adapters) -> bool:

@@ -27,6 +27,7 @@ __all__ = [
     "complete_variants",
     "incompleteness",
     "list_files",
+    "modular_error",
     "needed_files",
     "present_components",
     "variant_of",
@@ -35,6 +36,9 @@ __all__ = [
 ]
 
 INDEX_FILE = "model_index.json"
+
+_MODULAR_INDEX = "modular_model_index.json"
+"""Of models that diffusers builds from blocks, which have no pipeline whose loop is known."""
 
 _PICKLE_SUFFIXES = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 
@@ -211,6 +215,8 @@ def incompleteness(
     missing = next(_missing_files(components, names, variant), None)
     if missing is None:
         return None
+    if error := modular_error(names, owner):
+        return error
     component, _, file = missing.rpartition("/")
     siblings = sorted(name for name in names if name.startswith(f"{component}/"))
     variants = complete_variants(components, names)
@@ -232,6 +238,16 @@ def incompleteness(
                     _PICKLE_HINT,
                 )
     return ModelError(f"{owner} has no {missing}.", "The model is incomplete. Download it again.")
+
+
+def modular_error(names: Collection[str], owner: str) -> ModelError | None:
+    """Return the error for a model that is a modular pipeline alone; None if it is not."""
+    if INDEX_FILE in names or _MODULAR_INDEX not in names:
+        return None
+    return ModelError(
+        f"{owner} is a modular pipeline of diffusers, which is not supported.",
+        f"Choose a model with a {INDEX_FILE}.",
+    )
 
 
 def _missing_files(

@@ -12,6 +12,7 @@ import difflib
 import os
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sheepgen.errors import ModelError, UsageError
 from sheepgen.model_names import MODEL_ALIASES, canonical_model_name
@@ -27,7 +28,10 @@ from sheepgen.models.spec import ModelDefaults, ModelSpec
 from sheepgen.models.unsupported import unsupported_family_of_name
 from sheepgen.request import EMBEDDED_MODEL, ModelReference
 from sheepgen.sanitize import excerpt
-from sheepgen.schedulers import scheduler_name_for
+from sheepgen.schedulers import OWN_SCHEDULER, scheduler_name_for
+
+if TYPE_CHECKING:
+    from sheepgen.models.checkpoint import Checkpoint
 
 __all__ = ["find_model", "locate_model", "reads_prompt", "resolve_model"]
 
@@ -148,7 +152,6 @@ def _read(
     advised = None if is_file else KNOWN_MODELS.get(repo) or recorded_sampling(folder)
     sampling = advised or traits
     prior_steps, prior_guidance = traits.prior or (None, None)
-    scheduler = checkpoint.classes.get("scheduler")
     return ModelSpec(
         name=name,
         checkpoint=checkpoint,
@@ -163,10 +166,7 @@ def _read(
         defaults=ModelDefaults(
             num_inference_steps=sampling.num_inference_steps,
             guidance_scale=sampling.guidance_scale,
-            scheduler=scheduler
-            and scheduler_name_for(
-                scheduler, checkpoint.configs["scheduler"], is_flow=checkpoint.family.is_flow
-            ),
+            scheduler=_scheduler_name(checkpoint),
             width=traits.width,
             height=traits.height,
             prior_steps=prior_steps,
@@ -176,6 +176,17 @@ def _read(
         guidance=traits.guidance,
         needs_mask=traits.needs_mask,
         text_layers=traits.text_layers,
+        unread=traits.unread,
+    )
+
+
+def _scheduler_name(checkpoint: Checkpoint) -> str | None:
+    """Return the short name of a model's own scheduler; None if it has none that is known."""
+    family, class_name = checkpoint.family, checkpoint.classes.get("scheduler")
+    if not family.own_loop:
+        return OWN_SCHEDULER
+    return class_name and scheduler_name_for(
+        class_name, checkpoint.configs["scheduler"], is_flow=family.is_flow
     )
 
 

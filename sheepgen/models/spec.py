@@ -14,6 +14,7 @@ from sheepgen.models.added.embedding import find_embedding
 from sheepgen.models.added.hashes import added_hashes
 from sheepgen.models.added.places import pinned
 from sheepgen.models.families import readers_of_fields
+from sheepgen.models.pipeline_family import check_request
 from sheepgen.passes import PRIOR
 from sheepgen.prompt_syntax import marks_in
 from sheepgen.request import (
@@ -24,7 +25,12 @@ from sheepgen.request import (
     nearest_sizes,
 )
 from sheepgen.sanitize import excerpt
-from sheepgen.schedulers import SCHEDULERS, check_flow_scheduler, check_step_count
+from sheepgen.schedulers import (
+    OWN_SCHEDULER,
+    SCHEDULERS,
+    check_flow_scheduler,
+    check_step_count,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -83,6 +89,7 @@ class ModelSpec:
         adapters: What was added to it when it was loaded.
         needs_mask: Whether it repaints pictures, and does nothing else.
         text_layers: Layers of its text encoder; None if no request can choose one.
+        unread: Fields of a request that have no effect with it.
     """
 
     name: str
@@ -98,6 +105,7 @@ class ModelSpec:
     adapters: Adapters = field(default_factory=Adapters)
     needs_mask: bool = False
     text_layers: int | None = None
+    unread: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -124,6 +132,10 @@ class ModelSpec:
         if self.family.reads_prompt:
             FIELDS["prompt"].check(request.prompt)  # which is "" by default
         values = {field.name: getattr(request, field.name) for field in fields(GenerationRequest)}
+        if not self.family.own_loop:
+            check_request(request, self.family)
+        elif values["scheduler"] == OWN_SCHEDULER:
+            values["scheduler"] = None
         for name, default in asdict(self.defaults).items():
             values[name] = default if values[name] is None else values[name]
         for side in ("width", "height"):
@@ -239,6 +251,9 @@ def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
                 )
     for each in _CONDITIONAL_FIELDS:
         if getattr(request, each.name) == DEFAULTS[each.name]:
+            continue
+        if each.name in spec.unread:
+            yield f"Warning: {each.label} has no effect with {excerpt(request.model)}."
             continue
         if not each.has_effect(request.scheduler):
             users = [scheduler for scheduler in SCHEDULERS if each.has_effect(scheduler)]

@@ -5,6 +5,7 @@ They are refused by name. The row of a family goes when it gets one in `sheepgen
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 __all__ = ["unsupported_family_of_class", "unsupported_family_of_name"]
@@ -16,7 +17,7 @@ class _Family:
 
     Args:
         name: What it is called.
-        class_start: How the names of its pipeline classes begin in diffusers.
+        class_start: How the names of its pipeline classes begin in diffusers, a regular expression.
         short_names: How names begin by which people ask for it: letters and digits only.
         repositories: How the names of its best known repositories begin on the Hub.
     """
@@ -28,8 +29,7 @@ class _Family:
 
 
 _FAMILIES = (
-    _Family("AuraFlow", "AuraFlow", ("auraflow",)),
-    _Family("CogView", "CogView", ("cogview",)),
+    _Family("Anima", "AnimaModular", ("anima",)),
     _Family("DeepFloyd IF", "IF", ("deepfloyd",), ("deepfloyd/",)),
     _Family(
         "FLUX.1 for pictures in the prompt",
@@ -39,9 +39,12 @@ _FAMILIES = (
     ),
     _Family("FLUX.1 with control", "FluxControl", (), ("black-forest-labs/flux.1-canny",)),
     _Family("FLUX.1 Fill", "FluxFill", ("fluxfill",), ("black-forest-labs/flux.1-fill",)),
+    _Family("FLUX.3", "Flux3", ("flux3",), ("black-forest-labs/flux.3",)),
     _Family("FLUX.2 dev", "Flux2Pipeline", ("flux2dev",), ("black-forest-labs/flux.2-dev",)),
+    _Family("GLM-Image", "GlmImage", ("glmimage",), ("zai-org/glm-image",)),
     _Family("HiDream", "HiDream", ("hidream",)),
-    _Family("Hunyuan-DiT", "HunyuanDiT", ("hunyuan",)),
+    _Family("Helios, for films", "Helios", ("helios",)),
+    _Family("Ideogram 4", "Ideogram4", ("ideogram",)),
     _Family(
         "Kandinsky 2.1",
         "KandinskyPipeline",
@@ -57,11 +60,11 @@ _FAMILIES = (
     _Family("Kandinsky 3", "Kandinsky3", ("kandinsky3",), ("kandinsky-community/kandinsky-3",)),
     _Family("Kandinsky 5", "Kandinsky5", ("kandinsky5",), ("kandinskylab/",)),
     _Family("Kolors", "Kolors", ("kolors",)),
-    _Family("Krea", "Krea", ("krea",)),
     _Family("Latent Diffusion", "LDMText"),
     _Family("Latent Diffusion for larger pictures", "LDMSuper"),
-    _Family("Lumina-Next", "LuminaPipeline", ("luminanext",), ("alpha-vllm/lumina-next",)),
-    _Family("Lumina-Next", "LuminaText2Img"),
+    _Family("Nucleus-Image", "NucleusMoEImage", ("nucleus",)),
+    _Family("PRX", "PRX", ("prx",)),
+    _Family("Qwen-Image 2.1", "QwenImage21", ("qwenimage21",), ("qwen/qwen-image-2.1",)),
     _Family(
         "Qwen-Image for editing", "QwenImageEdit", ("qwenimageedit",), ("qwen/qwen-image-edit",)
     ),
@@ -74,13 +77,15 @@ _FAMILIES = (
     _Family("unCLIP", "UnCLIP"),
     _Family("Wuerstchen", "Wuerstchen", ("wuerstchen",)),
     _Family("Z-Image for pictures in the prompt", "ZImageOmni"),
+    _Family("a model with control", ".*Control"),
+    _Family("a model with perturbed-attention guidance", ".*PAG"),
 )
 
 
 def unsupported_family_of_class(class_name: str) -> str | None:
     """Return the name of the unsupported family that a diffusers pipeline is of, if it is."""
     for family in _FAMILIES:
-        if class_name.startswith(family.class_start):
+        if re.match(family.class_start, class_name):
             return family.name
     return None
 

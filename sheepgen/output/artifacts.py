@@ -102,8 +102,11 @@ class ArtifactSource:
     key: str
 
     def shown_frames(self) -> list[FrameDecoded]:
-        """Return the picture dissolving, if there is one, and then the image appearing."""
-        return [frame for frame in self.frames if frame.kind != "noisy"]
+        """Return the picture dissolving, if there is one, and then the image appearing.
+
+        Where nothing else is known of it, these are the noisy frames.
+        """
+        return [frame for frame in self.frames if frame.kind != "noisy"] or [*self.frames]
 
 
 def _encode_frames(source: ArtifactSource) -> Iterator[tuple[str, bytes]] | None:

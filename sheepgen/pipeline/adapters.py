@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.family import LoadedModel
     from sheepgen.pipeline.lora import Originals
 
 __all__ = ["add_adapters", "change_loras"]
@@ -30,7 +30,7 @@ _AUTOENCODERS = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderT
 _TOKENIZERS: tuple[str, ...] = ("tokenizer", "tokenizer_2")
 
 
-def add_adapters(model: Model) -> Model:
+def add_adapters(model: LoadedModel) -> LoadedModel:
     """Return a model with what its spec says is added to it.
 
     Args:
@@ -51,7 +51,9 @@ def add_adapters(model: Model) -> Model:
     return replace(model, **changes)  # type: ignore[type-var]
 
 
-def change_loras(model: Model, originals: Originals, lora: str) -> tuple[Model, Originals]:
+def change_loras(
+    model: LoadedModel, originals: Originals, lora: str
+) -> tuple[LoadedModel, Originals]:
     """Return a model with other LoRAs, bit for bit the one that is loaded with them.
 
     Args:

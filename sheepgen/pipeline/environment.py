@@ -10,11 +10,11 @@ import diffusers
 import torch
 import transformers
 
-from sheepgen.metadata.record import PIPELINE_VERSION, Environment
+from sheepgen.metadata.record import DIFFUSERS_LOOP, PIPELINE_VERSION, Environment
 from sheepgen.version import __version__
 
 if TYPE_CHECKING:
-    from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.family import LoadedModel
 
 __all__ = ["describe_environment", "device_name", "dtype_name", "processor_name"]
 
@@ -26,7 +26,7 @@ def dtype_name(dtype: torch.dtype) -> str:
     return _DTYPE_NAMES[dtype]
 
 
-def describe_environment(model: Model, *, batch_size: int = 1) -> Environment:
+def describe_environment(model: LoadedModel, *, batch_size: int = 1) -> Environment:
     """Return versions, device and precision; no times, host names or paths.
 
     Args:
@@ -35,7 +35,7 @@ def describe_environment(model: Model, *, batch_size: int = 1) -> Environment:
     """
     return Environment(
         sheepgen=__version__,
-        recipe=PIPELINE_VERSION,
+        recipe=PIPELINE_VERSION if model.spec.family.own_loop else DIFFUSERS_LOOP,
         torch=torch.__version__,
         diffusers=diffusers.__version__,
         transformers=transformers.__version__,

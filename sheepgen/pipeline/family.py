@@ -36,6 +36,7 @@ __all__ = [
     "FollowingStage",
     "Guidance",
     "Inpainting",
+    "LoadedModel",
     "MaskedImage",
     "Model",
     "ModelInfo",
@@ -245,8 +246,16 @@ class Stage(Denoiser, Protocol):
         """
 
 
-class Model(Stage, Protocol):
-    """A loaded model on its device, in evaluation mode."""
+class LoadedModel(Protocol):
+    """A loaded model on its device, in evaluation mode, whoever's loop it runs in."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What callers need to know of it."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
 
     @property
     def spec(self) -> ModelSpec:
@@ -268,6 +277,17 @@ class Model(Stage, Protocol):
             form: How it is read, if the family has a choice.
         """
 
+    def decode(self, latents: Tensor) -> Tensor:
+        """Return pixels, (batch, 3, height, width), about -1 to 1, of latents in the loop's form.
+
+        Raises:
+            NonFiniteError: If they are not finite.
+        """
+
+
+class Model(LoadedModel, Stage, Protocol):
+    """A loaded model that runs in sheepgen's loop."""
+
     def token_labels(self, prompt: str, form: PromptFormat = PLAIN, /) -> Sequence[TokenLabel]:
         """Return what the positions stand for that the network attends to.
 
@@ -278,13 +298,6 @@ class Model(Stage, Protocol):
 
     def with_masked_image(self, conditioning: Any, masked: MaskedImage) -> Any:  # noqa: ANN401
         """Return conditioning with what is to be repainted; only called if the network sees it."""
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """Return pixels, (batch, 3, height, width), about -1 to 1, of latents in the loop's form.
-
-        Raises:
-            NonFiniteError: If they are not finite.
-        """
 
     def encode_image(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """Return the latents of pixels, (batch, 3, height, width), -1 to 1; undoes `decode`."""
@@ -323,8 +336,8 @@ class StagedModel(Model, Protocol):
 class FamilyModule(Protocol):
     """What the module offers that a row of `sheepgen.models.families` names."""
 
-    def load(self, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Model:
-        """Load a model.
+    def load(self, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> LoadedModel:
+        """Load a model: a `Model`, unless the family's row says that it runs in diffusers' loop.
 
         Raises:
             ModelError: If the model's folder is damaged.

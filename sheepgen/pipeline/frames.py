@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sheepgen.options import FrameDecoder
     from sheepgen.pipeline.denoise import DenoiseStep
-    from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.family import LoadedModel
 
 __all__ = [
     "choose_decoder",
@@ -42,7 +42,7 @@ _CHUNK = 16  # frames decoded together: enough to fill a device, little enough f
 
 
 @torch.inference_mode()
-def decode_pixels(model: Model, latents: Tensor) -> Tensor:
+def decode_pixels(model: LoadedModel, latents: Tensor) -> Tensor:
     """Decode latents, (batch, channels, height, width), as the network sees them.
 
     Returns:
@@ -60,7 +60,7 @@ def to_pil(pixels: Tensor) -> list[Image.Image]:
     return [Image.fromarray(level) for level in levels]
 
 
-def choose_decoder(model: Model, decoder: FrameDecoder) -> FrameDecoder:
+def choose_decoder(model: LoadedModel, decoder: FrameDecoder) -> FrameDecoder:
     """Return what ``auto`` stands for with this model; any other choice as it is.
 
     Raises:
@@ -121,7 +121,7 @@ def noisy_latents(noise: Tensor, steps: Sequence[DenoiseStep]) -> Tensor:
 
 
 def decode_frames(
-    model: Model,
+    model: LoadedModel,
     latents: Tensor,
     decoder: FrameDecoder,
     *,
@@ -152,7 +152,7 @@ def decode_frames(
 
 
 @torch.inference_mode()
-def _preview(model: Model, latents: Tensor) -> Tensor:
+def _preview(model: LoadedModel, latents: Tensor) -> Tensor:
     assert model.preview_decoder is not None, "choose_decoder checks it"
     pixels = model.preview_decoder(latents.to(model.device, model.dtype))
     return _from_zero_to_one(pixels)

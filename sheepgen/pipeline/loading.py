@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from sheepgen.adapters import Adapters
     from sheepgen.models.checkpoint import Checkpoint
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import FamilyModule, Model
+    from sheepgen.pipeline.family import FamilyModule, LoadedModel
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.prompt_syntax import PromptFormat
     from sheepgen.request import ResolvedRequest
@@ -59,7 +59,7 @@ def load_model(
     device: str = "auto",
     dtype: str = "auto",
     adapters: Adapters | None = None,
-) -> Model:
+) -> LoadedModel:
     """Load a model onto a device.
 
     Args:
@@ -205,6 +205,8 @@ def load_diffusers(
                 _weights(checkpoint, component), strict=False
             )
             return _ready(component, model, {"missing_keys": missing, "unexpected": unexpected})
+        if model_class._keep_in_fp32_modules:
+            return _load_in_two_precisions(checkpoint, component, model_class, dtype)
         model, report = model_class.from_pretrained(
             str(checkpoint.folder / component),
             local_files_only=True,
@@ -216,6 +218,21 @@ def load_diffusers(
             dtype=dtype,
         )
     return _ready(component, model, report)
+
+
+def _load_in_two_precisions(
+    checkpoint: Checkpoint,
+    component: str,
+    model_class: Any,  # noqa: ANN401
+    dtype: torch.dtype,
+) -> Any:  # noqa: ANN401
+    """Load a network some of whose layers stay float32; diffusers needs another package for it."""
+    model = model_class.from_config(dict(checkpoint.configs[component]))
+    missing, unexpected = model.load_state_dict(_weights(checkpoint, component), strict=False)
+    for name, parameter in model.named_parameters():
+        stays = not {*name.split(".")}.isdisjoint(model_class._keep_in_fp32_modules)
+        parameter.data = parameter.data.to(torch.float32 if stays else dtype)
+    return _ready(component, model, {"missing_keys": missing, "unexpected": unexpected})
 
 
 def _weights(checkpoint: Checkpoint, component: str) -> dict[str, torch.Tensor]:

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
     from sheepgen.metadata.record import ImageRecord
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.family import LoadedModel
     from sheepgen.request import ResolvedRequest
 
 __all__ = ["load_as_recorded", "processors", "reproduce"]
 
 
-def load_as_recorded(spec: ModelSpec, record: ImageRecord) -> Model:
+def load_as_recorded(spec: ModelSpec, record: ImageRecord) -> LoadedModel:
     """Load a model on the recorded device, or one of its kind, at the recorded precision.
 
     What was added to it is added again.
@@ -51,7 +51,7 @@ def load_as_recorded(spec: ModelSpec, record: ImageRecord) -> Model:
     return load_model(spec, device=device, dtype=dtype, adapters=record.request.adapters)
 
 
-def reproduce(model: Model, record: ImageRecord, *, threads: int | None) -> RunFinished:
+def reproduce(model: LoadedModel, record: ImageRecord, *, threads: int | None) -> RunFinished:
     """Generate the record's image again, alone.
 
     Args:
@@ -72,7 +72,7 @@ def reproduce(model: Model, record: ImageRecord, *, threads: int | None) -> RunF
     return finished
 
 
-def _check_memory(model: Model, request: ResolvedRequest) -> None:
+def _check_memory(model: LoadedModel, request: ResolvedRequest) -> None:
     """Refuse what cannot fit, because a system that runs out of memory ends the process."""
     width, height = request.final_size
     needed = width * height * model.info.bytes_per_pixel

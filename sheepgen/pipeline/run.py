@@ -10,17 +10,18 @@ import time
 from collections import deque
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 
 from sheepgen.errors import UsageError
 from sheepgen.events import FrameDecoded, RunFinished, RunStarted, StepCompleted
 from sheepgen.metadata.generated_image import GeneratedImage
-from sheepgen.metadata.record import MAX_WORDS, ImageRecord
-from sheepgen.pipeline.environment import describe_environment, dtype_name
+from sheepgen.pipeline.diffusers_loop import run_pipeline
+from sheepgen.pipeline.diffusers_pipeline import PipelineModel
+from sheepgen.pipeline.environment import dtype_name
+from sheepgen.pipeline.finish import finish
 from sheepgen.pipeline.frames import choose_decoder, decode_frames, decode_pixels, to_pil
-from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.passes import FinishedPass, pass_frames, plan_passes, run_pass
 from sheepgen.pipeline.start import begin, begin_in_noise
 
@@ -32,14 +33,14 @@ if TYPE_CHECKING:
     from sheepgen.events import Event
     from sheepgen.options import FrameOptions
     from sheepgen.pipeline.denoise import DenoiseStep
-    from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.family import LoadedModel, Model
     from sheepgen.pipeline.passes import PassOfImage
     from sheepgen.request import GenerationRequest, ResolvedRequest
 
 __all__ = ["generate", "stream", "stream_batch"]
 
 
-def generate(model: Model, request: GenerationRequest) -> GeneratedImage:
+def generate(model: LoadedModel, request: GenerationRequest) -> GeneratedImage:
     """Generate one image. `stream` yields its steps too, and raises the same errors.
 
     Returns:
@@ -52,7 +53,7 @@ def generate(model: Model, request: GenerationRequest) -> GeneratedImage:
 
 
 def stream(
-    model: Model, request: GenerationRequest, frames: FrameOptions | None = None
+    model: LoadedModel, request: GenerationRequest, frames: FrameOptions | None = None
 ) -> Generator[Event, None, None]:
     """Generate one image and yield what happens meanwhile.
 
@@ -78,7 +79,7 @@ def stream(
 
 
 def stream_batch(
-    model: Model, requests: Sequence[GenerationRequest], frames: FrameOptions | None = None
+    model: LoadedModel, requests: Sequence[GenerationRequest], frames: FrameOptions | None = None
 ) -> Generator[Event, None, None]:
     """Generate several images in one loop, each as `stream` does.
 
@@ -113,6 +114,20 @@ def stream_batch(
         )
     if frames is not None:
         frames = replace(frames, decoder=choose_decoder(model, frames.decoder))
+    if isinstance(model, PipelineModel):
+        for request in resolved:  # what such a pipeline makes of one may depend on the others
+            yield from run_pipeline(model, request, frames)
+    else:
+        yield from _run_passes(cast("Model", model), resolved, frames, started)
+
+
+def _run_passes(
+    model: Model,
+    resolved: Sequence[ResolvedRequest],
+    frames: FrameOptions | None,
+    started: float,
+) -> Generator[Event, None, None]:
+    """Generate a batch in sheepgen's own loop."""
     passes = plan_passes(model, resolved)
     total_steps = passes[-1].steps_after
     for request in resolved:
@@ -152,7 +167,6 @@ def stream_batch(
                     )
         finished.append(FinishedPass(planned=planned, begun=begun, steps=steps))
 
-    environment = describe_environment(model, batch_size=len(resolved))
     for number, request in enumerate(resolved):
         latents = finished[-1].latents()[number]  # (1, channels, height, width)
         decoded = decode_pixels(model, latents)
@@ -161,22 +175,14 @@ def stream_batch(
             for place, (each, pixels_of_image) in enumerate(shown):
                 one = each.of_image(number, is_first=place == 0)
                 yield from _frames(model, request, frames, one, pixels_of_image, total_steps)
-        reading = model.read_prompt(request.prompt, request.prompt_format)
-        record = ImageRecord(
-            request=request,
-            environment=environment,
-            noise_sha256=tensor_sha256(finished[0].begun.noise[number]),
-            latents_sha256=tensor_sha256(latents),
-            truncated=reading.truncated,
-            understood=reading.understood,
-            unused=reading.unused[:MAX_WORDS],
-            corrected=reading.corrected[:MAX_WORDS],
-        )
-        yield RunFinished(
-            request=request,
-            image=GeneratedImage(finished[-1].begun.paste(to_pil(decoded)[0]), record),
-            record=record,
-            elapsed_s=time.perf_counter() - started,
+        yield finish(
+            model,
+            request,
+            finished[-1].begun.paste(to_pil(decoded)[0]),
+            noise=finished[0].begun.noise[number],
+            latents=latents,
+            batch_size=len(resolved),
+            started=started,
         )
 
 

@@ -207,7 +207,7 @@ def plan_sweep(
         prompt_notes=prompt_notes(chain.from_iterable(prompts.values())),
         image_notes=tuple(first_of([*init_image_notes(missing)], _MAX_NOTES)),
         warnings=(
-            *settings.warnings(),
+            *settings.warnings(specs.values()),
             *(() if wildcards else literal_notes(_texts(typed))),
             *_manifest_warnings(manifest),
             *outside_warnings(keys, specs),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.family import LoadedModel
     from sheepgen.request import GenerationRequest
 
 __all__ = ["contact_prompts", "make_contact_sheet"]
@@ -35,7 +35,7 @@ def contact_prompts() -> list[str]:
 
 
 def make_contact_sheet(
-    model: Model,
+    model: LoadedModel,
     settings: GenerationRequest,
     seeds: Sequence[int] = (0, 1, 2, 3),
     side: int = 96,

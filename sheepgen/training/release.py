@@ -42,7 +42,7 @@ from sheepgen.training.vae import reconstruction_psnr
 if TYPE_CHECKING:
     from typing import Any
 
-    from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.family import LoadedModel
     from sheepgen.training.config import TrainingConfig, Workspace
     from sheepgen.training.data.icons import NpmIconStore
 
@@ -151,7 +151,7 @@ def _measure(
 
 
 def _evaluate(
-    model: Model, config: TrainingConfig, workspace: Workspace, folder: Path
+    model: LoadedModel, config: TrainingConfig, workspace: Workspace, folder: Path
 ) -> dict[str, Any]:
     """Score the model, and save sheets of its images beside it and in the workspace."""
     if not config.evaluated:

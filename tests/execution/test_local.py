@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from sheepgen.events import Event
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.family import LoadedModel
     from sheepgen.request import ResolvedRequest
 
 ON_CPU = DeviceOptions(device="cpu", dtype="fp32")
@@ -53,7 +53,7 @@ class TestConformance(ExecutorConformance):
         self,
         executor: LocalExecutor,
         requests: list[ResolvedRequest],
-        tiny_parts: Model,
+        tiny_parts: LoadedModel,
     ) -> None:
         expected = {request: generate(tiny_parts, request).tobytes() for request in requests}
         assert pictures(executor.run(alone(requests))) == expected
@@ -68,7 +68,7 @@ class TestConformance(ExecutorConformance):
         other = str(save_tiny_model(tmp_path / "other", seed=1))
         loaded: list[str] = []
 
-        def load(spec: Any, **settings: Any) -> Model:
+        def load(spec: Any, **settings: Any) -> LoadedModel:
             loaded.append(spec.name)
             return load_model(spec, **settings)
 
@@ -122,7 +122,7 @@ class TestConformance(ExecutorConformance):
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         def sensitive(
-            parts: Model, batch: list[ResolvedRequest], *_: Any, **__: Any
+            parts: LoadedModel, batch: list[ResolvedRequest], *_: Any, **__: Any
         ) -> Iterator[Event]:
             for event in stream_batch(parts, batch):
                 yield event
@@ -152,7 +152,7 @@ class TestConformance(ExecutorConformance):
         requests: list[ResolvedRequest],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        def breaking(parts: Model, batch: list[ResolvedRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        def breaking(parts: LoadedModel, batch: list[ResolvedRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
             for event in stream_batch(parts, batch):
                 yield event
                 if len(batch) > 1 and isinstance(event, RunFinished):
@@ -180,7 +180,7 @@ class TestConformance(ExecutorConformance):
     ) -> None:
         sizes: list[int] = []
 
-        def hungry(parts: Model, batch: list[ResolvedRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        def hungry(parts: LoadedModel, batch: list[ResolvedRequest], *_: Any, **__: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
             sizes.append(len(batch))
             if len(batch) > room:
                 raise torch.OutOfMemoryError("CUDA out of memory")
@@ -236,7 +236,7 @@ def test_models_whose_loras_vary_are_those_that_are_loaded_anew(
     embedding = str(tmp_path / "fuzzy.safetensors")
     loaded: list[str] = []
 
-    def load(spec: Any, *, adapters: Adapters, **settings: Any) -> Model:
+    def load(spec: Any, *, adapters: Adapters, **settings: Any) -> LoadedModel:
         loaded.append(adapters.lora)
         return load_model(spec, adapters=adapters, **settings)
 

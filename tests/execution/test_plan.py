@@ -126,10 +126,10 @@ def test_settings_are_checked() -> None:
 
 
 def test_a_frame_decoder_without_frames_is_said() -> None:
-    (warning,) = RunSettings(frames="none", frame_decoder="vae").warnings()
+    (warning,) = RunSettings(frames="none", frame_decoder="vae").warnings([])
     assert warning == "Warning: frame decoder has no effect with frames none."
-    assert RunSettings(frames="strip", frame_decoder="vae").warnings() == ()
-    assert RunSettings(frames="none").warnings() == ()
+    assert RunSettings(frames="strip", frame_decoder="vae").warnings([]) == ()
+    assert RunSettings(frames="none").warnings([]) == ()
 
 
 def test_a_device_that_is_not_there_is_found_out_before_anything_is_loaded(

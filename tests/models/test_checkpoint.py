@@ -59,7 +59,8 @@ def test_a_safety_checker_is_let_be(model_copy: Path) -> None:
 @pytest.mark.parametrize(
     ("class_name", "family"),
     [
-        ("StableDiffusionXLControlNetPipeline", "StableDiffusionXLControlNet"),
+        ("StableDiffusionXLControlNetPipeline", "a model with control"),
+        ("StableDiffusionXLPAGPipeline", "a model with perturbed-attention guidance"),
         ("StableDiffusion3ControlNetPipeline", "Stable Diffusion 3 with control"),
         ("Flux2Pipeline", "FLUX.2 dev"),
         ("HiDreamImagePipeline", "HiDream"),

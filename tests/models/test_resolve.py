@@ -108,7 +108,7 @@ def test_any_other_name_is_refused_with_the_nearest(name: str, hint: str) -> Non
     [
         ("deepfloyd", "DeepFloyd IF"),
         ("flux.2-dev", "FLUX.2 dev"),
-        ("cog_view", "CogView"),
+        ("flux.3", "FLUX.3"),
         ("hidream-i1", "HiDream"),
         ("black-forest-labs/FLUX.1-Kontext-dev", "FLUX.1 for pictures"),
         ("stabilityai/stable-cascade@main", "Stable Cascade"),

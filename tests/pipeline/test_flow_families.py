@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Model:
-    return load_model(str(folder), device="cpu", dtype="fp32")
+    return cast("Model", load_model(str(folder), device="cpu", dtype="fp32"))
 
 
 def finished(model: Model, request: GenerationRequest) -> RunFinished:

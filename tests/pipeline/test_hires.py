@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sheepgen.events import Event
-    from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.family import LoadedModel
     from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
 
 SEED, STEPS = 42, 6
@@ -42,7 +42,7 @@ REQUEST = GenerationRequest(
 )
 
 
-def finished(model: Model, request: GenerationRequest) -> RunFinished:
+def finished(model: LoadedModel, request: GenerationRequest) -> RunFinished:
     *_, last = stream(model, request)
     assert isinstance(last, RunFinished)
     return last

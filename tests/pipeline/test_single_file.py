@@ -15,6 +15,8 @@ from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import generate
 from sheepgen.pipeline.single_file import clip_tokenizer
+from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
+from sheepgen.pipeline.stable_diffusion_xl import StableDiffusionXLModel
 from sheepgen.request import GenerationRequest
 from tests.original import (
     original_unet,
@@ -67,6 +69,7 @@ def pixels(model: Path, **fields: Any) -> NDArray[np.uint8]:
 def conditioning(model: Path) -> torch.Tensor:
     loaded = load_model(str(model), device="cpu", dtype="fp32")
     request = GenerationRequest(prompt="a fox", seed=1)
+    assert isinstance(loaded, StableDiffusionModel | StableDiffusionXLModel)
     states: torch.Tensor = loaded.encode([loaded.spec.resolve(request)]).hidden_states
     return states
 

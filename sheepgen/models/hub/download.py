@@ -19,6 +19,7 @@ from sheepgen.models.configs import MAX_BYTES, read_config, read_object, too_lar
 from sheepgen.models.families import family_of
 from sheepgen.models.files import (
     INDEX_FILE,
+    modular_error,
     needed_files,
     present_components,
     without_weights,
@@ -114,7 +115,7 @@ def plan_download(
 
     listing = list_repository(model.repo, model.revision)
     if INDEX_FILE not in listing.files:
-        raise ModelError(
+        raise modular_error(listing.files, model.repo) or ModelError(
             f"{model.repo} is not a diffusers model: it has no {INDEX_FILE}.",
             "Choose a repository in diffusers format; `sheepgen models` lists some.",
         )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.family import LoadedModel
     from sheepgen.request import GenerationRequest
     from sheepgen.training.config import TrainingConfig, Workspace
     from sheepgen.training.data.icons import IconStore
@@ -123,7 +123,7 @@ def build_evaluator(config: TrainingConfig, workspace: Workspace) -> Evaluator:
 
 
 def evaluate_model(
-    model: Model,
+    model: LoadedModel,
     settings: GenerationRequest,
     evaluator: Evaluator,
     groups: Mapping[str, Sequence[Prompt]],
@@ -149,7 +149,7 @@ def evaluate_model(
 
 
 def generate_images(
-    model: Model, settings: GenerationRequest, prompts: Iterable[str], seeds: Sequence[int]
+    model: LoadedModel, settings: GenerationRequest, prompts: Iterable[str], seeds: Sequence[int]
 ) -> Iterator[Image]:
     """Generate an image for every prompt and seed, in batches.
 

@@ -1,0 +1,119 @@
+"""A run in diffusers' own loop as a stream of events: what `sheepgen.pipeline.run` does in its own.
+
+Latents come as they are after each step, so that frames show the noise going; what the network
+makes of them meanwhile, diffusers keeps to itself.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+
+from sheepgen.events import FrameDecoded, RunStarted, StepCompleted
+from sheepgen.pipeline.diffusers_pipeline import PipelineNoise, PipelinePixels, PipelineStep
+from sheepgen.pipeline.environment import dtype_name
+from sheepgen.pipeline.finish import finish
+from sheepgen.pipeline.frames import decode_frames, to_pil
+from sheepgen.pipeline.pipeline_latents import unpacked
+from sheepgen.pipeline.stepwise import stepwise
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from torch import Tensor
+
+    from sheepgen.events import Event
+    from sheepgen.options import FrameOptions
+    from sheepgen.pipeline.diffusers_pipeline import PipelineModel, PipelineReport
+    from sheepgen.request import ResolvedRequest
+
+__all__ = ["run_pipeline"]
+
+
+def run_pipeline(
+    model: PipelineModel, request: ResolvedRequest, frames: FrameOptions | None
+) -> Generator[Event, None, None]:
+    """Generate an image; yield what `sheepgen.pipeline.run.stream` does.
+
+    Args:
+        model: Loaded.
+        request: The image.
+        frames: Whether noisy frames are wanted; there are no others.
+    """
+    started = time.perf_counter()
+    total_steps = request.num_inference_steps
+    yield RunStarted(
+        request=request,
+        total_steps=total_steps,
+        device=str(model.device),
+        dtype=dtype_name(model.dtype),
+    )
+    noise, pixels = torch.empty(0), torch.empty(0)
+    steps: list[PipelineStep] = []
+    running: Generator[PipelineReport, None, None] = stepwise(partial(model.run, request))
+    with closing(running):
+        for seen in running:
+            match seen:
+                case PipelineNoise():
+                    noise = seen.latents
+                case PipelinePixels():
+                    pixels = seen.pixels
+                case PipelineStep():
+                    steps.append(seen)
+                    yield StepCompleted(
+                        request=request,
+                        step=len(steps),
+                        total_steps=total_steps,
+                        timestep=seen.timestep,
+                        elapsed_s=time.perf_counter() - started,
+                    )
+    if frames is not None:
+        yield from _frames(model, request, frames, noise, steps, pixels)
+    yield finish(
+        model,
+        request,
+        to_pil(pixels)[0],
+        noise=noise,
+        latents=steps[-1].latents,
+        batch_size=1,
+        started=started,
+    )
+
+
+def _frames(
+    model: PipelineModel,
+    request: ResolvedRequest,
+    options: FrameOptions,
+    noise: Tensor,
+    steps: Sequence[PipelineStep],
+    pixels: Tensor,
+) -> Iterator[FrameDecoded]:
+    """Decode the frames of an image.
+
+    Args:
+        model: Loaded.
+        request: The image.
+        options: How they are decoded.
+        noise: Before the first step, in the pipeline's form.
+        steps: All that were taken.
+        pixels: The finished image, (1, 3, height, width), 0 to 1.
+    """
+    latents = [noise.to(steps[0].latents), *(step.latents for step in steps)]
+    shown = torch.cat([unpacked(each, request.width, request.height) for each in latents])
+    timesteps = [steps[0].timestep, *(step.timestep for step in steps)]
+    images = decode_frames(
+        model, shown, options.decoder, finished_latents=shown[-1:], finished_pixels=pixels
+    )
+    for step, (image, timestep) in enumerate(zip(images, timesteps, strict=True)):
+        yield FrameDecoded(
+            request=request,
+            kind="noisy",
+            step=step,
+            total_steps=len(steps),
+            timestep=timestep,
+            image=image,
+        )

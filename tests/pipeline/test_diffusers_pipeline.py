@@ -1,0 +1,378 @@
+"""What diffusers' own loop makes is what its users get, bit for bit at float32, with every step."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+import transformers
+from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
+
+from sheepgen.errors import ModelError, NonFiniteError, UsageError
+from sheepgen.events import FrameDecoded, RunFinished, RunStarted, StepCompleted
+from sheepgen.metadata.record import DIFFUSERS_LOOP, from_json, to_json
+from sheepgen.models.diffusers_pipelines import DIFFUSERS_PIPELINES
+from sheepgen.models.families import FAMILIES
+from sheepgen.models.resolve import find_model
+from sheepgen.models.spec import outside_warnings
+from sheepgen.models.unsupported import unsupported_family_of_class
+from sheepgen.options import FrameOptions
+from sheepgen.pipeline.diffusers_pipeline import PipelineModel
+from sheepgen.pipeline.loading import check_schedule, load_model, read_prompt
+from sheepgen.pipeline.noise import tensor_sha256
+from sheepgen.pipeline.pipeline_latents import unpacked
+from sheepgen.pipeline.run import stream, stream_batch
+from sheepgen.request import GenerationRequest
+from tests.tiny import edit_json
+from tests.tiny_pipelines import TINY_PIPELINES, save_tiny_pipeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from sheepgen.models.pipeline_family import DiffusersPipeline
+
+REQUEST = GenerationRequest(
+    prompt="a red sheep",
+    negative_prompt="mud and rain",
+    seed=42,
+    num_inference_steps=3,
+    guidance_scale=4.0,
+    width=64,
+    height=48,
+)
+
+ROWS = {row.name: row for row in DIFFUSERS_PIPELINES.values()}
+
+
+@pytest.fixture(scope="module", params=TINY_PIPELINES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
+    return save_tiny_pipeline(tmp_path_factory.mktemp("models") / "model", name)
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> PipelineModel:
+    return load(folder)
+
+
+@pytest.fixture(scope="module")
+def aura(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny_pipeline(tmp_path_factory.mktemp("models") / "aura", "AuraFlow")
+
+
+def load(folder: Path, dtype: str = "fp32") -> PipelineModel:
+    model = load_model(str(folder), device="cpu", dtype=dtype)
+    assert isinstance(model, PipelineModel)
+    return model
+
+
+def finished(model: PipelineModel, request: GenerationRequest) -> RunFinished:
+    *_, last = stream(model, request)
+    assert isinstance(last, RunFinished)
+    return last
+
+
+def run_by_hand(
+    folder: Path, row: DiffusersPipeline, request: GenerationRequest, **inputs: Any
+) -> tuple[Tensor, np.ndarray[Any, Any]]:
+    """Return the last latents and the pixels, as a user of diffusers gets them."""
+    last: dict[str, Tensor] = {}
+
+    def keep(_: Any, __: int, ___: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        last.update(tensors)
+        return {}
+
+    assert request.guidance_scale is not None
+    pipeline = getattr(diffusers, row.class_name).from_pretrained(folder)
+    pipeline.set_progress_bar_config(disable=True)
+    for component in pipeline.components.values():
+        if isinstance(component, transformers.PreTrainedModel):
+            for parameter in component.parameters():
+                # Not where it lies in the file, by which the last bits may differ.
+                parameter.data = parameter.data.clone()
+    images = pipeline(
+        prompt=request.prompt,
+        num_inference_steps=request.num_inference_steps,
+        width=request.width,
+        height=request.height,
+        generator=torch.Generator("cpu").manual_seed(request.seed),
+        output_type="np",
+        callback_on_step_end=keep,
+        **{row.guidance_argument: request.guidance_scale - 1 + row.guidance_off},
+        **row.fixed,
+        **inputs,
+    ).images
+    return last["latents"], images[0]
+
+
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+def test_latents_and_pixels_are_those_of_diffusers(
+    name: str, folder: Path, model: PipelineModel, guidance: float
+) -> None:
+    request = replace(REQUEST, guidance_scale=guidance)
+    row = ROWS[name]
+    negative = {"negative_prompt": request.negative_prompt} if row.takes else {}
+    latents, pixels = run_by_hand(folder, row, request, **negative)
+    last = finished(model, request)
+    assert last.record.latents_sha256 == tensor_sha256(latents)
+    assert np.array_equal(np.asarray(last.image), (pixels * 255).round().astype("uint8"))
+    assert last.record.environment.recipe == DIFFUSERS_LOOP
+    assert from_json(to_json(last.record)) == last.record
+    assert np.asarray(last.image).std() > 0
+
+
+def test_events_come_in_order_and_frames_show_the_noise_going(model: PipelineModel) -> None:
+    events = [*stream(model, REQUEST, FrameOptions())]
+    assert isinstance(events[0], RunStarted)
+    steps = [event for event in events if isinstance(event, StepCompleted)]
+    assert [step.step for step in steps] == [1, 2, 3]
+    assert {step.total_steps for step in steps} == {events[0].total_steps} == {3}
+    frames = [event for event in events if isinstance(event, FrameDecoded)]
+    assert [(frame.kind, frame.step) for frame in frames] == [("noisy", n) for n in range(4)]
+    assert {frame.image.size for frame in frames} == {(64, 48)}
+    last = events[-1]
+    assert isinstance(last, RunFinished)
+    assert last.record == finished(model, REQUEST).record, "frames change nothing"
+
+
+def test_the_last_frame_that_the_vae_decodes_is_the_image(model: PipelineModel) -> None:
+    events = [*stream(model, REQUEST, FrameOptions(decoder="vae"))]
+    (last,) = (event for event in events if isinstance(event, FrameDecoded) and event.step == 3)
+    assert isinstance(events[-1], RunFinished)
+    apart = np.abs(np.asarray(last.image, dtype=int) - np.asarray(events[-1].image, dtype=int))
+    assert apart.max() <= 1  # divided by the deviation, or multiplied
+
+
+def test_images_of_a_batch_are_what_they_are_alone(model: PipelineModel) -> None:
+    requests = [replace(REQUEST, seed=seed, prompt=text) for seed, text in ((1, "a"), (2, "b c"))]
+    made = [each for each in stream_batch(model, requests) if isinstance(each, RunFinished)]
+    assert [each.record for each in made] == [finished(model, each).record for each in requests]
+
+
+def test_a_seed_is_one_noise_at_every_precision(folder: Path, model: PipelineModel) -> None:
+    rounded = finished(load(folder, "bf16"), REQUEST).record
+    assert rounded.noise_sha256 == finished(model, REQUEST).record.noise_sha256
+    assert rounded.environment.dtype == "bf16"
+
+
+def test_prompts_are_measured_without_the_weights(folder: Path, model: PipelineModel) -> None:
+    spec = find_model(str(folder))
+    assert read_prompt(spec, "a sheep").truncated == ()
+    words = ["sheep"] * 2000
+    reading = read_prompt(spec, " ".join(words))
+    assert reading.limit == model.spec.max_tokens
+    assert 0 < len(reading.truncated) < len(words)
+    assert model.read_prompt(" ".join(words)) == reading
+
+
+def test_closing_the_stream_ends_the_pipeline(model: PipelineModel) -> None:
+    before = threading.active_count()
+    with closing(stream(model, REQUEST)) as events:
+        taken = [next(events), next(events)]
+    assert isinstance(taken[-1], StepCompleted)
+    assert threading.active_count() == before
+    finished(model, REQUEST)  # it is as good as new
+
+
+def test_what_a_pipeline_raises_comes_through(aura: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load(aura)
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("a shape is wrong")
+
+    monkeypatch.setattr(model.pipeline.transformer, "forward", broken)
+    with pytest.raises(ModelError, match="pipeline cannot be run: a shape is wrong"):
+        finished(model, REQUEST)
+    monkeypatch.setattr(
+        model.pipeline.transformer, "forward", lambda x, **_: (torch.full_like(x, torch.nan),)
+    )
+    with pytest.raises(NonFiniteError, match="after step 1 of 3"):
+        finished(model, REQUEST)
+    monkeypatch.undo()
+    finished(model, REQUEST)
+
+
+def test_the_global_generator_is_left_alone(aura: Path) -> None:
+    model = load(aura)
+    torch.manual_seed(5)
+    first = finished(model, REQUEST).record
+    drawn = torch.rand(1)
+    torch.manual_seed(5)
+    assert torch.equal(drawn, torch.rand(1))
+    assert finished(model, REQUEST).record == first
+
+
+@pytest.mark.parametrize(
+    ("changes", "option"),
+    [
+        ({"image": "picture.png"}, "--image"),
+        ({"hires": "2:0.5"}, "--hires"),
+        ({"variation_seed": 3, "variation_strength": 0.5}, "--variation-strength"),
+        ({"scheduler": "euler"}, "--scheduler"),
+    ],
+)
+def test_what_takes_sheepgens_loop_is_refused(
+    aura: Path, changes: dict[str, Any], option: str
+) -> None:
+    with pytest.raises(UsageError, match="AuraFlow runs in diffusers' own loop") as error:
+        find_model(str(aura)).resolve(replace(REQUEST, **changes))
+    assert error.value.hint == f"Leave out {option}."
+
+
+def test_nothing_is_added_to_it(aura: Path) -> None:
+    with pytest.raises(UsageError, match="LoRA"):
+        find_model(str(aura)).resolve(replace(REQUEST, lora="style.safetensors"))
+
+
+def test_options_without_effect_are_said(aura: Path) -> None:
+    spec = find_model(str(aura))
+    request = spec.resolve(replace(REQUEST, eta=0.5, guidance_rescale=0.5))
+    request = replace(request, model="m")
+    assert outside_warnings([request], {request.model_reference: spec}) == (
+        "Warning: guidance rescale has no effect with m.",
+        "Warning: eta has no effect with m.",
+    )
+
+
+def test_more_steps_than_the_schedule_has(tmp_path: Path) -> None:
+    save_tiny_pipeline(tmp_path / "aura", "AuraFlow")
+    edit_json(tmp_path / "aura" / "scheduler" / "scheduler_config.json", num_train_timesteps=20)
+    spec = find_model(str(tmp_path / "aura"))
+    check_schedule(spec, spec.resolve(replace(REQUEST, num_inference_steps=20)))
+    with pytest.raises(UsageError, match=r"21 steps of .* do not fit"):
+        check_schedule(spec, spec.resolve(replace(REQUEST, num_inference_steps=21)))
+
+
+def test_distilled_models_have_defaults_of_their_own(tmp_path: Path) -> None:
+    save_tiny_pipeline(tmp_path / "krea", "Krea 2")
+    spec = find_model(str(tmp_path / "krea"))
+    assert (spec.defaults.num_inference_steps, spec.defaults.guidance_scale) == (28, 5.5)
+    edit_json(tmp_path / "krea" / "model_index.json", is_distilled=True)
+    spec = find_model(str(tmp_path / "krea"))
+    assert (spec.defaults.num_inference_steps, spec.defaults.guidance_scale) == (8, 1.0)
+
+
+def test_patches_are_put_side_by_side() -> None:
+    image = torch.arange(2 * 3 * 4 * 6.0).reshape(2, 3, 4, 6)
+    packed = torch.stack(
+        [
+            image[:, :, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2].flatten(1)
+            for row in range(2)
+            for column in range(3)
+        ],
+        dim=1,
+    )
+    assert torch.equal(unpacked(packed, width=96, height=64), image)
+    assert unpacked(image, width=96, height=64) is image
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "message"),
+    [
+        ("transformer/config.json", {"num_layers": 10**9}, "impossible value"),
+        ("transformer/config.json", {"num_mmdit_layers": 10**9}, "impossible value"),
+        ("transformer/config.json", {"num_mmdit_layers": 10**6}, "more than its weights hold"),
+        ("transformer/config.json", {"pos_embed_max_size": 10**6}, "impossible value"),
+        ("transformer/config.json", {"quantization_config": {"a": 1}}, "quantised weights"),
+        ("transformer/config.json", {"patch_size": [1] * 300}, "impossible value"),
+        ("text_encoder/config.json", {"d_model": 10**6}, "impossible value"),
+        ("text_encoder/config.json", {"num_layers": 100}, "more than its weights hold"),
+        ("text_encoder/config.json", {"_attn_implementation": "a/b"}, "code from elsewhere"),
+        ("text_encoder/config.json", {"encoder": {"d_model": 7}}, "config inside its config"),
+        ("tokenizer/tokenizer_config.json", {"vocab": "/dev/zero"}, "vocabulary from elsewhere"),
+        ("model_index.json", {"transformer": ["os", "system"]}, "transformer class"),
+        ("model_index.json", {"transformer": ["diffusers", "UNet2DModel"]}, "transformer class"),
+        ("model_index.json", {"scheduler": ["diffusers", "HeunDiscreteScheduler"]}, "scheduler cl"),
+        ("model_index.json", {"extra": ["mine", "Code"]}, "Unsupported component"),
+        ("model_index.json", {"_class_name": ["mine", "Pipeline"]}, "unsupported family"),
+    ],
+)
+def test_hostile_folders(
+    tmp_path: Path, aura: Path, file: str, changes: dict[str, Any], message: str
+) -> None:
+    import shutil
+
+    shutil.copytree(aura, tmp_path / "copy")
+    edit_json(tmp_path / "copy" / file, **changes)
+    with pytest.raises(ModelError, match=message):
+        load(tmp_path / "copy")
+
+
+def test_python_files_and_pickles_are_not_read(tmp_path: Path, aura: Path) -> None:
+    import shutil
+
+    copy = shutil.copytree(aura, tmp_path / "copy")
+    for file in ("pipeline.py", "transformer/modeling.py", "text_encoder/modeling.py"):
+        (copy / file).write_text("raise SystemExit('it was imported')")
+    edit_json(copy / "text_encoder/config.json", auto_map={"AutoModel": "modeling.Model"})
+    edit_json(copy / "tokenizer/tokenizer_config.json", auto_map={"AutoTokenizer": "modeling.T"})
+    assert finished(load(copy), REQUEST).record.latents_sha256 == (
+        finished(load(aura), REQUEST).record.latents_sha256
+    )
+    weights = copy / "transformer" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    with pytest.raises(ModelError, match="pickled weights"):
+        find_model(str(copy))
+
+
+def test_settings_of_the_index_are_checked(tmp_path: Path) -> None:
+    save_tiny_pipeline(tmp_path / "krea", "Krea 2")
+    for changes in ({"patch_size": 10**9}, {"text_encoder_select_layers": "all"}):
+        edit_json(tmp_path / "krea" / "model_index.json", **changes)
+        with pytest.raises(ModelError, match="impossible value"):
+            find_model(str(tmp_path / "krea"))
+
+
+def test_inner_configs_are_of_the_kind_that_they_have_to_be(tmp_path: Path) -> None:
+    copy = save_tiny_pipeline(tmp_path / "krea", "Krea 2")
+    for inner in ({"model_type": "timm_wrapper"}, {"model_type": "qwen3_vl_text", "d_kv": 10**9}):
+        edit_json(copy / "text_encoder" / "config.json", text_config=inner)
+        with pytest.raises(ModelError, match="impossible value"):
+            find_model(str(copy))
+
+
+@pytest.mark.parametrize("row", DIFFUSERS_PIPELINES.values(), ids=lambda row: row.class_name)
+def test_the_table_is_what_diffusers_has(row: DiffusersPipeline) -> None:
+    pipeline_class = getattr(diffusers, row.class_name)
+    call = inspect.signature(pipeline_class.__call__).parameters
+    assert {
+        "callback_on_step_end",
+        "generator",
+        "output_type",
+        row.guidance_argument,
+    } <= call.keys()
+    assert {*row.takes} == {"negative_prompt", "guidance_rescale", "eta"} & call.keys()
+    assert row.fixed.keys() <= call.keys()
+    assert call["num_inference_steps"].default == row.num_inference_steps
+    assert call[row.guidance_argument].default == row.own_guidance(row.guidance_scale)
+    for side in ("width", "height"):
+        assert call[side].default in (None, row.side)
+    if "max_sequence_length" in call:
+        assert call["max_sequence_length"].default == row.max_tokens
+    assert "latents" in pipeline_class._callback_tensor_inputs
+    assert "dtype" in inspect.signature(pipeline_class.prepare_latents).parameters
+    built = inspect.signature(pipeline_class).parameters
+    assert row.components.keys() | row.settings.keys() <= built.keys()
+    needed = {each.name for each in built.values() if each.default is each.empty}
+    known = {"safety_checker", "feature_extractor", "requires_safety_checker"}
+    assert needed <= row.components.keys() | row.settings.keys() | known
+
+
+def test_every_pipeline_of_diffusers_is_run_or_refused_by_name() -> None:
+    run = {name for family in FAMILIES for name in family.class_names}
+    for pipeline_class in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values():
+        name = pipeline_class.__name__
+        assert (name in run) != (unsupported_family_of_class(name) is not None), name

@@ -1,0 +1,326 @@
+"""Whole models of pipelines that run in diffusers' own loop, each of some ten thousand weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import diffusers
+import torch
+import transformers
+from diffusers import (
+    AutoencoderKL,
+    CogVideoXDDIMScheduler,
+    DDPMScheduler,
+    FlowMatchEulerDiscreteScheduler,
+)
+from tokenizers.processors import TemplateProcessing
+from transformers import BertTokenizer, GemmaTokenizer, PreTrainedTokenizerFast
+
+from tests.tiny_flux1 import tiny_t5, tiny_t5_tokenizer
+from tests.tiny_qwen_image import tiny_qwen_image_vae
+from tests.tiny_z_image import tiny_qwen3_config, tiny_qwen_tokenizer, tiny_vae_16
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from diffusers import DiffusionPipeline
+
+WIDTH = 16
+"""Of text embeddings."""
+
+
+def _flow(**settings: Any) -> FlowMatchEulerDiscreteScheduler:
+    return FlowMatchEulerDiscreteScheduler(**settings)
+
+
+def _vae_4(levels: int = 2) -> AutoencoderKL:
+    """Return an autoencoder with 4 channels; some pipelines count on its 4 levels."""
+    return tiny_vae_16(
+        latent_channels=4,
+        shift_factor=None,
+        block_out_channels=(8,) * levels,
+        down_block_types=("DownEncoderBlock2D",) * levels,
+        up_block_types=("UpDecoderBlock2D",) * levels,
+    )
+
+
+def _letters() -> PreTrainedTokenizerFast:
+    """Return a tokenizer that reads any text, and puts a token before it."""
+    backend = tiny_qwen_tokenizer().backend_tokenizer
+    start = "<|im_start|>"
+    backend.post_processor = TemplateProcessing(
+        single=f"{start} $0", special_tokens=[(start, backend.token_to_id(start))]
+    )
+    end = "<|endoftext|>"
+    return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token=end, eos_token=end)
+
+
+def _aura_flow() -> DiffusionPipeline:
+    tokenizer = tiny_t5_tokenizer()
+    return diffusers.AuraFlowPipeline(
+        tokenizer=tokenizer,
+        text_encoder=transformers.UMT5EncoderModel(
+            transformers.UMT5Config(
+                vocab_size=len(tokenizer),
+                d_model=WIDTH,
+                d_kv=4,
+                d_ff=32,
+                num_layers=2,
+                num_heads=4,
+            )
+        ),
+        vae=_vae_4(),
+        transformer=diffusers.AuraFlowTransformer2DModel(
+            sample_size=16,
+            in_channels=4,
+            out_channels=4,
+            num_mmdit_layers=1,
+            num_single_dit_layers=1,
+            attention_head_dim=8,
+            num_attention_heads=2,
+            joint_attention_dim=WIDTH,
+            caption_projection_dim=16,
+            pos_embed_max_size=1024,
+        ),
+        scheduler=_flow(shift=1.73),
+    )
+
+
+_COGVIEW: Mapping[str, Any] = {
+    "in_channels": 16,
+    "out_channels": 16,
+    "num_layers": 2,
+    "attention_head_dim": 8,
+    "num_attention_heads": 2,
+    "text_embed_dim": WIDTH,
+    "time_embed_dim": 8,
+    "condition_dim": 4,
+    "pos_embed_max_size": 64,
+    "sample_size": 16,
+}
+
+
+def _cogview3() -> DiffusionPipeline:
+    tokenizer = tiny_t5_tokenizer()
+    return diffusers.CogView3PlusPipeline(
+        tokenizer=tokenizer,
+        text_encoder=tiny_t5(tokenizer, d_model=WIDTH),
+        vae=tiny_vae_16(shift_factor=None),
+        transformer=diffusers.CogView3PlusTransformer2DModel(**_COGVIEW),
+        scheduler=CogVideoXDDIMScheduler(),
+    )
+
+
+def _cogview4() -> DiffusionPipeline:
+    tokenizer = _letters()
+    return diffusers.CogView4Pipeline(
+        tokenizer=tokenizer,
+        text_encoder=transformers.GlmModel(
+            transformers.GlmConfig(
+                vocab_size=len(tokenizer),
+                hidden_size=WIDTH,
+                intermediate_size=32,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                num_key_value_heads=1,
+                head_dim=8,
+                pad_token_id=tokenizer.pad_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+            )
+        ),
+        vae=tiny_vae_16(shift_factor=None),
+        transformer=diffusers.CogView4Transformer2DModel(**_COGVIEW),
+        scheduler=_flow(base_shift=0.25, max_shift=0.75, use_dynamic_shifting=True),
+    )
+
+
+def _hunyuan_dit() -> DiffusionPipeline:
+    letters = [chr(letter) for letter in range(ord("a"), ord("z") + 1)]
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "sheep", *letters]
+    tokenizer = BertTokenizer(
+        vocab={word: number for number, word in enumerate(words)}, model_max_length=77
+    )
+    tokenizer_2 = tiny_t5_tokenizer()
+    return diffusers.HunyuanDiTPipeline(
+        vae=_vae_4(levels=4),
+        text_encoder=transformers.BertModel(
+            transformers.BertConfig(
+                vocab_size=len(words),
+                hidden_size=WIDTH,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                intermediate_size=32,
+                max_position_embeddings=77,
+            )
+        ),
+        tokenizer=tokenizer,
+        transformer=diffusers.HunyuanDiT2DModel(
+            sample_size=16,
+            num_layers=2,
+            patch_size=2,
+            attention_head_dim=8,
+            num_attention_heads=2,
+            hidden_size=16,
+            in_channels=4,
+            cross_attention_dim=WIDTH,
+            cross_attention_dim_t5=WIDTH,
+            pooled_projection_dim=8,
+            activation_fn="gelu-approximate",
+            use_style_cond_and_image_meta_size=False,
+        ),
+        scheduler=DDPMScheduler(
+            beta_schedule="scaled_linear", prediction_type="v_prediction", steps_offset=1
+        ),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+        text_encoder_2=tiny_t5(tokenizer_2, d_model=WIDTH),
+        tokenizer_2=tokenizer_2,
+    )
+
+
+def _krea_2() -> DiffusionPipeline:
+    tokenizer = tiny_qwen_tokenizer()
+    text = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": WIDTH,
+        "intermediate_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 8,
+        "max_position_embeddings": 1024,
+        "rope_parameters": {
+            "rope_type": "default",
+            "mrope_section": [2, 1, 1],
+            "rope_theta": 5_000_000.0,
+        },
+    }
+    vision = {
+        "depth": 1,
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_heads": 2,
+        "out_hidden_size": WIDTH,
+        "patch_size": 4,
+        "num_position_embeddings": 16,
+        "deepstack_visual_indexes": [0],
+    }
+    config = transformers.Qwen3VLConfig(text_config=text, vision_config=vision)
+    return diffusers.Krea2Pipeline(
+        scheduler=_flow(use_dynamic_shifting=True),
+        vae=tiny_qwen_image_vae(),
+        text_encoder=transformers.Qwen3VLModel(config),
+        tokenizer=tokenizer,
+        transformer=diffusers.Krea2Transformer2DModel(
+            in_channels=16,
+            num_layers=2,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            intermediate_size=32,
+            timestep_embed_dim=8,
+            text_hidden_dim=WIDTH,
+            num_text_layers=2,
+            text_num_attention_heads=2,
+            text_num_key_value_heads=2,
+            text_intermediate_size=32,
+            num_layerwise_text_blocks=1,
+            num_refiner_text_blocks=1,
+            axes_dims_rope=(4, 6, 6),
+        ),
+        text_encoder_select_layers=[1, 2],
+    )
+
+
+def _gemma_tokenizer() -> GemmaTokenizer:
+    letters = [chr(letter) for letter in range(ord("a"), ord("z") + 1)]
+    words = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "\u2581", *letters]
+    return GemmaTokenizer(vocab={word: number for number, word in enumerate(words)})
+
+
+def _lumina() -> DiffusionPipeline:
+    tokenizer = _gemma_tokenizer()
+    return diffusers.LuminaPipeline(
+        transformer=diffusers.LuminaNextDiT2DModel(
+            sample_size=16,
+            in_channels=4,
+            hidden_size=24,
+            num_layers=2,
+            num_attention_heads=3,
+            num_kv_heads=1,
+            multiple_of=16,
+            ffn_dim_multiplier=None,
+            norm_eps=1e-5,
+            learn_sigma=True,
+            cross_attention_dim=WIDTH,
+        ),
+        scheduler=_flow(),
+        vae=_vae_4(levels=4),
+        text_encoder=transformers.GemmaModel(
+            transformers.GemmaConfig(
+                vocab_size=len(tokenizer),
+                hidden_size=WIDTH,
+                intermediate_size=32,
+                num_hidden_layers=2,
+                num_attention_heads=2,
+                num_key_value_heads=1,
+                head_dim=8,
+            )
+        ),
+        tokenizer=tokenizer,
+    )
+
+
+def _ovis() -> DiffusionPipeline:
+    tokenizer = tiny_qwen_tokenizer()
+    return diffusers.OvisImagePipeline(
+        scheduler=_flow(use_dynamic_shifting=True),
+        vae=tiny_vae_16(),
+        text_encoder=transformers.Qwen3Model(tiny_qwen3_config(tokenizer)),
+        tokenizer=tokenizer,
+        transformer=diffusers.OvisImageTransformer2DModel(
+            in_channels=64,
+            out_channels=64,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=WIDTH,
+            axes_dims_rope=(4, 6, 6),
+        ),
+    )
+
+
+TINY_PIPELINES: Mapping[str, Callable[[], DiffusionPipeline]] = {
+    "AuraFlow": _aura_flow,
+    "CogView3 Plus": _cogview3,
+    "CogView4": _cogview4,
+    "Hunyuan-DiT": _hunyuan_dit,
+    "Krea 2": _krea_2,
+    "Lumina-Next": _lumina,
+    "Ovis-Image": _ovis,
+}
+"""By the names of the families."""
+
+
+def tiny_diffusers_pipeline(name: str) -> DiffusionPipeline:
+    """Return a pipeline over tiny parts; leaves the global generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        pipeline = TINY_PIPELINES[name]()
+        # What begins at zero would hide mistakes.
+        for component in pipeline.components.values():
+            if isinstance(component, torch.nn.Module):
+                for parameter in component.parameters():
+                    if not parameter.any():
+                        torch.nn.init.normal_(parameter, std=0.1)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def save_tiny_pipeline(folder: Path, name: str) -> Path:
+    """Write a diffusers folder and return it."""
+    tiny_diffusers_pipeline(name).save_pretrained(folder, safe_serialization=True)
+    return folder
