@@ -47,7 +47,7 @@ _FAMILIES = (
     _Family("Ideogram 4", "Ideogram4", ("ideogram",)),
     _Family(
         "Kandinsky 2.1",
-        "KandinskyPipeline",
+        "Kandinsky(Combined)?Pipeline",
         ("kandinsky21",),
         ("kandinsky-community/kandinsky-2-1",),
     ),
