@@ -119,8 +119,9 @@ class LocalExecutor:
 
     def batch_size(self, request: ResolvedRequest) -> int:
         """Return how many requests with this one's `batch_key` are generated together."""
-        if not self._specs[request.model_reference].family.own_loop:
-            return 1
+        spec = self._specs.get(request.model_reference)
+        if spec is not None and not spec.family.own_loop:
+            return 1  # whose pipeline makes one at a time
         pixels = _pixels(request)
         if self._options.batch_size is not None:
             wanted = self._options.batch_size
