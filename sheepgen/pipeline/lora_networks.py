@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.family import LoadedModel
 
 __all__ = ["empty_networks", "networks_of"]
 
@@ -60,7 +60,7 @@ _TEXT_SETTINGS = (
 """What the shapes of a text encoder's weights depend on."""
 
 
-def networks_of(model: Model) -> dict[str, nn.Module]:
+def networks_of(model: LoadedModel) -> dict[str, nn.Module]:
     """Return the networks of a loaded model that LoRAs change, by component."""
     parts = vars(model)
     found = {name: parts[name] for name in _adapted(model.spec)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def grey(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(grey: Path) -> Model:
-    return load_model(str(grey))
+    return cast("Model", load_model(str(grey)))
 
 
 @pytest.mark.parametrize("channels", [1, 3])
