@@ -51,7 +51,10 @@ __all__ = [
     "read_prompt",
 ]
 
-_UNUSED_SETTINGS = ("architectures", "auto_map", "dtype", "torch_dtype", "transformers_version")
+_UNUSED_SETTINGS = (
+    *("architectures", "auto_map", "dtype", "quantization_config", "torch_dtype"),
+    "transformers_version",
+)
 """Of a text encoder's config: they decide nothing, or lead to code."""
 
 _WITHOUT_CHECKS = {"requires_safety_checker": False}

@@ -205,7 +205,7 @@ def load_diffusers(
                 _weights(checkpoint, component), strict=False
             )
             return _ready(component, model, {"missing_keys": missing, "unexpected": unexpected})
-        if model_class._keep_in_fp32_modules:
+        if model_class._keep_in_fp32_modules and method_of(config) is None:
             return _load_in_two_precisions(checkpoint, component, model_class, dtype)
         model, report = model_class.from_pretrained(
             str(checkpoint.folder / component),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.family import LoadedModel
 
 KINDS = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_K")
 
@@ -48,7 +48,7 @@ def load(folder: Path, file: Path, dtype: str = "fp32") -> Any:
     return load_model(str(folder), device="cpu", dtype=dtype, adapters=adapters)
 
 
-def latents_sha256(model: Model, request: GenerationRequest) -> str:
+def latents_sha256(model: LoadedModel, request: GenerationRequest) -> str:
     *_, finished = stream(model, request)
     assert isinstance(finished, RunFinished)
     return finished.record.latents_sha256
