@@ -286,7 +286,7 @@ def test_patches_are_put_side_by_side() -> None:
         ("transformer/config.json", {"num_mmdit_layers": 10**9}, "impossible value"),
         ("transformer/config.json", {"num_mmdit_layers": 10**6}, "more than its weights hold"),
         ("transformer/config.json", {"pos_embed_max_size": 10**6}, "impossible value"),
-        ("transformer/config.json", {"quantization_config": {"a": 1}}, "quantised weights"),
+        ("transformer/config.json", {"quantization_config": {"a": 1}}, "weights quantised by"),
         ("transformer/config.json", {"patch_size": [1] * 300}, "impossible value"),
         ("text_encoder/config.json", {"d_model": 10**6}, "impossible value"),
         ("text_encoder/config.json", {"num_layers": 100}, "more than its weights hold"),
