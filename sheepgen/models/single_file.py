@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.errors import ModelError
 from sheepgen.models.checkpoint import Checkpoint
 from sheepgen.models.configs import check_config
-from sheepgen.models.families import family_of
+from sheepgen.models.families import FAMILIES, family_of
 from sheepgen.models.inferred_configs import (
     clip_config,
     openclip_config,
@@ -24,6 +24,7 @@ from sheepgen.models.inferred_configs import (
 )
 from sheepgen.models.layouts import LAYOUTS
 from sheepgen.models.safetensors import FLOATS, StoredWeights, read_tensors
+from sheepgen.models.transformer_layouts import layout_of
 from sheepgen.sanitize import excerpt
 from sheepgen.untrusted_file import read_untrusted
 
@@ -43,11 +44,7 @@ CLIP_TOKENS = 49_408
 UNET_PREFIX, VAE_PREFIX = "model.diffusion_model.", "first_stage_model."
 
 _OTHERS = (
-    ("lora_", "a LoRA", "Add it to a model with --lora."),
-    (".lora_A.", "a LoRA", "Add it to a model with --lora."),
-    (".lora.down.", "a LoRA", "Add it to a model with --lora."),
-    ("double_blocks.", "a model of the Flux family, which does not run", ""),
-    ("joint_blocks.", "a Stable Diffusion 3 model, which does not run", ""),
+    ("lora", "a LoRA", "Add it to a model with --lora."),
     ("conditioner.embedders.0.model.", "a refiner, which does not run by itself", ""),
     ("control_model.", "a ControlNet, which is not supported", ""),
     ("emb_params", "a text embedding", "Add it to a model with --embedding."),
@@ -143,6 +140,13 @@ def _layout_of(file: StoredTensors, owner: str) -> Layout:
             first = file.tensors.get(f"{UNET_PREFIX}input_blocks.0.0.weight")
             is_inpainting = first is not None and first.shape[1:2] == (_INPAINTING_CHANNELS,)
             return replace(layout, **layout.if_inpainting) if is_inpainting else layout
+    for prefix in (UNET_PREFIX, "diffusion_model.", ""):
+        if transformer := layout_of(shapes_below(file, prefix)):
+            raise ModelError(
+                f"{owner} is a transformer of {_family_with(transformer.class_name)} without all "
+                "that it needs.",
+                "Give it to a whole model of that family: --model NAME --transformer FILE.",
+            )
     for part, what, hint in _OTHERS:
         if any(part in name for name in file.tensors):
             raise ModelError(f"{owner} is {what}.", hint)
@@ -150,6 +154,16 @@ def _layout_of(file: StoredTensors, owner: str) -> Layout:
         f"{owner} is not a model of a known layout.",
         "Supported: Stable Diffusion 1.x, 2.x and XL with all their components, as their makers' "
         "code saves them.",
+    )
+
+
+def _family_with(class_name: str) -> str:
+    """Return the family of the models that have a transformer of this class."""
+    return next(
+        family.name
+        for family in FAMILIES
+        if (needed := family.components.get("transformer"))
+        and needed.allows("diffusers", class_name)
     )
 
 

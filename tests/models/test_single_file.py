@@ -171,8 +171,8 @@ def _with(name: str, shape: tuple[int, ...]) -> Callable[[Path, Path], Path]:
     return lambda whole, path: headers_only(path, {**shapes_of(whole), name: shape})
 
 
-def _only(name: str) -> Callable[[Path, Path], Path]:
-    return lambda _, path: headers_only(path, {name: (4, 4)})
+def _only(*names: str) -> Callable[[Path, Path], Path]:
+    return lambda _, path: headers_only(path, dict.fromkeys(names, (4, 4)))
 
 
 def _bytes(make: Callable[[bytes], bytes]) -> Callable[[Path, Path], Path]:
@@ -228,7 +228,23 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "for editing": (_with(CONV_IN, (32, 8, 3, 3)), "from 8 to 4 channels"),
     "a LoRA": (_only("lora_unet_mid_block_attentions_0.alpha"), "is a LoRA"),
     "a refiner": (_only("conditioner.embedders.0.model.ln_final.weight"), "is a refiner"),
-    "a Flux model": (_only("model.diffusion_model.double_blocks.0.w"), "Flux"),
+    "a LoRA of XLabs": (_only("double_blocks.0.processor.qkv_lora1.up.weight"), "is a LoRA"),
+    "a transformer": (
+        _only("img_in.weight", "vector_in.in_layer.weight", "double_blocks.0.img_mlp.0.weight"),
+        "is a transformer of FLUX.1 without all that it needs",
+    ),
+    "a transformer and its VAE": (
+        _only(
+            "model.diffusion_model.x_embedder.proj.weight",
+            "model.diffusion_model.y_embedder.mlp.0.weight",
+            "first_stage_model.decoder.conv_in.weight",
+        ),
+        "is a transformer of Stable Diffusion 3 without all that it needs",
+    ),
+    "a transformer by diffusers' names": (
+        _only("img_in.weight", "txt_norm.weight", "txt_in.weight"),
+        "is a transformer of Qwen-Image without all that it needs",
+    ),
     "a VAE": (_only("encoder.conv_in.weight"), "is a VAE"),
     "anything": (_only("weight"), "not a model of a known layout"),
 }
