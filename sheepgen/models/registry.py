@@ -48,6 +48,9 @@ _STABLE_DIFFUSION_2 = MadeFor(
     guidance_scale=(1.0, 20.0), num_inference_steps=(5, MAX_STEPS), side=(384, 1536)
 )
 
+_LATENT_DIFFUSION = MadeFor(
+    guidance_scale=(1.0, 20.0), num_inference_steps=(5, MAX_STEPS), side=(128, 768)
+)
 _STABLE_DIFFUSION_XL = MadeFor(
     guidance_scale=(1.0, 20.0), num_inference_steps=(5, MAX_STEPS), side=(512, 2048)
 )
@@ -92,6 +95,14 @@ _KNOWN = (
         num_inference_steps=50,
         guidance_scale=7.5,
         made_for=_STABLE_DIFFUSION_2,
+    ),
+    KnownModel(
+        name="CompVis/ldm-text2im-large-256",
+        about="Latent Diffusion, which Stable Diffusion grew out of, 256x256",
+        licence="Apache-2.0",
+        num_inference_steps=50,
+        guidance_scale=6.0,
+        made_for=_LATENT_DIFFUSION,
     ),
     KnownModel(
         name="Lykon/dreamshaper-8",

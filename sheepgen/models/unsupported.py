@@ -60,7 +60,6 @@ _FAMILIES = (
     _Family("Kandinsky 3", "Kandinsky3", ("kandinsky3",), ("kandinsky-community/kandinsky-3",)),
     _Family("Kandinsky 5", "Kandinsky5", ("kandinsky5",), ("kandinskylab/",)),
     _Family("Kolors", "Kolors", ("kolors",)),
-    _Family("Latent Diffusion", "LDMText"),
     _Family("Latent Diffusion for larger pictures", "LDMSuper"),
     _Family("Nucleus-Image", "NucleusMoEImage", ("nucleus",)),
     _Family("PRX", "PRX", ("prx",)),

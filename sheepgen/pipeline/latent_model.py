@@ -103,6 +103,7 @@ class LatentModel(AutoencoderModel, DiffusionModel):
         device: torch.device,
         dtype: torch.dtype,
         *,
+        vae: str = "vae",
         vae_dtype: torch.dtype | None = None,
     ) -> dict[str, Any]:
         """Load what every such model has, by the names of the fields.
@@ -111,11 +112,12 @@ class LatentModel(AutoencoderModel, DiffusionModel):
             spec: Where it is.
             device: Where it goes.
             dtype: Precision of the weights.
+            vae: The VAE's name in the folder.
             vae_dtype: Precision of the VAE's, if it is another one.
         """
         unet = load_diffusers(spec.checkpoint, "unet", UNet2DConditionModel, dtype)
         return {
-            **cls.load_autoencoder(spec, device, dtype, vae_dtype=vae_dtype),
+            **cls.load_autoencoder(spec, device, dtype, component=vae, vae_dtype=vae_dtype),
             "unet": unet.to(device),
         }
 

@@ -22,6 +22,7 @@ from sheepgen.pipeline import (
     flux1,
     flux2_klein,
     kandinsky,
+    latent_diffusion,
     lumina2,
     pixart,
     qwen_image,
@@ -104,7 +105,7 @@ def test_what_it_cannot_do_is_said_before_weights_are_loaded(
 
 def test_every_familys_module_offers_what_it_has_to() -> None:
     flows = (chroma, flux1, flux2_klein, lumina2, qwen_image, sana, stable_diffusion_3, z_image)
-    unets = (kandinsky, stable_diffusion, stable_diffusion_xl, unconditional)
+    unets = (kandinsky, latent_diffusion, stable_diffusion, stable_diffusion_xl, unconditional)
     every = (family, diffusers_pipeline, pixart, *unets, toy_family, *flows)
     modules: tuple[FamilyModule, ...] = every
     named = {family.pipeline for family in (*families.FAMILIES, TOY)}

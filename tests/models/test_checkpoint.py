@@ -64,7 +64,7 @@ def test_a_safety_checker_is_let_be(model_copy: Path) -> None:
         ("StableDiffusion3ControlNetPipeline", "Stable Diffusion 3 with control"),
         ("Flux2Pipeline", "FLUX.2 dev"),
         ("HiDreamImagePipeline", "HiDream"),
-        ("LDMTextToImagePipeline", "Latent Diffusion"),
+        ("LDMSuperResolutionPipeline", "Latent Diffusion for larger pictures"),
         ("StableDiffusionInstructPix2PixPipeline", "StableDiffusionInstructPix2Pix"),
         ("MyPipeline\x1b[2J", "MyPipeline"),
         (["my_pipeline", "MyPipeline"], "my_pipeline"),
