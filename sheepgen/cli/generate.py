@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import typer
+
 from sheepgen.cli import options
 from sheepgen.cli.console import error_console
 from sheepgen.cli.request_options import RequestOptions, spread
@@ -16,6 +18,16 @@ from sheepgen.presets import Presets
 from sheepgen.request import GenerationRequest
 
 __all__ = ["generate"]
+
+SheetOpt = Annotated[
+    bool,
+    typer.Option(
+        "--sheet",
+        metavar="",
+        help="Save a sheet of all images, too: a row for each, with its steps if they are saved.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
 
 
 @spread
@@ -26,6 +38,7 @@ def generate(
     fields: Annotated[dict[str, Any], RequestOptions("one", options.IMAGE_FIELDS)],
     count: options.CountOpt = 1,
     run: options.RunOptions,
+    sheet: SheetOpt = False,
     batch_size: options.BatchSizeOpt = 1,
     json: options.JsonOpt = False,
     progress_json: options.ProgressJsonOpt = False,
@@ -71,6 +84,7 @@ def generate(
             plan,
             console,
             notes,
+            sheet=sheet,
             dry_run=run.dry_run,
             json=json,
             progress_json=progress_json,

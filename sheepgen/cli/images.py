@@ -89,6 +89,7 @@ def generate_images(
     console: Console,
     notes: Iterable[str],
     *,
+    sheet: bool = False,
     dry_run: bool,
     json: bool,
     progress_json: bool,
@@ -100,6 +101,7 @@ def generate_images(
         plan: From `plan_images`.
         console: For progress and notes.
         notes: Further sentences for the user.
+        sheet: Whether there is to be a sheet of all images.
         dry_run: Whether to print the plan instead.
         json: Whether output is JSON.
         progress_json: Whether progress is JSON lines instead of a bar.
@@ -114,7 +116,8 @@ def generate_images(
     for text in (*plan.prompt_notes, *plan.image_notes, *notes, *plan.warnings):
         note(console, text)
     details = {request: f"seed {request.seed}" for request in plan.requests}
-    print_images(run_plan(plan), console, details, json=json, progress_json=progress_json)
+    events = run_plan(plan, sheet=sheet)
+    print_images(events, console, details, json=json, progress_json=progress_json)
 
 
 def print_images(

@@ -23,6 +23,7 @@ from sheepgen.events import (
 from sheepgen.execution.executor import in_batches
 from sheepgen.output.atomic import prepare_folder
 from sheepgen.output.images import save_images
+from sheepgen.output.step_sheet import write_step_sheet
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -51,11 +52,17 @@ _E = TypeVar("_E")
 _WAIT_S = 0.2
 
 
-def run_plan(plan: RunPlan) -> Generator[RunEvent]:
+def run_plan(plan: RunPlan, *, sheet: bool = False) -> Generator[RunEvent]:
     """Generate the images of a plan and save them.
 
+    Args:
+        plan: From `sheepgen.execution.plan.plan_run`.
+        sheet: Whether all of them are drawn on a sheet at the end, with their steps if those are
+            saved.
+
     Yields:
-        What `sheepgen.events` lists; `ImageSaved` or `RunFailed` is the last of each image.
+        What `sheepgen.events` lists; `ImageSaved` or `RunFailed` is the last of each image, and
+        `ContactSheetSaved` of each page comes at the end.
 
     Raises:
         UsageError: If the device does not go with the dtype.
@@ -66,8 +73,18 @@ def run_plan(plan: RunPlan) -> Generator[RunEvent]:
     specs = {plan.requests[0].model_reference: plan.spec}
     executor = yield from load_executor(specs, plan.settings, plan.requests[0].adapters)
     batches = in_batches(plan.requests, executor)
-    with closing(executor.run(batches)) as running:
-        yield from save_images(running, plan.layout, plan.targets)
+    saved: list[ImageSaved] = []
+    with (
+        closing(executor.run(batches)) as running,
+        closing(save_images(running, plan.layout, plan.targets)) as events,
+    ):
+        for event in events:
+            if isinstance(event, ImageSaved):
+                saved.append(event)
+            yield event
+    if sheet and saved:
+        for path in write_step_sheet(saved):
+            yield ContactSheetSaved(path=path)
 
 
 def prepare_folders(folders: Iterable[Path]) -> Iterator[Notice]:

@@ -38,6 +38,15 @@ def test_images_are_called_after_the_model(draw: Run) -> None:
     assert Path("outputs/digits_7_filmstrip.png").is_file()
 
 
+def test_sixteen_samples_come_on_one_sheet(draw: Run) -> None:
+    made = draw("--seed", "1", "--count", "16", "--sheet")
+    assert made.exit_code == 0, made.output
+    assert len(made.stdout.split()) == 16
+    assert "Contact sheet: outputs/digits_1_sheet.png" in made.stderr
+    with Image.open("outputs/digits_1_sheet.png") as sheet:
+        assert sheet.height > sheet.width
+
+
 def test_standard_input_is_not_waited_for(draw: Run) -> None:
     made = draw("generate", "--seed", "7", "--json", stdin="a three")
     assert made.exit_code == 0, made.output
