@@ -89,6 +89,9 @@ class FrameDecoded:
     ``steps_before``, the steps of the first: ``forward`` frames, that begin with what the first
     pass made, upscaled, and end with what the second begins with; then the others. Passes that make
     no picture have no frames: then the first that has some (``is_first``) counts on from them.
+
+    ``change`` is how far the latents are from those of the frame of this kind before it,
+    ``|after - before| / |before|``; None for the first.
     """
 
     request: ResolvedRequest
@@ -99,6 +102,7 @@ class FrameDecoded:
     image: Image
     steps_before: int = 0
     is_first: bool = True
+    change: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,11 +27,12 @@ ALLOWED: Mapping[str, set[str]] = {
     "execution": {GROUND, "models", "output", "pipeline"},
     "sweep": {GROUND, "models", "output", "execution"},
     "batch": {GROUND, "models", "output", "execution"},
+    "explain": {GROUND, "models", "output", "pipeline", "execution"},
     "verify": {GROUND, "models", "output", "pipeline"},
     "training": {GROUND, "models", "pipeline", "embedded"},
     "cli": {
         *(GROUND, "models", "output", "pipeline", "execution"),
-        *("embedded", "sweep", "batch", "verify", "training"),
+        *("embedded", "sweep", "batch", "explain", "verify", "training"),
     },
 }
 """Which packages each package may import, in functions too. The ground that all stand on is the

@@ -12,6 +12,7 @@ from sheepgen.cli.command_line import Command, CommandGroup, SubcommandGroup
 from sheepgen.cli.config import config, print_path
 from sheepgen.cli.console import write_data
 from sheepgen.cli.evaluate import evaluate
+from sheepgen.cli.explain import explain
 from sheepgen.cli.generate import generate
 from sheepgen.cli.model_info import info
 from sheepgen.cli.model_pull import pull
@@ -39,6 +40,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
         "show": show,
         "rerun": rerun,
         "verify": verify,
+        "explain": explain,
         "train": train,
         "evaluate": evaluate,
         "schedulers": schedulers,
@@ -92,6 +94,11 @@ _EXAMPLES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "sheepgen verify fox.png",
             "sheepgen verify outputs/ --json",
             "sheepgen verify foxes_sweep/manifest.jsonl --fetch",
+        ),
+        "explain": (
+            "sheepgen explain 'a sheep riding a motorcycle' --seed 42",
+            "sheepgen explain 'a red fox in the snow' --ablate -o fox.png",
+            "sheepgen explain 'a red fox' --model sd15 --json | jq .explanation.groups",
         ),
         "train": (
             "sheepgen train --preset small -o my-model/",

@@ -5,7 +5,7 @@ Of Stable Diffusion it has the U-Net and the VAE. `sheepgen train` writes such m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from sheepgen.prompt_syntax import PLAIN
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from torch import Tensor
 
@@ -40,9 +40,15 @@ __all__ = ["EmbeddedModel", "check_schedule", "load", "read_prompt"]
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedModel(LatentModel):
-    """A loaded model: a `sheepgen.pipeline.family.Model`."""
+    """A loaded model: a `sheepgen.pipeline.family.Model`.
+
+    Args:
+        reader: Reads prompts.
+        left_out: Tokens of prompts that say nothing of a thing, only what all say of the scene.
+    """
 
     reader: PromptReader
+    left_out: frozenset[int] = frozenset()
 
     @classmethod
     def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> EmbeddedModel:
@@ -100,8 +106,14 @@ class EmbeddedModel(LatentModel):
             labels = self.reader.labels(request.prompt)
             if labels is None:
                 raise not_understood(request.prompt)
-            passes.append(self._tokens(labels, request.seed))
+            tokens = self._tokens(labels, request.seed)
+            tokens[:, sorted(self.left_out), : self.reader.text_encoder.layout.attribute.start] = 0
+            passes.append(tokens)
         return TextEmbeds(hidden_states=torch.cat(passes), guided=guided)
+
+    def without_tokens(self, positions: Collection[int]) -> EmbeddedModel:
+        """Return the model as it is if these tokens of its prompts say nothing of a thing."""
+        return replace(self, left_out=frozenset(positions))
 
     def _tokens(self, labels: SceneLabels | None, seed: int) -> Tensor:
         """Return one text's conditioning tokens, (1, tokens, width)."""

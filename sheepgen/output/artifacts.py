@@ -7,6 +7,7 @@ All files of one image share a stem:
                                and of a picture to start from forward_000.png ...
     a-sheep_42_filmstrip.png   the frames in a row
     a-sheep_42_animation.gif   or .webp
+    a-sheep_42_explained.html  the page of ``sheepgen explain``, and a folder with its pictures
 
 Names, saving, the `ImageSaved` event, JSON lines, manifests, ownership, size estimates and progress
 all read the table. A new artifact is a row and the function that makes its content.
@@ -138,6 +139,10 @@ def _encode_webp(source: ArtifactSource) -> bytes:
     return encode_animation(source.shown_frames(), source.image, "webp", key=source.key)
 
 
+def _encode_nothing(_: ArtifactSource) -> None:
+    """Stand for what is made after the image is saved."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Artifact:
     """One kind of file or folder beside an image.
@@ -146,7 +151,7 @@ class Artifact:
         name: Unique; ``image`` is taken by the image itself.
         pattern: Its file name, with ``{stem}`` for what all names of the image begin with.
         json_key: Its key in JSON lines and manifests. Artifacts of which an image has at most one
-            may share it.
+            may share it. Empty for what is made after the image is saved.
         choices: The values of ``--frames`` that save it.
         encode: Makes the content, or returns None if there is nothing to save.
         max_pictures: Upper bound of its size, in uncompressed images, for a number of clean and a
@@ -233,9 +238,26 @@ ARTIFACTS: tuple[Artifact, ...] = (
         encode=_encode_webp,
         max_pictures=lambda clean, _noisy: clean,
     ),
+    Artifact(
+        name="explanation",
+        pattern="{stem}_explained.html",
+        json_key="",
+        choices=frozenset(),
+        encode=_encode_nothing,
+        max_pictures=lambda _clean, _noisy: 0,
+    ),
+    Artifact(
+        name="explanation_pictures",
+        pattern="{stem}_explained",
+        json_key="",
+        choices=frozenset(),
+        encode=_encode_nothing,
+        max_pictures=lambda _clean, _noisy: 0,
+        files=re.compile(r"[a-z0-9-]+_(heat|overlay|without|difference)\.png|(clean|noisy)\.png"),
+    ),
 )
 
 
 def json_keys() -> tuple[str, ...]:
     """Return the keys of all artifacts in JSON lines and manifests, each once."""
-    return tuple(dict.fromkeys(artifact.json_key for artifact in ARTIFACTS))
+    return tuple(dict.fromkeys(each.json_key for each in ARTIFACTS if each.json_key))

@@ -65,6 +65,7 @@ def label_prompt(
                     kind="word" if is_word else "padding" if at > end else "special",
                     text=piece,
                     word=next(words) if is_word else None,
+                    id=chunk.ids[at],
                 )
             )
     return tuple(labels)

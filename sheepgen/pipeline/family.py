@@ -56,12 +56,14 @@ class TokenLabel:
             text encoder adds.
         text: The piece of the prompt, or the special token's name; empty for ``memory``.
         word: Number of the word among the prompt's, from 0, if ``kind`` is ``word``.
+        id: The token's number in the tokenizer's vocabulary, if it has one.
     """
 
     position: int
     kind: Literal["word", "special", "padding", "memory"]
     text: str = ""
     word: int | None = None
+    id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

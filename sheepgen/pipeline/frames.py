@@ -35,6 +35,7 @@ __all__ = [
     "forward_latents",
     "latents_to_colours",
     "noisy_latents",
+    "relative_changes",
     "to_pil",
 ]
 
@@ -118,6 +119,20 @@ def noisy_latents(noise: Tensor, steps: Sequence[DenoiseStep]) -> Tensor:
     """
     latents = [*(step.model_input for step in islice(steps, 1, None)), steps[-1].latents]
     return torch.cat([noise.to(latents[0].device), *latents])
+
+
+def relative_changes(latents: Tensor) -> list[float | None]:
+    """Return how far each of ``latents`` is from the one before: ``|after - before| / |before|``.
+
+    Args:
+        latents: (frames, channels, height, width).
+
+    Returns:
+        One for each; None for the first.
+    """
+    flat = latents.float().flatten(1)
+    changes: list[float] = ((flat[1:] - flat[:-1]).norm(dim=1) / flat[:-1].norm(dim=1)).tolist()
+    return [None, *changes]
 
 
 def decode_frames(

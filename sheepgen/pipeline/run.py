@@ -21,7 +21,13 @@ from sheepgen.pipeline.diffusers_loop import run_pipeline
 from sheepgen.pipeline.diffusers_pipeline import PipelineModel
 from sheepgen.pipeline.environment import dtype_name
 from sheepgen.pipeline.finish import finish
-from sheepgen.pipeline.frames import choose_decoder, decode_frames, decode_pixels, to_pil
+from sheepgen.pipeline.frames import (
+    choose_decoder,
+    decode_frames,
+    decode_pixels,
+    relative_changes,
+    to_pil,
+)
 from sheepgen.pipeline.passes import FinishedPass, pass_frames, plan_passes, run_pass
 from sheepgen.pipeline.start import begin, begin_in_noise
 
@@ -212,8 +218,9 @@ def _frames(
             finished_latents=own.steps[-1].latents,
             finished_pixels=pixels,
         )
-        numbered = enumerate(zip(images, shown.timesteps, strict=True), shown.first_step)
-        for step, (image, timestep) in numbered:
+        changes = relative_changes(shown.latents)
+        numbered = enumerate(zip(images, shown.timesteps, changes, strict=True), shown.first_step)
+        for step, (image, timestep, change) in numbered:
             yield FrameDecoded(
                 request=request,
                 kind=kind,
@@ -223,4 +230,5 @@ def _frames(
                 total_steps=total_steps,
                 timestep=timestep,
                 image=image,
+                change=change,
             )

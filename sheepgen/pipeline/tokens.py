@@ -67,15 +67,18 @@ def token_labels(
     pieces = tokenizer.convert_ids_to_tokens(ids)
     ends = [count_tokens(tokenizer, text[: word.end()]) - 1 for word in re.finditer(r"\S+", text)]
     last = len(ids) - 1
-    labels = [TokenLabel(position=0, kind="special", text=pieces[0])] if begins else []
+    labels = [TokenLabel(position=0, kind="special", text=pieces[0], id=ids[0])] if begins else []
     labels += [
-        TokenLabel(position=at, kind="word", text=pieces[at], word=bisect_right(ends, at))
+        TokenLabel(
+            position=at, kind="word", text=pieces[at], word=bisect_right(ends, at), id=ids[at]
+        )
         for at in range(len(labels), last)
     ]
-    labels.append(TokenLabel(position=last, kind="special", text=pieces[last]))
-    padding = tokenizer.pad_token
+    labels.append(TokenLabel(position=last, kind="special", text=pieces[last], id=ids[last]))
+    padding, pad_id = tokenizer.pad_token, tokenizer.pad_token_id
     labels += [
-        TokenLabel(position=at, kind="padding", text=padding) for at in range(last + 1, limit)
+        TokenLabel(position=at, kind="padding", text=padding, id=pad_id)
+        for at in range(last + 1, limit)
     ]
     return tuple(labels)
 
