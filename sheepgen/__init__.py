@@ -35,6 +35,16 @@ Many different jobs, answered one by one; and the check that images match their 
         print(event)
     for outcome in verify_images(["foxes", "animals"]):
         print(outcome.path, outcome.verdict)
+
+Where the U-Net looks for each word, which changes no bit of the image:
+
+    from sheepgen import record_attention, token_groups
+
+    groups = token_groups(model, request)
+    with record_attention(model, [groups]) as maps:
+        image = generate(model, request)
+    for group, heat in zip(groups, maps.steps.mean()[0]):  # (rows, columns), shares of attention
+        print(group.text, heat.mean())
 """
 
 from __future__ import annotations
@@ -47,6 +57,7 @@ if TYPE_CHECKING:
     from sheepgen.errors import SheepgenError
     from sheepgen.execution.plan import RunSettings, plan_run
     from sheepgen.execution.run import run_plan
+    from sheepgen.explain import explain_image
     from sheepgen.metadata.generated_image import GeneratedImage
     from sheepgen.metadata.image_file import read_record
     from sheepgen.metadata.record import ImageRecord
@@ -54,9 +65,11 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import FrameOptions
     from sheepgen.output.images import save
+    from sheepgen.pipeline.attention_maps import record_attention
     from sheepgen.pipeline.denoise import denoise
     from sheepgen.pipeline.loading import load_model
     from sheepgen.pipeline.run import generate, stream, stream_batch
+    from sheepgen.pipeline.token_groups import token_groups
     from sheepgen.prompt_template import expand_request
     from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
     from sheepgen.sweep.plan import plan_sweep
@@ -83,6 +96,7 @@ __all__ = [
     "__version__",
     "denoise",
     "expand_request",
+    "explain_image",
     "find_model",
     "generate",
     "load_model",
@@ -90,12 +104,14 @@ __all__ = [
     "plan_run",
     "plan_sweep",
     "read_record",
+    "record_attention",
     "run_batch",
     "run_plan",
     "run_sweep",
     "save",
     "stream",
     "stream_batch",
+    "token_groups",
     "verify_images",
 ]
 
@@ -115,6 +131,7 @@ _LAZY = {
     "__version__": "sheepgen.version",
     "denoise": "sheepgen.pipeline.denoise",
     "expand_request": "sheepgen.prompt_template",
+    "explain_image": "sheepgen.explain.run",
     "find_model": "sheepgen.models.resolve",
     "generate": "sheepgen.pipeline.run",
     "load_model": "sheepgen.pipeline.loading",
@@ -122,12 +139,14 @@ _LAZY = {
     "plan_run": "sheepgen.execution.plan",
     "plan_sweep": "sheepgen.sweep.plan",
     "read_record": "sheepgen.metadata.image_file",
+    "record_attention": "sheepgen.pipeline.attention_maps",
     "run_batch": "sheepgen.batch.run",
     "run_plan": "sheepgen.execution.run",
     "run_sweep": "sheepgen.sweep.run",
     "save": "sheepgen.output.images",
     "stream": "sheepgen.pipeline.run",
     "stream_batch": "sheepgen.pipeline.run",
+    "token_groups": "sheepgen.pipeline.token_groups",
     "verify_images": "sheepgen.verify.regenerate",
 }
 

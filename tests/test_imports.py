@@ -55,6 +55,8 @@ print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
         ("rerun missing.png", 1),
         ("rerun x.png --model ./tiny --width 7", 2),
         ("verify missing.png", 1),
+        ("explain sheep --steps 0", 2),
+        ("explain --help", 0),
         ("batch --schema", 0),
         ("batch missing.jsonl", 2),
         ("batch - --model nothing", 2),

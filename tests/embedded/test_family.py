@@ -244,3 +244,14 @@ def test_a_preview_decoder_has_to_fit(tmp_path: Path, setting: str, value: objec
     path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {setting: value}), "utf-8")
     with pytest.raises(ModelError, match=rf"^preview_decoder/config\.json .* {setting}\.$"):
         find_model(str(plain))
+
+
+def test_a_thing_whose_tokens_are_left_out_leaves_the_rest_as_it_is(model: EmbeddedModel) -> None:
+    sheep = [each.position for each in model.token_labels(RIDE) if each.text == "sheep"]
+    whole, without = encoded(model, RIDE), encoded(model.without_tokens(sheep), RIDE)
+    others = [at for at in range(whole.shape[1]) if at not in sheep]
+    assert torch.equal(whole[:, others], without[:, others])
+    # What is left is what tokens hold that belong to no thing.
+    assert torch.equal(without[0, sheep], without[0, -1:].expand(len(sheep), -1))
+    assert not torch.equal(whole, without)
+    assert torch.equal(encoded(model, RIDE), whole)

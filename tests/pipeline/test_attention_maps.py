@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 import torch
 
+from sheepgen.errors import ModelError
 from sheepgen.events import RunFinished
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline import attention_maps
@@ -96,7 +97,7 @@ class Spy:
         query = attn.head_to_batch_dim(attn.to_q(hidden_states))
         key = attn.head_to_batch_dim(attn.to_k(encoder_hidden_states))
         weights = attn.get_attention_scores(query, key)  # (images * heads, positions, tokens)
-        self.weights.append(weights.unflatten(0, (-1, attn.heads)).mean(1))
+        self.weights.append(weights.reshape(-1, attn.heads, *weights.shape[1:]).mean(1))
         value = attn.head_to_batch_dim(attn.to_v(encoder_hidden_states))
         return cast("torch.Tensor", attn.to_out[0](attn.batch_to_head_dim(weights @ value)))
 
@@ -113,7 +114,7 @@ def test_maps_are_the_attention_of_the_half_with_the_prompt(
     every_token = [TokenGroup(text=str(at), kind="word", positions=[at]) for at in range(16)]
     with record_attention(model, [every_token]) as maps:
         generate(model, request(num_inference_steps=1))
-    expected = spy.weights[0][-1:].mT.unflatten(2, (8, 8))
+    expected = spy.weights[0][-1:].mT.reshape(1, 16, 8, 8)
     found = maps.layers[name.removesuffix(".processor")]
     assert torch.allclose(found, expected, atol=1e-6)
 
@@ -165,9 +166,9 @@ def test_a_prompt_that_is_told_to_avoid_itself_changes_nothing(
 
 def test_the_model_is_as_it_was_even_after_an_error(tiny_parts: StableDiffusionModel) -> None:
     before = dict(tiny_parts.unet.attn_processors)
-    with pytest.raises(RuntimeError, match="stop"), record_attention(tiny_parts, [[]]):
-        assert tiny_parts.unet.attn_processors != before
-        raise RuntimeError("stop")
+    bad = [TokenGroup(text="", kind="word", positions=[99])]  # there are 16
+    with pytest.raises(ModelError, match="bounds"), record_attention(tiny_parts, [bad]):
+        generate(tiny_parts, request())
     assert tiny_parts.unet.attn_processors == before
     assert not tiny_parts.unet._forward_hooks
 
