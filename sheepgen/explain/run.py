@@ -66,10 +66,10 @@ def check_explainable(spec: ModelSpec, request: ResolvedRequest, *, ablate: bool
     Raises:
         UsageError: If it cannot.
     """
-    if "unet" not in spec.family.components:
+    if not spec.family.attends_to_words:
         raise UsageError(
-            f"{excerpt(spec.name)} cannot be explained: it has no U-Net.",
-            "Use Stable Diffusion 1, 2 or XL, or the installed model.",
+            f"{excerpt(spec.name)} cannot be explained so far: it is {spec.family.name}.",
+            "Use the installed model, or Stable Diffusion 1, 2 or XL.",
         )
     if ablate and request.prompt_format.has_marks:
         raise UsageError(
@@ -114,7 +114,7 @@ def explain_image(
         frames=FrameOptions(noisy=True, decoder=plan.settings.frame_decoder),
     )
     model = executor.load(request.model_reference, request.adapters)
-    assert isinstance(model, LatentModel), "families with a U-Net are"
+    assert isinstance(model, LatentModel), "families that attend to words are"
     model = cast("UNetModel", model)
     groups = token_groups(model, request)
     frames: list[FrameDecoded] = []

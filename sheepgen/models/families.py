@@ -197,6 +197,7 @@ EMBEDDED = Family(
     check_fit=_check_scene_model,
     pipeline="sheepgen.embedded.family",
     has_one_scale=True,
+    attends_to_words=True,
     vocabulary=f"text_encoder/{VOCABULARY_FILE}",
 )
 """What `sheepgen train` makes: Stable Diffusion's U-Net and VAE, and a text encoder that parses."""
@@ -216,6 +217,7 @@ FAMILIES: tuple[Family, ...] = (
         check_fit=_check_stable_diffusion_xl,
         pipeline="sheepgen.pipeline.stable_diffusion_xl",
         fields=("original_size", "crop_offset", "target_size", *_CLIP_FIELDS, *_ADDED),
+        attends_to_words=True,
         text_layer=2,
     ),
     *FLOW_FAMILIES,
@@ -237,6 +239,7 @@ FAMILIES: tuple[Family, ...] = (
         check_fit=_check_stable_diffusion,
         pipeline="sheepgen.pipeline.stable_diffusion",
         fields=(*_CLIP_FIELDS, *_ADDED),
+        attends_to_words=True,
     ),
 )
 """All families that run; no two share a class name."""

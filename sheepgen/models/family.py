@@ -152,6 +152,8 @@ class Family:
         reads_prompt: Whether its images are of what a prompt says.
         has_one_scale: Whether things come out at the size in pixels that they were trained at, so
             that a larger image of one shows it several times, however it begins.
+        attends_to_words: Whether its network is a U-Net that attends to the prompt's words, as
+            `sheepgen.pipeline.attention_maps` can record it.
         text_layer: Layer of the text encoder that is read unless a request says otherwise, counted
             from the last.
         settings: Settings in the index that its pipeline is built with, and what they may be.
@@ -170,6 +172,7 @@ class Family:
     is_flow: bool = False
     reads_prompt: bool = True
     has_one_scale: bool = False
+    attends_to_words: bool = False
     text_layer: int = 1
     settings: Mapping[str, Callable[[object], bool]] = field(default_factory=dict)
     own_loop: bool = True

@@ -1,3 +1,4 @@
+# ruff: noqa: T201 - a program
 """Measure how far heat maps, what words cause, and where things are agree: not a test.
 
     python -m tests.explain.known_layouts .icons
