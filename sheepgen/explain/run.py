@@ -173,7 +173,7 @@ def _ablate(
 
     ablations = []
     for planned in plan_ablations(model, original.request, groups):
-        yield Notice(message=f'Again without "{excerpt(planned.text)}".')
+        yield Notice(message=f'Generating without "{excerpt(planned.text)}".')
         with closing(stream(planned.model, planned.request)) as events:
             for event in events:
                 match event:

@@ -37,7 +37,7 @@ def test_an_image_and_its_page_are_two_lines(explain: Run) -> None:
 def test_words_are_left_out_on_demand(explain: Run) -> None:
     result = explain("a red sheep", "--seed", "7", "--ablate", "-o", "fox.png")
     assert result.exit_code == 0
-    assert 'Again without "red".' in result.stderr
+    assert 'Generating without "red".' in result.stderr
     assert Path("fox_explained/02-red_without.png").is_file()
 
 

@@ -136,8 +136,8 @@ def test_things_of_the_embedded_model_are_left_out_with_their_tokens(
     left_out = [(each["text"], each["left_out"], each["words"]) for each in numbers["ablations"]]
     assert left_out == [("sheep", "tokens", [1]), ("fire truck", "tokens", [4, 5])]
     assert [each.message for each in events if isinstance(each, Notice)] == [
-        'Again without "sheep".',
-        'Again without "fire truck".',
+        'Generating without "sheep".',
+        'Generating without "fire truck".',
     ]
 
 
