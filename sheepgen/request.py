@@ -98,6 +98,7 @@ class GenerationRequest:
             read ``guidance_scale`` or know none; 1 is off. Only some families read it.
         prior_steps: Denoising steps of the prior, for models that have one.
         prior_guidance: Strength of the prompt in the prior; 1 is off.
+        guidance_end: 0 to 1, share of the steps that are guided. Only some families read it.
         guidance_rescale: 0 to 1, pulls the guided prediction's spread back to the text
             prediction's (https://arxiv.org/abs/2305.08891, section 3.4).
         eta: 0 to 1, share of fresh noise in DDIM (https://arxiv.org/abs/2010.02502).
@@ -147,6 +148,7 @@ class GenerationRequest:
     true_cfg: float = 1.0
     prior_steps: int | None = None
     prior_guidance: float | None = None
+    guidance_end: float = 1.0
     guidance_rescale: float = 0.0
     eta: float = 0.0
     width: int | None = None

@@ -155,5 +155,6 @@ GEMMA_FAMILIES: tuple[Family, ...] = (
         check_fit=_check_lumina_2,
         pipeline="sheepgen.pipeline.lumina2",
         is_flow=True,
+        fields=("guidance_end",),
     ),
 )

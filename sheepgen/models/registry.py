@@ -216,7 +216,7 @@ _KNOWN = (
         guidance_scale=3.5,
         made_for=_FLOW,
     ),
-    # Steps and guidance are the defaults of diffusers' pipelines, which the makers wrote.
+    # Steps and guidance of the next five are the defaults of diffusers' pipelines for them.
     KnownModel(
         name="PixArt-alpha/PixArt-Sigma-XL-2-1024-MS",
         about="PixArt-Sigma, small and with long prompts, 1024x1024",

@@ -65,10 +65,12 @@ class Lumina2Texts:
     Args:
         prompts: Of the batch.
         negatives: Likewise; None without guidance.
+        guided_until: The scheduler's timestep after which there is none.
     """
 
     prompts: _Encoded
     negatives: _Encoded | None = None
+    guided_until: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,13 +129,27 @@ class Lumina2Model(FlowModel):
         """
         told = _told(self.spec)
         prompts = self._encode_texts([request.prompt for request in requests], told)
-        if requests[0].guidance_scale <= 1:
+        guided = self._guided_timesteps(requests[0])
+        if not guided:
             return Lumina2Texts(prompts=prompts)
         negatives = [request.negative_prompt for request in requests]
         return Lumina2Texts(
             prompts=prompts,
             negatives=self._encode_texts(negatives, Instruction("", told.limit)),
+            guided_until=guided[-1],
         )
+
+    def _guided_timesteps(self, request: ResolvedRequest) -> list[float]:
+        """Return the scheduler's timesteps that are guided: a share of them, from the first on."""
+        if request.guidance_scale <= 1:
+            return []
+        timesteps = self.build_scheduler(request).timesteps.tolist()
+        # Truncated as diffusers' pipeline does.
+        return [
+            timestep
+            for number, timestep in enumerate(timesteps, 1)
+            if number / len(timesteps) <= request.guidance_end
+        ]
 
     def _encode_texts(self, texts: Sequence[str], told: Instruction) -> _Encoded:
         encoded = [self._encode_text(text, told) for text in texts]
@@ -153,7 +169,7 @@ class Lumina2Model(FlowModel):
         # Backwards: 0 is noise, and 1 the image.
         time = 1 - timestep / self.scheduler_config.get("num_train_timesteps", 1000)
         text = self._run(model_input, time, conditioning.prompts)
-        if conditioning.negatives is None:
+        if conditioning.negatives is None or timestep < conditioning.guided_until:
             return -text
         negative = self._run(model_input, time, conditioning.negatives)
         guided = negative + guidance.scale * (text - negative)

@@ -73,6 +73,7 @@ def assert_same_bits(
         model,
         request,
         pipeline,
+        cfg_trunc_ratio=request.guidance_end,
         guidance_scale=request.guidance_scale,
         negative_prompt=request.negative_prompt,
     )
@@ -86,6 +87,19 @@ def test_guidance_and_negative_prompts(
     request = replace(REQUEST, guidance_scale=guidance, negative_prompt=negative_prompt)
     ours = assert_same_bits(model, request, reference(folder))
     assert ours.request.scheduler == "euler"
+
+
+@pytest.mark.parametrize("guidance_end", [0.0, 0.2, 0.25, 0.6, 0.75])
+def test_guidance_that_ends_before_the_last_step(
+    folder: Path, model: Lumina2Model, guidance_end: float
+) -> None:
+    request = replace(REQUEST, guidance_end=guidance_end)
+    ours = assert_same_bits(model, request, reference(folder))
+    always = finished(model, REQUEST).record.latents_sha256
+    never = finished(model, replace(REQUEST, guidance_scale=1.0)).record.latents_sha256
+    # Of four steps a quarter is one.
+    assert (ours.record.latents_sha256 == never) == (guidance_end < 0.25)
+    assert ours.record.latents_sha256 != always
 
 
 @pytest.mark.parametrize("prompt", [" A red SHEEP, é ", "sheep " * 120])
