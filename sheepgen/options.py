@@ -29,13 +29,15 @@ __all__ = [
     "check_device_options",
     "check_device_present",
     "fp16_on_cpu_error",
+    "split_dtype",
 ]
 
 DEVICES = ("auto", "cuda", "cuda:N", "mps", "xpu", "cpu")
 """Words for a device; N is a card's number."""
 
-DTYPES = ("auto", "fp32", "bf16", "fp16")
-"""Words for a dtype."""
+DTYPES = ("auto", "fp32", "bf16", "fp16", "fp8")
+"""Words for a dtype. fp8 is how the denoiser's weights are kept; they become what ``auto`` stands
+for when they are used, or what is said after a plus sign: fp8+bf16."""
 
 MAX_BATCH_SIZE = 256
 """Each image that is being generated holds a claim, which is an open file."""
@@ -56,6 +58,8 @@ _TRACES: Mapping[str, Mapping[str, Sequence[str]]] = MappingProxyType(
 )
 """By device and system, the files in /dev of which one is there wherever the device is. On systems
 that are not named, only torch can tell."""
+
+_FP8 = "fp8"
 
 _DEV = Path("/dev")
 
@@ -103,10 +107,17 @@ def check_device_options(device: str, dtype: str) -> None:
     """
     if not _DEVICE.fullmatch(device):
         raise UsageError(f'Unknown device "{excerpt(device)}".', f"Known: {', '.join(DEVICES)}.")
-    if dtype not in DTYPES:
+    _, computed = split_dtype(dtype)
+    if computed not in DTYPES or computed == _FP8:
         raise UsageError(f'Unknown dtype "{excerpt(dtype)}".', f"Known: {', '.join(DTYPES)}.")
-    if device == "cpu" and dtype == "fp16":
+    if device == "cpu" and computed == "fp16":
         raise fp16_on_cpu_error()
+
+
+def split_dtype(dtype: str) -> tuple[bool, str]:
+    """Return whether the denoiser's weights are kept as fp8, and the word for all else."""
+    stored, _, computed = dtype.partition("+")
+    return (True, computed or "auto") if stored == _FP8 else (False, dtype)
 
 
 def check_device_present(device: str) -> None:

@@ -120,7 +120,7 @@ DtypeOpt = Annotated[
     str | None,
     typer.Option(
         metavar="WORD",
-        help="auto, fp32, bf16 or fp16.",
+        help="auto, fp32, bf16, fp16, or fp8 to keep the denoiser's weights in half the memory.",
         parser=parsers.dtype,
         autocompletion=completion.of(*DTYPES),
         rich_help_panel=MODEL,

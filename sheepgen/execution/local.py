@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sheepgen.errors import ran_out_of_memory
 from sheepgen.events import RunFailed, RunFinished
 from sheepgen.execution.timing import record_image
+from sheepgen.options import split_dtype
 from sheepgen.pipeline.adapters import change_loras
 from sheepgen.pipeline.device import resolve_device
 from sheepgen.pipeline.loading import load_model
@@ -98,6 +99,9 @@ class LocalExecutor:
         loaded, self._loaded = self._loaded, None  # one that is half changed is not used again
         if loaded is None or not loaded.is_but_for_loras(model, adapters):
             loaded = None  # before the next one comes: there may not be room for two
+            loaded = self._load(model, adapters)
+        elif loaded.model.spec.adapters != adapters and split_dtype(self._options.dtype)[0]:
+            loaded = None  # of 8 bits nothing is left to add to
             loaded = self._load(model, adapters)
         elif loaded.model.spec.adapters != adapters:
             if loaded.originals is None:

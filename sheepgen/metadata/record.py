@@ -102,7 +102,8 @@ class Environment:
         device: As torch names it: ``cpu``, ``cuda:0``, ``mps``.
         device_name: The graphics card's own name, or the processor's and in brackets the vector
             instructions that torch used, which the first images do not have.
-        dtype: ``fp32``, ``bf16`` or ``fp16``.
+        dtype: ``fp32``, ``bf16`` or ``fp16``; ``fp8+bf16`` if the denoiser's weights were kept in
+            8 bits.
         threads: CPU threads that torch computed with.
         batch_size: Images that went through the U-Net together.
         model_sha256: Hash over the hashes of all weight files.

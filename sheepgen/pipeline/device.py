@@ -12,7 +12,7 @@ import sys
 import torch
 
 from sheepgen.errors import UsageError
-from sheepgen.options import check_device_options, fp16_on_cpu_error
+from sheepgen.options import check_device_options, fp16_on_cpu_error, split_dtype
 
 __all__ = [
     "available_devices",
@@ -56,13 +56,14 @@ def resolve_dtype(name: str, device: torch.device) -> torch.dtype:
     """Return the dtype that ``name`` stands for on ``device``.
 
     Args:
-        name: One of `sheepgen.options.DTYPES`.
+        name: One of `sheepgen.options.DTYPES`; of fp8, what is computed in.
         device: As `resolve_device` returned it.
 
     Raises:
         UsageError: If the name is unknown, or is fp16 on the CPU.
     """
     check_device_options("auto", name)
+    _, name = split_dtype(name)
     if name != "auto":
         if name == "fp16" and device.type == "cpu":
             raise fp16_on_cpu_error()

@@ -15,7 +15,7 @@ import torch
 
 from sheepgen.events import FrameDecoded, RunStarted, StepCompleted
 from sheepgen.pipeline.diffusers_pipeline import PipelineNoise, PipelinePixels, PipelineStep
-from sheepgen.pipeline.environment import dtype_name
+from sheepgen.pipeline.environment import precision_name
 from sheepgen.pipeline.finish import finish
 from sheepgen.pipeline.frames import decode_frames, to_pil
 from sheepgen.pipeline.pipeline_latents import unpacked
@@ -50,7 +50,7 @@ def run_pipeline(
         request=request,
         total_steps=total_steps,
         device=str(model.device),
-        dtype=dtype_name(model.dtype),
+        dtype=precision_name(model),
     )
     noise, pixels = torch.empty(0), torch.empty(0)
     steps: list[PipelineStep] = []

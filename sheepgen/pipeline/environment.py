@@ -11,12 +11,13 @@ import torch
 import transformers
 
 from sheepgen.metadata.record import DIFFUSERS_LOOP, PIPELINE_VERSION, Environment
+from sheepgen.pipeline.fp8 import keeps_fp8
 from sheepgen.version import __version__
 
 if TYPE_CHECKING:
     from sheepgen.pipeline.family import LoadedModel
 
-__all__ = ["describe_environment", "device_name", "dtype_name", "processor_name"]
+__all__ = ["describe_environment", "device_name", "dtype_name", "precision_name", "processor_name"]
 
 _DTYPE_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
@@ -24,6 +25,12 @@ _DTYPE_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "f
 def dtype_name(dtype: torch.dtype) -> str:
     """Return the short name that ``--dtype`` uses."""
     return _DTYPE_NAMES[dtype]
+
+
+def precision_name(model: LoadedModel) -> str:
+    """Return the dtype of a loaded model as ``--dtype`` takes it: ``bf16``, ``fp8+bf16``."""
+    stored = "fp8+" if keeps_fp8(model) else ""
+    return f"{stored}{dtype_name(model.dtype)}"
 
 
 def describe_environment(model: LoadedModel, *, batch_size: int = 1) -> Environment:
@@ -43,7 +50,7 @@ def describe_environment(model: LoadedModel, *, batch_size: int = 1) -> Environm
         platform=f"{platform.system()}-{platform.machine()}",
         device=str(model.device),
         device_name=device_name(model.device),
-        dtype=dtype_name(model.dtype),
+        dtype=precision_name(model),
         threads=torch.get_num_threads(),
         batch_size=batch_size,
         model_sha256=model.spec.sha256,

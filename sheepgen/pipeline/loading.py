@@ -20,8 +20,10 @@ from sheepgen.models.added.transformer import with_transformer
 from sheepgen.models.files import variant_of
 from sheepgen.models.quantization import QUANTIZATION, method_of
 from sheepgen.models.resolve import find_model
+from sheepgen.options import split_dtype
 from sheepgen.pipeline.building import building, component_errors
 from sheepgen.pipeline.device import resolve_device, resolve_dtype
+from sheepgen.pipeline.fp8 import keep_fp8
 from sheepgen.pipeline.quantized import check_can_load, room_for
 from sheepgen.pipeline.quiet import quiet_libraries
 from sheepgen.pipeline.single_file import clip_tokenizer, read_component
@@ -96,7 +98,11 @@ def load_model(
     spec = replace(spec, checkpoint=checkpoint)
     with quiet_libraries():
         model = _family_module(spec).load(spec, target, precision)
-        return add_adapters(model) if spec.adapters else model
+        if spec.adapters:
+            model = add_adapters(model)
+        if split_dtype(dtype)[0]:
+            keep_fp8(model)
+        return model
 
 
 def read_prompt(spec: ModelSpec, text: str, form: PromptFormat = PLAIN) -> PromptReading:

@@ -15,7 +15,7 @@ import torch
 
 from sheepgen.errors import UsageError
 from sheepgen.events import RunFinished
-from sheepgen.options import DTYPES
+from sheepgen.options import DTYPES, split_dtype
 from sheepgen.pipeline.device import available_devices, resolve_device
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import stream
@@ -44,9 +44,8 @@ def load_as_recorded(spec: ModelSpec, record: ImageRecord) -> LoadedModel:
     """
     environment = record.environment
     device = _device_like(environment.device)
-    possible = environment.dtype in DTYPES and (
-        environment.dtype != "fp16" or resolve_device(device).type != "cpu"
-    )
+    _, computed = split_dtype(environment.dtype)
+    possible = computed in DTYPES and (computed != "fp16" or resolve_device(device).type != "cpu")
     dtype = environment.dtype if possible else "auto"
     return load_model(spec, device=device, dtype=dtype, adapters=record.request.adapters)
 

@@ -19,7 +19,7 @@ from sheepgen.events import FrameDecoded, RunFinished, RunStarted, StepCompleted
 from sheepgen.metadata.generated_image import GeneratedImage
 from sheepgen.pipeline.diffusers_loop import run_pipeline
 from sheepgen.pipeline.diffusers_pipeline import PipelineModel
-from sheepgen.pipeline.environment import dtype_name
+from sheepgen.pipeline.environment import precision_name
 from sheepgen.pipeline.finish import finish
 from sheepgen.pipeline.frames import (
     choose_decoder,
@@ -141,7 +141,7 @@ def _run_passes(
             request=request,
             total_steps=total_steps,
             device=str(model.device),
-            dtype=dtype_name(model.dtype),
+            dtype=precision_name(model),
         )
 
     generators = [torch.Generator("cpu").manual_seed(request.seed) for request in resolved]
