@@ -19,6 +19,7 @@ from sheepgen.prompt_reading import describe_reading
 from sheepgen.prompt_template import describe_picks
 from sheepgen.request import EMBEDDED_MODEL
 from sheepgen.sanitize import byte_size, excerpt, plural
+from sheepgen.schedulers import OWN_SCHEDULER
 
 if TYPE_CHECKING:
     from sheepgen.execution.plan import RunPlan
@@ -101,7 +102,9 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
 
 
 def _steps(request: ResolvedRequest) -> str:
-    steps = f"{request.num_inference_steps} of {request.scheduler}"
+    is_own = request.scheduler == OWN_SCHEDULER
+    scheduler = "the model's own scheduler" if is_own else request.scheduler
+    steps = f"{request.num_inference_steps} of {scheduler}"
     first, *later = (each for each in request.passes if not each.stage)
     if request.image is not None:
         place = excerpt(request.image, 200)

@@ -127,7 +127,7 @@ def _print_info(spec: ModelSpec, *, json: bool) -> None:
         "weights": f"{byte_size(spec.weight_bytes)}, sha256 {spec.sha256}",
         "variants": ", ".join(variants),
         "needs": "--image and --mask" if spec.needs_mask else "",
-        "predicts": excerpt(prediction),
+        "predicts": excerpt(prediction) if spec.family.own_loop else "",
         "size": f"{defaults.width}x{defaults.height}, in multiples of {spec.size_multiple}",
         "steps": str(defaults.num_inference_steps),
         "guidance": f"{defaults.guidance_scale:g}",
