@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from sheepgen.metadata.record import ImageRecord
+    from sheepgen.options import Offload
     from sheepgen.request import ResolvedRequest
 
 __all__ = [
@@ -51,12 +52,16 @@ FrameKind = Literal["forward", "clean", "noisy"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunStarted:
-    """An image is about to be generated; ``request`` has every field resolved."""
+    """An image is about to be generated; ``request`` has every field resolved.
+
+    ``offload`` is what of the model is off the device while it does not work.
+    """
 
     request: ResolvedRequest
     total_steps: int
     device: str
     dtype: str
+    offload: Offload = "none"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,9 +23,11 @@ __all__ = [
     "DTYPES",
     "MAX_BATCH_SIZE",
     "MAX_THREADS",
+    "OFFLOADS",
     "DeviceOptions",
     "FrameDecoder",
     "FrameOptions",
+    "Offload",
     "check_device_options",
     "check_device_present",
     "fp16_on_cpu_error",
@@ -34,6 +36,13 @@ __all__ = [
 
 DEVICES = ("auto", "cuda", "cuda:N", "mps", "xpu", "cpu")
 """Words for a device; N is a card's number."""
+
+Offload = Literal["none", "model", "group"]
+"""What of a model is off the device while it does not work: nothing, whole components, or each
+layer."""
+
+OFFLOADS: tuple[Offload, ...] = ("none", "model", "group")
+"""From the fastest to the one that needs least memory."""
 
 DTYPES = ("auto", "fp32", "bf16", "fp16", "fp8")
 """Words for a dtype. fp8 is how the denoiser's weights are kept; they become what ``auto`` stands
@@ -75,6 +84,9 @@ class DeviceOptions:
         dtype: One of `DTYPES`.
         batch_size: How many images go through the U-Net together at most; None for as many as pay
             on the device.
+        offload: One of `OFFLOADS`; None for the first that fits into the device's free memory.
+        tiled_decoding: Whether images are decoded in tiles; None if they are where there is not
+            enough memory to decode them whole.
 
     Raises:
         UsageError: If a word is unknown, fp16 is asked for on the CPU, or the batch size is not
@@ -84,10 +96,16 @@ class DeviceOptions:
     device: str = "auto"
     dtype: str = "auto"
     batch_size: int | None = 1
+    offload: Offload | None = None
+    tiled_decoding: bool | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked without knowing the machine."""
         check_device_options(self.device, self.dtype)
+        if self.offload not in (None, *OFFLOADS):
+            raise UsageError(
+                f'Unknown offload "{excerpt(self.offload)}".', f"Known: {', '.join(OFFLOADS)}."
+            )
         if self.batch_size is not None and not 1 <= self.batch_size <= MAX_BATCH_SIZE:
             raise UsageError(
                 f"batch size must be auto, or between 1 and {MAX_BATCH_SIZE}, "
@@ -96,7 +114,12 @@ class DeviceOptions:
 
     def __str__(self) -> str:
         """Say it in one line."""
-        return f"{self.device} {self.dtype} {self.batch_size or 'auto'}"
+        words = [self.device, self.dtype, str(self.batch_size or "auto")]
+        if self.offload is not None:
+            words.append(f"offload {self.offload}")
+        if self.tiled_decoding:
+            words.append("tiled")
+        return " ".join(words)
 
 
 def check_device_options(device: str, dtype: str) -> None:

@@ -146,6 +146,7 @@ class ToyModel:
     dtype: torch.dtype
     painter: Painter
     preview_decoder: None = None
+    placement: None = None
 
     @property
     def process(self) -> FlowProcess:

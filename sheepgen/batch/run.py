@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.batch.plan import JobAnswered, JobPlanner, PlannedJob, failed_line
 from sheepgen.errors import OutputError
-from sheepgen.events import ImageSaved, RunEvent, RunFailed, Waiting
+from sheepgen.events import ImageSaved, Notice, RunEvent, RunFailed, Waiting
+from sheepgen.execution.checks import offload_warnings
 from sheepgen.execution.plan import RunSettings
 from sheepgen.execution.run import load_executor, prepare_folders
 from sheepgen.execution.work_queue import WorkQueue
@@ -20,7 +21,6 @@ from sheepgen.output.jsonl import error_to_dict, outcome_to_dict
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
 
-    from sheepgen.events import Notice
     from sheepgen.execution.executor import Executor
     from sheepgen.models.spec import ModelSpec
     from sheepgen.output.images import OutputLayout
@@ -89,6 +89,8 @@ def run_batch(
     planner = JobPlanner(output, settings, defaults or {}, presets)
     yield from _download_missing(planner)
     yield from prepare_folders([planner.folder])
+    for warning in offload_warnings(planner.specs.values(), settings.device):
+        yield Notice(message=warning)
     executor = yield from load_executor(planner.specs, settings, planner.adapters)
     yield BatchStarted(spec=planner.specs[planner.model])
     with WorkQueue(planner.folder) as queue:

@@ -5,7 +5,10 @@ It is data and goes to standard output. With ``--json`` it is one object: ``mode
 `sheepgen.prompt_reading.PromptReading`), ``image_notes`` (sentences on what is done to the picture
 to start from), ``warnings`` (sentences on values outside of the model's range), ``estimate`` (the
 fields of `sheepgen.execution.timing.Estimate`) and ``images``, each with its ``path``, the path it
-``wanted`` if that is taken, and its ``request``.
+``wanted`` if that is taken, and its ``request``. ``memory`` has the ``device``, the ``dtype``, the
+device's ``free_bytes`` (null if not known), how components are kept off it (``offload``),
+``needed_bytes`` for each way to do so, and the ``components``, each with the fields of
+`sheepgen.models.memory.ComponentMemory`.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.cli.console import write_data
+from sheepgen.options import OFFLOADS
 from sheepgen.prompt_reading import describe_reading
 from sheepgen.prompt_template import describe_picks
 from sheepgen.request import EMBEDDED_MODEL
@@ -22,7 +26,9 @@ from sheepgen.sanitize import byte_size, excerpt, plural
 from sheepgen.schedulers import OWN_SCHEDULER
 
 if TYPE_CHECKING:
+    from sheepgen.execution.memory import RunMemory
     from sheepgen.execution.plan import RunPlan
+    from sheepgen.execution.timing import Estimate
     from sheepgen.models.hub import DownloadPlan
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import ResolvedRequest
@@ -69,10 +75,19 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
         prompts = {
             name.replace(" ", "_"): asdict(reading) for name, reading in plan.prompts.items()
         }
-        notes = {"image_notes": plan.image_notes, "warnings": plan.warnings}
-        whole = {"model": model, **prompts, **notes}
+        notes: dict[str, Any] = {"image_notes": plan.image_notes, "warnings": plan.warnings}
+        whole: dict[str, Any] = {"model": model, **prompts, **notes}
         estimate = asdict(plan.estimate)
-        write_data(json_format.dumps({**whole, "estimate": estimate, "images": images}))
+        memory = {
+            "device": plan.memory.device,
+            "dtype": plan.memory.dtype,
+            "free_bytes": plan.memory.free_bytes,
+            "offload": plan.memory.offload,
+            "needed_bytes": dict(plan.memory.plan.needed),
+            "components": [asdict(component) for component in plan.memory.plan.components],
+        }
+        whole |= {"estimate": estimate, "memory": memory, "images": images}
+        write_data(json_format.dumps(whole))
         return
     for warning in (*plan.warnings, *plan.image_notes):
         write_data(excerpt(warning, 300))
@@ -92,13 +107,28 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
     _print("guidance", f"{first.guidance_scale:g}")
     _print("time", plan.estimate.time)
     _print("disk", plan.estimate.disk)
-    _print("memory", plan.estimate.memory)
+    _print_memory(plan.memory, plan.estimate)
     for request, target in plan.targets.items():
         wanted, path = target.path, plan.free_targets[request].path
         counted = f" ({wanted} is taken)" if path != wanted else ""
         _print(f"seed {request.seed}", f"{path}{counted}")
         if picked := describe_picks(request):
             _print("", picked)
+
+
+def _print_memory(memory: RunMemory, estimate: Estimate) -> None:
+    """Print what the run took last time, or else will take, and what of it the weights are."""
+    needed, free = memory.plan.needed, memory.free_bytes
+    taken = f"about {byte_size(needed[memory.offload])}"
+    if estimate.peak_bytes is not None:
+        taken = estimate.memory
+    room = "" if free is None else f", {byte_size(free)} free"
+    _print("memory", f"{taken} on {memory.device}{room}")
+    weights = (f"{each.name} {byte_size(each.weight_bytes)}" for each in memory.plan.components)
+    _print("weights", f"{', '.join(weights)} in {memory.dtype}")
+    if memory.device != "cpu":
+        others = (f"{byte_size(needed[each])} with {each}" for each in OFFLOADS)
+        _print("offload", f"{memory.offload}; memory is {', '.join(others)}")
 
 
 def _steps(request: ResolvedRequest) -> str:

@@ -80,11 +80,16 @@ def info(
 def _print_info(spec: ModelSpec, *, json: bool) -> None:
     from sheepgen.models.components import component_weights
     from sheepgen.models.files import complete_variants, list_files
+    from sheepgen.models.memory import component_memory
 
     is_file = bool(spec.checkpoint.prefixes)
     names = () if is_file else list_files(spec.folder)
     variants = complete_variants(spec.family.components, names)
     components = component_weights(spec.checkpoint)
+    loaded = {
+        dtype: sum(each.weight_bytes for each in component_memory(spec.checkpoint, dtype))
+        for dtype in ("bf16", "fp32")
+    }
     prediction = _prediction_type(spec)
     repo = spec.name.partition("@")[0]
     known = KNOWN_MODELS.get(repo)
@@ -101,6 +106,7 @@ def _print_info(spec: ModelSpec, *, json: bool) -> None:
             "revision": spec.revision,
             "sha256": spec.sha256,
             "weight_bytes": spec.weight_bytes,
+            "loaded_bytes": loaded,
             "variants": variants,
             "components": [asdict(component) for component in components],
             "parameters": sum(component.parameters for component in components),
@@ -125,6 +131,7 @@ def _print_info(spec: ModelSpec, *, json: bool) -> None:
         "file": excerpt(spec.checkpoint.path, 300) if is_file else "",
         "revision": spec.revision or "",
         "weights": f"{byte_size(spec.weight_bytes)}, sha256 {spec.sha256}",
+        "in memory": " or ".join(f"{byte_size(loaded[each])} at {each}" for each in loaded),
         "variants": ", ".join(variants),
         "needs": "--image and --mask" if spec.needs_mask else "",
         "predicts": excerpt(prediction) if spec.family.own_loop else "",

@@ -136,6 +136,30 @@ BatchSizeOpt = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
+OffloadWord = Literal["auto", "none", "model", "group"]
+OffloadOpt = Annotated[
+    OffloadWord,
+    typer.Option(
+        metavar="WORD",
+        help="What of the model leaves the graphics card while it is idle: none, model (each "
+        "component) or group (each layer: slow, for very little memory). auto picks what fits.",
+        parser=parsers.one_of("--offload", get_args(OffloadWord)),
+        autocompletion=completion.of(*get_args(OffloadWord)),
+        rich_help_panel=MODEL,
+    ),
+]
+TilingWord = Literal["auto", "on", "off"]
+VaeTilingOpt = Annotated[
+    TilingWord,
+    typer.Option(
+        metavar="WORD",
+        help="Decode large images in overlapping tiles, for less memory and slightly other pixels: "
+        "on, off, or auto where they would not fit otherwise.",
+        parser=parsers.one_of("--vae-tiling", get_args(TilingWord)),
+        autocompletion=completion.of(*get_args(TilingWord)),
+        rich_help_panel=MODEL,
+    ),
+]
 OutputOpt = Annotated[
     str | None,
     typer.Option(
@@ -255,6 +279,8 @@ class RunOptions:
     wildcards: WildcardsOpt = None
     device: DeviceOpt = "auto"
     dtype: DtypeOpt = "auto"
+    offload: OffloadOpt = "auto"
+    vae_tiling: VaeTilingOpt = "auto"
     output: OutputOpt = None
     frames: FramesOpt = "steps"
     frame_decoder: FrameDecoderOpt = "auto"
@@ -273,7 +299,11 @@ class RunOptions:
 
         return RunSettings(
             device=DeviceOptions(
-                device=self.device, dtype=self.dtype or dtype, batch_size=batch_size
+                device=self.device,
+                dtype=self.dtype or dtype,
+                batch_size=batch_size,
+                offload=None if self.offload == "auto" else self.offload,
+                tiled_decoding={"auto": None, "on": True, "off": False}[self.vae_tiling],
             ),
             frames=self.frames,
             frame_decoder=self.frame_decoder,

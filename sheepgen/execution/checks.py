@@ -9,14 +9,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sheepgen.models.added.transformer import with_transformer
+from sheepgen.models.memory import can_offload
+from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from sheepgen.execution.memory import RunMemory
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.options import DeviceOptions
     from sheepgen.request import ResolvedRequest
 
-__all__ = ["check_adapters", "check_device", "check_schedules"]
+__all__ = ["check_adapters", "check_device", "check_schedules", "offload_warnings", "plan_memory"]
 
 
 def check_device(device: str) -> None:
@@ -56,3 +60,35 @@ def check_schedules(spec: ModelSpec, requests: Iterable[ResolvedRequest]) -> Non
 
     for request in requests:
         check_schedule(spec, request)
+
+
+def plan_memory(
+    spec: ModelSpec, requests: Sequence[ResolvedRequest], options: DeviceOptions
+) -> RunMemory:
+    """Return what the first images that are generated together take.
+
+    Raises:
+        UsageError: If this machine has no such device, or it does not go with the dtype.
+        ModelError: If a weight file is damaged.
+    """
+    from sheepgen.execution.memory import DeviceMemory
+
+    return DeviceMemory(options).plan(spec, requests[: options.batch_size or 1])
+
+
+def offload_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> Iterator[str]:
+    """Yield a warning if offloading was asked for and has no effect.
+
+    Raises:
+        UsageError: If this machine has no such device.
+    """
+    if options.offload in (None, "none"):
+        return
+    from sheepgen.pipeline.device import resolve_device
+
+    if resolve_device(options.device).type == "cpu":
+        yield "Warning: offload has no effect on the CPU."
+        return
+    for spec in specs:
+        if not can_offload(spec):
+            yield f"Warning: offload has no effect with {excerpt(spec.name)}."

@@ -28,10 +28,10 @@ def image_key(request: ResolvedRequest, *, model_sha256: str, dtype: str) -> str
     A field with its default value is left out, so that the next field that requests get changes no
     old key.
 
-    It does not depend on the device, threads, batch size or versions of libraries, though they may
-    move the last bits: a sweep that is spread over machines, or resumed after an update, would
-    generate everything twice. The image's own record has them all, and ``sheepgen verify`` names
-    the one that made a difference.
+    It does not depend on the device, threads, batch size, tiled decoding or versions of libraries,
+    though they may move the last bits, and tiles a little more: a sweep that is spread over
+    machines, or resumed after an update, would generate everything twice. The image's own record
+    has them all, and ``sheepgen verify`` names the one that made a difference.
 
     Args:
         request: With every field resolved.

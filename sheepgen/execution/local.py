@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from sheepgen.errors import ran_out_of_memory
 from sheepgen.events import RunFailed, RunFinished
+from sheepgen.execution.memory import DeviceMemory
 from sheepgen.execution.timing import record_image
-from sheepgen.options import split_dtype
+from sheepgen.options import OFFLOADS, split_dtype
 from sheepgen.pipeline.adapters import change_loras
 from sheepgen.pipeline.device import resolve_device
 from sheepgen.pipeline.loading import load_model
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from sheepgen.adapters import Adapters
     from sheepgen.events import Event
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.options import DeviceOptions, FrameOptions
+    from sheepgen.options import DeviceOptions, FrameOptions, Offload
     from sheepgen.pipeline.family import LoadedModel
     from sheepgen.pipeline.lora import Originals
     from sheepgen.request import ModelReference, ResolvedRequest
@@ -51,16 +52,22 @@ class _Loaded:
         model: With what is added to it.
         originals: What its LoRAs have changed, as it was; None if that was not kept. It takes as
             much memory as what they change, so it is kept once they are known to vary.
+        offload: What of it is off the device while it does not work.
     """
 
     reference: ModelReference
     model: LoadedModel
     originals: Originals | None
+    offload: Offload
 
     def is_but_for_loras(self, reference: ModelReference, adapters: Adapters) -> bool:
         """Return whether it is this model with this added to it, apart from the LoRAs."""
         own = self.model.spec.adapters
         return self.reference == reference and replace(own, lora=adapters.lora) == adapters
+
+    def has_room(self, offload: Offload) -> bool:
+        """Say whether it leaves as much of the device's memory as it would if loaded like this."""
+        return OFFLOADS.index(self.offload) >= OFFLOADS.index(offload)
 
 
 class LocalExecutor:
@@ -88,38 +95,59 @@ class LocalExecutor:
         self._frames = frames
         self._most_pixels = UNLIMITED
         self._loaded: _Loaded | None = None
+        self._memory: DeviceMemory | None = None
+        self._tiled_from = None if options.tiled_decoding is None else int(options.tiled_decoding)
 
-    def load(self, model: ModelReference, adapters: Adapters) -> LoadedModel:
+    def load(
+        self, model: ModelReference, adapters: Adapters, images: Sequence[ResolvedRequest] = ()
+    ) -> LoadedModel:
         """Return a loaded model with what is added to it, unloading the previous one.
+
+        Args:
+            model: As requests name it.
+            adapters: What is added to it.
+            images: That will be generated together, for which the model has to leave room on the
+                device; without any, one of the model's own size.
 
         Raises:
             UsageError: If this machine has no such device, or it does not go with the dtype.
             ModelError: If the model is damaged, or what is added to it does not fit.
         """
         loaded, self._loaded = self._loaded, None  # one that is half changed is not used again
+        if self._memory is None:
+            self._memory = DeviceMemory(self._options)
+        offload = self._memory.plan(self._specs[model], images).offload
+        if loaded is not None and loaded.has_room(offload):
+            offload = loaded.offload
+        else:
+            loaded = None
         if loaded is None or not loaded.is_but_for_loras(model, adapters):
             loaded = None  # before the next one comes: there may not be room for two
-            loaded = self._load(model, adapters)
+            loaded = self._load(model, adapters, offload)
         elif loaded.model.spec.adapters != adapters and split_dtype(self._options.dtype)[0]:
             loaded = None  # of 8 bits nothing is left to add to
-            loaded = self._load(model, adapters)
+            loaded = self._load(model, adapters, offload)
         elif loaded.model.spec.adapters != adapters:
             if loaded.originals is None:
                 loaded = None
-                loaded = self._load(model, replace(adapters, lora=""))
+                loaded = self._load(model, replace(adapters, lora=""), offload)
             assert loaded.originals is not None
             changed = change_loras(loaded.model, loaded.originals, adapters.lora)
-            loaded = _Loaded(reference=model, model=changed[0], originals=changed[1])
+            loaded = replace(loaded, model=changed[0], originals=changed[1])
         self._loaded = loaded
         return loaded.model
 
-    def _load(self, reference: ModelReference, adapters: Adapters) -> _Loaded:
+    def _load(self, reference: ModelReference, adapters: Adapters, offload: Offload) -> _Loaded:
         options = self._options
         model = load_model(
-            self._specs[reference], device=options.device, dtype=options.dtype, adapters=adapters
+            self._specs[reference],
+            device=options.device,
+            dtype=options.dtype,
+            adapters=adapters,
+            offload=offload,
         )
         originals: Originals | None = None if adapters.lora else {}
-        return _Loaded(reference=reference, model=model, originals=originals)
+        return _Loaded(reference=reference, model=model, originals=originals, offload=offload)
 
     def batch_size(self, request: ResolvedRequest) -> int:
         """Return how many requests with this one's `batch_key` are generated together."""
@@ -140,11 +168,12 @@ class LocalExecutor:
         for batch in batches:
             started = time.perf_counter()
             try:
-                self.load(batch[0].model_reference, batch[0].adapters)
+                self.load(batch[0].model_reference, batch[0].adapters, batch)
             except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
                 elapsed_s = time.perf_counter() - started
+                explained = self._explained(error, batch)
                 for request in batch:
-                    yield RunFailed(request=request, error=error, elapsed_s=elapsed_s)
+                    yield RunFailed(request=request, error=explained, elapsed_s=elapsed_s)
             else:
                 yield from self._make(batch)
 
@@ -153,8 +182,8 @@ class LocalExecutor:
         started = time.perf_counter()
         unfinished = dict.fromkeys(batch)
         try:
-            model = self.load(batch[0].model_reference, batch[0].adapters)
-            for event in stream_batch(model, batch, self._frames):
+            model = self.load(batch[0].model_reference, batch[0].adapters, batch)
+            for event in stream_batch(model, batch, self._frames, tiled_from=self._tiled_from):
                 if isinstance(event, RunFinished):
                     del unfinished[event.request]
                     sha256 = self._specs[event.request.model_reference].sha256
@@ -164,6 +193,7 @@ class LocalExecutor:
             half = len(batch) // 2
             if not half:
                 elapsed_s = time.perf_counter() - started
+                error = self._explained(error, batch)
                 yield RunFailed(request=batch[0], error=error, elapsed_s=elapsed_s)
                 return
             if ran_out_of_memory(error):
@@ -174,6 +204,12 @@ class LocalExecutor:
             size = min(most, self.batch_size(again[0]))
             yield from self._make(again[:size])
             again = again[size:]
+
+    def _explained(self, error: Exception, batch: Sequence[ResolvedRequest]) -> Exception:
+        """Return an error; one of memory with options that would fit."""
+        if self._memory is None or not ran_out_of_memory(error):
+            return error
+        return self._memory.explain(error, self._specs[batch[0].model_reference], batch)
 
 
 def _pixels(request: ResolvedRequest) -> int:

@@ -10,7 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, overload
 
 from sheepgen.errors import UsageError
-from sheepgen.execution.checks import check_adapters, check_device, check_schedules
+from sheepgen.execution.checks import (
+    check_adapters,
+    check_device,
+    check_schedules,
+    offload_warnings,
+    plan_memory,
+)
 from sheepgen.execution.image_key import image_key
 from sheepgen.execution.prompts import named_texts, prompt_notes, read_prompts
 from sheepgen.execution.timing import Estimate, estimate
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sheepgen.adapters import Adapters
+    from sheepgen.execution.memory import RunMemory
     from sheepgen.models.spec import ModelSpec
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import GenerationRequest, ResolvedRequest
@@ -137,6 +144,7 @@ class RunPlan:
         image_notes: A line on what is done to the picture to start from, if anything is.
         warnings: Sentences on what has no effect, and on what is outside of the model's range.
         estimate: What the run will take.
+        memory: What it takes on the device.
     """
 
     spec: ModelSpec
@@ -150,6 +158,7 @@ class RunPlan:
     image_notes: tuple[str, ...]
     warnings: tuple[str, ...]
     estimate: Estimate
+    memory: RunMemory
 
 
 @overload
@@ -265,10 +274,12 @@ def plan_run(
         image_notes=init_image_notes(requests),
         warnings=(
             *settings.warnings([found]),
+            *offload_warnings([found], settings.device),
             *literal_notes(typed),
             *outside_warnings(requests, specs),
         ),
         estimate=estimate(requests, specs, layout.frames, layout.template.home, settings.device),
+        memory=plan_memory(found, requests, settings.device),
     )
 
 

@@ -55,10 +55,15 @@ _SINCE: Mapping[str, int] = MappingProxyType(
 )
 """The format that introduced each field of a request."""
 
+_ENVIRONMENT_SINCE: Mapping[str, int] = MappingProxyType(
+    dict.fromkeys(("offload", "tiled_from"), 7)
+)
+"""The format that introduced a field of an environment, of those that the first did not have."""
+
 _FIRST_FORMAT = 2
 _PARSED_FORMAT = 3
 
-RECORD_FORMAT = max(*_SINCE.values(), _PARSED_FORMAT)
+RECORD_FORMAT = max(*_SINCE.values(), *_ENVIRONMENT_SINCE.values(), _PARSED_FORMAT)
 """Number of the JSON layout. Readers refuse numbers that they do not know; in older ones some
 fields of the request are missing. From 3 on a record may say what was understood of the prompt.
 A record has the lowest number that has all that it says, so that older readers have it too."""
@@ -108,6 +113,10 @@ class Environment:
         batch_size: Images that went through the U-Net together.
         model_sha256: Hash over the hashes of all weight files.
         model_revision: Commit of a model from the hub.
+        offload: What of the model was off the device while it did not work: ``none``, ``model`` or
+            ``group``. It changes no pixel.
+        tiled_from: The first pass, from 1, whose image was decoded in tiles, as all after it were;
+            0 if none was.
     """
 
     sheepgen: str
@@ -124,6 +133,11 @@ class Environment:
     batch_size: int
     model_sha256: str
     model_revision: str | None
+    offload: str = "none"
+    tiled_from: int = 0
+
+
+_ENVIRONMENT_DEFAULTS = {field.name: field.default for field in fields(Environment)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,12 +169,22 @@ class ImageRecord:
 def to_dict(record: ImageRecord) -> dict[str, Any]:
     """Return the record as plain JSON values."""
     values = asdict(record)
-    request = values["request"]
+    request, environment = values["request"], values["environment"]
     number = max(
         _FIRST_FORMAT if record.understood is None else _PARSED_FORMAT,
         *(_SINCE[name] for name, value in request.items() if value != DEFAULTS.get(name)),
+        *(
+            since
+            for name, since in _ENVIRONMENT_SINCE.items()
+            if environment[name] != _ENVIRONMENT_DEFAULTS[name]
+        ),
     )
     values["request"] = {name: request[name] for name in request if _SINCE[name] <= number}
+    values["environment"] = {
+        name: environment[name]
+        for name in environment
+        if _ENVIRONMENT_SINCE.get(name, _FIRST_FORMAT) <= number
+    }
     if record.understood is None:
         values = {name: value for name, value in values.items() if name not in _PARSED_KEYS}
     lists = {name: list(value) for name, value in values.items() if isinstance(value, tuple)}
@@ -210,8 +234,22 @@ def from_dict(data: object) -> ImageRecord:
     if not (isinstance(truncated, list) and all(type(word) is str for word in truncated)):
         raise _malformed("truncated is not a list of words")
     return ImageRecord(
-        request=_read(ResolvedRequest, "request", _as_of_today(data["request"], number)),
-        environment=_read(Environment, "environment", data["environment"]),
+        request=_read(
+            ResolvedRequest,
+            "request",
+            _as_of_today("request", data["request"], number, _SINCE, DEFAULTS),
+        ),
+        environment=_read(
+            Environment,
+            "environment",
+            _as_of_today(
+                "environment",
+                data["environment"],
+                number,
+                _ENVIRONMENT_SINCE,
+                _ENVIRONMENT_DEFAULTS,
+            ),
+        ),
         noise_sha256=_text(data, "noise_sha256"),
         latents_sha256=_text(data, "latents_sha256"),
         truncated=tuple(truncated),
@@ -241,14 +279,28 @@ def _words(kind: type[_W], name: str, data: object) -> tuple[_W, ...]:
     return tuple(kind(**entry) for entry in data)
 
 
-def _as_of_today(request: object, number: int) -> dict[str, Any]:
-    """Return a request with the fields that came after the format that it is written in."""
-    newer = {name for name, since in _SINCE.items() if since > number}
-    if not isinstance(request, dict):
-        raise _malformed("request is not an object")
-    if newer & request.keys():
-        raise _malformed(f"request has fields that format {number} does not know")
-    return {**request, **{name: DEFAULTS.get(name) for name in newer}}
+def _as_of_today(
+    name: str,
+    data: object,
+    number: int,
+    introduced: Mapping[str, int],
+    defaults: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return an object with the fields that came after the format that it is written in.
+
+    Args:
+        name: What it is called in messages.
+        data: As it was read.
+        number: Of the format.
+        introduced: The format that introduced each field.
+        defaults: What such a field was before.
+    """
+    newer = {field for field, since in introduced.items() if since > number}
+    if not isinstance(data, dict):
+        raise _malformed(f"{name} is not an object")
+    if newer & data.keys():
+        raise _malformed(f"{name} has fields that format {number} does not know")
+    return {**data, **{field: defaults.get(field) for field in newer}}
 
 
 def _read(kind: type[_T], name: str, data: object) -> _T:

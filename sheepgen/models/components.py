@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sheepgen.models.checkpoint import Checkpoint
     from sheepgen.models.safetensors import StoredTensor
 
-__all__ = ["ComponentWeights", "component_weights"]
+__all__ = ["ComponentWeights", "component_weights", "stored_tensors"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +51,7 @@ def component_weights(checkpoint: Checkpoint) -> tuple[ComponentWeights, ...]:
 
 def _read(checkpoint: Checkpoint, name: str) -> ComponentWeights:
     files = _files(checkpoint, name)
-    tensors = list(_tensors(checkpoint, name, files))
+    tensors = [tensor for _, tensor in stored_tensors(checkpoint, name)]
     numbers: dict[str, int] = {}
     for tensor in tensors:
         numbers[tensor.dtype] = numbers.get(tensor.dtype, 0) + math.prod(tensor.shape)
@@ -78,9 +78,15 @@ def _files(checkpoint: Checkpoint, name: str) -> tuple[str, ...]:
     return tuple(file for file in checkpoint.weights if file.startswith(f"{name}/"))
 
 
-def _tensors(checkpoint: Checkpoint, name: str, files: tuple[str, ...]) -> Iterator[StoredTensor]:
+def stored_tensors(checkpoint: Checkpoint, name: str) -> Iterator[tuple[str, StoredTensor]]:
+    """Yield what the files hold of a component, by the names of the weights; only headers are read.
+
+    Raises:
+        ModelError: If a header is damaged.
+        OSError: If a file cannot be read.
+    """
     prefix = checkpoint.prefixes.get(name, "")
-    for file in files:
+    for file in _files(checkpoint, name):
         for key, tensor in read_tensors(checkpoint.folder / file).tensors.items():
             if key.startswith(prefix):
-                yield tensor
+                yield key.removeprefix(prefix), tensor

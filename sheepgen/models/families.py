@@ -26,6 +26,7 @@ from sheepgen.models.staged_families import STAGED_FAMILIES
 from sheepgen.models.unconditional_families import UNCONDITIONAL_FAMILIES
 from sheepgen.models.unet_family import (
     VAE,
+    VAE_XL,
     check_latents,
     check_text_width,
     count_layers,
@@ -88,6 +89,7 @@ _STABLE_DIFFUSION_XL: Mapping[str, Component] = {
     "unet": unet_component(
         "addition_embed_type", "addition_time_embed_dim", "projection_class_embeddings_input_dim"
     ),
+    "vae": VAE_XL,
 }
 
 

@@ -25,6 +25,9 @@ GuidanceKind = Literal["two passes", "embedded", "none"]
 negative prompt, or not at all."""
 
 
+_TAKES_TURNS = re.compile(r"(text_encoder|transformer|unet|vae|vqvae)(_\d)?")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Component:
     """What a folder of the family holds for one component.
@@ -43,6 +46,10 @@ class Component:
         any_of: Those of them of which there must be at least one; the first is the usual one.
         required: Settings that its config must have.
         refused: Settings that are not supported, and what they ask for.
+        unread: Regular expression for the names of weights that its files may have and that are not
+            loaded.
+        keeps_float32: Says whether a weight stays float32 at another precision: of the precision,
+            its class, its config and the name of the weight.
         optional: Whether a folder may do without. Such a component is not in the index, is there if
             its weights are, and does not count for the hash of the model: finished images must not
             depend on it.
@@ -58,7 +65,13 @@ class Component:
     any_of: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
+    unread: str = ""
+    keeps_float32: Callable[[str, str, Mapping[str, Any], str], bool] = lambda *_: False
     optional: bool = False
+
+    def leaves_out(self, weight: str) -> bool:
+        """Say whether a weight is not loaded, by its name."""
+        return re.fullmatch(self.unread, weight) is not None
 
     def allows(self, library: str, class_name: str) -> bool:
         """Return whether a class is one of those that are loaded."""
@@ -177,6 +190,17 @@ class Family:
     settings: Mapping[str, Callable[[object], bool]] = field(default_factory=dict)
     own_loop: bool = True
     vocabulary: str | None = None
+
+    def can_offload(self) -> bool:
+        """Say whether its components can be off the device while others work.
+
+        Those of several stages, or of classes of their own, stay there.
+        """
+        return all(
+            each.library in ("diffusers", "transformers") and _TAKES_TURNS.fullmatch(name)
+            for name, each in self.components.items()
+            if each.weights is not None
+        )
 
     def takes(self, adapters: Adapters) -> bool:
         """Say whether all of this can be added to its models."""

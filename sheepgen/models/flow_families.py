@@ -5,6 +5,7 @@ Steps and guidance are those of the makers' examples.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.models.configs import bad_setting
@@ -185,11 +186,14 @@ _STABLE_DIFFUSION_3: Mapping[str, Component] = {
     "tokenizer": CLIP_TOKENIZER,
     "tokenizer_2": CLIP_TOKENIZER,
     "tokenizer_3": T5_TOKENIZER,
-    "transformer": transformer_component(
-        "SD3Transformer2DModel",
-        *("attention_head_dim", "caption_projection_dim", "in_channels", "joint_attention_dim"),
-        *("num_attention_heads", "num_layers", "patch_size", "pooled_projection_dim"),
-        "sample_size",
+    "transformer": replace(
+        transformer_component(
+            "SD3Transformer2DModel",
+            *("attention_head_dim", "caption_projection_dim", "in_channels"),
+            *("joint_attention_dim", "num_attention_heads", "num_layers", "patch_size"),
+            *("pooled_projection_dim", "sample_size"),
+        ),
+        keeps_float32=lambda _, __, ___, weight: weight == "pos_embed.pos_embed",
     ),
     "vae": VAE_KL,
 }

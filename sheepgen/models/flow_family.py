@@ -59,6 +59,7 @@ QWEN_VL_TEXT_ENCODER = Component(
         *("num_hidden_layers", "num_key_value_heads", "vocab_size"),
     ),
     refused={"use_sliding_window": "sliding attention in the text encoder"},
+    unread=r"(model\.)?visual\..*|lm_head\..*",
 )
 
 VAE_QWEN_IMAGE = Component(
@@ -88,6 +89,9 @@ T5_TEXT_ENCODER = Component(
     classes="T5EncoderModel",
     weights="model",
     required=("d_ff", "d_kv", "d_model", "num_heads", "num_layers", "vocab_size"),
+    unread=r"encoder\.embed_tokens\..*",  # which `shared` is, too
+    # Their sums are too large for fp16.
+    keeps_float32=lambda dtype, _, __, weight: dtype == "fp16" and ".wo." in weight,
 )
 
 VAE_FLUX_2 = Component(
@@ -123,6 +127,7 @@ def qwen3_text_encoder() -> Component:
             *("num_hidden_layers", "num_key_value_heads", "vocab_size"),
         ),
         refused={"use_sliding_window": "sliding attention in the text encoder"},
+        unread=r"lm_head\..*",
     )
 
 

@@ -6,6 +6,7 @@ Their rows are in `sheepgen.models.families`.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "VAE",
+    "VAE_XL",
     "VQ_VAE",
     "check_latents",
     "check_text_width",
     "count_layers",
+    "stays_float32",
     "text_limit",
     "unet_component",
     "unet_traits",
@@ -45,6 +48,20 @@ VQ_VAE = Component(
 )
 """An autoencoder whose latents are looked up in a codebook (https://arxiv.org/abs/1711.00937), or
 the other one in its place."""
+
+
+def stays_float32(dtype: str, class_name: str, config: Mapping[str, Any], _: str = "") -> bool:
+    """Say whether Stable Diffusion XL's VAE stays float32: the original's overflows at fp16.
+
+    Args:
+        dtype: Precision of the other weights.
+        class_name: The VAE's.
+        config: Likewise; it says so.
+    """
+    return dtype == "fp16" and bool(config.get("force_upcast", class_name == "AutoencoderKL"))
+
+
+VAE_XL = replace(VAE, keeps_float32=stays_float32)
 
 _CLIP_LAYERS = 12
 """Of a text encoder whose config does not say."""

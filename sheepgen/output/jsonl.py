@@ -72,10 +72,10 @@ def write_progress(
     """Pass events on, and write a line of JSON for each as it comes: ``--progress-json``.
 
     Every line has ``event``, the image's label and its ``seed``. ``started`` adds ``total_steps``,
-    ``device`` and ``dtype``; ``step`` adds ``step``, ``total_steps``, ``timestep``, ``seconds``
-    and, in another stage than that which makes the picture, ``stage``; ``saved`` adds ``path``,
-    ``seconds`` and, if the model parses prompts, ``understood``, ``unused`` and ``corrected``;
-    ``failed`` adds ``error`` and ``seconds``.
+    ``device``, ``dtype`` and ``offload``; ``step`` adds ``step``, ``total_steps``, ``timestep``,
+    ``seconds`` and, in another stage than that which makes the picture, ``stage``; ``saved`` adds
+    ``path``, ``seconds`` and, if the model parses prompts, ``understood``, ``unused`` and
+    ``corrected``; ``failed`` adds ``error`` and ``seconds``.
     A run that restarts is ``started`` again.
 
     Args:
@@ -105,6 +105,7 @@ def _describe(
                 "total_steps": event.total_steps,
                 "device": event.device,
                 "dtype": event.dtype,
+                "offload": event.offload,
             }
         case StepCompleted():
             return "step", {

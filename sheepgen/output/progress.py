@@ -138,7 +138,7 @@ def show_progress(
                     console.print(Text(printable(f"Contact sheet: {event.path}")))
                 case RunStarted():
                     if not started:
-                        console.print(Text(f"Generating on {event.device} in {event.dtype}."))
+                        console.print(Text(_beginning(event)))
                         started = True
                     if event.request in tasks:  # it restarts
                         bars.reset(tasks[event.request])
@@ -240,12 +240,19 @@ def _bars(console: Console, *columns: ProgressColumn) -> Progress:
     )
 
 
+def _beginning(event: RunStarted) -> str:
+    offload = "" if event.offload == "none" else f", with offload {event.offload}"
+    return f"Generating on {event.device} in {event.dtype}{offload}."
+
+
 def _outcome(event: ImageSaved | RunFailed) -> str:
     if isinstance(event, RunFailed):
         error = as_sheepgen_error(event.error)
         return f"failed. {error.message} {error.hint}".rstrip()
     steps = plural(event.request.steps_taken, "step")
     outcome = f"{steps}, {event.elapsed_s:.1f} s."
+    if event.record.environment.tiled_from:
+        outcome += " Decoded in tiles, for lack of memory."
     names = [
         event.artifacts[artifact.name].name + ("/" if artifact.files else "")
         for artifact in ARTIFACTS

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.pipeline.placement import Placement
 
 __all__ = ["AutoencoderModel"]
 
@@ -43,12 +44,13 @@ class AutoencoderModel:
 
     Args:
         spec: The model that the components are from.
-        device: Where they are.
+        device: Where they work.
         dtype: Precision of the weights.
         vae: Latents to pixels and back.
         scheduler_config: Of the folder's scheduler. Schedulers hold the state of a run, so each run
             builds a fresh one from this.
         preview_decoder: Latents to small pictures, cheaply; few models have one.
+        placement: What keeps components off the device, if anything does.
     """
 
     spec: ModelSpec
@@ -64,6 +66,7 @@ class AutoencoderModel:
     )
     scheduler_config: Mapping[str, Any]
     preview_decoder: Callable[[Tensor], Tensor] | None = None
+    placement: Placement | None = None
 
     @staticmethod
     def load_autoencoder(

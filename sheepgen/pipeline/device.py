@@ -8,6 +8,7 @@ pixels, and the convolutions of small models gain little from less.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import torch
 
@@ -16,6 +17,7 @@ from sheepgen.options import check_device_options, fp16_on_cpu_error, split_dtyp
 
 __all__ = [
     "available_devices",
+    "free_memory",
     "peak_memory",
     "resolve_device",
     "resolve_dtype",
@@ -92,6 +94,33 @@ def peak_memory(device: torch.device) -> int | None:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Return how many bytes this process can still have on a device, if that can be known.
+
+    On a graphics card what PyTorch keeps for later counts as free; on Linux what the system caches.
+    """
+    match device.type:
+        case "cuda" | "xpu":
+            module = getattr(torch, device.type)
+            kept = module.memory_reserved(device) - module.memory_allocated(device)
+            return int(module.mem_get_info(device)[0] + kept)
+        case "mps":
+            return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
+        case "cpu":
+            return _available(Path("/proc/meminfo"))
+        case _:
+            return None
+
+
+def _available(meminfo: Path) -> int | None:
+    """Return what Linux can give to a process without taking it from another one."""
+    if meminfo.is_file():
+        for line in meminfo.read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return None
 
 
 def _has_fast_bf16(device: torch.device) -> bool:

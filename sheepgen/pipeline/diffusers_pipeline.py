@@ -109,6 +109,7 @@ class PipelineModel:
     pipeline: DiffusionPipeline
     row: DiffusersPipeline
     preview_decoder: None = None
+    placement: None = None
 
     @property
     def info(self) -> ModelInfo:

@@ -33,12 +33,15 @@ def precision_name(model: LoadedModel) -> str:
     return f"{stored}{dtype_name(model.dtype)}"
 
 
-def describe_environment(model: LoadedModel, *, batch_size: int = 1) -> Environment:
+def describe_environment(
+    model: LoadedModel, *, batch_size: int = 1, tiled_from: int = 0
+) -> Environment:
     """Return versions, device and precision; no times, host names or paths.
 
     Args:
         model: Loaded.
         batch_size: Images that were denoised together.
+        tiled_from: The first pass whose image was decoded in tiles; 0 if none was.
     """
     return Environment(
         sheepgen=__version__,
@@ -55,6 +58,8 @@ def describe_environment(model: LoadedModel, *, batch_size: int = 1) -> Environm
         batch_size=batch_size,
         model_sha256=model.spec.sha256,
         model_revision=model.spec.revision,
+        offload="none" if model.placement is None else model.placement.offload,
+        tiled_from=tiled_from,
     )
 
 

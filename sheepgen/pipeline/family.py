@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from sheepgen.models.family import GuidanceKind
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.pipeline.placement import Placement
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.prompt_syntax import PromptFormat
     from sheepgen.request import ResolvedRequest
@@ -219,7 +220,7 @@ class Stage(Denoiser, Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """Where it works, and its weights are unless there is a `placement`."""
 
     def encode(self, requests: Sequence[ResolvedRequest]) -> Any:  # noqa: ANN401
         """Return the conditioning of a batch: the family's own frozen dataclass.
@@ -266,6 +267,10 @@ class LoadedModel(Protocol):
     @property
     def dtype(self) -> torch.dtype:
         """Precision of its weights."""
+
+    @property
+    def placement(self) -> Placement | None:
+        """What keeps its components off the device; None if all are there."""
 
     @property
     def preview_decoder(self) -> Callable[[Tensor], Tensor] | None:

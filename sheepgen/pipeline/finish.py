@@ -30,6 +30,7 @@ def finish(
     latents: Tensor,
     batch_size: int,
     started: float,
+    tiled_from: int = 0,
 ) -> RunFinished:
     """Return a finished image with its record.
 
@@ -41,11 +42,12 @@ def finish(
         latents: That it was decoded from.
         batch_size: Images that were denoised together.
         started: When, by `time.perf_counter`.
+        tiled_from: The first pass whose image was decoded in tiles; 0 if none was.
     """
     reading = model.read_prompt(request.prompt, request.prompt_format)
     record = ImageRecord(
         request=request,
-        environment=describe_environment(model, batch_size=batch_size),
+        environment=describe_environment(model, batch_size=batch_size, tiled_from=tiled_from),
         noise_sha256=tensor_sha256(noise),
         latents_sha256=tensor_sha256(latents),
         truncated=reading.truncated,

@@ -18,12 +18,15 @@ from sheepgen.models.added.hashes import added_hashes
 from sheepgen.models.added.places import fetch_added, pinned
 from sheepgen.models.added.transformer import with_transformer
 from sheepgen.models.files import variant_of
+from sheepgen.models.memory import can_offload
 from sheepgen.models.quantization import QUANTIZATION, method_of
 from sheepgen.models.resolve import find_model
 from sheepgen.options import split_dtype
 from sheepgen.pipeline.building import building, component_errors
 from sheepgen.pipeline.device import resolve_device, resolve_dtype
 from sheepgen.pipeline.fp8 import keep_fp8
+from sheepgen.pipeline.offload import offload_model
+from sheepgen.pipeline.placement import CPU
 from sheepgen.pipeline.quantized import check_can_load, room_for
 from sheepgen.pipeline.quiet import quiet_libraries
 from sheepgen.pipeline.single_file import clip_tokenizer, read_component
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from sheepgen.adapters import Adapters
     from sheepgen.models.checkpoint import Checkpoint
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.options import Offload
     from sheepgen.pipeline.family import FamilyModule, LoadedModel
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.prompt_syntax import PromptFormat
@@ -61,6 +65,7 @@ def load_model(
     device: str = "auto",
     dtype: str = "auto",
     adapters: Adapters | None = None,
+    offload: Offload = "none",
 ) -> LoadedModel:
     """Load a model onto a device.
 
@@ -74,6 +79,8 @@ def load_model(
         dtype: One of `sheepgen.options.DTYPES`.
         adapters: VAE, LoRAs and embeddings to add to it: a request's ``adapters``. They are
             downloaded likewise.
+        offload: What of it is off the device while it does not work. Of no effect on the CPU, and
+            with families that are small.
 
     Raises:
         UsageError: If there is no such model or device, the device does not have that precision, or
@@ -96,13 +103,14 @@ def load_model(
     added_hashes(spec.adapters, spec.checkpoint, {})
     checkpoint = with_transformer(spec.checkpoint, spec.adapters.transformer)
     spec = replace(spec, checkpoint=checkpoint)
+    is_offloaded = offload != "none" and target != CPU and can_offload(spec)
     with quiet_libraries():
-        model = _family_module(spec).load(spec, target, precision)
+        model = _family_module(spec).load(spec, CPU if is_offloaded else target, precision)
         if spec.adapters:
             model = add_adapters(model)
         if split_dtype(dtype)[0]:
             keep_fp8(model)
-        return model
+        return offload_model(model, offload, target) if is_offloaded else model
 
 
 def read_prompt(spec: ModelSpec, text: str, form: PromptFormat = PLAIN) -> PromptReading:
@@ -223,6 +231,11 @@ def load_diffusers(
             low_cpu_mem_usage=method_of(config) is not None,
             dtype=dtype,
         )
+    # If the first of them is of the model's own type, it leaves all at that of the file. Buffers,
+    # such as the positions of Stable Diffusion 3, are float32 then as they are otherwise.
+    if method_of(config) is None:
+        for parameter in model.parameters():
+            parameter.data = parameter.data.to(dtype)
     return _ready(component, model, report)
 
 

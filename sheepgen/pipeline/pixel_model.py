@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.pipeline.placement import Placement
 
 __all__ = ["PixelModel"]
 
@@ -27,11 +28,12 @@ class PixelModel:
 
     Args:
         spec: The model that the components are from.
-        device: Where they are.
+        device: Where they work.
         dtype: Precision of the weights.
         scheduler_config: Of the folder's scheduler. Schedulers hold the state of a run, so each run
             builds a fresh one from this.
         channels: 3, or 1 if its images are grey.
+        placement: What keeps components off the device, if anything does.
     """
 
     spec: ModelSpec
@@ -39,6 +41,7 @@ class PixelModel:
     dtype: torch.dtype
     scheduler_config: Mapping[str, Any]
     channels: int
+    placement: Placement | None = None
 
     @property
     def preview_decoder(self) -> Callable[[Tensor], Tensor]:

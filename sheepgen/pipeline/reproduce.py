@@ -66,7 +66,7 @@ def reproduce(model: LoadedModel, record: ImageRecord, *, threads: int | None) -
     """
     _check_memory(model, model.spec.resolve(record.request))
     with _computing_with(threads or _threads_like(record.environment.threads)):
-        *_, finished = stream(model, record.request)
+        *_, finished = stream(model, record.request, tiled_from=record.environment.tiled_from)
     assert isinstance(finished, RunFinished), "it is the last event"
     return finished
 

@@ -17,6 +17,7 @@ import torch
 from sheepgen.errors import UsageError
 from sheepgen.events import FrameDecoded, RunFinished, RunStarted, StepCompleted
 from sheepgen.metadata.generated_image import GeneratedImage
+from sheepgen.pipeline.decoding import DecodedImage, ImageDecoder, first_tiled, in_tiles
 from sheepgen.pipeline.diffusers_loop import run_pipeline
 from sheepgen.pipeline.diffusers_pipeline import PipelineModel
 from sheepgen.pipeline.environment import precision_name
@@ -24,7 +25,6 @@ from sheepgen.pipeline.finish import finish
 from sheepgen.pipeline.frames import (
     choose_decoder,
     decode_frames,
-    decode_pixels,
     relative_changes,
     to_pil,
 )
@@ -59,7 +59,11 @@ def generate(model: LoadedModel, request: GenerationRequest) -> GeneratedImage:
 
 
 def stream(
-    model: LoadedModel, request: GenerationRequest, frames: FrameOptions | None = None
+    model: LoadedModel,
+    request: GenerationRequest,
+    frames: FrameOptions | None = None,
+    *,
+    tiled_from: int | None = None,
 ) -> Generator[Event, None, None]:
     """Generate one image and yield what happens meanwhile.
 
@@ -71,6 +75,8 @@ def stream(
         model: From `sheepgen.pipeline.loading.load_model`.
         request: What to generate; what it leaves open is the model's choice.
         frames: Which intermediate pictures to decode; none by default.
+        tiled_from: The first pass, from 1, whose image is decoded in tiles, as all after it are; 0
+            for none. By default they are where there is not enough memory to decode them whole.
 
     Yields:
         `RunStarted`, `StepCompleted` for each timestep of all passes, `FrameDecoded` for each
@@ -81,11 +87,15 @@ def stream(
         UsageError: If this model cannot do what is asked for.
         NonFiniteError: If NaN or infinity comes out of the model.
     """
-    return stream_batch(model, [request], frames)
+    return stream_batch(model, [request], frames, tiled_from=tiled_from)
 
 
 def stream_batch(
-    model: LoadedModel, requests: Sequence[GenerationRequest], frames: FrameOptions | None = None
+    model: LoadedModel,
+    requests: Sequence[GenerationRequest],
+    frames: FrameOptions | None = None,
+    *,
+    tiled_from: int | None = None,
 ) -> Generator[Event, None, None]:
     """Generate several images in one loop, each as `stream` does.
 
@@ -100,6 +110,7 @@ def stream_batch(
         requests: As for `stream`; once resolved, they have the same
             `sheepgen.request.GenerationRequest.batch_key`.
         frames: As for `stream`.
+        tiled_from: Likewise.
 
     Yields:
         `RunStarted` of every image, `StepCompleted` of every image for each timestep of all passes,
@@ -124,7 +135,7 @@ def stream_batch(
         for request in resolved:  # what such a pipeline makes of one may depend on the others
             yield from run_pipeline(model, request, frames)
     else:
-        yield from _run_passes(cast("Model", model), resolved, frames, started)
+        yield from _run_passes(cast("Model", model), resolved, frames, started, tiled_from)
 
 
 def _run_passes(
@@ -132,6 +143,7 @@ def _run_passes(
     resolved: Sequence[ResolvedRequest],
     frames: FrameOptions | None,
     started: float,
+    tiled_from: int | None,
 ) -> Generator[Event, None, None]:
     """Generate a batch in sheepgen's own loop."""
     passes = plan_passes(model, resolved)
@@ -142,17 +154,23 @@ def _run_passes(
             total_steps=total_steps,
             device=str(model.device),
             dtype=precision_name(model),
+            offload="none" if model.placement is None else model.placement.offload,
         )
 
     generators = [torch.Generator("cpu").manual_seed(request.seed) for request in resolved]
     finished: list[FinishedPass] = []
-    seen: list[tuple[FinishedPass, list[Tensor]]] = []  # passes before the last, and their pixels
+    decoder = ImageDecoder(model, tiled_from)
+    seen: list[tuple[FinishedPass, list[DecodedImage]]] = []  # before the last, with their images
     for planned in passes:
         before = None
         if finished and (last := finished[-1]).planned.makes_picture:
-            seen.append((last, [decode_pixels(model, latents) for latents in last.latents()]))
+            images = [
+                decoder.decode(latents, last.planned.requests[0], len(seen) + 1)
+                for latents in last.latents()
+            ]
+            seen.append((last, images))
             if last.planned.stage == planned.stage:
-                before = [to_pil(pixels)[0] for pixels in seen[-1][1]]
+                before = [to_pil(image.pixels)[0] for image in images]
         beginning = planned.scheduler, planned.requests, generators
         if planned.stage:
             begun = begin_in_noise(planned.network, *beginning)
@@ -175,20 +193,22 @@ def _run_passes(
 
     for number, request in enumerate(resolved):
         latents = finished[-1].latents()[number]  # (1, channels, height, width)
-        decoded = decode_pixels(model, latents)
+        decoded = decoder.decode(latents, finished[-1].planned.requests[0], len(seen) + 1)
+        shown = [*((each, images[number]) for each, images in seen), (finished[-1], decoded)]
         if frames is not None:
-            shown = [*((each, pixels[number]) for each, pixels in seen), (finished[-1], decoded)]
-            for place, (each, pixels_of_image) in enumerate(shown):
+            for place, (each, own) in enumerate(shown):
                 one = each.of_image(number, is_first=place == 0)
-                yield from _frames(model, request, frames, one, pixels_of_image, total_steps)
+                with in_tiles(model, tiled=own.tiled):
+                    yield from _frames(model, request, frames, one, own.pixels, total_steps)
         yield finish(
             model,
             request,
-            finished[-1].begun.paste(to_pil(decoded)[0]),
+            finished[-1].begun.paste(to_pil(decoded.pixels)[0]),
             noise=finished[0].begun.noise[number],
             latents=latents,
             batch_size=len(resolved),
             started=started,
+            tiled_from=first_tiled([own for _, own in shown]),
         )
 
 

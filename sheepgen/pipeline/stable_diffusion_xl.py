@@ -14,8 +14,10 @@ import torch
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from sheepgen.errors import ModelError
+from sheepgen.models.unet_family import stays_float32
 from sheepgen.pipeline.clip import load_clip, read_prompt
 from sheepgen.pipeline.clip_latent_model import ClipLatentModel, EncodedText, encode_prompt
+from sheepgen.pipeline.environment import dtype_name
 from sheepgen.pipeline.latent_model import TextEmbeds
 
 if TYPE_CHECKING:
@@ -126,10 +128,9 @@ def _size_ids(request: ResolvedRequest) -> tuple[int, ...]:
 
 def _vae_dtype(spec: ModelSpec, dtype: torch.dtype) -> torch.dtype:
     """Return the precision of the VAE's weights: the original's overflows at fp16, and says so."""
-    config = spec.checkpoint.configs["vae"]
-    is_full = spec.checkpoint.classes["vae"] == "AutoencoderKL"
-    overflows = config.get("force_upcast", is_full) and dtype == torch.float16
-    return torch.float32 if overflows else dtype
+    checkpoint = spec.checkpoint
+    is_kept = stays_float32(dtype_name(dtype), checkpoint.classes["vae"], checkpoint.configs["vae"])
+    return torch.float32 if is_kept else dtype
 
 
 def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> StableDiffusionXLModel:

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 from sheepgen.errors import UsageError
-from sheepgen.execution.checks import check_adapters, check_device, check_schedules
+from sheepgen.execution.checks import (
+    check_adapters,
+    check_device,
+    check_schedules,
+    offload_warnings,
+)
 from sheepgen.execution.image_key import image_key
 from sheepgen.execution.plan import RunSettings, find_or_plan_download
 from sheepgen.execution.prompts import named_texts, prompt_notes, read_prompts
@@ -208,6 +213,7 @@ def plan_sweep(
         image_notes=tuple(first_of([*init_image_notes(missing)], _MAX_NOTES)),
         warnings=(
             *settings.warnings(specs.values()),
+            *offload_warnings(specs.values(), settings.device),
             *(() if wildcards else literal_notes(_texts(typed))),
             *_manifest_warnings(manifest),
             *outside_warnings(keys, specs),

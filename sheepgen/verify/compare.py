@@ -49,6 +49,9 @@ _REACHES_NOISE = frozenset(
 instructions and one without, and the latents' shape. Blending two noises is arithmetic, which
 everything reaches."""
 
+_WITHOUT_EFFECT = frozenset({"offload"})
+"""What is recorded and changes no pixel."""
+
 _MAX_PROCESSOR_LEVELS = 64
 _MIN_PROCESSOR_PSNR_DB = 40.0
 """The most that another processor may change if nothing else differs; the eye sees none of it.
@@ -214,7 +217,9 @@ def environment_differences(
     """
     ours = asdict(here)
     differing = {
-        name: (value, ours[name]) for name, value in asdict(recorded).items() if value != ours[name]
+        name: (value, ours[name])
+        for name, value in asdict(recorded).items()
+        if value != ours[name] and name not in _WITHOUT_EFFECT
     }
     if here.device_name.startswith(f"{recorded.device_name} ("):
         differing.pop("device_name", None)

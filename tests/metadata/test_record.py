@@ -156,7 +156,10 @@ def as_format(number: int, record: ImageRecord) -> dict[str, Any]:
         for name, value in asdict(record.request).items()
         if name not in newer_than(number)
     }
-    return to_dict(record) | {"format": number, "request": request}
+    environment = asdict(record.environment)
+    if number < 7:
+        del environment["offload"], environment["tiled_from"]
+    return to_dict(record) | {"format": number, "request": request, "environment": environment}
 
 
 def newer_than(number: int) -> dict[str, Any]:
@@ -173,6 +176,20 @@ def test_a_record_has_the_lowest_number_that_has_all_that_it_says() -> None:
     assert to_dict(added)["format"] == FIELDS["lora"].since
     assert to_dict(added)["request"]["lora"] == "a:0.5"
     assert from_dict(to_dict(added)) == added
+
+
+@pytest.mark.parametrize("changes", [{"offload": "model"}, {"tiled_from": 2}])
+def test_an_environment_has_a_field_only_if_it_is_needed(changes: dict[str, Any]) -> None:
+    plain = sample_record()
+    assert not {"offload", "tiled_from"} & to_dict(plain)["environment"].keys()
+    record = replace(plain, environment=replace(plain.environment, **changes))
+    data = to_dict(record)
+    assert data["format"] == 7
+    assert data["environment"].items() >= changes.items()
+    assert from_dict(data) == record
+    older = {name: data["request"][name] for name in data["request"].keys() - newer_than(6)}
+    with pytest.raises(OutputError, match="environment has fields that format 6 does not know"):
+        from_dict({**data, "format": 6, "request": older})
 
 
 def test_a_template_is_in_the_record_beside_what_was_picked() -> None:
