@@ -22,8 +22,10 @@ from sheepgen.batch import plan as batch_plan
 from sheepgen.batch import run as batch_run
 from sheepgen.cli.app import app
 from sheepgen.execution import plan
+from sheepgen.fields import FIELDS
 from sheepgen.metadata.image_file import encode_image, read_record
 from sheepgen.models import resolve
+from sheepgen.models.families import EMBEDDED, FAMILIES, family_of
 from sheepgen.models.resolve import find_model
 from sheepgen.models.spec import outside_warnings
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest, ModelReference
@@ -190,3 +192,38 @@ def test_python_examples_run_without_the_command_line(
     assert list(tmp_path.rglob("*_animation.gif"))
     if name == "README":
         assert result.stdout.count("is equal, bit for bit") == 6
+
+
+def family_rows() -> dict[str, list[str]]:
+    """Return the rows of the table of families without their first cells, by these."""
+    lines = iter(README.read_text(encoding="utf-8").splitlines())
+    header = "| family | pipeline | steps | guidance | schedulers | pictures | added | licence |"
+    assert header in lines
+    next(lines)
+    rows: dict[str, list[str]] = {}
+    for line in lines:
+        if not line.startswith("|"):
+            return rows
+        name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        rows[name] = cells
+    return rows
+
+
+def test_the_table_of_families_has_all_and_says_what_they_take() -> None:
+    table = family_rows()
+    added = {"lora": "LoRA", "vae": "VAE", "embedding": "embedding", "transformer": "transformer"}
+    expected = {family.name: family for family in FAMILIES if family is not EMBEDDED}
+    assert table.keys() == expected.keys()
+    for name, (pipelines, _, guidance, schedulers, pictures, takes, _) in table.items():
+        family = expected[name]
+        for class_name in re.findall(r"`(\w+)`", pipelines):
+            assert family_of({"_class_name": class_name}, "a model") is family
+        own = "flow" if family.is_flow else "all"
+        assert schedulers == (own if family.own_loop else "its own")
+        assert pictures == ("yes" if family.own_loop else "no")
+        assert {*filter(None, takes.split(", "))} == {
+            word for field, word in added.items() if field in family.fields
+        }
+        assert ("reads no prompt" in guidance) is not family.reads_prompt
+        for field in ("true_cfg", "guidance_end"):
+            assert (FIELDS[field].option in guidance) is (field in family.fields)
