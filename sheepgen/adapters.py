@@ -4,6 +4,7 @@
     --vae better.safetensors
     --lora style.safetensors:0.8 --lora artist/detail
     --embedding easynegative.safetensors
+    --upscaler DeepFloyd/IF-II-L-v1.0
 
 Several are one text with commas, as records and jobs have it:
 ``style.safetensors:0.8,artist/detail``.
@@ -53,6 +54,8 @@ class Adapters:
         vae: Path of the VAE in place of the model's own, or its name on the Hub.
         lora: Paths or names of LoRAs with their scales; ``a:1.0`` becomes ``a``.
         embedding: Paths or names of text embeddings.
+        upscaler: Path of a folder, or its name on the Hub, of a second stage.
+        prior: Likewise, of a stage that comes before the model's own.
 
     Raises:
         UsageError: As `parse_loras` and `parse_paths`.
@@ -62,6 +65,8 @@ class Adapters:
     vae: str = ""
     lora: str = ""
     embedding: str = ""
+    upscaler: str = ""
+    prior: str = ""
 
     def __post_init__(self) -> None:
         """Write each text in its canonical form."""
@@ -70,7 +75,7 @@ class Adapters:
 
     def __bool__(self) -> bool:
         """Return whether anything is added."""
-        return bool(self.transformer or self.vae or self.lora or self.embedding)
+        return bool(self.names)
 
     @property
     def names(self) -> tuple[tuple[str, str], ...]:
@@ -80,6 +85,8 @@ class Adapters:
             *((("vae", self.vae),) if self.vae else ()),
             *(("lora", lora.path) for lora in self.loras),
             *(("embedding", path) for path in self.embeddings),
+            *((("upscaler", self.upscaler),) if self.upscaler else ()),
+            *((("prior", self.prior),) if self.prior else ()),
         )
 
     @property

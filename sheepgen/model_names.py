@@ -35,6 +35,8 @@ MODEL_ALIASES: Mapping[str, str] = MappingProxyType(
         "sana": "Efficient-Large-Model/Sana_1600M_1024px_BF16_diffusers",
         "sana15": "Efficient-Large-Model/SANA1.5_1.6B_1024px_diffusers",
         "lumina2": "Alpha-VLLM/Lumina-Image-2.0",
+        "kandinsky": "kandinsky-community/kandinsky-2-2-decoder",
+        "deepfloyd-if": "DeepFloyd/IF-I-XL-v1.0",
         "sd35-medium": "stabilityai/stable-diffusion-3.5-medium",
         "sd35-large": "stabilityai/stable-diffusion-3.5-large",
         "sd35-turbo": "stabilityai/stable-diffusion-3.5-large-turbo",

@@ -1,18 +1,22 @@
 """The passes of an image through the denoising loop: which network, at which size, how many steps.
 
 Most images are one pass. A second one goes over what the first made, upscaled (`sheepgen.hires`).
-Models of several stages (https://arxiv.org/abs/2204.06125) have a network for each pass: a prior
-makes of the prompt what describes a picture, and the model's own network makes a picture of it.
+Models of several stages have a network for each pass: a prior makes of the prompt what describes a
+picture (https://arxiv.org/abs/2204.06125), for the model's own network; an upscaler makes of its
+picture a larger one (https://arxiv.org/abs/2205.11487).
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["PRIOR", "STAGE_SCHEDULER", "Pass"]
+__all__ = ["PRIOR", "STAGE_SCHEDULER", "UPSCALER", "Pass"]
 
 PRIOR = "prior"
 """The stage that makes an embedding of a picture, for the network that makes the picture."""
+
+UPSCALER = "upscaler"
+"""The stage that makes a larger picture of the one that the model's own network made."""
 
 STAGE_SCHEDULER = "ddpm"
 """Samples all stages but the one that a scheduler can be chosen for, as they were trained."""

@@ -19,7 +19,7 @@ from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_SIDE, PER_IMAGE_FIELDS
 from sheepgen.hires import canonical_hires, parse_hires
 from sheepgen.model_names import canonical_model_name
-from sheepgen.passes import PRIOR, STAGE_SCHEDULER, Pass
+from sheepgen.passes import PRIOR, STAGE_SCHEDULER, UPSCALER, Pass
 from sheepgen.prompt_syntax import PromptFormat, check_prompt
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import canonical_scheduler_name, steps_taken
@@ -96,9 +96,16 @@ class GenerationRequest:
             ``uncond + scale * (text - uncond)`` (https://arxiv.org/abs/2207.12598).
         true_cfg: Strength of the prompt against the negative one in a second pass, for models that
             read ``guidance_scale`` or know none; 1 is off. Only some families read it.
+        prior: Path of the folder of a decoder's prior, or its name on the Hub,
+            ``org/name[@revision]``; empty for none, or the one that is known.
         prior_steps: Denoising steps of the prior, for models that have one.
         prior_guidance: Strength of the prompt in the prior; 1 is off.
         guidance_end: 0 to 1, share of the steps that are guided. Only some families read it.
+        upscaler: Path of a second stage's folder, or its name on the Hub,
+            ``org/name[@revision]``; empty for none. It makes the picture larger.
+        upscaler_steps: Denoising steps of it; None for its own number, as with the next two.
+        upscaler_guidance: Strength of the prompt in it; 1 is off.
+        upscaler_noise: How noisy it sees the smaller picture: a timestep of its schedule, 0 to 999.
         guidance_rescale: 0 to 1, pulls the guided prediction's spread back to the text
             prediction's (https://arxiv.org/abs/2305.08891, section 3.4).
         eta: 0 to 1, share of fresh noise in DDIM (https://arxiv.org/abs/2010.02502).
@@ -146,9 +153,14 @@ class GenerationRequest:
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
     true_cfg: float = 1.0
+    prior: str = ""
     prior_steps: int | None = None
     prior_guidance: float | None = None
     guidance_end: float = 1.0
+    upscaler: str = ""
+    upscaler_steps: int | None = None
+    upscaler_guidance: float | None = None
+    upscaler_noise: int | None = None
     guidance_rescale: float = 0.0
     eta: float = 0.0
     width: int | None = None
@@ -198,10 +210,17 @@ class GenerationRequest:
             )
         object.__setattr__(self, "model", canonical_model_name(self.model))
         object.__setattr__(self, "hires", canonical_hires(self.hires))
-        if self.hires and self.mask is not None:
+        larger = [name for name in ("hires", "upscaler") if getattr(self, name)]
+        if larger and self.mask is not None:
+            value = excerpt(getattr(self, larger[0]), 200)
             raise UsageError(
-                f"hires is {self.hires}, with a mask: what a mask keeps cannot be made larger.",
-                "Leave out --hires or --mask.",
+                f"{larger[0]} is {value}, with a mask: what a mask keeps cannot be made larger.",
+                f"Leave out --{larger[0]} or --mask.",
+            )
+        if len(larger) > 1:
+            raise UsageError(
+                "hires and an upscaler both make the image larger.",
+                "Leave out --hires or --upscaler.",
             )
         if self.scheduler is not None:
             object.__setattr__(self, "scheduler", canonical_scheduler_name(self.scheduler))
@@ -217,7 +236,12 @@ class GenerationRequest:
     def adapters(self) -> Adapters:
         """What is added to the model."""
         return Adapters(
-            transformer=self.transformer, vae=self.vae, lora=self.lora, embedding=self.embedding
+            transformer=self.transformer,
+            vae=self.vae,
+            lora=self.lora,
+            embedding=self.embedding,
+            upscaler=self.upscaler,
+            prior=self.prior,
         )
 
     @property
@@ -238,8 +262,10 @@ class ResolvedRequest(GenerationRequest):
     `sheepgen.models.spec.ModelSpec.resolve` makes it of a request; records carry it.
 
     Args:
-        stages: The networks that denoise besides the model's own, as in ``prior``; None if there
-            are none.
+        stages: The network that denoises besides the model's own, ``prior`` or ``upscaler``; None
+            if there is none.
+        upscaler_width: Of what the upscaler makes, in pixels; None if there is none.
+        upscaler_height: Likewise.
         hires_width: Of the second pass, in pixels; None if there is none.
         hires_height: Likewise.
         image_sha256: Of the bytes of the picture that ``image`` names.
@@ -248,6 +274,8 @@ class ResolvedRequest(GenerationRequest):
         vae_sha256: Of the file of the VAE's weights; None if there is none.
         lora_sha256: Of those of the LoRAs, separated by commas.
         embedding_sha256: Of those of the embeddings, likewise.
+        upscaler_sha256: Of all of the upscaler's weights, as a model's.
+        prior_sha256: Likewise, of the prior's.
         lora_autov3: What other programs know the LoRAs by, likewise: the first 12 digits of the
             SHA-256 of their tensors alone.
     """
@@ -258,6 +286,8 @@ class ResolvedRequest(GenerationRequest):
     height: int
     scheduler: str
     stages: str | None = None
+    upscaler_width: int | None = None
+    upscaler_height: int | None = None
     hires_width: int | None = None
     hires_height: int | None = None
     image_sha256: str | None = None
@@ -266,6 +296,8 @@ class ResolvedRequest(GenerationRequest):
     vae_sha256: str | None = None
     lora_sha256: str | None = None
     embedding_sha256: str | None = None
+    upscaler_sha256: str | None = None
+    prior_sha256: str | None = None
     lora_autov3: str | None = None
 
     @property
@@ -304,6 +336,21 @@ class ResolvedRequest(GenerationRequest):
                 scheduler=STAGE_SCHEDULER,
             )
             passes = [prior, own]
+        if self.stages == UPSCALER:
+            assert self.upscaler_width is not None, "it is resolved"
+            assert self.upscaler_height is not None, "likewise"
+            assert self.upscaler_steps is not None, "likewise"
+            assert self.upscaler_guidance is not None, "likewise"
+            larger = Pass(
+                stage=UPSCALER,
+                width=self.upscaler_width,
+                height=self.upscaler_height,
+                steps=self.upscaler_steps,
+                num_inference_steps=self.upscaler_steps,
+                guidance_scale=self.upscaler_guidance,
+                scheduler=STAGE_SCHEDULER,
+            )
+            passes.append(larger)
         hires = parse_hires(self.hires)
         if hires and self.hires_width is not None and self.hires_height is not None:
             second = own._replace(

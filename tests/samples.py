@@ -212,7 +212,11 @@ def values_of(field: Field) -> st.SearchStrategy[Any]:
 HASHES = {f"{name}_sha256": FIELDS[name] for name in HASHED_FIELDS}
 """Hashes of files, which belong to other fields and have no row of their own."""
 
-RESOLVED = {**HASHES, **dict.fromkeys(("hires_width", "hires_height"), FIELDS["hires"])}
+RESOLVED = {
+    **HASHES,
+    **dict.fromkeys(("hires_width", "hires_height"), FIELDS["hires"]),
+    **dict.fromkeys(("upscaler_width", "upscaler_height"), FIELDS["upscaler"]),
+}
 """All fields of a resolved request that belong to others."""
 
 FROM_PICTURE = {
@@ -228,7 +232,9 @@ def _request(fields: dict[str, Any], *, varied: bool, from_picture: bool) -> Res
     if not from_picture:
         fields |= dict.fromkeys(FROM_PICTURE)
     if fields["mask"] is not None:
-        fields["hires"] = ""
+        fields |= {"hires": "", "upscaler": ""}
+    if fields["hires"]:
+        fields["upscaler"] = ""
     if not fields["hires"]:
         fields |= {"hires_width": None, "hires_height": None}
     return ResolvedRequest(**fields)

@@ -211,7 +211,8 @@ def family_rows() -> dict[str, list[str]]:
 
 def test_the_table_of_families_has_all_and_says_what_they_take() -> None:
     table = family_rows()
-    added = {"lora": "LoRA", "vae": "VAE", "embedding": "embedding", "transformer": "transformer"}
+    added = {kind: kind for kind in ("embedding", "prior", "transformer", "upscaler")}
+    added |= {"lora": "LoRA", "vae": "VAE"}
     expected = {family.name: family for family in FAMILIES if family is not EMBEDDED}
     assert table.keys() == expected.keys()
     for name, (pipelines, _, guidance, schedulers, pictures, takes, _) in table.items():

@@ -135,3 +135,12 @@ def save_tiny_kandinsky(folder: Path, **changes: Any) -> Path:
     """Write a diffusers folder and return it; for the changes see `tiny_kandinsky_pipeline`."""
     tiny_kandinsky_pipeline(**changes).save_pretrained(folder, safe_serialization=True)
     return folder
+
+
+def save_tiny_kandinsky_parts(folder: Path) -> tuple[Path, Path]:
+    """Write folders of the decoder and of the prior, as they are on the Hub, and return them."""
+    pipeline = tiny_kandinsky_pipeline()
+    decoder, prior = folder / "decoder", folder / "prior"
+    pipeline.decoder_pipe.save_pretrained(decoder, safe_serialization=True)
+    pipeline.prior_pipe.save_pretrained(prior, safe_serialization=True)
+    return decoder, prior

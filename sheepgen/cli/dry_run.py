@@ -100,11 +100,11 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
         _print(name, _reading(reading))
     pictures = [each for each in first.passes if each.makes_picture]
     _print("size", ", then ".join(f"{each.width}x{each.height}" for each in pictures))
+    _print("steps", _steps(first))
+    _print("guidance", f"{first.guidance_scale:g}")
     for each in first.passes:
         if each.stage:
             _print(each.stage, f"{plural(each.steps, 'step')}, guidance {each.guidance_scale:g}")
-    _print("steps", _steps(first))
-    _print("guidance", f"{first.guidance_scale:g}")
     _print("time", plan.estimate.time)
     _print("disk", plan.estimate.disk)
     _print_memory(plan.memory, plan.estimate)

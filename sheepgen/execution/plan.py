@@ -309,7 +309,8 @@ def find_or_plan_download(
             return found
         model = found
     # What nothing can be added to is reported when requests are resolved, without a download.
-    for each in filter(model.family.takes, dict.fromkeys(adapters)):
+    wanted = dict.fromkeys(each or model.adapters for each in adapters)
+    for each in filter(model.family.takes, wanted):
         if download:
             fetch_added(each, offline=offline)
         elif (plan := plan_added(each, offline=offline)) is not None:

@@ -220,6 +220,7 @@ def _free_bytes(folder: Path) -> int:
 def _name(request: ResolvedRequest, model_sha256: str, options: DeviceOptions) -> str:
     guided = "guided" if request.guidance_scale > 1 else "free"
     size = f"{request.width}x{request.height}" + (request.hires and f" hires {request.hires}")
+    size += request.upscaler and " upscaled"
     return f"{model_sha256[:16]} {size} {guided} {request.scheduler} {options}"
 
 

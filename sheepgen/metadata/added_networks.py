@@ -39,6 +39,12 @@ def network_pairs(request: ResolvedRequest) -> dict[str, str]:
     vae = _hashed([adapters.vae] if adapters.vae else [], request.vae_sha256)
     if vae:
         pairs = {"VAE hash": vae[0][1][:_VAE_DIGITS], "VAE": _last_part(adapters.vae)}
+    upscaler = _hashed([adapters.upscaler] if adapters.upscaler else [], request.upscaler_sha256)
+    if upscaler:
+        pairs |= {
+            "Upscaler hash": upscaler[0][1][:_VAE_DIGITS],
+            "Upscaler": _last_part(adapters.upscaler),
+        }
     paths = [path for path, _ in adapters.loras]
     for key, hashed in (
         (LORA_HASHES, _hashed(paths, request.lora_autov3)),

@@ -50,6 +50,7 @@ _SINCE: Mapping[str, int] = MappingProxyType(
         **dict.fromkeys(("hires_width", "hires_height"), FIELDS["hires"].since),
         "lora_autov3": 6,
         "stages": FIELDS["prior_steps"].since,
+        **dict.fromkeys(("upscaler_width", "upscaler_height"), FIELDS["upscaler"].since),
         **dict.fromkeys(TEMPLATES.values(), 6),
     }
 )

@@ -46,6 +46,7 @@ _NOT_LOADED = {
     "image_encoder",
     "prior_image_processor",
     "safety_checker",
+    "watermarker",
 }
 """Components that an index may name and that are not needed."""
 
@@ -252,7 +253,7 @@ def _classes(index: Mapping[str, Any], family: Family, owner: str) -> Iterator[t
                     )
                 case _:
                     raise _unsupported(f"{name} class of {owner}", entry)
-        elif isinstance(entry, list) and any(entry) and name not in _NOT_LOADED:
+        elif isinstance(entry, list) and any(entry) and name not in {*_NOT_LOADED, *family.unused}:
             raise _unsupported(f"component of {owner}", name)
 
 

@@ -56,6 +56,7 @@ def _up_to(limit: int) -> range:
 
 
 _ALLOWED = {
+    "addition_embed_type_num_heads": _up_to(1024),
     "addition_time_embed_dim": _up_to(8192),
     "additional_embeddings": _up_to(16),
     "all_f_patch_size": range(1, 2),

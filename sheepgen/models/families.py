@@ -22,7 +22,7 @@ from sheepgen.models.shared_components import (
     WEIGHTS,
     clip_text_encoder,
 )
-from sheepgen.models.staged_families import STAGED_FAMILIES
+from sheepgen.models.staged_families import PARTS, STAGED_FAMILIES
 from sheepgen.models.unconditional_families import UNCONDITIONAL_FAMILIES
 from sheepgen.models.unet_family import (
     VAE,
@@ -248,7 +248,7 @@ FAMILIES: tuple[Family, ...] = (
 
 
 def family_of(index: Mapping[str, Any], owner: str) -> Family:
-    """Return the family that a model index is of.
+    """Return the family that a model index is of, which may be of a part of a model.
 
     Args:
         index: Content of a ``model_index.json``.
@@ -258,7 +258,7 @@ def family_of(index: Mapping[str, Any], owner: str) -> Family:
         ModelError: If no family has that class name; the message names the model's family.
     """
     name = index.get("_class_name")
-    for family in FAMILIES:
+    for family in (*FAMILIES, *PARTS):
         if name in family.class_names:
             return family
     unsupported = unsupported_family_of_class(str(name)) or excerpt(name)
@@ -284,4 +284,4 @@ def readers_of_fields() -> dict[str, list[str]]:
 
 def all_components() -> frozenset[str]:
     """Return the names of the components of all families."""
-    return frozenset(name for family in FAMILIES for name in family.components)
+    return frozenset(name for family in (*FAMILIES, *PARTS) for name in family.components)

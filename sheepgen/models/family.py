@@ -171,6 +171,9 @@ class Family:
             from the last.
         settings: Settings in the index that its pipeline is built with, and what they may be.
         own_loop: Whether its images are made by sheepgen's loop; else by diffusers' pipeline.
+        part: Field of a request that names such a folder, if it is a part that does not run by
+            itself but is added to models of another family.
+        unused: Components that a folder may have and that are not loaded.
         vocabulary: File of a folder that lists what the model can show, as
             `sheepgen.embedded.vocabulary_file` reads it; None if the model takes any words.
     """
@@ -189,6 +192,8 @@ class Family:
     text_layer: int = 1
     settings: Mapping[str, Callable[[object], bool]] = field(default_factory=dict)
     own_loop: bool = True
+    part: str = ""
+    unused: tuple[str, ...] = ()
     vocabulary: str | None = None
 
     def can_offload(self) -> bool:

@@ -58,6 +58,8 @@ _TURBO = MadeFor(guidance_scale=(0.0, 1.0), num_inference_steps=(1, 4), side=(25
 _FLOW = MadeFor(guidance_scale=(1.0, 10.0), num_inference_steps=(8, MAX_STEPS), side=(512, 2048))
 _FLOW_DISTILLED = MadeFor(guidance_scale=(0.0, 1.0), num_inference_steps=(1, 12), side=(512, 2048))
 
+_PIXELS = MadeFor(guidance_scale=(1.0, 20.0), num_inference_steps=(20, MAX_STEPS), side=(64, 128))
+
 _SLOWER_HERE = (
     *((name, 8) for name in ("heun", "heun_karras", "kdpm2", "kdpm2_a", "dpmpp_2m_karras")),
     *((name, 8) for name in ("dpmpp_2m_sde", "dpmpp_3m_sde", "sa_solver")),
@@ -280,6 +282,23 @@ _KNOWN = (
         num_inference_steps=4,
         guidance_scale=1.0,
         made_for=_FLOW_DISTILLED,
+    ),
+    # Steps and guidance are the defaults of diffusers' pipelines, which the makers wrote.
+    KnownModel(
+        name="kandinsky-community/kandinsky-2-2-decoder",
+        about="Kandinsky 2.2, with its prior, 512x512",
+        licence="Apache-2.0",
+        num_inference_steps=100,
+        guidance_scale=4.0,
+        made_for=_STABLE_DIFFUSION_1,
+    ),
+    KnownModel(
+        name="DeepFloyd/IF-I-XL-v1.0",
+        about="DeepFloyd IF, 64x64; 256x256 with --upscaler DeepFloyd/IF-II-L-v1.0",
+        licence="DeepFloyd IF License",
+        num_inference_steps=100,
+        guidance_scale=7.0,
+        made_for=_PIXELS,
     ),
 )
 

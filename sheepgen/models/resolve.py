@@ -14,9 +14,12 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sheepgen.adapters import Adapters
 from sheepgen.errors import ModelError, UsageError
+from sheepgen.fields import FIELDS
 from sheepgen.model_names import MODEL_ALIASES, canonical_model_name
 from sheepgen.models import hub
+from sheepgen.models.added.prior import PRIORS
 from sheepgen.models.checkpoint import read_checkpoint
 from sheepgen.models.configs import read_object
 from sheepgen.models.families import family_of, supported_families
@@ -143,6 +146,11 @@ def _read(
             "Leave out --variant.",
         )
     checkpoint = read_single_file(path) if is_file else read_checkpoint(path, variant, replaced)
+    if part := checkpoint.family.part:
+        raise UsageError(
+            f"{excerpt(name, 200)} is {checkpoint.family.name}, which does not run by itself.",
+            f"Add it to a model with {FIELDS[part].option}.",
+        )
     folder = checkpoint.folder
     repo = name.partition("@")[0]
     if revision is not None:
@@ -176,6 +184,7 @@ def _read(
         guidance=traits.guidance,
         needs_mask=traits.needs_mask,
         text_layers=traits.text_layers,
+        adapters=Adapters(prior=PRIORS.get(repo, "")),
         unread=traits.unread,
     )
 

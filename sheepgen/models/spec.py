@@ -12,7 +12,9 @@ from sheepgen.hires import resolve_hires
 from sheepgen.init_image import resolve_init_image
 from sheepgen.models.added.embedding import find_embedding
 from sheepgen.models.added.hashes import added_hashes
-from sheepgen.models.added.places import pinned
+from sheepgen.models.added.places import LABELS, pinned
+from sheepgen.models.added.prior import find_prior
+from sheepgen.models.added.upscaler import resolve_upscaler
 from sheepgen.models.families import readers_of_fields
 from sheepgen.models.pipeline_family import check_request
 from sheepgen.passes import PRIOR
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelDefaults", "ModelSpec", "outside_warnings"]
 
-_HASHES = ("transformer_sha256", "vae_sha256", "lora_sha256", "embedding_sha256")
+_HASHES = tuple(f"{kind}_sha256" for kind in LABELS)
 
 _MOST_LISTED = 6
 
@@ -171,6 +173,9 @@ class ModelSpec:
         adapters = pinned(request.adapters or self.adapters)
         recorded = {name: getattr(request, name, None) for name in _HASHES}
         values |= asdict(adapters) | added_hashes(adapters, self.checkpoint, recorded)
+        if "prior" in self.family.fields:
+            find_prior(adapters.prior, self.checkpoint)  # there is no picture without
+        values |= resolve_upscaler(values, self.checkpoint)
         return ResolvedRequest(**values)
 
 
@@ -228,6 +233,10 @@ def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
             )
     if not spec.family.reads_prompt and request.prompt:
         yield f"Warning: prompt has no effect with {excerpt(request.model)}; it reads none."
+    if "upscaler" in spec.family.fields and not request.upscaler:
+        for name in ("upscaler_steps", "upscaler_guidance", "upscaler_noise"):
+            if getattr(request, name) is not None:
+                yield f"Warning: {FIELDS[name].label} has no effect without an upscaler."
     if spec.guidance == "none" and request.guidance_scale > 1:
         why = "was distilled to do without" if spec.family.reads_prompt else "reads no prompt"
         yield f"Warning: guidance has no effect with {excerpt(request.model)}; it {why}."

@@ -30,7 +30,7 @@ class _Family:
 
 _FAMILIES = (
     _Family("Anima", "AnimaModular", ("anima",)),
-    _Family("DeepFloyd IF", "IF", ("deepfloyd",), ("deepfloyd/",)),
+    _Family("DeepFloyd IF for repainting", "IFInpainting"),
     _Family(
         "FLUX.1 for pictures in the prompt",
         "FluxKontext",
@@ -50,12 +50,6 @@ _FAMILIES = (
         "Kandinsky(Combined)?Pipeline",
         ("kandinsky21",),
         ("kandinsky-community/kandinsky-2-1",),
-    ),
-    _Family(
-        "Kandinsky 2.2 without its prior",
-        "KandinskyV22Pipeline",
-        ("kandinsky22",),
-        ("kandinsky-community/kandinsky-2-2",),
     ),
     _Family("Kandinsky 3", "Kandinsky3", ("kandinsky3",), ("kandinsky-community/kandinsky-3",)),
     _Family("Kandinsky 5", "Kandinsky5", ("kandinsky5",), ("kandinskylab/",)),

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import torch
 from diffusers import UNet2DConditionModel
 
+from sheepgen.models.added.prior import prior_of
 from sheepgen.pipeline.autoencoder_model import AutoencoderModel
 from sheepgen.pipeline.diffusion_model import DiffusionModel
-from sheepgen.pipeline.kandinsky_prior import PREFIX, Prior, check_prior_steps, load_prior_tokenizer
+from sheepgen.pipeline.kandinsky_prior import Prior, check_prior_steps, measure_prompt
 from sheepgen.pipeline.learned_variance import LearnedVarianceProcess, predict_with_variance
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.tokens import measure_text, token_labels
@@ -71,7 +72,7 @@ class KandinskyModel(AutoencoderModel, DiffusionModel):
         return cls(
             **cls.load_autoencoder(spec, device, dtype, component="movq"),
             unet=unet.to(device),
-            prior=Prior.load(spec, device, dtype),
+            prior=Prior.load(prior_of(spec.adapters.prior, spec.checkpoint), device, dtype),
         )
 
     @property
@@ -86,11 +87,11 @@ class KandinskyModel(AutoencoderModel, DiffusionModel):
 
     def read_prompt(self, text: str, _: PromptFormat = PLAIN) -> PromptReading:
         """Return how long a text is and which of its words are not read."""
-        return measure_text(self.prior.tokenizer, text, self.spec.max_tokens)
+        return measure_text(self.prior.tokenizer, text, self.prior.limit)
 
     def token_labels(self, prompt: str, _: PromptFormat = PLAIN) -> Sequence[TokenLabel]:
         """Return what the tokens stand for that the prior attends to."""
-        return token_labels(self.prior.tokenizer, prompt, self.spec.max_tokens)
+        return token_labels(self.prior.tokenizer, prompt, self.prior.limit)
 
     def encode(self, requests: Sequence[ResolvedRequest]) -> ImageEmbeds:
         """Return conditioning that the prior's embeddings are still to come to."""
@@ -114,7 +115,7 @@ class KandinskyModel(AutoencoderModel, DiffusionModel):
         """Go through the steps of both stages, without the model."""
         super().check_schedule(spec, request)
         assert request.prior_steps is not None, "it is resolved"
-        check_prior_steps(spec.checkpoint.configs[f"{PREFIX}scheduler"], request.prior_steps)
+        check_prior_steps(prior_of(request.prior, spec.checkpoint), request.prior_steps)
 
     def predict(
         self, model_input: Tensor, timestep: Tensor, conditioning: ImageEmbeds, guidance: Guidance
@@ -142,7 +143,7 @@ class KandinskyModel(AutoencoderModel, DiffusionModel):
 
 def read_prompt(spec: ModelSpec, text: str, _: PromptFormat = PLAIN) -> PromptReading:
     """Measure a prompt with the model's tokenizer alone."""
-    return measure_text(load_prior_tokenizer(spec.checkpoint), text, spec.max_tokens)
+    return measure_prompt(prior_of(spec.adapters.prior, spec.checkpoint), text)
 
 
 load = KandinskyModel.load

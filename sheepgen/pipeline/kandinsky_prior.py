@@ -23,6 +23,7 @@ from transformers import (
 )
 
 from sheepgen.errors import ModelError
+from sheepgen.passes import STAGE_SCHEDULER
 from sheepgen.pipeline.building import component_errors, running
 from sheepgen.pipeline.clip import TextCache, load_clip
 from sheepgen.pipeline.family import ModelInfo
@@ -30,6 +31,7 @@ from sheepgen.pipeline.loading import load_diffusers, load_text_encoder, load_to
 from sheepgen.pipeline.process import DiffusionProcess
 from sheepgen.pipeline.quiet import quiet_libraries
 from sheepgen.pipeline.scheduler import set_timesteps, walk
+from sheepgen.pipeline.tokens import measure_text
 from sheepgen.schedulers import prediction_type_of
 
 if TYPE_CHECKING:
@@ -39,15 +41,13 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
+    from sheepgen.models.added.prior import PriorFolder
     from sheepgen.models.checkpoint import Checkpoint
-    from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import Guidance
+    from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import ResolvedRequest
 
-__all__ = ["PREFIX", "Prior", "PriorTexts", "check_prior_steps", "load_prior_tokenizer"]
-
-PREFIX = "prior_"
-"""How the names of its components begin in a folder that has the decoder, too."""
+__all__ = ["Prior", "PriorTexts", "check_prior_steps", "measure_prompt"]
 
 _VISION_SETTINGS = (
     "hidden_act",
@@ -116,21 +116,20 @@ class Prior:
     _encoded: TextCache[PriorTexts] = field(default_factory=TextCache, repr=False, compare=False)
 
     @classmethod
-    def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Self:
+    def load(cls, place: PriorFolder, device: torch.device, dtype: torch.dtype) -> Self:
         """Load it; the image encoder sees a black picture, and is not kept."""
-        checkpoint = spec.checkpoint
-        texts = load_clip(checkpoint, CLIPTextModelWithProjection, device, dtype, prefix=PREFIX)
-        name = f"{PREFIX}prior"
-        transformer = load_diffusers(checkpoint, name, PriorTransformer, dtype)
+        checkpoint, prefix = place
+        texts = load_clip(checkpoint, CLIPTextModelWithProjection, device, dtype, prefix=prefix)
+        transformer = load_diffusers(checkpoint, f"{prefix}prior", PriorTransformer, dtype)
         return cls(
             device=device,
             dtype=dtype,
-            limit=spec.max_tokens,
-            tokenizer=texts[f"{PREFIX}tokenizer"],
-            text_encoder=texts[f"{PREFIX}text_encoder"],
+            limit=transformer.config.num_embeddings,
+            tokenizer=texts[f"{prefix}tokenizer"],
+            text_encoder=texts[f"{prefix}text_encoder"],
             transformer=transformer.to(device),
-            black=_black_picture(spec, device, dtype),
-            scheduler_config=MappingProxyType(checkpoint.configs[f"{PREFIX}scheduler"]),
+            black=_black_picture(place, device, dtype),
+            scheduler_config=MappingProxyType(checkpoint.configs[f"{prefix}scheduler"]),
         )
 
     @property
@@ -180,7 +179,7 @@ class Prior:
         """Return what becomes of the texts of one image, from memory if it is there."""
         if (encoded := self._encoded.get(texts)) is not None:
             return encoded
-        with running(f"{PREFIX}tokenizer"):
+        with running("tokenizer"):
             tokens = self.tokenizer(
                 [*texts],
                 padding="max_length",
@@ -190,10 +189,10 @@ class Prior:
             )
         if tokens.input_ids.max() >= self.text_encoder.config.vocab_size:
             raise ModelError(
-                f"The model's tokenizer has tokens that its {PREFIX}text_encoder does not know.",
+                "The model's tokenizer has tokens that its text encoder does not know.",
                 "They come from different models.",
             )
-        with running(f"{PREFIX}text_encoder"):
+        with running("text_encoder"):
             output = self.text_encoder(tokens.input_ids.to(self.device))
         encoded = PriorTexts(
             embeds=output.text_embeds,
@@ -212,7 +211,7 @@ class Prior:
         """Return the guided prediction, (images, embeddings, width, 1)."""
         rows = model_input.flatten(0, 1).squeeze(-1)  # (images * embeddings, width)
         texts = PriorTexts(*map(torch.cat, zip(*conditioning, strict=True)))
-        with running(f"{PREFIX}prior"):
+        with running("prior"):
             predicted: Tensor = self.transformer(
                 torch.cat([rows] * len(conditioning)),
                 timestep,
@@ -243,11 +242,11 @@ class Prior:
 
 
 @torch.inference_mode()
-def _black_picture(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Tensor:
+def _black_picture(place: PriorFolder, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Return CLIP's embedding of a black picture, (1, width)."""
-    name = f"{PREFIX}image_encoder"
+    name = f"{place.prefix}image_encoder"
     encoder = load_text_encoder(
-        spec.checkpoint, name, CLIPVisionModelWithProjection, _VISION_SETTINGS, dtype
+        place.checkpoint, name, CLIPVisionModelWithProjection, _VISION_SETTINGS, dtype
     ).to(device)
     size: int = encoder.config.image_size
     with running(name):
@@ -261,18 +260,24 @@ def _build_scheduler(config: Mapping[str, Any], steps: int, device: torch.device
     return scheduler
 
 
-def check_prior_steps(config: Mapping[str, Any], steps: int) -> None:
+def check_prior_steps(place: PriorFolder, steps: int) -> None:
     """Go through the steps of a prior's scheduler, without the prior.
 
     Raises:
         UsageError: If so many steps do not fit.
         ModelError: If the config cannot be used.
     """
-    with quiet_libraries(), component_errors(f"{PREFIX}scheduler config"):
-        walk("ddpm", _build_scheduler(config, steps, torch.device("cpu")))
+    config = place.checkpoint.configs[f"{place.prefix}scheduler"]
+    with quiet_libraries(), component_errors("prior's scheduler config"):
+        walk(STAGE_SCHEDULER, _build_scheduler(config, steps, torch.device("cpu")))
+
+
+def measure_prompt(place: PriorFolder, text: str) -> PromptReading:
+    """Return how much of a text a prior reads, by its tokenizer alone."""
+    prior = place.checkpoint.configs[f"{place.prefix}prior"]
+    return measure_text(_load_tokenizer(*place), text, prior["num_embeddings"])
 
 
 @lru_cache(maxsize=4)
-def load_prior_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
-    """Load the tokenizer alone."""
-    return load_tokenizer(checkpoint, f"{PREFIX}tokenizer", CLIPTokenizer)
+def _load_tokenizer(checkpoint: Checkpoint, prefix: str) -> PreTrainedTokenizerBase:
+    return load_tokenizer(checkpoint, f"{prefix}tokenizer", CLIPTokenizer)

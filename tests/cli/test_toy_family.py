@@ -18,6 +18,7 @@ from sheepgen.metadata.image_file import read_record
 from sheepgen.models import families
 from sheepgen.pipeline import (
     chroma,
+    deepfloyd_if,
     diffusers_pipeline,
     flux1,
     flux2_klein,
@@ -106,7 +107,7 @@ def test_what_it_cannot_do_is_said_before_weights_are_loaded(
 def test_every_familys_module_offers_what_it_has_to() -> None:
     flows = (chroma, flux1, flux2_klein, lumina2, qwen_image, sana, stable_diffusion_3, z_image)
     unets = (kandinsky, latent_diffusion, stable_diffusion, stable_diffusion_xl, unconditional)
-    every = (family, diffusers_pipeline, pixart, *unets, toy_family, *flows)
+    every = (family, deepfloyd_if, diffusers_pipeline, pixart, *unets, toy_family, *flows)
     modules: tuple[FamilyModule, ...] = every
     named = {family.pipeline for family in (*families.FAMILIES, TOY)}
     assert {module.__name__ for module in every} == named

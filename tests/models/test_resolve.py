@@ -106,13 +106,13 @@ def test_any_other_name_is_refused_with_the_nearest(name: str, hint: str) -> Non
 @pytest.mark.parametrize(
     ("name", "family"),
     [
-        ("deepfloyd", "DeepFloyd IF"),
+        ("kandinsky-3", "Kandinsky 3"),
         ("flux.2-dev", "FLUX.2 dev"),
         ("flux.3", "FLUX.3"),
         ("hidream-i1", "HiDream"),
         ("black-forest-labs/FLUX.1-Kontext-dev", "FLUX.1 for pictures"),
         ("stabilityai/stable-cascade@main", "Stable Cascade"),
-        (f"deepfloyd/IF-I-XL-v1.0@{'0' * 40}", "DeepFloyd IF"),
+        (f"kandinsky-community/kandinsky-3@{'0' * 40}", "Kandinsky 3"),
     ],
 )
 def test_a_family_that_does_not_run_is_said_before_anything_is_looked_for(

@@ -10,6 +10,7 @@ import pytest
 import torch
 from diffusers import KandinskyV22CombinedPipeline, KandinskyV22Img2ImgCombinedPipeline
 
+from sheepgen.adapters import Adapters
 from sheepgen.errors import ModelError, UsageError
 from sheepgen.events import FrameDecoded, RunFinished, StepCompleted
 from sheepgen.metadata.record import from_json, to_json
@@ -24,7 +25,7 @@ from sheepgen.request import GenerationRequest
 from tests.pictures import photograph
 from tests.pipeline.reference import diffusers_pipeline
 from tests.tiny import edit_json
-from tests.tiny_kandinsky import save_tiny_kandinsky
+from tests.tiny_kandinsky import save_tiny_kandinsky, save_tiny_kandinsky_parts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -242,6 +243,30 @@ def test_prompts_are_measured_without_the_weights(folder: Path, model: Kandinsky
     assert 0 < len(model.read_prompt(words).truncated) < 30
     assert read_prompt(find_model(str(folder)), words) == model.read_prompt(words)
     assert [label.position for label in model.token_labels("a sheep")] == [*range(16)]
+
+
+def test_a_decoder_and_its_prior_in_two_folders(model: KandinskyModel, tmp_path: Path) -> None:
+    decoder, prior = save_tiny_kandinsky_parts(tmp_path)
+    adapters = Adapters(prior=str(prior))
+    parts = load_model(str(decoder), device="cpu", dtype="fp32", adapters=adapters)
+    *_, whole = stream(model, REQUEST)
+    *_, joined = stream(parts, replace(REQUEST, prior=str(prior)))
+    assert isinstance(whole, RunFinished)
+    assert isinstance(joined, RunFinished)
+    assert joined.record.latents_sha256 == whole.record.latents_sha256
+    assert joined.record.request.prior_sha256 is not None
+    assert from_json(to_json(joined.record)) == joined.record
+    assert parts.read_prompt("a sheep") == model.read_prompt("a sheep")
+
+
+def test_a_part_alone_is_refused(tmp_path: Path, folder: Path) -> None:
+    decoder, prior = save_tiny_kandinsky_parts(tmp_path)
+    with pytest.raises(UsageError, match="which does not run by itself"):
+        find_model(str(prior))
+    with pytest.raises(ModelError, match="is a decoder without its prior"):
+        find_model(str(decoder)).resolve(REQUEST)
+    with pytest.raises(ModelError, match="is not a prior, but Kandinsky"):
+        find_model(str(decoder)).resolve(replace(REQUEST, prior=str(folder)))
 
 
 def test_too_many_steps_of_the_prior(model: KandinskyModel) -> None:

@@ -12,10 +12,12 @@ from sheepgen.models import hub
 from sheepgen.models.added.embedding import find_embedding
 from sheepgen.models.added.lora import find_lora
 from sheepgen.models.added.places import LABELS, existing, locate
+from sheepgen.models.added.prior import find_prior
 from sheepgen.models.added.transformer import find_transformer
+from sheepgen.models.added.upscaler import find_upscaler
 from sheepgen.models.added.vae import find_vae
 from sheepgen.models.families import readers_of_fields
-from sheepgen.models.fingerprint import file_sha256
+from sheepgen.models.fingerprint import file_sha256, fingerprint
 from sheepgen.models.gguf import GGUF_SUFFIX
 from sheepgen.models.quantization import method_of
 from sheepgen.models.safetensors import data_start
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["added_hashes"]
 
 _AUTOV3_DIGITS = 12
+
+_PARTS = {"prior": find_prior, "upscaler": find_upscaler}
+"""What finds the folders that hold a stage."""
 
 
 def added_hashes(
@@ -99,7 +104,11 @@ def _hash(kind: str, text: str, checkpoint: Checkpoint, recorded: str | None) ->
             f"Leave out {FIELDS[kind].option}, also in your settings, or choose a model of another "
             f"family with --model: {', '.join(readers_of_fields()[kind])}.",
         )
-    digest = file_sha256(_find(kind, text, checkpoint))
+    path = _find(kind, text, checkpoint)
+    if kind in _PARTS:
+        digest = fingerprint(path, _PARTS[kind](text, checkpoint).weights)
+    else:
+        digest = file_sha256(path)
     if recorded and digest != recorded:
         raise ModelError(
             f"The {LABELS[kind]} {excerpt(text, 200)} is not the one that the image was generated "
@@ -126,13 +135,19 @@ def _weights_of(
     place: Place | None,
     state: object,  # noqa: ARG001 - makes the cache forget a file that changes
 ) -> Path:
-    """Return the file that holds what is added, once it is checked."""
+    """Return the file that holds what is added, or its folder, once it is checked."""
     if kind == "transformer":
         path = find_transformer(text, checkpoint).path
     elif kind == "vae":
         path = find_vae(text, checkpoint).path
     elif kind == "lora":
         path = find_lora(text)
+    elif kind in _PARTS:
+        found = _PARTS[kind](text, checkpoint)
+        if place and place.repo:
+            for file in found.weights:
+                hub.check_cached(place.repo, found.folder / file)
+        return found.folder
     else:
         path = find_embedding(text, checkpoint).path
     if place and place.repo:

@@ -2,8 +2,8 @@
 
     loras/ink.safetensors   a path; it comes first if it exists
     ./org/name              always a path
-    org/name                the one file of a repository that fits; a VAE may be a folder. With a
-                            folder org/ here it is a path
+    org/name                the one file of a repository that fits; a VAE may be a folder, and an
+                            upscaler is one. With a folder org/ here it is a path
     org/name@revision/ink.safetensors
     org/name/flux1-dev-Q4_0.gguf
 
@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING
 from sheepgen.adapters import Adapters, to_text
 from sheepgen.errors import ModelError
 from sheepgen.models import hub
+from sheepgen.models.files import incompleteness, needed_files
 from sheepgen.models.gguf import GGUF_SUFFIX, read_gguf
 from sheepgen.models.safetensors import read_tensors
+from sheepgen.models.staged_families import PARTS
 from sheepgen.sanitize import excerpt, first_of
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ LABELS = {
     "vae": "VAE",
     "lora": "LoRA",
     "embedding": "embedding",
+    "upscaler": "upscaler",
+    "prior": "prior",
 }
 """What each field is called in messages."""
 
@@ -133,6 +137,8 @@ def pinned(adapters: Adapters) -> Adapters:
         vae=adapters.vae and name("vae", adapters.vae),
         lora=to_text(tuple(each._replace(path=name("lora", each.path)) for each in adapters.loras)),
         embedding=",".join(name("embedding", each) for each in adapters.embeddings),
+        upscaler=adapters.upscaler and name("upscaler", adapters.upscaler),
+        prior=adapters.prior and name("prior", adapters.prior),
     )
 
 
@@ -226,6 +232,12 @@ def _needed(kind: str, file: str, names: Collection[str]) -> tuple[str, ...]:
         file: The one that was named, if any.
         names: All that there are.
     """
+    if parts := [part for part in PARTS if part.part == kind]:
+        # Its folder is a model's; which part it is of, its index says.
+        for part in parts:
+            if incompleteness(part.components, names, "") is None:
+                return needed_files(part.components, names, "")
+        return ()
     if kind == "vae" and not file:
         for folder in ("vae/", ""):
             both = f"{folder}{VAE_WEIGHTS}", f"{folder}config.json"
@@ -259,6 +271,11 @@ def _is_folder(files: tuple[str, ...]) -> bool:
 
 def _unclear(kind: str, wanted: HubPath, names: Collection[str]) -> ModelError:
     """Return the error for a repository of which it is not clear which file is meant."""
+    for part in PARTS:
+        if part.part == kind:
+            error = incompleteness(part.components, names, wanted.repo)
+            assert error is not None, "it would be complete"
+            return error
     found = _candidates(kind, names)
     listed = ", ".join(first_of([excerpt(name, 100) for name in found], _MOST_LISTED))
     if not found:

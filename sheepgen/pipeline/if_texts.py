@@ -1,0 +1,64 @@
+"""What DeepFloyd IF's networks see of prompts: T5's states, the same for all stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from sheepgen.pipeline.clip import TextCache
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sheepgen.pipeline.t5 import T5TextEncoder
+    from sheepgen.request import ResolvedRequest
+
+__all__ = ["IfTextEncoder", "IfTexts"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IfTexts:
+    """What a U-Net attends to.
+
+    Args:
+        states: (passes * batch, tokens, width of T5), the negative prompts first if there are two.
+        guided: Whether there are.
+    """
+
+    states: Tensor
+    guided: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class IfTextEncoder:
+    """Encodes prompts, and keeps the last of them for the stages that follow.
+
+    Args:
+        t5: Reads one prompt at a time.
+    """
+
+    t5: T5TextEncoder
+    _encoded: TextCache[Tensor] = field(
+        default_factory=TextCache, init=False, repr=False, compare=False
+    )
+
+    @torch.inference_mode()
+    def encode(self, requests: Sequence[ResolvedRequest]) -> IfTexts:
+        """Encode prompts as diffusers' pipeline does, one at a time.
+
+        Raises:
+            ModelError: If the text encoder does not know all of the tokenizer's tokens.
+        """
+        guided = requests[0].guidance_scale > 1
+        names = ("negative_prompt", "prompt") if guided else ("prompt",)
+        states = [self._encode_text(getattr(each, name)) for name in names for each in requests]
+        return IfTexts(states=torch.cat(states), guided=guided)
+
+    def _encode_text(self, text: str) -> Tensor:
+        """Return what the text encoder makes of a text, from memory if it is there."""
+        if (encoded := self._encoded.get(text)) is not None:
+            return encoded
+        return self._encoded.keep(text, self.t5.encode(text)[0])
