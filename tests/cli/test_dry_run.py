@@ -83,8 +83,8 @@ def test_what_would_fail_fails(run: Run, tiny_folder: Path) -> None:
     assert run(*words, "--strict").exit_code == 2
 
 
-def not_here(_name: str, *, variant: str, offline: bool) -> DownloadPlan:
-    assert (variant, offline) == ("", False)
+def not_here(_name: str, *, variant: str, replaced: tuple[str, ...], offline: bool) -> DownloadPlan:
+    assert (variant, replaced, offline) == ("", (), False)
     return DOWNLOAD
 
 

@@ -90,8 +90,10 @@ def test_a_model_that_was_found_is_not_found_again(
 def test_a_download_is_a_value_if_it_is_not_wanted(
     request_: GenerationRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def not_here(_name: str, *, variant: str, offline: bool) -> DownloadPlan:
-        assert (variant, offline) == ("", True)
+    def not_here(
+        _name: str, *, variant: str, replaced: tuple[str, ...], offline: bool
+    ) -> DownloadPlan:
+        assert (variant, replaced, offline) == ("", (), True)
         return DOWNLOAD
 
     monkeypatch.setattr(planning, "resolve_model", not_here)

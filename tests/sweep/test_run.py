@@ -157,8 +157,10 @@ def test_closing_stops_a_sweep_that_goes_on_later(
 def test_a_download_is_a_value_if_it_is_not_wanted(
     values: Mapping[str, Sequence[Value]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def not_here(_name: str, *, variant: str, offline: bool) -> DownloadPlan:
-        assert (variant, offline) == ("", False)
+    def not_here(
+        _name: str, *, variant: str, replaced: tuple[str, ...], offline: bool
+    ) -> DownloadPlan:
+        assert (variant, replaced, offline) == ("", (), False)
         return DOWNLOAD
 
     monkeypatch.setattr("sheepgen.execution.plan.resolve_model", not_here)
