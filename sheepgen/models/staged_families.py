@@ -239,7 +239,7 @@ STAGED_FAMILIES: tuple[Family, ...] = (
         fields=("prior_steps", "prior_guidance"),
     ),
     Family(
-        name="Kandinsky 2.2 in two folders",
+        name="Kandinsky 2.2 decoder",
         class_names=("KandinskyV22Pipeline", "KandinskyV22Img2ImgPipeline"),
         components=_DECODER,
         read_traits=_decoder_alone_traits,
