@@ -218,6 +218,12 @@ def incompleteness(
     if error := modular_error(names, owner):
         return error
     component, _, file = missing.rpartition("/")
+    if component and file in names:
+        return ModelError(
+            f"{owner} has the files of its components side by side, as older versions of diffusers "
+            "wrote them.",
+            "Save it again with diffusers, by `pipeline.save_pretrained(folder)`.",
+        )
     siblings = sorted(name for name in names if name.startswith(f"{component}/"))
     variants = complete_variants(components, names)
     if file.endswith(".safetensors") and (variant or variants):

@@ -54,6 +54,19 @@ def test_what_is_missing_is_named(tiny_folder: Path, gone: str) -> None:
         needed_files(COMPONENTS, names, "it")
 
 
+def test_components_side_by_side_are_named_as_such() -> None:
+    (ddpm,) = (family for family in FAMILIES if family.name == "DDPM")
+    names = {
+        "model_index.json",
+        "config.json",
+        "diffusion_pytorch_model.safetensors",
+        "scheduler_config.json",
+    }
+
+    with pytest.raises(ModelError, match="it has the files of its components side by side"):
+        needed_files(ddpm.components, names, "it")
+
+
 def test_an_optional_component_is_needed_if_it_is_there(tiny_folder: Path) -> None:
     names = list_files(tiny_folder)
     preview = {"preview_decoder/config.json", "preview_decoder/diffusion_pytorch_model.safetensors"}
