@@ -83,9 +83,10 @@ def test_well_known_models_have_as_many_parameters_as_their_makers_state(
     (small, large) = (each.components[-1].working_bytes for each in (plan, wide))
     assert large == 2 * small, "the VAE's, which has a share for each pixel"
     full = plan_memory(spec, size, "fp32")
-    assert [each.weight_bytes for each in full.components] == [
-        2 * each.weight_bytes for each in plan.components
-    ]
+    # Stable Diffusion 3's positions are float32 in both.
+    assert [each.weight_bytes for each in full.components] == pytest.approx(
+        [2 * each.weight_bytes for each in plan.components], rel=0.02
+    )
 
 
 def test_more_images_at_once_take_more(tmp_path: Path) -> None:
