@@ -17,6 +17,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import BertTokenizer, GemmaTokenizer, PreTrainedTokenizerFast
 
 from tests.tiny_flux1 import tiny_t5, tiny_t5_tokenizer
+from tests.tiny_flux2_klein import tiny_flux2_vae
 from tests.tiny_qwen_image import tiny_qwen_image_vae
 from tests.tiny_z_image import tiny_qwen3_config, tiny_qwen_tokenizer, tiny_vae_16
 
@@ -132,6 +133,57 @@ def _cogview4() -> DiffusionPipeline:
         vae=tiny_vae_16(shift_factor=None),
         transformer=diffusers.CogView4Transformer2DModel(**_COGVIEW),
         scheduler=_flow(base_shift=0.25, max_shift=0.75, use_dynamic_shifting=True),
+    )
+
+
+_CHAT = (
+    "{{ bos_token }}{% for message in messages %}[{{ message['role'] }}]"
+    "{% for part in message['content'] %}{{ part['text'] }}{% endfor %}{% endfor %}"
+)
+"""A chat template with a token of its own before it, as Mistral's."""
+
+
+def _flux2() -> DiffusionPipeline:
+    tokenizer = _letters()
+    tokenizer.bos_token = "<|im_start|>"
+    tokenizer.chat_template = _CHAT
+    text = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": WIDTH,
+        "intermediate_size": 32,
+        "num_hidden_layers": 31,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": 8,
+        "max_position_embeddings": 1024,
+        "model_type": "mistral",
+    }
+    vision = {
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "image_size": 32,
+        "patch_size": 4,
+        "model_type": "pixtral",
+    }
+    return diffusers.Flux2Pipeline(
+        scheduler=_flow(shift=3.0, use_dynamic_shifting=True),
+        vae=tiny_flux2_vae(),
+        text_encoder=transformers.Mistral3ForConditionalGeneration(
+            transformers.Mistral3Config(text_config=text, vision_config=vision, image_token_index=5)
+        ),
+        tokenizer=tokenizer,
+        transformer=diffusers.Flux2Transformer2DModel(
+            in_channels=16,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=3 * WIDTH,
+            timestep_guidance_channels=16,
+            axes_dims_rope=(4, 4, 4, 4),
+        ),
     )
 
 
@@ -297,6 +349,7 @@ TINY_PIPELINES: Mapping[str, Callable[[], DiffusionPipeline]] = {
     "AuraFlow": _aura_flow,
     "CogView3 Plus": _cogview3,
     "CogView4": _cogview4,
+    "FLUX.2 dev": _flux2,
     "Hunyuan-DiT": _hunyuan_dit,
     "Krea 2": _krea_2,
     "Lumina-Next": _lumina,

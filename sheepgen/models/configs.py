@@ -105,7 +105,7 @@ _ALLOWED = {
     "encoder_qkv_multiscales": _up_to(15),
     "head_dim": _up_to(1024),
     "hidden_size": _up_to(8192),
-    "image_size": _up_to(1024),
+    "image_size": _up_to(4096),
     "in_channels": _up_to(256),
     "intermediate_size": _up_to(32_768),
     "joint_attention_dim": _up_to(65_536),

@@ -14,6 +14,7 @@ from sheepgen.models.family import Component
 from sheepgen.models.flow_family import (
     QWEN_TOKENIZER,
     T5_TEXT_ENCODER,
+    VAE_FLUX_2,
     VAE_KL,
     VAE_QWEN_IMAGE,
     qwen3_text_encoder,
@@ -141,6 +142,29 @@ _ROWS = (
         size_multiple=16,
         max_tokens=1024,
         takes=("negative_prompt",),
+    ),
+    DiffusersPipeline(
+        name="FLUX.2 dev",
+        class_name="Flux2Pipeline",
+        components={
+            "scheduler": _FLOW,
+            "text_encoder": _text_encoder(
+                "Mistral3ForConditionalGeneration", text_config="mistral", vision_config="pixtral"
+            ),
+            "tokenizer": _tokenizer(f"PixtralProcessor|{_ANY_FAST}"),
+            "transformer": transformer_component("Flux2Transformer2DModel"),
+            "vae": VAE_FLUX_2,
+        },
+        num_inference_steps=50,
+        guidance_scale=4.0,
+        guidance="embedded",
+        size_multiple=16,
+        max_tokens=512,
+        # Its system message, which takes tokens of the prompt's.
+        before_prompt=(
+            "You are an AI that reasons about image descriptions. You give structured responses "
+            "focusing on object relationships, object\nattribution and actions without speculation."
+        ),
     ),
     DiffusersPipeline(
         name="Hunyuan-DiT",

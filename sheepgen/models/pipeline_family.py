@@ -30,6 +30,7 @@ _ETA_SCHEDULERS = ("DDIMScheduler", "CogVideoXDDIMScheduler")
 """Classes whose steps have a share of fresh noise."""
 
 _LARGEST_NUMBER = 10_000_000
+_NO_SIZES = ("rope_theta",)
 _LONGEST_LIST = 256
 
 
@@ -52,6 +53,7 @@ class DiffusersPipeline:
         side: Default width and height, in pixels.
         size_multiple: Widths and heights must be multiples of this many pixels.
         max_tokens: Longest prompt in tokens, special tokens included.
+        before_prompt: What its text encoder is given in front of a prompt, within those tokens.
         tokenizer: Component that counts them.
         takes: Which optional fields of a request its call has.
         fixed: Arguments of its call that are not its defaults.
@@ -71,6 +73,7 @@ class DiffusersPipeline:
     side: int = 1024
     size_multiple: int
     max_tokens: int
+    before_prompt: str = ""
     tokenizer: str = "tokenizer"
     takes: tuple[str, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
@@ -151,6 +154,6 @@ def _check_numbers(configs: Configs, owner: str) -> None:
             elif isinstance(value, list) and len(value) <= _LONGEST_LIST:
                 waiting += [(name, each) for each in value]
             elif isinstance(value, list) or (
-                isinstance(value, int) and abs(value) > _LARGEST_NUMBER
+                name not in _NO_SIZES and isinstance(value, int) and abs(value) > _LARGEST_NUMBER
             ):
                 raise bad_setting(f"{component}/config.json", name, value, owner)

@@ -40,7 +40,6 @@ _FAMILIES = (
     _Family("FLUX.1 with control", "FluxControl", (), ("black-forest-labs/flux.1-canny",)),
     _Family("FLUX.1 Fill", "FluxFill", ("fluxfill",), ("black-forest-labs/flux.1-fill",)),
     _Family("FLUX.3", "Flux3", ("flux3",), ("black-forest-labs/flux.3",)),
-    _Family("FLUX.2 dev", "Flux2Pipeline", ("flux2dev",), ("black-forest-labs/flux.2-dev",)),
     _Family("GLM-Image", "GlmImage", ("glmimage",), ("zai-org/glm-image",)),
     _Family("HiDream", "HiDream", ("hidream",)),
     _Family("Helios, for films", "Helios", ("helios",)),

@@ -57,6 +57,9 @@ _UNUSED_SETTINGS = (
 )
 """Of a text encoder's config: they decide nothing, or lead to code."""
 
+_PROCESSORS = ("PixtralProcessor",)
+"""Classes that need torchvision, for pictures in the prompt."""
+
 _WITHOUT_CHECKS = {"requires_safety_checker": False}
 
 
@@ -268,13 +271,13 @@ def _row(spec: ModelSpec) -> DiffusersPipeline:
 
 def _load_component(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> Any:  # noqa: ANN401
     """Load a component by the class that the index names and the table allows."""
-    component, class_name = checkpoint.family.components[name], checkpoint.classes[name]
+    component = checkpoint.family.components[name]
+    if component.library == "transformers" and component.weights is None:
+        return _load_tokenizer(checkpoint, name)
     library = diffusers if component.library == "diffusers" else transformers
-    component_class = getattr(library, class_name)
+    component_class = getattr(library, checkpoint.classes[name])
     if component.config == "scheduler_config.json":
         return _build_scheduler(checkpoint, name)
-    if component.weights is None:
-        return load_tokenizer(checkpoint, name, component_class)
     if library is diffusers:
         return load_diffusers(checkpoint, name, component_class, dtype)
     settings = [
@@ -292,16 +295,23 @@ def _build_scheduler(checkpoint: Checkpoint, name: str) -> SchedulerMixin:
     return scheduler
 
 
-@lru_cache(maxsize=4)
 def _load_tokenizer(checkpoint: Checkpoint, name: str) -> PreTrainedTokenizerBase:
-    tokenizer_class = getattr(transformers, checkpoint.classes[name])
+    """Load a tokenizer, or that of a processor, which does the rest for pictures alone."""
+    class_name = checkpoint.classes[name]
+    tokenizer_class = getattr(
+        transformers, "PreTrainedTokenizerFast" if class_name in _PROCESSORS else class_name
+    )
     return load_tokenizer(checkpoint, name, tokenizer_class)
+
+
+_kept_tokenizer = lru_cache(maxsize=4)(_load_tokenizer)
 
 
 def read_prompt(spec: ModelSpec, text: str, _: PromptFormat = PLAIN) -> PromptReading:
     """Measure a prompt with the model's tokenizer alone."""
-    tokenizer = _load_tokenizer(spec.checkpoint, _row(spec).tokenizer)
-    return measure_text(tokenizer, text, spec.max_tokens)
+    row = _row(spec)
+    tokenizer = _kept_tokenizer(spec.checkpoint, row.tokenizer)
+    return measure_text(tokenizer, text, spec.max_tokens, before=row.before_prompt)
 
 
 def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:

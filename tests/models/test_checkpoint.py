@@ -62,7 +62,7 @@ def test_a_safety_checker_is_let_be(model_copy: Path) -> None:
         ("StableDiffusionXLControlNetPipeline", "a model with control"),
         ("StableDiffusionXLPAGPipeline", "a model with perturbed-attention guidance"),
         ("StableDiffusion3ControlNetPipeline", "Stable Diffusion 3 with control"),
-        ("Flux2Pipeline", "FLUX.2 dev"),
+        ("FluxFillPipeline", "FLUX.1 Fill"),
         ("HiDreamImagePipeline", "HiDream"),
         ("LDMSuperResolutionPipeline", "Latent Diffusion for larger pictures"),
         ("StableDiffusionInstructPix2PixPipeline", "StableDiffusionInstructPix2Pix"),

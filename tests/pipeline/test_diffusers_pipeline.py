@@ -344,6 +344,20 @@ def test_inner_configs_are_of_the_kind_that_they_have_to_be(tmp_path: Path) -> N
             find_model(str(copy))
 
 
+def test_a_processor_is_its_tokenizer(tmp_path: Path) -> None:
+    copy = save_tiny_pipeline(tmp_path / "flux", "FLUX.2 dev")
+    as_saved = load(copy).pipeline.encode_prompt("a [IMG] of sheep")[0]
+    edit_json(copy / "model_index.json", tokenizer=["transformers", "PixtralProcessor"])
+    assert torch.equal(load(copy).pipeline.encode_prompt("a [IMG] of sheep")[0], as_saved)
+
+
+def test_what_is_put_before_a_prompt_counts(tmp_path: Path) -> None:
+    row = ROWS["FLUX.2 dev"]
+    spec = find_model(str(save_tiny_pipeline(tmp_path / "flux", row.name)))
+    assert row.before_prompt == diffusers.pipelines.flux2.pipeline_flux2.SYSTEM_MESSAGE
+    assert read_prompt(spec, "").tokens == len(row.before_prompt)
+
+
 @pytest.mark.parametrize("row", DIFFUSERS_PIPELINES.values(), ids=lambda row: row.class_name)
 def test_the_table_is_what_diffusers_has(row: DiffusersPipeline) -> None:
     pipeline_class = getattr(diffusers, row.class_name)
