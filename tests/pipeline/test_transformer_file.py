@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from sheepgen.adapters import Adapters
 from sheepgen.errors import ModelError, UsageError
 from sheepgen.events import RunFinished
+from sheepgen.models.families import FAMILIES
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import stream
@@ -65,7 +66,10 @@ def theirs(transformer: Any, folder: Path, file: Path, **settings: Any) -> Any:
     return loaded.requires_grad_(requires_grad=False)
 
 
-@pytest.fixture(scope="module", params=SAVE)
+@pytest.fixture(
+    scope="module",
+    params=[family.name for family in FAMILIES if "transformer" in family.fields],
+)
 def family(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
