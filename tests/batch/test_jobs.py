@@ -246,7 +246,11 @@ def lines_of(schema: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
         lambda line: (
             ("size" not in line or not {"width", "height"} & line.keys())
             and (line.get("image") is not None or not needing.keys() & line.keys())
-            and not (line.get("mask") and line.get("hires") not in (None, "", "none"))
+            # What keeps an image's size, and what makes it larger.
+            and sum(
+                line.get(key) not in (None, "", "none") for key in ("mask", "hires", "upscaler")
+            )
+            <= 1
         )
     )
 

@@ -110,7 +110,7 @@ def test_all_words_for_frames_are_known() -> None:
         ("--scheduler nothing", "Unknown scheduler"),
         ("--model nothing", 'Unknown model "nothing"'),
         ("--device abacus", 'Unknown device "abacus"'),
-        ("--dtype fp8", 'Unknown dtype "fp8"'),
+        ("--dtype fp4", 'Unknown dtype "fp4"'),
         ("--device cpu --dtype fp16", "fp16 is not for the CPU"),
         ("--output name", "has no file extension"),
         ("--output x.gif", "Unknown image format"),

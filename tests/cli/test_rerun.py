@@ -10,6 +10,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from sheepgen.metadata.image_file import encode_image, read_record
 from sheepgen.metadata.record import to_json
+from sheepgen.models.added.places import LABELS
 from sheepgen.request import EMBEDDED_MODEL
 from tests.models.hub.conftest import REPO, hub  # noqa: F401 - a fixture
 from tests.models.hub.fake_hub import COMMIT, FakeHub
@@ -41,7 +42,7 @@ def test_nothing_is_lost(typed: Typed, record: ImageRecord) -> None:
     environment = replace(record.environment, dtype="fp32")
     # What is added to a model has to be here, as in `tests.cli.test_adapters`.
     changes: dict[str, Any] = {"model": EMBEDDED_MODEL, "variant": "", "lora_autov3": None}
-    for name in ("transformer", "vae", "lora", "embedding"):
+    for name in LABELS:
         changes |= {name: "", f"{name}_sha256": None}
     request = replace(record.request, **changes)
     write(replace(record, request=request, environment=environment))
