@@ -16,6 +16,7 @@ from diffusers import (
 from tokenizers.processors import TemplateProcessing
 from transformers import BertTokenizer, GemmaTokenizer, PreTrainedTokenizerFast
 
+from tests.tiny import edit_json
 from tests.tiny_flux1 import tiny_t5, tiny_t5_tokenizer
 from tests.tiny_flux2_klein import tiny_flux2_vae
 from tests.tiny_qwen_image import tiny_qwen_image_vae
@@ -232,10 +233,9 @@ def _hunyuan_dit() -> DiffusionPipeline:
     )
 
 
-def _krea_2() -> DiffusionPipeline:
-    tokenizer = tiny_qwen_tokenizer()
+def _tiny_qwen3_vl_config(vocab_size: int) -> transformers.Qwen3VLConfig:
     text = {
-        "vocab_size": len(tokenizer),
+        "vocab_size": vocab_size,
         "hidden_size": WIDTH,
         "intermediate_size": 32,
         "num_hidden_layers": 3,
@@ -259,7 +259,12 @@ def _krea_2() -> DiffusionPipeline:
         "num_position_embeddings": 16,
         "deepstack_visual_indexes": [0],
     }
-    config = transformers.Qwen3VLConfig(text_config=text, vision_config=vision)
+    return transformers.Qwen3VLConfig(text_config=text, vision_config=vision)
+
+
+def _krea_2() -> DiffusionPipeline:
+    tokenizer = tiny_qwen_tokenizer()
+    config = _tiny_qwen3_vl_config(len(tokenizer))
     return diffusers.Krea2Pipeline(
         scheduler=_flow(use_dynamic_shifting=True),
         vae=tiny_qwen_image_vae(),
@@ -283,6 +288,52 @@ def _krea_2() -> DiffusionPipeline:
             axes_dims_rope=(4, 6, 6),
         ),
         text_encoder_select_layers=[1, 2],
+    )
+
+
+_QWEN_CHAT = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{% for part in message['content'] %}{{ part['text'] }}{% endfor %}<|im_end|>\n{% endfor %}"
+)
+
+
+class TextOnlyProcessor(transformers.Qwen3VLProcessor):  # type: ignore[misc]
+    """The library's own processor, without what it has for pictures and needs torchvision for."""
+
+    def check_argument_for_proper_class(self, *_: Any) -> None: ...
+
+    def save_pretrained(self, folder: str, **_: Any) -> None:
+        self.tokenizer.save_pretrained(folder)
+
+
+def _qwen_image_21() -> DiffusionPipeline:
+    tokenizer = tiny_qwen_tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|image_pad|>", "<|video_pad|>"]})
+    tokenizer.chat_template = _QWEN_CHAT
+    config = _tiny_qwen3_vl_config(len(tokenizer))
+    return diffusers.QwenImage21Pipeline(
+        scheduler=_flow(use_dynamic_shifting=True),
+        vae=diffusers.AutoencoderKLQwenImage21(
+            base_dim=4,
+            decoder_base_dim=8,
+            z_dim=4,
+            dim_mult=[1] * 5,
+            num_res_blocks=1,
+            temperal_downsample=[False] * 4,
+            latents_mean=[0.1, -0.2, 0.3, 0.0],
+            latents_std=[2.8, 1.4, 2.3, 1.0],
+        ),
+        text_encoder=transformers.Qwen3VLForConditionalGeneration(config),
+        processor=TextOnlyProcessor(tokenizer=tokenizer, chat_template=_QWEN_CHAT),
+        transformer=diffusers.QwenImage21Transformer2DModel(
+            in_channels=4,
+            out_channels=4,
+            num_layers=2,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            context_in_dim=WIDTH,
+            axes_dims_rope=(4, 6, 6),
+        ),
     )
 
 
@@ -354,6 +405,7 @@ TINY_PIPELINES: Mapping[str, Callable[[], DiffusionPipeline]] = {
     "Krea 2": _krea_2,
     "Lumina-Next": _lumina,
     "Ovis-Image": _ovis,
+    "Qwen-Image 2.1": _qwen_image_21,
 }
 """By the names of the families."""
 
@@ -375,5 +427,14 @@ def tiny_diffusers_pipeline(name: str) -> DiffusionPipeline:
 
 def save_tiny_pipeline(folder: Path, name: str) -> Path:
     """Write a diffusers folder and return it."""
-    tiny_diffusers_pipeline(name).save_pretrained(folder, safe_serialization=True)
+    pipeline = tiny_diffusers_pipeline(name)
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    if hasattr(pipeline, "processor"):
+        edit_json(folder / "model_index.json", processor=["transformers", "Qwen3VLProcessor"])
     return folder
+
+
+def text_only_processor(folder: Path) -> TextOnlyProcessor:
+    """Return a model's processor as diffusers has it, for text alone."""
+    tokenizer = transformers.Qwen2Tokenizer.from_pretrained(folder / "processor")
+    return TextOnlyProcessor(tokenizer=tokenizer, chat_template=tokenizer.chat_template)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from sheepgen.fields import MAX_STEPS
 from sheepgen.models.family import Component
 from sheepgen.models.flow_family import (
     QWEN_TOKENIZER,
@@ -20,7 +21,7 @@ from sheepgen.models.flow_family import (
     qwen3_text_encoder,
     transformer_component,
 )
-from sheepgen.models.pipeline_family import DiffusersPipeline, pipeline_family
+from sheepgen.models.pipeline_family import OWN_SIGMAS, DiffusersPipeline, pipeline_family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,6 +74,13 @@ def _text_encoder(class_name: str, *required: str, **inner: str) -> Component:
     )
 
 
+_VAE_QWEN_IMAGE_21 = Component(
+    library="diffusers",
+    classes="AutoencoderKLQwenImage21",
+    weights=VAE_QWEN_IMAGE.weights,
+    required=VAE_QWEN_IMAGE.required,
+)
+
 _T5 = "T5Tokenizer(Fast)?"
 _GEMMA = "Gemma(Tokenizer|TokenizerFast)"
 _ANY_FAST = "PreTrainedTokenizerFast|TokenizersBackend"
@@ -88,6 +96,14 @@ def _is_flag(value: object) -> bool:
 
 def _is_two(value: object) -> bool:
     return value == 2
+
+
+def _are_sigmas(value: object) -> bool:
+    return value is None or (
+        isinstance(value, list)
+        and 1 <= len(value) <= MAX_STEPS
+        and all(isinstance(each, int | float) and 0 < each <= 1 for each in value)
+    )
 
 
 def _are_layers(value: object) -> bool:
@@ -241,6 +257,32 @@ _ROWS = (
         size_multiple=16,
         max_tokens=256,
         takes=("negative_prompt",),
+    ),
+    DiffusersPipeline(
+        name="Qwen-Image 2.1",
+        class_name="QwenImage21Pipeline",
+        components={
+            "processor": _tokenizer("Qwen3VLProcessor"),
+            "scheduler": _FLOW,
+            "text_encoder": _text_encoder(
+                "Qwen3VLForConditionalGeneration",
+                "text_config",
+                text_config="qwen3_vl_text",
+                vision_config="qwen3_vl(_vision)?",
+            ),
+            "transformer": transformer_component("QwenImage21Transformer2DModel"),
+            "vae": _VAE_QWEN_IMAGE_21,
+        },
+        num_inference_steps=40,
+        guidance_scale=1.0,  # it is meant to do without
+        guidance_argument="true_cfg_scale",
+        size_multiple=32,
+        max_tokens=0,
+        tokenizer="processor",
+        patch_side=1,
+        takes=("negative_prompt",),
+        empty_negative="",  # without one it is not guided
+        settings={OWN_SIGMAS: _are_sigmas},
     ),
 )
 

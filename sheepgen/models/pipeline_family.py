@@ -21,13 +21,19 @@ if TYPE_CHECKING:
 
     from sheepgen.request import GenerationRequest
 
-__all__ = ["DiffusersPipeline", "check_request", "pipeline_family"]
+__all__ = ["OWN_SIGMAS", "DiffusersPipeline", "check_request", "pipeline_family"]
 
 _OPTIONAL_FIELDS = ("negative_prompt", "guidance_rescale", "eta")
 """Fields of a request that every family with a loop of sheepgen's reads, and not every pipeline."""
 
+OWN_SIGMAS = "sample_sigmas"
+"""Setting of an index: noise levels before each step, if the makers chose them one by one."""
+
 _ETA_SCHEDULERS = ("DDIMScheduler", "CogVideoXDDIMScheduler")
 """Classes whose steps have a share of fresh noise."""
+
+_POSITIONS = 32_768
+"""Default of transformers for such text encoders."""
 
 _LARGEST_NUMBER = 10_000_000
 _NO_SIZES = ("rope_theta",)
@@ -52,9 +58,11 @@ class DiffusersPipeline:
             guidance; None if there are none.
         side: Default width and height, in pixels.
         size_multiple: Widths and heights must be multiples of this many pixels.
-        max_tokens: Longest prompt in tokens, special tokens included.
+        max_tokens: Longest prompt in tokens, special tokens included; 0 for as many as the text
+            encoder has positions for.
         before_prompt: What its text encoder is given in front of a prompt, within those tokens.
         tokenizer: Component that counts them.
+        patch_side: Width and height of the patches that latents are packed in, if they are.
         takes: Which optional fields of a request its call has.
         fixed: Arguments of its call that are not its defaults.
         empty_negative: Stands for an empty negative prompt.
@@ -75,6 +83,7 @@ class DiffusersPipeline:
     max_tokens: int
     before_prompt: str = ""
     tokenizer: str = "tokenizer"
+    patch_side: int = 2
     takes: tuple[str, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
     empty_negative: str | None = None
@@ -83,6 +92,10 @@ class DiffusersPipeline:
     def own_guidance(self, guidance_scale: float) -> float:
         """Return a guidance scale of a request in the pipeline's own convention."""
         return guidance_scale - 1.0 + self.guidance_off
+
+    def own_sigmas(self, index: Mapping[str, Any]) -> list[float]:
+        """Return the noise levels that a model's index sets; none if it leaves them open."""
+        return (index.get(OWN_SIGMAS) or []) if OWN_SIGMAS in self.settings else []
 
     def read_traits(self, configs: Configs, index: Mapping[str, Any]) -> Traits:
         """Return what requests need to know of a model."""
@@ -94,12 +107,21 @@ class DiffusersPipeline:
             width=self.side,
             height=self.side,
             size_multiple=self.size_multiple,
-            max_tokens=self.max_tokens,
-            num_inference_steps=(distilled and self.distilled_steps) or self.num_inference_steps,
+            max_tokens=self.max_tokens or _positions(configs["text_encoder"]),
+            num_inference_steps=(
+                len(self.own_sigmas(index))
+                or (distilled and self.distilled_steps)
+                or self.num_inference_steps
+            ),
             guidance_scale=1.0 if distilled else self.guidance_scale,
             guidance=self.guidance,
             unread=tuple(name for name in _OPTIONAL_FIELDS if name in unread),
         )
+
+
+def _positions(text_encoder: Mapping[str, Any]) -> int:
+    """Return how many tokens a text encoder that sees pictures, too, has positions for."""
+    return int(text_encoder["text_config"].get("max_position_embeddings", _POSITIONS))
 
 
 def pipeline_family(row: DiffusersPipeline) -> Family:

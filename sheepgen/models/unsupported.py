@@ -56,7 +56,6 @@ _FAMILIES = (
     _Family("Latent Diffusion for larger pictures", "LDMSuper"),
     _Family("Nucleus-Image", "NucleusMoEImage", ("nucleus",)),
     _Family("PRX", "PRX", ("prx",)),
-    _Family("Qwen-Image 2.1", "QwenImage21", ("qwenimage21",), ("qwen/qwen-image-2.1",)),
     _Family(
         "Qwen-Image for editing", "QwenImageEdit", ("qwenimageedit",), ("qwen/qwen-image-edit",)
     ),

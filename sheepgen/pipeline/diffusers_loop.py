@@ -103,7 +103,9 @@ def _frames(
         pixels: The finished image, (1, 3, height, width), 0 to 1.
     """
     latents = [noise.to(steps[0].latents), *(step.latents for step in steps)]
-    shown = torch.cat([unpacked(each, request.width, request.height) for each in latents])
+    shown = torch.cat(
+        [unpacked(each, request.width, request.height, model.row.patch_side) for each in latents]
+    )
     timesteps = [steps[0].timestep, *(step.timestep for step in steps)]
     images = decode_frames(
         model, shown, options.decoder, finished_latents=shown[-1:], finished_pixels=pixels

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import diffusers
+import numpy as np
 import torch
 import transformers
 
@@ -20,9 +21,10 @@ from sheepgen.models.diffusers_pipelines import DIFFUSERS_PIPELINES
 from sheepgen.pipeline.building import component_errors, running
 from sheepgen.pipeline.family import ModelInfo
 from sheepgen.pipeline.loading import load_diffusers, load_text_encoder, load_tokenizer
-from sheepgen.pipeline.pipeline_latents import bytes_per_pixel, decode
+from sheepgen.pipeline.pipeline_latents import bytes_per_pixel, decode, opaque
 from sheepgen.pipeline.quiet import quiet_libraries
 from sheepgen.pipeline.scheduler import check_room
+from sheepgen.pipeline.text_processor import TextProcessor
 from sheepgen.pipeline.tokens import measure_text
 from sheepgen.prompt_syntax import PLAIN
 
@@ -57,8 +59,11 @@ _UNUSED_SETTINGS = (
 )
 """Of a text encoder's config: they decide nothing, or lead to code."""
 
-_PROCESSORS = ("PixtralProcessor",)
-"""Classes that need torchvision, for pictures in the prompt."""
+_PROCESSORS = {
+    "PixtralProcessor": "PreTrainedTokenizerFast",
+    "Qwen3VLProcessor": "Qwen2Tokenizer",
+}
+"""Classes that need torchvision, for pictures in the prompt, and those of their tokenizers."""
 
 _WITHOUT_CHECKS = {"requires_safety_checker": False}
 
@@ -162,7 +167,7 @@ class PipelineModel:
             torch.manual_seed(request.seed)
             arguments = self._arguments(request)
             images = self.pipeline(**arguments, **_reporting(request, report)).images
-            pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float()
+            pixels = opaque(torch.from_numpy(images).permute(0, 3, 1, 2).float())
             if not pixels.isfinite().all():
                 raise NonFiniteError(
                     "The VAE returned NaN or infinity instead of pixels.", "Try --dtype fp32."
@@ -182,6 +187,10 @@ class PipelineModel:
             "output_type": "np",
             **row.fixed,
         }
+        own_sigmas, steps = row.own_sigmas(self.spec.checkpoint.index), request.num_inference_steps
+        if own_sigmas and len(own_sigmas) != steps:
+            # As the pipeline does for models without.
+            arguments["sigmas"] = np.linspace(1.0, 1 / steps, steps)
         asked = {name: getattr(request, name) for name in row.takes}
         if not asked.get("negative_prompt", True):
             asked["negative_prompt"] = row.empty_negative
@@ -273,7 +282,8 @@ def _load_component(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> An
     """Load a component by the class that the index names and the table allows."""
     component = checkpoint.family.components[name]
     if component.library == "transformers" and component.weights is None:
-        return _load_tokenizer(checkpoint, name)
+        tokenizer = _load_tokenizer(checkpoint, name)
+        return TextProcessor(tokenizer) if name == "processor" else tokenizer
     library = diffusers if component.library == "diffusers" else transformers
     component_class = getattr(library, checkpoint.classes[name])
     if component.config == "scheduler_config.json":
@@ -298,9 +308,7 @@ def _build_scheduler(checkpoint: Checkpoint, name: str) -> SchedulerMixin:
 def _load_tokenizer(checkpoint: Checkpoint, name: str) -> PreTrainedTokenizerBase:
     """Load a tokenizer, or that of a processor, which does the rest for pictures alone."""
     class_name = checkpoint.classes[name]
-    tokenizer_class = getattr(
-        transformers, "PreTrainedTokenizerFast" if class_name in _PROCESSORS else class_name
-    )
+    tokenizer_class = getattr(transformers, _PROCESSORS.get(class_name, class_name))
     return load_tokenizer(checkpoint, name, tokenizer_class)
 
 

@@ -5,35 +5,48 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import AutoencoderKLFlux2, AutoencoderKLQwenImage
+from diffusers import AutoencoderKLFlux2, AutoencoderKLQwenImage, AutoencoderKLQwenImage21
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from sheepgen.pipeline.patches import unpack
 from sheepgen.pipeline.vae import decode_latents
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["bytes_per_pixel", "decode", "unpacked"]
+__all__ = ["bytes_per_pixel", "decode", "opaque", "unpacked"]
 
 _SIDE = 2
+_COLOURS = 3
 _PACKED = 3
 """Axes of latents that are a sequence of patches."""
 
 
-def unpacked(latents: Tensor, width: int, height: int) -> Tensor:
+def unpacked(latents: Tensor, width: int, height: int, side: int = _SIDE) -> Tensor:
     """Return latents as an image, (batch, channels, height, width).
 
     Args:
-        latents: In that form; or, as transformers take them, in patches of two by two, row by row,
-            (batch, patches, channels * 4).
+        latents: In that form; or, as transformers take them, in square patches, row by row,
+            (batch, patches, channels * side ** 2).
         width: Of the image, in pixels.
         height: Likewise.
+        side: Of the patches.
     """
     if latents.ndim != _PACKED:
         return latents
-    rows = round((latents.shape[1] * height / width) ** 0.5)
-    return unpack(latents, _SIDE * rows, _SIDE * latents.shape[1] // rows)
+    batch, patches, channels = latents.shape
+    rows = round((patches * height / width) ** 0.5)
+    grid = latents.transpose(1, 2).reshape(batch, channels, rows, patches // rows)
+    return pixel_shuffle(grid, side)
+
+
+def opaque(pixels: Tensor) -> Tensor:
+    """Return pixels on white, (batch, 3, height, width), if some let it through.
+
+    Args:
+        pixels: 0 to 1; with a fourth channel it is how opaque they are.
+    """
+    colours, opacity = pixels[:, :_COLOURS], pixels[:, _COLOURS:]
+    return colours * opacity + (1 - opacity) if opacity.shape[1] else colours
 
 
 @torch.inference_mode()
@@ -46,13 +59,16 @@ def decode(vae: Any, latents: Tensor) -> Tensor:  # noqa: ANN401 - a class of di
     """
     latents = latents.to(vae.device)
     match vae:
-        case AutoencoderKLQwenImage():  # latents of films
+        case AutoencoderKLQwenImage() | AutoencoderKLQwenImage21():  # latents of films
             film = latents.to(vae.dtype).unsqueeze(2)
             mean, deviation = (
                 torch.tensor(each).view(1, -1, 1, 1, 1).to(film)
                 for each in (vae.config.latents_mean, vae.config.latents_std)
             )
-            return decode_latents(vae, film / (1.0 / deviation) + mean)[:, :, 0]
+            pixels = decode_latents(vae, film / (1.0 / deviation) + mean)[:, :, 0]
+            if pixels.shape[1] == _COLOURS:
+                return pixels
+            return 2 * opaque((pixels / 2 + 0.5).clamp(0, 1)) - 1
         case AutoencoderKLFlux2():
             patches = pixel_unshuffle(latents, _SIDE)
             deviation = torch.sqrt(vae.bn.running_var + vae.config.batch_norm_eps)
@@ -66,8 +82,8 @@ def decode(vae: Any, latents: Tensor) -> Tensor:  # noqa: ANN401 - a class of di
 def bytes_per_pixel(vae: Any) -> int:  # noqa: ANN401 - a class of diffusers
     """Return the memory that decoding takes at least, of a VAE's widest layer before and after."""
     width: int = (
-        vae.config.base_dim
-        if isinstance(vae, AutoencoderKLQwenImage)
+        vae.config.get("decoder_base_dim") or vae.config.base_dim
+        if isinstance(vae, AutoencoderKLQwenImage | AutoencoderKLQwenImage21)
         else vae.config.block_out_channels[0]
     )
     bytes_: int = 2 * width * vae.dtype.itemsize

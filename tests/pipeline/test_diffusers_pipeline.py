@@ -31,7 +31,7 @@ from sheepgen.pipeline.pipeline_latents import unpacked
 from sheepgen.pipeline.run import stream, stream_batch
 from sheepgen.request import GenerationRequest
 from tests.tiny import edit_json
-from tests.tiny_pipelines import TINY_PIPELINES, save_tiny_pipeline
+from tests.tiny_pipelines import TINY_PIPELINES, save_tiny_pipeline, text_only_processor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ REQUEST = GenerationRequest(
     num_inference_steps=3,
     guidance_scale=4.0,
     width=64,
-    height=48,
+    height=32,
 )
 
 ROWS = {row.name: row for row in DIFFUSERS_PIPELINES.values()}
@@ -96,7 +96,10 @@ def run_by_hand(
         return {}
 
     assert request.guidance_scale is not None
-    pipeline = getattr(diffusers, row.class_name).from_pretrained(folder)
+    pipeline = getattr(diffusers, row.class_name).from_pretrained(
+        folder,
+        **({"processor": text_only_processor(folder)} if row.tokenizer == "processor" else {}),
+    )
     pipeline.set_progress_bar_config(disable=True)
     for component in pipeline.components.values():
         if isinstance(component, transformers.PreTrainedModel):
@@ -115,7 +118,8 @@ def run_by_hand(
         **row.fixed,
         **inputs,
     ).images
-    return last["latents"], images[0]
+    colours, opacity = images[0][..., :3], images[0][..., 3:]
+    return last["latents"], colours * opacity + (1 - opacity) if opacity.size else colours
 
 
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
@@ -142,7 +146,7 @@ def test_events_come_in_order_and_frames_show_the_noise_going(model: PipelineMod
     assert {step.total_steps for step in steps} == {events[0].total_steps} == {3}
     frames = [event for event in events if isinstance(event, FrameDecoded)]
     assert [(frame.kind, frame.step) for frame in frames] == [("noisy", n) for n in range(4)]
-    assert {frame.image.size for frame in frames} == {(64, 48)}
+    assert {frame.image.size for frame in frames} == {(64, 32)}
     last = events[-1]
     assert isinstance(last, RunFinished)
     assert last.record == finished(model, REQUEST).record, "frames change nothing"
@@ -325,6 +329,26 @@ def test_python_files_and_pickles_are_not_read(tmp_path: Path, aura: Path) -> No
     weights = copy / "transformer" / "diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_suffix(".bin"))
     with pytest.raises(ModelError, match="pickled weights"):
+        find_model(str(copy))
+
+
+def test_noise_levels_of_the_index_are_the_models_own_steps(tmp_path: Path) -> None:
+    copy = save_tiny_pipeline(tmp_path / "qwen", "Qwen-Image 2.1")
+    edit_json(copy / "model_index.json", sample_sigmas=[1.0, 0.5])
+    assert find_model(str(copy)).defaults.num_inference_steps == 2
+    for steps in (2, 3):
+        request = replace(REQUEST, num_inference_steps=steps)
+        sigmas = [1.0, 0.5] if steps == 2 else np.linspace(1.0, 1 / 3, 3)
+        latents, _ = run_by_hand(
+            copy,
+            ROWS["Qwen-Image 2.1"],
+            request,
+            negative_prompt=request.negative_prompt,
+            sigmas=sigmas,
+        )
+        assert finished(load(copy), request).record.latents_sha256 == tensor_sha256(latents)
+    edit_json(copy / "model_index.json", sample_sigmas=["all"])
+    with pytest.raises(ModelError, match="impossible value"):
         find_model(str(copy))
 
 
