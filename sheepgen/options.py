@@ -19,15 +19,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
+    "ATTENTION_BACKENDS",
     "DEVICES",
     "DTYPES",
     "MAX_BATCH_SIZE",
     "MAX_THREADS",
+    "NATIVE_ATTENTION",
     "OFFLOADS",
     "DeviceOptions",
     "FrameDecoder",
     "FrameOptions",
     "Offload",
+    "check_attention_backend",
     "check_device_options",
     "check_device_present",
     "fp16_on_cpu_error",
@@ -47,6 +50,19 @@ OFFLOADS: tuple[Offload, ...] = ("none", "model", "group")
 DTYPES = ("auto", "fp32", "bf16", "fp16", "fp8")
 """Words for a dtype. fp8 is how the denoiser's weights are kept; they become what ``auto`` stands
 for when they are used, or what is said after a plus sign: fp8+bf16."""
+
+NATIVE_ATTENTION = "native"
+"""The attention backend that is used if none is asked for."""
+
+ATTENTION_BACKENDS = (
+    *(NATIVE_ATTENTION, "_native_cudnn", "_native_efficient", "_native_flash", "_native_math"),
+    *("flash", "flash_varlen", "_flash_3", "_flash_varlen_3"),
+    *("sage", "sage_varlen"),
+    "xformers",
+)
+"""What computes attention, by diffusers' names. PyTorch chooses among its own by itself, which are
+those with ``_native_``. Left out are those that download code to run (``_hub``), are for other
+devices, or gain nothing uncompiled (``flex``)."""
 
 MAX_BATCH_SIZE = 256
 """Each image that is being generated holds a claim, which is an open file."""
@@ -87,6 +103,7 @@ class DeviceOptions:
         offload: One of `OFFLOADS`; None for the first that fits into the device's free memory.
         tiled_decoding: Whether images are decoded in tiles; None if they are where there is not
             enough memory to decode them whole.
+        attention_backend: One of `ATTENTION_BACKENDS`.
 
     Raises:
         UsageError: If a word is unknown, fp16 is asked for on the CPU, or the batch size is not
@@ -98,10 +115,12 @@ class DeviceOptions:
     batch_size: int | None = 1
     offload: Offload | None = None
     tiled_decoding: bool | None = None
+    attention_backend: str = NATIVE_ATTENTION
 
     def __post_init__(self) -> None:
         """Check what can be checked without knowing the machine."""
         check_device_options(self.device, self.dtype)
+        check_attention_backend(self.attention_backend)
         if self.offload not in (None, *OFFLOADS):
             raise UsageError(
                 f'Unknown offload "{excerpt(self.offload)}".', f"Known: {', '.join(OFFLOADS)}."
@@ -119,6 +138,8 @@ class DeviceOptions:
             words.append(f"offload {self.offload}")
         if self.tiled_decoding:
             words.append("tiled")
+        if self.attention_backend != NATIVE_ATTENTION:
+            words.append(f"attention {self.attention_backend}")
         return " ".join(words)
 
 
@@ -135,6 +156,19 @@ def check_device_options(device: str, dtype: str) -> None:
         raise UsageError(f'Unknown dtype "{excerpt(dtype)}".', f"Known: {', '.join(DTYPES)}.")
     if device == "cpu" and computed == "fp16":
         raise fp16_on_cpu_error()
+
+
+def check_attention_backend(name: str) -> None:
+    """Check that this is one of `ATTENTION_BACKENDS`.
+
+    Raises:
+        UsageError: If it is not.
+    """
+    if name not in ATTENTION_BACKENDS:
+        raise UsageError(
+            f'Unknown attention backend "{excerpt(name)}".',
+            f"Known: {', '.join(ATTENTION_BACKENDS)}.",
+        )
 
 
 def split_dtype(dtype: str) -> tuple[bool, str]:

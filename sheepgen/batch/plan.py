@@ -154,7 +154,12 @@ class JobPlanner:
         if isinstance(spec, DownloadPlan):
             return spec
         request = spec.resolve(asked)
-        key = image_key(request, model_sha256=spec.sha256, dtype=self._settings.device.dtype)
+        key = image_key(
+            request,
+            model_sha256=spec.sha256,
+            dtype=self._settings.device.dtype,
+            attention_backend=self._settings.device.attention_backend,
+        )
         target = template.target(request, line, key)
         if job.output is not None and not lies_in(self.folder, target.folder):
             raise UsageError(

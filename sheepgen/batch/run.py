@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.batch.plan import JobAnswered, JobPlanner, PlannedJob, failed_line
 from sheepgen.errors import OutputError
 from sheepgen.events import ImageSaved, Notice, RunEvent, RunFailed, Waiting
-from sheepgen.execution.checks import offload_warnings
+from sheepgen.execution.checks import device_warnings
 from sheepgen.execution.plan import RunSettings
 from sheepgen.execution.run import load_executor, prepare_folders
 from sheepgen.execution.work_queue import WorkQueue
@@ -89,7 +89,7 @@ def run_batch(
     planner = JobPlanner(output, settings, defaults or {}, presets)
     yield from _download_missing(planner)
     yield from prepare_folders([planner.folder])
-    for warning in offload_warnings(planner.specs.values(), settings.device):
+    for warning in device_warnings(planner.specs.values(), settings.device):
         yield Notice(message=warning)
     executor = yield from load_executor(planner.specs, settings, planner.adapters)
     yield BatchStarted(spec=planner.specs[planner.model])

@@ -15,7 +15,13 @@ import typer
 from sheepgen.cli import completion, parsers
 from sheepgen.cli.command_line import PROMPT
 from sheepgen.fields import FIELDS
-from sheepgen.options import DTYPES, DeviceOptions, FrameDecoder
+from sheepgen.options import (
+    ATTENTION_BACKENDS,
+    DTYPES,
+    NATIVE_ATTENTION,
+    DeviceOptions,
+    FrameDecoder,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,6 +139,17 @@ BatchSizeOpt = Annotated[
         help="Images per batch. Faster, but not bit-identical to one at a time. auto picks the "
         "fastest.",
         parser=parsers.batch_size,
+        rich_help_panel=MODEL,
+    ),
+]
+AttentionBackendOpt = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="What computes the attention of FLUX, Qwen-Image, Z-Image and other transformers: "
+        "native (PyTorch's), or another of diffusers' backends, such as flash, sage or xformers.",
+        parser=parsers.one_of("--attention-backend", ATTENTION_BACKENDS),
+        autocompletion=completion.of(*ATTENTION_BACKENDS),
         rich_help_panel=MODEL,
     ),
 ]
@@ -274,11 +291,12 @@ VerboseOpt = Annotated[
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunOptions:
-    """How images are generated and saved; a dtype of None is the image's own."""
+    """How images are generated and saved; a dtype or backend of None is the image's own."""
 
     wildcards: WildcardsOpt = None
     device: DeviceOpt = "auto"
     dtype: DtypeOpt = "auto"
+    attention_backend: AttentionBackendOpt = NATIVE_ATTENTION
     offload: OffloadOpt = "auto"
     vae_tiling: VaeTilingOpt = "auto"
     output: OutputOpt = None
@@ -289,11 +307,17 @@ class RunOptions:
     offline: OfflineOpt = False
     dry_run: DryRunOpt = False
 
-    def settings(self, *, batch_size: int | None = 1, dtype: str = "auto") -> RunSettings:
-        """Return what the library takes; ``dtype`` counts if none was given.
+    def settings(
+        self,
+        *,
+        batch_size: int | None = 1,
+        dtype: str = "auto",
+        attention_backend: str = NATIVE_ATTENTION,
+    ) -> RunSettings:
+        """Return what the library takes; dtype and backend of the arguments count if none is given.
 
         Raises:
-            UsageError: If the device, dtype or batch size is wrong.
+            UsageError: If the device, dtype, backend or batch size is wrong.
         """
         from sheepgen.execution.plan import RunSettings
 
@@ -304,6 +328,7 @@ class RunOptions:
                 batch_size=batch_size,
                 offload=None if self.offload == "auto" else self.offload,
                 tiled_decoding={"auto": None, "on": True, "off": False}[self.vae_tiling],
+                attention_backend=self.attention_backend or attention_backend,
             ),
             frames=self.frames,
             frame_decoder=self.frame_decoder,

@@ -16,6 +16,7 @@ from sheepgen.cli import options
 from sheepgen.cli.console import error_console
 from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.fields import FIELDS, RANDOM_SEED
+from sheepgen.options import NATIVE_ATTENTION
 from sheepgen.presets import Presets
 from sheepgen.request import TEMPLATES
 
@@ -33,9 +34,10 @@ __all__ = ["rerun"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RerunOptions(options.RunOptions):
-    """Options of a run whose dtype is the image's own by default."""
+    """Options of a run whose dtype and attention backend are the image's own by default."""
 
     dtype: options.DtypeOpt = None
+    attention_backend: options.AttentionBackendOpt = None
 
 
 @spread
@@ -84,7 +86,11 @@ def rerun(
     plan = plan_images(
         replace(before, **fields | picked | typed),
         run.output,
-        run.settings(batch_size=batch_size, dtype=environment.dtype if environment else "auto"),
+        run.settings(
+            batch_size=batch_size,
+            dtype=environment.dtype if environment else "auto",
+            attention_backend=environment.attention_backend if environment else NATIVE_ATTENTION,
+        ),
         console,
         # A model that the user has not named is never downloaded in silence.
         downloads=error_console(quiet=printed.quiet and model is not None),

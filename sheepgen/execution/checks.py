@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sheepgen.models.added.transformer import with_transformer
 from sheepgen.models.memory import can_offload
+from sheepgen.options import NATIVE_ATTENTION
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
     from sheepgen.options import DeviceOptions
     from sheepgen.request import ResolvedRequest
 
-__all__ = ["check_adapters", "check_device", "check_schedules", "offload_warnings", "plan_memory"]
+__all__ = [
+    "attention_warnings",
+    "check_adapters",
+    "check_device",
+    "check_schedules",
+    "device_warnings",
+    "offload_warnings",
+    "plan_memory",
+]
 
 
 def check_device(device: str) -> None:
@@ -74,6 +83,37 @@ def plan_memory(
     from sheepgen.execution.memory import DeviceMemory
 
     return DeviceMemory(options).plan(spec, requests[: options.batch_size or 1])
+
+
+def device_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> Iterator[str]:
+    """Yield what was asked of the device and has no effect.
+
+    Raises:
+        UsageError: If this machine has no such device, or cannot use the attention backend there.
+    """
+    specs = tuple(specs)
+    yield from offload_warnings(specs, options)
+    yield from attention_warnings(specs, options)
+
+
+def attention_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> Iterator[str]:
+    """Yield a warning for each model with which the attention backend has no effect.
+
+    Raises:
+        UsageError: If it would have an effect, and this machine cannot use it.
+    """
+    if options.attention_backend == NATIVE_ATTENTION:
+        return
+    from sheepgen.pipeline.attention_backend import backend_error, has_backends
+    from sheepgen.pipeline.device import resolve_device, resolve_dtype
+
+    device = resolve_device(options.device)
+    dtype = resolve_dtype(options.dtype, device)
+    for spec in specs:
+        if not has_backends(spec):
+            yield f"Warning: --attention-backend has no effect with {excerpt(spec.name)}."
+        elif error := backend_error(options.attention_backend, device, dtype):
+            raise error
 
 
 def offload_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> Iterator[str]:

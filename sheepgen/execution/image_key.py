@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.fields import HASHED_FIELDS
 from sheepgen.metadata.record import PIPELINE_VERSION
+from sheepgen.options import NATIVE_ATTENTION
 from sheepgen.request import TEMPLATES
 
 if TYPE_CHECKING:
@@ -17,14 +18,21 @@ if TYPE_CHECKING:
 __all__ = ["image_key"]
 
 
-def image_key(request: ResolvedRequest, *, model_sha256: str, dtype: str) -> str:
+def image_key(
+    request: ResolvedRequest,
+    *,
+    model_sha256: str,
+    dtype: str,
+    attention_backend: str = NATIVE_ATTENTION,
+) -> str:
     """Return the key under which a folder's manifest lists this image.
 
     It is a hash of what pixels depend on, as it was asked for: every field of the request, the
-    weights, the dtype and the version of the denoising loop (`PIPELINE_VERSION`). The model's name,
-    folder and variant are left out, since the hash of its weights says more, and the paths of
-    pictures and of what is added to the model, whose hashes are fields, too; so are the templates
-    that prompts were picked from, and the seed of a variation of strength 0, which varies nothing.
+    weights, the dtype, the attention backend and the version of the denoising loop
+    (`PIPELINE_VERSION`). The model's name, folder and variant are left out, since the hash of its
+    weights says more, and the paths of pictures and of what is added to the model, whose hashes are
+    fields, too; so are the templates that prompts were picked from, and the seed of a variation of
+    strength 0, which varies nothing.
     A field with its default value is left out, so that the next field that requests get changes no
     old key.
 
@@ -37,6 +45,7 @@ def image_key(request: ResolvedRequest, *, model_sha256: str, dtype: str) -> str
         request: With every field resolved.
         model_sha256: Of the model's weights, from its `ModelSpec`.
         dtype: As asked for, ``auto`` included.
+        attention_backend: As asked for.
 
     Returns:
         64 hexadecimal digits.
@@ -57,6 +66,8 @@ def image_key(request: ResolvedRequest, *, model_sha256: str, dtype: str) -> str
         "dtype": dtype,
         "request": asked,
     }
+    if attention_backend != NATIVE_ATTENTION:
+        named["attention_backend"] = attention_backend
     text = json.dumps(named, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -145,6 +145,7 @@ class LocalExecutor:
             dtype=options.dtype,
             adapters=adapters,
             offload=offload,
+            attention_backend=options.attention_backend,
         )
         originals: Originals | None = None if adapters.lora else {}
         return _Loaded(reference=reference, model=model, originals=originals, offload=offload)

@@ -14,7 +14,7 @@ from sheepgen.execution.checks import (
     check_adapters,
     check_device,
     check_schedules,
-    offload_warnings,
+    device_warnings,
     plan_memory,
 )
 from sheepgen.execution.image_key import image_key
@@ -236,7 +236,14 @@ def plan_run(
     requests = tuple(map(found.resolve, wanted))
     targets = {
         each: layout.template.target(
-            each, index, image_key(each, model_sha256=found.sha256, dtype=settings.device.dtype)
+            each,
+            index,
+            image_key(
+                each,
+                model_sha256=found.sha256,
+                dtype=settings.device.dtype,
+                attention_backend=settings.device.attention_backend,
+            ),
         )
         for index, each in enumerate(requests, start=1)
     }
@@ -274,7 +281,7 @@ def plan_run(
         image_notes=init_image_notes(requests),
         warnings=(
             *settings.warnings([found]),
-            *offload_warnings([found], settings.device),
+            *device_warnings([found], settings.device),
             *literal_notes(typed),
             *outside_warnings(requests, specs),
         ),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.fields import FIELDS, HASHED_FIELDS
+from sheepgen.options import NATIVE_ATTENTION
 from sheepgen.prompt_reading import Correction, UnusedWord
 from sheepgen.request import DEFAULTS, TEMPLATES, ResolvedRequest
 from sheepgen.sanitize import excerpt, plural
@@ -57,7 +58,7 @@ _SINCE: Mapping[str, int] = MappingProxyType(
 """The format that introduced each field of a request."""
 
 _ENVIRONMENT_SINCE: Mapping[str, int] = MappingProxyType(
-    dict.fromkeys(("offload", "tiled_from"), 7)
+    dict.fromkeys(("offload", "tiled_from", "attention_backend"), 7)
 )
 """The format that introduced a field of an environment, of those that the first did not have."""
 
@@ -118,6 +119,7 @@ class Environment:
             ``group``. It changes no pixel.
         tiled_from: The first pass, from 1, whose image was decoded in tiles, as all after it were;
             0 if none was.
+        attention_backend: What computed the denoiser's attention, by diffusers' name for it.
     """
 
     sheepgen: str
@@ -136,6 +138,7 @@ class Environment:
     model_revision: str | None
     offload: str = "none"
     tiled_from: int = 0
+    attention_backend: str = NATIVE_ATTENTION
 
 
 _ENVIRONMENT_DEFAULTS = {field.name: field.default for field in fields(Environment)}

@@ -11,6 +11,7 @@ import torch
 import transformers
 
 from sheepgen.metadata.record import DIFFUSERS_LOOP, PIPELINE_VERSION, Environment
+from sheepgen.pipeline.attention_backend import backend_name
 from sheepgen.pipeline.fp8 import keeps_fp8
 from sheepgen.version import __version__
 
@@ -60,6 +61,7 @@ def describe_environment(
         model_revision=model.spec.revision,
         offload="none" if model.placement is None else model.placement.offload,
         tiled_from=tiled_from,
+        attention_backend=backend_name(model),
     )
 
 

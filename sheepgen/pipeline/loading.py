@@ -21,7 +21,8 @@ from sheepgen.models.files import variant_of
 from sheepgen.models.memory import can_offload
 from sheepgen.models.quantization import QUANTIZATION, method_of
 from sheepgen.models.resolve import find_model
-from sheepgen.options import split_dtype
+from sheepgen.options import NATIVE_ATTENTION, split_dtype
+from sheepgen.pipeline.attention_backend import backend_error, has_backends, use_backend
 from sheepgen.pipeline.building import building, component_errors
 from sheepgen.pipeline.device import resolve_device, resolve_dtype
 from sheepgen.pipeline.fp8 import keep_fp8
@@ -66,6 +67,7 @@ def load_model(
     dtype: str = "auto",
     adapters: Adapters | None = None,
     offload: Offload = "none",
+    attention_backend: str = NATIVE_ATTENTION,
 ) -> LoadedModel:
     """Load a model onto a device.
 
@@ -81,10 +83,12 @@ def load_model(
             downloaded likewise.
         offload: What of it is off the device while it does not work. Of no effect on the CPU, and
             with families that are small.
+        attention_backend: One of `sheepgen.options.ATTENTION_BACKENDS`. Of no effect with families
+            whose networks have no choice, all U-Nets among them.
 
     Raises:
-        UsageError: If there is no such model or device, the device does not have that precision, or
-            nothing can be added to the model.
+        UsageError: If there is no such model or device, the device does not have that precision or
+            attention backend, or nothing can be added to the model.
         ModelError: If the model cannot be downloaded, is damaged, or is not supported; or if what
             is added to it does not fit.
     """
@@ -103,6 +107,9 @@ def load_model(
     added_hashes(spec.adapters, spec.checkpoint, {})
     checkpoint = with_transformer(spec.checkpoint, spec.adapters.transformer)
     spec = replace(spec, checkpoint=checkpoint)
+    has_choice = has_backends(spec)
+    if has_choice and (error := backend_error(attention_backend, target, precision)):
+        raise error
     is_offloaded = offload != "none" and target != CPU and can_offload(spec)
     with quiet_libraries():
         model = _family_module(spec).load(spec, CPU if is_offloaded else target, precision)
@@ -110,6 +117,8 @@ def load_model(
             model = add_adapters(model)
         if split_dtype(dtype)[0]:
             keep_fp8(model)
+        if has_choice:
+            use_backend(model, attention_backend)
         return offload_model(model, offload, target) if is_offloaded else model
 
 

@@ -15,8 +15,9 @@ import torch
 
 from sheepgen.errors import UsageError
 from sheepgen.events import RunFinished
-from sheepgen.options import DTYPES, split_dtype
-from sheepgen.pipeline.device import available_devices, resolve_device
+from sheepgen.options import ATTENTION_BACKENDS, DTYPES, NATIVE_ATTENTION, split_dtype
+from sheepgen.pipeline.attention_backend import backend_error
+from sheepgen.pipeline.device import available_devices, resolve_device, resolve_dtype
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import stream
 from sheepgen.sanitize import byte_size
@@ -35,7 +36,7 @@ __all__ = ["load_as_recorded", "processors", "reproduce"]
 def load_as_recorded(spec: ModelSpec, record: ImageRecord) -> LoadedModel:
     """Load a model on the recorded device, or one of its kind, at the recorded precision.
 
-    What was added to it is added again.
+    What was added to it is added again, and attention is computed by the recorded backend.
 
     What this machine does not have is left to `load_model` to choose.
 
@@ -47,7 +48,19 @@ def load_as_recorded(spec: ModelSpec, record: ImageRecord) -> LoadedModel:
     _, computed = split_dtype(environment.dtype)
     possible = computed in DTYPES and (computed != "fp16" or resolve_device(device).type != "cpu")
     dtype = environment.dtype if possible else "auto"
-    return load_model(spec, device=device, dtype=dtype, adapters=record.request.adapters)
+    backend = environment.attention_backend
+    target = resolve_device(device)
+    if backend not in ATTENTION_BACKENDS or backend_error(
+        backend, target, resolve_dtype(dtype, target)
+    ):
+        backend = NATIVE_ATTENTION
+    return load_model(
+        spec,
+        device=device,
+        dtype=dtype,
+        adapters=record.request.adapters,
+        attention_backend=backend,
+    )
 
 
 def reproduce(model: LoadedModel, record: ImageRecord, *, threads: int | None) -> RunFinished:

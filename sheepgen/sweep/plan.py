@@ -12,7 +12,7 @@ from sheepgen.execution.checks import (
     check_adapters,
     check_device,
     check_schedules,
-    offload_warnings,
+    device_warnings,
 )
 from sheepgen.execution.image_key import image_key
 from sheepgen.execution.plan import RunSettings, find_or_plan_download
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from sheepgen.execution.prompts import ReadPrompt
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.options import DeviceOptions
     from sheepgen.output.images import OutputLayout
     from sheepgen.output.template import Target
     from sheepgen.presets import Presets
@@ -177,7 +178,7 @@ def plan_sweep(
             return found
         specs[reference] = found
     grid = resolve_grid(wanted, specs)
-    cell_keys = _cell_keys(grid, specs, settings.device.dtype)
+    cell_keys = _cell_keys(grid, specs, settings.device)
     keys = _image_keys(grid, cell_keys)
     manifest = Manifest(template.home)
     manifest.refresh()
@@ -213,7 +214,7 @@ def plan_sweep(
         image_notes=tuple(first_of([*init_image_notes(missing)], _MAX_NOTES)),
         warnings=(
             *settings.warnings(specs.values()),
-            *offload_warnings(specs.values(), settings.device),
+            *device_warnings(specs.values(), settings.device),
             *(() if wildcards else literal_notes(_texts(typed))),
             *_manifest_warnings(manifest),
             *outside_warnings(keys, specs),
@@ -249,12 +250,19 @@ def _manifest_warnings(manifest: Manifest) -> tuple[str, ...]:
 
 
 def _cell_keys(
-    grid: Grid[ResolvedRequest], specs: Mapping[ModelReference, ModelSpec], dtype: str
+    grid: Grid[ResolvedRequest],
+    specs: Mapping[ModelReference, ModelSpec],
+    options: DeviceOptions,
 ) -> tuple[str, ...]:
     """Return the image key of each of the grid's cells."""
     requests = (cell.request for cell in grid.cells)
     return tuple(
-        image_key(each, model_sha256=specs[each.model_reference].sha256, dtype=dtype)
+        image_key(
+            each,
+            model_sha256=specs[each.model_reference].sha256,
+            dtype=options.dtype,
+            attention_backend=options.attention_backend,
+        )
         for each in requests
     )
 

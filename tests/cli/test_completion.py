@@ -68,7 +68,7 @@ def bash(library: str, *words: str, **environment: str) -> list[str]:
         (["sweep", "x", "--scheduler", "lcm,tc"], ["lcm,tcd"]),
         (["'a cat'", "--frames", ""], list(get_args(FramesWord))),
         (["'a cat'", "--frame-decoder", "l"], ["linear"]),
-        (["'a cat'", "--dtype", "f"], ["fp32", "fp16"]),
+        (["'a cat'", "--dtype", "f"], ["fp32", "fp16", "fp8"]),
         (["'a cat'", "--device", "c"], ["cuda", "cpu"]),
         (["-m", "shee"], ["sheepgen"]),
         (["sweep", "x", "-m", "sheepgen,sdxl"], ["sheepgen,sdxl", "sheepgen,sdxl-turbo"]),

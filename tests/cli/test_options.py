@@ -111,6 +111,7 @@ def test_all_words_for_frames_are_known() -> None:
         ("--model nothing", 'Unknown model "nothing"'),
         ("--device abacus", 'Unknown device "abacus"'),
         ("--dtype fp4", 'Unknown dtype "fp4"'),
+        ("--attention-backend flahs", "--attention-backend must be native"),
         ("--device cpu --dtype fp16", "fp16 is not for the CPU"),
         ("--output name", "has no file extension"),
         ("--output x.gif", "Unknown image format"),

@@ -158,7 +158,8 @@ def as_format(number: int, record: ImageRecord) -> dict[str, Any]:
     }
     environment = asdict(record.environment)
     if number < 7:
-        del environment["offload"], environment["tiled_from"]
+        for name in ("offload", "tiled_from", "attention_backend"):
+            del environment[name]
     return to_dict(record) | {"format": number, "request": request, "environment": environment}
 
 
@@ -178,10 +179,12 @@ def test_a_record_has_the_lowest_number_that_has_all_that_it_says() -> None:
     assert from_dict(to_dict(added)) == added
 
 
-@pytest.mark.parametrize("changes", [{"offload": "model"}, {"tiled_from": 2}])
+@pytest.mark.parametrize(
+    "changes", [{"offload": "model"}, {"tiled_from": 2}, {"attention_backend": "flash"}]
+)
 def test_an_environment_has_a_field_only_if_it_is_needed(changes: dict[str, Any]) -> None:
     plain = sample_record()
-    assert not {"offload", "tiled_from"} & to_dict(plain)["environment"].keys()
+    assert not {"offload", "tiled_from", "attention_backend"} & to_dict(plain)["environment"].keys()
     record = replace(plain, environment=replace(plain.environment, **changes))
     data = to_dict(record)
     assert data["format"] == 7
