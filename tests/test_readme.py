@@ -197,7 +197,9 @@ def test_python_examples_run_without_the_command_line(
 def family_rows() -> dict[str, list[str]]:
     """Return the rows of the table of families without their first cells, by these."""
     lines = iter(README.read_text(encoding="utf-8").splitlines())
-    header = "| family | pipeline | steps | guidance | schedulers | pictures | added | licence |"
+    header = (
+        "| family | pipeline | loop | steps | guidance | schedulers | pictures | added | licence |"
+    )
     assert header in lines
     next(lines)
     rows: dict[str, list[str]] = {}
@@ -215,10 +217,11 @@ def test_the_table_of_families_has_all_and_says_what_they_take() -> None:
     added |= {"lora": "LoRA", "vae": "VAE"}
     expected = {family.name: family for family in FAMILIES if family is not EMBEDDED}
     assert table.keys() == expected.keys()
-    for name, (pipelines, _, guidance, schedulers, pictures, takes, _) in table.items():
+    for name, (pipelines, loop, _, guidance, schedulers, pictures, takes, _) in table.items():
         family = expected[name]
         for class_name in re.findall(r"`(\w+)`", pipelines):
             assert family_of({"_class_name": class_name}, "a model") is family
+        assert loop == ("own" if family.own_loop else "diffusers'")
         own = "flow" if family.is_flow else "all"
         assert schedulers == (own if family.own_loop else "its own")
         assert pictures == ("yes" if family.own_loop else "no")

@@ -44,7 +44,7 @@ def schedulers(*, json: JsonOpt = False) -> None:
 def models(context: typer.Context, *, json: JsonOpt = False) -> None:
     """List well-known models and those in the Hub's cache, and keep that cache.
 
-    Other Stable Diffusion 1.x, 2.x and XL models work too.
+    Other models of the families that run work, too.
     """
     if context.invoked_subcommand is None:
         list_models(json=json)

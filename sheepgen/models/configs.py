@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sheepgen.errors import ModelError
 from sheepgen.models.quantization import QUANTIZATION
@@ -165,6 +165,14 @@ _ALLOWED = {
 """Settings that decide how much memory and time a model takes, and the integers that they may be.
 What is within these limits and still more than the weights hold is refused when it is built, by
 `sheepgen.pipeline.building`."""
+
+_NUMBERS = (
+    *("base_image_seq_len", "base_shift", "beta_end", "beta_start", "flow_shift"),
+    *("max_image_seq_len", "max_shift", "shift", "shift_terminal"),
+)
+"""Settings of schedulers that are computed with."""
+
+_LARGEST_NUMBER = 1e6
 
 _LISTS = {
     "all_f_patch_size": 1,
@@ -335,6 +343,10 @@ def check_config(
             setting in _ALWAYS_LISTS and not isinstance(value, list)
         ):
             raise bad_setting(file, setting, value, owner)
+    for setting in _NUMBERS:
+        value = config.get(setting)
+        if value is not None and not _is_number(value):
+            raise bad_setting(file, setting, value, owner)
     for setting, value in config.items():
         if setting in inner and isinstance(value, dict):
             if not re.fullmatch(inner[setting], str(value.get("model_type"))):
@@ -364,6 +376,10 @@ def bad_setting(file: str, setting: str, value: object, owner: str) -> ModelErro
         f"{file} of {owner} {problem} {setting}.",
         "The model is damaged or not trustworthy: get it from another source.",
     )
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in {int, float} and abs(cast("float", value)) <= _LARGEST_NUMBER
 
 
 def _within(value: object, allowed: range, *, depth: int) -> bool:

@@ -145,7 +145,7 @@ def read_gguf(path: Path) -> StoredTensors:
             is of a type that is not loaded, or some bytes are of several tensors.
         OSError: If it cannot be read or is not a regular file.
     """
-    name = excerpt(f"{path.parent.name}/{path.name}", 120)
+    name = excerpt("/".join(filter(None, (path.parent.name, path.name))), 120)
     size = path.stat().st_size
     with open_untrusted(path) as file:
         header = _Header(file.read(MAX_HEADER), name)

@@ -235,7 +235,7 @@ def _has_offsets(tensor: object) -> bool:
 
 
 def _short(path: Path) -> str:
-    return excerpt(f"{path.parent.name}/{path.name}", 120)
+    return excerpt("/".join(filter(None, (path.parent.name, path.name))), 120)
 
 
 def _damaged(name: str, why: str) -> ModelError:

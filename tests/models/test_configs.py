@@ -50,7 +50,10 @@ def test_what_does_not_run_here_is_refused_by_name(
 @pytest.mark.parametrize(
     ("component", "setting", "value"),
     [
+        ("scheduler", "beta_start", "x"),
         ("scheduler", "num_train_timesteps", 10**12),
+        ("scheduler", "shift", 1e308),
+        ("scheduler", "shift", "big"),
         ("scheduler", "predictor_order", 10**9),
         ("text_encoder", "hidden_size", 8.0),
         ("text_encoder", "num_hidden_layers", 10**6),

@@ -82,9 +82,13 @@ def _check_not_quantised(adapters: Adapters, checkpoint: Checkpoint) -> None:
     """
     found = [name for name, config in checkpoint.configs.items() if method_of(config)]
     if adapters.transformer:
-        path, _ = existing("transformer", adapters.transformer)
+        path, owner = existing("transformer", adapters.transformer)
+        if path.suffix.lower() == GGUF_SUFFIX:
+            raise UsageError(
+                f"{owner} is a {GGUF_SUFFIX} file, to which no LoRA can be added.",
+                "Leave out --lora, or choose a .safetensors file.",
+            )
         found = [name for name in found if name != "transformer"]
-        found += ["transformer"] if path.suffix.lower() == GGUF_SUFFIX else []
     if found:
         raise UsageError(
             f"The {found[0]} has quantised weights, to which no LoRA can be added.",
