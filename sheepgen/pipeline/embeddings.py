@@ -82,6 +82,11 @@ class EmbeddingTokenizer:
         return str(self.tokenizer.pad_token)
 
     @property
+    def pad_token_id(self) -> int:
+        """Number of that token."""
+        return int(self.tokenizer.pad_token_id)
+
+    @property
     def eos_token_id(self) -> int:
         """Number of the token at the end of a text."""
         return int(self.tokenizer.eos_token_id)

@@ -68,6 +68,7 @@ def stepwise(
 
     thread = Thread(target=run, name="sheepgen-pipeline", daemon=True)
     thread.start()
+    has_ended = False
     try:
         while True:
             match reports.get():
@@ -75,12 +76,14 @@ def stepwise(
                     yield step
                     goes_on.put(True)
                 case _Returned(result):
+                    has_ended = True
                     return result
                 case _Raised(error):
+                    has_ended = True
                     raise error
     finally:
         goes_on.put(False)
-        if thread.is_alive():
+        if not has_ended and thread.is_alive():
             # A step of a large model can take minutes; Ctrl-C does not wait for it.
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit)
