@@ -70,7 +70,7 @@ class Component:
     optional: bool = False
 
     def leaves_out(self, weight: str) -> bool:
-        """Say whether a weight is not loaded, by its name."""
+        """Return whether a weight is not loaded, by its name."""
         return re.fullmatch(self.unread, weight) is not None
 
     def allows(self, library: str, class_name: str) -> bool:
@@ -197,7 +197,7 @@ class Family:
     vocabulary: str | None = None
 
     def can_offload(self) -> bool:
-        """Say whether its components can be off the device while others work.
+        """Return whether its components can be off the device while others work.
 
         Those of several stages, or of classes of their own, stay there.
         """
@@ -208,7 +208,7 @@ class Family:
         )
 
     def takes(self, adapters: Adapters) -> bool:
-        """Say whether all of this can be added to its models."""
+        """Return whether all of this can be added to its models."""
         return all(kind in self.fields for kind, _ in adapters.names)
 
 

@@ -169,7 +169,7 @@ def choose_offload(
 
 
 def can_offload(spec: ModelSpec) -> bool:
-    """Say whether a model's components can be off its device while others work.
+    """Return whether a model's components can be off its device while others work.
 
     Quantised weights stay where they were loaded to, and diffusers' loops have their own ways.
     """

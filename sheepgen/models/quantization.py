@@ -52,7 +52,7 @@ def _is_number(value: object) -> bool:
 
 
 def _are_names(value: object) -> bool:
-    """Say whether a value is None, or a list of names of layers."""
+    """Return whether a value is None, or a list of names of layers."""
     return value is None or (
         isinstance(value, list)
         and len(value) <= _MOST_NAMES
@@ -84,7 +84,7 @@ _MOST_NESTED = 4
 
 
 def _is_ao_type(value: object, depth: int = _MOST_NESTED) -> bool:
-    """Say whether a value is plain, or an object of torchao with such values."""
+    """Return whether a value is plain, or an object of torchao with such values."""
     match value:
         case None | bool() | int() | float():
             return True

@@ -51,7 +51,7 @@ the other one in its place."""
 
 
 def stays_float32(dtype: str, class_name: str, config: Mapping[str, Any], _: str = "") -> bool:
-    """Say whether Stable Diffusion XL's VAE stays float32: the original's overflows at fp16.
+    """Return whether Stable Diffusion XL's VAE stays float32: the original's overflows at fp16.
 
     Args:
         dtype: Precision of the other weights.

@@ -43,7 +43,7 @@ _MOST_CHARACTERS = 200
 
 
 def has_backends(spec: ModelSpec) -> bool:
-    """Say whether the attention of a model's denoiser can be computed by another backend."""
+    """Return whether the attention of a model's denoiser can be computed by another backend."""
     component = spec.checkpoint.family.components.get(_DENOISER)
     if component is None:
         return False

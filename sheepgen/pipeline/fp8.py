@@ -50,7 +50,7 @@ def keep_fp8(model: LoadedModel) -> None:
 
 
 def keeps_fp8(model: LoadedModel) -> bool:
-    """Say whether a model's denoiser is kept in 8 bits."""
+    """Return whether a model's denoiser is kept in 8 bits."""
     _, denoiser = _denoiser(model)
     return denoiser is not None and any(weight.dtype == _FP8 for weight in denoiser.parameters())
 

@@ -131,7 +131,7 @@ def match_lora(path: str, known: Layers, spec: ModelSpec) -> tuple[LoraLayer, ..
 
 
 def _is_control(name: str, parts: Mapping[str, str], known: Layers, stored: StoredTensors) -> bool:
-    """Say whether a layer that does not fit is for the latents and those of a second picture."""
+    """Return whether a layer that does not fit is for the latents and those of a second picture."""
     found = known.get(name)
     if found is None or "down" not in parts or not found[0].layer.endswith(_CONTROLLED):
         return False

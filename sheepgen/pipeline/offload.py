@@ -68,7 +68,7 @@ def components_of(model: LoadedModel) -> Mapping[str, nn.Module]:
 
 
 def has_group_offload() -> bool:
-    """Say whether what diffusers moves layers with is installed."""
+    """Return whether what diffusers moves layers with is installed."""
     return find_spec("accelerate") is not None
 
 

@@ -121,7 +121,7 @@ def step_arguments(
 
 
 def learns_variance(scheduler: SchedulerMixin) -> bool:
-    """Say whether a scheduler takes the noise's variance, predicted beside the noise."""
+    """Return whether a scheduler takes the noise's variance, predicted beside the noise."""
     return getattr(scheduler.config, "variance_type", None) in ("learned", "learned_range")
 
 

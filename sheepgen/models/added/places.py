@@ -260,7 +260,7 @@ def _candidates(kind: str, names: Collection[str]) -> list[str]:
 
 
 def _is_weights(kind: str, name: str) -> bool:
-    """Say whether a file may be of a kind, by the end of its name."""
+    """Return whether a file may be of a kind, by the end of its name."""
     return name.lower().endswith(_SUFFIXES.get(kind, (".safetensors",)))
 
 
