@@ -66,7 +66,7 @@ class _Loaded:
         return self.reference == reference and replace(own, lora=adapters.lora) == adapters
 
     def has_room(self, offload: Offload) -> bool:
-        """Return whether it leaves as much of the device's memory as it would if loaded like this."""
+        """Return whether it leaves as much memory on the device as it would if loaded like this."""
         return OFFLOADS.index(self.offload) >= OFFLOADS.index(offload)
 
 

@@ -94,7 +94,7 @@ class ImageDecoder:
             return DecodedImage(decode_pixels(self._model, latents), tiled=True)
 
     def _lacks_memory(self, vae: Any, request: ResolvedRequest) -> bool:  # noqa: ANN401 - of several classes
-        """Return whether there is too little memory to decode an image whole, as far as is known."""
+        """Return whether memory is too little to decode an image whole, as far as is known."""
         if self._model.placement is not None:
             self._model.placement.bring(())
         needed = decoder_numbers(vae.config) * request.width * request.height * vae.dtype.itemsize
