@@ -225,8 +225,13 @@ def outside_warnings(
 
 def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
     """Yield a warning for each field that the scheduler or the model makes no use of."""
-    for name, families in readers_of_fields().items():
-        if name not in spec.family.fields and getattr(request, name) != DEFAULTS[name]:
+    of_others = {
+        name: families
+        for name, families in readers_of_fields().items()
+        if name not in spec.family.fields
+    }
+    for name, families in of_others.items():
+        if getattr(request, name) != DEFAULTS[name]:
             yield (
                 f"Warning: {FIELDS[name].label} has no effect with {excerpt(request.model)}; "
                 f"it is for {' and '.join(families)}."
@@ -259,7 +264,7 @@ def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
                     "stands; --prompt-syntax a1111 reads it as AUTOMATIC1111 does."
                 )
     for each in _CONDITIONAL_FIELDS:
-        if getattr(request, each.name) == DEFAULTS[each.name]:
+        if each.name in of_others or getattr(request, each.name) == DEFAULTS[each.name]:
             continue
         if each.name in spec.unread:
             yield f"Warning: {each.label} has no effect with {excerpt(request.model)}."

@@ -47,6 +47,11 @@ def test_a_models_own_settings_are_within_its_range(embedded: ModelSpec) -> None
         )
 
 
+def test_what_only_others_read_is_said_once(embedded: ModelSpec) -> None:
+    (warning,) = warnings(embedded, {"guidance_end": 0.5, "guidance_scale": 1.0})
+    assert warning == "Warning: guidance end has no effect with sheepgen; it is for Lumina 2."
+
+
 @pytest.mark.parametrize("guidance", [0, 0.5, 1, 3])
 def test_guidance_that_is_off_is_not_too_low(embedded: ModelSpec, guidance: float) -> None:
     assert warnings(embedded, {"guidance_scale": guidance}) == ()
