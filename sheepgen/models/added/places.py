@@ -116,7 +116,7 @@ def locate(kind: str, text: str) -> Place | None:
     files = _needed(kind, wanted.file, here)
     if not files:
         return None
-    file = "" if _is_folder(files) else files[0]
+    file = "" if _is_folder(kind, files) else files[0]
     name = str(replace(wanted, revision=folder.name, file=file))
     return Place(name=name, path=folder / file, repo=wanted.repo)
 
@@ -264,9 +264,9 @@ def _is_weights(kind: str, name: str) -> bool:
     return name.lower().endswith(_SUFFIXES.get(kind, (".safetensors",)))
 
 
-def _is_folder(files: tuple[str, ...]) -> bool:
-    """Return whether files are a VAE's folder."""
-    return files[-1].rpartition("/")[2] == "config.json"
+def _is_folder(kind: str, files: tuple[str, ...]) -> bool:
+    """Return whether files are the folder of a VAE or of another part of a model."""
+    return kind in {part.part for part in PARTS} or files[-1].rpartition("/")[2] == "config.json"
 
 
 def _unclear(kind: str, wanted: HubPath, names: Collection[str]) -> ModelError:
