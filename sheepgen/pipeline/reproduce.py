@@ -48,18 +48,12 @@ def load_as_recorded(spec: ModelSpec, record: ImageRecord) -> LoadedModel:
     _, computed = split_dtype(environment.dtype)
     possible = computed in DTYPES and (computed != "fp16" or resolve_device(device).type != "cpu")
     dtype = environment.dtype if possible else "auto"
-    backend = environment.attention_backend
-    target = resolve_device(device)
-    if backend not in ATTENTION_BACKENDS or backend_error(
-        backend, target, resolve_dtype(dtype, target)
-    ):
-        backend = NATIVE_ATTENTION
     return load_model(
         spec,
         device=device,
         dtype=dtype,
         adapters=record.request.adapters,
-        attention_backend=backend,
+        attention_backend=_backend_like(environment.attention_backend, device, dtype),
     )
 
 
@@ -104,6 +98,15 @@ def _memory_bytes(device: torch.device) -> int | None:
     if device.type == "cpu" and sys.platform in ("linux", "darwin"):
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return None
+
+
+def _backend_like(recorded: str, device: str, dtype: str) -> str:
+    """Return the recorded attention backend, or native if it cannot be used here."""
+    if recorded == NATIVE_ATTENTION or recorded not in ATTENTION_BACKENDS:
+        return NATIVE_ATTENTION
+    target = resolve_device(device)
+    error = backend_error(recorded, target, resolve_dtype(dtype, target))
+    return NATIVE_ATTENTION if error else recorded
 
 
 def _device_like(recorded: str) -> str:

@@ -55,6 +55,9 @@ class ConstantUNet:
         self.value, self.later, self.since = value, later, since
         self.calls = 0
 
+    def parameters(self) -> tuple[()]:
+        return ()
+
     def __call__(self, sample: Tensor, _: Tensor, **__: Any) -> tuple[Tensor]:
         value = self.later if self.later is not None and self.calls >= self.since else self.value
         self.calls += 1

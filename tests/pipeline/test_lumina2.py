@@ -191,12 +191,12 @@ def test_defaults(model: Lumina2Model) -> None:
     assert (defaults.width, defaults.height, model.spec.size_multiple) == (64, 64, 16)
 
 
-def test_its_first_name_is_known_and_its_predecessor_refused(tmp_path: Path) -> None:
+def test_its_first_name_is_known_and_its_predecessor_told_apart(tmp_path: Path) -> None:
     folder = save_tiny_lumina2(tmp_path / "lumina2")
     edit_json(folder / "model_index.json", _class_name="Lumina2Text2ImgPipeline")
     assert find_model(str(folder)).family.name == "Lumina 2"
     edit_json(folder / "model_index.json", _class_name="LuminaPipeline")
-    with pytest.raises(ModelError, match="unsupported family: Lumina-Next"):
+    with pytest.raises(ModelError, match="Unsupported text_encoder class"):
         find_model(str(folder))
 
 

@@ -90,8 +90,11 @@ def test_the_model_is_loaded_as_recorded_where_that_can_be(
 ) -> None:
     asked = []
 
-    def load(_: object, *, device: str, dtype: str, adapters: object) -> Model:
+    def load(
+        _: object, *, device: str, dtype: str, adapters: object, attention_backend: str
+    ) -> Model:
         assert not adapters
+        assert attention_backend == "native"
         asked.append((device, dtype))
         return tiny_parts
 
