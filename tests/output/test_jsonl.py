@@ -74,6 +74,7 @@ def test_every_step_is_a_line(tmp_path: Path) -> None:
             "total_steps": 2,
             "device": "cpu",
             "dtype": "fp32",
+            "offload": "none",
         },
         *(
             {
