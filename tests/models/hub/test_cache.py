@@ -64,7 +64,7 @@ def test_a_model_once_fetched_needs_the_hub_no_more(hub: FakeHub, tiny_folder: P
 @pytest.mark.parametrize(
     "change",
     [
-        {"_class_name": "StableCascadeCombinedPipeline"},
+        {"_class_name": "StableCascadePipeline"},
         {"text_encoder": ["transformers", "T5EncoderModel"]},
     ],
 )
@@ -102,7 +102,7 @@ def test_a_cache_without_the_weights_that_are_read_says_what_it_has(
 
 
 @pytest.mark.usefixtures("hub")
-@pytest.mark.parametrize("content", ['{"_class_name": "StableCascadeCombinedPipeline"}', "{", "[]"])
+@pytest.mark.parametrize("content", ['{"_class_name": "StableCascadePipeline"}', "{", "[]"])
 def test_a_cached_model_that_does_not_run_is_not_offered(content: str) -> None:
     (find_model(REPO).folder / "model_index.json").write_text(content)
 
