@@ -61,6 +61,14 @@ def words_of(command: str) -> list[str]:
     return words[1:end]
 
 
+def test_the_two_commands_that_install_are_the_only_ones() -> None:
+    lines = README.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("pip install ")] == [
+        'pip install . && sheepgen "a sheep riding a motorcycle" --seed 42',
+        'pip install ".[test,train]" && python -m pytest --cov',
+    ]
+
+
 def lay_pictures(folder: Path, words: list[str]) -> None:
     """Write the pictures that a command starts from."""
     for option, name in pairwise(words):
