@@ -50,9 +50,9 @@ class PlannedAblation:
 def plan_ablations(
     model: UNetModel, request: ResolvedRequest, groups: Sequence[TokenGroup]
 ) -> Iterator[PlannedAblation]:
-    """Yield one ablation for each word that the network is told of, in the prompt's order.
+    """Yield one ablation for each word that conditions the network, in the prompt's order.
 
-    Words without any effect on what it is told are left out, and so is one without which nothing
+    Words without any effect on the conditioning are left out, and so is one without which nothing
     is understood.
     """
     planned = [*_without_tokens(model, request, groups)]
@@ -97,6 +97,6 @@ def _without_tokens(
 
 
 def _says_the_same(model: UNetModel, first: ResolvedRequest, second: ResolvedRequest) -> bool:
-    """Return whether the network is told the same of two prompts."""
+    """Return whether two prompts give the network the same conditioning."""
     states = [model.encode([each]).hidden_states for each in (first, second)]
     return states[0].shape == states[1].shape and torch.equal(*states)

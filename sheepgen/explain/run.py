@@ -165,7 +165,7 @@ def _ablate(
 ) -> Generator[RunEvent, None, list[Ablation]]:
     """Generate the image without each word, and compare it.
 
-    The events of these images have the request of the original: to whoever watches, it goes on.
+    The events of these images have the request of the original, so that progress goes on.
     """
     from sheepgen.explain.ablation import plan_ablations
     from sheepgen.explain.report import ablated

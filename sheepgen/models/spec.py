@@ -174,7 +174,7 @@ class ModelSpec:
         recorded = {name: getattr(request, name, None) for name in _HASHES}
         values |= asdict(adapters) | added_hashes(adapters, self.checkpoint, recorded)
         if "prior" in self.family.fields:
-            find_prior(adapters.prior, self.checkpoint)  # there is no picture without
+            find_prior(adapters.prior, self.checkpoint)  # raises if it is missing
         values |= resolve_upscaler(values, self.checkpoint)
         return ResolvedRequest(**values)
 

@@ -250,7 +250,7 @@ class Stage(Denoiser, Protocol):
 
 
 class LoadedModel(Protocol):
-    """A loaded model on its device, in evaluation mode, whoever's loop it runs in."""
+    """A loaded model on its device, in evaluation mode, for sheepgen's loop or diffusers'."""
 
     @property
     def info(self) -> ModelInfo:
