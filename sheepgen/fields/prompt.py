@@ -1,0 +1,63 @@
+"""The prompts, and how they are read."""
+
+from __future__ import annotations
+
+from sheepgen.fields.field import Field
+
+__all__ = ["PROMPT_ROWS"]
+
+PROMPT_ROWS = (
+    Field(
+        name="prompt",
+        label="prompt",
+        kind=str,
+        hint_if_blank="Say what to generate.",
+        per_image=True,
+        options=("-p", "--prompt"),
+        metavar="TEXT",
+        panel="Image",
+        help="The prompt.",
+        slug_if_empty="image",
+    ),
+    Field(
+        name="negative_prompt",
+        label="negative prompt",
+        kind=str,
+        per_image=True,
+        needs_guidance=True,
+        options=("-n", "--negative-prompt"),
+        aliases=("negative",),
+        metavar="TEXT",
+        panel="Image",
+        help="What to avoid.",
+        help_for_several="What to avoid; {|blur} expands to two negative prompts.",
+        file_name=(9, "not-{negative_prompt}"),
+    ),
+    Field(
+        name="prompt_syntax",
+        label="prompt syntax",
+        kind=str,
+        choices=("plain", "a1111"),
+        options=("--prompt-syntax",),
+        metavar="WORD",
+        panel="Image",
+        help="How prompts are read: plain, or a1111, where (word:1.3), [word] and BREAK mean what "
+        "they mean in AUTOMATIC1111's web UI.",
+        file_name=(18, "{prompt_syntax}"),
+        since=6,
+    ),
+    Field(
+        name="long_prompt",
+        label="long prompt",
+        kind=str,
+        choices=("cut", "chunk"),
+        options=("--long-prompt",),
+        metavar="WORD",
+        panel="Image",
+        help="What is done to a prompt that is too long: cut, or chunk, to read it whole, in "
+        "chunks. With the syntax a1111, it always is.",
+        file_name=(19, "{long_prompt}"),
+        a1111=("Long prompt",),
+        since=6,
+    ),
+)
