@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sheepgen.batch.jobs import KEYS, parse_job
-from sheepgen.cli.show import to_command
 from sheepgen.errors import UsageError
 from sheepgen.execution.image_key import image_key
 from sheepgen.fields import FIELDS, PER_IMAGE_FIELDS, find_field
@@ -22,6 +21,7 @@ from sheepgen.metadata.record import RECORD_FORMAT, from_json, to_json
 from sheepgen.output.template import PLACEHOLDERS, parse_output
 from sheepgen.request import DEFAULTS, TEMPLATES, GenerationRequest, ResolvedRequest
 from sheepgen.schedulers import SCHEDULERS
+from sheepgen.shell_command import to_command
 from sheepgen.sweep.grid import AXES, combine
 from sheepgen.sweep.names import readable_names
 from tests.cli.conftest import run, typed

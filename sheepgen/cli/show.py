@@ -11,7 +11,6 @@ read, with nulls for what the image does not name, and ``not_mapped``.
 from __future__ import annotations
 
 import json as json_format
-import shlex
 from dataclasses import fields
 from itertools import islice
 from pathlib import Path
@@ -24,9 +23,9 @@ from sheepgen.cli.console import cli_errors, error_console, note, write_data
 from sheepgen.cli.options import RUN, ImageArg, JsonOpt, VerboseOpt
 from sheepgen.fields import FIELDS
 from sheepgen.prompt_reading import describe_reading
-from sheepgen.prompt_template import escape_template
 from sheepgen.request import EMBEDDED_MODEL, TEMPLATES, GenerationRequest
 from sheepgen.sanitize import excerpt, printable
+from sheepgen.shell_command import to_command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from sheepgen.metadata.parsed_parameters import ParsedParameters
     from sheepgen.metadata.record import ImageRecord
 
-__all__ = ["print_not_mapped", "show", "to_command"]
+__all__ = ["print_not_mapped", "show"]
 
 _MAX_CHARACTERS = 2_000
 """Of one setting of another program."""
@@ -167,43 +166,3 @@ def _settings(parameters: ParsedParameters) -> dict[str, object]:
     if {"width", "height"} <= settings.keys():
         settings["size"] = f"{settings.pop('width')}x{settings.pop('height')}"
     return settings
-
-
-def to_command(request: GenerationRequest, *, with_seed: bool = True) -> str:
-    """Return the shell command that generates the image, ready to paste.
-
-    For a resolved request every option is written out, so that a later change of the model's
-    defaults does not matter, and so is what was picked from a template. The one prompt that no
-    command line can carry is a lone ``-``, which stands for standard input.
-
-    Args:
-        request: Describes the image.
-        with_seed: Whether the command includes the seed.
-    """
-    words: list[str] = []
-    for each in fields(GenerationRequest):
-        value = getattr(request, each.name)
-        left_out = each.name == "prompt" or (each.name == "seed" and not with_seed)
-        if value != each.default and not left_out and each.name in FIELDS:
-            text = repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
-            text = escape_template(text) if each.name in TEMPLATES else text
-            words += [FIELDS[each.name].option, text]
-    prompt = escape_template(request.prompt)
-    if prompt.startswith("-"):
-        words += ["--", prompt]
-    elif prompt:
-        words.insert(0, prompt)
-    return " ".join(map(_shell_quote, ["sheepgen", "generate", *words]))
-
-
-def _shell_quote(word: str) -> str:
-    """Quote one word; control characters become escapes, so that showing it is harmless."""
-    if printable(word) == word:
-        return shlex.quote(word)
-    return "$'" + "".join(map(_shell_escape, word)) + "'"
-
-
-def _shell_escape(letter: str) -> str:
-    if printable(letter) == letter and letter not in "\\'":
-        return letter
-    return "".join(f"\\x{byte:02x}" for byte in letter.encode())

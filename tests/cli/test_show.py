@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from sheepgen.cli.show import to_command
 from sheepgen.fields import FIELDS
 from sheepgen.metadata.a1111 import to_parameters
 from sheepgen.metadata.a1111_reader import read_parameters
@@ -21,6 +20,7 @@ from sheepgen.metadata.record import from_dict, to_json
 from sheepgen.prompt_template import expand_request
 from sheepgen.request import GenerationRequest
 from sheepgen.sanitize import printable
+from sheepgen.shell_command import to_command
 from tests.samples import records, requests, sample_image, sample_record, sample_request
 
 if TYPE_CHECKING:
