@@ -13,7 +13,7 @@ from sheepgen.cli.interrupt import interrupts_raised
 from sheepgen.errors import UsageError
 from sheepgen.models.families import EMBEDDED
 from sheepgen.models.files import INDEX_FILE
-from sheepgen.models.registry import RECORD_FILE
+from sheepgen.models.training_record import RECORD_FILE
 from sheepgen.output.atomic import prepare_folder
 from sheepgen.sanitize import excerpt
 

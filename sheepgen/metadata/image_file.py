@@ -29,8 +29,8 @@ from PIL.PngImagePlugin import PngInfo
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.fields import HASHED_FIELDS
 from sheepgen.metadata.a1111 import to_parameters
+from sheepgen.metadata.exif_texts import DESCRIPTION
 from sheepgen.metadata.image_texts import (
-    DESCRIPTION,
     MAX_BLOCKS,
     MAX_FILE_BYTES,
     PNG_SIGNATURE,

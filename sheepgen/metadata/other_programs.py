@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from sheepgen.errors import OutputError
 from sheepgen.metadata.a1111_reader import looks_like_parameters, read_parameters
 from sheepgen.metadata.comfyui import read_graph
-from sheepgen.metadata.image_texts import COMMENT, MODEL, SOFTWARE, XMP
+from sheepgen.metadata.exif_texts import COMMENT, MODEL, SOFTWARE
+from sheepgen.metadata.image_texts import XMP
 from sheepgen.metadata.parsed_parameters import (
     DRAW_THINGS,
     FOOOCUS,

@@ -15,7 +15,7 @@ from operator import add
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
-from sheepgen.models.configs import bad_setting, check_config, check_size, read_config, read_object
+from sheepgen.models.configs import bad_setting, check_config, read_config
 from sheepgen.models.families import family_of
 from sheepgen.models.files import (
     INDEX_FILE,
@@ -28,6 +28,7 @@ from sheepgen.models.files import (
     weight_files,
     without_weights,
 )
+from sheepgen.models.json_file import check_size, read_object
 from sheepgen.models.quantization import QUANTIZATION, check_quantization
 from sheepgen.models.safetensors import StoredWeights, check_safetensors, check_shards
 from sheepgen.sanitize import excerpt

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sheepgen.errors import ModelError
-from sheepgen.models.configs import read_object
 from sheepgen.models.files import list_files
 from sheepgen.models.fingerprint import SHA256
 from sheepgen.models.hub.cache import HubModel, snapshot_folder
 from sheepgen.models.hub.transfer import SHA1
-from sheepgen.models.registry import RECORD_FILE
+from sheepgen.models.json_file import read_object
+from sheepgen.models.training_record import RECORD_FILE
 from sheepgen.untrusted_file import open_untrusted, read_untrusted
 
 if TYPE_CHECKING:

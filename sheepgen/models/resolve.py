@@ -21,13 +21,14 @@ from sheepgen.model_names import MODEL_ALIASES, canonical_model_name
 from sheepgen.models import hub
 from sheepgen.models.added.prior import PRIORS
 from sheepgen.models.checkpoint import read_checkpoint
-from sheepgen.models.configs import read_object
 from sheepgen.models.families import family_of, supported_families
 from sheepgen.models.files import INDEX_FILE
 from sheepgen.models.fingerprint import file_sha256, fingerprint
-from sheepgen.models.registry import KNOWN_MODELS, recorded_sampling
+from sheepgen.models.json_file import read_object
+from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.models.single_file import read_single_file
 from sheepgen.models.spec import ModelDefaults, ModelSpec
+from sheepgen.models.training_record import recorded_sampling
 from sheepgen.models.unsupported import unsupported_family_of_name
 from sheepgen.request import EMBEDDED_MODEL, ModelReference
 from sheepgen.sanitize import excerpt

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
-from sheepgen.models.configs import parse_object, read_object
+from sheepgen.models.json_file import parse_object, read_object
 from sheepgen.sanitize import excerpt, plural
 from sheepgen.untrusted_file import open_untrusted
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
 from sheepgen.models.added.lora import find_lora
-from sheepgen.models.configs import read_object
+from sheepgen.models.json_file import read_object
 from sheepgen.models.safetensors import FLOATS, StoredTensors, read_tensors
 from sheepgen.pipeline.lora_origin import made_for
 from sheepgen.sanitize import excerpt, plural

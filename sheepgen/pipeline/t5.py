@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from transformers import T5EncoderModel, T5Tokenizer
 
 from sheepgen.errors import ModelError
-from sheepgen.models.configs import MAX_BYTES
+from sheepgen.models.json_file import MAX_BYTES
 from sheepgen.pipeline.building import component_errors, running
 from sheepgen.pipeline.loading import load_text_encoder, load_tokenizer
 from sheepgen.pipeline.sentencepiece import parse_sentencepieces

@@ -23,7 +23,7 @@ from diffusers import AutoencoderTiny, LCMScheduler, UNet2DConditionModel
 
 from sheepgen.embedded.vocabulary_file import write_vocabulary
 from sheepgen.models.families import EMBEDDED_CLASS, PREVIEW_COMPONENT, VOCABULARY_FILE
-from sheepgen.models.registry import RECORD_FILE
+from sheepgen.models.training_record import RECORD_FILE
 from sheepgen.training.unet.build import build_scheduler
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from diffusers import AutoencoderTiny, UNet2DConditionModel
 from diffusers.training_utils import EMAModel
 
 from sheepgen.errors import OutputError, UsageError
-from sheepgen.models.registry import RECORD_FILE
+from sheepgen.models.training_record import RECORD_FILE
 from sheepgen.sanitize import excerpt
 from sheepgen.training.atomic_write import atomic_write
 from sheepgen.training.config import check_workspace, incompatible_setting

@@ -13,7 +13,7 @@ from diffusers import StableDiffusionPipeline
 
 from sheepgen.embedded.family import EmbeddedModel, read_prompt
 from sheepgen.errors import ModelError, UsageError
-from sheepgen.models import configs
+from sheepgen.models import json_file
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import generate
@@ -214,9 +214,9 @@ def test_weights_beside_a_vocabulary_may_be_larger_than_it(
     encoder = folder / "text_encoder"
     vocabulary = (encoder / "vocabulary.json").stat().st_size
     assert (encoder / "diffusion_pytorch_model.safetensors").stat().st_size > 4 * vocabulary
-    monkeypatch.setattr(configs, "MAX_BYTES", 4 * vocabulary)
+    monkeypatch.setattr(json_file, "MAX_BYTES", 4 * vocabulary)
     assert find_model(str(folder)).weight_bytes > 4 * vocabulary
-    monkeypatch.setattr(configs, "MAX_BYTES", vocabulary - 1)
+    monkeypatch.setattr(json_file, "MAX_BYTES", vocabulary - 1)
     with pytest.raises(ModelError, match="is larger than"):
         find_model(str(folder))
 

@@ -18,6 +18,7 @@ from sd_parsers import ParserManager
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.metadata import image_file
 from sheepgen.metadata.a1111 import to_parameters
+from sheepgen.metadata.exif_texts import COMMENT
 from sheepgen.metadata.image_file import (
     IMAGE_FORMATS,
     check_format,
@@ -25,7 +26,7 @@ from sheepgen.metadata.image_file import (
     read_record,
     record_in,
 )
-from sheepgen.metadata.image_texts import COMMENT, read_texts
+from sheepgen.metadata.image_texts import read_texts
 from sheepgen.metadata.record import to_json
 from sheepgen.schedulers import SCHEDULERS
 from tests.samples import SIZE, records, sample_image, sample_record, sample_request

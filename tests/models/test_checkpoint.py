@@ -10,7 +10,7 @@ import pytest
 
 from sheepgen.errors import ModelError
 from sheepgen.models.checkpoint import read_checkpoint
-from sheepgen.models.configs import MAX_BYTES
+from sheepgen.models.json_file import MAX_BYTES
 from sheepgen.models.resolve import find_model
 from tests.tiny import edit_json
 

@@ -11,9 +11,10 @@ from sheepgen.errors import ModelError
 from sheepgen.events import RunFinished
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline import attention_maps
-from sheepgen.pipeline.attention_maps import MAX_KEPT, StepMaps, record_attention
+from sheepgen.pipeline.attention_maps import record_attention
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import generate, stream_batch
+from sheepgen.pipeline.step_maps import MAX_KEPT, StepMaps
 from sheepgen.pipeline.token_groups import TokenGroup, token_groups
 from sheepgen.request import GenerationRequest
 from tests.tiny_xl import save_tiny_xl

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
 from sheepgen.models.added.places import VAE_WEIGHTS, existing, read_file
-from sheepgen.models.configs import check_config, read_object
+from sheepgen.models.configs import check_config
 from sheepgen.models.inferred_configs import vae_config
+from sheepgen.models.json_file import read_object
 from sheepgen.models.safetensors import StoredWeights
 from sheepgen.models.single_file import VAE_PREFIX, check_floats, shapes_below
 from sheepgen.sanitize import excerpt

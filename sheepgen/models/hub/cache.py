@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from sheepgen.errors import ModelError
 from sheepgen.models.checkpoint import check_index
-from sheepgen.models.configs import read_object
 from sheepgen.models.files import INDEX_FILE, incompleteness, list_files, without_weights
 from sheepgen.models.fingerprint import file_sha256, hub_sha256
 from sheepgen.models.hub.answers import COMMIT
+from sheepgen.models.json_file import read_object
 from sheepgen.sanitize import excerpt
 from sheepgen.untrusted_file import read_untrusted
 from sheepgen.user_cache import cache_folder, hub_cache_folder

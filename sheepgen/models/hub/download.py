@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from sheepgen.errors import ModelError
 from sheepgen.models.checkpoint import check_configs, check_index
-from sheepgen.models.configs import MAX_BYTES, read_config, read_object, too_large
+from sheepgen.models.configs import read_config
 from sheepgen.models.families import family_of
 from sheepgen.models.files import (
     INDEX_FILE,
@@ -27,6 +27,7 @@ from sheepgen.models.files import (
 from sheepgen.models.hub.answers import invalid_answer
 from sheepgen.models.hub.listing import list_repository
 from sheepgen.models.hub.transfer import HubFile, fetch_file
+from sheepgen.models.json_file import MAX_BYTES, read_object, too_large
 from sheepgen.sanitize import byte_size, excerpt
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import ModelError
-from sheepgen.models.configs import read_object
 from sheepgen.models.families import family_of
 from sheepgen.models.files import INDEX_FILE, complete_variants, incompleteness, list_files
 from sheepgen.models.hub.answers import COMMIT
 from sheepgen.models.hub.cache import parse_hub_model
+from sheepgen.models.json_file import read_object
 from sheepgen.user_cache import hub_cache_folder
 
 if TYPE_CHECKING:

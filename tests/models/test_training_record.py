@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sheepgen.models.family import MadeFor
-from sheepgen.models.registry import KNOWN_MODELS, Sampling, recorded_sampling
+from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.models.resolve import find_model
+from sheepgen.models.training_record import Sampling, recorded_sampling
 
 if TYPE_CHECKING:
     from pathlib import Path
