@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sheepgen.metadata.record import ImageRecord
     from sheepgen.options import Offload
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = [
     "ContactSheetSaved",

@@ -94,7 +94,7 @@ def canonical_hires(text: str) -> str:
 
 
 def resolve_hires(values: Mapping[str, Any], multiple: int) -> dict[str, int]:
-    """Return the size of the second pass, by the fields of `sheepgen.request.ResolvedRequest`.
+    """Return the size of the second pass, as `sheepgen.resolved_request.ResolvedRequest` has it.
 
     Args:
         values: A request's, by the names of its fields, with its model's where it leaves them open.

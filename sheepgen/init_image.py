@@ -29,7 +29,8 @@ from sheepgen.untrusted_file import expand_home, read_untrusted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sheepgen.request import GenerationRequest, ResolvedRequest
+    from sheepgen.request import GenerationRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = [
     "MAX_FILE_BYTES",

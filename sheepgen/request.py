@@ -2,8 +2,9 @@
 
 One request is one seed is one image. How it is watched, saved or computed (frames, output
 folder, device, dtype) is not in it. A field that is ``None`` means "as the model has it";
-`sheepgen.models.spec.ModelSpec.resolve` fills these in, and the `ResolvedRequest` is what is stored
-in the image, so that a later change of a default changes no old record.
+`sheepgen.models.spec.ModelSpec.resolve` fills these in, and the
+`sheepgen.resolved_request.ResolvedRequest` is what is stored in the image, so that a later change
+of a default changes no old record.
 """
 
 from __future__ import annotations
@@ -17,12 +18,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sheepgen.adapters import Adapters
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_SIDE, PER_IMAGE_FIELDS
-from sheepgen.hires import canonical_hires, parse_hires
+from sheepgen.hires import canonical_hires
 from sheepgen.model_names import canonical_model_name
-from sheepgen.passes import PRIOR, STAGE_SCHEDULER, UPSCALER, Pass
 from sheepgen.prompt_syntax import PromptFormat, check_prompt
 from sheepgen.sanitize import excerpt
-from sheepgen.schedulers import canonical_scheduler_name, steps_taken
+from sheepgen.scheduler_names import canonical_scheduler_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,6 @@ __all__ = [
     "TEMPLATES",
     "GenerationRequest",
     "ModelReference",
-    "ResolvedRequest",
     "draw_seed",
     "nearest_sizes",
 ]
@@ -253,123 +252,6 @@ class GenerationRequest:
     def batch_key(self) -> tuple[object, ...]:
         """Model, steps, size and all else that images must share to go through one loop."""
         return tuple(getattr(self, name) for name in FIELDS if name not in PER_IMAGE_FIELDS)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ResolvedRequest(GenerationRequest):
-    """One image, with nothing left for the model to decide.
-
-    `sheepgen.models.spec.ModelSpec.resolve` makes it of a request; records carry it.
-
-    Args:
-        stages: The network that denoises besides the model's own, ``prior`` or ``upscaler``; None
-            if there is none.
-        upscaler_width: Of what the upscaler makes, in pixels; None if there is none.
-        upscaler_height: Likewise.
-        hires_width: Of the second pass, in pixels; None if there is none.
-        hires_height: Likewise.
-        image_sha256: Of the bytes of the picture that ``image`` names.
-        mask_sha256: Of those of the mask.
-        transformer_sha256: Of the transformer's file; None if there is none.
-        vae_sha256: Of the file of the VAE's weights; None if there is none.
-        lora_sha256: Of those of the LoRAs, separated by commas.
-        embedding_sha256: Of those of the embeddings, likewise.
-        upscaler_sha256: Of all of the upscaler's weights, as a model's.
-        prior_sha256: Likewise, of the prior's.
-        lora_autov3: What other programs know the LoRAs by, likewise: the first 12 digits of the
-            SHA-256 of their tensors alone.
-    """
-
-    num_inference_steps: int
-    guidance_scale: float
-    width: int
-    height: int
-    scheduler: str
-    stages: str | None = None
-    upscaler_width: int | None = None
-    upscaler_height: int | None = None
-    hires_width: int | None = None
-    hires_height: int | None = None
-    image_sha256: str | None = None
-    mask_sha256: str | None = None
-    transformer_sha256: str | None = None
-    vae_sha256: str | None = None
-    lora_sha256: str | None = None
-    embedding_sha256: str | None = None
-    upscaler_sha256: str | None = None
-    prior_sha256: str | None = None
-    lora_autov3: str | None = None
-
-    @property
-    def batch_key(self) -> tuple[object, ...]:
-        """What images must share to go through one loop.
-
-        A prior draws noise for the negative prompt, too, if there is one.
-        """
-        key = super(ResolvedRequest, self).batch_key
-        return (*key, self.stages == PRIOR and self.negative_prompt != "")
-
-    @property
-    def passes(self) -> tuple[Pass, ...]:
-        """The passes through the denoising loop, in their order."""
-        steps = self.num_inference_steps
-        own = Pass(
-            stage="",
-            width=self.width,
-            height=self.height,
-            steps=steps_taken(steps, self.strength),
-            num_inference_steps=steps,
-            guidance_scale=self.guidance_scale,
-            scheduler=self.scheduler,
-        )
-        passes = [own]
-        if self.stages == PRIOR:
-            assert self.prior_steps is not None, "the model's own is filled in"
-            assert self.prior_guidance is not None, "likewise"
-            prior = Pass(
-                stage=PRIOR,
-                width=0,
-                height=0,
-                steps=self.prior_steps,
-                num_inference_steps=self.prior_steps,
-                guidance_scale=self.prior_guidance,
-                scheduler=STAGE_SCHEDULER,
-            )
-            passes = [prior, own]
-        if self.stages == UPSCALER:
-            assert self.upscaler_width is not None, "it is resolved"
-            assert self.upscaler_height is not None, "likewise"
-            assert self.upscaler_steps is not None, "likewise"
-            assert self.upscaler_guidance is not None, "likewise"
-            larger = Pass(
-                stage=UPSCALER,
-                width=self.upscaler_width,
-                height=self.upscaler_height,
-                steps=self.upscaler_steps,
-                num_inference_steps=self.upscaler_steps,
-                guidance_scale=self.upscaler_guidance,
-                scheduler=STAGE_SCHEDULER,
-            )
-            passes.append(larger)
-        hires = parse_hires(self.hires)
-        if hires and self.hires_width is not None and self.hires_height is not None:
-            second = own._replace(
-                width=self.hires_width,
-                height=self.hires_height,
-                steps=steps_taken(steps, hires.strength),
-            )
-            passes.append(second)
-        return tuple(passes)
-
-    @property
-    def steps_taken(self) -> int:
-        """Denoising steps of all passes."""
-        return sum(each.steps for each in self.passes)
-
-    @property
-    def final_size(self) -> tuple[int, int]:
-        """Width and height of the finished image in pixels."""
-        return self.passes[-1].width, self.passes[-1].height
 
 
 DEFAULTS: Mapping[str, Any] = MappingProxyType(

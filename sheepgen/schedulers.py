@@ -1,4 +1,4 @@
-"""The schedulers, one row each, and the names that they go by.
+"""The schedulers, one row each.
 
 A row says which diffusers class, with which settings, and what others call it. Adding a scheduler
 is adding a row; the tests hold every row to diffusers' own pipeline bit for bit. Left out on
@@ -6,13 +6,12 @@ purpose: ``IPNDMScheduler`` counts time from 1 to 0, which no Stable Diffusion U
 and ``DPMSolverSDEScheduler`` needs one more package and draws its noise from a generator of its
 own, so that the seed would not fix the picture.
 
-`sheepgen.pipeline.scheduler` builds them.
+`sheepgen.scheduler_names` understands their names, `sheepgen.pipeline.scheduler` builds them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,7 +27,6 @@ __all__ = [
     "PREDICTION_TYPES",
     "SCHEDULERS",
     "SchedulerSpec",
-    "canonical_scheduler_name",
     "check_flow_scheduler",
     "check_step_count",
     "prediction_type_of",
@@ -234,44 +232,6 @@ FLOW_SCHEDULERS: Mapping[str, FlowForm] = MappingProxyType(
 )
 """The schedulers of flow models (https://arxiv.org/abs/2210.02747), by the names of the algorithms
 in `SCHEDULERS`. Of diffusers' others, DEIS leaves noise in the image at the end of a flow."""
-
-
-def _spelling(name: str) -> str:
-    """Return what of a name counts: its letters and digits, with "+" read as "p"."""
-    return "".join(filter(str.isalnum, name.casefold().replace("+", "p")))
-
-
-def _names_by_spelling() -> dict[str, str]:
-    names: dict[str, str] = {}
-    for name, spec in SCHEDULERS.items():
-        known = [name, f"{spec.sampler} {spec.schedule_type}", *spec.aliases]
-        if spec.schedule_type != "Karras":
-            known.append(spec.sampler)
-        names |= dict.fromkeys(map(_spelling, known), name)
-    return names
-
-
-_NAMES = {OWN_SCHEDULER: OWN_SCHEDULER, **_names_by_spelling()}
-
-
-def canonical_scheduler_name(name: str) -> str:
-    """Return the short name that ``name`` stands for.
-
-    Upper and lower case, spaces, hyphens and underscores do not matter; the web UI's names such
-    as "DPM++ 2M Karras" are understood.
-
-    Raises:
-        UsageError: If the scheduler is unknown; the hint names the nearest ones.
-    """
-    spelling = _spelling(name)
-    if spelling in _NAMES:
-        return _NAMES[spelling]
-    close = get_close_matches(spelling, _NAMES, n=3, cutoff=0.5)
-    nearest = ", ".join(dict.fromkeys(_NAMES[match] for match in close))
-    raise UsageError(
-        f'Unknown scheduler "{excerpt(name)}".',
-        (f"Nearest: {nearest}. " if nearest else "") + "`sheepgen schedulers` lists them all.",
-    )
 
 
 def scheduler_name_for(

@@ -26,7 +26,8 @@ from sheepgen.models.checkpoint import Checkpoint
 from sheepgen.models.families import FAMILIES
 from sheepgen.models.spec import ModelDefaults, ModelSpec
 from sheepgen.prompt_reading import Correction, UnusedWord
-from sheepgen.request import TEMPLATES, ResolvedRequest
+from sheepgen.request import TEMPLATES
+from sheepgen.resolved_request import ResolvedRequest
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ from sheepgen.execution.image_key import image_key
 from sheepgen.fields import FIELDS, PER_IMAGE_FIELDS, find_field
 from sheepgen.metadata.a1111 import to_parameters
 from sheepgen.metadata.a1111_reader import read_parameters
-from sheepgen.metadata.record import RECORD_FORMAT, from_json, to_json
+from sheepgen.metadata.record_json import RECORD_FORMAT, from_json, to_json
 from sheepgen.output.template import PLACEHOLDERS, parse_output
-from sheepgen.request import DEFAULTS, TEMPLATES, GenerationRequest, ResolvedRequest
+from sheepgen.request import DEFAULTS, TEMPLATES, GenerationRequest
+from sheepgen.resolved_request import ResolvedRequest
 from sheepgen.schedulers import SCHEDULERS
 from sheepgen.shell_command import to_command
 from sheepgen.sweep.grid import AXES, combine

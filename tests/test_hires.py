@@ -15,7 +15,7 @@ from sheepgen.request import GenerationRequest
 from tests.samples import hires_texts, sample_request, sample_spec
 
 if TYPE_CHECKING:
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 
 @pytest.mark.parametrize(

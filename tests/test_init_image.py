@@ -19,12 +19,14 @@ from sheepgen.init_image import (
     load_mask,
     resolve_init_image,
 )
-from sheepgen.request import GenerationRequest, ResolvedRequest
+from sheepgen.request import GenerationRequest
 from tests.pictures import bomb, photograph
 from tests.samples import sample_request
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sheepgen.resolved_request import ResolvedRequest
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 

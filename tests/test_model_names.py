@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sheepgen.execution.image_key import image_key
-from sheepgen.metadata.record import from_json, to_json
+from sheepgen.metadata.record_json import from_json, to_json
 from sheepgen.model_names import MODEL_ALIASES, aliases_of, canonical_model_name
 from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.models.resolve import find_model

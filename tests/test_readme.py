@@ -26,8 +26,8 @@ from sheepgen.fields import FIELDS
 from sheepgen.metadata.image_file import encode_image, read_record
 from sheepgen.models import resolve
 from sheepgen.models.families import EMBEDDED, FAMILIES, family_of
+from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.models.resolve import find_model
-from sheepgen.models.spec import outside_warnings
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest, ModelReference
 from sheepgen.sweep import plan as sweep_plan
 from sheepgen.sweep.grid import combine

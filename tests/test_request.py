@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from sheepgen.errors import UsageError
 from sheepgen.fields import MAX_PROMPT_CHARACTERS, MAX_SEED, MAX_SIDE
-from sheepgen.request import GenerationRequest, ResolvedRequest, draw_seed, nearest_sizes
+from sheepgen.request import GenerationRequest, draw_seed, nearest_sizes
+from sheepgen.resolved_request import ResolvedRequest
 from tests.samples import sample_spec
 
 if TYPE_CHECKING:

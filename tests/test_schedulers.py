@@ -12,12 +12,8 @@ from diffusers import DDIMScheduler, PNDMScheduler, StableDiffusionPipeline
 
 from sheepgen.errors import ModelError, UsageError
 from sheepgen.pipeline.scheduler import build_scheduler, step_arguments
-from sheepgen.schedulers import (
-    SCHEDULERS,
-    canonical_scheduler_name,
-    check_step_count,
-    scheduler_name_for,
-)
+from sheepgen.scheduler_names import canonical_scheduler_name
+from sheepgen.schedulers import SCHEDULERS, check_step_count, scheduler_name_for
 from tests.tiny import tiny_pipeline, tiny_scheduler
 
 

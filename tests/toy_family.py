@@ -20,7 +20,8 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 from sheepgen.errors import UsageError
 from sheepgen.models.family import Component, Family, Traits
 from sheepgen.pipeline.building import building
-from sheepgen.pipeline.family import ModelInfo, TokenLabel
+from sheepgen.pipeline.family import ModelInfo
+from sheepgen.pipeline.tokens import TokenLabel
 from sheepgen.prompt_reading import PromptReading
 from sheepgen.prompt_syntax import PLAIN
 from sheepgen.schedulers import SCHEDULERS
@@ -33,9 +34,11 @@ if TYPE_CHECKING:
 
     from sheepgen.models.family import Configs
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import Guidance, MaskedImage, Model
+    from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.guidance import Guidance
+    from sheepgen.pipeline.inpainting import MaskedImage
     from sheepgen.prompt_syntax import PromptFormat
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 PATCH = 2
 MAX_LETTERS = 24

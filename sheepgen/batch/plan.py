@@ -15,7 +15,7 @@ from sheepgen.execution.prompts import prompt_notes, read_prompts
 from sheepgen.init_image import check_init_image, init_image_notes
 from sheepgen.metadata.image_file import check_format
 from sheepgen.models.hub import DownloadPlan
-from sheepgen.models.spec import outside_warnings
+from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.output.jsonl import error_to_dict
 from sheepgen.output.ownership import free_target
 from sheepgen.output.template import parse_output
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from sheepgen.output.template import Target
     from sheepgen.presets import Presets
     from sheepgen.prompt_reading import PromptReading
-    from sheepgen.request import ModelReference, ResolvedRequest
+    from sheepgen.request import ModelReference
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["JobAnswered", "JobPlanner", "PlannedJob", "failed_line", "plan_batch"]
 

@@ -19,7 +19,7 @@ from sheepgen.cli.model_pull import pull
 from sheepgen.cli.model_rm import rm
 from sheepgen.cli.model_verify import verify_model
 from sheepgen.cli.models import list_models, models, schedulers
-from sheepgen.cli.options import canonical_option
+from sheepgen.cli.option_aliases import canonical_option
 from sheepgen.cli.rerun import rerun
 from sheepgen.cli.show import show
 from sheepgen.cli.sweep import sweep

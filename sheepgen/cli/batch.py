@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sheepgen.batch.plan import JobAnswered
     from sheepgen.batch.run import BatchEvent
     from sheepgen.events import Notice
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["batch", "open_jobs"]
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sheepgen.execution.timing import Estimate
     from sheepgen.models.hub import DownloadPlan
     from sheepgen.prompt_reading import PromptReading
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["print_download", "print_plan"]
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from sheepgen.events import RunEvent
     from sheepgen.execution.plan import RunPlan, RunSettings
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.request import GenerationRequest, ResolvedRequest
+    from sheepgen.request import GenerationRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["generate_images", "plan_images", "print_images"]
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
@@ -24,28 +23,10 @@ from sheepgen.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sheepgen.execution.plan import RunSettings
 
 IMAGE, MODEL, OUTPUT, RUN = "Image", "Model", "Output", "Run"
 """Panels of ``--help``."""
-
-ALIASES: Mapping[str, str] = MappingProxyType(
-    {
-        "batch-count": "count",
-        "n-iter": "count",
-        "outdir": "output",
-        "precision": "dtype",
-        **{
-            alias: field.option.removeprefix("--")
-            for field in FIELDS.values()
-            for alias in field.aliases
-        },
-    }
-)
-"""Spellings of diffusers, AUTOMATIC1111 and others, and the option that each stands for. They are
-accepted, and not shown."""
 
 IMAGE_FIELDS = tuple(name for name in FIELDS if name != "prompt")
 """Fields that are options of all commands that generate images."""
@@ -345,9 +326,3 @@ class PrintOptions:
 
     quiet: QuietOpt = False
     verbose: VerboseOpt = False
-
-
-def canonical_option(name: str) -> str:
-    """Return the option's own name, without its dashes; underscores count as dashes."""
-    name = name.replace("_", "-")
-    return ALIASES.get(name, name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.adapters import parse_loras, parse_paths, to_text
 from sheepgen.cli import parsers
-from sheepgen.cli.options import canonical_option
+from sheepgen.cli.option_aliases import canonical_option
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, RANDOM_SEED
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest

@@ -81,7 +81,8 @@ def show(
 
 def _show_record(record: ImageRecord, form: ShowFormatWord | None) -> None:
     from sheepgen.metadata.a1111 import to_parameters
-    from sheepgen.metadata.record import DIFFUSERS_LOOP, to_json
+    from sheepgen.metadata.record import DIFFUSERS_LOOP
+    from sheepgen.metadata.record_json import to_json
 
     if form == "json":
         write_data(to_json(record))

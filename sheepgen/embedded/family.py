@@ -17,9 +17,9 @@ from sheepgen.embedded.prompt_reader import PromptReader
 from sheepgen.errors import UsageError
 from sheepgen.models.families import PREVIEW_COMPONENT
 from sheepgen.pipeline.building import running
-from sheepgen.pipeline.family import TokenLabel
 from sheepgen.pipeline.latent_model import LatentModel, TextEmbeds
 from sheepgen.pipeline.loading import load_diffusers
+from sheepgen.pipeline.tokens import TokenLabel
 from sheepgen.prompt_syntax import PLAIN
 from sheepgen.sanitize import excerpt
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.prompt_syntax import PromptFormat
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["EmbeddedModel", "check_schedule", "load", "read_prompt"]
 

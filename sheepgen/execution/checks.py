@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sheepgen.execution.memory import RunMemory
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = [
     "attention_warnings",

@@ -13,7 +13,7 @@ from sheepgen.options import NATIVE_ATTENTION
 from sheepgen.request import TEMPLATES
 
 if TYPE_CHECKING:
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["image_key"]
 

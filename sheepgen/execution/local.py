@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from sheepgen.options import DeviceOptions, FrameOptions, Offload
     from sheepgen.pipeline.family import LoadedModel
     from sheepgen.pipeline.lora import Originals
-    from sheepgen.request import ModelReference, ResolvedRequest
+    from sheepgen.request import ModelReference
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["LocalExecutor"]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sheepgen.models.memory import MemoryPlan
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions, Offload
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["DeviceMemory", "RunMemory"]
 

@@ -24,8 +24,8 @@ from sheepgen.init_image import check_init_image, init_image_notes
 from sheepgen.metadata.image_file import check_format
 from sheepgen.models.added.places import fetch_added, plan_added
 from sheepgen.models.hub import DownloadPlan
+from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.models.resolve import find_model, resolve_model
-from sheepgen.models.spec import outside_warnings
 from sheepgen.options import DeviceOptions, FrameDecoder, FrameOptions
 from sheepgen.output.artifacts import FRAME_CHOICES
 from sheepgen.output.images import OutputLayout
@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from sheepgen.execution.memory import RunMemory
     from sheepgen.models.spec import ModelSpec
     from sheepgen.prompt_reading import PromptReading
-    from sheepgen.request import GenerationRequest, ResolvedRequest
+    from sheepgen.request import GenerationRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["RunPlan", "RunSettings", "find_or_plan_download", "plan_run"]
 

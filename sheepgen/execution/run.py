@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.output.images import OutputLayout
     from sheepgen.output.template import Target
-    from sheepgen.request import ModelReference, ResolvedRequest
+    from sheepgen.request import ModelReference
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = [
     "load_executor",

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions
     from sheepgen.output.artifacts import FrameChoice
-    from sheepgen.request import ModelReference, ResolvedRequest
+    from sheepgen.request import ModelReference
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["Estimate", "PastRun", "PastRuns", "estimate", "record_image", "record_run"]
 

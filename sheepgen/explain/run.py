@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.attention_maps import AttentionMaps
     from sheepgen.pipeline.latent_model import UNetModel
     from sheepgen.pipeline.token_groups import TokenGroup
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["ImageExplained", "check_explainable", "explain_image"]
 

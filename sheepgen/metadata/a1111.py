@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sheepgen.metadata.record import ImageRecord
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["EMPHASIS", "TEMPLATE_KEYS", "to_parameters"]
 

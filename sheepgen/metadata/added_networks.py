@@ -20,7 +20,7 @@ from sheepgen.adapters import LoraReference, to_text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["LORA_HASHES", "lora_tags", "network_pairs", "split_lora_tags"]
 

@@ -39,7 +39,7 @@ from sheepgen.metadata.image_texts import (
     not_an_image,
     read_texts,
 )
-from sheepgen.metadata.record import from_json, to_json
+from sheepgen.metadata.record_json import from_json, to_json
 from sheepgen.request import TEMPLATES
 from sheepgen.sanitize import excerpt
 from sheepgen.untrusted_file import open_untrusted

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from sheepgen.events import FrameDecoded
     from sheepgen.metadata.record import ImageRecord
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = [
     "ARTIFACTS",

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from sheepgen.events import Event, Events
     from sheepgen.output.artifacts import Content
     from sheepgen.output.manifest import Manifest
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["OutputLayout", "save", "save_images"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sheepgen.errors import as_sheepgen_error
 from sheepgen.events import ImageSaved, RunFailed, RunStarted, StepCompleted
-from sheepgen.metadata.record import to_dict
+from sheepgen.metadata.record_json import to_dict
 from sheepgen.output.artifacts import ARTIFACTS, json_keys
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from sheepgen.events import RunEvent
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["error_to_dict", "outcome_to_dict", "to_json_line", "write_progress"]
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sheepgen.output.manifest import Manifest
     from sheepgen.output.template import Target
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["check_replaceable", "find_obstacle", "free_target", "own_paths"]
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
     from sheepgen.events import RunEvent
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 _E = TypeVar("_E")
 

@@ -25,7 +25,7 @@ from sheepgen.untrusted_file import expand_home
 
 if TYPE_CHECKING:
     from sheepgen.fields import Field, Value
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = [
     "DEFAULT_OUTPUT",

@@ -7,9 +7,8 @@ from bisect import bisect_right
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from sheepgen.pipeline.family import TokenLabel
 from sheepgen.pipeline.prompt_chunks import parts_of, split_prompt, tokenize
-from sheepgen.pipeline.tokens import measure_text, token_labels
+from sheepgen.pipeline.tokens import TokenLabel, measure_text, token_labels
 from sheepgen.prompt_reading import PromptReading
 
 if TYPE_CHECKING:

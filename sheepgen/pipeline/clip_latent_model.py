@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from transformers import CLIPTextModel, PreTrainedTokenizerBase
 
-    from sheepgen.pipeline.family import TokenLabel
+    from sheepgen.pipeline.tokens import TokenLabel
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.prompt_syntax import PromptFormat
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["ClipLatentModel", "EncodedText", "encode_prompt"]
 

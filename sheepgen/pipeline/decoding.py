@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sheepgen.pipeline.family import Model
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["DecodedImage", "ImageDecoder", "first_tiled", "in_tiles"]
 

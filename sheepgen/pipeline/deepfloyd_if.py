@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import Guidance, MaskedImage, TokenLabel
+    from sheepgen.pipeline.guidance import Guidance
+    from sheepgen.pipeline.inpainting import MaskedImage
+    from sheepgen.pipeline.tokens import TokenLabel
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.prompt_syntax import PromptFormat
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["IfModel", "check_schedule", "load", "read_prompt"]
 

@@ -19,9 +19,26 @@ if TYPE_CHECKING:
     from diffusers import SchedulerMixin
     from torch import Tensor
 
-    from sheepgen.pipeline.family import Denoiser, Guidance, Start
+    from sheepgen.pipeline.family import Denoiser
+    from sheepgen.pipeline.guidance import Guidance
+    from sheepgen.pipeline.inpainting import Inpainting
 
-__all__ = ["DenoiseStep", "denoise"]
+__all__ = ["DenoiseStep", "Start", "denoise"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Start:
+    """What the loop begins from.
+
+    Args:
+        latents: (batch, channels, height, width), on the model's device, at the scheduler's scale.
+        first_step: Index of the first timestep; above 0 for image to image.
+        inpainting: What stays as it is, if anything does.
+    """
+
+    latents: Tensor
+    first_step: int = 0
+    inpainting: Inpainting | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

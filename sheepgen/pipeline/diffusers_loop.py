@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sheepgen.events import Event
     from sheepgen.options import FrameOptions
     from sheepgen.pipeline.diffusers_pipeline import PipelineModel, PipelineReport
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["run_pipeline"]
 

@@ -13,7 +13,7 @@ have another shape, if the family's `Process` and its scheduler know it (a learn
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sheepgen.prompt_syntax import PLAIN
 
@@ -26,102 +26,25 @@ if TYPE_CHECKING:
 
     from sheepgen.models.family import GuidanceKind
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.pipeline.guidance import Guidance
+    from sheepgen.pipeline.inpainting import MaskedImage
     from sheepgen.pipeline.placement import Placement
+    from sheepgen.pipeline.tokens import TokenLabel
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.prompt_syntax import PromptFormat
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = [
     "Denoiser",
     "FamilyModule",
     "FollowingStage",
-    "Guidance",
-    "Inpainting",
     "LoadedModel",
-    "MaskedImage",
     "Model",
     "ModelInfo",
     "Process",
-    "Start",
-    "TokenLabel",
+    "Stage",
+    "StagedModel",
 ]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TokenLabel:
-    """What one of the positions stands for that the network attends to.
-
-    Args:
-        position: Index among the encoded tokens.
-        kind: ``word``, ``special`` (begin, end), ``padding``, or ``memory`` for tokens that the
-            text encoder adds.
-        text: The piece of the prompt, or the special token's name; empty for ``memory``.
-        word: Number of the word among the prompt's, from 0, if ``kind`` is ``word``.
-        id: The token's number in the tokenizer's vocabulary, if it has one.
-    """
-
-    position: int
-    kind: Literal["word", "special", "padding", "memory"]
-    text: str = ""
-    word: int | None = None
-    id: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Guidance:
-    """How strongly the prompt is followed.
-
-    Args:
-        scale: In diffusers' convention, where 1 is off. A family with another one converts it.
-        rescale: 0 to 1, how far the guided prediction's spread is pulled back to the text
-            prediction's (https://arxiv.org/abs/2305.08891, section 3.4).
-    """
-
-    scale: float
-    rescale: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Inpainting:
-    """What stays of an image while the rest is generated.
-
-    Args:
-        mask: 1 where the image is generated, 0 where it stays; broadcasts to the latents.
-        clean: Latents of the image.
-        noise: The noise that the start was made with.
-    """
-
-    mask: Tensor
-    clean: Tensor
-    noise: Tensor
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MaskedImage:
-    """What a network that was trained for inpainting sees besides the latents it denoises.
-
-    Args:
-        mask: 1 where the image is generated, 0 where it stays, (images, 1, height, width).
-        latents: Of the picture, grey where it is generated, (images, channels, height, width).
-    """
-
-    mask: Tensor
-    latents: Tensor
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Start:
-    """What the loop begins from.
-
-    Args:
-        latents: (batch, channels, height, width), on the model's device, at the scheduler's scale.
-        first_step: Index of the first timestep; above 0 for image to image.
-        inpainting: What stays as it is, if anything does.
-    """
-
-    latents: Tensor
-    first_step: int = 0
-    inpainting: Inpainting | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sheepgen.pipeline.family import LoadedModel
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["finish"]
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from diffusers import SchedulerMixin
 
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import MaskedImage
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.pipeline.inpainting import MaskedImage
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["FlowModel", "patches_of"]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from sheepgen.models.checkpoint import Checkpoint
-    from sheepgen.pipeline.family import TokenLabel
+    from sheepgen.pipeline.tokens import TokenLabel
     from sheepgen.prompt_reading import PromptReading
 
 __all__ = ["GemmaTextEncoder", "Instruction", "load_gemma_tokenizer"]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,9 +14,21 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from sheepgen.pipeline.family import Guidance
+__all__ = ["Guidance", "apply_guidance", "guidance_embedding", "rescale_guided"]
 
-__all__ = ["apply_guidance", "guidance_embedding", "rescale_guided"]
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Guidance:
+    """How strongly the prompt is followed.
+
+    Args:
+        scale: In diffusers' convention, where 1 is off. A family with another one converts it.
+        rescale: 0 to 1, how far the guided prediction's spread is pulled back to the text
+            prediction's (https://arxiv.org/abs/2305.08891, section 3.4).
+    """
+
+    scale: float
+    rescale: float = 0.0
 
 
 def apply_guidance(prediction: Tensor, guidance: Guidance) -> Tensor:

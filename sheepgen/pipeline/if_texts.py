@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sheepgen.pipeline.t5 import T5TextEncoder
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["IfTextEncoder", "IfTexts"]
 

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sheepgen.models.checkpoint import Checkpoint
-    from sheepgen.pipeline.family import Guidance
+    from sheepgen.pipeline.guidance import Guidance
     from sheepgen.pipeline.if_texts import IfTextEncoder, IfTexts
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["EnlargedPicture", "IfUpscaler", "check_upscaler_steps"]
 

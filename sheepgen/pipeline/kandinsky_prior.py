@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 
     from sheepgen.models.added.prior import PriorFolder
     from sheepgen.models.checkpoint import Checkpoint
-    from sheepgen.pipeline.family import Guidance
+    from sheepgen.pipeline.guidance import Guidance
     from sheepgen.prompt_reading import PromptReading
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["Prior", "PriorTexts", "check_prior_steps", "measure_prompt"]
 

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     from sheepgen.models.checkpoint import Checkpoint
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import TokenLabel
+    from sheepgen.pipeline.tokens import TokenLabel
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.prompt_syntax import PromptFormat
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["LatentDiffusionModel", "check_schedule", "load", "read_prompt"]
 

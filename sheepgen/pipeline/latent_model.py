@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import Guidance, MaskedImage
+    from sheepgen.pipeline.guidance import Guidance
+    from sheepgen.pipeline.inpainting import MaskedImage
     from sheepgen.pipeline.process import DiffusionProcess
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["LatentModel", "TextEmbeds", "UNetDenoiser", "UNetModel"]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from diffusers import SchedulerMixin, UNet2DConditionModel
     from torch import Tensor
 
-    from sheepgen.pipeline.family import Guidance
+    from sheepgen.pipeline.guidance import Guidance
 
 __all__ = ["LearnedVarianceProcess", "predict_with_variance"]
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.family import FamilyModule, LoadedModel
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.prompt_syntax import PromptFormat
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = [
     "check_schedule",

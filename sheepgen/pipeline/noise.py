@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sheepgen.pipeline.family import Stage
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["image_noise", "slerp", "tensor_sha256"]
 

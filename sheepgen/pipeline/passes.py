@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import torch
 
 from sheepgen.pipeline.denoise import denoise
-from sheepgen.pipeline.family import Guidance
 from sheepgen.pipeline.frames import clean_latents, forward_latents, noisy_latents
+from sheepgen.pipeline.guidance import Guidance
 from sheepgen.pipeline.scheduler import arguments_for
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.denoise import DenoiseStep
     from sheepgen.pipeline.family import FollowingStage, Model, Stage, StagedModel
     from sheepgen.pipeline.start import Begun
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["FinishedPass", "PassOfImage", "PlannedPass", "pass_frames", "plan_passes", "run_pass"]
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sheepgen.metadata.record import ImageRecord
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import LoadedModel
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["load_as_recorded", "processors", "reproduce"]
 

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.denoise import DenoiseStep
     from sheepgen.pipeline.family import LoadedModel, Model
     from sheepgen.pipeline.passes import PassOfImage
-    from sheepgen.request import GenerationRequest, ResolvedRequest
+    from sheepgen.request import GenerationRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["generate", "stream", "stream_batch"]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from diffusers import SchedulerMixin
 
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = [
     "arguments_for",

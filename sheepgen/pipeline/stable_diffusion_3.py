@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.pipeline.family import Guidance, TokenLabel
+    from sheepgen.pipeline.guidance import Guidance
+    from sheepgen.pipeline.tokens import TokenLabel
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.prompt_syntax import PromptFormat
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = [
     "StableDiffusion3Model",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sheepgen.models.spec import ModelSpec
     from sheepgen.prompt_syntax import PromptFormat
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["StableDiffusionXLModel", "check_schedule", "load", "read_prompt"]
 

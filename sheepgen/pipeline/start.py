@@ -17,7 +17,8 @@ from PIL import Image
 from torch.nn.functional import interpolate
 
 from sheepgen.init_image import load_image, load_mask
-from sheepgen.pipeline.family import Inpainting, MaskedImage, Start
+from sheepgen.pipeline.denoise import Start
+from sheepgen.pipeline.inpainting import Inpainting, MaskedImage
 from sheepgen.pipeline.noise import image_noise
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sheepgen.pipeline.family import Model, Stage
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["Begun", "begin", "begin_in_noise", "to_tensor"]
 

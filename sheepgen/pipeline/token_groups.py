@@ -19,7 +19,7 @@ class TokenGroup:
 
     Args:
         text: As typed; or the special token's name, or empty.
-        kind: As in `sheepgen.pipeline.family.TokenLabel`.
+        kind: As in `sheepgen.pipeline.tokens.TokenLabel`.
         positions: Of the tokens.
         pieces: Their texts in the tokenizer's vocabulary, if they are in one.
         ids: Their numbers there.

@@ -4,16 +4,36 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from sheepgen.pipeline.building import running
-from sheepgen.pipeline.family import TokenLabel
 from sheepgen.prompt_reading import PromptReading
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["count_tokens", "labels_within", "measure_text", "token_labels"]
+__all__ = ["TokenLabel", "count_tokens", "labels_within", "measure_text", "token_labels"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TokenLabel:
+    """What one of the positions stands for that the network attends to.
+
+    Args:
+        position: Index among the encoded tokens.
+        kind: ``word``, ``special`` (begin, end), ``padding``, or ``memory`` for tokens that the
+            text encoder adds.
+        text: The piece of the prompt, or the special token's name; empty for ``memory``.
+        word: Number of the word among the prompt's, from 0, if ``kind`` is ``word``.
+        id: The token's number in the tokenizer's vocabulary, if it has one.
+    """
+
+    position: int
+    kind: Literal["word", "special", "padding", "memory"]
+    text: str = ""
+    word: int | None = None
+    id: int | None = None
 
 
 def measure_text(

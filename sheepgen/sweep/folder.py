@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
     from sheepgen.sweep.grid import Grid, Value
 
 __all__ = ["EarlierSweep", "read_earlier_sweep", "write_sweep"]

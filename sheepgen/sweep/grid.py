@@ -18,15 +18,16 @@ from sheepgen.fields import FIELDS
 from sheepgen.hires import canonical_hires
 from sheepgen.model_names import canonical_model_name
 from sheepgen.presets import Presets
-from sheepgen.request import GenerationRequest, ResolvedRequest
+from sheepgen.request import GenerationRequest
 from sheepgen.sanitize import excerpt
-from sheepgen.schedulers import canonical_scheduler_name
+from sheepgen.scheduler_names import canonical_scheduler_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sheepgen.models.spec import ModelSpec
     from sheepgen.request import ModelReference
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = [
     "AXES",

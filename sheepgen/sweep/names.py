@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sheepgen.output.template import OutputTemplate, Target
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
     from sheepgen.sweep.grid import Value
 
 __all__ = ["KEYED_NAMES", "place_images", "readable_names"]

@@ -22,7 +22,7 @@ from sheepgen.fields import RANDOM_SEED
 from sheepgen.init_image import check_init_image, init_image_notes
 from sheepgen.metadata.image_file import check_format
 from sheepgen.models.hub import DownloadPlan
-from sheepgen.models.spec import outside_warnings
+from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.output.manifest import Manifest
 from sheepgen.output.ownership import check_replaceable, own_paths
 from sheepgen.output.template import folder_template, parse_output
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from sheepgen.output.images import OutputLayout
     from sheepgen.output.template import Target
     from sheepgen.presets import Presets
-    from sheepgen.request import GenerationRequest, ModelReference, ResolvedRequest
+    from sheepgen.request import GenerationRequest, ModelReference
+    from sheepgen.resolved_request import ResolvedRequest
     from sheepgen.sweep.grid import Value
     from sheepgen.wildcards import Wildcards
 

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sheepgen.pipeline.denoise import denoise
-from sheepgen.pipeline.family import Guidance, Start
+from sheepgen.pipeline.denoise import Start, denoise
+from sheepgen.pipeline.guidance import Guidance
 from sheepgen.pipeline.latent_model import TextEmbeds, UNetDenoiser
 from sheepgen.pipeline.process import DiffusionProcess
 from sheepgen.pipeline.scheduler import build_scheduler as build_sampler

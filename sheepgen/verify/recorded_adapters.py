@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Generator
 
     from sheepgen.models.hub import DownloadPlan, DownloadProgress
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["check_recorded_adapters", "fetch_recorded_adapters"]
 

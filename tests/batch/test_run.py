@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sheepgen.batch.run import BatchEvent
     from sheepgen.events import Event
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 ROOT = Path(__file__).parents[2]
 

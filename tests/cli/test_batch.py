@@ -20,7 +20,7 @@ from sheepgen.cli.batch import open_jobs
 from sheepgen.errors import NonFiniteError, UsageError
 from sheepgen.execution import local
 from sheepgen.metadata.image_file import read_record
-from sheepgen.metadata.record import from_dict
+from sheepgen.metadata.record_json import from_dict
 from sheepgen.output import atomic
 from sheepgen.output import images as output_images
 from sheepgen.pipeline import loading

@@ -14,7 +14,7 @@ from PIL import Image
 from sheepgen.errors import NonFiniteError
 from sheepgen.execution import local
 from sheepgen.metadata.image_file import read_record
-from sheepgen.metadata.record import from_dict
+from sheepgen.metadata.record_json import from_dict
 from sheepgen.models import checkpoint
 from sheepgen.models.safetensors import check_safetensors
 from sheepgen.pipeline import loading

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from sheepgen import options as run_options
-from sheepgen.cli.options import ALIASES, FramesWord
+from sheepgen.cli.option_aliases import ALIASES
+from sheepgen.cli.options import FramesWord
 from sheepgen.metadata.image_file import encode_image
 from sheepgen.output.artifacts import FRAME_CHOICES
 from tests.samples import sample_image, sample_record

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from PIL.PngImagePlugin import PngInfo
 
 from sheepgen.metadata.image_file import encode_image, read_record
-from sheepgen.metadata.record import to_json
+from sheepgen.metadata.record_json import to_json
 from sheepgen.models.added.places import LABELS
 from sheepgen.request import EMBEDDED_MODEL
 from tests.models.hub.conftest import REPO, hub  # noqa: F401 - a fixture

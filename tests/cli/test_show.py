@@ -16,7 +16,7 @@ from sheepgen.fields import FIELDS
 from sheepgen.metadata.a1111 import to_parameters
 from sheepgen.metadata.a1111_reader import read_parameters
 from sheepgen.metadata.image_file import encode_image
-from sheepgen.metadata.record import from_dict, to_json
+from sheepgen.metadata.record_json import from_dict, to_json
 from sheepgen.prompt_template import expand_request
 from sheepgen.request import GenerationRequest
 from sheepgen.sanitize import printable

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from sheepgen.metadata.image_file import read_record
-from sheepgen.metadata.record import to_dict
+from sheepgen.metadata.record_json import to_dict
 from sheepgen.models.fingerprint import file_sha256
 from tests.cli.conftest import run
 from tests.gguf_file import save_gguf

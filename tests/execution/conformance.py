@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sheepgen.events import Event
     from sheepgen.execution.executor import Executor
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 
 class ExecutorConformance:

@@ -13,7 +13,7 @@ from tests.samples import sample_request
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 FIRST = sample_request(seed=1)
 

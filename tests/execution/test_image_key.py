@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sheepgen.execution.image_key import image_key
 from sheepgen.fields import HASHED_FIELDS, MAX_SEED
 from sheepgen.metadata.record import PIPELINE_VERSION
-from sheepgen.request import TEMPLATES, ResolvedRequest
+from sheepgen.request import TEMPLATES
+from sheepgen.resolved_request import ResolvedRequest
 from tests.samples import FROM_PICTURE, sample_request
 from tests.samples import requests as still_requests
 

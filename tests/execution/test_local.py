@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sheepgen.events import Event
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import LoadedModel
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 ON_CPU = DeviceOptions(device="cpu", dtype="fp32")
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from sheepgen.events import Event, RunEvent
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 REQUESTS = {sample_request(seed=seed): f"key{seed}" for seed in (1, 2, 3)}
 

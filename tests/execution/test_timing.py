@@ -20,7 +20,7 @@ from tests.samples import sample_request
 if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.family import Model
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 OPTIONS = DeviceOptions(device="cpu")
 

@@ -27,7 +27,7 @@ from sheepgen.metadata.image_file import (
     record_in,
 )
 from sheepgen.metadata.image_texts import read_texts
-from sheepgen.metadata.record import to_json
+from sheepgen.metadata.record_json import to_json
 from sheepgen.schedulers import SCHEDULERS
 from tests.samples import SIZE, records, sample_image, sample_record, sample_request
 

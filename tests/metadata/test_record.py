@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 
 from sheepgen.errors import OutputError
 from sheepgen.fields import FIELDS
-from sheepgen.metadata.record import (
+from sheepgen.metadata.record_json import (
     MAX_JSON_CHARACTERS,
     RECORD_FORMAT,
-    ImageRecord,
     from_dict,
     from_json,
     to_dict,
@@ -22,6 +21,9 @@ from sheepgen.metadata.record import (
 from sheepgen.prompt_reading import Correction, UnusedWord
 from sheepgen.request import DEFAULTS, TEMPLATES
 from tests.samples import RESOLVED, records, sample_record, unparsed_records
+
+if TYPE_CHECKING:
+    from sheepgen.metadata.record import ImageRecord
 
 
 @given(records)

@@ -17,8 +17,8 @@ from sheepgen.models.configs import bad_setting
 from sheepgen.models.families import DIFFUSERS_SCHEDULER, EMBEDDED, FAMILIES
 from sheepgen.models.family import Component, Configs, Family, Traits
 from sheepgen.models.hub import DownloadPlan
+from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.models.resolve import find_model, resolve_model
-from sheepgen.models.spec import outside_warnings
 from sheepgen.models.unsupported import unsupported_family_of_class
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest, ModelReference
 from tests.models.hub.conftest import REPO, hub  # noqa: F401 - a fixture

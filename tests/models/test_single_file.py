@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save_file
 
 from sheepgen.errors import ModelError
+from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.models.resolve import find_model
 from sheepgen.models.single_file import read_single_file
-from sheepgen.models.spec import outside_warnings
 from sheepgen.request import GenerationRequest
 from tests.original import save_original_model, save_single_file
 

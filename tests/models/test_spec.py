@@ -9,8 +9,8 @@ import pytest
 
 from sheepgen.errors import UsageError
 from sheepgen.models.registry import KNOWN_MODELS
+from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.models.resolve import find_model
-from sheepgen.models.spec import outside_warnings
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest, ModelReference
 from tests.tiny_xl import save_tiny_xl
 

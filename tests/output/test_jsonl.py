@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import NonFiniteError
 from sheepgen.events import RunFailed, RunFinished
-from sheepgen.metadata.record import from_dict
+from sheepgen.metadata.record_json import from_dict
 from sheepgen.output.jsonl import to_json_line, write_progress
 from tests.samples import sample_events, sample_request, sample_saved
 

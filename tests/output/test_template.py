@@ -14,7 +14,7 @@ from sheepgen.output.template import PLACEHOLDERS, parse_output, slug
 from tests.samples import requests, sample_request
 
 if TYPE_CHECKING:
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 HOSTILE = (
     "../../etc/passwd",

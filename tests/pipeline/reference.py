@@ -10,8 +10,8 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from sheepgen.events import RunFinished
-from sheepgen.pipeline.denoise import denoise
-from sheepgen.pipeline.family import Guidance, Start
+from sheepgen.pipeline.denoise import Start, denoise
+from sheepgen.pipeline.guidance import Guidance
 from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.patches import pack, unpack
 from sheepgen.pipeline.run import stream

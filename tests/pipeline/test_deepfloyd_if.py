@@ -13,9 +13,9 @@ from diffusers import IFImg2ImgPipeline, IFPipeline, IFSuperResolutionPipeline
 from sheepgen.adapters import Adapters
 from sheepgen.errors import ModelError, UsageError
 from sheepgen.events import FrameDecoded, RunFinished, StepCompleted
-from sheepgen.metadata.record import from_json, to_json
+from sheepgen.metadata.record_json import from_json, to_json
+from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.models.resolve import find_model
-from sheepgen.models.spec import outside_warnings
 from sheepgen.options import FrameOptions
 from sheepgen.pipeline.deepfloyd_if import IfModel
 from sheepgen.pipeline.loading import check_schedule, load_model, read_prompt

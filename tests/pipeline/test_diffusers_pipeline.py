@@ -17,11 +17,12 @@ from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 
 from sheepgen.errors import ModelError, NonFiniteError, UsageError
 from sheepgen.events import FrameDecoded, RunFinished, RunStarted, StepCompleted
-from sheepgen.metadata.record import DIFFUSERS_LOOP, from_json, to_json
+from sheepgen.metadata.record import DIFFUSERS_LOOP
+from sheepgen.metadata.record_json import from_json, to_json
 from sheepgen.models.diffusers_pipelines import DIFFUSERS_PIPELINES
 from sheepgen.models.families import FAMILIES
+from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.models.resolve import find_model
-from sheepgen.models.spec import outside_warnings
 from sheepgen.models.unsupported import unsupported_family_of_class
 from sheepgen.options import FrameOptions
 from sheepgen.pipeline.diffusers_pipeline import PipelineModel

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from sheepgen.pipeline.denoise import denoise
-from sheepgen.pipeline.family import Guidance, Inpainting, Start
+from sheepgen.pipeline.denoise import Start, denoise
 from sheepgen.pipeline.flow import FlowProcess, FlowSchedule, build_flow_scheduler, linear_mu
+from sheepgen.pipeline.guidance import Guidance
+from sheepgen.pipeline.inpainting import Inpainting
 from sheepgen.pipeline.scheduler import step_arguments
 from sheepgen.schedulers import FLOW_SCHEDULERS, scheduler_name_for
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sheepgen.events import FrameDecoded, RunFinished
-from sheepgen.metadata.record import from_json, to_json
+from sheepgen.metadata.record_json import from_json, to_json
 from sheepgen.models.resolve import find_model
 from sheepgen.options import FrameOptions
 from sheepgen.pipeline.loading import check_schedule, load_model, read_prompt

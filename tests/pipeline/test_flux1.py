@@ -13,7 +13,7 @@ from PIL import Image
 
 from sheepgen.errors import ModelError
 from sheepgen.events import RunFinished
-from sheepgen.models.spec import outside_warnings
+from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.pipeline.flux1 import Flux1Model
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.noise import tensor_sha256

@@ -13,8 +13,8 @@ from PIL import Image
 
 from sheepgen.errors import ModelError
 from sheepgen.events import RunFinished
+from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.models.resolve import find_model
-from sheepgen.models.spec import outside_warnings
 from sheepgen.pipeline.flux2_klein import Flux2KleinModel
 from sheepgen.pipeline.loading import load_model, read_prompt
 from sheepgen.pipeline.noise import tensor_sha256

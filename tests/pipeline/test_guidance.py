@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from diffusers import StableDiffusionPipeline
 
-from sheepgen.pipeline.family import Guidance
-from sheepgen.pipeline.guidance import apply_guidance, guidance_embedding
+from sheepgen.pipeline.guidance import Guidance, apply_guidance, guidance_embedding
 from sheepgen.request import GenerationRequest
 from tests.pipeline.fakes import ConstantUNet
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     import pytest
 
     from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
-    from sheepgen.request import ResolvedRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 
 def request(model: StableDiffusionModel, guidance_scale: float) -> ResolvedRequest:

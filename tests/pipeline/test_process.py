@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from sheepgen.pipeline.denoise import denoise
-from sheepgen.pipeline.family import Guidance, Start
+from sheepgen.pipeline.denoise import Start, denoise
+from sheepgen.pipeline.guidance import Guidance
 from sheepgen.pipeline.latent_model import UNetDenoiser
 from sheepgen.pipeline.process import DiffusionProcess
 from sheepgen.pipeline.scheduler import build_scheduler, set_timesteps, step_arguments

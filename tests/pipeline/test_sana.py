@@ -16,7 +16,7 @@ from PIL import Image
 from sheepgen.errors import ModelError
 from sheepgen.events import RunFinished
 from sheepgen.models.resolve import find_model
-from sheepgen.pipeline.family import Guidance
+from sheepgen.pipeline.guidance import Guidance
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.run import stream

@@ -15,8 +15,8 @@ from diffusers import (
 )
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 
-from sheepgen.pipeline.denoise import denoise
-from sheepgen.pipeline.family import Guidance, Start
+from sheepgen.pipeline.denoise import Start, denoise
+from sheepgen.pipeline.guidance import Guidance
 from tests.toy_family import FlowProcess
 
 if TYPE_CHECKING:

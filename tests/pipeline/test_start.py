@@ -8,8 +8,9 @@ import pytest
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline
 
-from sheepgen.pipeline.denoise import denoise
-from sheepgen.pipeline.family import Guidance, Inpainting, Start
+from sheepgen.pipeline.denoise import Start, denoise
+from sheepgen.pipeline.guidance import Guidance
+from sheepgen.pipeline.inpainting import Inpainting
 from sheepgen.request import GenerationRequest
 from tests.pipeline.reference import reference_pipeline
 

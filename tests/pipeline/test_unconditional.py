@@ -13,8 +13,8 @@ from PIL import Image
 
 from sheepgen.errors import ModelError, UsageError
 from sheepgen.events import FrameDecoded, RunFinished
+from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.models.resolve import find_model
-from sheepgen.models.spec import outside_warnings
 from sheepgen.options import FrameOptions
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.noise import tensor_sha256

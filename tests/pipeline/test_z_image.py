@@ -14,9 +14,9 @@ from PIL import Image
 
 from sheepgen.errors import ModelError, UsageError
 from sheepgen.events import RunFinished
+from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.models.resolve import find_model
-from sheepgen.models.spec import outside_warnings
-from sheepgen.pipeline.family import Guidance
+from sheepgen.pipeline.guidance import Guidance
 from sheepgen.pipeline.loading import check_schedule, load_model, read_prompt
 from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.run import stream

@@ -50,7 +50,7 @@ def added_hashes(
         recorded: What this returned for an earlier image; None for what need not be the same.
 
     Returns:
-        The fields of `sheepgen.request.ResolvedRequest` that have the hashes of the files.
+        The fields of `sheepgen.resolved_request.ResolvedRequest` that have the hashes of the files.
 
     Raises:
         UsageError: If nothing can be added to this model.

@@ -60,7 +60,7 @@ def _not_for(owner: str, why: str) -> ModelError:
 
 
 def resolve_upscaler(values: Mapping[str, Any], checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return what a second stage takes, by the fields of `sheepgen.request.ResolvedRequest`.
+    """Return a second stage's settings, as `sheepgen.resolved_request.ResolvedRequest` has them.
 
     Args:
         values: A request's, by the names of its fields, with its model's where it leaves them open.
