@@ -109,24 +109,103 @@ def original_sd3(weights: Mapping[str, Tensor]) -> Weights:
     return _renamed(fused, names)
 
 
+def original_lumina2(weights: Mapping[str, Tensor]) -> Weights:
+    names = {
+        "time_caption_embed.caption_embedder": "cap_embedder",
+        "time_caption_embed.timestep_embedder.linear_1": "t_embedder.mlp.0",
+        "time_caption_embed.timestep_embedder.linear_2": "t_embedder.mlp.2",
+        "norm_out.linear_1": "final_layer.adaLN_modulation.1",
+        "norm_out.linear_2": "final_layer.linear",
+        "norm1.linear": "adaLN_modulation.1",
+        "ffn_norm": "ffn_nrm",
+        "norm1.norm": "attention_norm1",
+        "norm1": "attention_norm1",
+        "norm2": "attention_norm2",
+        "attention_attention_": "attention_",
+        "ffn_nrm": "ffn_norm",
+        ".attn.": ".attention.",
+        "to_out.0": "out",
+        "norm_q": "q_norm",
+        "norm_k": "k_norm",
+        "feed_forward.linear_": "feed_forward.w",
+    }
+    fused = _fused(weights, {".attn.": (".to_q", ".to_k", ".to_v")}, "qkv")
+    return _renamed(fused, names) | {"norm_final.weight": torch.ones(4)}
+
+
+_CROSS_ATTENTION = {
+    "transformer_blocks": "blocks",
+    "attn1.to_out.0": "attn.proj",
+    "attn1.": "attn.",
+    "attn2.to_q": "cross_attn.q_linear",
+    "attn2.to_out.0": "cross_attn.proj",
+    "attn2.": "cross_attn.",
+    "norm_q": "q_norm",
+    "norm_k": "k_norm",
+    "caption_projection.linear_": "y_embedder.y_proj.fc",
+    "proj_out": "final_layer.linear",
+}
+
+
+def _original_dit(weights: Mapping[str, Tensor], names: dict[str, str]) -> Weights:
+    fused = _fused(weights, {".attn1.": (".to_q", ".to_k", ".to_v")}, "qkv")
+    fused = _fused(fused, {".attn2.": (".to_k", ".to_v")}, "kv_linear")
+    fused["final_layer.scale_shift_table"] = fused.pop("scale_shift_table")
+    computed = {"pos_embed": torch.ones(1, 4, 4), "y_embedder.y_embedding": torch.ones(4, 4)}
+    return _renamed(fused, _CROSS_ATTENTION | names) | computed
+
+
+def original_pixart(weights: Mapping[str, Tensor]) -> Weights:
+    embedders = {"timestep": "t", "resolution": "csize", "aspect_ratio": "ar"}
+    names = {
+        "pos_embed.proj": "x_embedder.proj",
+        "adaln_single.linear": "t_block.1",
+        "ff.net.0.proj": "mlp.fc1",
+        "ff.net.2": "mlp.fc2",
+        **{
+            f"adaln_single.emb.{ours}_embedder.linear_{layer}": f"{theirs}_embedder.mlp.{place}"
+            for ours, theirs in embedders.items()
+            for layer, place in ((1, 0), (2, 2))
+        },
+    }
+    return _original_dit(weights, names)
+
+
+def original_sana(weights: Mapping[str, Tensor]) -> Weights:
+    names = {
+        "patch_embed.proj": "x_embedder.proj",
+        "time_embed.emb.timestep_embedder.linear_1": "t_embedder.mlp.0",
+        "time_embed.emb.timestep_embedder.linear_2": "t_embedder.mlp.2",
+        "time_embed.linear": "t_block.1",
+        "caption_norm": "attention_y_norm",
+        "ff.conv_inverted": "mlp.inverted_conv.conv",
+        "ff.conv_depth": "mlp.depth_conv.conv",
+        "ff.conv_point": "mlp.point_conv.conv",
+    }
+    return _original_dit(weights, names)
+
+
 ORIGINAL: Mapping[str, Callable[[Mapping[str, Tensor]], Weights]] = {
     "FLUX.2 klein": original_flux2,
+    "Lumina 2": original_lumina2,
+    "PixArt": original_pixart,
     "Qwen-Image": lambda weights: {f"model.diffusion_model.{key}": weights[key] for key in weights},
+    "Sana": original_sana,
     "Stable Diffusion 3": original_sd3,
     "Z-Image": original_z_image,
 }
 
 
 def _fused(
-    weights: Mapping[str, Tensor], parts: Mapping[str, tuple[str, str, str]], name: str
+    weights: Mapping[str, Tensor], parts: Mapping[str, tuple[str, ...]], name: str
 ) -> Weights:
-    """Return weights of which three each are one: queries, keys and values."""
+    """Return weights of which several each are one: queries, keys and values."""
     fused = dict(weights)
-    for place, (queries, keys, values) in parts.items():
+    for place, several in parts.items():
         for key in weights:
-            start, found, kind = key.partition(f"{place[:-1]}{queries}.")
+            start, found, kind = key.partition(f"{place[:-1]}{several[0]}.")
             if found:
-                each = (f"{start}{place[:-1]}{part}.{kind}" for part in (queries, keys, values))
+                each = (f"{start}{place[:-1]}{part}.{kind}" for part in several)
                 fused[f"{start}{place}{name}.{kind}"] = torch.cat(
                     [fused.pop(part) for part in each]
                 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers import (
+    AutoencoderKL,
     FlowMatchEulerDiscreteScheduler,
     Lumina2Pipeline,
     Lumina2Transformer2DModel,
@@ -21,6 +22,16 @@ from tests.tiny_z_image import tiny_vae_16
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def tiny_vae_of_four_levels(**changes: Any) -> AutoencoderKL:
+    """Return a VAE with a spatial factor of 8, which diffusers' pipeline takes for granted."""
+    return tiny_vae_16(
+        block_out_channels=(4, 4, 4, 4),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        **changes,
+    )
 
 
 def tiny_lumina2_pipeline(*, seed: int = 0, **schedule: Any) -> Lumina2Pipeline:
@@ -35,11 +46,7 @@ def tiny_lumina2_pipeline(*, seed: int = 0, **schedule: Any) -> Lumina2Pipeline:
         tokenizer = tiny_gemma_tokenizer()
         pipeline = Lumina2Pipeline(
             scheduler=FlowMatchEulerDiscreteScheduler(**{"shift": 6.0} | schedule),
-            vae=tiny_vae_16(
-                block_out_channels=(4, 4, 4, 4),
-                down_block_types=("DownEncoderBlock2D",) * 4,
-                up_block_types=("UpDecoderBlock2D",) * 4,
-            ),
+            vae=tiny_vae_of_four_levels(),
             text_encoder=tiny_gemma(tokenizer),
             tokenizer=tokenizer,
             transformer=Lumina2Transformer2DModel(

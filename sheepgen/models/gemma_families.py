@@ -145,6 +145,7 @@ GEMMA_FAMILIES: tuple[Family, ...] = (
         check_fit=_check_sana,
         pipeline="sheepgen.pipeline.sana",
         is_flow=True,
+        fields=("transformer", "lora"),
     ),
     Family(
         name="Lumina 2",
@@ -155,6 +156,6 @@ GEMMA_FAMILIES: tuple[Family, ...] = (
         check_fit=_check_lumina_2,
         pipeline="sheepgen.pipeline.lumina2",
         is_flow=True,
-        fields=("guidance_end",),
+        fields=("guidance_end", "transformer", "vae", "lora"),
     ),
 )

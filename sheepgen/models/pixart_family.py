@@ -73,4 +73,5 @@ PIXART = Family(
     read_traits=_traits,
     check_fit=_check,
     pipeline="sheepgen.pipeline.pixart",
+    fields=("transformer", "vae", "lora"),
 )

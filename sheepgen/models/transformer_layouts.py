@@ -31,6 +31,7 @@ class TransformerLayout:
         patch: How many latents wide a patch is, if ``in_channels`` counts those of one latent: a
             setting, or a number.
         is_original: Whether its makers name them so, and diffusers does not.
+        has_gguf: Whether diffusers reads such weights from GGUF files.
     """
 
     class_name: str
@@ -39,6 +40,7 @@ class TransformerLayout:
     blocks: Mapping[str, str]
     patch: str | int = 1
     is_original: bool = False
+    has_gguf: bool = True
 
     def sizes(self, shapes: Shapes) -> dict[str, int]:
         """Return how large a transformer is, by settings or in words."""
@@ -48,7 +50,11 @@ class TransformerLayout:
 
     def sizes_of(self, config: Mapping[str, Any]) -> dict[str, int]:
         """Return what `sizes` returns of the transformer that a config is for."""
-        width = config.get("dim") or config["attention_head_dim"] * config["num_attention_heads"]
+        width = (
+            config.get("dim")
+            or config.get("hidden_size")
+            or config["attention_head_dim"] * config["num_attention_heads"]
+        )
         side = config[self.patch] if isinstance(self.patch, str) else self.patch
         counts = {setting: config[setting] for setting in self.blocks}
         return {"width": width, "numbers in a patch": config["in_channels"] * side**2, **counts}
@@ -63,6 +69,7 @@ def _count(shapes: Shapes, start: str) -> int:
 
 _FLUX = {"num_layers": "transformer_blocks.", "num_single_layers": "single_transformer_blocks."}
 _ORIGINAL_FLUX = {"num_layers": "double_blocks.", "num_single_layers": "single_blocks."}
+_LUMINA_2 = {"num_layers": "layers."}
 
 TRANSFORMER_LAYOUTS: tuple[TransformerLayout, ...] = (
     TransformerLayout(
@@ -122,6 +129,53 @@ TRANSFORMER_LAYOUTS: tuple[TransformerLayout, ...] = (
         reads="x_embedder.proj.weight",
         others=("y_embedder.mlp.0.weight",),
         blocks={"num_layers": "joint_blocks."},
+        patch="patch_size",
+        is_original=True,
+    ),
+    TransformerLayout(
+        class_name="Lumina2Transformer2DModel",
+        reads="x_embedder.weight",
+        others=("time_caption_embed.caption_embedder.1.weight",),
+        blocks=_LUMINA_2,
+        patch="patch_size",
+    ),
+    TransformerLayout(  # Z-Image has no nonlinearity there, and so another number
+        class_name="Lumina2Transformer2DModel",
+        reads="x_embedder.weight",
+        others=("cap_embedder.1.weight", "layers.0.adaLN_modulation.1.weight"),
+        blocks=_LUMINA_2,
+        patch="patch_size",
+        is_original=True,
+    ),
+    TransformerLayout(
+        class_name="PixArtTransformer2DModel",
+        reads="pos_embed.proj.weight",
+        others=("adaln_single.linear.weight",),
+        blocks={"num_layers": "transformer_blocks."},
+        patch="patch_size",
+        has_gguf=False,
+    ),
+    TransformerLayout(
+        class_name="PixArtTransformer2DModel",
+        reads="x_embedder.proj.weight",
+        others=("t_block.1.weight", "blocks.0.mlp.fc1.weight"),
+        blocks={"num_layers": "blocks."},
+        patch="patch_size",
+        is_original=True,
+        has_gguf=False,
+    ),
+    TransformerLayout(
+        class_name="SanaTransformer2DModel",
+        reads="patch_embed.proj.weight",
+        others=("caption_norm.weight",),
+        blocks={"num_layers": "transformer_blocks."},
+        patch="patch_size",
+    ),
+    TransformerLayout(
+        class_name="SanaTransformer2DModel",
+        reads="x_embedder.proj.weight",
+        others=("attention_y_norm.weight",),
+        blocks={"num_layers": "blocks."},
         patch="patch_size",
         is_original=True,
     ),

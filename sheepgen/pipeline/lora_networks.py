@@ -9,7 +9,10 @@ from diffusers import (
     ChromaTransformer2DModel,
     Flux2Transformer2DModel,
     FluxTransformer2DModel,
+    Lumina2Transformer2DModel,
+    PixArtTransformer2DModel,
     QwenImageTransformer2DModel,
+    SanaTransformer2DModel,
     SD3Transformer2DModel,
     UNet2DConditionModel,
     ZImageTransformer2DModel,
@@ -36,12 +39,15 @@ _DENOISERS: Mapping[str, type[Any]] = {
         ChromaTransformer2DModel,
         Flux2Transformer2DModel,
         FluxTransformer2DModel,
+        Lumina2Transformer2DModel,
+        PixArtTransformer2DModel,
         QwenImageTransformer2DModel,
+        SanaTransformer2DModel,
         SD3Transformer2DModel,
         UNet2DConditionModel,
         ZImageTransformer2DModel,
     )
-}
+} | {"Transformer2DModel": PixArtTransformer2DModel}  # as PixArt's models on the Hub have it
 
 _TEXT_ENCODERS: Mapping[str, type[Any]] = {
     each.__name__: each for each in (CLIPTextModel, CLIPTextModelWithProjection, T5EncoderModel)

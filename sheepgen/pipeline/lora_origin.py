@@ -17,6 +17,9 @@ __all__ = ["made_for"]
 _WRITTEN = ("ss_base_model_version", "modelspec.architecture")
 """Where kohya's code and others write it."""
 
+_SMALL = "PixArt or Sana"
+_STARTS = r"transformer\.|base_model\.model\.|diffusion_model\.|lora_(unet|transformer)_"
+
 _FAMILIES = (
     (r"joint_blocks", "Stable Diffusion 3"),
     (r"distilled_guidance_layer", "Chroma"),
@@ -25,6 +28,9 @@ _FAMILIES = (
     (r"transformer_blocks[._]\d+[._](img|txt)_m(lp|od)", "Qwen-Image"),
     (r"transformer_blocks[._]\d+[._](attn[._](to_)?add|norm1_context)", "Stable Diffusion 3"),
     (r"(layers|refiner)[._]\d+[._](attention|feed_forward|adaLN)[._]", "Z-Image or Lumina"),
+    (r"inverted_conv|ff[._]conv_inverted", "Sana"),
+    (r"(^|[._])blocks[._]\d+[._](attn[._](qkv|proj)|cross_attn[._](q|kv)_linear)", _SMALL),
+    (rf"^({_STARTS})?transformer_blocks[._]\d+[._]attn[12][._]", _SMALL),
     (r"(^|[._])blocks[._]\d+[._](self|cross)_attn", "Wan, a family of video models,"),
     (r"lora_te2_|text_encoder_2\.", "Stable Diffusion XL"),
 )

@@ -1,7 +1,7 @@
 """The weights of a transformer out of one file, safetensors or GGUF.
 
-diffusers' own converters rename what its makers call otherwise, and its own layers compute with
-quantised weights: each is turned into numbers of the model's precision when it is used.
+What its makers call otherwise is renamed, and diffusers' own layers compute with quantised weights:
+each is turned into numbers of the model's precision when it is used.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers import GGUFQuantizationConfig
-from diffusers.loaders.single_file_model import SINGLE_FILE_LOADABLE_CLASSES
 from diffusers.models.model_loading_utils import load_gguf_checkpoint
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from sheepgen.errors import ModelError
 from sheepgen.pipeline.building import building, component_errors
+from sheepgen.pipeline.original_transformers import convert_transformer
 from sheepgen.pipeline.quantized import require_packages
 from sheepgen.pipeline.single_file import read_below
 from sheepgen.sanitize import excerpt
@@ -63,8 +63,8 @@ def read_transformer(
     with component_errors("transformer"):
         weights = _read(file)
         if file.is_original:
-            convert = SINGLE_FILE_LOADABLE_CLASSES[model_class.__name__]["checkpoint_mapping_fn"]
-            weights = convert(checkpoint=weights, config=settings)
+            own = model.state_dict()
+            weights = convert_transformer(weights, model_class.__name__, own, settings)
         _check_names(model.state_dict().keys(), weights.keys())
         if file.is_gguf:
             model = model_class.from_single_file(

@@ -61,6 +61,9 @@ MADE_FOR: dict[str, dict[str, Tensor]] = {
     "FLUX.2": pair("transformer.single_transformer_blocks.0.attn.to_qkv_mlp_proj", 27648, 3072),
     "FLUX": kohya("lora_unet_double_blocks_0_img_attn_qkv", 9216, 3072),
     "Chroma": pair("diffusion_model.distilled_guidance_layer.layers.0.in_layer", 5120, 5120),
+    "Sana": pair("transformer.transformer_blocks.0.ff.conv_inverted", 11200, 2240),
+    "PixArt or Sana": pair("base_model.model.transformer_blocks.0.attn1.to_q", 1152, 1152),
+    "PixArt or Sana.": kohya("lora_unet_blocks_0_cross_attn_kv_linear", 2304, 1152),
     "Wan": pair("diffusion_model.blocks.0.self_attn.q", 5120, 5120),
 }
 
@@ -74,7 +77,7 @@ def test_the_family_that_one_is_made_for_is_named(
     with pytest.raises(ModelError, match="0 of 1 layer do") as error:
         check(folder, tmp_path / "a.safetensors")
 
-    assert f"made for {family}" in error.value.hint
+    assert f"made for {family.removesuffix('.')}" in error.value.hint
     assert error.value.hint.endswith("the model is of the family FLUX.1.")
 
 

@@ -11,6 +11,8 @@ from diffusers import (
     ChromaTransformer2DModel,
     Flux2Transformer2DModel,
     FluxTransformer2DModel,
+    Lumina2Transformer2DModel,
+    SanaTransformer2DModel,
     SD3Transformer2DModel,
     ZImageTransformer2DModel,
 )
@@ -44,6 +46,16 @@ NETWORKS: dict[str, tuple[Callable[..., Any], Callable[..., Any], dict[str, Any]
         SD3Transformer2DModel,
         converters.convert_sd3_transformer_checkpoint_to_diffusers,
         {"num_layers": 3, "dual_attention_layers": (0, 1)},
+    ),
+    "Lumina 2": (
+        Lumina2Transformer2DModel,
+        converters.convert_lumina2_to_diffusers,
+        {"num_layers": 2},
+    ),
+    "Sana": (
+        SanaTransformer2DModel,
+        converters.convert_sana_transformer_to_diffusers,
+        {"num_layers": 2},
     ),
     "Z-Image": (
         ZImageTransformer2DModel,

@@ -9,10 +9,12 @@ import diffusers
 import numpy as np
 import pytest
 import torch
-from diffusers import PixArtAlphaPipeline, PixArtSigmaPipeline
+from diffusers import AutoencoderKL, PixArtAlphaPipeline, PixArtSigmaPipeline
 from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
+from safetensors.torch import save_file
 
+from sheepgen.adapters import Adapters
 from sheepgen.errors import ModelError
 from sheepgen.events import FrameDecoded, RunFinished
 from sheepgen.models.resolve import find_model
@@ -25,7 +27,7 @@ from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import SCHEDULERS
 from tests.pictures import photograph
 from tests.pipeline.reference import diffusers_pipeline, steps_and_predictions
-from tests.tiny import edit_json
+from tests.tiny import edit_json, tiny_vae
 from tests.tiny_pixart import save_tiny_pixart
 
 if TYPE_CHECKING:
@@ -59,8 +61,8 @@ def model(folder: Path) -> PixArtModel:
     return load(folder)
 
 
-def load(folder: Path, dtype: str = "fp32") -> PixArtModel:
-    model = load_model(str(folder), device="cpu", dtype=dtype)
+def load(folder: Path, adapters: Adapters | None = None) -> PixArtModel:
+    model = load_model(str(folder), device="cpu", dtype="fp32", adapters=adapters)
     assert isinstance(model, PixArtModel)
     return model
 
@@ -155,6 +157,33 @@ def test_a_model_as_they_are_on_the_hub(model: PixArtModel, tmp_path: Path) -> N
     edit_json(copy / "transformer" / "config.json", _class_name="Transformer2DModel", **settings)
     ours, other = finished(load(copy), REQUEST), finished(model, REQUEST)
     assert ours.record.latents_sha256 == other.record.latents_sha256
+
+
+def test_a_lora_for_a_model_as_they_are_on_the_hub(tmp_path: Path) -> None:
+    folder = save_tiny_pixart(tmp_path / "pixart")
+    layer = "transformer_blocks.0.attn1.to_q"
+    up, down = torch.randn(24, 2), torch.randn(2, 24)
+    lora = tmp_path / "lora.safetensors"
+    start = f"base_model.model.{layer}"
+    save_file({f"{start}.lora_A.weight": down, f"{start}.lora_B.weight": up}, lora)
+    before = load(folder).transformer.get_submodule(layer).weight
+    edit_json(folder / "model_index.json", transformer=["diffusers", "Transformer2DModel"])
+    model = load(folder, adapters=Adapters(lora=str(lora)))
+    assert torch.equal(model.transformer.get_submodule(layer).weight, before + up @ down)
+
+
+def test_a_vae_in_place_of_its_own(folder: Path, model: PixArtModel, tmp_path: Path) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(9)
+        tiny_vae().save_pretrained(tmp_path / "vae")
+    request = replace(REQUEST, vae=str(tmp_path / "vae"))
+    changed = load(folder, adapters=request.adapters)
+    pipeline = diffusers_pipeline(folder, PixArtSigmaPipeline)
+    pipeline.vae = AutoencoderKL.from_pretrained(tmp_path / "vae")
+    ours = assert_same_bits(changed, request, pipeline)
+    own = finished(model, REQUEST)
+    assert ours.record.latents_sha256 == own.record.latents_sha256
+    assert not np.array_equal(np.asarray(ours.image), np.asarray(own.image))
 
 
 @pytest.mark.parametrize("strength", [0.25, 0.5, 1.0])

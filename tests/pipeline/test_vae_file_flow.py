@@ -11,6 +11,7 @@ from diffusers import (
     AutoencoderKL,
     ChromaPipeline,
     FluxPipeline,
+    Lumina2Pipeline,
     StableDiffusion3Pipeline,
     ZImagePipeline,
 )
@@ -31,7 +32,9 @@ from tests.tiny import assert_same_weights
 from tests.tiny_chroma import save_tiny_chroma
 from tests.tiny_flux1 import save_tiny_flux1
 from tests.tiny_flux2_klein import save_tiny_flux2_klein
+from tests.tiny_lumina2 import save_tiny_lumina2, tiny_vae_of_four_levels
 from tests.tiny_qwen_image import save_tiny_qwen_image
+from tests.tiny_sana import save_tiny_sana
 from tests.tiny_sd3 import save_tiny_sd3
 from tests.tiny_z_image import save_tiny_z_image, tiny_vae_16
 
@@ -51,6 +54,7 @@ class Case:
     save: Callable[[Path], Path]
     pipeline: type[Any]
     inputs: dict[str, Any]
+    vae: Callable[..., AutoencoderKL] = tiny_vae_16
 
 
 CASES = {
@@ -60,18 +64,17 @@ CASES = {
         pipeline=FluxPipeline,
         inputs={"guidance_scale": 1.0, "max_sequence_length": 512},
     ),
+    "Lumina 2": Case(
+        save=save_tiny_lumina2,
+        pipeline=Lumina2Pipeline,
+        inputs={"guidance_scale": 1.0},
+        vae=tiny_vae_of_four_levels,
+    ),
     "Stable Diffusion 3": Case(
         save=save_tiny_sd3, pipeline=StableDiffusion3Pipeline, inputs={"guidance_scale": 1.0}
     ),
     "Z-Image": Case(save=save_tiny_z_image, pipeline=ZImagePipeline, inputs={"guidance_scale": 0}),
 }
-
-
-@pytest.fixture(scope="module")
-def vae() -> AutoencoderKL:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(9)
-        return tiny_vae_16(mid_block_add_attention=True).eval()
 
 
 def with_vae(model: Path, vae: Path) -> Any:
@@ -80,11 +83,12 @@ def with_vae(model: Path, vae: Path) -> Any:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_every_form_is_read_and_images_are_those_of_diffusers(
-    name: str, vae: AutoencoderKL, tmp_path: Path
-) -> None:
+def test_every_form_is_read_and_images_are_those_of_diffusers(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     folder = case.save(tmp_path / "model")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(9)
+        vae = case.vae(mid_block_add_attention=True).eval()
     vae.save_pretrained(tmp_path / "vae")
     save_file(vae.state_dict(), tmp_path / "diffusers.safetensors")
     save_file(original_vae_tensors(vae.state_dict()), tmp_path / "original.safetensors")
@@ -133,7 +137,7 @@ def test_one_of_stable_diffusion_is_refused(tmp_path: Path) -> None:
         with_vae(folder, tmp_path / "vae.safetensors")
 
 
-@pytest.mark.parametrize("save", [save_tiny_flux2_klein, save_tiny_qwen_image])
+@pytest.mark.parametrize("save", [save_tiny_flux2_klein, save_tiny_qwen_image, save_tiny_sana])
 def test_models_with_an_autoencoder_of_their_own_take_none(
     save: Callable[[Path], Path], tmp_path: Path
 ) -> None:

@@ -51,6 +51,12 @@ def find_transformer(text: str, checkpoint: Checkpoint) -> TransformerFile:
     prefix = next(prefix for prefix in _PREFIXES if shapes_below(file, prefix) or not prefix)
     shapes = shapes_below(file, prefix)
     layout = _checked_layout(shapes, checkpoint, owner)
+    if is_gguf and not layout.has_gguf:
+        raise ModelError(
+            f"{owner} is a {GGUF_SUFFIX} file, which diffusers does not read for "
+            f"{checkpoint.family.name}.",
+            "Give a .safetensors file.",
+        )
     if not is_gguf:
         for name in file.tensors:
             if name.endswith(_SCALES):
