@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from sheepgen.adapters import Adapters
     from sheepgen.batch.jobs import JobId
+    from sheepgen.execution.memory import RunMemory
     from sheepgen.models.spec import ModelSpec
     from sheepgen.output.template import Target
     from sheepgen.presets import Presets
@@ -77,11 +78,13 @@ class JobAnswered:
             (``done``, ``failed`` or ``planned``), and what
             `sheepgen.output.jsonl.outcome_to_dict` says of the image. A line that could not be
             planned has ``error`` alone; an image that existed already has ``cached``.
+        memory: What the image takes on the device, if that was asked for: by `plan_batch`.
     """
 
     line: int
     job: PlannedJob | None
     answer: Mapping[str, Any]
+    memory: RunMemory | None = None
 
     @property
     def failed(self) -> bool:
@@ -227,19 +230,25 @@ def plan_batch(
 
     Yields:
         A `JobAnswered` for each line: ``planned``, with the ``path`` its image would get, its
-        ``request``, what its model makes of the ``prompt``, and ``warnings``; or ``failed``. If its
-        model is not on this disk, the answer has the bytes ``to_fetch`` instead.
+        ``request``, what its model makes of the ``prompt``, ``warnings`` and ``memory``; or
+        ``failed``. If its model is not on this disk, the answer has the bytes ``to_fetch`` instead.
 
     Raises:
         UsageError: If no job could be right.
     """
+    from sheepgen.execution.memory import DeviceMemory  # and with it torch
+
     settings = settings or RunSettings()
     planner = JobPlanner(output, settings, defaults or {}, presets)
     check_device(settings.device.device)
+    memory = DeviceMemory(settings.device)
     for line, text in lines:
         answer: dict[str, Any] = {"line": line, "id": job_id(text), "status": "planned"}
         try:
             job = yield from planner.plan(line, text)
+            taken = None
+            if not isinstance(job, DownloadPlan):
+                taken = memory.plan(planner.specs[job.request.model_reference], [job.request])
         except Exception as error:  # noqa: BLE001 - whatever it is, the other lines go on
             yield failed_line(line, text, error)
             continue
@@ -252,8 +261,9 @@ def plan_batch(
             "request": asdict(job.request),
             "prompt": asdict(job.reading),
             "warnings": outside_warnings([job.request], planner.specs),
+            "memory": taken and taken.to_dict(),
         }
-        yield JobAnswered(line=line, job=job, answer=answer)
+        yield JobAnswered(line=line, job=job, answer=answer, memory=taken)
 
 
 def failed_line(line: int, text: str, error: Exception) -> JobAnswered:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sheepgen.batch.plan import JobAnswered
     from sheepgen.batch.run import BatchEvent
     from sheepgen.events import Notice
+    from sheepgen.execution.memory import RunMemory
     from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["batch", "open_jobs"]
@@ -142,10 +143,12 @@ def batch(
 
 def _print_plans(events: Iterable[JobAnswered | Notice], console: Console) -> int:
     """Print what would be done for each line, and return how many lines failed."""
+    from sheepgen.cli.dry_run import memory_rows
     from sheepgen.events import Notice
     from sheepgen.sanitize import first_of
 
     good, bad = 0, []
+    memories: dict[str, RunMemory] = {}
     for event in events:
         if isinstance(event, Notice):
             note(console, event.message)
@@ -155,8 +158,14 @@ def _print_plans(events: Iterable[JobAnswered | Notice], console: Console) -> in
             bad.append(str(event.line))
         else:
             good += 1
+        if event.memory is not None:
+            memories[f"{event.memory.model} {event.memory.size}"] = event.memory
     lines = f": {'line' if len(bad) == 1 else 'lines'} {', '.join(first_of(bad))}" if bad else ""
     note(console, f"{good} good, {len(bad)} bad{lines}")
+    if memories:
+        most = max(memories.values(), key=lambda memory: memory.needed_bytes)
+        for label, text in memory_rows(most, largest=len(memories) > 1).items():
+            note(console, f"{label:<16} {text}")
     return len(bad)
 
 

@@ -4,11 +4,9 @@ It is data and goes to standard output. With ``--json`` it is one object: ``mode
 ``download`` is null if it is on this disk), ``prompt`` and ``negative_prompt`` (the fields of
 `sheepgen.prompt_reading.PromptReading`), ``image_notes`` (sentences on what is done to the picture
 to start from), ``warnings`` (sentences on values outside of the model's range), ``estimate`` (the
-fields of `sheepgen.execution.timing.Estimate`) and ``images``, each with its ``path``, the path it
-``wanted`` if that is taken, and its ``request``. ``memory`` has the ``device``, the ``dtype``, the
-device's ``free_bytes`` (null if not known), how components are kept off it (``offload``),
-``needed_bytes`` for each way to do so, and the ``components``, each with the fields of
-`sheepgen.models.memory.ComponentMemory`.
+fields of `sheepgen.execution.timing.Estimate`), ``memory`` (what
+`sheepgen.execution.memory.RunMemory.to_dict` returns) and ``images``, each with its ``path``, the
+path it ``wanted`` if that is taken, and its ``request``.
 """
 
 from __future__ import annotations
@@ -26,14 +24,15 @@ from sheepgen.sanitize import byte_size, excerpt, plural
 from sheepgen.schedulers import OWN_SCHEDULER
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sheepgen.execution.memory import RunMemory
     from sheepgen.execution.plan import RunPlan
-    from sheepgen.execution.timing import Estimate
     from sheepgen.models.hub import DownloadPlan
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.resolved_request import ResolvedRequest
 
-__all__ = ["print_download", "print_plan"]
+__all__ = ["memory_rows", "print_download", "print_memory", "print_plan"]
 
 
 def print_download(plan: DownloadPlan, *, json: bool) -> None:
@@ -78,15 +77,7 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
         notes: dict[str, Any] = {"image_notes": plan.image_notes, "warnings": plan.warnings}
         whole: dict[str, Any] = {"model": model, **prompts, **notes}
         estimate = asdict(plan.estimate)
-        memory = {
-            "device": plan.memory.device,
-            "dtype": plan.memory.dtype,
-            "free_bytes": plan.memory.free_bytes,
-            "offload": plan.memory.offload,
-            "needed_bytes": dict(plan.memory.plan.needed),
-            "components": [asdict(component) for component in plan.memory.plan.components],
-        }
-        whole |= {"estimate": estimate, "memory": memory, "images": images}
+        whole |= {"estimate": estimate, "memory": plan.memory.to_dict(), "images": images}
         write_data(json_format.dumps(whole))
         return
     for warning in (*plan.warnings, *plan.image_notes):
@@ -107,7 +98,7 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
             _print(each.stage, f"{plural(each.steps, 'step')}, guidance {each.guidance_scale:g}")
     _print("time", plan.estimate.time)
     _print("disk", plan.estimate.disk)
-    _print_memory(plan.memory, plan.estimate)
+    print_memory(memory_rows(plan.memory, plan.estimate.peak_bytes))
     for request, target in plan.targets.items():
         wanted, path = target.path, plan.free_targets[request].path
         counted = f" ({wanted} is taken)" if path != wanted else ""
@@ -116,19 +107,37 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
             _print("", picked)
 
 
-def _print_memory(memory: RunMemory, estimate: Estimate) -> None:
-    """Print what the run took last time, or else will take, and what of it the weights are."""
+def memory_rows(
+    memory: RunMemory, peak_bytes: int | None = None, *, largest: bool = False
+) -> dict[str, str]:
+    """Return what images take of a device's memory in words, by the labels of the rows.
+
+    Args:
+        memory: As it is planned.
+        peak_bytes: What such images took last time, which counts instead, if that is known.
+        largest: Whether these are the ones that need most memory, of several models or sizes.
+    """
     needed, free = memory.plan.needed, memory.free_bytes
-    taken = f"about {byte_size(needed[memory.offload])}"
-    if estimate.peak_bytes is not None:
-        taken = estimate.memory
+    taken = f"about {byte_size(memory.needed_bytes)}"
+    if peak_bytes is not None:
+        taken = f"about {byte_size(peak_bytes)}, as in the last run,"
     room = "" if free is None else f", {byte_size(free)} free"
-    _print("memory", f"{taken} on {memory.device}{room}")
+    rows = {"memory": f"{taken} on {memory.device}{room}"}
+    if largest:
+        width, height = memory.size
+        rows["largest"] = f"{memory.model} at {width}x{height}"
     weights = (f"{each.name} {byte_size(each.weight_bytes)}" for each in memory.plan.components)
-    _print("weights", f"{', '.join(weights)} in {memory.dtype}")
+    rows["weights"] = f"{', '.join(weights)} in {memory.dtype}"
     if memory.device != "cpu":
         others = (f"{byte_size(needed[each])} with {each}" for each in OFFLOADS)
-        _print("offload", f"{memory.offload}; memory is {', '.join(others)}")
+        rows["offload"] = f"{memory.offload}; memory is {', '.join(others)}"
+    return rows
+
+
+def print_memory(rows: Mapping[str, str]) -> None:
+    """Print rows from `memory_rows`."""
+    for label, text in rows.items():
+        _print(label, text)
 
 
 def _steps(request: ResolvedRequest) -> str:

@@ -19,7 +19,7 @@ from sheepgen.request import EMBEDDED_MODEL
 from sheepgen.sanitize import excerpt, plural
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sheepgen.sweep.plan import SweepPlan
 
@@ -172,7 +172,8 @@ def sweep(
     if run.dry_run:
         _print_plan(plan, json=json)
         return
-    for text in (*_summary(plan), *plan.prompt_notes, *plan.image_notes):
+    memory = [f"Memory: {text}" for text in [*_memory_rows(plan).values()][:1]]
+    for text in (*_summary(plan), *memory, *plan.prompt_notes, *plan.image_notes):
         note(console, text)
     if piped is not None:
         note(console, piped.keep())
@@ -230,19 +231,31 @@ def _summary(plan: SweepPlan) -> list[str]:
     if not plan.missing:
         return [*lines, "Nothing to do: all images already exist and are intact."]
     lines.append(f"{plural(plan.estimate.steps, 'step')}, time {plan.estimate.time}")
-    lines.append(f"Disk: {plan.estimate.disk}. Memory: {plan.estimate.memory}")
+    lines.append(f"Disk: {plan.estimate.disk}")
     return [*lines, *plan.warnings]
+
+
+def _memory_rows(plan: SweepPlan) -> Mapping[str, str]:
+    """Return what the missing images take of a device's memory, by the labels of the rows."""
+    from sheepgen.cli.dry_run import memory_rows
+
+    if plan.memory is None:
+        return {}
+    kinds = {(each.model_reference, each.adapters, each.final_size) for each in plan.missing}
+    return memory_rows(plan.memory, plan.estimate.peak_bytes, largest=len(kinds) > 1)
 
 
 def _print_plan(plan: SweepPlan, *, json: bool) -> None:
     """Print what a sweep would generate, and into which files.
 
     With ``json`` it is one object: ``plan`` (as `describe_grid` returns it), ``folder``,
-    ``prompts`` (each with its ``model``, ``text`` and the fields of
+    ``memory`` (what `sheepgen.execution.memory.RunMemory.to_dict` returns; null if every image is
+    there), ``prompts`` (each with its ``model``, ``text`` and the fields of
     `sheepgen.prompt_reading.PromptReading`), ``image_notes``, ``warnings``, the entries of the
     estimate, and ``images``, each with its ``path``, ``key``, ``request`` and whether it is
     ``done``.
     """
+    from sheepgen.cli.dry_run import print_memory
     from sheepgen.sweep.grid import describe_grid
 
     images = [
@@ -267,10 +280,14 @@ def _print_plan(plan: SweepPlan, *, json: bool) -> None:
             "image_notes": plan.image_notes,
             "warnings": plan.warnings,
             **asdict(plan.estimate),
+            "memory": plan.memory and plan.memory.to_dict(),
         }
         write_data(json_format.dumps({**described, "images": images}))
         return
-    for line in (*_summary(plan), *plan.prompt_notes, *plan.image_notes):
+    for line in _summary(plan):
+        write_data(excerpt(line, 300))
+    print_memory(_memory_rows(plan))
+    for line in (*plan.prompt_notes, *plan.image_notes):
         write_data(excerpt(line, 300))
     for image in images:
         write_data(f"{'done' if image['done'] else 'to do':<8} {image['path']}")

@@ -8,17 +8,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sheepgen.execution.executor import in_batches
 from sheepgen.models.added.transformer import with_transformer
 from sheepgen.models.memory import can_offload
 from sheepgen.options import NATIVE_ATTENTION
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
     from sheepgen.execution.memory import RunMemory
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions
+    from sheepgen.request import ModelReference
     from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = [
@@ -72,17 +74,33 @@ def check_schedules(spec: ModelSpec, requests: Iterable[ResolvedRequest]) -> Non
 
 
 def plan_memory(
-    spec: ModelSpec, requests: Sequence[ResolvedRequest], options: DeviceOptions
-) -> RunMemory:
-    """Return what the first images that are generated together take.
+    requests: Iterable[ResolvedRequest],
+    specs: Mapping[ModelReference, ModelSpec],
+    options: DeviceOptions,
+) -> RunMemory | None:
+    """Return what those images take that need most memory, together as they are generated.
+
+    Args:
+        requests: Resolved.
+        specs: Their models.
+        options: How the images are generated.
+
+    Returns:
+        None if there are no images.
 
     Raises:
         UsageError: If this machine has no such device, or it does not go with the dtype.
         ModelError: If a weight file is damaged.
     """
+    if not (requests := tuple(requests)):
+        return None
+    from sheepgen.execution.batch_sizes import BatchSizes
     from sheepgen.execution.memory import DeviceMemory
 
-    return DeviceMemory(options).plan(spec, requests[: options.batch_size or 1])
+    memory = DeviceMemory(options)
+    batches = in_batches(requests, BatchSizes(specs=specs, options=options))
+    plans = (memory.plan(specs[batch[0].model_reference], batch) for batch in batches)
+    return max(plans, key=lambda plan: plan.needed_bytes)
 
 
 def device_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> Iterator[str]:

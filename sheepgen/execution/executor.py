@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from sheepgen.events import Event
     from sheepgen.resolved_request import ResolvedRequest
 
-__all__ = ["Executor", "in_batches"]
+__all__ = ["Batching", "Executor", "in_batches"]
 
 
-class Executor(Protocol):
-    """Anything that generates images."""
+class Batching(Protocol):
+    """Anything that decides how many images are generated together."""
 
     def batch_size(self, request: ResolvedRequest) -> int:
         """Return how many requests with this one's loop settings are best generated together."""
+
+
+class Executor(Batching, Protocol):
+    """Anything that generates images."""
 
     def run(self, batches: Iterable[Sequence[ResolvedRequest]]) -> Generator[Event]:
         """Generate an image of every request.
@@ -37,7 +41,7 @@ class Executor(Protocol):
 
 
 def in_batches(
-    requests: Iterable[ResolvedRequest], executor: Executor
+    requests: Iterable[ResolvedRequest], batching: Batching
 ) -> Iterator[list[ResolvedRequest]]:
     """Yield every request once, together with others of the same loop settings.
 
@@ -46,15 +50,15 @@ def in_batches(
 
     Args:
         requests: Resolved.
-        executor: Decides how large a batch is; its answer may change between two batches.
+        batching: Decides how large a batch is; its answer may change between two batches.
     """
     kinds: dict[object, list[ResolvedRequest]] = {}
     for request in requests:
-        kind = request.batch_key if executor.batch_size(request) > 1 else request
+        kind = request.batch_key if batching.batch_size(request) > 1 else request
         kinds.setdefault(kind, []).append(request)
     for alike in kinds.values():
         start = 0
         while start < len(alike):
-            end = start + executor.batch_size(alike[start])
+            end = start + batching.batch_size(alike[start])
             yield alike[start:end]
             start = end

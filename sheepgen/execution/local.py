@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from sheepgen.errors import ran_out_of_memory
 from sheepgen.events import RunFailed, RunFinished
+from sheepgen.execution.batch_sizes import BatchSizes
 from sheepgen.execution.memory import DeviceMemory
 from sheepgen.execution.timing import record_image
 from sheepgen.options import OFFLOADS, split_dtype
 from sheepgen.pipeline.adapters import change_loras
-from sheepgen.pipeline.device import resolve_device
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import stream_batch
 
@@ -33,15 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["LocalExecutor"]
 
 UNLIMITED = sys.maxsize
-
-AUTO_IMAGES = 64
-AUTO_PIXELS_CPU = 2**18
-AUTO_PIXELS_ACCELERATOR = 2**21
-"""What images generated together come to at most, if the batch size is left to this executor.
-
-Up to there a processor gains: of the embedded model's images, sixteen together take 20 ms each for
-a step, and one alone 54 ms. From 512 by 512 pixels on it gains nothing, and memory is dear.
-"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +85,7 @@ class LocalExecutor:
         self._specs = specs
         self._options = options
         self._frames = frames
+        self._sizes = BatchSizes(specs=specs, options=options)
         self._most_pixels = UNLIMITED
         self._loaded: _Loaded | None = None
         self._memory: DeviceMemory | None = None
@@ -153,17 +145,8 @@ class LocalExecutor:
 
     def batch_size(self, request: ResolvedRequest) -> int:
         """Return how many requests with this one's `batch_key` are generated together."""
-        spec = self._specs.get(request.model_reference)
-        if spec is not None and not spec.family.own_loop:
-            return 1  # whose pipeline makes one at a time
-        pixels = _pixels(request)
-        if self._options.batch_size is not None:
-            wanted = self._options.batch_size
-        else:
-            on_cpu = resolve_device(self._options.device).type == "cpu"
-            budget = AUTO_PIXELS_CPU if on_cpu else AUTO_PIXELS_ACCELERATOR
-            wanted = min(AUTO_IMAGES, budget // pixels)
-        return max(1, min(wanted, self._most_pixels // pixels))
+        wanted = self._sizes.batch_size(request)
+        return max(1, min(wanted, self._most_pixels // _pixels(request)))
 
     def run(self, batches: Iterable[Sequence[ResolvedRequest]]) -> Generator[Event]:
         """Generate an image of every request, in their order; see `Executor`."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import SheepgenError, as_sheepgen_error
 from sheepgen.models.memory import RESERVE, can_offload, choose_offload, plan_memory
@@ -32,6 +32,9 @@ class RunMemory:
 
     Args:
         plan: Of the memory.
+        model: Its name.
+        size: Width and height of the images, in pixels.
+        images: How many are generated together.
         device: As torch names it.
         dtype: Of the weights, ``fp32``, ``bf16`` or ``fp16``.
         free_bytes: Of the device's memory; None if that is not known.
@@ -39,10 +42,38 @@ class RunMemory:
     """
 
     plan: MemoryPlan
+    model: str
+    size: tuple[int, int]
+    images: int
     device: str
     dtype: str
     free_bytes: int | None
     offload: Offload
+
+    @property
+    def needed_bytes(self) -> int:
+        """Most bytes that are on the device at the same time."""
+        return self.plan.needed[self.offload]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Describe it as plain JSON values.
+
+        It has the ``model`` and its ``size``, the number of ``images`` at once, the ``device``, the
+        ``dtype``, the device's ``free_bytes`` (null if not known), how components are kept off it
+        (``offload``), ``needed_bytes`` for each way to do so, and the ``components``, each with the
+        fields of `sheepgen.models.memory.ComponentMemory`.
+        """
+        return {
+            "model": self.model,
+            "size": [*self.size],
+            "images": self.images,
+            "device": self.device,
+            "dtype": self.dtype,
+            "free_bytes": self.free_bytes,
+            "offload": self.offload,
+            "needed_bytes": dict(self.plan.needed),
+            "components": [asdict(component) for component in self.plan.components],
+        }
 
 
 class DeviceMemory:
@@ -81,6 +112,9 @@ class DeviceMemory:
             plan = plan_memory(spec, size, self._dtype, images=max(1, len(images)), guided=guided)
             self._known[key] = RunMemory(
                 plan=plan,
+                model=spec.name,
+                size=size,
+                images=max(1, len(images)),
                 device=str(self._device),
                 dtype=self._dtype,
                 free_bytes=self._free,

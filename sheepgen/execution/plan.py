@@ -263,6 +263,8 @@ def plan_run(
         strict=settings.strict,
     )
     specs = {first.model_reference: found}
+    memory = plan_memory(requests, specs, settings.device)
+    assert memory is not None, "there is at least one image"
     typed = [] if wildcards else [getattr(request, name) for name in templates]
     return RunPlan(
         spec=found,
@@ -287,7 +289,7 @@ def plan_run(
             *outside_warnings(requests, specs),
         ),
         estimate=estimate(requests, specs, layout.frames, layout.template.home, settings.device),
-        memory=plan_memory(found, requests, settings.device),
+        memory=memory,
     )
 
 

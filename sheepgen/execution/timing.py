@@ -147,13 +147,6 @@ class Estimate:
         """The disk in words."""
         return f"at most {byte_size(self.max_bytes)}, {byte_size(self.free_bytes)} free"
 
-    @property
-    def memory(self) -> str:
-        """The memory in words."""
-        if self.peak_bytes is None:
-            return f"at least {byte_size(self.weight_bytes)} (weights only)"
-        return f"about {byte_size(self.peak_bytes)}, as in the last run"
-
 
 def estimate(
     requests: Iterable[ResolvedRequest],

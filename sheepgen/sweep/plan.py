@@ -13,6 +13,7 @@ from sheepgen.execution.checks import (
     check_device,
     check_schedules,
     device_warnings,
+    plan_memory,
 )
 from sheepgen.execution.image_key import image_key
 from sheepgen.execution.plan import RunSettings, find_or_plan_download
@@ -36,6 +37,7 @@ from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from sheepgen.execution.memory import RunMemory
     from sheepgen.execution.prompts import ReadPrompt
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions
@@ -75,6 +77,7 @@ class SweepPlan:
         image_notes: A line on each picture to start from to which something is done.
         warnings: A sentence for each model that is asked for what is outside of its range.
         estimate: What the missing images will take.
+        memory: What those of them take that need most on the device; None if none is missing.
     """
 
     folder: Path
@@ -93,6 +96,7 @@ class SweepPlan:
     image_notes: tuple[str, ...]
     warnings: tuple[str, ...]
     estimate: Estimate
+    memory: RunMemory | None
 
 
 @overload
@@ -221,6 +225,7 @@ def plan_sweep(
             *outside_warnings(keys, specs),
         ),
         estimate=estimate(missing, specs, layout.frames, template.home, settings.device),
+        memory=plan_memory(missing, specs, settings.device),
     )
 
 

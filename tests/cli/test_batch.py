@@ -320,9 +320,10 @@ def test_a_dry_run_tells_of_every_line(batch: Run, monkeypatch: pytest.MonkeyPat
     assert (first["status"], first["path"], first["id"]) == ("planned", "outputs/a_1.png", 1)
     assert first["request"]["scheduler"] == "ddim"
     assert [each["line"] for each in bad] == [2, 3]
-    assert result.stderr == "1 good, 2 bad: lines 2, 3\n"
+    assert result.stderr.startswith("1 good, 2 bad: lines 2, 3\nmemory  ")
     assert not Path("outputs").exists()
-    assert batch("-", "--dry-run", stdin=lines({"prompt": "a"})).stderr == "1 good, 0 bad\n"
+    alone = batch("-", "--dry-run", stdin=lines({"prompt": "a"}))
+    assert alone.stderr.startswith("1 good, 0 bad\nmemory  ")
 
 
 def test_a_dry_run_fetches_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

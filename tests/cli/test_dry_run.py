@@ -77,6 +77,42 @@ def test_json_holds_everything(run: Run, tiny_folder: Path) -> None:
     assert data["images"][1]["request"]["num_inference_steps"] == 50
 
 
+def test_memory_is_that_of_what_is_generated_together(run: Run, tiny_folder: Path) -> None:
+    words = ("sheep", "-s", "7", "-c", "3", "-m", str(tiny_folder), "--dry-run", "--json")
+    one, two, auto = (
+        json.loads(run(*words, "--batch-size", size).stdout)["memory"]
+        for size in ("1", "2", "auto")
+    )
+    assert [each["images"] for each in (one, two, auto)] == [1, 2, 3]
+    assert one["size"] == [32, 32]
+    unet = [each["name"] for each in one["components"]].index("unet")
+    taken = [each["components"][unet]["working_bytes"] for each in (one, two, auto)]
+    assert taken == [taken[0], 2 * taken[0], 3 * taken[0]]
+
+
+def test_a_sweep_shows_what_takes_most(run: Run, tiny_folder: Path) -> None:
+    words = ("sweep", "sheep", "-m", str(tiny_folder), "--size", "32x32,64x32", "--dry-run")
+    rows = [line.split(maxsplit=1) for line in run(*words).stdout.splitlines()]
+    labels = [label for label, *_ in rows]
+    start = labels.index("memory")
+    assert labels[start : start + 3] == ["memory", "largest", "weights"]
+    assert rows[start + 1] == ["largest", f"{tiny_folder} at 64x32"]
+    memory = json.loads(run(*words, "--json").stdout)["memory"]
+    alone = json.loads(
+        run("sheep", "-m", str(tiny_folder), "--size", "64x32", "--dry-run", "--json").stdout
+    )
+    assert {**memory, "free_bytes": None} == {**alone["memory"], "free_bytes": None}
+
+
+def test_a_batch_has_it_for_each_job_and_shows_what_takes_most(run: Run, tiny_folder: Path) -> None:
+    jobs = '{"prompt": "sheep"}\n{"prompt": "sheep", "width": 64}\n{"prompt": ""}\n'
+    result = run("batch", "-m", str(tiny_folder), "--dry-run", stdin=jobs)
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [answer["memory"]["size"] for answer in answers[:2]] == [[32, 32], [64, 32]]
+    assert "memory" not in answers[2]
+    assert f"largest          {tiny_folder} at 64x32\n" in result.stderr
+
+
 def test_what_would_fail_fails(run: Run, tiny_folder: Path) -> None:
     words = ("one two three four five six seven", "-m", str(tiny_folder), "--dry-run")
     assert "not read: " in run(*words).stdout

@@ -88,7 +88,10 @@ def test_the_cpu_and_small_models_are_not_offloaded(
         "Warning: offload has no effect with sheepgen."
     ]
     assert [*offload_warnings([small], OPTIONS)] == []
-    assert checks.plan_memory(small, [], asked).offload == "none"
+    request = small.resolve(GenerationRequest(prompt="a sheep", seed=1))
+    planned = checks.plan_memory([request], {ModelReference("sheepgen"): small}, asked)
+    assert planned is not None
+    assert planned.offload == "none"
 
 
 def test_a_model_is_loaded_anew_if_larger_images_need_its_room(
