@@ -12,7 +12,6 @@ import typer
 from sheepgen.cli import options
 from sheepgen.cli.console import error_console, note, write_data
 from sheepgen.cli.request_options import RequestOptions, spread
-from sheepgen.fields import RANDOM_SEED
 from sheepgen.presets import Presets
 from sheepgen.request import GenerationRequest
 
@@ -56,17 +55,19 @@ def explain(
     """Generate an image, and a page that shows where each word acts and what each step did."""
     from sheepgen.cli.dry_run import print_plan
     from sheepgen.cli.images import plan_images
-    from sheepgen.cli.parsers import one_prompt, pick_seeds, random_seed_notes, read_prompt
+    from sheepgen.cli.parsers import (
+        one_prompt,
+        pick_seeds,
+        random_seed_notes,
+        read_prompt,
+        with_random_seeds,
+    )
     from sheepgen.explain.run import check_explainable
 
     console = error_console(quiet=printed.quiet)
     prompt = read_prompt(one_prompt(prompt, prompt_option))
     fields = presets.fill({**fields, "prompt": prompt})
-    if fields["seed"] is None:
-        fields["seed"] = RANDOM_SEED
-    if fields["variation_strength"] > 0 and fields["variation_seed"] is None:
-        fields["variation_seed"] = RANDOM_SEED
-    picked = pick_seeds(fields)
+    picked = pick_seeds(with_random_seeds(fields))
     plan = plan_images(
         GenerationRequest(**fields | picked),
         run.output,

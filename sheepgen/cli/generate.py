@@ -13,7 +13,6 @@ import typer
 from sheepgen.cli import options
 from sheepgen.cli.console import error_console
 from sheepgen.cli.request_options import RequestOptions, spread
-from sheepgen.fields import RANDOM_SEED
 from sheepgen.presets import Presets
 from sheepgen.request import GenerationRequest
 
@@ -47,7 +46,13 @@ def generate(
 ) -> None:
     """Generate one or more images from a prompt; some models read none."""
     from sheepgen.cli.images import generate_images, plan_images
-    from sheepgen.cli.parsers import one_prompt, pick_seeds, random_seed_notes, read_prompt
+    from sheepgen.cli.parsers import (
+        one_prompt,
+        pick_seeds,
+        random_seed_notes,
+        read_prompt,
+        with_random_seeds,
+    )
     from sheepgen.cli.piped_image import PIPE, check_pipe_is_free, read_piped_image
     from sheepgen.models.resolve import reads_prompt
     from sheepgen.output.template import parse_output
@@ -62,11 +67,7 @@ def generate(
         piped = read_piped_image(parse_output(run.output, several=count > 1).home)
         fields["image"] = str(piped.path)
     fields = presets.fill({**fields, "prompt": read_prompt(prompt)})
-    if fields["seed"] is None:
-        fields["seed"] = RANDOM_SEED
-    if fields["variation_strength"] > 0 and fields["variation_seed"] is None:
-        fields["variation_seed"] = RANDOM_SEED
-    picked = pick_seeds(fields)
+    picked = pick_seeds(with_random_seeds(fields))
     plan = plan_images(
         GenerationRequest(**fields | picked),
         run.output,

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_PROMPT_CHARACTERS, RANDOM_SEED
@@ -37,6 +37,7 @@ __all__ = [
     "size",
     "text",
     "whole_number",
+    "with_random_seeds",
 ]
 
 _MAX_BYTES = 4 * MAX_PROMPT_CHARACTERS + 1
@@ -161,6 +162,13 @@ def one_prompt(argument: str | None, option: str | None) -> str | None:
     if argument is not None and option is not None:
         raise UsageError("The prompt was given twice.", "Use either PROMPT or --prompt.")
     return argument if option is None else option
+
+
+def with_random_seeds(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields with `RANDOM_SEED` for each seed that is needed and was not given."""
+    varied = fields["variation_strength"] > 0
+    needed = ("seed", "variation_seed") if varied else ("seed",)
+    return {**fields, **{name: RANDOM_SEED for name in needed if fields[name] is None}}
 
 
 def pick_seeds(fields: Mapping[str, object]) -> dict[str, int]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.errors import ModelError
 from sheepgen.models.configs import bad_setting
 from sheepgen.models.family import Component
-from sheepgen.models.shared_components import WEIGHTS
+from sheepgen.models.shared_components import WEIGHTS, bpe_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,19 +101,7 @@ VAE_FLUX_2 = Component(
     required=("batch_norm_eps", "block_out_channels", "latent_channels"),
 )
 
-QWEN_TOKENIZER = Component(
-    library="transformers",
-    classes="Qwen2Tokenizer(Fast)?",
-    config="tokenizer_config.json",
-    files=(
-        "added_tokens.json",
-        "merges.txt",
-        "special_tokens_map.json",
-        "tokenizer.json",
-        "vocab.json",
-    ),
-    any_of=("tokenizer.json", "vocab.json"),
-)
+QWEN_TOKENIZER = bpe_tokenizer("Qwen2Tokenizer(Fast)?")
 
 
 def qwen3_text_encoder() -> Component:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sheepgen.models.family import Component
 
-__all__ = ["CLIP_TOKENIZER", "DIFFUSERS_SCHEDULER", "WEIGHTS", "clip_text_encoder"]
+__all__ = ["CLIP_TOKENIZER", "DIFFUSERS_SCHEDULER", "WEIGHTS", "bpe_tokenizer", "clip_text_encoder"]
 
 DIFFUSERS_SCHEDULER = Component(
     library="diffusers",
@@ -17,19 +17,25 @@ DIFFUSERS_SCHEDULER = Component(
 WEIGHTS = "diffusion_pytorch_model"
 """How the names of diffusers' weight files begin."""
 
-CLIP_TOKENIZER = Component(
-    library="transformers",
-    classes="CLIPTokenizer(Fast)?",
-    config="tokenizer_config.json",
-    files=(
-        "added_tokens.json",
-        "merges.txt",
-        "special_tokens_map.json",
-        "tokenizer.json",
-        "vocab.json",
-    ),
-    any_of=("tokenizer.json", "vocab.json"),
-)
+
+def bpe_tokenizer(classes: str) -> Component:
+    """Return the component of a tokenizer that merges pairs of bytes: CLIP's, or Qwen's."""
+    return Component(
+        library="transformers",
+        classes=classes,
+        config="tokenizer_config.json",
+        files=(
+            "added_tokens.json",
+            "merges.txt",
+            "special_tokens_map.json",
+            "tokenizer.json",
+            "vocab.json",
+        ),
+        any_of=("tokenizer.json", "vocab.json"),
+    )
+
+
+CLIP_TOKENIZER = bpe_tokenizer("CLIPTokenizer(Fast)?")
 
 
 def clip_text_encoder(class_name: str, *required: str) -> Component:

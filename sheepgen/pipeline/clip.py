@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import torch
 from transformers import CLIPTokenizer
 
-from sheepgen.errors import ModelError
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.chunk_tokens import measure_prompt
 from sheepgen.pipeline.embeddings import with_embeddings
 from sheepgen.pipeline.loading import load_text_encoder, load_tokenizer
 from sheepgen.pipeline.prompt_chunks import split_prompt
+from sheepgen.pipeline.tokens import unknown_tokens
 from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
@@ -148,10 +148,7 @@ def encode_chunk(
     """Run a text encoder on a chunk of a text, as `encode_text` does on all of it."""
     # On some devices the text encoder would not fail over them, but end the whole process.
     if min(chunk.ids) < 0 or max(chunk.ids) >= text_encoder.config.vocab_size:
-        raise ModelError(
-            f"The model's tokenizer has tokens that its {component} does not know.",
-            "They come from different models.",
-        )
+        raise unknown_tokens(component)
     # CLIP was trained to attend to the padding; the model's config says if this one was not.
     masked = getattr(text_encoder.config, "use_attention_mask", False)
     device = text_encoder.device

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from transformers import Gemma2Model, GemmaTokenizer
 
-from sheepgen.errors import ModelError
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.loading import load_text_encoder, load_tokenizer
-from sheepgen.pipeline.tokens import labels_within, measure_text
+from sheepgen.pipeline.tokens import labels_within, measure_text, unknown_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,10 +118,7 @@ class GemmaTextEncoder:
                 return_tensors="pt",
             )
         if tokens.input_ids.max() >= self.model.config.vocab_size:
-            raise ModelError(
-                "The model's tokenizer has tokens that its text_encoder does not know.",
-                "They come from different models.",
-            )
+            raise unknown_tokens("text_encoder")
         ids, mask = (
             each.to(self.model.device) for each in (tokens.input_ids, tokens.attention_mask)
         )

@@ -22,7 +22,6 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
-from sheepgen.errors import ModelError
 from sheepgen.passes import STAGE_SCHEDULER
 from sheepgen.pipeline.building import component_errors, running
 from sheepgen.pipeline.clip import TextCache, load_clip
@@ -31,7 +30,7 @@ from sheepgen.pipeline.loading import load_diffusers, load_text_encoder, load_to
 from sheepgen.pipeline.process import DiffusionProcess
 from sheepgen.pipeline.quiet import quiet_libraries
 from sheepgen.pipeline.scheduler import set_timesteps, walk
-from sheepgen.pipeline.tokens import measure_text
+from sheepgen.pipeline.tokens import measure_text, unknown_tokens
 from sheepgen.schedulers import prediction_type_of
 
 if TYPE_CHECKING:
@@ -188,10 +187,7 @@ class Prior:
                 return_tensors="pt",
             )
         if tokens.input_ids.max() >= self.text_encoder.config.vocab_size:
-            raise ModelError(
-                "The model's tokenizer has tokens that its text encoder does not know.",
-                "They come from different models.",
-            )
+            raise unknown_tokens("text_encoder")
         with running("text_encoder"):
             output = self.text_encoder(tokens.input_ids.to(self.device))
         encoded = PriorTexts(

@@ -15,12 +15,11 @@ import torch
 from diffusers.pipelines.latent_diffusion.pipeline_latent_diffusion import LDMBertModel
 from transformers import BertTokenizer
 
-from sheepgen.errors import ModelError
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.clip import TextCache
 from sheepgen.pipeline.latent_model import LatentModel, TextEmbeds
 from sheepgen.pipeline.loading import load_text_encoder, load_tokenizer
-from sheepgen.pipeline.tokens import measure_text, token_labels
+from sheepgen.pipeline.tokens import measure_text, token_labels, unknown_tokens
 from sheepgen.pipeline.vae import decode_latents
 from sheepgen.prompt_syntax import PLAIN
 
@@ -115,10 +114,7 @@ class LatentDiffusionModel(LatentModel):
                 return_tensors="pt",
             ).input_ids  # (1, tokens)
         if ids.max() >= self.bert.config.vocab_size:
-            raise ModelError(
-                "The model's tokenizer has tokens that its bert does not know.",
-                "They come from different models.",
-            )
+            raise unknown_tokens("bert")
         with running("bert"):
             # It was trained to attend to the padding.
             states: Tensor = self.bert(ids.to(self.device), return_dict=False)[0]

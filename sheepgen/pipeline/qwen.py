@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from transformers import Qwen2_5_VLTextModel, Qwen2Tokenizer, Qwen3Model
 
-from sheepgen.errors import ModelError
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.loading import load_text_encoder, load_tokenizer
-from sheepgen.pipeline.tokens import labels_within, measure_text
+from sheepgen.pipeline.tokens import labels_within, measure_text, unknown_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -148,10 +147,7 @@ class QwenTextEncoder:
             )
         ids = tokens.input_ids  # (1, tokens)
         if ids.max() >= self.model.config.vocab_size:
-            raise ModelError(
-                "The model's tokenizer has tokens that its text_encoder does not know.",
-                "They come from different models.",
-            )
+            raise unknown_tokens("text_encoder")
         mask = tokens.attention_mask.to(self.model.device).bool()
         with running("text_encoder"):
             encoded: Any = self.model(

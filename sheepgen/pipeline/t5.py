@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Self
 
 from transformers import T5EncoderModel, T5Tokenizer
 
-from sheepgen.errors import ModelError
 from sheepgen.models.json_file import MAX_BYTES
 from sheepgen.pipeline.building import component_errors, running
 from sheepgen.pipeline.loading import load_text_encoder, load_tokenizer
 from sheepgen.pipeline.sentencepiece import parse_sentencepieces
-from sheepgen.pipeline.tokens import measure_text, token_labels
+from sheepgen.pipeline.tokens import measure_text, token_labels, unknown_tokens
 from sheepgen.untrusted_file import read_untrusted
 
 if TYPE_CHECKING:
@@ -109,10 +108,7 @@ class T5TextEncoder:
             )
         ids, mask = tokens.input_ids, tokens.attention_mask  # (1, limit) each
         if ids.max() >= self.model.config.vocab_size:
-            raise ModelError(
-                f"The model's tokenizer has tokens that its {self.component} does not know.",
-                "They come from different models.",
-            )
+            raise unknown_tokens(self.component)
         device = self.model.device
         with running(self.component):
             states: Tensor = self.model(

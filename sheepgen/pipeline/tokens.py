@@ -7,13 +7,21 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from sheepgen.errors import ModelError
 from sheepgen.pipeline.building import running
 from sheepgen.prompt_reading import PromptReading
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["TokenLabel", "count_tokens", "labels_within", "measure_text", "token_labels"]
+__all__ = [
+    "TokenLabel",
+    "count_tokens",
+    "labels_within",
+    "measure_text",
+    "token_labels",
+    "unknown_tokens",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,3 +157,11 @@ def count_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> int:
     """Return how many tokens a text is, special tokens included."""
     with running("tokenizer"):
         return len(tokenizer(text, verbose=False).input_ids)
+
+
+def unknown_tokens(component: str) -> ModelError:
+    """Return the error for a text encoder that does not know all of the tokenizer's tokens."""
+    return ModelError(
+        f"The model's tokenizer has tokens that its {component} does not know.",
+        "They come from different models.",
+    )

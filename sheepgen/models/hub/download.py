@@ -31,20 +31,21 @@ from sheepgen.models.json_file import MAX_BYTES, read_object, too_large
 from sheepgen.sanitize import byte_size, excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator
+    from collections.abc import Collection, Generator, Iterable
 
     from sheepgen.models.hub.cache import HubModel
+    from sheepgen.models.hub.listing import Listing
 
 __all__ = [
     "DownloadPlan",
     "DownloadProgress",
-    "check_room",
     "check_size",
     "download",
     "fetch",
     "go_offline",
     "is_offline",
     "plan_download",
+    "plan_missing",
 ]
 
 
@@ -142,17 +143,47 @@ def plan_download(
             pass
         configs[name] = read_config(folder / config, component)
     check_configs(family_of(content, model.repo), configs, model.repo)
-    files = tuple(file for file in needed if not (folder / file.name).is_file())
+    return plan_missing(model.repo, listing, needed, folder)
+
+
+def plan_missing(
+    repo: str,
+    listing: Listing,
+    files: Iterable[HubFile],
+    folder: Path,
+    *,
+    kind: str = "model",
+    revision: str | None = None,
+) -> DownloadPlan:
+    """Return the download of those files that are not in the cache, which may be none.
+
+    Args:
+        repo: The repository.
+        listing: Of it.
+        files: Those that are needed.
+        folder: The commit's in the cache, which need not be there yet.
+        kind: As for `DownloadPlan`.
+        revision: Likewise.
+
+    Raises:
+        ModelError: If the disk is too full.
+    """
+    missing = tuple(file for file in files if not (folder / file.name).is_file())
+    here = folder
+    while not os.path.isdir(here):  # noqa: PTH112
+        here = here.parent
     plan = DownloadPlan(
-        repo=model.repo,
+        kind=kind,
+        repo=repo,
+        revision=revision,
         commit=listing.commit,
         licence=excerpt(listing.licence) if listing.licence else None,
-        files=files,
-        total_bytes=sum(file.size for file in files),
-        free_bytes=shutil.disk_usage(folder).free,
+        files=missing,
+        total_bytes=sum(file.size for file in missing),
+        free_bytes=shutil.disk_usage(here).free,
         folder=folder,
     )
-    check_room(plan)
+    _check_room(plan)
     return plan
 
 
@@ -162,7 +193,7 @@ def check_size(file: HubFile, repo: str) -> None:
         raise too_large(f"{excerpt(file.name)} of {repo}")
 
 
-def check_room(plan: DownloadPlan) -> None:
+def _check_room(plan: DownloadPlan) -> None:
     """Refuse a download for which the disk is too full."""
     if plan.total_bytes > plan.free_bytes:
         raise ModelError(

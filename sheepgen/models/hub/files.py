@@ -7,20 +7,18 @@ A branch that is in the cache stays at the commit at which it is there, as with 
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sheepgen.models.hub.cache import WORD, HubModel, repository_folder
-from sheepgen.models.hub.download import DownloadPlan, check_room, check_size
+from sheepgen.models.hub.download import check_size, plan_missing
 from sheepgen.models.hub.transfer import fetch_file
-from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sheepgen.models.hub.download import DownloadPlan
     from sheepgen.models.hub.listing import Listing
 
 __all__ = ["HubPath", "is_file_name", "parse_hub_path", "plan_files"]
@@ -83,23 +81,8 @@ def plan_files(path: HubPath, listing: Listing, names: Iterable[str], kind: str)
     files = [listing.files[name] for name in names]
     for file in files:
         check_size(file, path.repo)
-    missing = tuple(file for file in files if not (folder / file.name).is_file())
-    if not missing:
+    plan = plan_missing(path.repo, listing, files, folder, kind=kind, revision=path.revision)
+    if not plan.files:
         for _ in fetch_file(path.repo, path.revision, files[0]):
             pass
-    here = folder
-    while not os.path.isdir(here):  # noqa: PTH112
-        here = here.parent
-    plan = DownloadPlan(
-        kind=kind,
-        repo=path.repo,
-        revision=path.revision,
-        commit=listing.commit,
-        licence=excerpt(listing.licence) if listing.licence else None,
-        files=missing,
-        total_bytes=sum(file.size for file in missing),
-        free_bytes=shutil.disk_usage(here).free,
-        folder=folder,
-    )
-    check_room(plan)
     return plan
