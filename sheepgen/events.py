@@ -10,7 +10,7 @@ it stands, with `RunFailed`; or it lets the run begin anew, with another `RunSta
 several runs may be mixed; ``request`` tells them apart.
 
 In a run of many images, other events come between these, which are of no single image:
-`ModelLoading`, `Waiting`, `Notice`, `ContactSheetSaved`.
+`ModelLoading`, `Waiting`, `Notice`, `ContactSheetSaved`, `SweepPageSaved`.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ __all__ = [
     "RunFinished",
     "RunStarted",
     "StepCompleted",
+    "SweepPageSaved",
     "Waiting",
 ]
 
@@ -178,6 +179,13 @@ class ContactSheetSaved:
     path: Path
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SweepPageSaved:
+    """The page of a sweep lies on disk, whole."""
+
+    path: Path
+
+
 Event = RunStarted | StepCompleted | FrameDecoded | RunFinished | RunFailed | ImageSaved
 Events = Iterator[Event]
-RunEvent = Event | ModelLoading | Waiting | Notice | ContactSheetSaved
+RunEvent = Event | ModelLoading | Waiting | Notice | ContactSheetSaved | SweepPageSaved

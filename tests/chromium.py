@@ -80,7 +80,7 @@ class Page:
 
     def press(self, key: str) -> None:
         """Press and release a key, wherever the focus is."""
-        codes = {"ArrowLeft": 37, "Home": 36, "Tab": 9}
+        codes = {"ArrowLeft": 37, "End": 35, "Home": 36, "Tab": 9}
         for kind in ("rawKeyDown", "keyUp"):
             self.ask(
                 "Input.dispatchKeyEvent",

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
+    from tests.chromium import Page
 
 # That a machine is busy is no fault of a test's; a property's examples may share a folder.
 settings.register_profile(
@@ -105,3 +107,14 @@ def model_copy(tiny_folder: Path, tmp_path: Path) -> Path:
     import shutil
 
     return shutil.copytree(tiny_folder, tmp_path / "model")
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """Return a headless browser; without one, tests that need it are skipped."""
+    from tests.chromium import PROGRAM, opened_browser
+
+    if PROGRAM is None:
+        pytest.skip("no Chromium")
+    with opened_browser(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened

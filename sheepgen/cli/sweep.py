@@ -73,6 +73,15 @@ SheetOpt = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+HtmlOpt = Annotated[
+    bool,
+    typer.Option(
+        "--html",
+        metavar="",
+        help="Save a web page of the whole sweep: a grid with filters and a slider over the steps.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 SweepOverwriteOpt = Annotated[
     bool,
     typer.Option(
@@ -113,6 +122,7 @@ def sweep(
     run: SweepOptions,
     batch_size: options.BatchSizeOpt = 1,
     sheet: SheetOpt = True,
+    html: HtmlOpt = False,
     resume: ResumeOpt = False,
     fail_fast: options.FailFastOpt = False,
     json: options.JsonOpt = False,
@@ -178,7 +188,7 @@ def sweep(
     if piped is not None:
         note(console, piped.keep())
     failed = print_images(
-        run_sweep(plan, sheet=sheet),
+        run_sweep(plan, sheet=sheet, page=html),
         console,
         {request: plan.details[request] for request in plan.missing},
         json=json,

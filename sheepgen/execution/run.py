@@ -18,6 +18,7 @@ from sheepgen.events import (
     RunFailed,
     RunStarted,
     StepCompleted,
+    SweepPageSaved,
     Waiting,
 )
 from sheepgen.execution.executor import in_batches
@@ -198,7 +199,7 @@ def stop_message(event: object) -> str | None:
             return f"Stopped after step {event.step} of {event.total_steps}."
         case Waiting():
             return "Stopped while another process was generating the rest."
-        case ContactSheetSaved():
+        case ContactSheetSaved() | SweepPageSaved():
             return f"Stopped after {event.path.name}."
         case _:
             return None

@@ -7,25 +7,18 @@ all steps are listed; the script puts them behind a slider.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import io
 import shlex
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from sheepgen.explain.heat import colour_map, transparent_map
 from sheepgen.explain.pictures import UNNAMED, shown_steps
 from sheepgen.metadata.a1111 import to_parameters
+from sheepgen.output.html import picture_uri, render_html
 from sheepgen.sanitize import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from jinja2 import Template
-    from PIL.Image import Image
 
     from sheepgen.explain.pictures import WordPictures
     from sheepgen.explain.report import Explanation, HeatMap
@@ -34,7 +27,6 @@ __all__ = ["render_page"]
 
 _PICTURE_SIDE = 384
 _STEP_SIDE = 256
-_QUALITY = 82
 
 CHART_WIDTH, CHART_HEIGHT = 600, 160
 
@@ -67,13 +59,14 @@ def render_page(
         key: The image's `sheepgen.execution.image_key.image_key`, which the page names.
         name: Of the image's file, for a command to paste.
     """
-    style, script = _read("page.css"), _read("page.js")
     steps = explanation.steps
-    return _template().render(
+    return render_html(
+        "sheepgen.explain",
+        "page",
         explanation=explanation,
         request=explanation.record.request,
         parameters=printable(to_parameters(explanation.record)),
-        image=_uri(explanation.image, _PICTURE_SIDE * 2),
+        image=picture_uri(explanation.image, _PICTURE_SIDE * 2),
         words=[_word(each) for each in words],
         steps=_steps(explanation),
         charts=[
@@ -97,49 +90,9 @@ def render_page(
         unnamed=UNNAMED,
         key=key,
         command=printable(shlex.join(["sheepgen", "verify", name])),
-        style=style,
-        script=script,
-        policy=f"default-src 'none'; img-src data:; style-src {_hash(style)}; "
-        f"script-src {_hash(script)}; base-uri 'none'; form-action 'none'",
         chart_width=CHART_WIDTH,
         chart_height=CHART_HEIGHT,
     )
-
-
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["percent"] = lambda share: f"{100 * share:.1f}%"
-    environment.filters["printable"] = lambda text: printable(str(text))
-    return environment.from_string(_read("page.html.jinja"))
-
-
-def _read(name: str) -> str:
-    return files(__package__).joinpath(name).read_text("utf-8")
-
-
-def _hash(text: str) -> str:
-    """Return what a content security policy calls an inline text."""
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
-def _uri(image: Image, side: int) -> str:
-    """Return a picture as a URI that holds it; a larger one is made smaller."""
-    small = image.copy()
-    small.thumbnail((side, side))
-    buffer = io.BytesIO()
-    if small.mode == "RGBA":
-        small.save(buffer, "PNG", optimize=True)
-        kind = "png"
-    else:
-        small.convert("RGB").save(buffer, "WEBP", quality=_QUALITY)
-        kind = "webp"
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _word(word: WordPictures) -> dict[str, object]:
@@ -153,7 +106,7 @@ def _word(word: WordPictures) -> dict[str, object]:
         "ablation": word.ablation,
         "sizes": [] if heat is None else _sizes(heat),
         **{
-            kind: _uri(word.pictures[kind], _PICTURE_SIDE) if kind in word.pictures else None
+            kind: picture_uri(word.pictures[kind], _PICTURE_SIDE) if kind in word.pictures else None
             for kind in ("overlay", "heat", "without", "difference")
         },
     }
@@ -165,7 +118,7 @@ def _sizes(heat: HeatMap) -> list[dict[str, object]]:
         {
             "rows": maps.shape[0],
             "columns": maps.shape[1],
-            "picture": _uri(colour_map(maps, (96 * maps.shape[1] // maps.shape[0], 96)), 96),
+            "picture": picture_uri(colour_map(maps, (96 * maps.shape[1] // maps.shape[0], 96)), 96),
         }
         for maps in heat.of_layers
     ]
@@ -184,13 +137,13 @@ def _steps(explanation: Explanation) -> list[dict[str, object]]:
     return [
         {
             "step": step,
-            "clean": _uri(step.clean, _STEP_SIDE),
-            "noisy": _uri(step.noisy, _STEP_SIDE),
+            "clean": picture_uri(step.clean, _STEP_SIDE),
+            "noisy": picture_uri(step.noisy, _STEP_SIDE),
             "maps": [
                 {
                     "text": each.group.text,
                     "share": float(each.of_steps[step.number - 1].mean()),
-                    "picture": _uri(
+                    "picture": picture_uri(
                         transparent_map(each.of_steps[step.number - 1], low=low, high=high), 64
                     ),
                 }

@@ -34,6 +34,7 @@ from sheepgen.events import (
     RunFailed,
     RunStarted,
     StepCompleted,
+    SweepPageSaved,
     Waiting,
 )
 from sheepgen.output.artifacts import ARTIFACTS
@@ -136,6 +137,9 @@ def show_progress(
                 case ContactSheetSaved():
                     display.hide()
                     console.print(Text(printable(f"Contact sheet: {event.path}")))
+                case SweepPageSaved():
+                    display.hide()
+                    console.print(Text(printable(f"Page: {event.path}")))
                 case RunStarted():
                     if not started:
                         console.print(Text(_beginning(event)))

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import io
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image, ImageStat
 
 from sheepgen.explain.pictures import MAX_SHOWN_STEPS
-from tests.chromium import PROGRAM, opened_browser
 from tests.explain.test_explain import explained, plan
+from tests.html_elements import Elements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.chromium import Page
@@ -23,25 +21,6 @@ HOSTILE = (
     '</title></style></script><script>alert(1)</script><img src="http://example.org/x" '
     "onerror=alert(2)> {{ 7 * 7 }} \u202egnirts"
 )
-
-
-class Elements(HTMLParser):
-    """All elements of a page, with their attributes and, of scripts and the title, their texts."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-    def named(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.found if name == tag]
 
 
 @pytest.fixture(scope="module")
@@ -100,14 +79,6 @@ def test_of_many_steps_some_have_pictures(tiny_folder: Path, tmp_path: Path) -> 
     assert len(steps) == MAX_SHOWN_STEPS
     assert steps[-1]["data-step"] == "60 of 60"
     assert len(told.numbers["steps"]) == 60
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    if PROGRAM is None:
-        pytest.skip("no Chromium")
-    with opened_browser(tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
 
 
 def brightness(picture: bytes) -> float:
