@@ -78,17 +78,16 @@ def info(
 
 
 def _print_info(spec: ModelSpec, *, json: bool) -> None:
+    from sheepgen.models.component_memory import component_memory, total_bytes
     from sheepgen.models.components import component_weights
     from sheepgen.models.files import complete_variants, list_files
-    from sheepgen.models.memory import component_memory
 
     is_file = bool(spec.checkpoint.prefixes)
     names = () if is_file else list_files(spec.folder)
     variants = complete_variants(spec.family.components, names)
     components = component_weights(spec.checkpoint)
     loaded = {
-        dtype: sum(each.weight_bytes for each in component_memory(spec.checkpoint, dtype))
-        for dtype in ("bf16", "fp32")
+        dtype: total_bytes(component_memory(spec.checkpoint, dtype)) for dtype in ("bf16", "fp32")
     }
     prediction = _prediction_type(spec)
     repo = spec.name.partition("@")[0]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import SheepgenError, as_sheepgen_error
 from sheepgen.models.memory import RESERVE, can_offload, choose_offload, plan_memory
-from sheepgen.options import OFFLOADS
+from sheepgen.options import OFFLOADS, split_dtype
 from sheepgen.pipeline.device import free_memory, resolve_device, resolve_dtype
 from sheepgen.pipeline.environment import dtype_name
+from sheepgen.pipeline.fp8 import fp8_weights
 from sheepgen.pipeline.offload import has_group_offload
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class RunMemory:
         size: Width and height of the images, in pixels.
         images: How many are generated together.
         device: As torch names it.
-        dtype: Of the weights, ``fp32``, ``bf16`` or ``fp16``.
+        dtype: Of the weights, as in ``fp32``, ``bf16`` or ``fp8+bf16``.
         free_bytes: Of the device's memory; None if that is not known.
         offload: What of the model is off the device while it does not work.
     """
@@ -89,7 +90,9 @@ class DeviceMemory:
     def __init__(self, options: DeviceOptions) -> None:
         self._options = options
         self._device = resolve_device(options.device)
-        self._dtype = dtype_name(resolve_dtype(options.dtype, self._device))
+        self._is_fp8, _ = split_dtype(options.dtype)
+        self._precision = resolve_dtype(options.dtype, self._device)
+        self._dtype = dtype_name(self._precision)
         self._free = free_memory(self._device)
         self._known: dict[object, RunMemory] = {}
 
@@ -101,22 +104,29 @@ class DeviceMemory:
             images: Of one size and guidance; without any, one of the model's own size.
 
         Raises:
+            UsageError: If fp8 is not for this model.
             ModelError: If a weight file is damaged.
         """
         size = spec.defaults.width, spec.defaults.height
         guided = True
         if images:
             size, guided = images[0].final_size, images[0].guidance_scale > 1
+            spec = replace(spec, adapters=images[0].adapters)
         key = spec, size, len(images), guided
         if key not in self._known:
-            plan = plan_memory(spec, size, self._dtype, images=max(1, len(images)), guided=guided)
+            plan = plan_memory(
+                *(spec, size, self._dtype),
+                images=max(1, len(images)),
+                guided=guided,
+                replaced=fp8_weights(spec, self._precision) if self._is_fp8 else {},
+            )
             self._known[key] = RunMemory(
                 plan=plan,
                 model=spec.name,
                 size=size,
                 images=max(1, len(images)),
                 device=str(self._device),
-                dtype=self._dtype,
+                dtype=f"fp8+{self._dtype}" if self._is_fp8 else self._dtype,
                 free_bytes=self._free,
                 offload=self._offload(spec, plan),
             )

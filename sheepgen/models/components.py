@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sheepgen.models.files import list_files, weight_files
+from sheepgen.models.gguf import GGUF_SUFFIX, read_gguf
 from sheepgen.models.safetensors import read_tensors
 
 if TYPE_CHECKING:
@@ -86,7 +87,11 @@ def stored_tensors(checkpoint: Checkpoint, name: str) -> Iterator[tuple[str, Sto
         OSError: If a file cannot be read.
     """
     prefix = checkpoint.prefixes.get(name, "")
-    for file in _files(checkpoint, name):
-        for key, tensor in read_tensors(checkpoint.folder / file).tensors.items():
+    paths = [checkpoint.folder / file for file in _files(checkpoint, name)]
+    if name == "transformer" and (replaced := checkpoint.transformer) is not None:
+        paths, prefix = [replaced.path], replaced.prefix
+    for path in paths:
+        read = read_gguf if path.suffix.lower() == GGUF_SUFFIX else read_tensors
+        for key, tensor in read(path).tensors.items():
             if key.startswith(prefix):
                 yield key.removeprefix(prefix), tensor

@@ -7,8 +7,9 @@ defaults there, if no other source is named.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sheepgen.fields import MAX_STEPS
 from sheepgen.models.family import Component
@@ -88,6 +89,14 @@ _ANY_FAST = "PreTrainedTokenizerFast|TokenizersBackend"
 _QWEN3_VL = _text_encoder(
     "Qwen3VLModel", text_config="qwen3_vl_text", vision_config="qwen3_vl(_vision)?"
 )
+
+
+_KREA_NORMS = frozenset({"norm", "norm1", "norm2", "norm_k", "norm_q"})
+
+
+def _is_krea_norm(_: str, __: str, ___: Mapping[str, Any], weight: str) -> bool:
+    """Return whether a weight is of a layer that Krea 2's class keeps at float32."""
+    return not _KREA_NORMS.isdisjoint(weight.split("."))
 
 
 def _is_flag(value: object) -> bool:
@@ -209,7 +218,9 @@ _ROWS = (
             "scheduler": _FLOW,
             "text_encoder": _QWEN3_VL,
             "tokenizer": QWEN_TOKENIZER,
-            "transformer": transformer_component("Krea2Transformer2DModel"),
+            "transformer": replace(
+                transformer_component("Krea2Transformer2DModel"), keeps_float32=_is_krea_norm
+            ),
             "vae": VAE_QWEN_IMAGE,
         },
         num_inference_steps=28,

@@ -171,6 +171,9 @@ def _scene_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
     return unet_traits(configs, tokens=PROMPT_SYMBOLS, guidance_scale=7.5)
 
 
+_SCENE_FLOAT32 = ("cell_scale", "mirror", "parser.")
+"""How the names begin of what of a text encoder is float32 at every precision: it is small."""
+
 EMBEDDED = Family(
     name="sheepgen",
     class_names=(EMBEDDED_CLASS,),
@@ -190,6 +193,7 @@ EMBEDDED = Family(
                 "stored_cells",
                 "symbols",
             ),
+            keeps_float32=lambda _, __, ___, weight: weight.startswith(_SCENE_FLOAT32),
         ),
         "unet": _STABLE_DIFFUSION["unet"],
         "vae": _STABLE_DIFFUSION["vae"],

@@ -9,8 +9,7 @@ from diffusers import AutoencoderKL, AutoencoderTiny
 from safetensors import safe_open
 
 from sheepgen.models.added.embedding import find_embedding
-from sheepgen.models.added.vae import find_vae
-from sheepgen.models.checkpoint import Checkpoint
+from sheepgen.models.added.vae import find_vae, vae_checkpoint
 from sheepgen.pipeline.embeddings import EmbeddingTokenizer, add_vectors
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.lora import add_loras, restore
@@ -90,13 +89,5 @@ def _tokenizers(spec: ModelSpec, parts: dict[str, Any]) -> dict[str, Any]:
 
 def _load_vae(spec: ModelSpec, dtype: torch.dtype) -> Any:  # noqa: ANN401
     vae = find_vae(spec.adapters.vae, spec.checkpoint)
-    alone = Checkpoint(
-        folder=vae.path.parent,
-        family=spec.family,
-        classes={"vae": vae.class_name},
-        configs={"vae": vae.config},
-        weights=(vae.path.name,),
-        stored={"vae": vae.stored},
-        prefixes={"vae": vae.prefix},
-    )
+    alone = vae_checkpoint(vae, spec.checkpoint)
     return load_diffusers(alone, "vae", _AUTOENCODERS[vae.class_name], dtype)

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import torch
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from sheepgen.errors import ModelError, SheepgenError, ran_out_of_memory
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from sheepgen.models.safetensors import StoredWeights
 
-__all__ = ["building", "component_errors", "running"]
+__all__ = ["building", "cast_parameters", "component_errors", "running"]
 
 _DAMAGED = "Its config and its weights do not match, or one of them is damaged."
 
@@ -67,6 +68,17 @@ def building(component: str, stored: StoredWeights) -> Iterator[None]:
             yield
     finally:
         handle.remove()
+
+
+def cast_parameters(network: Any, dtype: torch.dtype) -> None:  # noqa: ANN401 - of diffusers
+    """Give a network's parameters a precision, but for layers that its class keeps at float32.
+
+    Buffers, such as the positions of Stable Diffusion 3, stay as they are.
+    """
+    kept = network._keep_in_fp32_modules or ()
+    for name, parameter in network.named_parameters():
+        stays = not {*name.split(".")}.isdisjoint(kept)
+        parameter.data = parameter.data.to(torch.float32 if stays else dtype)
 
 
 @contextmanager

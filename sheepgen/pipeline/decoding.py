@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from diffusers import AutoencoderKL, AutoencoderKLFlux2
 
 from sheepgen.errors import ran_out_of_memory
-from sheepgen.models.memory import RESERVE, decoder_numbers
+from sheepgen.models.component_memory import decoder_numbers
+from sheepgen.models.memory import RESERVE
 from sheepgen.pipeline.device import free_memory
 from sheepgen.pipeline.frames import decode_pixels
 from sheepgen.pipeline.offload import components_of

@@ -70,11 +70,13 @@ class KandinskyModel(AutoencoderModel, DiffusionModel):
     @classmethod
     def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Self:
         """Load all components, as `sheepgen.pipeline.family.FamilyModule.load` says."""
+        # First, as it needs an image encoder for a moment, which is large.
+        prior = Prior.load(prior_of(spec.adapters.prior, spec.checkpoint), device, dtype)
         unet = load_diffusers(spec.checkpoint, "unet", UNet2DConditionModel, dtype)
         return cls(
             **cls.load_autoencoder(spec, device, dtype, component="movq"),
             unet=unet.to(device),
-            prior=Prior.load(prior_of(spec.adapters.prior, spec.checkpoint), device, dtype),
+            prior=prior,
         )
 
     @property

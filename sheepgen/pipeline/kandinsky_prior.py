@@ -118,6 +118,7 @@ class Prior:
     def load(cls, place: PriorFolder, device: torch.device, dtype: torch.dtype) -> Self:
         """Load it; the image encoder sees a black picture, and is not kept."""
         checkpoint, prefix = place
+        black = _black_picture(place, device, dtype)
         texts = load_clip(checkpoint, CLIPTextModelWithProjection, device, dtype, prefix=prefix)
         transformer = load_diffusers(checkpoint, f"{prefix}prior", PriorTransformer, dtype)
         return cls(
@@ -127,7 +128,7 @@ class Prior:
             tokenizer=texts[f"{prefix}tokenizer"],
             text_encoder=texts[f"{prefix}text_encoder"],
             transformer=transformer.to(device),
-            black=_black_picture(place, device, dtype),
+            black=black,
             scheduler_config=MappingProxyType(checkpoint.configs[f"{prefix}scheduler"]),
         )
 

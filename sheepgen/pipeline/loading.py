@@ -23,7 +23,7 @@ from sheepgen.models.quantization import QUANTIZATION, method_of
 from sheepgen.models.resolve import find_model
 from sheepgen.options import NATIVE_ATTENTION, split_dtype
 from sheepgen.pipeline.attention_backend import backend_error, has_backends, use_backend
-from sheepgen.pipeline.building import building, component_errors
+from sheepgen.pipeline.building import building, cast_parameters, component_errors
 from sheepgen.pipeline.device import resolve_device, resolve_dtype
 from sheepgen.pipeline.fp8 import keep_fp8
 from sheepgen.pipeline.offload import offload_model
@@ -240,11 +240,9 @@ def load_diffusers(
             low_cpu_mem_usage=method_of(config) is not None,
             dtype=dtype,
         )
-    # If the first of them is of the model's own type, it leaves all at that of the file. Buffers,
-    # such as the positions of Stable Diffusion 3, are float32 then as they are otherwise.
+    # If the first of them is of the model's own type, it leaves all at that of the file.
     if method_of(config) is None:
-        for parameter in model.parameters():
-            parameter.data = parameter.data.to(dtype)
+        cast_parameters(model, dtype)
     return _ready(component, model, report)
 
 
@@ -257,9 +255,7 @@ def _load_in_two_precisions(
     """Load a network some of whose layers stay float32; diffusers needs another package for it."""
     model = model_class.from_config(dict(checkpoint.configs[component]))
     missing, unexpected = model.load_state_dict(_weights(checkpoint, component), strict=False)
-    for name, parameter in model.named_parameters():
-        stays = not {*name.split(".")}.isdisjoint(model_class._keep_in_fp32_modules)
-        parameter.data = parameter.data.to(torch.float32 if stays else dtype)
+    cast_parameters(model, dtype)
     return _ready(component, model, {"missing_keys": missing, "unexpected": unexpected})
 
 

@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from torch import nn
+from safetensors.torch import load_file, save_file
 
-from sheepgen.models.memory import RESERVE, choose_offload, component_memory, plan_memory
+from sheepgen.adapters import Adapters
+from sheepgen.models.component_memory import component_memory, total_bytes
+from sheepgen.models.memory import RESERVE, choose_offload, plan_memory
 from sheepgen.models.resolve import find_model
+from sheepgen.pipeline.fp8 import fp8_weights
+from sheepgen.pipeline.loading import load_model
+from sheepgen.pipeline.offload import components_of
 from tests.full_size import MODELS, full_size_spec, save_full_size
+from tests.gguf_file import save_gguf
+from tests.lora import save_lora
+from tests.models.loaded_bytes import loaded_bytes
 from tests.tiny import save_tiny_model
 from tests.tiny_chroma import save_tiny_chroma
 from tests.tiny_flux1 import save_tiny_flux1
 from tests.tiny_flux2_klein import save_tiny_flux2_klein
+from tests.tiny_if import save_tiny_if, save_tiny_if_upscaler
+from tests.tiny_kandinsky import save_tiny_kandinsky, save_tiny_kandinsky_parts
+from tests.tiny_ldm import save_tiny_ldm
 from tests.tiny_lumina2 import save_tiny_lumina2
+from tests.tiny_pipelines import TINY_PIPELINES, save_tiny_pipeline
 from tests.tiny_pixart import save_tiny_pixart
 from tests.tiny_qwen_image import save_tiny_qwen_image
 from tests.tiny_sana import save_tiny_sana
 from tests.tiny_sd3 import save_tiny_sd3
+from tests.tiny_unconditional import save_tiny_ddpm, save_tiny_ldm_without_prompts
 from tests.tiny_xl import save_tiny_xl
 from tests.tiny_z_image import save_tiny_z_image
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
-
-    from sheepgen.models.spec import ModelSpec
 
 TINY: dict[str, Callable[[Path], Path]] = {
     "chroma": save_tiny_chroma,
@@ -43,28 +56,92 @@ TINY: dict[str, Callable[[Path], Path]] = {
     "stable diffusion xl": save_tiny_xl,
     "z-image": save_tiny_z_image,
 }
+OTHERS: dict[str, Callable[[Path], Path]] = {
+    "deepfloyd if": save_tiny_if,
+    "kandinsky": save_tiny_kandinsky,
+    "latent diffusion": save_tiny_ldm,
+    "latent diffusion without prompts": save_tiny_ldm_without_prompts,
+    "pixels": save_tiny_ddpm,
+    "sheepgen": lambda _: Path("sheepgen"),
+    **{name: partial(save_tiny_pipeline, name=name) for name in TINY_PIPELINES},
+}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def loaded_bytes(spec: ModelSpec, dtype: str) -> dict[str, int]:
-    """Return the bytes of all parameters and kept buffers of a loaded model, by component."""
-    module: Any = import_module(spec.family.pipeline)
-    model = module.load(spec, torch.device("cpu"), DTYPES[dtype])
-    found: dict[str, int] = {}
-    for name, part in vars(model).items():
-        network = part if isinstance(part, nn.Module) else getattr(part, "model", None)
-        if isinstance(network, nn.Module):
-            weights = {id(each): each for each in network.state_dict(keep_vars=True).values()}
-            found[name] = sum(each.nbytes for each in weights.values())
-    return found
+def compare(folder: Path, dtype: str, **added: str) -> None:
+    """Check that a model takes as many bytes as planned, with what is added to it."""
+    adapters = Adapters(**added)
+    spec = find_model(str(folder), replaced=adapters.replaced)
+    spec = replace(spec, adapters=adapters)
+    kept, _, precision = dtype.rpartition("+")
+    weights = fp8_weights(spec, DTYPES[precision]) if kept else {}
+    planned = plan_memory(spec, (32, 32), precision, replaced=weights).components
+    model = load_model(str(folder), device="cpu", dtype=dtype, adapters=adapters)
+    assert total_bytes(planned) == loaded_bytes(model)
 
 
 @pytest.mark.parametrize("family", TINY)
 def test_weights_are_counted_to_the_byte(family: str, tmp_path: Path) -> None:
     spec = find_model(str(TINY[family](tmp_path / "model")))
-    for dtype in DTYPES:
+    load: Any = import_module(spec.family.pipeline)
+    for dtype, precision in DTYPES.items():
         planned = component_memory(spec.checkpoint, dtype)
-        assert {each.name: each.weight_bytes for each in planned} == loaded_bytes(spec, dtype)
+        loaded = components_of(load.load(spec, torch.device("cpu"), precision))
+        assert {each.name: each.weight_bytes for each in planned} == {
+            name: loaded_bytes(network) for name, network in loaded.items()
+        }
+    compare(spec.folder, "fp8+bf16")
+
+
+@pytest.mark.parametrize("family", OTHERS)
+def test_also_those_of_families_in_stages_and_in_other_loops(family: str, tmp_path: Path) -> None:
+    folder = OTHERS[family](tmp_path / "model")
+    compare(folder, "bf16")
+
+
+def test_stages_in_folders_of_their_own_are_counted(tmp_path: Path) -> None:
+    decoder, prior = save_tiny_kandinsky_parts(tmp_path / "kandinsky")
+    compare(decoder, "bf16", prior=str(prior))
+    first = save_tiny_if(tmp_path / "first")
+    second = str(save_tiny_if_upscaler(tmp_path / "second"))
+    compare(first, "bf16", upscaler=second)
+    spec = find_model(str(first))
+    two = replace(spec, adapters=Adapters(upscaler=second))
+    small, large = (
+        {each.name: each for each in plan_memory(each, (16, 16), "bf16").components}
+        for each in (spec, two)
+    )
+    upscaler = large.pop("upscaler_unet")
+    assert small == large
+    assert upscaler.working_bytes > 3 * large["unet"].working_bytes, "its pictures are larger"
+
+
+@pytest.mark.parametrize("family", ["flux 1", "qwen-image", "stable diffusion 3"])
+def test_a_transformer_in_a_file_is_counted_as_it_is_loaded(family: str, tmp_path: Path) -> None:
+    folder = TINY[family](tmp_path / "model")
+    weights = load_file(folder / "transformer" / "diffusion_pytorch_model.safetensors")
+    save_file(weights, tmp_path / "t.safetensors")
+    for dtype in ("fp32", "bf16", "fp8+bf16"):
+        compare(folder, dtype, transformer=str(tmp_path / "t.safetensors"))
+    pytest.importorskip("gguf")
+    for kind in ("F16", "BF16", "Q8_0", "Q4_K"):
+        file = save_gguf(tmp_path / "t.gguf", weights, kind, all_alike=True)
+        compare(folder, "bf16", transformer=str(file))
+
+
+def test_a_vae_in_place_of_the_models_own_is_counted(tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "model")
+    other = save_tiny_model(tmp_path / "other", seed=1)
+    compare(folder, "bf16", vae=str(other))
+    spec = find_model(str(folder))
+    replaced = plan_memory(replace(spec, adapters=Adapters(vae=str(other))), (32, 32), "bf16")
+    assert replaced == plan_memory(spec, (32, 32), "bf16")
+
+
+def test_loras_take_nothing_more(tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "model")
+    save_lora(folder, tmp_path / "lora.safetensors")
+    compare(folder, "bf16", lora=str(tmp_path / "lora.safetensors"))
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -11,7 +11,8 @@ import torch
 
 from sheepgen.errors import ran_out_of_memory
 from sheepgen.events import FrameDecoded, RunFinished
-from sheepgen.models.memory import RESERVE, decoder_numbers
+from sheepgen.models.component_memory import decoder_numbers
+from sheepgen.models.memory import RESERVE
 from sheepgen.models.resolve import find_model
 from sheepgen.options import FrameOptions
 from sheepgen.pipeline import decoding

@@ -14,9 +14,11 @@ from transformers import T5EncoderModel
 from sheepgen.adapters import Adapters
 from sheepgen.errors import UsageError
 from sheepgen.events import RunFinished
+from sheepgen.models.component_memory import component_memory, total_bytes
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
+from tests.models.loaded_bytes import loaded_bytes
 from tests.models.test_quantization import NF4
 from tests.tiny import edit_json
 from tests.tiny_flux1 import save_tiny_flux1
@@ -44,6 +46,10 @@ def latents_sha256(model: Any) -> str:
     return finished.record.latents_sha256
 
 
+def planned_bytes(model: Any, dtype: str) -> int:
+    return total_bytes(component_memory(model.spec.checkpoint, dtype))
+
+
 def save_again(model: Any, folder: Path) -> None:
     for file in folder.iterdir():
         file.unlink()
@@ -67,6 +73,7 @@ def test_a_text_encoder_by_bitsandbytes(folder: Path, settings: dict[str, Any]) 
     model = load(folder)
     names = {type(layer).__name__ for layer in model.text_encoder_2.model.modules()}
     assert names & {"Linear4bit", "Linear8bitLt"}
+    assert planned_bytes(model, "fp32") == loaded_bytes(model)
     tokens = torch.tensor([[3, 4, 5, 1]])
     with torch.inference_mode():
         assert torch.equal(model.text_encoder_2.model(tokens)[0], theirs(tokens)[0])
@@ -88,6 +95,9 @@ def test_a_transformer_by_torchao(folder: Path) -> None:
 
     model = load(folder, "bf16")
     assert type(model.transformer.proj_out.weight.data).__name__ == "Int8Tensor"
+    planned = {each.name: each for each in component_memory(model.spec.checkpoint, "bf16")}
+    stored = model.spec.checkpoint.stored["transformer"].data_bytes
+    assert planned["transformer"].weight_bytes == stored
     theirs.requires_grad_(requires_grad=False)
     assert latents_sha256(model) == latents_sha256(replace(model, transformer=theirs)) != before
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
 from sheepgen.models.added.places import VAE_WEIGHTS, existing, read_file
+from sheepgen.models.checkpoint import Checkpoint
 from sheepgen.models.configs import check_config
 from sheepgen.models.inferred_configs import vae_config
 from sheepgen.models.json_file import read_object
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sheepgen.models.checkpoint import Checkpoint
-
-__all__ = ["VaeFile", "find_vae"]
+__all__ = ["VaeFile", "find_vae", "vae_checkpoint"]
 
 _DECODER = "decoder.conv_in.weight"
 """A weight that every VAE has, in both layouts."""
@@ -87,6 +86,24 @@ def find_vae(text: str, checkpoint: Checkpoint) -> VaeFile:
     sizes = [each for name, each in file.tensors.items() if name.startswith(prefix)]
     stored = StoredWeights(tensors=len(sizes), data_bytes=sum(each.data_bytes for each in sizes))
     return VaeFile(path=path, class_name=class_name, config=config, prefix=prefix, stored=stored)
+
+
+def vae_checkpoint(vae: VaeFile, checkpoint: Checkpoint) -> Checkpoint:
+    """Return a VAE as a model of this component alone.
+
+    Args:
+        vae: From `find_vae`.
+        checkpoint: The model that it is added to.
+    """
+    return Checkpoint(
+        folder=vae.path.parent,
+        family=checkpoint.family,
+        classes={"vae": vae.class_name},
+        configs={"vae": vae.config},
+        weights=(vae.path.name,),
+        stored={"vae": vae.stored},
+        prefixes={"vae": vae.prefix},
+    )
 
 
 def _not_for(owner: str, checkpoint: Checkpoint, why: str) -> ModelError:

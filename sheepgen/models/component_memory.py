@@ -1,0 +1,268 @@
+"""What the components of a model take of a device's memory, as configs and headers of files say it.
+
+Weights are counted to the byte. What a component takes besides while it works is a bound: every
+tensor was followed through one pass of the networks' classes at their real sizes, with an attention
+that does not write its scores out. No weight is read and torch is not imported.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from sheepgen.models.components import stored_tensors
+from sheepgen.models.quantization import QUANTIZATION, method_of
+from sheepgen.models.safetensors import FLOATS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sheepgen.models.checkpoint import Checkpoint
+
+__all__ = [
+    "ITEM_BYTES",
+    "ComponentMemory",
+    "LoadedWeight",
+    "Role",
+    "Work",
+    "component_memory",
+    "decoder_numbers",
+    "total_bytes",
+]
+
+Role = Literal["text encoder", "image encoder", "U-Net", "transformer", "autoencoder", "resident"]
+"""What a component does. An image encoder sees one picture while the model is loaded, and is gone
+after that; what is resident is small, and always on the device."""
+
+ITEM_BYTES: Mapping[str, int] = MappingProxyType({"fp32": 4, "bf16": 2, "fp16": 2})
+"""Of a number, by the precision."""
+
+_TEXT_ENCODER_ROWS = 10
+"""Times a text encoder holds its widest row of numbers for each token, its layers' outputs among
+them: 9.6 in T5-XXL, 8.7 in Qwen2.5-VL."""
+
+_TRANSFORMER_ROWS = 6
+"""Times a transformer holds its widest row for each token and patch: 3.5 in FLUX.1, 3.8 in
+Qwen-Image, 4.1 in Stable Diffusion 3.5, 4.4 in Chroma, 5.4 in FLUX.2 klein, 5.9 in Z-Image."""
+
+_UNET_MAPS = 16
+"""Times a U-Net holds the channels of its first level, at the size of the latents: 15.9 in SDXL."""
+
+_DECODER_MAPS = 6
+"""Times a VAE's decoder holds the channels of its last level, at the size of the image."""
+
+_FILM_DECODER_MAPS = 18
+"""Likewise of Qwen-Image's, whose convolutions are padded in time: 18.0."""
+
+_EMBEDDINGS_OF_A_PRIOR = 4
+"""That a prior sees beside the prompt's tokens: of the whole prompt, the time, the noisy picture,
+and one that stands for the answer."""
+
+_GGUF_NUMBER_BYTES = 8
+"""Taken at most for each number of the weight that is being turned into numbers again."""
+
+
+class LoadedWeight(NamedTuple):
+    """A weight as it is loaded.
+
+    Args:
+        layer: That it is of.
+        numbers: How many there are in it.
+        size: In bytes.
+        width: Of the rows that it is multiplied with, if it is a matrix, else 0.
+        is_float32: Whether it stays float32.
+        unpacked_bytes: What it takes besides while it is used, if it is kept in fewer bits than are
+            computed with.
+    """
+
+    layer: str
+    numbers: int
+    size: int
+    width: int
+    is_float32: bool
+    unpacked_bytes: int = 0
+
+
+class Work(NamedTuple):
+    """What components work on at once.
+
+    Args:
+        pixels: Of one image.
+        patches: Of one image, as a transformer sees it.
+        tokens: Of one prompt.
+        images: How many are denoised, those without the prompt among them; they are decoded one at
+            a time.
+    """
+
+    pixels: int = 0
+    patches: int = 0
+    tokens: int = 0
+    images: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComponentMemory:
+    """What one component takes.
+
+    Args:
+        name: As in ``unet``.
+        role: What it does.
+        parameters: Numbers that are loaded.
+        weight_bytes: What they take at the precision that they are loaded at.
+        layer_bytes: What its two largest layers take: one that works, and one that comes next.
+        working_bytes: What it takes besides its weights while it works.
+    """
+
+    name: str
+    role: Role
+    parameters: int
+    weight_bytes: int
+    layer_bytes: int
+    working_bytes: int
+
+
+def component_memory(
+    checkpoint: Checkpoint,
+    dtype: str,
+    work: Work = Work(),  # noqa: B008 - it is immutable
+    *,
+    replaced: Mapping[str, Sequence[LoadedWeight]] = MappingProxyType({}),
+) -> tuple[ComponentMemory, ...]:
+    """Return what each component of a model takes that has weights.
+
+    Args:
+        checkpoint: The model.
+        dtype: Precision of the weights: ``fp32``, ``bf16`` or ``fp16``.
+        work: What they work on.
+        replaced: Weights of components that are loaded otherwise than the files say.
+
+    Raises:
+        ModelError: If a weight file's header is damaged.
+        OSError: If a weight file cannot be read.
+    """
+    found: list[ComponentMemory] = []
+    for name in sorted(checkpoint.configs):
+        weights = replaced.get(name) or list(_loaded(checkpoint, name, dtype))
+        if weights:
+            found.append(_component(checkpoint, name, dtype, weights, work))
+    return tuple(found)
+
+
+def total_bytes(components: Sequence[ComponentMemory]) -> int:
+    """Return what the weights of components take together once the model is loaded."""
+    return sum(each.weight_bytes for each in components if each.role != "image encoder")
+
+
+def decoder_numbers(config: Mapping[str, Any]) -> int:
+    """Return how many numbers a VAE's decoder holds for each pixel.
+
+    Args:
+        config: Of the VAE.
+    """
+    if "base_dim" in config:
+        return _FILM_DECODER_MAPS * int(config["base_dim"])
+    channels = config.get("decoder_block_out_channels") or config.get("block_out_channels")
+    return _DECODER_MAPS * int(channels[0] if channels else 128)
+
+
+def _component(
+    checkpoint: Checkpoint, name: str, dtype: str, weights: Sequence[LoadedWeight], work: Work
+) -> ComponentMemory:
+    layers: dict[str, int] = {}
+    for each in weights:
+        layers[each.layer] = layers.get(each.layer, 0) + each.size
+    widest = max(each.width for each in weights)
+    role, config = _role(checkpoint, name), checkpoint.configs[name]
+    patches, images = work.patches, work.images
+    if checkpoint.classes.get(name) == "PriorTransformer":
+        patches, images = _EMBEDDINGS_OF_A_PRIOR, 2 * images  # of a negative prompt, too
+    numbers = {
+        "text encoder": _TEXT_ENCODER_ROWS * work.tokens * widest,
+        "image encoder": 0,
+        "U-Net": _UNET_MAPS * images * _latents(checkpoint, work) * _first_channels(config),
+        "transformer": _TRANSFORMER_ROWS * images * (patches + work.tokens) * widest,
+        "autoencoder": decoder_numbers(config) * work.pixels,
+        "resident": 0,
+    }[role]
+    is_float32 = all(each.is_float32 for each in weights)
+    return ComponentMemory(
+        name=name,
+        role=role,
+        parameters=sum(each.numbers for each in weights),
+        weight_bytes=sum(layers.values()),
+        layer_bytes=sum(sorted(layers.values())[-2:]),
+        working_bytes=numbers * ITEM_BYTES["fp32" if is_float32 else dtype]
+        + max(each.unpacked_bytes for each in weights),
+    )
+
+
+def _loaded(checkpoint: Checkpoint, name: str, dtype: str) -> Iterator[LoadedWeight]:
+    component, config = checkpoint.family.components[name], checkpoint.configs[name]
+    class_name = checkpoint.classes.get(name, "")
+    file = checkpoint.transformer if name == "transformer" else None
+    is_gguf, is_quantised = file is not None and file.is_gguf, method_of(config) is not None
+    for key, tensor in stored_tensors(checkpoint, name):
+        if component.leaves_out(key):
+            continue
+        # A file has its place at one precision, as it is loaded.
+        is_float32 = component.keeps_float32(dtype, class_name, config, key) and file is None
+        item_bytes = ITEM_BYTES["fp32" if is_float32 else dtype]
+        numbers, width = math.prod(tensor.shape), 0
+        is_weight = key.endswith(".weight")
+        if len(tensor.shape) == 2:
+            width = tensor.shape[1]
+        elif is_quantised and len(tensor.shape) == 1:
+            width = tensor.shape[0]  # matrices have lost their shape
+        if is_gguf:
+            # What is multiplied with stays as it is; all else is turned into numbers.
+            is_packed = tensor.dtype not in FLOATS - {"BF16"} and is_weight and width > 0
+        else:
+            is_packed = tensor.dtype not in FLOATS or (
+                is_quantised and not key.endswith((".weight", ".bias"))
+            )
+        if is_quantised and tensor.dtype == "U8" and _is_4_bit(config):
+            numbers *= 2
+        unpacked = 0
+        if is_packed and is_weight:
+            unpacked = numbers * (_GGUF_NUMBER_BYTES if is_gguf else item_bytes)
+        yield LoadedWeight(
+            layer=key.rpartition(".")[0],
+            numbers=numbers,
+            size=tensor.data_bytes if is_packed else numbers * item_bytes,
+            width=width,
+            is_float32=is_float32,
+            unpacked_bytes=unpacked,
+        )
+
+
+def _is_4_bit(config: Mapping[str, Any]) -> bool:
+    return bool(config[QUANTIZATION].get("load_in_4bit"))
+
+
+def _role(checkpoint: Checkpoint, name: str) -> Role:
+    library = checkpoint.family.components[name].library
+    class_name = checkpoint.classes.get(name, "")
+    if library == "transformers":
+        return "image encoder" if class_name.startswith("CLIPVision") else "text encoder"
+    if library != "diffusers":
+        return "resident"
+    if class_name.startswith(("Autoencoder", "VQModel")):
+        return "autoencoder"
+    return "U-Net" if class_name.startswith("UNet") else "transformer"
+
+
+def _latents(checkpoint: Checkpoint, work: Work) -> int:
+    """Return how many places the latents of an image have."""
+    levels = [
+        len(checkpoint.configs[name].get("block_out_channels", ()))
+        for name in checkpoint.configs
+        if _role(checkpoint, name) == "autoencoder"
+    ]
+    return work.pixels // 4 ** (levels[0] - 1) if levels and levels[0] else work.pixels
+
+
+def _first_channels(config: Mapping[str, Any]) -> int:
+    channels = config.get("block_out_channels") or [320]
+    return int(channels[0])
