@@ -7,14 +7,23 @@ what it will generate, and which words it has no use for.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from sheepgen.blend import WeightedPrompt, blend_to_words
 from sheepgen.sanitize import excerpt, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Correction", "PromptReading", "UnusedWord", "describe_reading", "describe_words"]
+__all__ = [
+    "Correction",
+    "PromptReading",
+    "UnusedWord",
+    "add_readings",
+    "describe_reading",
+    "describe_words",
+]
 
 _MAX_SCENE = 200
 _MAX_SHOWN = 40
@@ -69,6 +78,29 @@ class PromptReading:
     understood: str | None = None
     unused: tuple[UnusedWord, ...] = ()
     corrected: tuple[Correction, ...] = ()
+
+
+def add_readings(readings: Sequence[PromptReading], weights: Sequence[float]) -> PromptReading:
+    """Return what a model makes of a blend, given what it makes of each of its prompts.
+
+    Args:
+        readings: Of the prompts, at least one.
+        weights: Of each.
+
+    Returns:
+        With the tokens of the longest prompt, and words of all.
+    """
+    if len(readings) == 1:
+        return readings[0]
+    scenes = [each.understood for each in readings if each.understood is not None]
+    return PromptReading(
+        tokens=max(each.tokens for each in readings),
+        limit=readings[0].limit,
+        truncated=tuple(chain.from_iterable(each.truncated for each in readings)),
+        understood=blend_to_words(map(WeightedPrompt, scenes, weights)) if scenes else None,
+        unused=tuple(chain.from_iterable(each.unused for each in readings)),
+        corrected=tuple(chain.from_iterable(each.corrected for each in readings)),
+    )
 
 
 def describe_words(unused: Sequence[UnusedWord], corrected: Sequence[Correction]) -> str:

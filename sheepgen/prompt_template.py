@@ -81,7 +81,8 @@ def expand_request(
     r"""Return a request with its prompts picked by its seed, and the templates beside them.
 
     Args:
-        request: Its prompts may be templates. One with a template beside it was picked before.
+        request: Its prompts may be templates. One with a template beside it was picked before, and
+            those of a blend are none.
         wildcards: Has the lines of ``__name__``, which stays as it is if there are none.
         texts: Fields that are templates.
         alternatives: Whether braces have a meaning; they have none if a sweep has expanded them.
@@ -95,6 +96,8 @@ def expand_request(
     for name, beside in TEMPLATES.items():
         template, before = getattr(request, name), picks.count
         if name not in texts or getattr(request, beside) is not None:
+            continue
+        if name == "prompt" and request.blend:  # which it follows from
             continue
         prompt = _pick(template, picks) if alternatives else template
         prompt = _fill(prompt, wildcards, picks, ())

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sheepgen.adapters import Adapters
+from sheepgen.blend import WeightedPrompt, blend_to_text, blend_to_words, parse_blend
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_SIDE, PER_IMAGE_FIELDS
 from sheepgen.hires import canonical_hires
@@ -81,7 +82,10 @@ class GenerationRequest:
     """One image to make.
 
     Args:
-        prompt: What to generate; empty for models that read none.
+        prompt: What to generate; empty for models that read none. With a ``blend``, it is what that
+            is in words, and may be left out.
+        blend: Prompts that are added up in place of one, as in ``a king:1, a man:-1, a woman:1``
+            (`sheepgen.blend`); empty for none. Only some families read it.
         negative_prompt: What to avoid; used only when guidance is on.
         prompt_syntax: How both are read: ``plain``, or ``a1111`` as `sheepgen.prompt_syntax` says.
         long_prompt: ``cut`` a prompt that is too long, or ``chunk`` it. Only some families read
@@ -138,11 +142,12 @@ class GenerationRequest:
 
     Raises:
         UsageError: If any value is out of its range, a variation strength lacks its seed, what is
-            about a picture comes without one, a mask with a second pass, or a prompt has marks that
-            are not supported.
+            about a picture comes without one, a mask with a second pass, a prompt with a blend, or
+            a prompt has marks that are not supported.
     """
 
     prompt: str = ""
+    blend: str = ""
     negative_prompt: str = ""
     prompt_syntax: str = "plain"
     long_prompt: str = "cut"
@@ -197,9 +202,12 @@ class GenerationRequest:
                     f"{field.label} is {excerpt(value)}, without a picture to start from.",
                     f"Give the picture with --image, or leave out {field.option}.",
                 )
+        if self.blend:
+            self._set_blend()
         if self.prompt_format.has_marks:
-            for name in ("prompt", "negative_prompt"):
-                check_prompt(FIELDS[name].label, getattr(self, name))
+            for prompt, _ in self.prompts:
+                check_prompt(FIELDS["prompt"].label, prompt)
+            check_prompt(FIELDS["negative_prompt"].label, self.negative_prompt)
         for name, beside in TEMPLATES.items():
             FIELDS[name].check(getattr(self, beside))
         if self.variation_strength and self.variation_seed is None:
@@ -225,6 +233,23 @@ class GenerationRequest:
             object.__setattr__(self, "scheduler", canonical_scheduler_name(self.scheduler))
         object.__setattr__(self, "lora", self.adapters.lora)
         object.__setattr__(self, "embedding", self.adapters.embedding)
+
+    def _set_blend(self) -> None:
+        """Write the blend in its canonical form, and as a sum in the prompt's place."""
+        prompts = parse_blend(self.blend)
+        words = blend_to_words(prompts)
+        if self.prompt not in ("", words):
+            raise UsageError(
+                "There are both a prompt and a blend.",
+                "Leave out one of them; a blend may have the prompt as one of its own.",
+            )
+        object.__setattr__(self, "blend", blend_to_text(prompts))
+        object.__setattr__(self, "prompt", words)
+
+    @property
+    def prompts(self) -> tuple[WeightedPrompt, ...]:
+        """What is encoded: the prompts of the blend with their weights, or the prompt alone."""
+        return parse_blend(self.blend) if self.blend else (WeightedPrompt(self.prompt),)
 
     @property
     def model_reference(self) -> ModelReference:

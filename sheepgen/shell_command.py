@@ -32,7 +32,7 @@ def to_command(request: GenerationRequest, *, with_seed: bool = True) -> str:
             text = repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
             text = escape_template(text) if each.name in TEMPLATES else text
             words += [FIELDS[each.name].option, text]
-    prompt = escape_template(request.prompt)
+    prompt = "" if request.blend else escape_template(request.prompt)
     if prompt.startswith("-"):
         words += ["--", prompt]
     elif prompt:

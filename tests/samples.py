@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from sheepgen.adapters import LoraReference, to_text
+from sheepgen.blend import WeightedPrompt, blend_to_text
 from sheepgen.events import (
     Event,
     FrameDecoded,
@@ -47,6 +48,8 @@ def sample_request(**fields: Any) -> ResolvedRequest:
         "height": SIZE[1],
         "scheduler": "dpmpp_2m_karras",
     }
+    if fields.get("blend"):
+        del resolved["prompt"]
     return ResolvedRequest(**(resolved | fields))
 
 
@@ -189,12 +192,20 @@ hires_texts = st.just("none") | st.builds(
 """Second passes, in other spellings than requests have them."""
 
 
+weights = st.integers(-9_999_999, 9_999_999).filter(bool).map(lambda each: each / 1_000_000)
+blends = st.lists(
+    st.builds(WeightedPrompt, prompts.map(str.strip), weights), min_size=1, max_size=3
+).map(blend_to_text)
+
+
 def values_of(field: Field) -> st.SearchStrategy[Any]:
     """Return every value that a field may have."""
     if field.kind is int:
         return st.integers(field.low, field.high)
     if field.kind is float:
         return st.floats(field.low, field.high)
+    if field.name == "blend":
+        return st.just("") | blends
     if field.name == "hires":
         return hires_texts.map(canonical_hires)
     if field.pattern:
@@ -232,6 +243,8 @@ def _request(fields: dict[str, Any], *, varied: bool, from_picture: bool) -> Res
         fields |= {"variation_seed": None, "variation_strength": 0.0}
     if not from_picture:
         fields |= dict.fromkeys(FROM_PICTURE)
+    if fields["blend"]:
+        fields["prompt"] = ""
     if fields["mask"] is not None:
         fields |= {"hires": "", "upscaler": ""}
     if fields["hires"]:

@@ -150,8 +150,9 @@ def test_the_option_says_what_the_command_line_means(typed: Typed, name: str) ->
     field, value = FIELDS[name], an_example(name)
     needed = ["--variation-seed", "7"] if name == "variation_strength" else []
     needed += ["--image", "a picture.png"] if field.needs_image else []
+    needed += ["a sheep"] if name != "blend" else []
     for option in (*field.options, *(f"--{alias}" for alias in field.aliases)):
-        assert getattr(typed("a sheep", *needed, option, str(value)), name) == value
+        assert getattr(typed(*needed, option, str(value)), name) == value
     words = shlex.split(to_command(resolved(name, value)))
     assert getattr(typed(*words[1:]), name) == value
 
@@ -175,6 +176,8 @@ def test_a_sweep_varies_every_field_and_says_so_in_names(name: str) -> None:
     values: dict[str, Any] = {"prompt": ["a sheep"], "seed": [1], "variation_seed": [7]}
     if field.needs_image:
         values["image"] = ["a picture.png"]
+    if name == "blend":
+        values["prompt"], another = [""], "a goat:1"
     values[axis] = [(64, 32), (32, 64)] if field.axis else [one, another]
     grid = combine(values)
     assert len({getattr(cell.request, name) for cell in grid.cells}) == 2
@@ -190,14 +193,18 @@ def test_a_sweep_varies_every_field_and_says_so_in_names(name: str) -> None:
 
 def test_templates_know_every_field() -> None:
     assert set(PLACEHOLDERS) == {field.key for field in FIELDS.values()} | {"index", "key"}
-    template = parse_output("".join(f"{{{name}}}_" for name in PLACEHOLDERS) + ".png", several=True)
-    stem = template.target(sample_request(eta=0.5, width=64), 3, "k" * 64).stem
-    assert {"0.5", "64", "a-red-sheep", "3", "k" * 10} <= set(stem.split("_"))
+    request = sample_request(eta=0.5, width=64)
+    filled = {
+        parse_output(f"{{{name}}}.png", several=False).target(request, 3, "k" * 64).stem
+        for name in PLACEHOLDERS
+    }
+    assert {"0.5", "64", "a-red-sheep", "3", "k" * 10} <= filled
 
 
 def test_images_of_one_batch_may_differ_in_words_and_noise() -> None:
     assert {
         "prompt",
+        "blend",
         "negative_prompt",
         "seed",
         "variation_seed",
@@ -205,5 +212,6 @@ def test_images_of_one_batch_may_differ_in_words_and_noise() -> None:
     } == PER_IMAGE_FIELDS
     for name in FIELDS:
         one = sample_request(variation_seed=7, image="a picture.png")
-        other = replace(one, **{name: an_example(name)})
+        without = {"prompt": ""} if name == "blend" else {}
+        other = replace(one, **without | {name: an_example(name)})
         assert (one.batch_key == other.batch_key) == (name in PER_IMAGE_FIELDS)

@@ -179,6 +179,8 @@ def parse_job(line: str, defaults: Mapping[str, Any], presets: Presets | None = 
     if "size" in given:
         given |= _sides(given)
     asked = (presets or Presets()).fill({**defaults, **given}, given=given.keys())
+    if "prompt" in given and "blend" not in given:  # which a default stands in place of
+        asked.pop("blend", None)
     if asked.get("image") is None:  # defaults are for the jobs that they mean something to
         meaningless = {each for each in defaults if FIELDS[each].needs_image} - given.keys()
         asked = {key: value for key, value in asked.items() if key not in meaningless}

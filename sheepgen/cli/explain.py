@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["explain"]
 
+_FIELDS = tuple(name for name in options.IMAGE_FIELDS if name != "blend")
+"""What is shown word by word is one prompt."""
+
 AblateOpt = Annotated[
     bool,
     typer.Option(
@@ -45,7 +48,7 @@ def explain(
     prompt: options.PromptArg = None,
     *,
     prompt_option: options.PromptOpt = None,
-    fields: Annotated[dict[str, Any], RequestOptions("one", options.IMAGE_FIELDS)],
+    fields: Annotated[dict[str, Any], RequestOptions("one", _FIELDS)],
     ablate: AblateOpt = False,
     run: ExplainOptions,
     json: options.JsonOpt = False,

@@ -60,7 +60,7 @@ def generate(
     console = error_console(quiet=printed.quiet or progress_json)
     prompt, piped = one_prompt(prompt, prompt_option), None
     model = presets.reference(fields["model"], fields["variant"])
-    if prompt is None and not reads_prompt(model, offline=run.offline):
+    if prompt is None and (fields["blend"] or not reads_prompt(model, offline=run.offline)):
         prompt = ""
     if fields["image"] == PIPE:
         check_pipe_is_free(prompt)

@@ -82,7 +82,10 @@ def rerun(
         fields.setdefault("variation_seed", RANDOM_SEED)
     picked = pick_seeds(fields)
     # Recorded prompts were picked; those that are typed are templates of their own.
-    typed = {name: None for text, name in TEMPLATES.items() if text in fields}
+    typed: dict[str, Any] = {name: None for text, name in TEMPLATES.items() if text in fields}
+    if fields.keys() & {"prompt", "blend"}:  # one takes the place of the other
+        left_out = {name: "" for name in ("prompt", "blend") if name not in fields}
+        typed |= {"prompt_template": None, **left_out}
     plan = plan_images(
         replace(before, **fields | picked | typed),
         run.output,
@@ -182,7 +185,9 @@ def _read(
     parameters = require_parameters(texts, path)
     seed = 0 if fields.get("seed") == RANDOM_SEED else fields.get("seed")
     asked = parameters.request(
-        model=model or EMBEDDED_MODEL, prompt=fields.get("prompt"), seed=seed
+        model=model or EMBEDDED_MODEL,
+        prompt=fields.get("prompt", fields.get("blend")),
+        seed=seed,
     )
     print_not_mapped(console, parameters)
     return _Recorded(request=asked)

@@ -131,6 +131,7 @@ def sweep(
     presets: Presets,
 ) -> None:
     """Generate every combination of the given values. Run it again to make only what is missing."""
+    from sheepgen.blend import blend_to_words, parse_blend
     from sheepgen.cli.download import show_download
     from sheepgen.cli.dry_run import print_download
     from sheepgen.cli.images import print_images
@@ -151,15 +152,18 @@ def sweep(
         for model in fields.get("model", (EMBEDDED_MODEL,))
         for variant in fields.get("variant", ("",))
     ]
-    if (prompt, prompts_file) == (None, None) and not any(
-        reads_prompt(model, offline=run.offline) for model in models
+    if (prompt, prompts_file) == (None, None) and (
+        "blend" in fields or not any(reads_prompt(model, offline=run.offline) for model in models)
     ):
         prompt = ""
     images = fields.get("image", ())
     if PIPE in images:
         check_pipe_is_free(prompt if prompts_file is None else prompt or "")
     prompts = read_prompts(prompt, prompts_file, replace or [])
-    word = image_word(prompt or prompts[0], models[0].name)
+    words = prompt or prompts[0]
+    if "blend" in fields and not words:
+        words = blend_to_words(parse_blend(fields["blend"][0]))
+    word = image_word(words, models[0].name)
     output = run.output or f"outputs/{word}_sweep/"
     if PIPE in images:
         piped = read_piped_image(parse_output(output, several=True).home)

@@ -20,6 +20,7 @@ from sheepgen.pipeline.building import running
 from sheepgen.pipeline.latent_model import LatentModel, TextEmbeds
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.tokens import TokenLabel
+from sheepgen.pipeline.weighted_sum import weighted_sum
 from sheepgen.prompt_syntax import PLAIN
 from sheepgen.sanitize import excerpt
 
@@ -103,10 +104,10 @@ class EmbeddedModel(LatentModel):
             if guided
         ]
         for request in requests:
-            labels = self.reader.labels(request.prompt)
-            if labels is None:
-                raise not_understood(request.prompt)
-            tokens = self._tokens(labels, request.seed)
+            tokens = weighted_sum(
+                (self._tokens(self._labels(text), request.seed), weight)
+                for text, weight in request.prompts
+            )
             tokens[:, sorted(self.left_out), : self.reader.text_encoder.layout.attribute.start] = 0
             passes.append(tokens)
         return TextEmbeds(hidden_states=torch.cat(passes), guided=guided)
@@ -114,6 +115,12 @@ class EmbeddedModel(LatentModel):
     def without_tokens(self, positions: Collection[int]) -> EmbeddedModel:
         """Return the model as it is if these tokens of its prompts say nothing of a thing."""
         return replace(self, left_out=frozenset(positions))
+
+    def _labels(self, prompt: str) -> SceneLabels:
+        labels = self.reader.labels(prompt)
+        if labels is None:
+            raise not_understood(prompt)
+        return labels
 
     def _tokens(self, labels: SceneLabels | None, seed: int) -> Tensor:
         """Return one text's conditioning tokens, (1, tokens, width)."""

@@ -18,7 +18,7 @@ from sheepgen.execution.checks import (
     plan_memory,
 )
 from sheepgen.execution.image_key import image_key
-from sheepgen.execution.prompts import named_texts, prompt_notes, read_prompts
+from sheepgen.execution.prompts import named_texts, prompt_notes, read_prompts, reading_of
 from sheepgen.execution.timing import Estimate, estimate
 from sheepgen.init_image import check_init_image, init_image_notes
 from sheepgen.metadata.image_file import check_format
@@ -257,7 +257,7 @@ def plan_run(
     check_adapters(found, [first])
     prompts = read_prompts(
         replace(found, adapters=first.adapters),
-        named_texts("prompt", (each.prompt for each in requests)),
+        named_texts("prompt", (text for each in requests for text, _ in each.prompts)),
         named_texts("negative prompt", (each.negative_prompt for each in requests)),
         form=first.prompt_format,
         strict=settings.strict,
@@ -277,7 +277,7 @@ def plan_run(
             for each, target in targets.items()
         },
         prompts={
-            "prompt": prompts[0].reading,
+            "prompt": reading_of(first, prompts),
             "negative prompt": next(each.reading for each in prompts if each.is_negative),
         },
         prompt_notes=prompt_notes(prompts),

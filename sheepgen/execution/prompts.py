@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
-from sheepgen.prompt_reading import describe_reading, describe_words
+from sheepgen.prompt_reading import add_readings, describe_reading, describe_words
 from sheepgen.prompt_syntax import PLAIN
 from sheepgen.sanitize import excerpt, first_of
 
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.prompt_syntax import PromptFormat
+    from sheepgen.request import GenerationRequest
 
-__all__ = ["ReadPrompt", "named_texts", "prompt_notes", "read_prompts"]
+__all__ = ["ReadPrompt", "named_texts", "prompt_notes", "read_prompts", "reading_of"]
 
 _MAX_NOTES = 5
 
@@ -97,6 +98,18 @@ def read_prompts(
     for prompt in found:
         _check(prompt, spec, strict=strict)
     return found
+
+
+def reading_of(request: GenerationRequest, prompts: Iterable[ReadPrompt]) -> PromptReading:
+    """Return what the model makes of an image's prompt, or of its blend.
+
+    Args:
+        request: The image.
+        prompts: From `read_prompts`, those of the image among them.
+    """
+    readings = {each.text: each.reading for each in prompts if not each.is_negative}
+    texts, weights = zip(*request.prompts, strict=True)
+    return add_readings([readings[text] for text in texts], weights)
 
 
 def _check(prompt: ReadPrompt, spec: ModelSpec, *, strict: bool) -> None:

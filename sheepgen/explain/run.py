@@ -71,6 +71,11 @@ def check_explainable(spec: ModelSpec, request: ResolvedRequest, *, ablate: bool
             f"{excerpt(spec.name)} cannot be explained so far: it is {spec.family.name}.",
             "Use the installed model, or Stable Diffusion 1, 2 or XL.",
         )
+    if request.blend:
+        raise UsageError(
+            "Blends cannot be explained: their prompts act together, not word by word.",
+            "Leave out --blend.",
+        )
     if ablate and request.prompt_format.has_marks:
         raise UsageError(
             f"--ablate needs plain prompts, and prompt syntax is {request.prompt_syntax}.",

@@ -20,6 +20,23 @@ PROMPT_ROWS = (
         slug_if_empty="image",
     ),
     Field(
+        name="blend",
+        label="blend",
+        kind=str,
+        per_image=True,
+        options=("--blend",),
+        example="a king:1, a man:-1, a woman:1",
+        metavar="TEXT:WEIGHT,…",
+        panel="Image",
+        help="Prompts to add up, each with its weight, in place of PROMPT, as in 'a king:1, a "
+        "man:-1, a woman:1'. Weights should add up to 1. A prompt with a comma or a colon goes in "
+        "double quotes.",
+        help_for_several="Prompts to add up, each with its weight, in place of PROMPT; "
+        "'a king:{0.5|1}, a fox' expands to two blends.",
+        a1111=("Blend",),
+        since=9,
+    ),
+    Field(
         name="negative_prompt",
         label="negative prompt",
         kind=str,

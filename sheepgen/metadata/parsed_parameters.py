@@ -90,6 +90,8 @@ class ParsedParameters:
             **self.settings,
             **{name: value for name, value in given.items() if value is not None},
         }
+        if prompt is not None:  # in place of a blend, too
+            fields.pop("blend", None)
         for name in given:
             if name not in fields:
                 raise OutputError(f"The image has no {name}.", f"Give one with --{name}.")

@@ -299,6 +299,7 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         pipeline="sheepgen.pipeline.flux2_klein",
         is_flow=True,
         fields=(
+            "blend",
             "transformer",
             "lora",
         ),
@@ -324,7 +325,7 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         check_fit=_check_flux_1,
         pipeline="sheepgen.pipeline.flux1",
         is_flow=True,
-        fields=("transformer", "true_cfg", "vae", "lora"),
+        fields=("blend", "transformer", "true_cfg", "vae", "lora"),
     ),
     Family(
         name="Chroma",
@@ -348,6 +349,6 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         check_fit=_check_stable_diffusion_3,
         pipeline="sheepgen.pipeline.stable_diffusion_3",
         is_flow=True,
-        fields=("transformer", "vae", "lora"),
+        fields=("blend", "transformer", "vae", "lora"),
     ),
 )

@@ -73,4 +73,5 @@ LATENT_DIFFUSION = Family(
     read_traits=_traits,
     check_fit=_check,
     pipeline="sheepgen.pipeline.latent_diffusion",
+    fields=("blend",),
 )

@@ -14,6 +14,7 @@ from sheepgen.models.added.hashes import added_hashes
 from sheepgen.models.added.places import LABELS, pinned
 from sheepgen.models.added.prior import find_prior
 from sheepgen.models.added.upscaler import resolve_upscaler
+from sheepgen.models.families import readers_of_fields
 from sheepgen.models.pipeline_family import check_request
 from sheepgen.passes import PRIOR
 from sheepgen.request import GenerationRequest, nearest_sizes
@@ -109,16 +110,22 @@ class ModelSpec:
         """Return the request with this model's values for all fields that are unset.
 
         Raises:
-            UsageError: If the model needs a prompt or a mask that is not there, or does not support
-                that size, its scheduler is unknown and none was requested, the scheduler does not
-                support so many steps, the picture to start from cannot be used, its text encoder
-                has fewer layers, the second pass is too large or has no step, or the model takes no
-                LoRA, VAE or embedding.
+            UsageError: If the model needs a prompt or a mask that is not there, cannot blend
+                prompts, or does not support that size, its scheduler is unknown and none was
+                requested, the scheduler does not support so many steps, the picture to start from
+                cannot be used, its text encoder has fewer layers, the second pass is too large or
+                has no step, or the model takes no LoRA, VAE or embedding.
             ModelError: If a file that is added to the model cannot be used, or is not the one that
                 a resolved request was made with.
         """
         if self.family.reads_prompt:
             FIELDS["prompt"].check(request.prompt)  # which is "" by default
+        if request.blend and "blend" not in self.family.fields:
+            raise UsageError(
+                f"Prompts cannot be added up for {self.family.name}.",
+                "Leave out --blend, or choose a model of a family whose encoded prompts are all "
+                f"equally long: {', '.join(readers_of_fields()['blend'])}.",
+            )
         values = {field.name: getattr(request, field.name) for field in fields(GenerationRequest)}
         if not self.family.own_loop:
             check_request(request, self.family)

@@ -254,7 +254,7 @@ STAGED_FAMILIES: tuple[Family, ...] = (
         read_traits=_if_traits,
         check_fit=_check_if,
         pipeline="sheepgen.pipeline.deepfloyd_if",
-        fields=("upscaler", "upscaler_steps", "upscaler_guidance", "upscaler_noise"),
+        fields=("blend", "upscaler", "upscaler_steps", "upscaler_guidance", "upscaler_noise"),
         has_one_scale=True,
     ),
 )

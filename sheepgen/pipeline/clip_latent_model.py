@@ -16,7 +16,8 @@ from torch import Tensor
 from sheepgen.pipeline.chunk_tokens import label_prompt, measure_prompt
 from sheepgen.pipeline.clip import TextCache, encode_chunk
 from sheepgen.pipeline.latent_model import LatentModel
-from sheepgen.pipeline.prompt_chunks import apply_weights, fill_up, split_prompt
+from sheepgen.pipeline.prompt_chunks import apply_weights, fill_up, split_prompt, with_chunks
+from sheepgen.pipeline.weighted_sum import weighted_sum
 from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
@@ -75,6 +76,19 @@ class ClipLatentModel(LatentModel, ABC):
         encoded = self._encode_text(*key)
         chunks = encoded.states.shape[1] // self.spec.max_tokens
         return self._encoded.keep(key, encoded, chunks)
+
+    def encode_prompts(self, request: ResolvedRequest) -> EncodedText:
+        """Return the weighted sum of a request's prompts, the shorter with empty chunks after."""
+        texts = [self.encode_cached(text, request) for text, _ in request.prompts]
+        longest = max(text.states.shape[1] for text in texts)
+        if any(text.states.shape[1] < longest for text in texts):
+            empty = self.encode_cached("", request).states
+            texts = [
+                text._replace(states=with_chunks(text.states, empty, longest)) for text in texts
+            ]
+        return weighted_sum(
+            (text, weight) for text, (_, weight) in zip(texts, request.prompts, strict=True)
+        )
 
     def join(
         self, passes: Sequence[Sequence[EncodedText]], request: ResolvedRequest

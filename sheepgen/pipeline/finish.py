@@ -10,6 +10,7 @@ from sheepgen.metadata.generated_image import GeneratedImage
 from sheepgen.metadata.record import MAX_WORDS, ImageRecord
 from sheepgen.pipeline.environment import describe_environment
 from sheepgen.pipeline.noise import tensor_sha256
+from sheepgen.prompt_reading import add_readings
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -44,7 +45,9 @@ def finish(
         started: When, by `time.perf_counter`.
         tiled_from: The first pass whose image was decoded in tiles; 0 if none was.
     """
-    reading = model.read_prompt(request.prompt, request.prompt_format)
+    texts, weights = zip(*request.prompts, strict=True)
+    readings = [model.read_prompt(text, request.prompt_format) for text in texts]
+    reading = add_readings(readings, weights)
     record = ImageRecord(
         request=request,
         environment=describe_environment(model, batch_size=batch_size, tiled_from=tiled_from),

@@ -22,10 +22,11 @@ from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.patches import pack, positions, unpack
 from sheepgen.pipeline.t5 import T5TextEncoder, load_t5_tokenizer
 from sheepgen.pipeline.tokens import measure_text
+from sheepgen.pipeline.weighted_sum import weighted_sum
 from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
@@ -116,14 +117,14 @@ class Flux1Model(FlowModel):
             ModelError: If a text encoder does not know all of its tokenizer's tokens.
         """
         scale = requests[0].true_cfg
-        prompts = self._encode_texts([request.prompt for request in requests])
+        prompts = _join(
+            weighted_sum((self._encode_text(text), weight) for text, weight in request.prompts)
+            for request in requests
+        )
         if scale <= 1:
             return Flux1Texts(prompts=prompts)
-        negatives = self._encode_texts([request.negative_prompt for request in requests])
+        negatives = _join(self._encode_text(request.negative_prompt) for request in requests)
         return Flux1Texts(prompts=prompts, negatives=negatives, true_cfg=scale)
-
-    def _encode_texts(self, texts: Sequence[str]) -> _Encoded:
-        return _Encoded(*map(torch.cat, zip(*map(self._encode_text, texts), strict=True)))
 
     def _encode_text(self, text: str) -> _Encoded:
         """Return what both text encoders make of a text, from memory if it is there."""
@@ -165,6 +166,10 @@ class Flux1Model(FlowModel):
                 return_dict=False,
             )[0]
         return unpack(velocity, height, width)
+
+
+def _join(texts: Iterable[_Encoded]) -> _Encoded:
+    return _Encoded(*map(torch.cat, zip(*texts, strict=True)))
 
 
 def read_prompt(spec: ModelSpec, text: str, _: PromptFormat = PLAIN) -> PromptReading:

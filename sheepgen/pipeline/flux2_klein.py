@@ -25,6 +25,7 @@ from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.qwen import NOT_THINKING, QwenTextEncoder, load_qwen_tokenizer
 from sheepgen.pipeline.qwen import read_prompt as read_qwen_prompt
 from sheepgen.pipeline.vae import decode_latents, encode_pixels
+from sheepgen.pipeline.weighted_sum import weighted_sum
 from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
@@ -112,7 +113,11 @@ class Flux2KleinModel(FlowModel):
         Raises:
             ModelError: If the text encoder does not know all of the tokenizer's tokens.
         """
-        prompts = torch.cat([self._encode_text(request.prompt) for request in requests])
+        texts = [
+            weighted_sum((self._encode_text(text), weight) for text, weight in request.prompts)
+            for request in requests
+        ]
+        prompts = torch.cat(texts)
         if self.spec.guidance == "none" or requests[0].guidance_scale <= 1:
             return Flux2Texts(prompts=prompts)
         negatives = [self._encode_text(request.negative_prompt) for request in requests]

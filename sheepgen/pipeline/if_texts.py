@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sheepgen.pipeline.clip import TextCache
+from sheepgen.pipeline.weighted_sum import weighted_sum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,8 +54,11 @@ class IfTextEncoder:
             ModelError: If the text encoder does not know all of the tokenizer's tokens.
         """
         guided = requests[0].guidance_scale > 1
-        names = ("negative_prompt", "prompt") if guided else ("prompt",)
-        states = [self._encode_text(getattr(each, name)) for name in names for each in requests]
+        states = [self._encode_text(request.negative_prompt) for request in requests if guided]
+        states += [
+            weighted_sum((self._encode_text(text), weight) for text, weight in request.prompts)
+            for request in requests
+        ]
         return IfTexts(states=torch.cat(states), guided=guided)
 
     def _encode_text(self, text: str) -> Tensor:

@@ -21,6 +21,7 @@ from sheepgen.pipeline.latent_model import LatentModel, TextEmbeds
 from sheepgen.pipeline.loading import load_text_encoder, load_tokenizer
 from sheepgen.pipeline.tokens import measure_text, token_labels, unknown_tokens
 from sheepgen.pipeline.vae import decode_latents
+from sheepgen.pipeline.weighted_sum import weighted_sum
 from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
@@ -96,10 +97,12 @@ class LatentDiffusionModel(LatentModel):
             ModelError: If the text encoder does not know all of the tokenizer's tokens.
         """
         guided = self.runs_twice(requests)
-        texts = [request.negative_prompt for request in requests if guided]
-        texts += [request.prompt for request in requests]
-        states = torch.cat([self._encode_text(text) for text in texts])
-        return TextEmbeds(hidden_states=states, guided=guided)
+        states = [self._encode_text(request.negative_prompt) for request in requests if guided]
+        states += [
+            weighted_sum((self._encode_text(text), weight) for text, weight in request.prompts)
+            for request in requests
+        ]
+        return TextEmbeds(hidden_states=torch.cat(states), guided=guided)
 
     def _encode_text(self, text: str) -> Tensor:
         """Return what the text encoder makes of a text, (1, tokens, d_model)."""

@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 
     from sheepgen.prompt_syntax import PromptFormat
 
-__all__ = ["Chunk", "apply_weights", "fill_up", "parts_of", "split_prompt", "tokenize"]
+__all__ = [
+    "Chunk",
+    "apply_weights",
+    "fill_up",
+    "parts_of",
+    "split_prompt",
+    "tokenize",
+    "with_chunks",
+]
 
 _COMMA_REACH = 20
 
@@ -180,7 +188,7 @@ def fill_up(passes: Sequence[Sequence[Tensor]], empty: Tensor) -> tuple[Tensor, 
     """
     lengths = [max(states.shape[1] for states in image) for image in zip(*passes, strict=True)]
     longest = max(lengths)
-    filled = [_extended(states, empty, longest) for states in chain.from_iterable(passes)]
+    filled = [with_chunks(states, empty, longest) for states in chain.from_iterable(passes)]
     joined = torch.cat(filled)
     if len(set(lengths)) == 1:
         return joined, None
@@ -188,6 +196,7 @@ def fill_up(passes: Sequence[Sequence[Tensor]], empty: Tensor) -> tuple[Tensor, 
     return joined, read.repeat(len(passes), 1).to(joined.device)
 
 
-def _extended(states: Tensor, empty: Tensor, length: int) -> Tensor:
+def with_chunks(states: Tensor, empty: Tensor, length: int) -> Tensor:
+    """Return states with as many empty chunks after them as make them ``length`` tokens long."""
     missing = (length - states.shape[1]) // empty.shape[1]
     return torch.cat([states, *[empty] * missing], dim=1) if missing else states

@@ -54,10 +54,10 @@ class StableDiffusionModel(ClipLatentModel):
             ModelError: If the text encoder does not know all of the tokenizer's tokens.
         """
         guided = self.runs_twice(requests)
-        names = ("negative_prompt", "prompt") if guided else ("prompt",)
-        passes = [
-            [self.encode_cached(getattr(each, name), each) for each in requests] for name in names
-        ]
+        passes = [[*map(self.encode_prompts, requests)]]
+        if guided:
+            negatives = [self.encode_cached(each.negative_prompt, each) for each in requests]
+            passes.insert(0, negatives)
         states, read = self.join(passes, requests[0])
         return TextEmbeds(hidden_states=states, guided=guided, read=read)
 

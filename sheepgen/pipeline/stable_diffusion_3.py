@@ -22,6 +22,7 @@ from sheepgen.pipeline.guidance import apply_guidance
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.t5 import T5TextEncoder, load_t5_tokenizer
 from sheepgen.pipeline.tokens import measure_text
+from sheepgen.pipeline.weighted_sum import weighted_sum
 from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
@@ -137,7 +138,10 @@ class StableDiffusion3Model(FlowModel):
         """
         guided = requests[0].guidance_scale > 1
         texts = [self._encode_text(request.negative_prompt) for request in requests if guided]
-        texts += [self._encode_text(request.prompt) for request in requests]
+        texts += [
+            weighted_sum((self._encode_text(text), weight) for text, weight in request.prompts)
+            for request in requests
+        ]
         return StableDiffusion3Texts(
             states=torch.cat([text.states for text in texts]),
             pooled=torch.cat([text.pooled for text in texts]),

@@ -70,7 +70,7 @@ class StableDiffusionXLModel(ClipLatentModel):
             ModelError: If a text encoder does not know all of its tokenizer's tokens.
         """
         guided = self.runs_twice(requests)
-        prompts = [self.encode_cached(request.prompt, request) for request in requests]
+        prompts = [*map(self.encode_prompts, requests)]
         passes = [prompts]
         sizes = [_size_ids(request) for request in requests]
         if guided:

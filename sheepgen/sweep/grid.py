@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sheepgen.adapters import parse_loras, to_text
+from sheepgen.blend import blend_to_text, parse_blend
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS
 from sheepgen.hires import canonical_hires
@@ -54,6 +55,7 @@ MAX_LABEL_CHARACTERS = 300
 
 _CANONICAL: Mapping[str, Callable[[str], str]] = MappingProxyType(
     {
+        "blend": lambda text: blend_to_text(parse_blend(text)),
         "hires": canonical_hires,
         "model": canonical_model_name,
         "lora": lambda text: to_text(parse_loras(text)),

@@ -43,7 +43,7 @@ def readable_names(values: Mapping[str, Sequence[Value]]) -> str:
     Args:
         values: As `sheepgen.sweep.grid.combine` takes them.
     """
-    has_prompt = any(values.get("prompt", ("?",)))
+    has_prompt = any(values.get("prompt", ("?",))) or any(values.get("blend", ()))
     asked = [
         part
         for axis, part in _PARTS.items()

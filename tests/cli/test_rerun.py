@@ -53,6 +53,7 @@ def test_nothing_is_lost(typed: Typed, record: ImageRecord) -> None:
     ("words", "changes"),
     [
         (["--prompt", "a goat"], {"prompt": "a goat"}),
+        (["--blend", "a goat, fog:-.5"], {"blend": "a goat:1, fog:-0.5", "prompt": ""}),
         (["-n", ""], {"negative_prompt": ""}),
         (["--seed", "0"], {"seed": 0}),
         (["--variation-seed", "4"], {"variation_seed": 4}),

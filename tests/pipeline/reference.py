@@ -19,7 +19,7 @@ from sheepgen.pipeline.scheduler import arguments_for
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from diffusers import StableDiffusionXLPipeline
@@ -126,20 +126,31 @@ def assert_same_flow(
         return {}
 
     images = pipeline(
-        prompt=request.prompt,
         num_inference_steps=request.num_inference_steps,
         width=request.width,
         height=request.height,
         generator=torch.Generator("cpu").manual_seed(request.seed),
         output_type="np",
         callback_on_step_end=keep,
-        **inputs,
+        **{"prompt": request.prompt} | inputs,
     ).images
     *_, finished = stream(model, request)
     assert isinstance(finished, RunFinished)
     assert finished.record.latents_sha256 == tensor_sha256(unpack(last["latents"]))
     assert np.array_equal(np.asarray(finished.image), (images[0] * 255).round().astype("uint8"))
     return finished
+
+
+@torch.no_grad()
+def added_up(request: GenerationRequest, encode: Callable[[str], Sequence[Tensor]]) -> list[Tensor]:
+    """Return a blend as a user of diffusers adds it up, to pass it as ``prompt_embeds``.
+
+    Args:
+        request: Has the blend.
+        encode: Returns one or more tensors of a prompt.
+    """
+    encoded = [[weight * tensor for tensor in encode(text)] for text, weight in request.prompts]
+    return [sum(each[1:], each[0]) for each in zip(*encoded, strict=True)]
 
 
 def with_aligned_texts(pipeline: Any) -> Any:

@@ -23,7 +23,7 @@ from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.run import stream, stream_batch
 from sheepgen.request import GenerationRequest
 from tests.pictures import photograph
-from tests.pipeline.reference import diffusers_pipeline
+from tests.pipeline.reference import added_up, diffusers_pipeline
 from tests.tiny import edit_json
 from tests.tiny_if import save_tiny_if, save_tiny_if_upscaler
 
@@ -74,11 +74,14 @@ def staged(folders: tuple[Path, Path]) -> IfModel:
 def run_reference(pipeline: Any, request: GenerationRequest, **inputs: Any) -> Tensor:
     """Return pixels, (1, 3, height, width), -1 to 1."""
     prompts = {"prompt": request.prompt, "negative_prompt": request.negative_prompt or None}
-    images: Tensor = pipeline(**prompts, clean_caption=False, output_type="pt", **inputs).images
+    inputs = prompts | inputs
+    images: Tensor = pipeline(clean_caption=False, output_type="pt", **inputs).images
     return images
 
 
-def first_stage(pipeline: Any, request: GenerationRequest, generator: torch.Generator) -> Tensor:
+def first_stage(
+    pipeline: Any, request: GenerationRequest, generator: torch.Generator, **inputs: Any
+) -> Tensor:
     return run_reference(
         pipeline,
         request,
@@ -87,6 +90,7 @@ def first_stage(pipeline: Any, request: GenerationRequest, generator: torch.Gene
         width=request.width,
         height=request.height,
         generator=generator,
+        **inputs,
     )
 
 
@@ -289,3 +293,32 @@ def test_impossible_configs(tmp_path: Path, changes: dict[str, Any], message: st
     edit_json(folder / "unet/config.json", **changes)
     with pytest.raises(ModelError, match=message):
         find_model(str(folder))
+
+
+def test_a_blend_is_the_weighted_sum_of_prompt_embeds_in_both_stages(
+    folders: tuple[Path, Path], staged: IfModel, upscaling: dict[str, Any]
+) -> None:
+    request = replace(
+        REQUEST, prompt="", blend="a red sheep:1, a sheep:-1, an owl in the snow:0.8", **upscaling
+    )
+    pipeline = diffusers_pipeline(folders[0], IFPipeline)
+    (embeds,) = added_up(request, lambda text: pipeline.encode_prompt(text, False)[:1])
+    negative = pipeline.encode_prompt(request.negative_prompt, False)[0]
+    texts = {
+        "prompt": None,
+        "negative_prompt": None,
+        "prompt_embeds": embeds,
+        "negative_prompt_embeds": negative,
+    }
+    generator = torch.Generator("cpu").manual_seed(request.seed)
+    small = first_stage(pipeline, request, generator, **texts)
+    pixels = run_reference(
+        diffusers_pipeline(folders[1], IFSuperResolutionPipeline),
+        request,
+        image=small,
+        num_inference_steps=3,
+        guidance_scale=4.0,
+        generator=generator,
+        **texts,
+    )
+    assert_same(finished(staged, request), pixels)

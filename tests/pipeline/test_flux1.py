@@ -20,7 +20,7 @@ from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.patches import unpack
 from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
-from tests.pipeline.reference import assert_same_flow, diffusers_pipeline, unpack_for
+from tests.pipeline.reference import added_up, assert_same_flow, diffusers_pipeline, unpack_for
 from tests.tiny import edit_json
 from tests.tiny_flux1 import save_tiny_flux1
 
@@ -169,3 +169,16 @@ def test_impossible_configs(
     edit_json(folder / component / "config.json", **changes)
     with pytest.raises(ModelError, match=message):
         load(folder)
+
+
+def test_a_blend_adds_up_states_and_pooled_texts(folder: Path, model: Flux1Model) -> None:
+    pipeline = reference(folder)
+    request = replace(REQUEST, prompt="", blend="a red sheep:1, a sheep:-1, an owl in the snow:0.8")
+    longest = model.spec.max_tokens
+    embeds, pooled = added_up(
+        request,
+        lambda text: pipeline.encode_prompt(text, None, max_sequence_length=longest)[:2],
+    )
+    assert_same_bits(
+        model, request, pipeline, prompt=None, prompt_embeds=embeds, pooled_prompt_embeds=pooled
+    )

@@ -20,7 +20,7 @@ from sheepgen.pipeline.loading import load_model, read_prompt
 from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
-from tests.pipeline.reference import assert_same_flow, diffusers_pipeline
+from tests.pipeline.reference import added_up, assert_same_flow, diffusers_pipeline
 from tests.tiny import edit_json
 from tests.tiny_flux2_klein import save_tiny_flux2_klein
 
@@ -181,3 +181,10 @@ def test_impossible_configs(
     edit_json(folder / component / "config.json", **changes)
     with pytest.raises(ModelError, match=message):
         load(folder)
+
+
+def test_a_blend_is_the_weighted_sum_of_prompt_embeds(folder: Path, model: Flux2KleinModel) -> None:
+    pipeline = reference(folder)
+    request = replace(REQUEST, prompt="", blend="a red sheep:1, a sheep:-1, an owl in the snow:0.8")
+    (embeds,) = added_up(request, lambda text: pipeline.encode_prompt(text)[:1])
+    assert_same_bits(model, request, pipeline, prompt=None, prompt_embeds=embeds)

@@ -24,7 +24,7 @@ from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import PREDICTION_TYPES, SCHEDULERS
-from tests.pipeline.reference import reference_pipeline, run_reference
+from tests.pipeline.reference import added_up, reference_pipeline, run_reference
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,10 +45,13 @@ GUIDANCES = ((4.0, 0.0), (4.0, 0.7), (1.0, 0.0))
 
 
 def assert_same_bits(
-    parts: StableDiffusionModel, request: GenerationRequest, pipeline: StableDiffusionPipeline
+    parts: StableDiffusionModel,
+    request: GenerationRequest,
+    pipeline: StableDiffusionPipeline,
+    **inputs: Any,
 ) -> None:
     request = parts.spec.resolve(request)
-    latents, pixels = run_reference(pipeline, request)
+    latents, pixels = run_reference(pipeline, request, **inputs)
     *_, finished = stream(parts, request)
     assert isinstance(finished, RunFinished)
     assert finished.record.latents_sha256 == tensor_sha256(latents)
@@ -213,3 +216,10 @@ def test_a_text_encoder_that_attends_to_no_padding(tiny_parts: StableDiffusionMo
     assert_same_bits(parts, REQUEST, reference_pipeline(parts, "ddim"))
     first, second = (model.encode([model.spec.resolve(REQUEST)]) for model in (parts, tiny_parts))
     assert not torch.equal(first.hidden_states, second.hidden_states)
+
+
+def test_a_blend_is_the_weighted_sum_of_prompt_embeds(tiny_parts: StableDiffusionModel) -> None:
+    pipeline = reference_pipeline(tiny_parts, "ddim")
+    request = replace(REQUEST, prompt="", blend="a red sheep:1, a sheep:-1, an owl in the snow:0.8")
+    (embeds,) = added_up(request, lambda text: pipeline.encode_prompt(text, "cpu", 1, False)[:1])
+    assert_same_bits(tiny_parts, request, pipeline, prompt=None, prompt_embeds=embeds)

@@ -14,7 +14,12 @@ from sheepgen.errors import ModelError
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.stable_diffusion_3 import StableDiffusion3Model
 from sheepgen.request import GenerationRequest
-from tests.pipeline.reference import assert_same_flow, diffusers_pipeline, with_aligned_texts
+from tests.pipeline.reference import (
+    added_up,
+    assert_same_flow,
+    diffusers_pipeline,
+    with_aligned_texts,
+)
 from tests.tiny import edit_json
 from tests.tiny_sd3 import save_tiny_sd3
 
@@ -136,3 +141,14 @@ def test_impossible_configs(
     edit_json(folder / component / "config.json", **changes)
     with pytest.raises(ModelError, match=message):
         load(folder)
+
+
+def test_a_blend_adds_up_states_and_pooled_texts(
+    folder: Path, model: StableDiffusion3Model
+) -> None:
+    pipeline = reference(folder)
+    request = replace(REQUEST, prompt="", blend="a red sheep:1, a sheep:-1, an owl in the snow:0.8")
+    embeds, pooled = added_up(request, lambda text: pipeline.encode_prompt(text, None, None)[::2])
+    assert_same_bits(
+        model, request, pipeline, prompt=None, prompt_embeds=embeds, pooled_prompt_embeds=pooled
+    )

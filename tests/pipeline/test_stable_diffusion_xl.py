@@ -28,7 +28,7 @@ from sheepgen.pipeline.run import stream, stream_batch
 from sheepgen.pipeline.stable_diffusion_xl import StableDiffusionXLModel
 from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import SCHEDULERS
-from tests.pipeline.reference import run_reference, with_aligned_texts
+from tests.pipeline.reference import added_up, run_reference, with_aligned_texts
 from tests.tiny_xl import SCHEDULE, save_tiny_xl
 
 if TYPE_CHECKING:
@@ -368,3 +368,28 @@ def test_an_embedding_for_both_text_encoders(
         same = torch.equal(before.hidden_states, after.hidden_states)
         same &= torch.equal(before.added["text_embeds"], after.added["text_embeds"])
         assert same is not is_changed
+
+
+def test_a_blend_adds_up_states_and_pooled_texts(
+    folder: Path, model: StableDiffusionXLModel
+) -> None:
+    pipeline = reference(folder, "ddim")
+    request = replace(
+        REQUEST,
+        prompt="",
+        scheduler="ddim",
+        blend="a red sheep:1, a sheep:-1, an owl in the snow:0.8",
+    )
+    embeds, pooled = added_up(request, lambda text: pipeline.encode_prompt(text)[::2])
+    negative, _, pooled_negative, _ = pipeline.encode_prompt(REQUEST.negative_prompt)
+    assert_same_bits(
+        model,
+        request,
+        pipeline,
+        prompt=None,
+        negative_prompt=None,
+        prompt_embeds=embeds,
+        pooled_prompt_embeds=pooled,
+        negative_prompt_embeds=negative,
+        negative_pooled_prompt_embeds=pooled_negative,
+    )
