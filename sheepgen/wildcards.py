@@ -8,7 +8,6 @@ itself are read, as UTF-8.
 
 from __future__ import annotations
 
-import io
 import os
 import re
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from sheepgen.errors import UsageError
+from sheepgen.line_file import split_lines
 from sheepgen.sanitize import excerpt
 from sheepgen.untrusted_file import expand_home, lies_in, read_untrusted
 
@@ -80,16 +80,14 @@ class Wildcards:
                 "Put the file itself there.",
             )
         try:
-            text = read_untrusted(path, max_bytes=_MAX_FILE_BYTES).decode("utf-8-sig")
+            text = read_untrusted(path, max_bytes=_MAX_FILE_BYTES).decode()
         except (FileNotFoundError, NotADirectoryError) as error:
             raise self._missing(name, path) from error
         except (OSError, UnicodeDecodeError) as error:
             raise _unreadable(path, getattr(error, "strerror", "not UTF-8 text")) from error
         if "\0" in text:
             raise _unreadable(path, "it has a NUL character")
-        # Not str.splitlines, which also splits at characters that are no line ends in a file.
-        lines = map(str.strip, io.StringIO(text, newline=None))
-        choices = tuple(line for line in lines if line and not line.startswith("#"))
+        choices = split_lines(text)
         if not choices:
             raise UsageError(f"{excerpt(path, 200)} has no lines.", "Write one choice per line.")
         return choices

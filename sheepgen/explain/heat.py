@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image, ImageChops
 from torch.nn.functional import interpolate
 
+from sheepgen.output.palette import PALETTE
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["colour_map", "difference_map", "difference_picture", "overlay", "transparent_map"]
 
-_STOPS = ((10, 7, 34), (88, 21, 110), (187, 55, 84), (246, 138, 15), (252, 250, 164))
-"""Red, green and blue from the least to the most: dark to light, so that grey copies read alike."""
-
 _STRONGEST = 0.8
 """Opacity of the most in an overlay."""
-
-
-def _ramp() -> list[int]:
-    """Return a palette of 256 colours, as Pillow takes it."""
-    steps = 255 / (len(_STOPS) - 1)
-    colours = []
-    for level in range(256):
-        at = min(int(level / steps), len(_STOPS) - 2)
-        share = level / steps - at
-        low, high = [*pairwise(_STOPS)][at]
-        colours += [round(a + (b - a) * share) for a, b in zip(low, high, strict=True)]
-    return colours
-
-
-_PALETTE = _ramp()
 
 
 def _levels(heat: Tensor, low: float, high: float) -> Image.Image:
@@ -44,7 +27,7 @@ def _levels(heat: Tensor, low: float, high: float) -> Image.Image:
 
 def _coloured(levels: Image.Image) -> Image.Image:
     coloured = levels.copy()
-    coloured.putpalette(_PALETTE)
+    coloured.putpalette(PALETTE)
     return coloured.convert("RGB")
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
+from sheepgen.line_file import read_line_file, split_lines
 from sheepgen.prompt_template import distinct_prompts
-from sheepgen.sanitize import byte_size, excerpt
+from sheepgen.sanitize import excerpt
 from sheepgen.sweep.ranges import parse_words
-from sheepgen.untrusted_file import expand_home, open_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,12 +55,7 @@ def read_prompt_lines(text: str) -> tuple[str, ...]:
     Raises:
         UsageError: If there is no prompt, or there are too many.
     """
-    # Not str.splitlines, which also splits at characters that are no line ends in a file.
-    lines = map(str.strip, io.StringIO(text.removeprefix("\ufeff"), newline=None))
-    prompts = distinct_prompts(line for line in lines if line and not line.startswith("#"))
-    if not prompts:
-        raise UsageError("No prompts in the file.", "Write one per line.")
-    return prompts
+    return _distinct(split_lines(text))
 
 
 def read_prompt_file(path: Path) -> tuple[str, ...]:
@@ -73,18 +67,11 @@ def read_prompt_file(path: Path) -> tuple[str, ...]:
     Raises:
         UsageError: If it cannot be read, holds no prompt, or holds too many.
     """
-    try:
-        with open_named(expand_home(str(path))) as file:
-            data = file.read(_MAX_FILE_BYTES + 1)
-        if len(data) > _MAX_FILE_BYTES:
-            raise ValueError(f"more than {byte_size(_MAX_FILE_BYTES)}")
-        text = data.decode()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        if isinstance(error, UnicodeDecodeError):
-            reason = "not UTF-8 text"
-        raise UsageError(
-            f"Cannot read prompts from {excerpt(path, 200)}: {reason}.",
-            "Use a UTF-8 text file with one prompt per line.",
-        ) from error
-    return read_prompt_lines(text)
+    return _distinct(read_line_file(path, "prompt", max_bytes=_MAX_FILE_BYTES))
+
+
+def _distinct(lines: Sequence[str]) -> tuple[str, ...]:
+    prompts = distinct_prompts(lines)
+    if not prompts:
+        raise UsageError("No prompts in the file.", "Write one per line.")
+    return prompts
