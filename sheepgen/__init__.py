@@ -45,6 +45,14 @@ Where the U-Net looks for each word, which changes no bit of the image:
         image = generate(model, request)
     for group, heat in zip(groups, maps.steps.mean()[0]):  # (rows, columns), shares of attention
         print(group.text, heat.mean())
+
+How near texts are in the space of its text encoder, which alone is loaded:
+
+    from sheepgen import MeaningQuery, find_model, measure_meaning
+
+    query = MeaningQuery(prompts=("a sheep", "a motorcycle"), words=("goat", "bus", "heart"))
+    *_, meaning = measure_meaning(find_model("sheepgen"), query)
+    print(1 - meaning.cosines, meaning.nearest)
 """
 
 from __future__ import annotations
@@ -58,6 +66,8 @@ if TYPE_CHECKING:
     from sheepgen.execution.plan import RunSettings, plan_run
     from sheepgen.execution.run import run_plan
     from sheepgen.explain import explain_image
+    from sheepgen.meaning.measure import measure_meaning
+    from sheepgen.meaning.query import MeaningQuery
     from sheepgen.metadata.generated_image import GeneratedImage
     from sheepgen.metadata.image_file import read_record
     from sheepgen.metadata.record import ImageRecord
@@ -88,6 +98,7 @@ __all__ = [
     "GenerationRequest",
     "ImageRecord",
     "JobAnswered",
+    "MeaningQuery",
     "ModelSpec",
     "NotVerified",
     "RunSettings",
@@ -100,6 +111,7 @@ __all__ = [
     "find_model",
     "generate",
     "load_model",
+    "measure_meaning",
     "plan_batch",
     "plan_run",
     "plan_sweep",
@@ -123,6 +135,7 @@ _LAZY = {
     "GenerationRequest": "sheepgen.request",
     "ImageRecord": "sheepgen.metadata.record",
     "JobAnswered": "sheepgen.batch.plan",
+    "MeaningQuery": "sheepgen.meaning.query",
     "ModelSpec": "sheepgen.models.spec",
     "NotVerified": "sheepgen.verify.find",
     "RunSettings": "sheepgen.execution.plan",
@@ -135,6 +148,7 @@ _LAZY = {
     "find_model": "sheepgen.models.resolve",
     "generate": "sheepgen.pipeline.run",
     "load_model": "sheepgen.pipeline.loading",
+    "measure_meaning": "sheepgen.meaning.measure",
     "plan_batch": "sheepgen.batch.plan",
     "plan_run": "sheepgen.execution.plan",
     "plan_sweep": "sheepgen.sweep.plan",

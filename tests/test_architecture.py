@@ -29,11 +29,12 @@ ALLOWED: Mapping[str, set[str]] = {
     "sweep": {GROUND, "models", "output", "execution"},
     "batch": {GROUND, "models", "output", "execution"},
     "explain": {GROUND, "models", "output", "pipeline", "execution"},
+    "meaning": {GROUND, "models", "output", "pipeline", "embedded"},
     "verify": {GROUND, "models", "output", "pipeline"},
     "training": {GROUND, "models", "pipeline", "embedded"},
     "cli": {
         *(GROUND, "models", "output", "pipeline", "execution"),
-        *("embedded", "sweep", "batch", "explain", "verify", "training"),
+        *("embedded", "sweep", "batch", "explain", "meaning", "verify", "training"),
     },
 }
 """Which packages each package may import, in functions too. The ground that all stand on is the

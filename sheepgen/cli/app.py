@@ -14,6 +14,7 @@ from sheepgen.cli.console import write_data
 from sheepgen.cli.evaluate import evaluate
 from sheepgen.cli.explain import explain
 from sheepgen.cli.generate import generate
+from sheepgen.cli.meaning import meaning
 from sheepgen.cli.model_info import info
 from sheepgen.cli.model_pull import pull
 from sheepgen.cli.model_rm import rm
@@ -41,6 +42,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
         "rerun": rerun,
         "verify": verify,
         "explain": explain,
+        "meaning": meaning,
         "train": train,
         "evaluate": evaluate,
         "schedulers": schedulers,
@@ -99,6 +101,11 @@ _EXAMPLES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "sheepgen explain 'a sheep riding a motorcycle' --seed 42",
             "sheepgen explain 'a red fox in the snow' --ablate -o fox.png",
             "sheepgen explain 'a red fox' --model sd15 --json | jq .explanation.groups",
+        ),
+        "meaning": (
+            "sheepgen meaning 'a sheep' 'a ewe' 'a motorcycle'",
+            "sheepgen meaning --analogy 'king - man + woman' --model sd15",
+            "sheepgen meaning cat dog --words words.txt --json | jq .distances",
         ),
         "train": (
             "sheepgen train --preset small -o my-model/",

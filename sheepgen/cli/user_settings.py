@@ -52,6 +52,7 @@ _NOT_READ: Mapping[str, frozenset[str]] = MappingProxyType(
         "batch": frozenset(),
         "rerun": _AS_IT_WAS,
         "verify": _AS_IT_WAS,
+        "meaning": frozenset({"output"}),  # which is about images there
     }
 )
 """The commands that read settings, and which they do not."""

@@ -55,7 +55,15 @@ _E = TypeVar("_E")
 _MOST_BARS = 4
 """Images of a batch progress together: a few bars are enough."""
 
-__all__ = ["BytesBar", "bytes_bar", "counted_labels", "show_progress", "spinner"]
+__all__ = [
+    "BytesBar",
+    "CountBar",
+    "bytes_bar",
+    "count_bar",
+    "counted_labels",
+    "show_progress",
+    "spinner",
+]
 
 
 @contextmanager
@@ -84,6 +92,26 @@ def bytes_bar(console: Console, *, total_bytes: int) -> Iterator[BytesBar]:
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with _bars(console, *columns, TextColumn("{task.description}", markup=False)) as bars:
         yield BytesBar(bars, bars.add_task("", total=total_bytes))
+
+
+@dataclass(frozen=True, slots=True)
+class CountBar:
+    """The bar of one activity after another, over things that are counted."""
+
+    bars: Progress
+    task: TaskID
+
+    def update(self, activity: str, done: int, total: int) -> None:
+        """Show how many are done."""
+        self.bars.update(self.task, description=excerpt(activity), completed=done, total=total)
+
+
+@contextmanager
+def count_bar(console: Console, activity: str) -> Iterator[CountBar]:
+    """Show a bar on a terminal, of which nothing is known at first; it disappears at the end."""
+    text = TextColumn("{task.description}", markup=False)
+    with _bars(console, text, BarColumn(), TimeRemainingColumn()) as bars:
+        yield CountBar(bars, bars.add_task(excerpt(activity), total=None))
 
 
 def show_progress(

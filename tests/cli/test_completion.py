@@ -73,6 +73,8 @@ def bash(library: str, *words: str, **environment: str) -> list[str]:
         (["-m", "shee"], ["sheepgen"]),
         (["sweep", "x", "-m", "sheepgen,sdxl"], ["sheepgen,sdxl", "sheepgen,sdxl-turbo"]),
         (["show", "x.png", "--format", "c"], ["command"]),
+        (["meaning", "x", "--ana"], ["--analogy"]),
+        (["meaning", "x", "--encoder", "text_encoder_"], ["text_encoder_2", "text_encoder_3"]),
         (["train", "--preset", ""], list(PRESETS)),
         (["train", ""], list(STAGES)),
         (["'a cat'", "-o", ""], []),
