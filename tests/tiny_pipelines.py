@@ -7,18 +7,24 @@ from typing import TYPE_CHECKING, Any
 import diffusers
 import torch
 import transformers
-from diffusers import (
-    AutoencoderKL,
-    CogVideoXDDIMScheduler,
-    DDPMScheduler,
-    FlowMatchEulerDiscreteScheduler,
-)
-from tokenizers.processors import TemplateProcessing
-from transformers import BertTokenizer, GemmaTokenizer, PreTrainedTokenizerFast
+from diffusers import CogVideoXDDIMScheduler, DDPMScheduler
+from transformers import BertTokenizer
 
 from tests.tiny import edit_json
 from tests.tiny_flux1 import tiny_t5, tiny_t5_tokenizer
 from tests.tiny_flux2_klein import tiny_flux2_vae
+from tests.tiny_language_pipelines import hidream, ideogram_4, nucleus, prx
+from tests.tiny_pipeline_parts import (
+    QWEN_CHAT,
+    WIDTH,
+    TextOnlyProcessor,
+    flow,
+    gemma_tokenizer,
+    letters_tokenizer,
+    qwen_vl_tokenizer,
+    tiny_qwen3_vl_config,
+    vae_4,
+)
 from tests.tiny_qwen_image import tiny_qwen_image_vae
 from tests.tiny_z_image import tiny_qwen3_config, tiny_qwen_tokenizer, tiny_vae_16
 
@@ -27,35 +33,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from diffusers import DiffusionPipeline
-
-WIDTH = 16
-"""Of text embeddings."""
-
-
-def _flow(**settings: Any) -> FlowMatchEulerDiscreteScheduler:
-    return FlowMatchEulerDiscreteScheduler(**settings)
-
-
-def _vae_4(levels: int = 2) -> AutoencoderKL:
-    """Return an autoencoder with 4 channels; some pipelines count on its 4 levels."""
-    return tiny_vae_16(
-        latent_channels=4,
-        shift_factor=None,
-        block_out_channels=(8,) * levels,
-        down_block_types=("DownEncoderBlock2D",) * levels,
-        up_block_types=("UpDecoderBlock2D",) * levels,
-    )
-
-
-def _letters() -> PreTrainedTokenizerFast:
-    """Return a tokenizer that reads any text, and puts a token before it."""
-    backend = tiny_qwen_tokenizer().backend_tokenizer
-    start = "<|im_start|>"
-    backend.post_processor = TemplateProcessing(
-        single=f"{start} $0", special_tokens=[(start, backend.token_to_id(start))]
-    )
-    end = "<|endoftext|>"
-    return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token=end, eos_token=end)
 
 
 def _aura_flow() -> DiffusionPipeline:
@@ -72,7 +49,7 @@ def _aura_flow() -> DiffusionPipeline:
                 num_heads=4,
             )
         ),
-        vae=_vae_4(),
+        vae=vae_4(),
         transformer=diffusers.AuraFlowTransformer2DModel(
             sample_size=16,
             in_channels=4,
@@ -85,7 +62,7 @@ def _aura_flow() -> DiffusionPipeline:
             caption_projection_dim=16,
             pos_embed_max_size=1024,
         ),
-        scheduler=_flow(shift=1.73),
+        scheduler=flow(shift=1.73),
     )
 
 
@@ -115,7 +92,7 @@ def _cogview3() -> DiffusionPipeline:
 
 
 def _cogview4() -> DiffusionPipeline:
-    tokenizer = _letters()
+    tokenizer = letters_tokenizer()
     return diffusers.CogView4Pipeline(
         tokenizer=tokenizer,
         text_encoder=transformers.GlmModel(
@@ -133,7 +110,7 @@ def _cogview4() -> DiffusionPipeline:
         ),
         vae=tiny_vae_16(shift_factor=None),
         transformer=diffusers.CogView4Transformer2DModel(**_COGVIEW),
-        scheduler=_flow(base_shift=0.25, max_shift=0.75, use_dynamic_shifting=True),
+        scheduler=flow(base_shift=0.25, max_shift=0.75, use_dynamic_shifting=True),
     )
 
 
@@ -145,7 +122,7 @@ _CHAT = (
 
 
 def _flux2() -> DiffusionPipeline:
-    tokenizer = _letters()
+    tokenizer = letters_tokenizer()
     tokenizer.bos_token = "<|im_start|>"
     tokenizer.chat_template = _CHAT
     text = {
@@ -169,7 +146,7 @@ def _flux2() -> DiffusionPipeline:
         "model_type": "pixtral",
     }
     return diffusers.Flux2Pipeline(
-        scheduler=_flow(shift=3.0, use_dynamic_shifting=True),
+        scheduler=flow(shift=3.0, use_dynamic_shifting=True),
         vae=tiny_flux2_vae(),
         text_encoder=transformers.Mistral3ForConditionalGeneration(
             transformers.Mistral3Config(text_config=text, vision_config=vision, image_token_index=5)
@@ -196,7 +173,7 @@ def _hunyuan_dit() -> DiffusionPipeline:
     )
     tokenizer_2 = tiny_t5_tokenizer()
     return diffusers.HunyuanDiTPipeline(
-        vae=_vae_4(levels=4),
+        vae=vae_4(levels=4),
         text_encoder=transformers.BertModel(
             transformers.BertConfig(
                 vocab_size=len(words),
@@ -233,40 +210,41 @@ def _hunyuan_dit() -> DiffusionPipeline:
     )
 
 
-def _tiny_qwen3_vl_config(vocab_size: int) -> transformers.Qwen3VLConfig:
-    text = {
-        "vocab_size": vocab_size,
-        "hidden_size": WIDTH,
-        "intermediate_size": 32,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-        "head_dim": 8,
-        "max_position_embeddings": 1024,
-        "rope_parameters": {
-            "rope_type": "default",
-            "mrope_section": [2, 1, 1],
-            "rope_theta": 5_000_000.0,
-        },
-    }
-    vision = {
-        "depth": 1,
-        "hidden_size": 16,
-        "intermediate_size": 16,
-        "num_heads": 2,
-        "out_hidden_size": WIDTH,
-        "patch_size": 4,
-        "num_position_embeddings": 16,
-        "deepstack_visual_indexes": [0],
-    }
-    return transformers.Qwen3VLConfig(text_config=text, vision_config=vision)
+def _kandinsky_3() -> DiffusionPipeline:
+    tokenizer = tiny_t5_tokenizer()
+    return diffusers.Kandinsky3Pipeline(
+        tokenizer=tokenizer,
+        text_encoder=tiny_t5(tokenizer, d_model=WIDTH),
+        unet=diffusers.Kandinsky3UNet(
+            in_channels=4,
+            time_embedding_dim=16,
+            groups=4,
+            attention_head_dim=8,
+            layers_per_block=2,
+            block_out_channels=(16, 16, 16, 16),
+            cross_attention_dim=WIDTH,
+            encoder_hid_dim=WIDTH,
+        ),
+        scheduler=DDPMScheduler(beta_schedule="squaredcos_cap_v2"),
+        movq=diffusers.VQModel(
+            latent_channels=4,
+            block_out_channels=(32,) * 4,  # spatial norms have 32 groups
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            layers_per_block=1,
+            norm_num_groups=4,
+            norm_type="spatial",
+            num_vq_embeddings=12,
+            vq_embed_dim=4,
+        ),
+    )
 
 
 def _krea_2() -> DiffusionPipeline:
     tokenizer = tiny_qwen_tokenizer()
-    config = _tiny_qwen3_vl_config(len(tokenizer))
+    config = tiny_qwen3_vl_config(len(tokenizer))
     return diffusers.Krea2Pipeline(
-        scheduler=_flow(use_dynamic_shifting=True),
+        scheduler=flow(use_dynamic_shifting=True),
         vae=tiny_qwen_image_vae(),
         text_encoder=transformers.Qwen3VLModel(config),
         tokenizer=tokenizer,
@@ -291,28 +269,11 @@ def _krea_2() -> DiffusionPipeline:
     )
 
 
-_QWEN_CHAT = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
-    "{% for part in message['content'] %}{{ part['text'] }}{% endfor %}<|im_end|>\n{% endfor %}"
-)
-
-
-class TextOnlyProcessor(transformers.Qwen3VLProcessor):  # type: ignore[misc]
-    """The library's own processor, without what it has for pictures and needs torchvision for."""
-
-    def check_argument_for_proper_class(self, *_: Any) -> None: ...
-
-    def save_pretrained(self, folder: str, **_: Any) -> None:
-        self.tokenizer.save_pretrained(folder)
-
-
 def _qwen_image_21() -> DiffusionPipeline:
-    tokenizer = tiny_qwen_tokenizer()
-    tokenizer.add_special_tokens({"additional_special_tokens": ["<|image_pad|>", "<|video_pad|>"]})
-    tokenizer.chat_template = _QWEN_CHAT
-    config = _tiny_qwen3_vl_config(len(tokenizer))
+    tokenizer = qwen_vl_tokenizer()
+    config = tiny_qwen3_vl_config(len(tokenizer))
     return diffusers.QwenImage21Pipeline(
-        scheduler=_flow(use_dynamic_shifting=True),
+        scheduler=flow(use_dynamic_shifting=True),
         vae=diffusers.AutoencoderKLQwenImage21(
             base_dim=4,
             decoder_base_dim=8,
@@ -324,7 +285,7 @@ def _qwen_image_21() -> DiffusionPipeline:
             latents_std=[2.8, 1.4, 2.3, 1.0],
         ),
         text_encoder=transformers.Qwen3VLForConditionalGeneration(config),
-        processor=TextOnlyProcessor(tokenizer=tokenizer, chat_template=_QWEN_CHAT),
+        processor=TextOnlyProcessor(tokenizer=tokenizer, chat_template=QWEN_CHAT),
         transformer=diffusers.QwenImage21Transformer2DModel(
             in_channels=4,
             out_channels=4,
@@ -337,14 +298,8 @@ def _qwen_image_21() -> DiffusionPipeline:
     )
 
 
-def _gemma_tokenizer() -> GemmaTokenizer:
-    letters = [chr(letter) for letter in range(ord("a"), ord("z") + 1)]
-    words = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "\u2581", *letters]
-    return GemmaTokenizer(vocab={word: number for number, word in enumerate(words)})
-
-
 def _lumina() -> DiffusionPipeline:
-    tokenizer = _gemma_tokenizer()
+    tokenizer = gemma_tokenizer()
     return diffusers.LuminaPipeline(
         transformer=diffusers.LuminaNextDiT2DModel(
             sample_size=16,
@@ -359,8 +314,8 @@ def _lumina() -> DiffusionPipeline:
             learn_sigma=True,
             cross_attention_dim=WIDTH,
         ),
-        scheduler=_flow(),
-        vae=_vae_4(levels=4),
+        scheduler=flow(),
+        vae=vae_4(levels=4),
         text_encoder=transformers.GemmaModel(
             transformers.GemmaConfig(
                 vocab_size=len(tokenizer),
@@ -379,7 +334,7 @@ def _lumina() -> DiffusionPipeline:
 def _ovis() -> DiffusionPipeline:
     tokenizer = tiny_qwen_tokenizer()
     return diffusers.OvisImagePipeline(
-        scheduler=_flow(use_dynamic_shifting=True),
+        scheduler=flow(use_dynamic_shifting=True),
         vae=tiny_vae_16(),
         text_encoder=transformers.Qwen3Model(tiny_qwen3_config(tokenizer)),
         tokenizer=tokenizer,
@@ -402,9 +357,14 @@ TINY_PIPELINES: Mapping[str, Callable[[], DiffusionPipeline]] = {
     "CogView4": _cogview4,
     "FLUX.2 dev": _flux2,
     "Hunyuan-DiT": _hunyuan_dit,
+    "HiDream": hidream,
+    "Ideogram 4": ideogram_4,
+    "Kandinsky 3": _kandinsky_3,
     "Krea 2": _krea_2,
     "Lumina-Next": _lumina,
+    "Nucleus-Image": nucleus,
     "Ovis-Image": _ovis,
+    "PRX": prx,
     "Qwen-Image 2.1": _qwen_image_21,
 }
 """By the names of the families."""
@@ -431,10 +391,10 @@ def save_tiny_pipeline(folder: Path, name: str) -> Path:
     pipeline.save_pretrained(folder, safe_serialization=True)
     if hasattr(pipeline, "processor"):
         edit_json(folder / "model_index.json", processor=["transformers", "Qwen3VLProcessor"])
+    if name == "PRX":
+        # As in the makers' folders, where the config is of an encoder and a decoder.
+        edit_json(folder / "model_index.json", text_encoder=["transformers", "T5GemmaEncoder"])
+        module = pipeline.text_encoder.config.to_dict()
+        whole = transformers.T5GemmaConfig(encoder=module, decoder=module)
+        whole.save_pretrained(folder / "text_encoder")
     return folder
-
-
-def text_only_processor(folder: Path) -> TextOnlyProcessor:
-    """Return a model's processor as diffusers has it, for text alone."""
-    tokenizer = transformers.Qwen2Tokenizer.from_pretrained(folder / "processor")
-    return TextOnlyProcessor(tokenizer=tokenizer, chat_template=tokenizer.chat_template)

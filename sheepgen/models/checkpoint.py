@@ -247,10 +247,11 @@ def _classes(index: Mapping[str, Any], family: Family, owner: str) -> Iterator[t
             match entry:
                 case [str(library), str(class_name)] if named[name].allows(library, class_name):
                     yield name, class_name
-                case [None, None]:
+                case None | [None, None]:
                     raise ModelError(
                         f"Unsupported: {owner} has no {name} of its own.",
-                        "A refiner, or a part of a model, does not run by itself.",
+                        "A refiner, or a part of a model, does not run by itself; a component that "
+                        "comes from elsewhere has to be saved with the others.",
                     )
                 case _:
                     raise _unsupported(f"{name} class of {owner}", entry)

@@ -162,6 +162,7 @@ LISTS = {
     "axes_lens": 1,
     "attention_head_dim": 1,
     "block_out_channels": 1,
+    "caption_channels": 1,
     "cross_attention_dim": 1,
     "dim_mult": 1,
     "decoder_block_out_channels": 1,

@@ -46,7 +46,7 @@ def read_config(path: Path, component: Component) -> dict[str, Any]:
     if not component.inner_config:
         return config
     inner = config.get(component.inner_config)
-    parts = {name for name in config if name.endswith("_config")} - {QUANTIZATION}
+    parts = {name for name in config if name.endswith(("_config", "coder"))} - {QUANTIZATION}
     own = {name: value for name, value in config.items() if name not in parts}
     return own | inner if isinstance(inner, dict) else own
 

@@ -11,8 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.fields import MAX_STEPS
-from sheepgen.models.family import Component
+from sheepgen.fields import MAX_SIDE, MAX_STEPS
 from sheepgen.models.flow_family import (
     QWEN_TOKENIZER,
     T5_TEXT_ENCODER,
@@ -22,7 +21,26 @@ from sheepgen.models.flow_family import (
     qwen3_text_encoder,
     transformer_component,
 )
+from sheepgen.models.pipeline_components import (
+    ANY_FAST,
+    COGVIDEOX,
+    DDPM,
+    DIFFUSION,
+    FLOW,
+    GEMMA,
+    QWEN3_VL,
+    QWEN3_VL_WITH_HEAD,
+    T5,
+    T5_GEMMA,
+    VAE_KL_OR_DC,
+    VAE_QWEN_IMAGE_21,
+    network,
+    scheduler,
+    text_encoder,
+    tokenizer,
+)
 from sheepgen.models.pipeline_family import OWN_SIGMAS, DiffusersPipeline, pipeline_family
+from sheepgen.models.shared_components import CLIP_TOKENIZER, MOVQ, clip_text_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,65 +48,6 @@ if TYPE_CHECKING:
     from sheepgen.models.family import Family
 
 __all__ = ["DIFFUSERS_FAMILIES", "DIFFUSERS_PIPELINES"]
-
-
-def _scheduler(classes: str) -> Component:
-    return Component(library="diffusers", classes=classes, config="scheduler_config.json")
-
-
-_FLOW = _scheduler("FlowMatchEulerDiscreteScheduler")
-_DIFFUSION = _scheduler(
-    "(DDIM|DDPM|EulerDiscrete|EulerAncestralDiscrete|DPMSolverMultistep|UniPCMultistep)Scheduler"
-)
-"""Those of which each step is one of the user's."""
-
-_COGVIDEOX = _scheduler("CogVideoX(DDIM|DPM)Scheduler")
-
-
-def _tokenizer(classes: str) -> Component:
-    return Component(
-        library="transformers",
-        classes=classes,
-        config="tokenizer_config.json",
-        files=(
-            "added_tokens.json",
-            "chat_template.jinja",
-            "merges.txt",
-            "special_tokens_map.json",
-            "spiece.model",
-            "tokenizer.json",
-            "tokenizer.model",
-            "vocab.json",
-            "vocab.txt",
-        ),
-        any_of=("tokenizer.json", "spiece.model", "tokenizer.model", "vocab.json", "vocab.txt"),
-    )
-
-
-def _text_encoder(class_name: str, *required: str, **inner: str) -> Component:
-    return Component(
-        library="transformers",
-        classes=class_name,
-        weights="model",
-        required=required,
-        inner_configs=inner,
-    )
-
-
-_VAE_QWEN_IMAGE_21 = Component(
-    library="diffusers",
-    classes="AutoencoderKLQwenImage21",
-    weights=VAE_QWEN_IMAGE.weights,
-    required=VAE_QWEN_IMAGE.required,
-)
-
-_T5 = "T5Tokenizer(Fast)?"
-_GEMMA = "Gemma(Tokenizer|TokenizerFast)"
-_ANY_FAST = "PreTrainedTokenizerFast|TokenizersBackend"
-
-_QWEN3_VL = _text_encoder(
-    "Qwen3VLModel", text_config="qwen3_vl_text", vision_config="qwen3_vl(_vision)?"
-)
 
 
 _KREA_NORMS = frozenset({"norm", "norm1", "norm2", "norm_k", "norm_q"})
@@ -101,6 +60,10 @@ def _is_krea_norm(_: str, __: str, ___: Mapping[str, Any], weight: str) -> bool:
 
 def _is_flag(value: object) -> bool:
     return isinstance(value, bool)
+
+
+def _is_side(value: object) -> bool:
+    return isinstance(value, int) and 0 < value <= MAX_SIDE
 
 
 def _is_two(value: object) -> bool:
@@ -124,9 +87,9 @@ _ROWS = (
         name="AuraFlow",
         class_name="AuraFlowPipeline",
         components={
-            "scheduler": _FLOW,
-            "text_encoder": _text_encoder("UMT5EncoderModel", "d_model", "vocab_size"),
-            "tokenizer": _tokenizer(f"{_T5}|LlamaTokenizer(Fast)?"),
+            "scheduler": FLOW,
+            "text_encoder": text_encoder("UMT5EncoderModel", "d_model", "vocab_size"),
+            "tokenizer": tokenizer(f"{T5}|LlamaTokenizer(Fast)?"),
             "transformer": transformer_component("AuraFlowTransformer2DModel"),
             "vae": VAE_KL,
         },
@@ -140,9 +103,9 @@ _ROWS = (
         name="CogView3 Plus",
         class_name="CogView3PlusPipeline",
         components={
-            "scheduler": _COGVIDEOX,
+            "scheduler": COGVIDEOX,
             "text_encoder": T5_TEXT_ENCODER,
-            "tokenizer": _tokenizer(_T5),
+            "tokenizer": tokenizer(T5),
             "transformer": transformer_component("CogView3PlusTransformer2DModel"),
             "vae": VAE_KL,
         },
@@ -156,9 +119,9 @@ _ROWS = (
         name="CogView4",
         class_name="CogView4Pipeline",
         components={
-            "scheduler": _FLOW,
-            "text_encoder": _text_encoder("GlmModel", "hidden_size", "vocab_size"),
-            "tokenizer": _tokenizer(_ANY_FAST),
+            "scheduler": FLOW,
+            "text_encoder": text_encoder("GlmModel", "hidden_size", "vocab_size"),
+            "tokenizer": tokenizer(ANY_FAST),
             "transformer": transformer_component("CogView4Transformer2DModel"),
             "vae": VAE_KL,
         },
@@ -172,11 +135,11 @@ _ROWS = (
         name="FLUX.2 dev",
         class_name="Flux2Pipeline",
         components={
-            "scheduler": _FLOW,
-            "text_encoder": _text_encoder(
+            "scheduler": FLOW,
+            "text_encoder": text_encoder(
                 "Mistral3ForConditionalGeneration", text_config="mistral", vision_config="pixtral"
             ),
-            "tokenizer": _tokenizer(f"PixtralProcessor|{_ANY_FAST}"),
+            "tokenizer": tokenizer(f"PixtralProcessor|{ANY_FAST}"),
             "transformer": transformer_component("Flux2Transformer2DModel"),
             "vae": VAE_FLUX_2,
         },
@@ -195,11 +158,11 @@ _ROWS = (
         name="Hunyuan-DiT",
         class_name="HunyuanDiTPipeline",
         components={
-            "scheduler": _DIFFUSION,
-            "text_encoder": _text_encoder("BertModel", "hidden_size", "vocab_size"),
+            "scheduler": DIFFUSION,
+            "text_encoder": text_encoder("BertModel", "hidden_size", "vocab_size"),
             "text_encoder_2": T5_TEXT_ENCODER,
-            "tokenizer": _tokenizer("BertTokenizer(Fast)?"),
-            "tokenizer_2": _tokenizer(_T5),
+            "tokenizer": tokenizer("BertTokenizer(Fast)?"),
+            "tokenizer_2": tokenizer(T5),
             "transformer": transformer_component("HunyuanDiT2DModel"),
             "vae": VAE_KL,
         },
@@ -212,11 +175,74 @@ _ROWS = (
         fixed={"use_resolution_binning": False},
     ),
     DiffusersPipeline(
+        name="HiDream",
+        class_name="HiDreamImagePipeline",
+        components={
+            "scheduler": scheduler("(FlowMatch(EulerDiscrete|LCM)|UniPCMultistep)Scheduler"),
+            "text_encoder": clip_text_encoder("CLIPTextModelWithProjection", "projection_dim"),
+            "text_encoder_2": clip_text_encoder("CLIPTextModelWithProjection", "projection_dim"),
+            "text_encoder_3": T5_TEXT_ENCODER,
+            "text_encoder_4": text_encoder("LlamaForCausalLM", "hidden_size", "vocab_size"),
+            "tokenizer": CLIP_TOKENIZER,
+            "tokenizer_2": CLIP_TOKENIZER,
+            "tokenizer_3": tokenizer(T5),
+            "tokenizer_4": tokenizer(f"LlamaTokenizer(Fast)?|{ANY_FAST}"),
+            "transformer": transformer_component("HiDreamImageTransformer2DModel", "llama_layers"),
+            "vae": VAE_KL,
+        },
+        num_inference_steps=50,
+        guidance_scale=5.0,
+        size_multiple=16,
+        latents_side=128,
+        max_tokens=128,
+        tokenizer="tokenizer_3",
+        takes=("negative_prompt",),
+    ),
+    DiffusersPipeline(
+        name="Ideogram 4",
+        class_name="Ideogram4Pipeline",
+        components={
+            "scheduler": FLOW,
+            "text_encoder": QWEN3_VL,
+            "tokenizer": QWEN_TOKENIZER,
+            "transformer": transformer_component("Ideogram4Transformer2DModel"),
+            "unconditional_transformer": transformer_component("Ideogram4Transformer2DModel"),
+            "vae": VAE_FLUX_2,
+        },
+        num_inference_steps=48,
+        guidance_scale=7.0,
+        guidance_argument="guidance_schedule",
+        last_guidance=3.0,
+        side=2048,
+        size_multiple=16,
+        max_tokens=2048,
+        channels_last=True,
+    ),
+    DiffusersPipeline(
+        name="Kandinsky 3",
+        class_name="Kandinsky3Pipeline",
+        components={
+            "movq": MOVQ,
+            "scheduler": DDPM,
+            "text_encoder": T5_TEXT_ENCODER,
+            "tokenizer": tokenizer(T5),
+            "unet": network("Kandinsky3UNet", "block_out_channels", "in_channels"),
+        },
+        num_inference_steps=25,
+        guidance_scale=4.0,  # 3 in its own convention
+        guidance_off=0.0,
+        weakest_guidance=2.0,  # up to 1 in its own it takes one pass
+        size_multiple=64,
+        max_tokens=128,
+        vae="movq",
+        takes=("negative_prompt",),
+    ),
+    DiffusersPipeline(
         name="Krea 2",
         class_name="Krea2Pipeline",
         components={
-            "scheduler": _FLOW,
-            "text_encoder": _QWEN3_VL,
+            "scheduler": FLOW,
+            "text_encoder": QWEN3_VL,
             "tokenizer": QWEN_TOKENIZER,
             "transformer": replace(
                 transformer_component("Krea2Transformer2DModel"), keeps_float32=_is_krea_norm
@@ -240,9 +266,9 @@ _ROWS = (
         name="Lumina-Next",
         class_name="LuminaPipeline",
         components={
-            "scheduler": _FLOW,
-            "text_encoder": _text_encoder("GemmaModel", "hidden_size", "vocab_size"),
-            "tokenizer": _tokenizer(_GEMMA),
+            "scheduler": FLOW,
+            "text_encoder": text_encoder("GemmaModel", "hidden_size", "vocab_size"),
+            "tokenizer": tokenizer(GEMMA),
             "transformer": transformer_component("LuminaNextDiT2DModel"),
             "vae": VAE_KL,
         },
@@ -254,10 +280,34 @@ _ROWS = (
         fixed={"clean_caption": False},
     ),
     DiffusersPipeline(
+        name="Nucleus-Image",
+        class_name="NucleusMoEImagePipeline",
+        components={
+            "processor": tokenizer("Qwen3VLProcessor"),
+            "scheduler": FLOW,
+            "text_encoder": QWEN3_VL_WITH_HEAD,
+            "transformer": transformer_component("NucleusMoEImageTransformer2DModel"),
+            "vae": VAE_QWEN_IMAGE,
+        },
+        num_inference_steps=50,
+        guidance_scale=4.0,
+        size_multiple=16,
+        max_tokens=1024,
+        # Its system message, which takes tokens of the prompt's.
+        before_prompt=(
+            "You are an image generation assistant. Follow the user's prompt literally. Pay "
+            "careful attention to spatial layout: objects described as on the left must appear on "
+            "the left, on the right on the right. Match exact object counts and assign colors to "
+            "the correct objects."
+        ),
+        tokenizer="processor",
+        takes=("negative_prompt",),
+    ),
+    DiffusersPipeline(
         name="Ovis-Image",
         class_name="OvisImagePipeline",
         components={
-            "scheduler": _FLOW,
+            "scheduler": FLOW,
             "text_encoder": qwen3_text_encoder(),
             "tokenizer": QWEN_TOKENIZER,
             "transformer": transformer_component("OvisImageTransformer2DModel"),
@@ -270,19 +320,35 @@ _ROWS = (
         takes=("negative_prompt",),
     ),
     DiffusersPipeline(
+        name="PRX",
+        class_name="PRXPipeline",
+        components={
+            "scheduler": FLOW,
+            "text_encoder": T5_GEMMA,
+            "tokenizer": tokenizer(f"{GEMMA}|{T5}|{ANY_FAST}"),
+            "transformer": transformer_component("PRXTransformer2DModel", "depth", "hidden_size"),
+            "vae": VAE_KL_OR_DC,
+        },
+        num_inference_steps=28,
+        guidance_scale=4.0,
+        side=512,
+        side_setting="default_sample_size",
+        size_multiple=32,
+        max_tokens=256,
+        takes=("negative_prompt",),
+        fixed={"use_resolution_binning": False, "tokenizer_max_length": 256},
+        settings={"default_sample_size": _is_side},
+        packages=("ftfy",),
+    ),
+    DiffusersPipeline(
         name="Qwen-Image 2.1",
         class_name="QwenImage21Pipeline",
         components={
-            "processor": _tokenizer("Qwen3VLProcessor"),
-            "scheduler": _FLOW,
-            "text_encoder": _text_encoder(
-                "Qwen3VLForConditionalGeneration",
-                "text_config",
-                text_config="qwen3_vl_text",
-                vision_config="qwen3_vl(_vision)?",
-            ),
+            "processor": tokenizer("Qwen3VLProcessor"),
+            "scheduler": FLOW,
+            "text_encoder": QWEN3_VL_WITH_HEAD,
             "transformer": transformer_component("QwenImage21Transformer2DModel"),
-            "vae": _VAE_QWEN_IMAGE_21,
+            "vae": VAE_QWEN_IMAGE_21,
         },
         num_inference_steps=40,
         guidance_scale=1.0,  # it is meant to do without

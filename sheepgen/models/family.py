@@ -15,10 +15,13 @@ from sheepgen.fields import MAX_STEPS
 if TYPE_CHECKING:
     from sheepgen.adapters import Adapters
 
-__all__ = ["Component", "Configs", "Family", "GuidanceKind", "MadeFor", "Traits"]
+__all__ = ["Component", "Configs", "Family", "GuidanceKind", "MadeFor", "Traits", "Values"]
 
 Configs = Mapping[str, Mapping[str, Any]]
 """The configs of a model's components, by component, as they are in the files."""
+
+Values = Mapping[str, Any]
+"""The fields of a request, with the model's own values for those that it leaves open."""
 
 GuidanceKind = Literal["two passes", "embedded", "none"]
 """How a network is guided: it runs with and without the prompt, it reads the scale and needs no
@@ -157,6 +160,7 @@ class Family:
             which is empty for a model in a single file.
         check_fit: Checks how settings and components fit together; the second argument is the
             owner for the message. Raises `ModelError`.
+        check_request: Checks what its models cannot do though others can. Raises `UsageError`.
         pipeline: Name of the module that loads it, as ``load(spec, device, dtype)``.
         fields: Fields of a request that only some families read, and this one does: those of what
             can be added to its models, too.
@@ -183,6 +187,7 @@ class Family:
     components: Mapping[str, Component]
     read_traits: Callable[[Configs, Mapping[str, Any]], Traits]
     check_fit: Callable[[Configs, str], None] = lambda configs, owner: None  # noqa: ARG005
+    check_request: Callable[[Values, Configs], None] = lambda values, configs: None  # noqa: ARG005
     pipeline: str
     fields: tuple[str, ...] = ()
     is_flow: bool = False

@@ -6,28 +6,32 @@ The pipelines are in `sheepgen.models.diffusers_pipelines`, how they run in
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS
 from sheepgen.models.configs import bad_setting
-from sheepgen.models.family import Component, Configs, Family, GuidanceKind, Traits
+from sheepgen.models.family import Component, Configs, Family, GuidanceKind, Traits, Values
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import OWN_SCHEDULER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sheepgen.request import GenerationRequest
-
-__all__ = ["OWN_SIGMAS", "DiffusersPipeline", "check_request", "pipeline_family"]
+__all__ = ["OWN_SIGMAS", "DiffusersPipeline", "pipeline_family"]
 
 _OPTIONAL_FIELDS = ("negative_prompt", "guidance_rescale", "eta")
 """Fields of a request that every family with a loop of sheepgen's reads, and not every pipeline."""
 
 OWN_SIGMAS = "sample_sigmas"
 """Setting of an index: noise levels before each step, if the makers chose them one by one."""
+
+_LAST_STEPS = 1 / 16
+"""Share of the steps that are the last ones: 3 of 48, 2 of 20 and 1 of 12, as in Ideogram's
+presets (https://github.com/ideogram-oss/ideogram4/blob/master/docs/inference.md)."""
 
 _ETA_SCHEDULERS = ("DDIMScheduler", "CogVideoXDDIMScheduler")
 """Classes whose steps have a share of fresh noise."""
@@ -54,19 +58,28 @@ class DiffusersPipeline:
         guidance_off: Its own guidance scale at which guidance is off: 1, or 0 where the scale is
             that of what is added to the prompt's own prediction.
         guidance_argument: Name of that scale in its call.
+        weakest_guidance: Guidance scales up to this one are off, in diffusers' convention.
+        last_guidance: Most guidance of the last sixteenth of the steps, if it is weaker there.
         distilled_steps: Steps of the models whose index says that they are distilled, which need no
             guidance; None if there are none.
         side: Default width and height, in pixels.
+        side_setting: Setting in the index that takes its place, if there is one.
+        latents_side: It scales every size to as many latents as a square of this side has; None if
+            it makes images of any size.
         size_multiple: Widths and heights must be multiples of this many pixels.
         max_tokens: Longest prompt in tokens, special tokens included; 0 for as many as the text
             encoder has positions for.
         before_prompt: What its text encoder is given in front of a prompt, within those tokens.
         tokenizer: Component that counts them.
+        vae: Component that decodes latents.
         patch_side: Width and height of the patches that latents are packed in, if they are.
+        channels_last: Whether each of these patches is (height, width, channels), not
+            (channels, height, width).
         takes: Which optional fields of a request its call has.
         fixed: Arguments of its call that are not its defaults.
         empty_negative: Stands for an empty negative prompt.
         settings: Settings in the index that it is built with, and what they may be.
+        packages: Further packages that it needs.
     """
 
     name: str
@@ -77,21 +90,35 @@ class DiffusersPipeline:
     guidance: GuidanceKind = "two passes"
     guidance_off: float = 1.0
     guidance_argument: str = "guidance_scale"
+    weakest_guidance: float = 1.0
+    last_guidance: float | None = None
     distilled_steps: int | None = None
     side: int = 1024
+    side_setting: str = ""
+    latents_side: int | None = None
     size_multiple: int
     max_tokens: int
     before_prompt: str = ""
     tokenizer: str = "tokenizer"
+    vae: str = "vae"
     patch_side: int = 2
+    channels_last: bool = False
     takes: tuple[str, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
     empty_negative: str | None = None
     settings: Mapping[str, Callable[[object], bool]] = field(default_factory=dict)
+    packages: tuple[str, ...] = ()
 
-    def own_guidance(self, guidance_scale: float) -> float:
-        """Return a guidance scale of a request in the pipeline's own convention."""
-        return guidance_scale - 1.0 + self.guidance_off
+    def guidance_arguments(self, guidance_scale: float, steps: int) -> dict[str, Any]:
+        """Return a guidance scale of a request as arguments of the pipeline's call."""
+        if self.guidance == "two passes":
+            guidance_scale = max(guidance_scale, 1.0)  # below it is off, too
+        own = guidance_scale - 1.0 + self.guidance_off
+        if self.last_guidance is None:
+            return {self.guidance_argument: own}
+        last = math.ceil(steps * _LAST_STEPS)
+        weaker = min(own, self.last_guidance)
+        return {self.guidance_argument: [own] * (steps - last) + [weaker] * last}
 
     def own_sigmas(self, index: Mapping[str, Any]) -> list[float]:
         """Return the noise levels that a model's index sets; none if it leaves them open."""
@@ -103,9 +130,12 @@ class DiffusersPipeline:
         unread = {name for name in _OPTIONAL_FIELDS if name not in self.takes}
         if configs["scheduler"].get("_class_name") not in _ETA_SCHEDULERS:
             unread.add("eta")
+        side = index.get(self.side_setting, self.side)
+        if self.latents_side is not None:
+            side = self.latents_side * _vae_scale(configs)
         return Traits(
-            width=self.side,
-            height=self.side,
+            width=side,
+            height=side,
             size_multiple=self.size_multiple,
             max_tokens=self.max_tokens or _positions(configs["text_encoder"]),
             num_inference_steps=(
@@ -117,6 +147,62 @@ class DiffusersPipeline:
             guidance=self.guidance,
             unread=tuple(name for name in _OPTIONAL_FIELDS if name in unread),
         )
+
+    def check_request(self, values: Values, configs: Configs) -> None:
+        """Refuse what takes a loop of sheepgen's, and what the pipeline would do otherwise.
+
+        Raises:
+            UsageError: If the request asks for it, or a package is missing.
+        """
+        if missing := [name for name in self.packages if find_spec(name) is None]:
+            raise UsageError(
+                f"{self.name} needs {' and '.join(missing)}, which is not installed.",
+                f"pip install {' '.join(missing)}",
+            )
+        asked = {
+            "image": values["image"] is not None,
+            "hires": bool(values["hires"]),
+            "variation_strength": values["variation_strength"] > 0,
+            "scheduler": values["scheduler"] != OWN_SCHEDULER,
+        }
+        for name, is_asked in asked.items():
+            if is_asked:
+                field = FIELDS[name]
+                raise UsageError(
+                    f"{field.label} cannot be set for {excerpt(values['model'])}: {self.name} runs "
+                    "in diffusers' own loop.",
+                    f"Leave out {field.option}.",
+                )
+        if 1 < (guidance := values["guidance_scale"]) <= self.weakest_guidance:
+            raise UsageError(
+                f"{self.name} guides above {self.weakest_guidance:g} only, got {guidance:g}.",
+                "Choose 1, which is off, or more.",
+            )
+        size = values["width"], values["height"]
+        if (made := self._size_made(size, configs)) != size:
+            raise UsageError(
+                f"{self.name} makes images of one area, and not of {size[0]}x{size[1]} pixels.",
+                f"Of that shape it makes {made[0]}x{made[1]}.",
+            )
+
+    def _size_made(self, size: tuple[int, int], configs: Configs) -> tuple[int, int]:
+        """Return the size that the pipeline makes instead of another, and does not change again."""
+        if self.latents_side is None:
+            return size
+        step = 2 * _vae_scale(configs)
+        area = (self.latents_side * _vae_scale(configs)) ** 2
+        while True:
+            factor = math.sqrt(area / math.prod(size))
+            width, height = (int(each * factor // step * step) for each in size)
+            if (width, height) == size:
+                return size
+            size = max(width, step), max(height, step)
+
+
+def _vae_scale(configs: Configs) -> int:
+    """Return how many pixels wide a latent is."""
+    scale: int = 2 ** (len(configs["vae"]["block_out_channels"]) - 1)
+    return scale
 
 
 def _positions(text_encoder: Mapping[str, Any]) -> int:
@@ -132,32 +218,11 @@ def pipeline_family(row: DiffusersPipeline) -> Family:
         components=row.components,
         read_traits=row.read_traits,
         check_fit=_check_numbers,
+        check_request=row.check_request,
         settings=row.settings,
         pipeline="sheepgen.pipeline.diffusers_pipeline",
         own_loop=False,
     )
-
-
-def check_request(request: GenerationRequest, family: Family) -> None:
-    """Refuse what takes a loop of sheepgen's.
-
-    Raises:
-        UsageError: If the request asks for it.
-    """
-    asked = {
-        "image": request.image is not None,
-        "hires": bool(request.hires),
-        "variation_strength": request.variation_strength > 0,
-        "scheduler": request.scheduler not in (None, OWN_SCHEDULER),
-    }
-    for name, is_asked in asked.items():
-        if is_asked:
-            field = FIELDS[name]
-            raise UsageError(
-                f"{field.label} cannot be set for {excerpt(request.model)}: {family.name} runs in "
-                "diffusers' own loop.",
-                f"Leave out {field.option}.",
-            )
 
 
 def _check_numbers(configs: Configs, owner: str) -> None:

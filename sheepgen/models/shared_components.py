@@ -1,10 +1,17 @@
-"""Components that models of many families have: CLIP's, and diffusers' schedulers."""
+"""Components that models of several families have."""
 
 from __future__ import annotations
 
 from sheepgen.models.family import Component
 
-__all__ = ["CLIP_TOKENIZER", "DIFFUSERS_SCHEDULER", "WEIGHTS", "bpe_tokenizer", "clip_text_encoder"]
+__all__ = [
+    "CLIP_TOKENIZER",
+    "DIFFUSERS_SCHEDULER",
+    "MOVQ",
+    "WEIGHTS",
+    "bpe_tokenizer",
+    "clip_text_encoder",
+]
 
 DIFFUSERS_SCHEDULER = Component(
     library="diffusers",
@@ -16,6 +23,14 @@ DIFFUSERS_SCHEDULER = Component(
 
 WEIGHTS = "diffusion_pytorch_model"
 """How the names of diffusers' weight files begin."""
+
+MOVQ = Component(
+    library="diffusers",
+    classes="VQModel",
+    weights=WEIGHTS,
+    required=("block_out_channels", "latent_channels", "num_vq_embeddings"),
+)
+"""Kandinsky's autoencoder."""
 
 
 def bpe_tokenizer(classes: str) -> Component:

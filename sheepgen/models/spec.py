@@ -15,7 +15,6 @@ from sheepgen.models.added.places import LABELS, pinned
 from sheepgen.models.added.prior import find_prior
 from sheepgen.models.added.upscaler import resolve_upscaler
 from sheepgen.models.families import readers_of_fields
-from sheepgen.models.pipeline_family import check_request
 from sheepgen.passes import PRIOR
 from sheepgen.request import GenerationRequest, nearest_sizes
 from sheepgen.resolved_request import ResolvedRequest
@@ -127,12 +126,11 @@ class ModelSpec:
                 f"equally long: {', '.join(readers_of_fields()['blend'])}.",
             )
         values = {field.name: getattr(request, field.name) for field in fields(GenerationRequest)}
-        if not self.family.own_loop:
-            check_request(request, self.family)
-        elif values["scheduler"] == OWN_SCHEDULER:
+        if self.family.own_loop and values["scheduler"] == OWN_SCHEDULER:
             values["scheduler"] = None
         for name, default in asdict(self.defaults).items():
             values[name] = default if values[name] is None else values[name]
+        self.family.check_request(values, self.checkpoint.configs)
         for side in ("width", "height"):
             _check_multiple(side, values[side], self.size_multiple)
         if values["scheduler"] is None:

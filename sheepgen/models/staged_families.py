@@ -14,6 +14,7 @@ from sheepgen.models.flow_family import T5_TEXT_ENCODER, T5_TOKENIZER
 from sheepgen.models.shared_components import (
     CLIP_TOKENIZER,
     DIFFUSERS_SCHEDULER,
+    MOVQ,
     WEIGHTS,
     clip_text_encoder,
 )
@@ -25,13 +26,6 @@ if TYPE_CHECKING:
     from sheepgen.models.family import Configs
 
 __all__ = ["PARTS", "STAGED_FAMILIES"]
-
-_MOVQ = Component(
-    library="diffusers",
-    classes="VQModel",
-    weights=WEIGHTS,
-    required=("block_out_channels", "latent_channels", "num_vq_embeddings"),
-)
 
 _IMAGE_ENCODER = Component(
     library="transformers",
@@ -61,7 +55,7 @@ _PRIOR_PARTS: Mapping[str, Component] = {
 }
 
 _DECODER: Mapping[str, Component] = {
-    "movq": _MOVQ,
+    "movq": MOVQ,
     "scheduler": DIFFUSERS_SCHEDULER,
     "unet": unet_component("addition_embed_type", "encoder_hid_dim", "encoder_hid_dim_type"),
 }

@@ -41,21 +41,17 @@ _FAMILIES = (
     _Family("FLUX.1 Fill", "FluxFill", ("fluxfill",), ("black-forest-labs/flux.1-fill",)),
     _Family("FLUX.3", "Flux3", ("flux3",), ("black-forest-labs/flux.3",)),
     _Family("GLM-Image", "GlmImage", ("glmimage",), ("zai-org/glm-image",)),
-    _Family("HiDream", "HiDream", ("hidream",)),
     _Family("Helios, for films", "Helios", ("helios",)),
-    _Family("Ideogram 4", "Ideogram4", ("ideogram",)),
     _Family(
         "Kandinsky 2.1",
         "Kandinsky(Combined)?Pipeline",
         ("kandinsky21",),
         ("kandinsky-community/kandinsky-2-1",),
     ),
-    _Family("Kandinsky 3", "Kandinsky3", ("kandinsky3",), ("kandinsky-community/kandinsky-3",)),
     _Family("Kandinsky 5", "Kandinsky5", ("kandinsky5",), ("kandinskylab/",)),
     _Family("Kolors", "Kolors", ("kolors",)),
     _Family("Latent Diffusion for larger pictures", "LDMSuper"),
-    _Family("Nucleus-Image", "NucleusMoEImage", ("nucleus",)),
-    _Family("PRX", "PRX", ("prx",)),
+    _Family("PRX on pixels", "PRXPixel", ("prxpixel",)),
     _Family(
         "Qwen-Image for editing", "QwenImageEdit", ("qwenimageedit",), ("qwen/qwen-image-edit",)
     ),

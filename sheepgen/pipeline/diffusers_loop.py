@@ -103,8 +103,9 @@ def _frames(
         pixels: The finished image, (1, 3, height, width), 0 to 1.
     """
     latents = [noise.to(steps[0].latents), *(step.latents for step in steps)]
+    row, size = model.row, (request.width, request.height)
     shown = torch.cat(
-        [unpacked(each, request.width, request.height, model.row.patch_side) for each in latents]
+        [unpacked(each, *size, row.patch_side, channels_last=row.channels_last) for each in latents]
     )
     timesteps = [steps[0].timestep, *(step.timestep for step in steps)]
     images = decode_frames(

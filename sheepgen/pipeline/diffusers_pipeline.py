@@ -15,6 +15,8 @@ import diffusers
 import numpy as np
 import torch
 import transformers
+from transformers import T5GemmaModuleConfig
+from transformers.models.t5gemma.modeling_t5gemma import T5GemmaEncoder
 
 from sheepgen.errors import NonFiniteError
 from sheepgen.models.diffusers_pipelines import DIFFUSERS_PIPELINES
@@ -24,6 +26,7 @@ from sheepgen.pipeline.loading import load_diffusers, load_text_encoder, load_to
 from sheepgen.pipeline.pipeline_latents import bytes_per_pixel, decode, opaque
 from sheepgen.pipeline.quiet import quiet_libraries
 from sheepgen.pipeline.scheduler import check_room
+from sheepgen.pipeline.t5 import load_t5_tokenizer
 from sheepgen.pipeline.text_processor import TextProcessor
 from sheepgen.pipeline.tokens import measure_text
 from sheepgen.prompt_syntax import PLAIN
@@ -64,6 +67,15 @@ _PROCESSORS = {
     "Qwen3VLProcessor": "Qwen2Tokenizer",
 }
 """Classes that need torchvision, for pictures in the prompt, and those of their tokenizers."""
+
+
+class _T5GemmaEncoder(T5GemmaEncoder):  # type: ignore[misc]
+    """An encoder alone, whose config the library takes for that of an encoder and a decoder."""
+
+    config_class = T5GemmaModuleConfig
+
+
+_TEXT_ENCODERS = {"T5GemmaEncoder": _T5GemmaEncoder}
 
 _WITHOUT_CHECKS = {"requires_safety_checker": False}
 
@@ -125,8 +137,13 @@ class PipelineModel:
         return ModelInfo(
             guidance=self.spec.guidance,
             latents_dtype=self.dtype,
-            bytes_per_pixel=bytes_per_pixel(self.pipeline.vae),
+            bytes_per_pixel=bytes_per_pixel(self.vae),
         )
+
+    @property
+    def vae(self) -> Any:  # noqa: ANN401 - a class of diffusers
+        """Decodes its latents."""
+        return getattr(self.pipeline, self.row.vae)
 
     def read_prompt(self, text: str, _: PromptFormat = PLAIN) -> PromptReading:
         """Return how long a text is and which of its words are not read."""
@@ -138,7 +155,7 @@ class PipelineModel:
         Args:
             latents: From `sheepgen.pipeline.pipeline_latents.unpacked`.
         """
-        return decode(self.pipeline.vae, latents)
+        return decode(self.vae, latents, channels_last=self.row.channels_last)
 
     @torch.inference_mode()
     def run(
@@ -180,11 +197,11 @@ class PipelineModel:
         arguments: dict[str, Any] = {
             "prompt": request.prompt,
             "num_inference_steps": request.num_inference_steps,
-            row.guidance_argument: row.own_guidance(request.guidance_scale),
             "width": request.width,
             "height": request.height,
             "generator": torch.Generator("cpu").manual_seed(request.seed),
             "output_type": "np",
+            **row.guidance_arguments(request.guidance_scale, request.num_inference_steps),
             **row.fixed,
         }
         own_sigmas, steps = row.own_sigmas(self.spec.checkpoint.index), request.num_inference_steps
@@ -269,9 +286,21 @@ def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> PipelineM
             }
         )
     pipeline.set_progress_bar_config(disable=True)
+    _require_gradients(pipeline)
     return PipelineModel(
         spec=spec, device=device, dtype=dtype, pipeline=pipeline.to(device), row=row
     )
+
+
+def _require_gradients(pipeline: DiffusionPipeline) -> None:
+    """Leave weights as diffusers' users have them, though none is ever trained here.
+
+    By it torch chooses how to multiply the states of a batch with a matrix, and so how to round.
+    """
+    for component in pipeline.components.values():
+        if isinstance(component, torch.nn.Module):
+            for parameter in component.parameters():
+                parameter.requires_grad_(parameter.is_floating_point())
 
 
 def _row(spec: ModelSpec) -> DiffusersPipeline:
@@ -285,7 +314,8 @@ def _load_component(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> An
         tokenizer = _load_tokenizer(checkpoint, name)
         return TextProcessor(tokenizer) if name == "processor" else tokenizer
     library = diffusers if component.library == "diffusers" else transformers
-    component_class = getattr(library, checkpoint.classes[name])
+    class_name = checkpoint.classes[name]
+    component_class = _TEXT_ENCODERS.get(class_name) or getattr(library, class_name)
     if component.config == "scheduler_config.json":
         return _build_scheduler(checkpoint, name)
     if library is diffusers:
@@ -308,6 +338,8 @@ def _build_scheduler(checkpoint: Checkpoint, name: str) -> SchedulerMixin:
 def _load_tokenizer(checkpoint: Checkpoint, name: str) -> PreTrainedTokenizerBase:
     """Load a tokenizer, or that of a processor, which does the rest for pictures alone."""
     class_name = checkpoint.classes[name]
+    if class_name.startswith("T5Tokenizer"):
+        return load_t5_tokenizer(checkpoint, name.removeprefix("tokenizer"))
     tokenizer_class = getattr(transformers, _PROCESSORS.get(class_name, class_name))
     return load_tokenizer(checkpoint, name, tokenizer_class)
 

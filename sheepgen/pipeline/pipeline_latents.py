@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers import AutoencoderKLFlux2, AutoencoderKLQwenImage, AutoencoderKLQwenImage21
+from diffusers import (
+    AutoencoderKLFlux2,
+    AutoencoderKLQwenImage,
+    AutoencoderKLQwenImage21,
+    VQModel,
+)
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from sheepgen.pipeline.vae import decode_latents
@@ -21,7 +26,9 @@ _PACKED = 3
 """Axes of latents that are a sequence of patches."""
 
 
-def unpacked(latents: Tensor, width: int, height: int, side: int = _SIDE) -> Tensor:
+def unpacked(
+    latents: Tensor, width: int, height: int, side: int = _SIDE, *, channels_last: bool = False
+) -> Tensor:
     """Return latents as an image, (batch, channels, height, width).
 
     Args:
@@ -30,10 +37,14 @@ def unpacked(latents: Tensor, width: int, height: int, side: int = _SIDE) -> Ten
         width: Of the image, in pixels.
         height: Likewise.
         side: Of the patches.
+        channels_last: Whether the numbers of a patch are (side, side, channels) in their order, not
+            (channels, side, side).
     """
     if latents.ndim != _PACKED:
         return latents
     batch, patches, channels = latents.shape
+    if channels_last:
+        latents = latents.reshape(batch, patches, side**2, -1).transpose(-1, -2).flatten(-2)
     rows = round((patches * height / width) ** 0.5)
     grid = latents.transpose(1, 2).reshape(batch, channels, rows, patches // rows)
     return pixel_shuffle(grid, side)
@@ -50,12 +61,13 @@ def opaque(pixels: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def decode(vae: Any, latents: Tensor) -> Tensor:  # noqa: ANN401 - a class of diffusers
+def decode(vae: Any, latents: Tensor, *, channels_last: bool = False) -> Tensor:  # noqa: ANN401 - a class of diffusers
     """Return pixels, (batch, 3, height, width), about -1 to 1.
 
     Args:
         vae: The pipeline's.
         latents: From `unpacked`.
+        channels_last: As there.
     """
     latents = latents.to(vae.device)
     match vae:
@@ -70,21 +82,28 @@ def decode(vae: Any, latents: Tensor) -> Tensor:  # noqa: ANN401 - a class of di
                 return pixels
             return 2 * opaque((pixels / 2 + 0.5).clamp(0, 1)) - 1
         case AutoencoderKLFlux2():
-            patches = pixel_unshuffle(latents, _SIDE)
             deviation = torch.sqrt(vae.bn.running_var + vae.config.batch_norm_eps)
+            mean = vae.bn.running_mean
+            if channels_last:
+                deviation, mean = (
+                    each.reshape(_SIDE**2, -1).T.flatten() for each in (deviation, mean)
+                )
+            patches = pixel_unshuffle(latents, _SIDE)
             patches = patches * deviation.view(1, -1, 1, 1).to(latents)
-            patches = patches + vae.bn.running_mean.view(1, -1, 1, 1).to(latents)
+            patches = patches + mean.view(1, -1, 1, 1).to(latents)
             return decode_latents(vae, pixel_shuffle(patches, _SIDE))
+        case VQModel():
+            return decode_latents(vae, latents, scaled=False, force_not_quantize=True)
         case _:
             return decode_latents(vae, latents)
 
 
 def bytes_per_pixel(vae: Any) -> int:  # noqa: ANN401 - a class of diffusers
     """Return the memory that decoding takes at least, of a VAE's widest layer before and after."""
-    width: int = (
-        vae.config.get("decoder_base_dim") or vae.config.base_dim
-        if isinstance(vae, AutoencoderKLQwenImage | AutoencoderKLQwenImage21)
-        else vae.config.block_out_channels[0]
-    )
+    config = vae.config
+    if isinstance(vae, AutoencoderKLQwenImage | AutoencoderKLQwenImage21):
+        width: int = config.get("decoder_base_dim") or config.base_dim
+    else:
+        width = (config.get("decoder_block_out_channels") or config.block_out_channels)[0]
     bytes_: int = 2 * width * vae.dtype.itemsize
     return bytes_

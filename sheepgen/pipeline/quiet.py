@@ -25,7 +25,9 @@ def quiet_libraries() -> Iterator[None]:
         each.disable_progress_bar()
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")
+            warnings.filterwarnings(
+                "ignore", category=FutureWarning, module="diffusers|transformers"
+            )
             yield
     finally:
         for each, (verbosity, had_bars) in zip(loggings, before, strict=True):

@@ -32,5 +32,6 @@ class TextProcessor:
         conversation: Sequence[Mapping[str, Any]],
         **settings: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401 - as many forms as there are settings
-        """Return the tokens of a conversation, as the only one of a batch."""
-        return self.tokenizer.apply_chat_template([[*conversation]], **settings)
+        """Return the tokens of a conversation, as the only one of a batch, or its text."""
+        rendered = self.tokenizer.apply_chat_template([[*conversation]], **settings)
+        return rendered if settings.get("tokenize", True) else rendered[0]

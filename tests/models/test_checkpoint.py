@@ -63,7 +63,7 @@ def test_a_safety_checker_is_let_be(model_copy: Path) -> None:
         ("StableDiffusionXLPAGPipeline", "a model with perturbed-attention guidance"),
         ("StableDiffusion3ControlNetPipeline", "Stable Diffusion 3 with control"),
         ("FluxFillPipeline", "FLUX.1 Fill"),
-        ("HiDreamImagePipeline", "HiDream"),
+        ("GlmImagePipeline", "GLM-Image"),
         ("LDMSuperResolutionPipeline", "Latent Diffusion for larger pictures"),
         ("StableDiffusionInstructPix2PixPipeline", "StableDiffusionInstructPix2Pix"),
         ("MyPipeline\x1b[2J", "MyPipeline"),

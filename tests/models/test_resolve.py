@@ -106,12 +106,12 @@ def test_any_other_name_is_refused_with_the_nearest(name: str, hint: str) -> Non
 @pytest.mark.parametrize(
     ("name", "family"),
     [
-        ("kandinsky-3", "Kandinsky 3"),
+        ("kandinsky-5", "Kandinsky 5"),
         ("flux.3", "FLUX.3"),
-        ("hidream-i1", "HiDream"),
+        ("glm-image", "GLM-Image"),
         ("black-forest-labs/FLUX.1-Kontext-dev", "FLUX.1 for pictures"),
         ("stabilityai/stable-cascade@main", "Stable Cascade"),
-        (f"kandinsky-community/kandinsky-3@{'0' * 40}", "Kandinsky 3"),
+        (f"zai-org/GLM-Image@{'0' * 40}", "GLM-Image"),
     ],
 )
 def test_a_family_that_does_not_run_is_said_before_anything_is_looked_for(

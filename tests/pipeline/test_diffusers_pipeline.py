@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import threading
 from contextlib import closing
 from dataclasses import replace
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from diffusers.pipelines import nucleusmoe_image
 from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 
 from sheepgen.errors import ModelError, NonFiniteError, UsageError
@@ -32,7 +34,8 @@ from sheepgen.pipeline.pipeline_latents import unpacked
 from sheepgen.pipeline.run import stream, stream_batch
 from sheepgen.request import GenerationRequest
 from tests.tiny import edit_json
-from tests.tiny_pipelines import TINY_PIPELINES, save_tiny_pipeline, text_only_processor
+from tests.tiny_pipeline_parts import text_only_processor
+from tests.tiny_pipelines import TINY_PIPELINES, save_tiny_pipeline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,6 +73,16 @@ def model(folder: Path) -> PipelineModel:
 
 
 @pytest.fixture(scope="module")
+def small(model: PipelineModel) -> GenerationRequest:
+    """A request of a small size that the model makes."""
+    if model.row.latents_side is not None:
+        side = model.spec.defaults.width
+        return replace(REQUEST, width=side, height=side)
+    side = max(model.row.size_multiple, 32)
+    return replace(REQUEST, width=2 * side, height=side)
+
+
+@pytest.fixture(scope="module")
 def aura(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_pipeline(tmp_path_factory.mktemp("models") / "aura", "AuraFlow")
 
@@ -97,6 +110,7 @@ def run_by_hand(
         return {}
 
     assert request.guidance_scale is not None
+    guidance = row.guidance_arguments(request.guidance_scale, request.num_inference_steps or 0)
     pipeline = getattr(diffusers, row.class_name).from_pretrained(
         folder,
         **({"processor": text_only_processor(folder)} if row.tokenizer == "processor" else {}),
@@ -115,7 +129,7 @@ def run_by_hand(
         generator=torch.Generator("cpu").manual_seed(request.seed),
         output_type="np",
         callback_on_step_end=keep,
-        **{row.guidance_argument: request.guidance_scale - 1 + row.guidance_off},
+        **guidance,
         **row.fixed,
         **inputs,
     ).images
@@ -125,9 +139,13 @@ def run_by_hand(
 
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
 def test_latents_and_pixels_are_those_of_diffusers(
-    name: str, folder: Path, model: PipelineModel, guidance: float
+    name: str,
+    folder: Path,
+    model: PipelineModel,
+    small: GenerationRequest,
+    guidance: float,
 ) -> None:
-    request = replace(REQUEST, guidance_scale=guidance)
+    request = replace(small, guidance_scale=guidance)
     row = ROWS[name]
     negative = {"negative_prompt": request.negative_prompt} if row.takes else {}
     latents, pixels = run_by_hand(folder, row, request, **negative)
@@ -139,37 +157,47 @@ def test_latents_and_pixels_are_those_of_diffusers(
     assert np.asarray(last.image).std() > 0
 
 
-def test_events_come_in_order_and_frames_show_the_noise_going(model: PipelineModel) -> None:
-    events = [*stream(model, REQUEST, FrameOptions())]
+def test_events_come_in_order_and_frames_show_the_noise_going(
+    model: PipelineModel, small: GenerationRequest
+) -> None:
+    events = [*stream(model, small, FrameOptions())]
     assert isinstance(events[0], RunStarted)
     steps = [event for event in events if isinstance(event, StepCompleted)]
     assert [step.step for step in steps] == [1, 2, 3]
     assert {step.total_steps for step in steps} == {events[0].total_steps} == {3}
     frames = [event for event in events if isinstance(event, FrameDecoded)]
     assert [(frame.kind, frame.step) for frame in frames] == [("noisy", n) for n in range(4)]
-    assert {frame.image.size for frame in frames} == {(64, 32)}
+    assert {frame.image.size for frame in frames} == {(small.width, small.height)}
     last = events[-1]
     assert isinstance(last, RunFinished)
-    assert last.record == finished(model, REQUEST).record, "frames change nothing"
+    assert last.record == finished(model, small).record, "frames change nothing"
 
 
-def test_the_last_frame_that_the_vae_decodes_is_the_image(model: PipelineModel) -> None:
-    events = [*stream(model, REQUEST, FrameOptions(decoder="vae"))]
+def test_the_last_frame_that_the_vae_decodes_is_the_image(
+    model: PipelineModel, small: GenerationRequest
+) -> None:
+    events = [*stream(model, small, FrameOptions(decoder="vae"))]
     (last,) = (event for event in events if isinstance(event, FrameDecoded) and event.step == 3)
     assert isinstance(events[-1], RunFinished)
     apart = np.abs(np.asarray(last.image, dtype=int) - np.asarray(events[-1].image, dtype=int))
     assert apart.max() <= 1  # divided by the deviation, or multiplied
 
 
-def test_images_of_a_batch_are_what_they_are_alone(model: PipelineModel) -> None:
-    requests = [replace(REQUEST, seed=seed, prompt=text) for seed, text in ((1, "a"), (2, "b c"))]
+def test_images_of_a_batch_are_what_they_are_alone(
+    model: PipelineModel, small: GenerationRequest
+) -> None:
+    one_step = replace(small, num_inference_steps=1)
+    requests = [replace(one_step, seed=seed, prompt=text) for seed, text in ((1, "a"), (2, "b c"))]
     made = [each for each in stream_batch(model, requests) if isinstance(each, RunFinished)]
     assert [each.record for each in made] == [finished(model, each).record for each in requests]
 
 
-def test_a_seed_is_one_noise_at_every_precision(folder: Path, model: PipelineModel) -> None:
-    rounded = finished(load(folder, "bf16"), REQUEST).record
-    assert rounded.noise_sha256 == finished(model, REQUEST).record.noise_sha256
+def test_a_seed_is_one_noise_at_every_precision(
+    folder: Path, model: PipelineModel, small: GenerationRequest
+) -> None:
+    request = replace(small, num_inference_steps=1)
+    rounded = finished(load(folder, "bf16"), request).record
+    assert rounded.noise_sha256 == finished(model, request).record.noise_sha256
     assert rounded.environment.dtype == "bf16"
 
 
@@ -183,13 +211,15 @@ def test_prompts_are_measured_without_the_weights(folder: Path, model: PipelineM
     assert model.read_prompt(" ".join(words)) == reading
 
 
-def test_closing_the_stream_ends_the_pipeline(model: PipelineModel) -> None:
+def test_closing_the_stream_ends_the_pipeline(
+    model: PipelineModel, small: GenerationRequest
+) -> None:
     before = threading.active_count()
-    with closing(stream(model, REQUEST)) as events:
+    with closing(stream(model, small)) as events:
         taken = [next(events), next(events)]
     assert isinstance(taken[-1], StepCompleted)
     assert threading.active_count() == before
-    finished(model, REQUEST)  # it is as good as new
+    finished(model, small)  # it is as good as new
 
 
 def test_what_a_pipeline_raises_comes_through(aura: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,17 +300,19 @@ def test_distilled_models_have_defaults_of_their_own(tmp_path: Path) -> None:
     assert (spec.defaults.num_inference_steps, spec.defaults.guidance_scale) == (8, 1.0)
 
 
-def test_patches_are_put_side_by_side() -> None:
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_patches_are_put_side_by_side(channels_last: bool) -> None:
     image = torch.arange(2 * 3 * 4 * 6.0).reshape(2, 3, 4, 6)
-    packed = torch.stack(
-        [
-            image[:, :, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2].flatten(1)
-            for row in range(2)
-            for column in range(3)
-        ],
-        dim=1,
-    )
-    assert torch.equal(unpacked(packed, width=96, height=64), image)
+    patches = [
+        image[:, :, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+        for row in range(2)
+        for column in range(3)
+    ]
+    if channels_last:
+        patches = [patch.permute(0, 2, 3, 1) for patch in patches]
+    packed = torch.stack([patch.flatten(1) for patch in patches], dim=1)
+    put_back = unpacked(packed, width=96, height=64, channels_last=channels_last)
+    assert torch.equal(put_back, image)
     assert unpacked(image, width=96, height=64) is image
 
 
@@ -376,11 +408,58 @@ def test_a_processor_is_its_tokenizer(tmp_path: Path) -> None:
     assert torch.equal(load(copy).pipeline.encode_prompt("a [IMG] of sheep")[0], as_saved)
 
 
-def test_what_is_put_before_a_prompt_counts(tmp_path: Path) -> None:
-    row = ROWS["FLUX.2 dev"]
-    spec = find_model(str(save_tiny_pipeline(tmp_path / "flux", row.name)))
-    assert row.before_prompt == diffusers.pipelines.flux2.pipeline_flux2.SYSTEM_MESSAGE
-    assert read_prompt(spec, "").tokens == len(row.before_prompt)
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("FLUX.2 dev", diffusers.pipelines.flux2.pipeline_flux2.SYSTEM_MESSAGE),
+        ("Nucleus-Image", nucleusmoe_image.pipeline_nucleusmoe_image.DEFAULT_SYSTEM_PROMPT),
+    ],
+)
+def test_what_is_put_before_a_prompt_counts(tmp_path: Path, name: str, message: str) -> None:
+    row = ROWS[name]
+    spec = find_model(str(save_tiny_pipeline(tmp_path / "model", name)))
+    assert row.before_prompt == message
+    assert read_prompt(spec, "").tokens == len(message.encode())
+
+
+def test_guidance_scales_in_the_pipelines_own_ways() -> None:
+    kandinsky, ideogram, prx = (ROWS[name] for name in ("Kandinsky 3", "Ideogram 4", "PRX"))
+    assert kandinsky.guidance_arguments(4.0, 25) == {"guidance_scale": 3.0}
+    assert prx.guidance_arguments(0.0, 28) == {"guidance_scale": 1.0}, "it refuses less"
+    # The makers' presets of 48, 20 and 12 steps.
+    for steps, last in ((48, 3), (20, 2), (12, 1)):
+        (schedule,) = ideogram.guidance_arguments(7.0, steps).values()
+        assert schedule == [7.0] * (steps - last) + [3.0] * last
+    assert ideogram.guidance_arguments(2.0, 3) == {"guidance_schedule": [2.0] * 3}
+
+
+def test_guidance_that_kandinsky_3_does_not_use_is_refused(tmp_path: Path) -> None:
+    spec = find_model(str(save_tiny_pipeline(tmp_path / "model", "Kandinsky 3")))
+    request = replace(REQUEST, width=128, height=64)
+    for guidance in (1.0, 2.5):
+        spec.resolve(replace(request, guidance_scale=guidance))
+    with pytest.raises(UsageError, match=r"Kandinsky 3 guides above 2 only, got 1.5\."):
+        spec.resolve(replace(request, guidance_scale=1.5))
+
+
+def test_sizes_that_hidream_does_not_make_are_refused(tmp_path: Path) -> None:
+    spec = find_model(str(save_tiny_pipeline(tmp_path / "model", "HiDream")))
+    assert (spec.defaults.width, spec.defaults.height) == (128, 128)
+    with pytest.raises(UsageError, match="makes images of one area, and not of 64x128") as error:
+        spec.resolve(replace(REQUEST, width=64, height=128))
+    assert error.value.hint == "Of that shape it makes 90x180."
+
+
+def test_a_package_that_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = find_model(str(save_tiny_pipeline(tmp_path / "model", "PRX")))
+    assert (spec.defaults.width, spec.defaults.height) == (256, 256), "as the index says"
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.delitem(sys.modules, "ftfy", raising=False)
+    with pytest.raises(UsageError, match="PRX needs ftfy, which is not installed") as error:
+        spec.resolve(replace(REQUEST, width=64, height=64))
+    assert error.value.hint == "pip install ftfy"
 
 
 @pytest.mark.parametrize("row", DIFFUSERS_PIPELINES.values(), ids=lambda row: row.class_name)
@@ -396,11 +475,13 @@ def test_the_table_is_what_diffusers_has(row: DiffusersPipeline) -> None:
     assert {*row.takes} == {"negative_prompt", "guidance_rescale", "eta"} & call.keys()
     assert row.fixed.keys() <= call.keys()
     assert call["num_inference_steps"].default == row.num_inference_steps
-    assert call[row.guidance_argument].default == row.own_guidance(row.guidance_scale)
+    own = row.guidance_arguments(row.guidance_scale, row.num_inference_steps)
+    for name, value in own.items():
+        assert np.array_equal(call[name].default, value)
     for side in ("width", "height"):
         assert call[side].default in (None, row.side)
     if "max_sequence_length" in call:
-        assert call["max_sequence_length"].default == row.max_tokens
+        assert call["max_sequence_length"].default in (None, row.max_tokens)
     assert "latents" in pipeline_class._callback_tensor_inputs
     assert "dtype" in inspect.signature(pipeline_class.prepare_latents).parameters
     built = inspect.signature(pipeline_class).parameters
