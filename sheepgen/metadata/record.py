@@ -54,6 +54,8 @@ class Environment:
         tiled_from: The first pass, from 1, whose image was decoded in tiles, as all after it were;
             0 if none was.
         attention_backend: What computed the denoiser's attention, by diffusers' name for it.
+        left_out: Component of the family that the model has not, as ``text_encoder_3`` of Stable
+            Diffusion 3; empty if it has all.
     """
 
     sheepgen: str
@@ -73,6 +75,7 @@ class Environment:
     offload: str = "none"
     tiled_from: int = 0
     attention_backend: str = NATIVE_ATTENTION
+    left_out: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

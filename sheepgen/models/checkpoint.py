@@ -100,6 +100,15 @@ class Checkpoint:
     transformer: TransformerFile | None = None
 
     @property
+    def left_out(self) -> str:
+        """The component with weights that others of its family have and this has not, if any."""
+        return ",".join(
+            name
+            for name, component in self.family.components.items()
+            if component.weights and not component.optional and name not in self.configs
+        )
+
+    @property
     def path(self) -> Path:
         """The folder, or the single file."""
         return self.folder / self.weights[0] if self.prefixes else self.folder
@@ -146,9 +155,12 @@ def check_index(index: Mapping[str, Any], owner: str) -> Mapping[str, Component]
     for name, value in settings.items():
         if not family.settings[name](value):
             raise bad_setting(INDEX_FILE, name, value, owner)
-    for _ in _classes(index, family, owner):
-        pass
-    return family.components
+    found = dict(_classes(index, family, owner))
+    return {
+        name: component
+        for name, component in family.components.items()
+        if name in found or component.optional
+    }
 
 
 def check_configs(family: Family, configs: Configs, owner: str) -> None:
@@ -247,6 +259,8 @@ def _classes(index: Mapping[str, Any], family: Family, owner: str) -> Iterator[t
             match entry:
                 case [str(library), str(class_name)] if named[name].allows(library, class_name):
                     yield name, class_name
+                case [None, None] if named[name].can_be_none:
+                    pass
                 case None | [None, None]:
                     raise ModelError(
                         f"Unsupported: {owner} has no {name} of its own.",

@@ -56,6 +56,7 @@ class Component:
         optional: Whether a folder may do without. Such a component is not in the index, is there if
             its weights are, and does not count for the hash of the model: finished images must not
             depend on it.
+        can_be_none: Whether an index may say that its folder has none, and the model runs without.
     """
 
     library: str
@@ -71,6 +72,7 @@ class Component:
     unread: str = ""
     keeps_float32: Callable[[str, str, Mapping[str, Any], str], bool] = lambda *_: False
     optional: bool = False
+    can_be_none: bool = False
 
     def leaves_out(self, weight: str) -> bool:
         """Return whether a weight is not loaded, by its name."""
@@ -178,6 +180,7 @@ class Family:
         part: Field of a request that names such a folder, if it is a part that does not run by
             itself but is added to models of another family.
         unused: Components that a folder may have and that are not loaded.
+        example: A model of it on the Hub, which files of transformers can be given to.
         vocabulary: File of a folder that lists what the model can show, as
             `sheepgen.embedded.vocabulary_file` reads it; None if the model takes any words.
     """
@@ -199,6 +202,7 @@ class Family:
     own_loop: bool = True
     part: str = ""
     unused: tuple[str, ...] = ()
+    example: str = ""
     vocabulary: str | None = None
 
     def can_offload(self) -> bool:

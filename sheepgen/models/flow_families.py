@@ -26,6 +26,7 @@ from sheepgen.models.flow_family import (
     transformer_component,
 )
 from sheepgen.models.shared_components import CLIP_TOKENIZER, clip_text_encoder
+from sheepgen.models.unet_family import text_limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -182,10 +183,10 @@ _STABLE_DIFFUSION_3: Mapping[str, Component] = {
     "scheduler": FLOW_SCHEDULER,
     "text_encoder": clip_text_encoder("CLIPTextModelWithProjection", "projection_dim"),
     "text_encoder_2": clip_text_encoder("CLIPTextModelWithProjection", "projection_dim"),
-    "text_encoder_3": T5_TEXT_ENCODER,
+    "text_encoder_3": replace(T5_TEXT_ENCODER, can_be_none=True),
     "tokenizer": CLIP_TOKENIZER,
     "tokenizer_2": CLIP_TOKENIZER,
-    "tokenizer_3": T5_TOKENIZER,
+    "tokenizer_3": replace(T5_TOKENIZER, can_be_none=True),
     "transformer": replace(
         transformer_component(
             "SD3Transformer2DModel",
@@ -201,17 +202,18 @@ _STABLE_DIFFUSION_3: Mapping[str, Component] = {
 
 def _check_stable_diffusion_3(configs: Configs, owner: str) -> None:
     transformer = configs["transformer"]
-    first, second, third = (configs[f"text_encoder{suffix}"] for suffix in ("", "_2", "_3"))
+    first, second = configs["text_encoder"], configs["text_encoder_2"]
     for setting in ("patch_size", "sample_size"):
         if not isinstance(transformer[setting], int):
             raise bad_setting("transformer/config.json", setting, transformer[setting], owner)
     check_vae_channels(configs["vae"]["latent_channels"], transformer["in_channels"], owner)
-    check_states_width(transformer["joint_attention_dim"], third["d_model"], owner)
     pooled = first["projection_dim"] + second["projection_dim"]
     check_states_width(transformer["pooled_projection_dim"], pooled, owner)
-    width = first["hidden_size"] + second["hidden_size"]
-    if width > third["d_model"]:
-        raise bad_setting("text_encoder_3/config.json", "d_model", third["d_model"], owner)
+    width = transformer["joint_attention_dim"]
+    if "text_encoder_3" in configs:
+        check_states_width(width, configs["text_encoder_3"]["d_model"], owner)
+    if first["hidden_size"] + second["hidden_size"] > width:
+        raise bad_setting("transformer/config.json", "joint_attention_dim", width, owner)
 
 
 def _stable_diffusion_3_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
@@ -221,7 +223,14 @@ def _stable_diffusion_3_traits(configs: Configs, _: Mapping[str, Any]) -> Traits
         width=transformer["sample_size"] * scale,
         height=transformer["sample_size"] * scale,
         size_multiple=transformer["patch_size"] * scale,
-        max_tokens=256,
+        max_tokens=(
+            256
+            if "text_encoder_3" in configs
+            else min(
+                text_limit(configs, f"text_encoder{each}", f"tokenizer{each}")
+                for each in ("", "_2")
+            )
+        ),
         num_inference_steps=28,
         guidance_scale=7.0,
     )
@@ -287,6 +296,7 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         read_traits=_z_image_traits,
         check_fit=_check_z_image,
         pipeline="sheepgen.pipeline.z_image",
+        example="Tongyi-MAI/Z-Image-Turbo",
         is_flow=True,
         fields=("transformer", "vae", "lora"),
     ),
@@ -297,6 +307,7 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         read_traits=_flux_2_klein_traits,
         check_fit=_check_flux_2_klein,
         pipeline="sheepgen.pipeline.flux2_klein",
+        example="black-forest-labs/FLUX.2-klein-4B",
         is_flow=True,
         fields=(
             "blend",
@@ -311,6 +322,7 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         read_traits=_qwen_image_traits,
         check_fit=_check_qwen_image,
         pipeline="sheepgen.pipeline.qwen_image",
+        example="Qwen/Qwen-Image",
         is_flow=True,
         fields=(
             "transformer",
@@ -324,6 +336,7 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         read_traits=_flux_1_traits,
         check_fit=_check_flux_1,
         pipeline="sheepgen.pipeline.flux1",
+        example="black-forest-labs/FLUX.1-dev",
         is_flow=True,
         fields=("blend", "transformer", "true_cfg", "vae", "lora"),
     ),
@@ -334,6 +347,7 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         read_traits=_chroma_traits,
         check_fit=_check_chroma,
         pipeline="sheepgen.pipeline.chroma",
+        example="lodestones/Chroma1-HD",
         is_flow=True,
         fields=("transformer", "vae", "lora"),
     ),
@@ -348,6 +362,7 @@ FLOW_FAMILIES: tuple[Family, ...] = (
         read_traits=_stable_diffusion_3_traits,
         check_fit=_check_stable_diffusion_3,
         pipeline="sheepgen.pipeline.stable_diffusion_3",
+        example="stabilityai/stable-diffusion-3.5-large",
         is_flow=True,
         fields=("blend", "transformer", "vae", "lora"),
     ),

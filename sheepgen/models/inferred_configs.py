@@ -5,6 +5,7 @@ Weights are named as in Stable Diffusion's first code, a VAE's also as in diffus
 
 from __future__ import annotations
 
+import math
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,16 @@ from sheepgen.sanitize import excerpt
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sheepgen.models.layouts import Layout
+    from sheepgen.models.layouts import Layout, TextEncoder
 
-__all__ = ["Shapes", "clip_config", "openclip_config", "unet_config", "vae_config"]
+__all__ = [
+    "Shapes",
+    "clip_config",
+    "openclip_config",
+    "sd3_transformer_config",
+    "unet_config",
+    "vae_config",
+]
 
 Shapes = dict[str, tuple[int, ...]]
 """Shapes of a component's weights, by their names in the file without the component's prefix."""
@@ -96,6 +104,41 @@ def _level(layers: list[tuple[int, int]]) -> tuple[int, int]:
     return layers[0]
 
 
+def sd3_transformer_config(shapes: Shapes, sample_size: list[int]) -> dict[str, Any]:
+    """Return the config of Stable Diffusion 3's transformer.
+
+    Args:
+        shapes: Of its weights.
+        sample_size: Height and width of the latents, which are one number to it.
+
+    Raises:
+        ModelError: If weights are missing that all of them have.
+    """
+    width, channels, patch, _ = _shape(shapes, "x_embedder.proj.weight", 4)
+    layers = _number_of(shapes, "joint_blocks.{}.x_block.attn.qkv.weight")
+    rows = _shape(shapes, "context_embedder.weight", 2)
+    out = _shape(shapes, "final_layer.linear.weight", 2)
+    return {
+        "sample_size": min(sample_size),
+        "patch_size": patch,
+        "in_channels": channels,
+        "out_channels": out[0] // patch**2,
+        "num_layers": layers,
+        "attention_head_dim": _CHANNELS_PER_HEAD,
+        "num_attention_heads": width // _CHANNELS_PER_HEAD,
+        "joint_attention_dim": rows[1],
+        "caption_projection_dim": rows[0],
+        "pooled_projection_dim": _shape(shapes, "y_embedder.mlp.0.weight", 2)[1],
+        "pos_embed_max_size": math.isqrt(_shape(shapes, "pos_embed", 3)[1]),
+        "dual_attention_layers": [
+            layer
+            for layer in range(layers)
+            if f"joint_blocks.{layer}.x_block.attn2.qkv.weight" in shapes
+        ],
+        "qk_norm": "rms_norm" if "joint_blocks.0.x_block.attn.ln_q.weight" in shapes else None,
+    }
+
+
 def vae_config(shapes: Shapes, unsaid: Mapping[str, Any]) -> dict[str, Any]:
     """Return the config of a VAE, by its first names or by diffusers'.
 
@@ -131,30 +174,34 @@ def vae_config(shapes: Shapes, unsaid: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def clip_config(shapes: Shapes) -> dict[str, Any]:
+def clip_config(shapes: Shapes, encoder: TextEncoder) -> dict[str, Any]:
     """Return the config of a text encoder that has its weights as transformers names them."""
     short = {name.removeprefix("text_model."): shape for name, shape in shapes.items()}
     vocabulary, hidden = _shape(short, "embeddings.token_embedding.weight", 2)
+    projection: tuple[int, ...] = (hidden,)
+    if encoder.is_projected:
+        projection = short.get("text_projection.weight", projection)
     return {
         **_text_config(vocabulary, hidden),
-        "hidden_act": "quick_gelu",
+        "hidden_act": encoder.hidden_act,
         "intermediate_size": _shape(short, "encoder.layers.0.mlp.fc1.weight", 2)[0],
         "max_position_embeddings": _shape(short, "embeddings.position_embedding.weight", 2)[0],
         "num_hidden_layers": _number_of(short, "encoder.layers.{}.mlp.fc1.weight"),
-        "projection_dim": short.get("text_projection.weight", (hidden,))[0],
+        "projection_dim": projection[0],
+        "is_projected": encoder.is_projected,
     }
 
 
-def openclip_config(shapes: Shapes, layers: int) -> dict[str, Any]:
+def openclip_config(shapes: Shapes, encoder: TextEncoder) -> dict[str, Any]:
     """Return the config of a text encoder that has its weights as OpenCLIP names them."""
     vocabulary, hidden = _shape(shapes, "token_embedding.weight", 2)
     return {
         **_text_config(vocabulary, hidden),
-        "hidden_act": "gelu",
+        "hidden_act": encoder.hidden_act,
         "intermediate_size": _shape(shapes, "transformer.resblocks.0.mlp.c_fc.weight", 2)[0],
         "max_position_embeddings": _shape(shapes, "positional_embedding", 2)[0],
         "num_hidden_layers": min(
-            layers, _number_of(shapes, "transformer.resblocks.{}.mlp.c_fc.weight")
+            encoder.layers, _number_of(shapes, "transformer.resblocks.{}.mlp.c_fc.weight")
         ),
         "projection_dim": shapes.get("text_projection", (hidden, hidden))[-1],
     }

@@ -73,5 +73,6 @@ PIXART = Family(
     read_traits=_traits,
     check_fit=_check,
     pipeline="sheepgen.pipeline.pixart",
+    example="PixArt-alpha/PixArt-Sigma-XL-2-1024-MS",
     fields=("transformer", "vae", "lora"),
 )

@@ -19,6 +19,7 @@ from sheepgen.models.families import FAMILIES, family_of
 from sheepgen.models.inferred_configs import (
     clip_config,
     openclip_config,
+    sd3_transformer_config,
     unet_config,
     vae_config,
 )
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from sheepgen.models.family import Family
     from sheepgen.models.inferred_configs import Shapes
     from sheepgen.models.layouts import Layout, TextEncoder
     from sheepgen.models.safetensors import StoredTensor, StoredTensors
@@ -42,6 +44,7 @@ CLIP_TOKENS = 49_408
 """Size of CLIP's vocabulary, which is installed: files do not hold it."""
 
 UNET_PREFIX, VAE_PREFIX = "model.diffusion_model.", "first_stage_model."
+_T5_PREFIX = "text_encoders.t5xxl."
 
 _OTHERS = (
     ("lora", "a LoRA", "Add it to a model with --lora."),
@@ -52,6 +55,9 @@ _OTHERS = (
     ("encoder.conv_in.", "a VAE", "Give it to a model with --vae."),
 )
 """What else people have in such files, by a part of a weight's name; the first that fits."""
+
+_SCALES = ("scaled_fp8", ".scale_weight", ".scale_input", ".weight_scale", ".input_scale")
+"""How the names of what fp8 weights are multiplied by end."""
 
 _INPAINTING_CHANNELS = 9
 """Of a U-Net: the latents, a mask, and the latents of a picture without what is repainted."""
@@ -79,7 +85,7 @@ def _read(path: Path, owner: str) -> Checkpoint:
     file = read_tensors(path)
     layout = _layout_of(file, owner)
     prefixes = {
-        "unet": UNET_PREFIX,
+        layout.denoiser: UNET_PREFIX,
         "vae": VAE_PREFIX,
         **{encoder.component: encoder.prefix for encoder in layout.text_encoders},
     }
@@ -92,22 +98,16 @@ def _read(path: Path, owner: str) -> Checkpoint:
     configs = _configs(path, file, layout, owner)
     classes = {
         "scheduler": layout.scheduler,
-        "unet": "UNet2DConditionModel",
+        layout.denoiser: layout.denoiser_class,
         "vae": "AutoencoderKL",
         **{encoder.component: encoder.class_name for encoder in layout.text_encoders},
         **{encoder.tokenizer: "CLIPTokenizer" for encoder in layout.text_encoders},
     }
     index = {"_class_name": layout.class_name, **layout.index}
     family = family_of(index, owner)
-    for name, needed in family.components.items():
-        if not needed.optional:
-            check_config(
-                configs[name],
-                f"the {name}",
-                owner,
-                required=needed.required,
-                refused=needed.refused,
-            )
+    for name, config in configs.items():
+        needed = family.components[name]
+        check_config(config, f"the {name}", owner, required=needed.required, refused=needed.refused)
     family.check_fit(configs, owner)
     return Checkpoint(
         folder=path.parent,
@@ -123,7 +123,14 @@ def _read(path: Path, owner: str) -> Checkpoint:
 
 
 def _assumption(path: Path, file: StoredTensors, layout: Layout) -> str:
-    """Return a sentence on what the U-Net predicts, if models of its layout differ in it."""
+    """Return a sentence on what had to be assumed, or left out; empty if nothing had."""
+    if layout.prediction_type is None:
+        has_t5 = any(name.startswith(_T5_PREFIX) for name in file.tensors)
+        why = "the file does not hold T5's vocabulary" if has_t5 else "the file holds no T5"
+        return (
+            f"{excerpt(path.name)} runs without the text encoder T5, with zeros in its place: "
+            f"{why}. CLIP alone reads prompts, and no more than 77 tokens of them."
+        )
     if layout.prediction_type == "epsilon" or _prediction_type(path, file):
         return ""
     return (
@@ -142,40 +149,45 @@ def _layout_of(file: StoredTensors, owner: str) -> Layout:
             return replace(layout, **layout.if_inpainting) if is_inpainting else layout
     for prefix in (UNET_PREFIX, "diffusion_model.", ""):
         if transformer := layout_of(shapes_below(file, prefix)):
+            family = _family_with(transformer.class_name)
             raise ModelError(
-                f"{owner} is a transformer of {_family_with(transformer.class_name)} without all "
-                "that it needs.",
-                "Give it to a whole model of that family: --model NAME --transformer FILE.",
+                f"{owner} is a transformer of {family.name} without all that it needs.",
+                f"Give it to a whole model: --model {family.example} --transformer FILE.",
             )
     for part, what, hint in _OTHERS:
         if any(part in name for name in file.tensors):
             raise ModelError(f"{owner} is {what}.", hint)
     raise ModelError(
         f"{owner} is not a model of a known layout.",
-        "Supported: Stable Diffusion 1.x, 2.x and XL with all their components, as their makers' "
-        "code saves them.",
+        "Supported: Stable Diffusion 1.x, 2.x, XL and 3 with all their components, as their "
+        "makers' code saves them.",
     )
 
 
-def _family_with(class_name: str) -> str:
+def _family_with(class_name: str) -> Family:
     """Return the family of the models that have a transformer of this class."""
     return next(
-        family.name
+        family
         for family in FAMILIES
-        if (needed := family.components.get("transformer"))
-        and needed.allows("diffusers", class_name)
+        if "transformer" in family.fields
+        and family.components["transformer"].allows("diffusers", class_name)
     )
 
 
 def _configs(
     path: Path, file: StoredTensors, layout: Layout, owner: str
 ) -> dict[str, dict[str, Any]]:
-    vae = vae_config(shapes_below(file, VAE_PREFIX), {"scaling_factor": layout.scaling_factor})
+    vae = vae_config(shapes_below(file, VAE_PREFIX), layout.latents)
     scale = 2 ** (len(vae["block_out_channels"]) - 1)
     sample_size = _sample_size(file.metadata, scale) or [layout.sample_size] * 2
+    denoiser = shapes_below(file, UNET_PREFIX)
     configs: dict[str, dict[str, Any]] = {
         "scheduler": _scheduler_config(path, file, layout),
-        "unet": unet_config(shapes_below(file, UNET_PREFIX), layout, sample_size),
+        layout.denoiser: (
+            unet_config(denoiser, layout, sample_size)
+            if layout.denoiser == "unet"
+            else sd3_transformer_config(denoiser, sample_size)
+        ),
         "vae": vae,
     }
     for encoder in layout.text_encoders:
@@ -196,8 +208,8 @@ def _configs(
 
 def _text_encoder_config(shapes: Shapes, encoder: TextEncoder) -> dict[str, Any]:
     if encoder.form == "clip":
-        return clip_config(shapes)
-    return openclip_config(shapes, encoder.layers)
+        return clip_config(shapes, encoder)
+    return openclip_config(shapes, encoder)
 
 
 def _sample_size(metadata: Mapping[str, str], scale: int) -> list[int] | None:
@@ -210,17 +222,11 @@ def _sample_size(metadata: Mapping[str, str], scale: int) -> list[int] | None:
 
 
 def _scheduler_config(path: Path, file: StoredTensors, layout: Layout) -> dict[str, Any]:
-    """Return Stable Diffusion's noise schedule (https://arxiv.org/abs/2112.10752)."""
+    """Return the noise schedule, with what is written about the file."""
+    if layout.prediction_type is None:
+        return dict(layout.schedule)
     return {
-        "num_train_timesteps": 1000,
-        "beta_start": 0.00085,
-        "beta_end": 0.012,
-        "beta_schedule": "scaled_linear",
-        "clip_sample": False,
-        "set_alpha_to_one": False,
-        "skip_prk_steps": True,
-        "steps_offset": 1,
-        "timestep_spacing": "leading",
+        **layout.schedule,
         "prediction_type": _prediction_type(path, file) or layout.prediction_type,
         "rescale_betas_zero_snr": "ztsnr" in file.tensors,
     }
@@ -255,6 +261,12 @@ def check_floats(file: StoredTensors, prefix: str, owner: str) -> None:
         ModelError: If one is not, as in quantised models.
     """
     for name, tensor in _below(file, prefix).items():
+        if name.endswith(_SCALES):
+            raise ModelError(
+                f"{owner} has weights with scales of their own, which are not supported: "
+                f"{excerpt(name)}.",
+                "Get one with plain fp8 or bf16 weights, or a .gguf file.",
+            )
         # Some files hold the numbers of a text's positions, which are no weights.
         if tensor.dtype not in FLOATS and not name.endswith("position_ids"):
             raise ModelError(

@@ -62,6 +62,7 @@ def describe_environment(
         offload="none" if model.placement is None else model.placement.offload,
         tiled_from=tiled_from,
         attention_backend=backend_name(model),
+        left_out=model.spec.checkpoint.left_out,
     )
 
 

@@ -213,10 +213,9 @@ def load_diffusers(
     dtype: torch.dtype,
 ) -> Any:  # noqa: ANN401
     """Load a network of a class of diffusers."""
-    if component == "transformer" and checkpoint.transformer is not None:
-        folder = checkpoint.folder / component
-        return read_transformer(checkpoint.transformer, model_class, folder, dtype)
     config = checkpoint.configs[component]
+    if component == "transformer" and checkpoint.transformer is not None:
+        return read_transformer(checkpoint.transformer, model_class, config, dtype)
     check_can_load(config, "diffusers", component)
     files = (file for file in checkpoint.weights if file.startswith(f"{component}/"))
     with building(component, room_for(config, checkpoint.stored[component])):

@@ -11,6 +11,7 @@ from safetensors import safe_open
 
 from sheepgen.errors import ModelError
 from sheepgen.models.single_file import CLIP_TOKENS
+from sheepgen.pipeline.original_transformers import convert_transformer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,9 +30,13 @@ def read_component(checkpoint: Checkpoint, component: str) -> dict[str, Tensor]:
     prefix = checkpoint.prefixes[component]
     config = checkpoint.configs[component]
     weights = read_below(checkpoint.path, prefix)
+    if not config.get("is_projected", True):
+        weights["text_projection.weight"] = torch.eye(config["hidden_size"])
     match component:
         case "unet":
             return _convert_unet(weights, config)
+        case "transformer":
+            return convert_transformer(weights, checkpoint.classes[component], {}, config)
         case "vae":
             return convert_vae(weights, config)
         case _ if "positional_embedding" in weights:

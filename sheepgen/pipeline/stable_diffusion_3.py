@@ -1,7 +1,8 @@
 """Stable Diffusion 3 and 3.5 (https://arxiv.org/abs/2403.03206).
 
 Three text encoders read the prompt. Both of CLIP's are put side by side, and T5's tokens after
-them; the transformer attends to all, and is given CLIP's two summaries of the text.
+them; the transformer attends to all, and is given CLIP's two summaries of the text. It was trained
+to do without T5, too, with zeros in its place (section 5.3.3).
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from diffusers import SD3Transformer2DModel
 from torch.nn.functional import pad
 from transformers import CLIPTextModelWithProjection
 
+from sheepgen.pipeline import clip
 from sheepgen.pipeline.building import running
+from sheepgen.pipeline.chunk_tokens import measure_prompt
 from sheepgen.pipeline.clip import TextCache, encode_text, load_clip
 from sheepgen.pipeline.flow import FlowSchedule, linear_mu
 from sheepgen.pipeline.flow_model import FlowModel, patches_of
 from sheepgen.pipeline.guidance import apply_guidance
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.t5 import T5TextEncoder, load_t5_tokenizer
-from sheepgen.pipeline.tokens import measure_text
+from sheepgen.pipeline.tokens import measure_text, token_labels
 from sheepgen.pipeline.weighted_sum import weighted_sum
 from sheepgen.prompt_syntax import PLAIN
 
@@ -48,6 +51,8 @@ __all__ = [
 
 _LAYER = -2
 """Of CLIP's hidden states: those before its last layer."""
+
+_T5, _T5_TOKENS = "text_encoder_3", 256
 
 
 class _Encoded(NamedTuple):
@@ -86,7 +91,7 @@ class StableDiffusion3Model(FlowModel):
         text_encoder: The first of them.
         tokenizer_2: Of the second.
         text_encoder_2: The second.
-        text_encoder_3: Of T5.
+        text_encoder_3: Of T5; None if the model has none.
         transformer: Predicts the velocity of latents, (batch, channels, height, width).
     """
 
@@ -94,7 +99,7 @@ class StableDiffusion3Model(FlowModel):
     text_encoder: CLIPTextModelWithProjection
     tokenizer_2: PreTrainedTokenizerBase
     text_encoder_2: CLIPTextModelWithProjection
-    text_encoder_3: T5TextEncoder
+    text_encoder_3: T5TextEncoder | None
     transformer: SD3Transformer2DModel
     _encoded: TextCache[_Encoded] = field(
         default_factory=TextCache, init=False, repr=False, compare=False
@@ -111,7 +116,9 @@ class StableDiffusion3Model(FlowModel):
             **load_clip(checkpoint, CLIPTextModelWithProjection, device, dtype, suffix="_2"),
             text_encoder_3=T5TextEncoder.load(
                 checkpoint, device, dtype, suffix="_3", limit=spec.max_tokens
-            ),
+            )
+            if _T5 in checkpoint.classes
+            else None,
             transformer=transformer.to(device),
         )
 
@@ -122,11 +129,15 @@ class StableDiffusion3Model(FlowModel):
         return FlowSchedule(mu=linear_mu({"max_shift": 1.16, **config}, patches_of(spec, request)))
 
     def read_prompt(self, text: str, _: PromptFormat = PLAIN) -> PromptReading:
-        """Return how long a text is and which of its words T5 does not read."""
+        """Return how long a text is and which of its words T5 does not read, or CLIP without it."""
+        if self.text_encoder_3 is None:
+            return measure_prompt(self.tokenizer, text, self.spec.max_tokens, PLAIN)
         return self.text_encoder_3.read_prompt(text)
 
     def token_labels(self, prompt: str, _: PromptFormat = PLAIN) -> Sequence[TokenLabel]:
-        """Return what T5's tokens stand for; CLIP's come before them."""
+        """Return what T5's tokens stand for, before which CLIP's come; or CLIP's without it."""
+        if self.text_encoder_3 is None:
+            return token_labels(self.tokenizer, prompt, self.spec.max_tokens)
         return self.text_encoder_3.token_labels(prompt)
 
     @torch.inference_mode()
@@ -167,8 +178,12 @@ class StableDiffusion3Model(FlowModel):
             )
         ]
         words = torch.cat([each.hidden_states[_LAYER] for each in both], dim=-1)
-        read, _ = self.text_encoder_3.encode(text)
-        words = pad(words, (0, read.shape[-1] - words.shape[-1]))
+        width = self.transformer.config.joint_attention_dim
+        words = pad(words, (0, width - words.shape[-1]))
+        if self.text_encoder_3 is None:
+            read = words.new_zeros(1, _T5_TOKENS, width)
+        else:
+            read, _ = self.text_encoder_3.encode(text)
         encoded = _Encoded(
             torch.cat([words, read], dim=1), torch.cat([each.text_embeds for each in both], dim=-1)
         )
@@ -196,7 +211,9 @@ class StableDiffusion3Model(FlowModel):
 
 
 def read_prompt(spec: ModelSpec, text: str, _: PromptFormat = PLAIN) -> PromptReading:
-    """Measure a prompt with T5's tokenizer alone."""
+    """Measure a prompt with T5's tokenizer alone, or without one with CLIP's."""
+    if _T5 not in spec.checkpoint.classes:
+        return clip.read_prompt(spec, text)
     return measure_text(load_t5_tokenizer(spec.checkpoint, "_3"), text, spec.max_tokens)
 
 

@@ -6,7 +6,10 @@ each is turned into numbers of the model's precision when it is used.
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,7 +27,6 @@ from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Set
-    from pathlib import Path
 
     from torch import Tensor
 
@@ -39,7 +41,7 @@ _GGUF_PACKAGES = ("gguf", "accelerate")
 def read_transformer(
     file: TransformerFile,
     model_class: type[Any],
-    config: Path,
+    config: Mapping[str, Any],
     dtype: torch.dtype,
 ) -> Any:  # noqa: ANN401
     """Read a transformer.
@@ -47,7 +49,7 @@ def read_transformer(
     Args:
         file: Checked.
         model_class: Of diffusers.
-        config: Folder with the config.
+        config: Its config.
         dtype: Precision of what is not quantised, and of sums.
 
     Returns:
@@ -57,7 +59,7 @@ def read_transformer(
         ModelError: If its weights are not those that the config asks for.
         UsageError: If a package is not installed that GGUF files need.
     """
-    settings = model_class.load_config(str(config), local_files_only=True)
+    settings = dict(config)
     with building("transformer", file.stored), _without_weights():
         model = model_class.from_config(settings)
     with component_errors("transformer"):
@@ -67,14 +69,7 @@ def read_transformer(
             weights = convert_transformer(weights, model_class.__name__, own, settings)
         _check_names(model.state_dict().keys(), weights.keys())
         if file.is_gguf:
-            model = model_class.from_single_file(
-                weights,
-                config=str(config),
-                quantization_config=GGUFQuantizationConfig(compute_dtype=dtype),
-                dtype=dtype,
-                low_cpu_mem_usage=True,
-                local_files_only=True,
-            )
+            model = _read_gguf(model_class, weights, settings, dtype)
             _dequantize_the_rest(model, dtype)
         else:
             # At addresses that torch chooses, on which the last bits may depend.
@@ -111,6 +106,25 @@ def _read(file: TransformerFile) -> dict[str, Tensor]:
         for name, weight in weights.items()
         if name.startswith(file.prefix)
     }
+
+
+def _read_gguf(
+    model_class: type[Any],
+    weights: Mapping[str, Tensor],
+    settings: Mapping[str, Any],
+    dtype: torch.dtype,
+) -> Any:  # noqa: ANN401
+    """Return a model with quantised weights; diffusers takes its config out of a folder alone."""
+    with TemporaryDirectory() as folder:
+        Path(folder, "config.json").write_text(json.dumps(settings), encoding="utf-8")
+        return model_class.from_single_file(
+            weights,
+            config=folder,
+            quantization_config=GGUFQuantizationConfig(compute_dtype=dtype),
+            dtype=dtype,
+            low_cpu_mem_usage=True,
+            local_files_only=True,
+        )
 
 
 def _dequantize_the_rest(model: nn.Module, dtype: torch.dtype) -> None:

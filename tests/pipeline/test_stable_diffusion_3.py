@@ -128,7 +128,7 @@ def test_defaults(model: StableDiffusion3Model) -> None:
         ("transformer", {"in_channels": 4}, "takes latents of 4 channels, but its VAE's have 16"),
         ("transformer", {"joint_attention_dim": 8}, "text embeddings of width 8, but its text"),
         ("transformer", {"pooled_projection_dim": 8}, "of width 8, but its text encoder gives 14"),
-        ("text_encoder_2", {"hidden_size": 20}, "impossible value, 24, for d_model"),
+        ("text_encoder_2", {"hidden_size": 20}, "impossible value, 24, for joint_attention_dim"),
         ("text_encoder_3", {"num_layers": 100}, "more than its weights hold"),
         ("transformer", {"patch_size": [2, 2]}, "impossible value, .2, 2., for patch_size"),
         ("transformer", {"num_layers": 100}, "more than its weights hold"),

@@ -20,7 +20,6 @@ from sheepgen.models.gguf import GGUF_SUFFIX
 from sheepgen.models.safetensors import StoredWeights
 from sheepgen.models.single_file import check_floats, shapes_below
 from sheepgen.models.transformer_layouts import layout_of
-from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
     from sheepgen.models.checkpoint import Checkpoint
@@ -31,9 +30,6 @@ __all__ = ["find_transformer", "with_transformer"]
 
 _PREFIXES = ("model.diffusion_model.", "diffusion_model.", "")
 """How the names of weights may begin; the first is that of files that hold whole models."""
-
-_SCALES = ("scaled_fp8", ".scale_weight", ".scale_input", ".weight_scale", ".input_scale")
-"""How the names of what fp8 weights are multiplied by end."""
 
 
 def find_transformer(text: str, checkpoint: Checkpoint) -> TransformerFile:
@@ -58,13 +54,6 @@ def find_transformer(text: str, checkpoint: Checkpoint) -> TransformerFile:
             "Give a .safetensors file.",
         )
     if not is_gguf:
-        for name in file.tensors:
-            if name.endswith(_SCALES):
-                raise ModelError(
-                    f"{owner} has weights with scales of their own, which are not supported: "
-                    f"{excerpt(name)}.",
-                    "Get one with plain fp8 or bf16 weights, or a .gguf file.",
-                )
         check_floats(file, prefix, owner)
     sizes = [
         math.prod(each.shape) if is_gguf else each.data_bytes
