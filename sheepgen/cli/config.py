@@ -29,23 +29,24 @@ __all__ = ["config", "print_path"]
 
 
 def config(context: typer.Context, *, json: JsonOpt = False) -> None:
-    r"""Show what is set for all commands, and where.
+    r"""Show the settings that apply to all commands, and where they come from.
 
-    config.toml has defaults for options (steps = 20), \[models.NAME] presets
-    for --model NAME, and in \[loras] names for --lora NAME. Variables have
-    defaults, too: SHEEPGEN_STEPS=20. Which one counts: the command line, else
-    the preset of the chosen model, else a variable, else the top of the file,
-    else the model's own. A preset may have the name of an alias or a folder,
-    which it replaces; ./NAME is always a folder.
+    config.toml holds defaults for options (steps = 20), presets for --model
+    NAME in \[models.NAME], and names for --lora NAME in \[loras]. Environment
+    variables set defaults too: SHEEPGEN_STEPS=20. In order of precedence: the
+    command line, the preset of the chosen model, environment variables, the top
+    of the file, the model's own defaults. A preset takes precedence over an
+    alias or a folder of the same name; ./NAME is always a folder.
 
-    generate, sweep and batch read everything, except that a sweep has a folder
-    of its own. rerun and verify repeat an image: they read options of the run,
-    such as device, frames and output, and names that you give. train, evaluate
-    and all others read nothing.
+    generate, sweep and batch read all settings, but a sweep ignores output.
+    rerun and verify repeat an image, so they read only options of the run, such
+    as device, frames and output, and the names that you give. train, evaluate
+    and the other commands read none.
 
-    Paths in the file are relative to the file, but output is relative to where
-    you are. SHEEPGEN_CONFIG=FILE names another file, SHEEPGEN_CONFIG= none.
-    SHEEPGEN_OFFLINE=false turns off what the file turns on.
+    Paths in the file are relative to the file, except output, which is relative
+    to the current directory. SHEEPGEN_CONFIG=FILE uses another file, and an
+    empty SHEEPGEN_CONFIG none. SHEEPGEN_OFFLINE=false turns off what the file
+    turns on.
     """
     with cli_errors():
         if context.invoked_subcommand is None:

@@ -30,7 +30,7 @@ AblateOpt = Annotated[
     typer.Option(
         "--ablate",
         metavar="",
-        help="Generate the image without each word, too, and show what differs.",
+        help="Also generate the image without each word, and show what differs.",
         rich_help_panel=options.RUN,
     ),
 ]

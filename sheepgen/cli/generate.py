@@ -23,7 +23,7 @@ SheetOpt = Annotated[
     typer.Option(
         "--sheet",
         metavar="",
-        help="Save a sheet of all images, too: a row for each, with its steps if they are saved.",
+        help="Also save a sheet of all images: one row each, with its steps if they are saved.",
         rich_help_panel=options.OUTPUT,
     ),
 ]
@@ -44,7 +44,7 @@ def generate(
     printed: options.PrintOptions,
     presets: Presets,
 ) -> None:
-    """Generate one or more images from a prompt; some models read none."""
+    """Generate one or more images from a prompt; some models need none."""
     from sheepgen.cli.images import generate_images, plan_images
     from sheepgen.cli.parsers import (
         one_prompt,

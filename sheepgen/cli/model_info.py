@@ -36,14 +36,16 @@ _MAX_NAMES = 12
 
 WordsArg = Annotated[
     list[str] | None,
-    typer.Argument(metavar="WORD", help="With --things: what to search for.", show_default=False),
+    typer.Argument(
+        metavar="WORD", help="With --things: the word to search for.", show_default=False
+    ),
 ]
 ThingsOpt = Annotated[
     bool,
     typer.Option(
         "--things",
         metavar="",
-        help="List everything that the model can show by group, or search it for WORD.",
+        help="List everything that the model can show, by group, or search for WORD.",
     ),
 ]
 
@@ -57,7 +59,7 @@ def info(
     offline: OfflineOpt = False,
     json: JsonOpt = False,
 ) -> None:
-    """Show what is known of a model, or list what it can show. Downloads no weights."""
+    """Show details of a model, or list what it can show. Downloads no weights."""
     with cli_errors():
         from sheepgen.cli.dry_run import print_download
         from sheepgen.models.hub import DownloadPlan

@@ -29,14 +29,14 @@ __all__ = ["pull"]
 
 DryRunOpt = Annotated[
     bool,
-    typer.Option("--dry-run", metavar="", help="Print what would be downloaded, file by file."),
+    typer.Option("--dry-run", metavar="", help="List the files that would be downloaded."),
 ]
 
 
 def pull(
     model: ModelArg, *, variant: VariantOpt = "", dry_run: DryRunOpt = False, json: JsonOpt = False
 ) -> None:
-    """Download a model, unless it is here already, and print its folder."""
+    """Download a model if it is not in the cache, and print its folder."""
     with cli_errors():
         from sheepgen.cli.download import show_download
         from sheepgen.models.hub import DownloadPlan

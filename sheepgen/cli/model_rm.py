@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["rm"]
 
-YesOpt = Annotated[bool, typer.Option("-y", "--yes", metavar="", help="Remove it without asking.")]
+YesOpt = Annotated[
+    bool, typer.Option("-y", "--yes", metavar="", help="Remove it without asking for confirmation.")
+]
 
 
 def rm(model: ModelArg, *, yes: YesOpt = False, json: JsonOpt = False) -> None:
-    """Remove a model from the Hub's cache, or with @revision one revision of it."""
+    """Remove a model, or with @revision one of its revisions, from the Hub's cache."""
     with cli_errors():
         from sheepgen.models.hub.removal import plan_removal, remove
 

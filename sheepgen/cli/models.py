@@ -42,9 +42,9 @@ def schedulers(*, json: JsonOpt = False) -> None:
 
 
 def models(context: typer.Context, *, json: JsonOpt = False) -> None:
-    """List well-known models and those in the Hub's cache, and keep that cache.
+    """List known models and those in the Hub's cache, and manage that cache.
 
-    Other models of the families that run work, too.
+    Other models of the supported families work too.
     """
     if context.invoked_subcommand is None:
         list_models(json=json)

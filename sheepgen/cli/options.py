@@ -107,7 +107,7 @@ DtypeOpt = Annotated[
     str | None,
     typer.Option(
         metavar="WORD",
-        help="auto, fp32, bf16, fp16, or fp8 to keep the denoiser's weights in half the memory.",
+        help="auto, fp32, bf16, fp16, or fp8 to store the denoiser's weights in half the memory.",
         parser=parsers.dtype,
         autocompletion=completion.of(*DTYPES),
         rich_help_panel=MODEL,
@@ -127,8 +127,8 @@ AttentionBackendOpt = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="What computes the attention of FLUX, Qwen-Image, Z-Image and other transformers: "
-        "native (PyTorch's), or another of diffusers' backends, such as flash, sage or xformers.",
+        help="Attention kernels for FLUX, Qwen-Image, Z-Image and other transformers: native "
+        "(PyTorch's), or another backend of diffusers, such as flash, sage or xformers.",
         parser=parsers.one_of("--attention-backend", ATTENTION_BACKENDS),
         autocompletion=completion.of(*ATTENTION_BACKENDS),
         rich_help_panel=MODEL,
@@ -139,8 +139,8 @@ OffloadOpt = Annotated[
     OffloadWord,
     typer.Option(
         metavar="WORD",
-        help="What of the model leaves the graphics card while it is idle: none, model (each "
-        "component) or group (each layer: slow, for very little memory). auto picks what fits.",
+        help="What to move off the GPU while it is idle: none, model (whole components) or group "
+        "(single layers; slow, but needs very little memory). auto picks what fits.",
         parser=parsers.one_of("--offload", get_args(OffloadWord)),
         autocompletion=completion.of(*get_args(OffloadWord)),
         rich_help_panel=MODEL,
@@ -151,8 +151,8 @@ VaeTilingOpt = Annotated[
     TilingWord,
     typer.Option(
         metavar="WORD",
-        help="Decode large images in overlapping tiles, for less memory and slightly other pixels: "
-        "on, off, or auto where they would not fit otherwise.",
+        help="Decode large images in overlapping tiles, which saves memory and changes pixels "
+        "slightly: on, off, or auto (only if they would not fit otherwise).",
         parser=parsers.one_of("--vae-tiling", get_args(TilingWord)),
         autocompletion=completion.of(*get_args(TilingWord)),
         rich_help_panel=MODEL,
@@ -206,7 +206,7 @@ FailFastOpt = Annotated[
     bool,
     typer.Option(
         "--fail-fast/--keep-going",
-        help="Stop at the first image that fails, or go on.",
+        help="Stop at the first image that fails, or continue with the rest.",
         rich_help_panel=RUN,
     ),
 ]
@@ -215,7 +215,7 @@ StrictOpt = Annotated[
     typer.Option(
         "--strict",
         metavar="",
-        help="Refuse a prompt that is too long, or has words that the model does not use.",
+        help="Refuse a prompt that is too long or has words that the model does not use.",
         rich_help_panel=RUN,
     ),
 ]

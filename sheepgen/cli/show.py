@@ -47,7 +47,7 @@ ShowFormatOpt = Annotated[
     typer.Option(
         "--format",
         metavar="WORD",
-        help="a1111 (the parameters), json or command. Without it, parameters and command.",
+        help="a1111 (the parameters), json or command. Defaults to parameters and command.",
         parser=parsers.one_of("--format", get_args(ShowFormatWord)),
         autocompletion=completion.of(*get_args(ShowFormatWord)),
         show_default=False,

@@ -36,8 +36,8 @@ StagesArg = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="STAGE",
-        help="parser, vae, latents, unet, preview, classifier. Without any: all that the "
-        "preset needs.",
+        help="parser, vae, latents, unet, preview or classifier. Defaults to all that the preset "
+        "needs.",
         show_default=False,
         autocompletion=completion.of("parser", "vae", "latents", "unet", "preview", "classifier"),
     ),
@@ -46,7 +46,7 @@ PresetOpt = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="full, for a GPU; small, with sixteen things; or tune, which goes on from full.",
+        help="full (for a GPU), small (sixteen concepts) or tune (continues from full).",
         autocompletion=completion.of("full", "small", "tune"),
         rich_help_panel=MODEL,
     ),
@@ -56,7 +56,7 @@ StartOpt = Annotated[
     typer.Option(
         "--from",
         metavar="FOLDER",
-        help="Resume from a model that was trained here before, in a new workspace.",
+        help="Continue training a model that `sheepgen train` wrote, in a new workspace.",
         parser=parsers.folder,
         rich_help_panel=MODEL,
     ),
@@ -86,7 +86,7 @@ UnetStepsOpt = Annotated[
     typer.Option(
         metavar="N",
         parser=parsers.whole_number("--unet-steps", 1),
-        help="U-Net steps in all. Defaults to the recipe's.",
+        help="Total number of U-Net steps. Defaults to the preset's.",
         rich_help_panel=MODEL,
     ),
 ]

@@ -37,7 +37,7 @@ ThreadsOpt = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="CPU threads (default: as recorded in the image, if there are as many processors).",
+        help="CPU threads. Defaults to the recorded number, if there are as many processors.",
         parser=parsers.whole_number("--threads", 1, MAX_THREADS),
         rich_help_panel=options.RUN,
     ),

@@ -18,8 +18,9 @@ CONDITIONING_ROWS = (
         options=("--original-size",),
         metavar="WxH",
         panel="Model",
-        help="Size of the picture that the image is to look scaled from (SDXL only).",
-        help_for_several="Sizes of pictures to look scaled from, as in 512x512,2048x2048 (SDXL).",
+        help="Size that the image should look scaled from (SDXL only).",
+        help_for_several="Sizes that the image should look scaled from, as in 512x512,2048x2048 "
+        "(SDXL only).",
         file_name=(15, "from{original_size}"),
         a1111=("Original size",),
         since=5,
@@ -33,8 +34,9 @@ CONDITIONING_ROWS = (
         options=("--crop-offset",),
         metavar="XxY",
         panel="Model",
-        help="How far from left and top the image is to look cropped, in pixels (SDXL only).",
-        help_for_several="How far from left and top to look cropped, as in 0x0,256x0 (SDXL only).",
+        help="How far from the left and top the image should look cropped, in pixels (SDXL only).",
+        help_for_several="How far from the left and top the image should look cropped, as in "
+        "0x0,256x0 (SDXL only).",
         file_name=(16, "crop{crop_offset}"),
         a1111=("Crop offset",),
         since=5,
@@ -63,8 +65,8 @@ CONDITIONING_ROWS = (
         options=("--clip-skip",),
         metavar="N",
         panel="Model",
-        help="Which layer of the text encoder is read, counted from the last; 1 is off.",
-        help_for_several="Which layers of the text encoder are read, counted from the last, as in "
+        help="Which layer of the text encoder to use, counted from the last; 1 is off.",
+        help_for_several="Which layers of the text encoder to use, counted from the last, as in "
         "1,2; 1 is off.",
         file_name=(20, "clipskip{clip_skip}"),
         a1111=("Clip skip",),

@@ -65,8 +65,8 @@ DENOISING_ROWS = (
         aliases=("true-cfg-scale",),
         metavar="SCALE",
         panel="Model",
-        help="Guidance by a second pass with the negative prompt, beside the one that the model "
-        "reads (FLUX.1 only); 1 is off.",
+        help="Guidance by a second pass with the negative prompt, on top of the model's own "
+        "(FLUX.1 only); 1 is off.",
         help_for_several="Guidance by a second pass with the negative prompt, as in 1,2,4 (FLUX.1 "
         "only); 1 is off.",
         file_name=(1, "true{true_cfg}"),
@@ -117,8 +117,7 @@ DENOISING_ROWS = (
         aliases=("cfg-trunc-ratio",),
         metavar="0..1",
         panel="Model",
-        help="Share of the steps that are guided; those after it are faster (Lumina 2 only). "
-        "Defaults to 1.",
+        help="Share of the steps that are guided; the rest are faster (Lumina 2 only).",
         help_for_several="Share of the steps that are guided, as in 0.25,1 (Lumina 2 only).",
         file_name=(1, "guided{guidance_end}"),
         a1111=("Guidance end",),
@@ -164,9 +163,9 @@ DENOISING_ROWS = (
         aliases=("noise-level",),
         metavar="N",
         panel="Model",
-        help="How noisy the upscaler sees the smaller picture, 0 to 999: more noise lets it change "
-        "more. Defaults to 250.",
-        help_for_several="How noisy the upscaler sees the smaller picture, as in 100,250.",
+        help="How much noise is added to the smaller picture, 0 to 999: with more, the upscaler "
+        "changes more. Defaults to 250.",
+        help_for_several="How much noise is added to the smaller picture, as in 100,250.",
         file_name=(1, "up-n{upscaler_noise}"),
         a1111=("Upscaler noise",),
         since=8,
@@ -214,9 +213,9 @@ DENOISING_ROWS = (
         metavar="0..1",
         panel="Image",
         help="Share of noise to start with: near 0 keeps the picture, 1 leaves nothing of it. "
-        "Defaults to 0.8, with a mask to 1.",
+        "Defaults to 0.8, or to 1 with a mask.",
         help_for_several="Shares of noise to start with, as in 0.3,0.6: near 0 keeps the picture, "
-        "1 leaves nothing of it. Defaults to 0.8, with a mask to 1.",
+        "1 leaves nothing of it. Defaults to 0.8, or to 1 with a mask.",
         file_name=(12, "strength{strength}"),
         a1111=("Denoising strength",),
         since=4,

@@ -32,8 +32,8 @@ MODEL_ROWS = (
         options=("--variant",),
         metavar="NAME",
         panel="Model",
-        help="Which of a model's weight files to use if it has several sets, such as fp16.",
-        help_for_several="Which of a model's weight files to use, as in fp16,non_ema.",
+        help="Which set of weights to use if a model has several, such as fp16.",
+        help_for_several="Which sets of weights to use, as in fp16,non_ema.",
         file_name=(10, "{variant}"),
         slug_if_empty="usual",
         since=6,
@@ -46,9 +46,9 @@ MODEL_ROWS = (
         options=("--transformer",),
         metavar="PATH",
         panel="Model",
-        help="A transformer in place of the model's own, whose weights need not be there then: a "
-        ".safetensors or .gguf file, or org/name[@revision][/file].",
-        help_for_several="Transformers in place of the model's own, separated by commas.",
+        help="A transformer to use instead of the model's own, whose weights are then not needed: "
+        "a .safetensors or .gguf file, or org/name[@revision][/file].",
+        help_for_several="Transformers to use instead of the model's own, separated by commas.",
         file_name=(15, "{transformer}"),
         since=7,
     ),
@@ -60,9 +60,9 @@ MODEL_ROWS = (
         options=("--vae",),
         metavar="PATH",
         panel="Model",
-        help="A VAE in place of the model's own: a folder, a .safetensors file, or "
+        help="A VAE to use instead of the model's own: a folder, a .safetensors file, or "
         "org/name[@revision][/file].",
-        help_for_several="VAEs in place of the model's own, separated by commas.",
+        help_for_several="VAEs to use instead of the model's own, separated by commas.",
         file_name=(15, "vae-{vae}"),
         since=5,
     ),
@@ -76,9 +76,9 @@ MODEL_ROWS = (
         aliases=("loras",),
         metavar="PATH[:SCALE]",
         panel="Model",
-        help="A LoRA to add, and how strongly: a folder, a .safetensors file, or "
+        help="A LoRA to add, with its scale: a folder, a .safetensors file, or "
         "org/name[@revision][/file]. Repeatable.",
-        help_for_several="A LoRA to add, and how strongly, as in style.safetensors:0.4,0.8. "
+        help_for_several="A LoRA to add, with its scales, as in style.safetensors:0.4,0.8. "
         "Repeatable.",
         file_name=(16, "{lora}"),
         since=5,
@@ -93,8 +93,8 @@ MODEL_ROWS = (
         aliases=("textual-inversion",),
         metavar="PATH",
         panel="Model",
-        help="A text embedding; its token, or else its file's name, stands for it in prompts. "
-        "Repeatable.",
+        help="A text embedding to add. In prompts, use its token, or its file's name if it has "
+        "none. Repeatable.",
         file_name=(17, "{embedding}"),
         since=5,
     ),
@@ -106,9 +106,10 @@ MODEL_ROWS = (
         options=("--prior",),
         metavar="PATH",
         panel="Model",
-        help="The prior of a decoder that has none (Kandinsky only): a folder, or "
-        "org/name[@revision]. Defaults to the makers' own for their decoder.",
-        help_for_several="Priors of a decoder that has none (Kandinsky only), separated by commas.",
+        help="The prior for a decoder that comes without one (Kandinsky only): a folder, or "
+        "org/name[@revision]. The official decoder finds its own.",
+        help_for_several="Priors for a decoder that comes without one (Kandinsky only), separated "
+        "by commas.",
         file_name=(17, "prior-{prior}"),
         since=8,
     ),
@@ -120,10 +121,10 @@ MODEL_ROWS = (
         options=("--upscaler",),
         metavar="PATH",
         panel="Model",
-        help="A second stage that makes the picture larger (DeepFloyd IF only): a folder, or "
+        help="A second stage that enlarges the picture (DeepFloyd IF only): a folder, or "
         "org/name[@revision].",
-        help_for_several="Second stages that make pictures larger (DeepFloyd IF only), separated "
-        "by commas.",
+        help_for_several="Second stages that enlarge the picture (DeepFloyd IF only), separated by "
+        "commas.",
         file_name=(17, "up-{upscaler}"),
         since=8,
     ),

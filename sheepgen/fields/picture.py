@@ -39,9 +39,9 @@ PICTURE_ROWS = (
         aliases=("mask-image",),
         metavar="FILE",
         panel="Image",
-        help="What of the picture to repaint: white is repainted, black stays as it is.",
-        help_for_several="What of the picture to repaint, separated by commas: white is repainted, "
-        "black stays as it is.",
+        help="Mask of the picture: white is repainted, black is kept.",
+        help_for_several="Masks of the picture, separated by commas: white is repainted, black is "
+        "kept.",
         file_name=(13, "{mask}"),
         slug_if_empty="mask",
         since=4,
@@ -55,8 +55,8 @@ PICTURE_ROWS = (
         options=("--fit",),
         metavar="WORD",
         panel="Image",
-        help="How a picture of another shape is brought to the size: crop (its middle), pad (with "
-        "white) or stretch. Defaults to crop.",
+        help="How to fit a picture of another shape: crop (to its middle), pad (with white) or "
+        "stretch. Defaults to crop.",
         file_name=(14, "{fit}"),
         since=4,
     ),
@@ -97,10 +97,10 @@ PICTURE_ROWS = (
         aliases=("hires-fix",),
         metavar="SCALE[:STRENGTH]",
         panel="Image",
-        help="A second pass over the upscaled image, this many times larger, with this share of "
-        "noise (0.5 if left out), as in 1.5 or 2:0.4; none for no such pass.",
-        help_for_several="Second passes over the upscaled image, as in none,1.5,2:0.4: how many "
-        "times larger, and the share of noise (0.5 if left out).",
+        help="Upscale the image this many times and denoise it again from this share of noise (0.5 "
+        "by default), as in 1.5 or 2:0.4. none turns it off.",
+        help_for_several="Upscale the image and denoise it again, as in none,1.5,2:0.4: how many "
+        "times larger, and from which share of noise (0.5 by default).",
         file_name=(18, "hires-{hires}"),
         since=6,
     ),

@@ -58,8 +58,8 @@ PROMPT_ROWS = (
         options=("--prompt-syntax",),
         metavar="WORD",
         panel="Image",
-        help="How prompts are read: plain, or a1111, where (word:1.3), [word] and BREAK mean what "
-        "they mean in AUTOMATIC1111's web UI.",
+        help="How to read prompts: plain, or a1111, where (word:1.3), [word] and BREAK work as in "
+        "AUTOMATIC1111's web UI.",
         file_name=(18, "{prompt_syntax}"),
         since=6,
     ),
@@ -71,8 +71,8 @@ PROMPT_ROWS = (
         options=("--long-prompt",),
         metavar="WORD",
         panel="Image",
-        help="What is done to a prompt that is too long: cut, or chunk, to read it whole, in "
-        "chunks. With the syntax a1111, it always is.",
+        help="How to handle a prompt that is too long: cut it, or chunk it to read all of it. The "
+        "a1111 syntax always chunks.",
         file_name=(19, "{long_prompt}"),
         a1111=("Long prompt",),
         since=6,
