@@ -160,7 +160,7 @@ def _items(label: str, text: str) -> Iterator[str]:
         if not item.strip():
             raise UsageError(
                 f"The path of the {label} is empty.",
-                "Paths stand between commas, which no path may have.",
+                "Separate paths with commas; a path cannot contain one.",
             )
         yield item.strip()
 

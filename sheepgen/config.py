@@ -108,7 +108,7 @@ def read_config() -> Config:
     except OSError as error:
         raise UsageError(
             f"{excerpt(path, 200)} cannot be read: {error.strerror}.",
-            f"Correct it, or run with {PATH_VARIABLE}= to do without.",
+            f"Fix it, or run with {PATH_VARIABLE}= to ignore it.",
         ) from error
     try:
         data = tomllib.loads(text)
@@ -162,7 +162,7 @@ class _File:
             if isinstance(value, dict):
                 raise UsageError(
                     f"{place}: {excerpt('.'.join((*inside, key)))} is a table in a table.",
-                    'A name with a dot stands in quotes, as in [models."v1.5"].',
+                    'Quote a name that contains a dot, as in [models."v1.5"].',
                 )
             yield Entry(key=key, value=value, place=place, folder=self.path.absolute().parent)
 

@@ -117,7 +117,7 @@ def as_sheepgen_error(error: Exception) -> SheepgenError:
     else:
         said = SheepgenError(
             f"Unexpected {type(error).__name__}: {excerpt(error, _MOST_CHARACTERS)}",
-            "This is a fault in sheepgen or below it; --verbose shows where.",
+            "This is a bug in sheepgen or in a library that it uses; --verbose shows where.",
         )
     said.__cause__ = error
     return said

@@ -122,7 +122,7 @@ def resolve_hires(values: Mapping[str, Any], multiple: int) -> dict[str, int]:
         raise UsageError(
             f"hires strength {_shortest(hires.strength)} of {plural(steps, 'step')} is less than "
             "one step.",
-            "Give more of either; strength 1 takes all.",
+            "Increase one of them; strength 1 takes all steps.",
         )
     return {"hires_width": wide, "hires_height": high}
 

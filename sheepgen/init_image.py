@@ -113,7 +113,7 @@ def resolve_init_image(request: GenerationRequest, num_inference_steps: int) -> 
     if not steps_taken(num_inference_steps, strength):
         raise UsageError(
             f"strength {strength:g} of {num_inference_steps} steps is less than one step.",
-            "Give more of either.",
+            "Increase one of them.",
         )
     resolved = {"strength": strength, "fit": request.fit or _FIT}
     known = {name: getattr(request, name, None) for name in ("image_sha256", "mask_sha256")}
@@ -144,8 +144,8 @@ def check_init_image(request: GenerationRequest) -> dict[str, str | None]:
         )
     if not shape.has_white:
         raise UsageError(
-            f"The mask {excerpt(mask, 200)} has nothing white, and so repaints nothing.",
-            "Paint white what is to be repainted.",
+            f"The mask {excerpt(mask, 200)} has no white in it, so nothing would be repainted.",
+            "Paint the part to repaint white.",
         )
     return {"image_sha256": picture.sha256, "mask_sha256": shape.sha256}
 
@@ -205,7 +205,8 @@ def _load(path: str, sha256: str | None) -> Image.Image:
     data = _read(path)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise UsageError(
-            f"{excerpt(path, 200)} is another picture than it was.", "Do not change it meanwhile."
+            f"{excerpt(path, 200)} has changed since the run was planned.",
+            "Do not change it during the run.",
         )
     return _decode(data, path)[0]
 
@@ -239,7 +240,7 @@ def _decode(data: bytes, path: str) -> tuple[Image.Image, bool]:
             if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
                 raise UsageError(
                     f"{excerpt(path, 200)} is an animation.",
-                    "Give one picture of it.",
+                    "Use one of its frames.",
                 )
             image.load()
             return _on_white(_upright(image))

@@ -97,7 +97,7 @@ class Presets:
     def _unknown(self, name: str) -> UsageError:
         return UsageError(
             f'Unknown LoRA "{excerpt(name)}".',
-            f"Known: {', '.join(first_of([*self.loras]))}. --lora takes a path, too.",
+            f"Known: {', '.join(first_of([*self.loras]))}. --lora also takes a path.",
         )
 
 

@@ -240,15 +240,15 @@ def check_prompt(label: str, text: str) -> None:
         raise UsageError(
             f"The {label} names {'LoRAs' if len(loras) > 1 else 'a LoRA'}, {names}, without a "
             "file.",
-            f"Take it out of the {label}, and give the file with --lora PATH:{loras[0][1]:g}.",
+            f"Remove it from the {label}, and give the file with --lora PATH:{loras[0][1]:g}.",
         )
     for name, found, hint in (
         ("a hypernetwork", _NETWORK.search(text), "Leave it out."),
-        ("AND between prompts", _AND.search(text), 'Write "and" in small letters.'),
+        ("AND between prompts", _AND.search(text), 'Write "and" in lower case.'),
         (
             "prompt editing",
             _edited(text),
-            r"Leave it out, or write \[ and \] if the brackets mean nothing.",
+            r"Leave it out, or write \[ and \] for literal brackets.",
         ),
     ):
         if found:

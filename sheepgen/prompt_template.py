@@ -167,8 +167,8 @@ class _Picks:
         """
         if self.count == _MAX_PICKS:
             raise UsageError(
-                f"A prompt stands for more than {_MAX_PICKS:,} picks.",
-                "Use fewer wildcards in the files of wildcards.",
+                f"A prompt needs more than {_MAX_PICKS:,} picks.",
+                "Use fewer wildcards inside wildcard files.",
             )
         number = self._of[written]
         self._of[written] += 1
@@ -214,11 +214,13 @@ def _fill(text: str, wildcards: Wildcards | None, picks: _Picks, within: tuple[s
 def _check_chain(names: tuple[str, ...]) -> None:
     said = " → ".join(f"__{excerpt(name)}__" for name in names)
     if names[-1] in names[:-1]:
-        raise UsageError(f"Wildcards go in a circle: {said}.", "Change one of these files.")
+        raise UsageError(
+            f"Wildcards refer to each other in a circle: {said}.", "Change one of these files."
+        )
     if len(names) > _MAX_DEPTH:
         raise UsageError(
-            f"Wildcards lead to more than {_MAX_DEPTH} others: {said}.",
-            "Use fewer levels of files.",
+            f"Wildcards are nested more than {_MAX_DEPTH} deep: {said}.",
+            "Use fewer levels.",
         )
 
 
@@ -261,7 +263,7 @@ def _check_options(options: Sequence[str], written: str) -> None:
     if any(map(_WEIGHT.match, options)):
         raise UsageError(
             f"Weights of alternatives are not supported: {excerpt(written)}",
-            "Repeat what is to come more often, as in {red|red|blue}.",
+            "Repeat an alternative to make it likelier, as in {red|red|blue}.",
         )
     if _SEVERAL.match(options[0]):
         raise UsageError(
@@ -286,5 +288,6 @@ def _join(head: str, tail: str) -> str:
 
 def _too_many() -> UsageError:
     return UsageError(
-        f"There are more than {MAX_PROMPTS:,} prompts.", "Split them into several sweeps."
+        f"The prompt expands to more than {MAX_PROMPTS:,} prompts.",
+        "Split them into several sweeps.",
     )

@@ -259,7 +259,7 @@ def check_flow_scheduler(name: str) -> None:
     """
     if name not in FLOW_SCHEDULERS:
         raise UsageError(
-            f"The scheduler {name} cannot be used with this model, which is a flow.",
+            f"The scheduler {name} cannot be used with this model, which is a flow model.",
             f"Use one of {', '.join(FLOW_SCHEDULERS)}.",
         )
 

@@ -115,7 +115,7 @@ def test_nothing_is_repainted_in_a_larger_size() -> None:
     with pytest.raises(UsageError, match=r"hires is 2:0\.5, with a mask"):
         GenerationRequest(prompt="x", seed=1, hires="2", image="a.png", mask="b.png")
     request = GenerationRequest(prompt="x", seed=1, hires="2")
-    with pytest.raises(UsageError, match="repaints a part of a picture, in its own size"):
+    with pytest.raises(UsageError, match="is an inpainting model, which keeps the size"):
         sample_spec(needs_mask=True).resolve(request)
 
 

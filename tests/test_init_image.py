@@ -178,9 +178,9 @@ def test_what_is_no_picture_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_a_picture_that_changed_meanwhile_is_refused(tmp_path: Path) -> None:
     request = of(saved(photograph(32, 32), tmp_path / "x.png"))
     saved(Image.new("RGB", (32, 32)), tmp_path / "x.png")
-    with pytest.raises(UsageError, match="is another picture than it was"):
+    with pytest.raises(UsageError, match="has changed since the run was planned"):
         load_image(request)
-    with pytest.raises(UsageError, match="is another picture than it was"):
+    with pytest.raises(UsageError, match="has changed since the run was planned"):
         load_mask(replace(request, mask=request.image, mask_sha256=request.image_sha256))
 
 
@@ -214,7 +214,7 @@ def test_a_mask_repaints_what_is_padded_and_transparent(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("mask", "complaint"),
     [
-        (Image.new("L", (32, 32)), "has nothing white, and so repaints nothing"),
+        (Image.new("L", (32, 32)), "has no white in it, so nothing would be repainted"),
         (Image.new("L", (32, 31), 255), "has 32x31 pixels, and the picture 32x32"),
     ],
 )

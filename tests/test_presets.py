@@ -71,7 +71,7 @@ def test_a_word_that_is_neither_a_name_nor_a_path_is_an_error(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match='Unknown LoRA "inkk"') as caught:
         PRESETS.fill({"lora": "ink,inkk:0.5"})
-    assert caught.value.hint == "Known: ink. --lora takes a path, too."
+    assert caught.value.hint == "Known: ink. --lora also takes a path."
     (tmp_path / "inkk").mkdir()
     assert PRESETS.fill({"lora": "inkk:0.5"}) == {"lora": "inkk:0.5"}
     assert Presets().fill({"lora": "inkk"}) == {"lora": "inkk"}

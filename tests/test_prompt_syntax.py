@@ -145,7 +145,7 @@ def test_a_lora_says_what_to_do() -> None:
     with pytest.raises(UsageError) as caught:
         check_prompt("negative prompt", "a <lora:ink:0.8>")
     assert caught.value.hint == (
-        "Take it out of the negative prompt, and give the file with --lora PATH:0.8."
+        "Remove it from the negative prompt, and give the file with --lora PATH:0.8."
     )
 
 

@@ -110,13 +110,13 @@ KEYS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         },
         "output": {
             "type": "string",
-            "description": "A file, a folder/ or a template as --output takes it, inside the "
-            "batch's folder: no absolute path, no `..`, no name that begins with a point.",
+            "description": "A file, a folder/ or a template, as --output takes, inside the batch's "
+            "folder: not an absolute path, and without `..` or names that begin with a dot.",
             "minLength": 1,
         },
         "id": {
             "type": ("string", "number"),
-            "description": "Anything; it comes back in the answer.",
+            "description": "Any value; the answer repeats it.",
         },
     }
 )
@@ -278,8 +278,8 @@ def _check_output(output: str) -> None:
     parts = re.split(r"[/\\]", output)
     if not parts[0] or ":" in output or any(part.startswith(".") for part in parts):
         raise UsageError(
-            f"output leads out of the batch's folder, or hides in it: {excerpt(output)}",
-            "Write a relative path without `..`, `:` and names that begin with a dot.",
+            f"output is outside the batch's folder, or hidden in it: {excerpt(output)}",
+            "Use a relative path without `..`, `:` or names that begin with a dot.",
         )
 
 
@@ -310,7 +310,7 @@ def job_schema() -> dict[str, Any]:
         "title": "A job of `sheepgen batch`",
         "description": "One line of JSON. Keys may also be spelled as the command line spells its "
         "options, or as AUTOMATIC1111's API does: steps, guidance, sampler_name, cfg_scale. Null "
-        "means that the key is not there. Most models need a prompt.",
+        "counts as omitted. Most models need a prompt.",
         "type": "object",
         "properties": properties,
         "additionalProperties": False,

@@ -114,7 +114,7 @@ def batch(
         write_data(json.dumps(job_schema(), indent=2))
         return
     if fields["image"] == PIPE:
-        raise UsageError("A batch reads jobs from a pipe, and no picture.", "Give its path.")
+        raise UsageError("A batch cannot read a picture from a pipe.", "Give its path.")
     console = error_console(quiet=printed.quiet or progress_json)
     settings = run.settings()
     if run.offline:

@@ -52,7 +52,7 @@ def config(context: typer.Context, *, json: JsonOpt = False) -> None:
         if context.invoked_subcommand is None:
             _print(read_all(context), json=json)
         elif json:
-            raise UsageError("`sheepgen config path` has no JSON.", "Leave out --json.")
+            raise UsageError("`sheepgen config path` has no JSON output.", "Leave out --json.")
 
 
 def print_path() -> None:
@@ -61,7 +61,7 @@ def print_path() -> None:
         path = config_path()
         if path is None:
             raise UsageError(
-                f"{PATH_VARIABLE} is empty: there is to be no file.", f"Unset {PATH_VARIABLE}."
+                f"{PATH_VARIABLE} is empty, so no file is used.", f"Unset {PATH_VARIABLE}."
             )
         write_data(str(path))
 

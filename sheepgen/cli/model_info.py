@@ -66,7 +66,7 @@ def info(
         from sheepgen.models.resolve import resolve_model
 
         if words and not things:
-            raise UsageError("WORD is for --things.", "Add --things, or leave it out.")
+            raise UsageError("WORD needs --things.", "Add --things, or leave out WORD.")
         model = model_of_preset(model)
         found = resolve_model(model, variant=variant, offline=offline)
         if isinstance(found, DownloadPlan):

@@ -45,7 +45,7 @@ def pull(
         console, name = error_console(), canonical_model_name(model_of_preset(model))
         if isinstance(locate_model(name), Path) and name != EMBEDDED_MODEL:
             raise UsageError(
-                f"{excerpt(name, 200)} is on this disk, and not one of the Hub's.",
+                f"{excerpt(name, 200)} is a local model, not one on the Hub.",
                 "Nothing to download.",
             )
         found = resolve_model(name, variant=variant)

@@ -54,13 +54,13 @@ def _in_the_cache(name: str) -> HubModel:
 
     if name == EMBEDDED_MODEL:
         raise UsageError(
-            f"{EMBEDDED_MODEL} is installed with the program.", "Only cached models are removed."
+            f"{EMBEDDED_MODEL} is installed with the program.", "Only cached models can be removed."
         )
     place = locate_model(name)
     if isinstance(place, Path):
         raise UsageError(
-            f"{excerpt(name, 200)} is a file or folder of yours, and not in the Hub's cache.",
-            "Only cached models are removed; remove it yourself.",
+            f"{excerpt(name, 200)} is a local file or folder, not one in the Hub's cache.",
+            "Only cached models can be removed; delete it yourself.",
         )
     return place
 
@@ -73,7 +73,9 @@ def _what(plan: RemovalPlan) -> str:
 
 def _ask() -> None:
     if not sys.stdin.isatty():
-        raise UsageError("Without a terminal nobody can be asked.", "Add --yes to remove it.")
+        raise UsageError(
+            "Cannot ask for confirmation without a terminal.", "Add --yes to remove it."
+        )
     stream = error_stream()
     stream.write("Remove it? [y/N] ")
     stream.flush()

@@ -52,7 +52,7 @@ def verify_model(model: ModelArg, *, json: JsonOpt = False) -> None:
             raise typer.Exit(1)
         unknown = sum(check.state == "not recorded" for check in checks)
         intact = plural(len(checks) - unknown, "file")
-        rest = f" Of {plural(unknown, 'file')} no hash is recorded." if unknown else ""
+        rest = f" No hash is recorded for {plural(unknown, 'file')}." if unknown else ""
         note(console, f"{intact} intact.{rest}")
 
 
@@ -73,5 +73,5 @@ def _what_to_do(name: str, place: Path | HubModel) -> str:
     if name == EMBEDDED_MODEL:
         return "Reinstall sheepgen."
     if isinstance(place, Path):
-        return "Get the model again from where you had it."
+        return "Get the model from its source again."
     return f"Run `sheepgen models rm {name}`, then `sheepgen models pull {name}`."

@@ -81,7 +81,7 @@ def list_models(*, json: JsonOpt = False) -> None:
             write_data(f"    {other.family}")
         if rest := len(cached) - len(others):
             hidden = plural(rest, "cached repo")
-            note(error_console(), f"Not listed: {hidden} without a model that runs here.")
+            note(error_console(), f"Not listed: {hidden} without a supported model.")
 
 
 def _state(name: str, cached: CachedModel | None) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class PipedImage:
             with output_errors(folder), staging_folder(folder) as staging:
                 write_synced(staging / self.path.name, self.data)
                 (staging / self.path.name).replace(self.path)
-        return f"The picture from the pipe is kept as {self.path}."
+        return f"Saved the picture from the pipe as {self.path}."
 
 
 def check_pipe_is_free(prompt: str | None) -> None:
@@ -79,7 +79,7 @@ def read_piped_image(folder: Path) -> PipedImage:
     """
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError(
-            "No picture is piped in.", "For example: sheepgen 'a red fox' --image - < sketch.png"
+            "No picture was piped in.", "For example: sheepgen 'a red fox' --image - < sketch.png"
         )
     data = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
     if len(data) > MAX_FILE_BYTES:

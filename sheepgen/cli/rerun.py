@@ -111,8 +111,8 @@ def rerun(
     asked_for = "transformer" in fields
     if environment and not asked_for and plan.spec.sha256 != environment.model_sha256:
         notes.append(
-            f"{plan.spec.name} has other weights here than the image was generated with: "
-            "expect another picture."
+            f"The weights of {plan.spec.name} differ from those that the image was generated with: "
+            "expect a different picture."
         )
     generate_images(
         plan,

@@ -94,7 +94,7 @@ def _show_record(record: ImageRecord, form: ShowFormatWord | None) -> None:
     if form is None:
         if record.environment.recipe == DIFFUSERS_LOOP:
             version = excerpt(record.environment.diffusers, 40)
-            write_data(f"Made in diffusers' own loop, of diffusers {version}")
+            write_data(f"Generated in diffusers' own loop, with diffusers {version}")
         if record.understood is not None:
             said = describe_reading(record.understood, record.unused, record.corrected)
             write_data(f"Prompt {said}")

@@ -98,7 +98,7 @@ def _check_replaceable(output: Path, *, overwrite: bool) -> None:
         )
     if not all((output / name).is_file() for name in (INDEX_FILE, RECORD_FILE)):
         raise UsageError(
-            f"{excerpt(output, 200)} is not a model that was trained here, so it is not replaced.",
+            f"{excerpt(output, 200)} was not written by `sheepgen train`, so it is not replaced.",
             "Choose another --output.",
         )
     for path in sorted(output.rglob("*")):

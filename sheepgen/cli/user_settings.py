@@ -225,7 +225,7 @@ def _preset(reader: SettingReader, preset: str, table: Table) -> dict[str, Setti
     for name, entry in named.items():
         if name not in FIELDS:
             raise UsageError(
-                f"{entry.place}: {label(name)} is not about the model.",
+                f"{entry.place}: {label(name)} cannot be set in a preset.",
                 "Move it to the top of the file.",
             )
     if "model" not in named:
@@ -250,7 +250,7 @@ def _lora_path(entry: Entry) -> str:
     if [scale for _, scale in loras] != [1]:
         raise UsageError(
             f"{entry.place}: {excerpt(entry.key)} must be the path of a LoRA.",
-            "The scale stands where the name is used, as in --lora name:0.8.",
+            "Give the scale where the name is used, as in --lora name:0.8.",
         )
     assert entry.folder is not None, "only the file has such a table"
     return in_folder(loras[0].path, entry.folder)
@@ -262,5 +262,5 @@ def _check_name(place: str, name: str, what: str, forbidden: str) -> None:
     if not is_word or name[0] in ".~/\\-" or set(name) & set(forbidden):
         raise UsageError(
             f'{place}: "{excerpt(name)}" cannot be the name of a {what}.',
-            f"Use a word without {' '.join(forbidden)} that does not begin as a path.",
+            f"Use a word without {' '.join(forbidden)} that does not look like a path.",
         )

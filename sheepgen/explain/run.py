@@ -68,7 +68,8 @@ def check_explainable(spec: ModelSpec, request: ResolvedRequest, *, ablate: bool
     """
     if not spec.family.attends_to_words:
         raise UsageError(
-            f"{excerpt(spec.name)} cannot be explained so far: it is {spec.family.name}.",
+            f"Images of {excerpt(spec.name)} cannot be explained: {spec.family.name} is not "
+            "supported.",
             "Use the installed model, or Stable Diffusion 1, 2 or XL.",
         )
     if request.blend:
@@ -78,7 +79,7 @@ def check_explainable(spec: ModelSpec, request: ResolvedRequest, *, ablate: bool
         )
     if ablate and request.prompt_format.has_marks:
         raise UsageError(
-            f"--ablate needs plain prompts, and prompt syntax is {request.prompt_syntax}.",
+            f"--ablate needs plain prompts, but the prompt syntax is {request.prompt_syntax}.",
             "Leave out --ablate or --prompt-syntax.",
         )
 

@@ -176,7 +176,7 @@ def _read_fields(header: _Header, count: int) -> int:
     for _ in range(count):
         name, kind = header.text(), header.uint32()
         if name in names:
-            raise _damaged(header.name, f"it says {excerpt(name)} twice")
+            raise _damaged(header.name, f"it has {excerpt(name)} twice")
         names.add(name)
         if name != _ALIGNMENT:
             header.skip_value(kind)

@@ -72,7 +72,7 @@ def parse_object(content: bytes, name: str, *, unique_keys: bool = False) -> dic
         found = dict(pairs)
         if unique_keys and len(found) != len(pairs):
             raise ModelError(
-                f"{excerpt(name)} says something twice.",
+                f"{excerpt(name)} has the same key twice.",
                 "The file is damaged or not trustworthy: get it from another source.",
             )
         return found

@@ -88,8 +88,8 @@ def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
     longest = spec.made_for.side[1] if spec.made_for else MAX_SIDE
     if request.hires and spec.family.has_one_scale and max(request.final_size) > longest:
         yield (
-            f"Warning: {excerpt(request.model)} was made for sides of at most {longest} pixels. "
-            "In a larger second pass it shows things several times."
+            f"Warning: {excerpt(request.model)} was made for sides of at most {longest} pixels. A "
+            "larger second pass may show things several times."
         )
     if 1 < request.clip_skip <= spec.family.text_layer:
         yield (
@@ -100,8 +100,8 @@ def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
         for name in ("prompt", "negative_prompt"):
             if form := marks_in(getattr(request, name)):
                 yield (
-                    f"Warning: the {FIELDS[name].label} has {form} in it, which is read as it "
-                    "stands; --prompt-syntax a1111 reads it as AUTOMATIC1111 does."
+                    f"Warning: the {FIELDS[name].label} contains {form}, which is read literally; "
+                    "--prompt-syntax a1111 reads it as AUTOMATIC1111 does."
                 )
     for each in _CONDITIONAL_FIELDS:
         if each.name in of_others or getattr(request, each.name) == DEFAULTS[each.name]:
@@ -148,8 +148,8 @@ def _idle_adapters(
         for path in request.adapters.embeddings:
             token = find_embedding(path, specs[request.model_reference].checkpoint).token
             warning = (
-                f"Warning: the embedding {excerpt(path, 200)} has no effect: its token, "
-                f"{excerpt(token)}, is in no prompt."
+                f"Warning: the embedding {excerpt(path, 200)} has no effect: no prompt contains "
+                f"its token, {excerpt(token)}."
             )
             texts = f"{request.prompt} {request.negative_prompt}".casefold()
             used[warning] = used.get(warning, False) or token.casefold() in texts

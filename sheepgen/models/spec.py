@@ -143,13 +143,14 @@ class ModelSpec:
         check_step_count(values["scheduler"], values["num_inference_steps"])
         if self.needs_mask and request.hires:
             raise UsageError(
-                f"{excerpt(request.model)} repaints a part of a picture, in its own size.",
+                f"{excerpt(request.model)} is an inpainting model, which keeps the size of the "
+                "picture.",
                 "Leave out --hires.",
             )
         if self.needs_mask and request.mask is None:
             raise UsageError(
-                f"{excerpt(request.model)} repaints a part of a picture.",
-                "Give the picture with --image, and what to repaint with --mask.",
+                f"{excerpt(request.model)} is an inpainting model: it needs a picture and a mask.",
+                "Give the picture with --image and the mask with --mask.",
             )
         if self.text_layers is not None and request.clip_skip > self.text_layers:
             raise UsageError(

@@ -90,8 +90,8 @@ def _check_decoder(configs: Configs, owner: str) -> None:
             raise bad_setting("unet/config.json", setting, unet[setting], owner)
     if (unet["in_channels"], unet["out_channels"]) != (channels, 2 * channels):
         raise ModelError(
-            f"The U-Net of {owner} goes from {unet['in_channels']} to {unet['out_channels']} "
-            f"channels, but its latents have {channels}, and the variance as many.",
+            f"The U-Net of {owner} has {unet['in_channels']} input and {unet['out_channels']} "
+            f"output channels, but its latents have {channels}, and the variance as many.",
             "Models for editing pictures are not supported.",
         )
 

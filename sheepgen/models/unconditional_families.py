@@ -42,7 +42,7 @@ def _check_ddpm(configs: Configs, owner: str) -> None:
     channels = unet["in_channels"], unet["out_channels"]
     if channels not in ((1, 1), (3, 3)):
         raise ModelError(
-            f"The U-Net of {owner} goes from {channels[0]} to {channels[1]} channels.",
+            f"The U-Net of {owner} has {channels[0]} input and {channels[1]} output channels.",
             "Grey images of 1 and colour images of 3 are supported, without a learned variance.",
         )
     _check_unet(configs, owner)

@@ -113,8 +113,8 @@ def check_latents(configs: Configs, owner: str, vae: str = "vae") -> None:
     fits = unet["in_channels"] == channels or _needs_mask(configs)
     if not (fits and unet["out_channels"] == channels):
         raise ModelError(
-            f"The U-Net of {owner} goes from {unet['in_channels']} to {unet['out_channels']} "
-            f"channels, but its latents have {channels}.",
+            f"The U-Net of {owner} has {unet['in_channels']} input and {unet['out_channels']} "
+            f"output channels, but its latents have {channels}.",
             "Models for editing by words alone are not supported.",
         )
 

@@ -53,7 +53,7 @@ class EmbeddingTokenizer:
             known = tokenizer.get_vocab()
             if any(piece in known or f"{piece.lower()}</w>" in known for piece in pieces):
                 raise ModelError(
-                    f"The token of the embedding, {excerpt(embedding.token)}, is a word already.",
+                    f"The token of the embedding, {excerpt(embedding.token)}, is already a word.",
                     "Rename the file: its name is the token.",
                 )
             tokenizer.add_tokens(pieces)

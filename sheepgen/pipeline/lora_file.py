@@ -149,7 +149,7 @@ def _check_once(fitting: Mapping[str, Sequence[LoraLayer]], owner: str) -> None:
                 raise ModelError(
                     f"The LoRA {owner} has the layer {excerpt(layer.rows.layer, 100)} twice: as "
                     f"{excerpt(other, 100)} and as {excerpt(name, 100)}.",
-                    "It is not clear which one is meant. Get another file of it.",
+                    "It is not clear which one to use. Get another version of the file.",
                 )
 
 

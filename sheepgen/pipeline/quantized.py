@@ -39,8 +39,8 @@ def check_can_load(config: Mapping[str, Any], library: str, component: str) -> N
     require_packages(method.packages, f"The {component} is quantised: it is read")
     if library in method.needs_gpu and not _has_gpu():
         raise UsageError(
-            f"The {component} is quantised by {name}, which takes a graphics card, and this "
-            "machine has none.",
+            f"The {component} is quantised by {name}, which needs a GPU, and this machine has "
+            "none.",
             "A .gguf file in its place, with --transformer, runs on every machine.",
         )
 

@@ -85,8 +85,8 @@ def _check_memory(model: LoadedModel, request: ResolvedRequest) -> None:
     there = _memory_bytes(model.device)
     if there is not None and needed > there:
         raise UsageError(
-            f"{width}x{height} pixels take {byte_size(needed)} of memory at least, "
-            f"and there are {byte_size(there)}.",
+            f"{width}x{height} pixels need at least {byte_size(needed)} of memory, but only "
+            f"{byte_size(there)} are there.",
             "Verify it on a larger machine.",
         )
 

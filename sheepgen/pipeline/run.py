@@ -127,7 +127,8 @@ def stream_batch(
     assert len({request.batch_key for request in resolved}) == 1, "they cannot share one loop"
     if shared.adapters != model.spec.adapters:
         raise UsageError(
-            "The request has other LoRAs, VAEs or embeddings than the model was loaded with.",
+            "The request's LoRAs, VAE or embeddings differ from those that the model was loaded "
+            "with.",
             "Load it with load_model(…, adapters=request.adapters).",
         )
     if frames is not None:

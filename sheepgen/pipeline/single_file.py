@@ -60,8 +60,8 @@ def _convert_unet(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> d
         converted["time_embedding.cond_proj.weight"] = condition
     if len(converted) != len(weights):  # it leaves out what it does not know
         raise ModelError(
-            f"The model's unet has {len(weights) - len(converted)} weights that are not those of "
-            "Stable Diffusion's.",
+            f"The model's unet has {len(weights) - len(converted)} weights that Stable Diffusion's "
+            "U-Net does not have.",
             "Convert it to a diffusers folder where it comes from.",
         )
     return converted

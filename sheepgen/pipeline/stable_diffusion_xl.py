@@ -112,7 +112,7 @@ class StableDiffusionXLModel(ClipLatentModel):
         )
         if first.states.shape[1] != second.states.shape[1]:
             raise ModelError(
-                "The model's two tokenizers divide the prompt differently.",
+                "The model's two tokenizers split the prompt differently.",
                 "They come from different models.",
             )
         states = torch.cat([first.states, second.states], dim=-1)

@@ -85,7 +85,7 @@ def _check_names(own: Set[str], found: Set[str]) -> None:
         raise ModelError(
             f"The transformer's file has no weights for {excerpt(missing[0])} "
             f"({len(missing)} are missing).",
-            "It is incomplete, or made from another model.",
+            "It is incomplete, or was made from another model.",
         )
     if unknown := sorted(found - own):
         raise ModelError(

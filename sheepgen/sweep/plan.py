@@ -251,7 +251,7 @@ def _manifest_warnings(manifest: Manifest) -> tuple[str, ...]:
     lines = plural(manifest.invalid_lines, "line")
     return (
         f"Warning: {manifest.path} has {lines} that cannot be read. Images that are not in the "
-        "others are generated again.",
+        "other lines are generated again.",
     )
 
 
@@ -345,6 +345,6 @@ def _check_names(targets: Mapping[ResolvedRequest, Target]) -> None:
         if target.path in taken:
             raise UsageError(
                 f"Two images of the sweep would be called {target.path}.",
-                "Put {key} into --output, which is different for every image.",
+                "Put {key}, which is unique for each image, into --output.",
             )
         taken.add(target.path)

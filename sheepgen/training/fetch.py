@@ -29,7 +29,9 @@ def fetch_packages(packages: Sequence[str], folder: Path) -> Path:
         return modules
     npm = shutil.which("npm")
     if npm is None:
-        raise ModelError("The drawings come as npm packages, and npm is not here.", "Install npm.")
+        raise ModelError(
+            "The drawings come as npm packages, but npm is not installed.", "Install npm."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     command = [npm, "install", "--prefix", str(folder), "--no-save", "--ignore-scripts", *packages]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603

@@ -103,8 +103,8 @@ def fit_cells(
     table = CellTable.from_state(torch.load(path, weights_only=True))
     if len(table.first) != len(drawings):
         raise ModelError(
-            f"{path.name} has {len(table.first)} drawings, and there are {len(drawings)}.",
-            "Move the file away to measure them anew.",
+            f"{path.name} has {len(table.first)} drawings, but the preset has {len(drawings)}.",
+            "Move the file away to measure them again.",
         )
     return table
 

@@ -50,8 +50,8 @@ def resume_from_export(folder: Path, workspace: Workspace, config: TrainingConfi
         )
     if not (folder / RECORD_FILE).is_file():
         raise UsageError(
-            f"{excerpt(folder, 200)} has no training.json: sheepgen has not trained it.",
-            "Give a folder that sheepgen train has written.",
+            f"{excerpt(folder, 200)} has no training.json, so sheepgen did not train it.",
+            "Give a folder that `sheepgen train` wrote.",
         )
     record: dict[str, Any] = json.loads((folder / RECORD_FILE).read_text("utf-8"))
     if differing := incompatible_setting(record["config"], config):

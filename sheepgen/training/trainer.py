@@ -161,8 +161,8 @@ class Trainer:
             step: int = state["step"]
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ModelError(
-                f"The checkpoint {self.checkpoint.name} is another version's.",
-                "Go on with that version, or move the file away to begin this stage anew.",
+                f"The checkpoint {self.checkpoint.name} was written by another version.",
+                "Continue with that version, or move the file away to restart this stage.",
             ) from error
         return step
 
@@ -183,7 +183,8 @@ def load_weights(
     """
     if not checkpoint.exists():
         raise ModelError(
-            f"There is no checkpoint {checkpoint.name}.", f"Run the stage {checkpoint.stem} first."
+            f"The checkpoint {checkpoint.name} does not exist.",
+            f"Run the stage {checkpoint.stem} first.",
         )
     state = _load(checkpoint)
     if state.get("step", 0) < steps:
@@ -199,8 +200,8 @@ def load_weights(
             average.copy_to(network.parameters())
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise ModelError(
-            f"The checkpoint {checkpoint.name} is another version's.",
-            "Export with that version, or move the file away to train this stage anew.",
+            f"The checkpoint {checkpoint.name} was written by another version.",
+            "Export with that version, or move the file away to retrain this stage.",
         ) from error
 
 

@@ -182,7 +182,7 @@ def test_a_bad_line_is_told_by_its_key(line: str, message: str, hint: str) -> No
 )
 def test_an_output_stays_inside_the_folder(output: str) -> None:
     said, _ = complaint(json.dumps({"prompt": "x", "output": output}))
-    assert said.startswith("output leads out of the batch's folder")
+    assert said.startswith("output is outside the batch's folder")
 
 
 @pytest.mark.parametrize("output", ["", " ", "a\0.png", "\x1b[31m.png", "\u202egnp.png", "\ud800"])

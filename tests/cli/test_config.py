@@ -43,7 +43,7 @@ README = Path(__file__).parents[2] / "README.md"
         ("[models.a]\nmodel = ''", ", line 2: The model name is empty."),
         ("[models.a]\nmodel = 3", ", line 2: model must be text, got 3."),
         ("[models.a]\nmodel = 'b'\neta = 2", ", line 3: eta must be between 0 and 1, got 2."),
-        ("[models.a]\nmodel = 'b'\ndevice = 'cpu'", ", line 3: device is not about the model."),
+        ("[models.a]\nmodel = 'b'\ndevice = 'cpu'", ", line 3: device cannot be set in a preset."),
         ("[models.sheepgen]\nmodel = 'b'", ", line 1: sheepgen is the installed model."),
         ("[models.'./a']\nmodel = 'b'", ', line 1: "./a" cannot be the name of a preset.'),
         ("[models.'a,b']\nmodel = 'b'", ', line 1: "a,b" cannot be the name of a preset.'),

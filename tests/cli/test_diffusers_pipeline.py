@@ -44,7 +44,7 @@ def test_an_image_with_frames_is_generated_shown_verified_and_changed(model: str
     assert record.request.scheduler == "own"
 
     shown = run("show", "x.png")
-    assert "Made in diffusers' own loop, of diffusers" in shown.stdout
+    assert "Generated in diffusers' own loop, with diffusers" in shown.stdout
     assert "Sampler: own" in shown.stdout
     verified = run("verify", "x.png", "--json")
     assert verified.exit_code == 0, verified.output

@@ -66,5 +66,5 @@ def test_a_transformer_is_refused_in_one_line(explain: Run, tmp_path: Path) -> N
         assert result.exit_code == 2
         assert result.stdout == ""
         assert "Error: " in result.stderr
-        assert " cannot be explained so far: it is Z-Image.\n" in result.stderr
+        assert " cannot be explained: Z-Image is not supported.\n" in result.stderr
     assert not Path("outputs").exists()

@@ -128,7 +128,7 @@ def test_a_picture_may_come_from_a_pipe_and_is_kept(run: Run, draw: Run, picture
     assert result.exit_code == 0, result.output
     kept = Path(f"made/input_{hashlib.sha256(data).hexdigest()[:10]}.png")
     assert kept.read_bytes() == data
-    assert f"The picture from the pipe is kept as {kept}." in result.stderr
+    assert f"Saved the picture from the pipe as {kept}." in result.stderr
     assert read_record(Path("made/a-red-sheep_7.png")).request.image == str(kept)
     assert run("verify", "made/").stdout == "made/a-red-sheep_7.png: equal\n"
     again = draw("sweep", *words[:1], "--seeds", "7", *words[3:], "--no-sheet", stdin=data)
@@ -171,7 +171,7 @@ def test_what_is_piped_must_be_a_picture(run: Run) -> None:
         (("--image", "nowhere.png"), "No such file: nowhere.png."),
         (("--image", "words.txt"), "words.txt cannot be read as a PNG, JPEG or WebP image."),
         (("--image", "photo.png", "--mask", "words.txt"), "words.txt cannot be read"),
-        (("--image", "photo.png", "--mask", "black.png"), "has nothing white"),
+        (("--image", "photo.png", "--mask", "black.png"), "has no white in it"),
     ],
 )
 @pytest.mark.usefixtures("picture")
@@ -261,7 +261,7 @@ def test_a_default_strength_is_for_jobs_with_a_picture(run: Run, tiny_folder: Pa
 def test_a_batch_reads_no_picture_from_a_pipe(run: Run) -> None:
     result = run("batch", "-", "--image", "-", stdin="a sheep")
     assert result.exit_code == 2
-    assert "A batch reads jobs from a pipe, and no picture." in result.stderr
+    assert "A batch cannot read a picture from a pipe." in result.stderr
 
 
 @pytest.mark.usefixtures("picture")

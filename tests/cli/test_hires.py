@@ -225,7 +225,7 @@ def test_what_cannot_be_is_said_in_one_line(
 
 
 def test_the_installed_model_warns_where_it_repeats_things(run: Run) -> None:
-    warning = "In a larger second pass it shows things several times."
+    warning = "A larger second pass may show things several times."
     assert warning in run("a fox", "--hires", "2", "--dry-run").stdout
     small = run("a fox", "--hires", "1.14", "--size", "224x224", "--dry-run").stdout
     assert "224x224, then 256x256" in small

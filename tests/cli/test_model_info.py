@@ -132,7 +132,7 @@ def test_a_model_that_takes_any_words_has_no_list(run: Run, tiny_folder: Path) -
     [
         (["inf"], 'Unknown command "models inf".\nCommands: list, info, pull, rm, verify.'),
         (["info"], "Missing argument 'MODEL'"),
-        (["info", "sheepgen", "cat"], "WORD is for --things."),
+        (["info", "sheepgen", "cat"], "WORD needs --things."),
         (["--json", "info", "sheepgen"], 'Put --json after "info".'),
         (["info", "nothing"], 'Unknown model "nothing".'),
     ],

@@ -105,7 +105,7 @@ def test_what_is_no_repository_is_not_pulled(run: Run, tiny_folder: Path) -> Non
     assert (installed.exit_code, Path(installed.stdout.strip()).name) == (0, "sheepgen")
     refused = run("models", "pull", str(tiny_folder))
     assert refused.exit_code == 2
-    assert "is on this disk, and not one of the Hub's." in refused.stderr
+    assert "is a local model, not one on the Hub." in refused.stderr
 
 
 @pytest.mark.usefixtures("both")
@@ -129,7 +129,7 @@ def test_the_list_says_what_is_on_the_disk(run: Run) -> None:
     assert listed()[COPY].endswith("kB, incomplete")
     assert listed()[REPO].endswith("kB")
     assert "    Stable Diffusion 1.x and 2.x" in shown.stdout
-    assert shown.stderr == "Not listed: 1 cached repo without a model that runs here.\n"
+    assert shown.stderr == "Not listed: 1 cached repo without a supported model.\n"
     rows = {row["name"]: row for row in rows_of(run("models", "--json").stdout)}
     assert rows["stabilityai/sdxl-turbo"]["aliases"] == ["sdxl-turbo"]
     assert {key: rows[REPO][key] for key in ("cached", "complete", "licence", "revisions")} == {
@@ -187,7 +187,7 @@ def test_one_revision_of_two_leaves_the_other_whole(run: Run) -> None:
     ("name", "code", "message"),
     [
         ("sheepgen", 2, "is installed with the program"),
-        ("./model", 2, "is a file or folder of yours"),
+        ("./model", 2, "is a local file or folder"),
         ("flock/none", 1, "flock/none is not in the Hub's cache."),
         (f"{REPO}@v9", 1, f"{REPO}@v9 is not in the Hub's cache."),
         ("nothing at all", 2, "Unknown model"),

@@ -60,7 +60,7 @@ def test_prompts_come_from_a_file_or_a_pipe(
     monkeypatch.setenv("HOME", str(tmp_path))
     assert read_prompts(None, Path("~/file"), []) == prompts
     os.mkfifo(fifo)
-    with pytest.raises(UsageError, match="No prompts in the file"):
+    with pytest.raises(UsageError, match="The file has no prompts"):
         read_prompts(None, fifo, [])
 
 

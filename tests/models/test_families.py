@@ -247,7 +247,7 @@ def test_an_xl_model_has_its_own_defaults(xl: Path) -> None:
     ("file", "changes", "message"),
     [
         ("model_index.json", {"text_encoder": [None, None]}, "has no text_encoder of its own"),
-        ("unet/config.json", {"in_channels": 8}, "goes from 8 to 4 channels"),
+        ("unet/config.json", {"in_channels": 8}, "has 8 input and 4 output channels"),
         ("unet/config.json", {"addition_embed_type": "text"}, "value, text, for addition_embed"),
         ("unet/config.json", {"addition_embed_type": None}, "does not set addition_embed_type"),
         (

@@ -157,7 +157,7 @@ CONTENTS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     ),
     "bytes of two tensors": (lambda data: shifted(data, -1), "overlap|longer"),
     "bytes of no tensor": (lambda data: shifted(data, 4), "leave bytes between"),
-    "a tensor that is named twice": (named_twice, "something twice"),
+    "a tensor that is named twice": (named_twice, "the same key twice"),
 }
 
 

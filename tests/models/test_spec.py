@@ -132,10 +132,10 @@ MARKED = {"prompt": "a ((red)) sheep", "negative_prompt": "(mud:1.3)"}
 
 def test_marks_that_are_read_as_words_are_said(tiny_folder: Path, embedded: ModelSpec) -> None:
     spec = find_model(str(tiny_folder))
-    read = "which is read as it stands; --prompt-syntax a1111 reads it as AUTOMATIC1111 does."
+    read = "which is read literally; --prompt-syntax a1111 reads it as AUTOMATIC1111 does."
     assert warnings(spec, MARKED, MARKED) == (
-        f"Warning: the prompt has ((word)) in it, {read}",
-        f"Warning: the negative prompt has (word:1.3) in it, {read}",
+        f"Warning: the prompt contains ((word)), {read}",
+        f"Warning: the negative prompt contains (word:1.3), {read}",
     )
     assert warnings(spec, {**MARKED, "prompt_syntax": "a1111"}) == ()
     assert warnings(spec, {"prompt": "a sheep (animal)"}) == ()

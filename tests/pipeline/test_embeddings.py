@@ -133,7 +133,7 @@ def test_others_are_refused(name: str, tiny_folder: Path, tmp_path: Path) -> Non
 def test_a_word_of_the_vocabulary_is_no_token(tiny_folder: Path, tmp_path: Path) -> None:
     save_file({"emb_params": vectors(1)}, tmp_path / "sheep.safetensors")
 
-    with pytest.raises(ModelError, match="sheep, is a word already"):
+    with pytest.raises(ModelError, match="sheep, is already a word"):
         loaded(tiny_folder, tmp_path / "sheep.safetensors")
 
 

@@ -74,7 +74,7 @@ def test_what_is_quantised_is_refused(tmp_path: Path) -> None:
     from tests.pipeline.test_transformer_file import weights_of
 
     file = save_gguf(tmp_path / "t.gguf", weights_of(folder), "F16")
-    with pytest.raises(UsageError, match="transformer is quantised already; fp8 is for"):
+    with pytest.raises(UsageError, match="transformer is already quantised; fp8 is only for"):
         load_model(str(folder), device="cpu", dtype="fp8", adapters=Adapters(transformer=str(file)))
 
 

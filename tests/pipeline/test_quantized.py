@@ -115,7 +115,7 @@ def test_a_machine_without_a_graphics_card(folder: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("importlib.util.find_spec", lambda _: True)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     edit_json(folder / "transformer" / "config.json", quantization_config=NF4)
-    with pytest.raises(UsageError, match="takes a graphics card, and this machine has none"):
+    with pytest.raises(UsageError, match="needs a GPU, and this machine has none"):
         load(folder)
 
 

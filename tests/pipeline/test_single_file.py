@@ -125,7 +125,7 @@ def test_a_model_for_inpainting_is_the_same(kind: Version, tmp_path: Path) -> No
 
     assert spec.needs_mask
     assert not spec.checkpoint.assumption
-    with pytest.raises(UsageError, match="repaints a part of a picture"):
+    with pytest.raises(UsageError, match="is an inpainting model"):
         pixels(file)
     assert np.array_equal(pixels(file, **picture), pixels(folder, **picture))
 

@@ -187,8 +187,8 @@ def test_models_that_read_a_prompt_refuse_to_do_without() -> None:
     [
         ({"num_class_embeds": 10}, "needs class labels in the U-Net"),
         ({"time_embedding_type": "fourier"}, "needs noise levels instead of timesteps"),
-        ({"out_channels": 2}, "goes from 1 to 2 channels"),
-        ({"in_channels": 4, "out_channels": 4}, "goes from 4 to 4 channels"),
+        ({"out_channels": 2}, "has 1 input and 2 output channels"),
+        ({"in_channels": 4, "out_channels": 4}, "has 4 input and 4 output channels"),
         ({"sample_size": None}, "does not set sample_size"),
         ({"sample_size": [8, 8, 8]}, "impossible value"),
         ({"block_out_channels": 8}, "impossible value"),

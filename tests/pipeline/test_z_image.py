@@ -181,7 +181,9 @@ def test_defaults_of_the_distilled_model_and_of_the_other(tmp_path: Path) -> Non
 
 
 def test_schedulers_of_other_models_are_refused(model: ZImageModel) -> None:
-    with pytest.raises(UsageError, match="ddim cannot be used with this model, which is a flow"):
+    with pytest.raises(
+        UsageError, match="ddim cannot be used with this model, which is a flow model"
+    ):
         model.spec.resolve(replace(REQUEST, scheduler="ddim"))
 
 

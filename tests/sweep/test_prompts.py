@@ -52,7 +52,7 @@ def test_a_line_is_a_prompt(text: str, prompts: list[str]) -> None:
 
 @pytest.mark.parametrize("text", ["", "\ufeff", " \n\n", "# a\n#b"])
 def test_a_file_without_prompts_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="No prompts in the file"):
+    with pytest.raises(UsageError, match="The file has no prompts"):
         read_prompt_lines(text)
 
 

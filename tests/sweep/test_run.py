@@ -134,8 +134,8 @@ def test_images_that_a_damaged_manifest_has_lost_are_generated_again_and_it_is_s
     plan = plan_sweep(values, tmp_path)
     assert [request.seed for request in plan.missing] == [2]
     assert plan.warnings[0] == (
-        f"Warning: {manifest} has 1 line that cannot be read. Images that are not in the others "
-        "are generated again."
+        f"Warning: {manifest} has 1 line that cannot be read. Images that are not in the other "
+        "lines are generated again."
     )
 
 

@@ -145,7 +145,7 @@ def test_the_parser_is_trained_without_pictures(workspace: Workspace) -> None:
 @pytest.mark.parametrize(
     ("done", "needed", "missing"),
     [
-        ((), "parser", r"no checkpoint parser\.pt"),
+        ((), "parser", r"checkpoint parser\.pt does not exist"),
         (("parser",), "latents", "Not all of the 8 scenes are encoded"),
     ],
 )
@@ -177,9 +177,11 @@ def test_cells_of_other_drawings_are_refused(workspace: Workspace) -> None:
     vae = fit_vae(CONFIG, workspace, Blocks(), CPU)
     fit_cells(CONFIG, workspace, Blocks(), vae)
     fewer = replace(CONFIG, data=replace(CONFIG.data, cast=("sheep",)))
-    with pytest.raises(ModelError, match=r"cells\.pt has \d drawings, and there are \d") as caught:
+    with pytest.raises(
+        ModelError, match=r"cells\.pt has \d drawings, but the preset has \d"
+    ) as caught:
         fit_cells(fewer, workspace, Blocks(), vae)
-    assert caught.value.hint == "Move the file away to measure them anew."
+    assert caught.value.hint == "Move the file away to measure them again."
 
 
 def test_a_longer_recipe_resumes(workspace: Workspace) -> None:

@@ -193,7 +193,7 @@ def existing(kind: str, text: str) -> tuple[Path, str]:
         if place.path.suffix.lower() == GGUF_SUFFIX and not _is_weights(kind, GGUF_SUFFIX):
             raise ModelError(
                 f"The {LABELS[kind]} {owner} is a {GGUF_SUFFIX} file.",
-                "Only transformers are loaded from those.",
+                "Only transformers can be loaded from such files.",
             )
         return place.path, owner
     if hub_path_of(text) is not None:

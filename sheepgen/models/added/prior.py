@@ -59,13 +59,14 @@ def find_prior(text: str, checkpoint: Checkpoint) -> Checkpoint:
     found = read_checkpoint(path)
     if found.family.part != "prior":
         raise ModelError(
-            f"{owner} is not a prior, but {found.family.name}.", "Choose the one of its makers."
+            f"{owner} is not a prior, but {found.family.name}.",
+            "Choose the prior that its makers published.",
         )
     own, width = checkpoint.configs["unet"]["encoder_hid_dim"], found.configs["prior"]
     if own != width["embedding_dim"]:
         raise ModelError(
             f"The prior {owner} is not for this model: it makes embeddings of width "
             f"{width['embedding_dim']}, and the decoder takes {own}.",
-            "Choose the one that its makers name beside it.",
+            "Choose the one that its makers name for it.",
         )
     return found

@@ -55,7 +55,7 @@ def find_upscaler(text: str, checkpoint: Checkpoint) -> Checkpoint:
 def _not_for(owner: str, why: str) -> ModelError:
     return ModelError(
         f"The upscaler {owner} is not for this model: {why}.",
-        "Choose the one that its makers name beside it.",
+        "Choose the one that its makers name for it.",
     )
 
 

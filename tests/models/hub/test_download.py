@@ -79,7 +79,7 @@ def test_another_family_is_refused_before_its_weights_are_asked_for(
     ("config", "changes", "match"),
     [
         ("unet/config.json", {"class_embed_type": "timestep"}, "class labels in the U-Net"),
-        ("unet/config.json", {"in_channels": 8}, "goes from 8 to 4 channels"),
+        ("unet/config.json", {"in_channels": 8}, "has 8 input and 4 output channels"),
         ("text_encoder/config.json", {"hidden_size": 10**6}, "impossible value"),
         ("scheduler/scheduler_config.json", {"use_flow_sigmas": True}, "flow matching"),
     ],
