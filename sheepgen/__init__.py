@@ -16,7 +16,7 @@ With the frames on its way, a filmstrip and an animation:
     saved = save(stream(model, request, FrameOptions()), "fox.png", frames="gif")
     print(saved.path, saved.artifacts)
 
-A sweep, which goes on where it stopped when it is run again:
+A sweep, which resumes where it stopped when it is run again:
 
     from pathlib import Path
 

@@ -98,7 +98,7 @@ def resolve_hires(values: Mapping[str, Any], multiple: int) -> dict[str, int]:
 
     Args:
         values: A request's, by the names of its fields, with its model's where it leaves them open.
-        multiple: The model's, of which sides are multiples.
+        multiple: Of the model; sides must be multiples of it.
 
     Raises:
         UsageError: If it is too large, as large as the first, or has no step.

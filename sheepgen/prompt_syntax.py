@@ -115,7 +115,7 @@ def parse_prompt(text: str) -> tuple[tuple[Part, ...], ...]:
         text: As typed, of any content.
 
     Returns:
-        What stands between breaks, at least one section, of which each may be empty. Neighbouring
+        What stands between breaks, at least one section; each may be empty. Neighbouring
         parts of a section differ in weight.
 
     Raises:

@@ -124,7 +124,7 @@ def describe_picks(request: GenerationRequest) -> str:
 
 
 def literal_notes(texts: Iterable[str]) -> tuple[str, ...]:
-    """Return a note for each name that looks like a wildcard, for where there are no wildcards."""
+    """Return a note for each name that looks like a wildcard, if wildcards are off."""
     names = dict.fromkeys(
         found[2] for text in texts for found in _WILDCARD.finditer(text) if not found[1]
     )
@@ -190,7 +190,7 @@ def _fill(text: str, wildcards: Wildcards | None, picks: _Picks, within: tuple[s
         text: Its braces have no meaning.
         wildcards: Where the lines are.
         picks: Picks them.
-        within: Wildcards of which the text is part of a line.
+        within: Wildcards whose lines the text is part of.
     """
     filled, place = "", 0
     for found in _WILDCARD.finditer(text):

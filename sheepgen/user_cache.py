@@ -1,4 +1,4 @@
-"""The user's cache folders: sheepgen's own, whose files only save time, and that of the Hub."""
+"""The user's cache folders: sheepgen's own, whose files only save time, and the Hub's."""
 
 from __future__ import annotations
 

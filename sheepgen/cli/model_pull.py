@@ -61,7 +61,7 @@ def pull(
 
 
 def _only_weights(spec: ModelSpec, variant: str) -> str:
-    """Say that a model is here with the weights of a variant alone, which was not asked for."""
+    """Return a remark if only the weights of a variant are here, which was not asked for."""
     from sheepgen.models.files import variant_of
 
     found = {variant_of(file) for file in spec.checkpoint.weights}

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 ALONE_SIDE = 24
-"""Cells a side of a thing that is alone, ..."""
+"""Cells per side of a thing that is alone, ..."""
 
 COMPANION_SIDE = 16
 """... and of one that is not."""
@@ -54,7 +54,7 @@ class TokenBlock:
 
     Args:
         thing: Its number, from 0.
-        side: Cells a side.
+        side: Cells per side.
         first: The first of its tokens.
     """
 

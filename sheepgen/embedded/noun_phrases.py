@@ -178,5 +178,5 @@ def _is_adjective(piece: Piece, vocabulary: Vocabulary) -> bool:
 
 
 def _is_background(piece: Piece, vocabulary: Vocabulary) -> bool:
-    """Return whether a word is that for what is behind a scene: background, wall."""
+    """Return whether a word means what is behind a scene: background, wall."""
     return "background" in vocabulary.cues.get(" ".join(piece.symbols), ())

@@ -22,7 +22,7 @@ __all__ = [
 Kind = Literal["single", "several", "riding", "next_to", "on_top", "wearing", "holding", "digits"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 RELATIONS: tuple[Kind, ...] = ("riding", "next_to", "on_top", "wearing", "holding")
-"""The kinds with two things in them, of which the first rides, stands on, wears or holds."""
+"""The kinds with two things, the first of which rides, stands on, wears or holds the second."""
 
 VERBS = {
     "riding": "riding",

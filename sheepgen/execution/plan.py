@@ -135,14 +135,14 @@ class RunPlan:
 
     Args:
         spec: The model, complete on this disk.
-        requests: One an image.
+        requests: One per image.
         settings: As they were given.
         layout: Where the files go.
         targets: Where each image goes if nothing is there yet.
         free_targets: Where it goes as things are, with a counter if its own name is taken.
         prompts: What the model makes of the first image's ``prompt`` and ``negative prompt``.
-        prompt_notes: A line on each prompt of which there is something to say.
-        image_notes: A line on what is done to the picture to start from, if anything is.
+        prompt_notes: A line about each prompt with something to report.
+        image_notes: A line about what is done to the picture to start from, if anything is.
         warnings: Sentences on what has no effect, and on what is outside of the model's range.
         estimate: What the run will take.
         memory: What it takes on the device.

@@ -1,7 +1,7 @@
 """What a model makes of the prompts of a run, before its large weights are loaded.
 
 A model that parses prompts says which words it has no use for. That is printed, and an error with
-``--strict``; a prompt of which nothing is understood is always one.
+``--strict``; a prompt is always one if nothing in it is understood.
 """
 
 from __future__ import annotations

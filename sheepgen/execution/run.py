@@ -1,6 +1,6 @@
 """Plans carried out: images generated, saved and remembered, as a stream of events.
 
-Closing the stream stops the work, wherever it is; nothing half-written is left behind.
+Closing the stream stops the work, wherever it is; nothing half-written remains.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Prompts, and what tokenizers make of them, are hostile text: the template escapes all that it is
 given, and the page's own policy allows no script but its own and no request at all. Without scripts
-all steps are listed; the script puts them behind a slider.
+all steps are listed; the script shows them one at a time, with a slider.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Most viewers and sites know it (``modules/infotext_utils.py`` in the web UI): th
 may be quoted as in JSON. Nothing escapes a prompt that contains such lines itself, which is why
 sheepgen reads its own images from the JSON record instead.
 
-CFG scale is the guidance scale here: 1 is off in both. Size is that of the first pass in both.
+CFG scale is the guidance scale here: 1 is off in both. Size is the first pass's in both.
 ``Emphasis: None`` says that brackets in the prompts are text; without it they are weights
 (`sheepgen.prompt_syntax`). `sheepgen.metadata.a1111_reader` reads the text from any image.
 """

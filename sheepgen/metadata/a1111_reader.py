@@ -162,7 +162,7 @@ def _split_prompts(text: str, negative: re.Pattern[str]) -> tuple[str, str]:
 
 
 def _read_settings(text: str) -> dict[str, str]:
-    """Read pairs, and after them lines of which each is a key and a value."""
+    """Read pairs, and after them lines with a key and a value each."""
     first, *more = _LINE_WITH_KEY.split(text)
     pairs = _read_pairs(first)
     for line in more:

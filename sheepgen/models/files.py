@@ -136,7 +136,7 @@ def variant_of(file: str) -> str | None:
 def complete_variants(
     components: Mapping[str, Component], names: Collection[str]
 ) -> tuple[str, ...]:
-    """Return the variants of which every component that must have weights has all files, sorted."""
+    """Return the variants with all files of each component that must have weights, sorted."""
     needed = [
         (name, component)
         for name, component in components.items()
@@ -164,7 +164,7 @@ def present_components(
 def without_weights(
     components: Mapping[str, Component], replaced: Collection[str]
 ) -> dict[str, Component]:
-    """Return the components, of which some do without weights of their own.
+    """Return the components, some without weights of their own.
 
     Args:
         components: What a model is made of.

@@ -158,7 +158,7 @@ def check_table_of_positions(transformer: Mapping[str, Any], owner: str) -> None
         owner: Whose it is, for the message.
 
     Raises:
-        ModelError: If these are no numbers, or the table would be a large one.
+        ModelError: If these are not numbers, or the table would be a large one.
     """
     for setting in ("patch_size", "sample_size"):
         if not isinstance(transformer[setting], int):

@@ -81,7 +81,7 @@ def unsupported_family_of_name(name: str) -> str | None:
     """Return the name of the unsupported family that a model's name stands for, if it is of one.
 
     Args:
-        name: A repository of the Hub, of which only the best known are recognised, or
+        name: A repository of the Hub, only the best known of which are recognised, or
             a name like those that other programs have for models.
     """
     lower = name.casefold()

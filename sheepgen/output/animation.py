@@ -36,7 +36,7 @@ def encode_animation(
 
     Args:
         frames: In the order of their steps. At most `MAX_FRAMES` - 1 of them are shown.
-        image: The finished image, RGB. The animation has at most 512 pixels a side.
+        image: The finished image, RGB. The animation has at most 512 pixels per side.
         kind: ``gif`` has 256 colours a frame, ``webp`` has all.
         key: Of the image, written to the file as it is, so that it can be found there.
     """

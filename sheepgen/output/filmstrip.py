@@ -58,7 +58,7 @@ def draw_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image) -> Image.
         image: The finished image, RGB.
 
     Returns:
-        RGBA, with thumbnails of at most 256 pixels a side.
+        RGBA, with thumbnails of at most 256 pixels per side.
     """
     chosen = [frames[place] for place in spread(len(frames), MAX_COLUMNS - 1)]
     columns = [(frame.image, *_labels(frame)) for frame in chosen]

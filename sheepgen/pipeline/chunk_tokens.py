@@ -1,4 +1,4 @@
-"""What the tokens of a prompt in chunks are: how many there are, and which is of which word."""
+"""What the tokens of a prompt in chunks are: how many there are, and which word each belongs to."""
 
 from __future__ import annotations
 

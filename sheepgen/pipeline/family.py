@@ -155,7 +155,7 @@ class Stage(Denoiser, Protocol):
     def draw_noise(self, width: int, height: int, generator: torch.Generator) -> Tensor:
         """Return one image's noise, (1, channels, height, width) of the latents, float32, CPU.
 
-        It is the first that a pass takes from ``generator``; the scheduler goes on with the same.
+        It is the first that a pass takes from ``generator``; the scheduler continues with the same.
 
         Args:
             width: Of the image, in pixels.
@@ -234,7 +234,7 @@ class Model(LoadedModel, Stage, Protocol):
 
 
 class FollowingStage(Stage, Protocol):
-    """A network that goes on with what another stage made."""
+    """A network that continues with what another stage made."""
 
     def with_result(
         self,

@@ -1,4 +1,4 @@
-"""Gemma 2 (https://arxiv.org/abs/2408.00118) as a text encoder that is told what to do."""
+"""Gemma 2 (https://arxiv.org/abs/2408.00118) as a text encoder that follows an instruction."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _SETTINGS = (
 
 
 class Instruction(NamedTuple):
-    """What the model is told before a prompt.
+    """What comes before a prompt, and how the prompt is read.
 
     Args:
         text: In front of the prompt.
@@ -98,22 +98,22 @@ class GemmaTextEncoder:
         )
         return cls(tokenizer=load_gemma_tokenizer(checkpoint), model=model.to(device))
 
-    def hidden_states(self, text: str, told: Instruction) -> tuple[Sequence[Tensor], Tensor]:
+    def hidden_states(self, text: str, instruction: Instruction) -> tuple[Sequence[Tensor], Tensor]:
         """Run the model on a text.
 
         Returns:
             The states after the embedding and after each layer, (1, limit, hidden_size), and the
-            mask, (1, limit), 1 for tokens that are no padding.
+            mask, (1, limit), 1 for tokens that are not padding.
 
         Raises:
             ModelError: If the model does not know all of the tokenizer's tokens.
         """
         with running("tokenizer"):
             tokens = self.tokenizer(
-                told.text + (text.lower().strip() if told.lower_case else text),
+                instruction.text + (text.lower().strip() if instruction.lower_case else text),
                 padding="max_length",
                 padding_side="right",
-                max_length=told.limit,
+                max_length=instruction.limit,
                 truncation=True,
                 return_tensors="pt",
             )

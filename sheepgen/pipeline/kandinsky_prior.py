@@ -68,7 +68,7 @@ class PriorTexts(NamedTuple):
     Args:
         embeds: Of the texts as a whole, (rows, width).
         states: Word by word, (rows, tokens, width).
-        mask: (rows, tokens), what is no padding.
+        mask: (rows, tokens), what is not padding.
     """
 
     embeds: Tensor

@@ -52,7 +52,7 @@ class _Encoded(NamedTuple):
 
     Args:
         states: (batch, tokens, width of Gemma).
-        mask: (batch, tokens), 1 for what is no padding.
+        mask: (batch, tokens), 1 for what is not padding.
     """
 
     states: Tensor
@@ -115,11 +115,11 @@ class Lumina2Model(FlowModel):
 
     def read_prompt(self, text: str, _: PromptFormat = PLAIN) -> PromptReading:
         """Return how long a text is and which of its words are not read."""
-        return _told(self.spec).read_prompt(self.text_encoder.tokenizer, text)
+        return _instruction(self.spec).read_prompt(self.text_encoder.tokenizer, text)
 
     def token_labels(self, prompt: str, _: PromptFormat = PLAIN) -> Sequence[TokenLabel]:
         """Return what the tokens stand for."""
-        return _told(self.spec).token_labels(self.text_encoder.tokenizer, prompt)
+        return _instruction(self.spec).token_labels(self.text_encoder.tokenizer, prompt)
 
     @torch.inference_mode()
     def encode(self, requests: Sequence[ResolvedRequest]) -> Lumina2Texts:
@@ -128,15 +128,15 @@ class Lumina2Model(FlowModel):
         Raises:
             ModelError: If the text encoder does not know all of the tokenizer's tokens.
         """
-        told = _told(self.spec)
-        prompts = self._encode_texts([request.prompt for request in requests], told)
+        instruction = _instruction(self.spec)
+        prompts = self._encode_texts([request.prompt for request in requests], instruction)
         guided = self._guided_timesteps(requests[0])
         if not guided:
             return Lumina2Texts(prompts=prompts)
         negatives = [request.negative_prompt for request in requests]
         return Lumina2Texts(
             prompts=prompts,
-            negatives=self._encode_texts(negatives, Instruction("", told.limit)),
+            negatives=self._encode_texts(negatives, Instruction("", instruction.limit)),
             guided_until=guided[-1],
         )
 
@@ -152,16 +152,16 @@ class Lumina2Model(FlowModel):
             if number / len(timesteps) <= request.guidance_end
         ]
 
-    def _encode_texts(self, texts: Sequence[str], told: Instruction) -> _Encoded:
-        encoded = [self._encode_text(text, told) for text in texts]
+    def _encode_texts(self, texts: Sequence[str], instruction: Instruction) -> _Encoded:
+        encoded = [self._encode_text(text, instruction) for text in texts]
         return _Encoded(*map(torch.cat, zip(*encoded, strict=True)))
 
-    def _encode_text(self, text: str, told: Instruction) -> _Encoded:
+    def _encode_text(self, text: str, instruction: Instruction) -> _Encoded:
         """Return what the text encoder makes of a text, from memory if it is there."""
-        if (encoded := self._encoded.get((text, told))) is not None:
+        if (encoded := self._encoded.get((text, instruction))) is not None:
             return encoded
-        states, mask = self.text_encoder.hidden_states(text, told)
-        return self._encoded.keep((text, told), _Encoded(states[_LAYER], mask))
+        states, mask = self.text_encoder.hidden_states(text, instruction)
+        return self._encoded.keep((text, instruction), _Encoded(states[_LAYER], mask))
 
     def predict(
         self, model_input: Tensor, timestep: Tensor, conditioning: Lumina2Texts, guidance: Guidance
@@ -192,13 +192,13 @@ class Lumina2Model(FlowModel):
         return prediction
 
 
-def _told(spec: ModelSpec) -> Instruction:
+def _instruction(spec: ModelSpec) -> Instruction:
     return Instruction(_SYSTEM_PROMPT, spec.max_tokens)
 
 
 def read_prompt(spec: ModelSpec, text: str, _: PromptFormat = PLAIN) -> PromptReading:
     """Measure a prompt with the model's tokenizer alone."""
-    return _told(spec).read_prompt(load_gemma_tokenizer(spec.checkpoint), text)
+    return _instruction(spec).read_prompt(load_gemma_tokenizer(spec.checkpoint), text)
 
 
 load = Lumina2Model.load

@@ -31,7 +31,7 @@ def image_noise(network: Stage, request: ResolvedRequest, generator: torch.Gener
     Args:
         network: Knows the shape.
         request: Says whether another seed's noise is mixed in, and how much of it.
-        generator: With the request's seed. It goes on as if nothing were mixed in: the other
+        generator: With the request's seed. It continues as if nothing were mixed in: the other
             noise comes from a generator of its own.
     """
     noise = network.draw_noise(request.width, request.height, generator)

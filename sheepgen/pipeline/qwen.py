@@ -132,7 +132,7 @@ class QwenTextEncoder:
 
         Returns:
             The states after the embedding and after each layer, (1, tokens, hidden_size), and which
-            of the tokens are no padding, (1, tokens).
+            of the tokens are not padding, (1, tokens).
 
         Raises:
             ModelError: If the model does not know all of the tokenizer's tokens.

@@ -1,7 +1,7 @@
 """Qwen-Image (https://arxiv.org/abs/2508.02324).
 
 A transformer attends to what a vision-language model reads in the prompt, and to patches of the
-latents. Its VAE is one for films, of which an image is the first frame. Guided predictions are
+latents. Its VAE is made for video; an image is a first frame. Guided predictions are
 brought back to the length that the prompt's own have, patch by patch.
 """
 
@@ -63,7 +63,7 @@ class _Texts:
 
     Args:
         states: (batch, tokens, width), padded with zeros.
-        mask: (batch, tokens), 1 for tokens that are no padding; None if there is none.
+        mask: (batch, tokens), 1 for tokens that are not padding; None if there is none.
     """
 
     states: Tensor

@@ -3,7 +3,7 @@
 Everything random is taken from an image's own generator in the order in which diffusers' pipelines
 take it, so that one seed is one picture here and there: what the VAE samples of the picture, then
 the noise; with a mask, what it samples of the picture without the part to repaint comes last. A
-second pass goes on with the generator where the first left it.
+second pass continues with the generator where the first left it.
 """
 
 from __future__ import annotations

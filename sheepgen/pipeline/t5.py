@@ -93,7 +93,7 @@ class T5TextEncoder:
     def encode(self, text: str) -> tuple[Tensor, Tensor]:
         """Return the hidden states of a text, (1, tokens, d_model), and its mask, (1, tokens).
 
-        The mask is 1 for tokens that are no padding.
+        The mask is 1 for tokens that are not padding.
 
         Raises:
             ModelError: If the model does not know all of the tokenizer's tokens.

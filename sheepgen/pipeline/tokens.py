@@ -1,4 +1,4 @@
-"""What a tokenizer makes of a prompt: how much of it is read, and which token is of which word."""
+"""What a tokenizer makes of a prompt: how much of it is read, and the word of each token."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """``sweep.json``: what a folder of images was planned as.
 
-A sweep that goes on later takes over the seeds that were picked for the folder, and the way its
+A sweep that is resumed later takes over the seeds that were picked for the folder, and the way its
 files are called.
 """
 
@@ -35,7 +35,7 @@ _NAMES = "names"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EarlierSweep:
-    """What a sweep that goes on in a folder takes over from the one that is there.
+    """What a sweep that is resumed in a folder takes over from the one that is there.
 
     Args:
         seeds: By the fields ``seed`` and ``variation_seed``.

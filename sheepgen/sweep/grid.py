@@ -105,7 +105,7 @@ class Grid(Generic[R]):
 
     Args:
         axes: What has more than one value, slowest first.
-        cells: One an image, in the order in which they are generated.
+        cells: One per image, in the order in which they are generated.
     """
 
     axes: tuple[Axis, ...]

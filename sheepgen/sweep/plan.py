@@ -73,8 +73,8 @@ class SweepPlan:
         done: Where those are that are there and intact, by whatever names they were given.
         missing: The keys of the others.
         prompts: What the models make of the prompts of missing images, by model.
-        prompt_notes: A line on each of these prompts of which there is something to say.
-        image_notes: A line on each picture to start from to which something is done.
+        prompt_notes: A line about each of these prompts with something to report.
+        image_notes: A line about each picture to start from that has to be changed.
         warnings: A sentence for each model that is asked for what is outside of its range.
         estimate: What the missing images will take.
         memory: What those of them take that need most on the device; None if none is missing.

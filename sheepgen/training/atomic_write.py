@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there, so that whoever is stopped can go on."""
+"""Files and folders that are whole or not there, so that an interrupted run can resume."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Give a path beside ``path`` to write to; what is there at the end is renamed into place.
 
     A folder can be written as well, where there is none yet. Nothing is renamed after an error.
-    It is no shelter from a power cut.
+    It does not protect against a power cut.
 
     Raises:
         OSError: If it cannot be renamed.

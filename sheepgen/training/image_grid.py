@@ -33,7 +33,7 @@ def make_grid(
         caption_lines: Lines of each caption.
 
     Returns:
-        RGB, white where there is no picture; without captions, pictures touch.
+        RGB, white where no picture is; without captions, pictures touch.
     """
     width, height = pictures[0].size
     margin = MARGIN if captions else 0

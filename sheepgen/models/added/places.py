@@ -270,7 +270,7 @@ def _is_folder(kind: str, files: tuple[str, ...]) -> bool:
 
 
 def _unclear(kind: str, wanted: HubPath, names: Collection[str]) -> ModelError:
-    """Return the error for a repository of which it is not clear which file is meant."""
+    """Return the error for a repository in which it is not clear which file is meant."""
     for part in PARTS:
         if part.part == kind:
             error = incompleteness(part.components, names, wanted.repo)

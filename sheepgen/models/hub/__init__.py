@@ -1,7 +1,7 @@
 """Models on the Hugging Face Hub: looked for in its cache first, downloaded only if missing.
 
 cache     which models are in the cache
-files     files that are no whole model, as LoRAs are
+files     single files, such as LoRAs
 listing   what is in a repository
 download  what a download takes, and carrying it out
 transfer  one file, checked when it is there

@@ -1,4 +1,4 @@
-"""Files of a repository that are no whole model, as LoRAs are, by name and in the Hub's cache.
+"""Single files of a repository, such as LoRAs, by name and in the Hub's cache.
 
     org/name[@revision][/folder/file.safetensors]
 

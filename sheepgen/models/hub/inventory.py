@@ -33,7 +33,7 @@ class CachedModel:
     Args:
         name: ``org/name``.
         family: Which family it is of; None if it is of none that runs here.
-        commits: Those of which there are files, the newest first.
+        commits: Those that have files there, the newest first.
         is_complete: Whether all files are there that one of them takes to run.
         size: Of its files on the disk, in bytes.
     """

@@ -90,7 +90,7 @@ def prompt_groups(names: Collection[str] = ()) -> dict[str, list[Prompt]]:
         names: Which groups; all if empty.
 
     Raises:
-        UsageError: If there is no group of such a name.
+        UsageError: If a group is unknown.
     """
     groups: dict[str, list[Prompt]] = {}
     for prompt in read_prompts():

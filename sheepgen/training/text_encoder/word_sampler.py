@@ -1,7 +1,7 @@
-"""Samples concepts by their roles, and words of which nothing is known, and writes them as nouns.
+"""Samples concepts by their roles, and unknown words, and writes them as nouns.
 
 The prompt parser never sees names of concepts, so any concept of a role stands for all of them.
-Words of which nothing is known look alike to it, too, so a few stand for all.
+Unknown words look alike to it, too, so a few stand for all.
 """
 
 from __future__ import annotations
@@ -99,11 +99,11 @@ class WordSampler:
         return self.choose([*COLOUR_WORDS])
 
     def unknown_word(self, sort: str) -> str:
-        """Return an "adjective", "noun" or "verb" of which nothing is known."""
+        """Return an unknown "adjective", "noun" or "verb"."""
         return self.choose(self.unknown[sort])
 
     def unknown_noun(self) -> str:
-        """Return words of which nothing is known, with article or number."""
+        """Return unknown words, with article or number."""
         words = " ".join(
             self.unknown_word(self.choose(("adjective", "noun", "verb")))
             for _ in range(self.rng.choice((1, 1, 2, 3)))
@@ -122,15 +122,15 @@ class WordSampler:
 
     def noun(self, concept: NamedConcept, *, count: int = 1) -> NounPhrase:
         """Write one of a concept, two to nine, or the plural alone if the count is 0."""
-        colour, before, behind = self._colour(plural=count != 1)
+        colour, before, after = self._colour(plural=count != 1)
         before = self._adjectives(before)
         if self.happens(0.06):
-            behind += f" {self.unknown_word('verb')}"
+            after += f" {self.unknown_word('verb')}"
         elif self.happens(0.06):
             form = self.choose((" of {0}", " with a {0}", " with {0}", " for {0}"))
             colour_word = f"{self.colour_word()} " if self.happens(0.3) else ""
-            behind += form.format(f"{colour_word}{self.unknown_word('noun')}")
-        phrase = f"{before}{concept.plural if count != 1 else concept.name}{behind}"
+            after += form.format(f"{colour_word}{self.unknown_word('noun')}")
+        phrase = f"{before}{concept.plural if count != 1 else concept.name}{after}"
         if count > 1:
             number = self.choose((str(count), NUMBERS[count], NUMBERS[count]))
             phrase = f"{number} {phrase}"
@@ -141,19 +141,19 @@ class WordSampler:
         return NounPhrase(phrase, concept.name, colour)
 
     def _colour(self, *, plural: bool) -> tuple[str, str, str]:
-        """Return a colour, and what is written of it before and behind a noun; mostly nothing."""
+        """Return a colour, and what is written of it before and after a noun; mostly nothing."""
         if not self.happens(0.3):
             return "", "", ""
         word = self.colour_word()
         forms = (*[f"{word} "] * 6, f"dark {word} ", f"bright {word} ", f"{word} colored ")
-        before, behind = self.choose(forms), ""
+        before, after = self.choose(forms), ""
         if self.happens(0.12):
             verb = "are" if plural else "is"
             before = ""
-            behind = self.choose((f" that {verb} {word}", f" in {word}", f" colored {word}"))
+            after = self.choose((f" that {verb} {word}", f" in {word}", f" colored {word}"))
         elif self.happens(0.06):
             before = f"{word} and {self.colour_word()} "
-        return COLOUR_WORDS[word], before, behind
+        return COLOUR_WORDS[word], before, after
 
     def _adjectives(self, before: str) -> str:
         """Return what is before a noun, with up to two adjectives."""
