@@ -99,12 +99,12 @@ def _denoiser_of(spec: ModelSpec) -> str:
     name = next((each for each in _DENOISERS if each in checkpoint.configs), None)
     if name is None or not spec.family.own_loop:
         raise UsageError(
-            f"fp8 is not for {excerpt(spec.name)}.", "Choose another --dtype, such as bf16."
+            f"{excerpt(spec.name)} does not support fp8.", "Choose another --dtype, such as bf16."
         )
     file = checkpoint.transformer
     if method_of(checkpoint.configs[name]) if file is None else file.is_gguf:
         raise UsageError(
-            f"The {name} is quantised already; fp8 is for weights that are not.",
+            f"The {name} is already quantised; fp8 is only for weights that are not.",
             "Choose another --dtype, such as bf16.",
         )
     return name

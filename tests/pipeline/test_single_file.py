@@ -135,7 +135,7 @@ def test_what_a_unet_of_stable_diffusion_has_not_is_an_error(tmp_path: Path) -> 
     more = {"model.diffusion_model.motion.weight": torch.zeros(32, 8)}
     file = save_single_file(folder, tmp_path / "other.safetensors", more=more)
 
-    with pytest.raises(ModelError, match="unet has 1 weights that are not"):
+    with pytest.raises(ModelError, match="unet has 1 weights that Stable Diffusion's"):
         load_model(str(file), device="cpu")
 
 
