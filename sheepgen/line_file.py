@@ -21,7 +21,7 @@ def split_lines(text: str) -> tuple[str, ...]:
     Args:
         text: A byte order mark in front is left out.
     """
-    # Not str.splitlines, which also splits at characters that are no line ends in a file.
+    # Not str.splitlines, which also splits at characters that are not line ends in a file.
     lines = map(str.strip, io.StringIO(text.removeprefix("\ufeff"), newline=None))
     return tuple(line for line in lines if line and not line.startswith("#"))
 

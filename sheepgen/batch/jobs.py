@@ -141,7 +141,7 @@ class Job:
 def read_lines(file: BinaryIO) -> Iterator[tuple[int, str]]:
     """Yield lines with their numbers, each as soon as it is there, without blanks and comments.
 
-    Bytes that are no UTF-8 become half surrogates, which no key takes, and of a line that is too
+    Bytes that are not UTF-8 become half surrogates, which no key takes, and of a line that is too
     long there is as much as `parse_job` needs to refuse it.
     """
     most = 4 * MAX_LINE_CHARACTERS + 1

@@ -50,7 +50,7 @@ DDPM = scheduler("DDPMScheduler")
 DIFFUSION = scheduler(
     "(DDIM|DDPM|EulerDiscrete|EulerAncestralDiscrete|DPMSolverMultistep|UniPCMultistep)Scheduler"
 )
-"""Those of which each step is one of the user's."""
+"""Those each of whose steps is one of the user's."""
 
 COGVIDEOX = scheduler("CogVideoX(DDIM|DPM)Scheduler")
 

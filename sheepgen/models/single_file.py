@@ -267,7 +267,7 @@ def check_floats(file: StoredTensors, prefix: str, owner: str) -> None:
                 f"{excerpt(name)}.",
                 "Get one with plain fp8 or bf16 weights, or a .gguf file.",
             )
-        # Some files hold the numbers of a text's positions, which are no weights.
+        # Some files hold the numbers of a text's positions, which are not weights.
         if tensor.dtype not in FLOATS and not name.endswith("position_ids"):
             raise ModelError(
                 f"{owner} has weights of type {tensor.dtype}, which are not supported: "

@@ -73,5 +73,5 @@ def read_prompt_file(path: Path) -> tuple[str, ...]:
 def _distinct(lines: Sequence[str]) -> tuple[str, ...]:
     prompts = distinct_prompts(lines)
     if not prompts:
-        raise UsageError("No prompts in the file.", "Write one per line.")
+        raise UsageError("The file has no prompts.", "Write one per line.")
     return prompts
