@@ -225,7 +225,7 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "no layers": (_without("input_blocks.1."), "not a model of a known layout"),
     "another vocabulary": (_with(TOKENS, (49410, 64)), "knows 49,410 tokens"),
     "more channels than there are": (_with(CONV_IN, (32, 257, 3, 3)), "impossible value, 257"),
-    "for editing": (_with(CONV_IN, (32, 8, 3, 3)), "from 8 to 4 channels"),
+    "for editing": (_with(CONV_IN, (32, 8, 3, 3)), "8 input and 4 output channels"),
     "a LoRA": (_only("lora_unet_mid_block_attentions_0.alpha"), "is a LoRA"),
     "a refiner": (_only("conditioner.embedders.0.model.ln_final.weight"), "is a refiner"),
     "a LoRA of XLabs": (_only("double_blocks.0.processor.qkv_lora1.up.weight"), "is a LoRA"),
