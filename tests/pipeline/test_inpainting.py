@@ -175,4 +175,4 @@ def test_a_model_for_inpainting_does_nothing_else(
     fields: dict[str, Any] = {name: str(pictures[0]) for name in given}
     with pytest.raises(UsageError, match="is an inpainting model") as error:
         next(stream(inpainting_model, GenerationRequest(prompt="x", seed=1, **fields)))
-    assert error.value.hint.endswith("with --image, and what to repaint with --mask.")
+    assert error.value.hint.endswith("with --image and the mask with --mask.")
