@@ -109,6 +109,7 @@ def test_every_command_in_the_readme_is_taken(
     ):
         monkeypatch.setattr(module, function, stop)
     (tmp_path / "jobs.jsonl").write_text("{}", encoding="utf-8")
+    (tmp_path / "words.txt").write_text("a king\na queen\n", encoding="utf-8")
     save_tiny_ddpm(tmp_path / "ddpm-digits")  # of which the index says that it reads no prompt
     for command in shown:
         words = words_of(command)
@@ -140,7 +141,7 @@ def test_every_example_stays_in_the_range_of_the_embedded_model(
     monkeypatch.setattr(sweep_plan, "plan_sweep", take)
     other_uses = {
         *("show", "rerun", "verify", "train", "evaluate", "models", "schedulers", "batch"),
-        "config",
+        *("config", "meaning"),
     }
     for command in commands(README.read_text(encoding="utf-8")):
         words = words_of(command)

@@ -129,14 +129,13 @@ def find_space(spec: ModelSpec, encoder: str = "") -> Space:
     names = known_encoders(spec.checkpoint)
     if not names:
         raise UsageError(
-            f"{excerpt(spec.name)} has no text encoder that can be read so: "
-            f"it is {spec.family.name}.",
-            "Use the installed model, Stable Diffusion 1, 2, 3 or XL, FLUX.1, Z-Image, "
-            "or another one with CLIP, T5, Qwen or Gemma.",
+            f"{excerpt(spec.name)} has no text encoder that can be measured; its family is "
+            f"{spec.family.name}.",
+            "Choose a model with CLIP, T5, Qwen2.5-VL, Qwen3 or Gemma 2, or the installed one.",
         )
     if encoder and encoder not in names:
         raise UsageError(
-            f'{excerpt(spec.name)} has no text encoder "{excerpt(encoder)}" that can be read.',
+            f'{excerpt(spec.name)} has no text encoder "{excerpt(encoder)}" that can be measured.',
             f"It has {', '.join(names)}.",
         )
     name = encoder or names[0]

@@ -120,7 +120,7 @@ def test_what_is_wrong_is_one_line(meaning: Run, words: tuple[str, ...], message
 def test_a_model_without_such_an_encoder_is_refused(meaning: Run, tmp_path: Path) -> None:
     result = meaning("a sheep", "--model", str(save_tiny_ldm(tmp_path / "ldm")))
     assert result.exit_code == 2
-    assert "has no text encoder that can be read so" in result.stderr
+    assert "has no text encoder that can be measured" in result.stderr
 
 
 def test_a_preset_names_a_model(run: Run, configure: Configure, tiny_folder: Path) -> None:

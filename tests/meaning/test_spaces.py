@@ -46,5 +46,5 @@ def test_an_encoder_can_be_chosen(tmp_path: Path) -> None:
 
 def test_a_model_without_such_an_encoder_is_refused(tmp_path: Path) -> None:
     spec = find_model(str(save_tiny_ldm(tmp_path / "ldm")))
-    with pytest.raises(UsageError, match="no text encoder that can be read so"):
+    with pytest.raises(UsageError, match="no text encoder that can be measured"):
         find_space(spec)
