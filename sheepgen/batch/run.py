@@ -91,7 +91,7 @@ def run_batch(
     yield from prepare_folders([planner.folder])
     for warning in device_warnings(planner.specs.values(), settings.device):
         yield Notice(message=warning)
-    executor = yield from load_executor(planner.specs, settings, planner.adapters)
+    executor = yield from load_executor(planner.specs, settings, adapters=planner.adapters)
     yield BatchStarted(spec=planner.specs[planner.model])
     with WorkQueue(planner.folder) as queue:
         for line, text in lines:

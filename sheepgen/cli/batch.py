@@ -19,6 +19,7 @@ from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.errors import UsageError
 from sheepgen.presets import Presets
 from sheepgen.sanitize import excerpt, plural
+from sheepgen.shell_command import TypedCommand
 from sheepgen.untrusted_file import open_named
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def batch(
     progress_json: options.ProgressJsonOpt = False,
     printed: options.PrintOptions,
     presets: Presets,
+    command: TypedCommand,
 ) -> None:
     """Read jobs as JSON lines and print one JSON result per job.
 
@@ -116,7 +118,7 @@ def batch(
     if fields["image"] == PIPE:
         raise UsageError("A batch cannot read a picture from a pipe.", "Give its path.")
     console = error_console(quiet=printed.quiet or progress_json)
-    settings = run.settings()
+    settings = run.settings(command=command)
     if run.offline:
         go_offline()
     with open_jobs(jobs) as file:

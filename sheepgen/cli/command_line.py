@@ -23,13 +23,16 @@ from sheepgen.sanitize import excerpt
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-__all__ = ["PROMPT", "Command", "CommandGroup", "SubcommandGroup", "with_default_command"]
+__all__ = ["PROMPT", "TYPED", "Command", "CommandGroup", "SubcommandGroup", "with_default_command"]
 
 DEFAULT_COMMAND = "generate"
 PROMPT = "PROMPT"
 """Metavar of the argument that is a prompt."""
 
 _ROOT_OPTIONS = ("-h", "--help", "--version", "--install-completion", "--show-completion")
+TYPED = "sheepgen.typed"
+"""Key of what a context's ``meta`` has of the words after the command's name."""
+
 _MEANT = "sheepgen.meant"
 _LONG_NAME = 6
 """From this length on, a typo of a command's name is unlikely to be meant as a prompt."""
@@ -118,6 +121,7 @@ class Command(TyperCommand):
         """Read options and arguments; if some are left over, say what to type instead."""
         with _usage_errors(ctx):
             ctx.allow_extra_args = True
+            ctx.meta[TYPED] = tuple(args)
             left: list[str] = super().parse_args(ctx, list(args))
             if left and not ctx.resilient_parsing:
                 raise self._too_many(ctx, args, left)

@@ -157,8 +157,9 @@ def _exit(error: SheepgenError) -> typer.Exit:
     console = error_console()
     label = "" if isinstance(error, Interrupted) else "Error: "
     console.print(Text.assemble((label, "bold red"), printable(error.message)))
-    if error.hint:
-        note(console, error.hint)
+    for line in error.hint.splitlines():
+        # A command is not broken into lines, so that it can be copied.
+        console.print(Text(printable(line)), soft_wrap=line.startswith("sheepgen "))
     _drop_unwritten(sys.stdout)
     return typer.Exit(error.exit_code)
 

@@ -14,6 +14,7 @@ from sheepgen.cli.console import error_console, note, write_data
 from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.presets import Presets
 from sheepgen.request import GenerationRequest
+from sheepgen.shell_command import TypedCommand
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,6 +55,7 @@ def explain(
     json: options.JsonOpt = False,
     printed: options.PrintOptions,
     presets: Presets,
+    command: TypedCommand,
 ) -> None:
     """Generate an image, and a page that shows where each word acts and what each step did."""
     from sheepgen.cli.dry_run import print_plan
@@ -74,7 +76,7 @@ def explain(
     plan = plan_images(
         GenerationRequest(**fields | picked),
         run.output,
-        run.settings(),
+        run.settings(command=command),
         console,
         count=1,
         dry_run=run.dry_run,

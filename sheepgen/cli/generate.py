@@ -15,6 +15,7 @@ from sheepgen.cli.console import error_console
 from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.presets import Presets
 from sheepgen.request import GenerationRequest
+from sheepgen.shell_command import TypedCommand
 
 __all__ = ["generate"]
 
@@ -43,6 +44,7 @@ def generate(
     progress_json: options.ProgressJsonOpt = False,
     printed: options.PrintOptions,
     presets: Presets,
+    command: TypedCommand,
 ) -> None:
     """Generate one or more images from a prompt; some models need none."""
     from sheepgen.cli.images import generate_images, plan_images
@@ -71,7 +73,7 @@ def generate(
     plan = plan_images(
         GenerationRequest(**fields | picked),
         run.output,
-        run.settings(batch_size=batch_size),
+        run.settings(batch_size=batch_size, command=command),
         console,
         count=count,
         dry_run=run.dry_run,

@@ -24,6 +24,7 @@ from sheepgen.options import (
 
 if TYPE_CHECKING:
     from sheepgen.execution.plan import RunSettings
+    from sheepgen.shell_command import TypedCommand
 
 IMAGE, MODEL, OUTPUT, RUN = "Image", "Model", "Output", "Run"
 """Panels of ``--help``."""
@@ -294,8 +295,11 @@ class RunOptions:
         batch_size: int | None = 1,
         dtype: str = "auto",
         attention_backend: str = NATIVE_ATTENTION,
+        command: TypedCommand | None = None,
     ) -> RunSettings:
         """Return what the library takes; dtype and backend of the arguments count if none is given.
+
+        ``command`` is shown with other options if there is too little memory.
 
         Raises:
             UsageError: If the device, dtype, backend or batch size is wrong.
@@ -317,6 +321,7 @@ class RunOptions:
             strict=self.strict,
             offline=self.offline,
             wildcards=self.wildcards,
+            command=command,
         )
 
 

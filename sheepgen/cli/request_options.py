@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hi
 import typer
 
 from sheepgen.cli import completion, parsers
+from sheepgen.cli.command_line import TYPED
 from sheepgen.cli.console import cli_errors, error_console, note
+from sheepgen.cli.typed_command import typed_command
 from sheepgen.cli.user_settings import UserSettings, user_settings
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS
@@ -25,6 +27,7 @@ from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.presets import Presets
 from sheepgen.prompt_template import expand_alternatives
 from sheepgen.request import DEFAULTS, EMBEDDED_MODEL, GenerationRequest
+from sheepgen.shell_command import TypedCommand
 from sheepgen.sweep.ranges import (
     parse_integers,
     parse_loras,
@@ -230,14 +233,18 @@ def spread(function: Callable[..., None]) -> Callable[..., None]:
     """Return a command for Typer, with one parameter for every option, and errors printed.
 
     Args:
-        function: Takes groups of options: `RequestOptions` in an annotation, or dataclasses.
+        function: Takes groups of options: `RequestOptions` in an annotation, or dataclasses; and
+            what was typed, if it has a parameter for a `TypedCommand`.
     """
     groups: dict[str, tuple[list[inspect.Parameter], _Collect]] = {}
     parameters: list[inspect.Parameter] = []
+    takes_command: list[str] = []
     for parameter in inspect.signature(function, eval_str=True).parameters.values():
         match parameter.annotation, get_args(parameter.annotation)[1:]:
             case _, (RequestOptions() as options,):
                 groups[parameter.name] = [*options.parameters()], partial(_collect, options)
+            case type() as kind, _ if kind is TypedCommand:
+                takes_command.append(parameter.name)
             case type() as kind, _ if kind is Presets:
                 groups[parameter.name] = [], _presets
             case type() as kind, _ if is_dataclass(kind):
@@ -245,7 +252,7 @@ def spread(function: Callable[..., None]) -> Callable[..., None]:
             case _:
                 parameters.append(parameter)
                 continue
-        parameters += groups[parameter.name][0]
+        parameters += groups.get(parameter.name, ([], None))[0]
 
     def command(context: typer.Context, **typed: Any) -> None:  # noqa: ANN401 - of whichever types the options have
         with cli_errors():
@@ -258,6 +265,8 @@ def spread(function: Callable[..., None]) -> Callable[..., None]:
             for name, (members, collect) in groups.items():
                 own = {each.name: typed.pop(each.name) for each in members}
                 typed[name] = collect(own, settings)
+            for name in takes_command:
+                typed[name] = typed_command(context, context.meta.get(TYPED, ()))
             function(**typed)
 
     parameters.append(_parameter("context", typer.Context, inspect.Parameter.empty))

@@ -19,6 +19,7 @@ from sheepgen.fields import FIELDS, RANDOM_SEED
 from sheepgen.options import NATIVE_ATTENTION
 from sheepgen.presets import Presets
 from sheepgen.request import TEMPLATES
+from sheepgen.shell_command import TypedCommand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +54,7 @@ def rerun(
     progress_json: options.ProgressJsonOpt = False,
     printed: options.PrintOptions,
     presets: Presets,
+    command: TypedCommand,
 ) -> None:
     """Regenerate an image, changing only the options you give."""
     from sheepgen.cli.images import generate_images, plan_images
@@ -91,6 +93,7 @@ def rerun(
         run.output,
         run.settings(
             batch_size=batch_size,
+            command=command,
             dtype=environment.dtype if environment else "auto",
             attention_backend=environment.attention_backend if environment else NATIVE_ATTENTION,
         ),

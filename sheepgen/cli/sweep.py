@@ -17,6 +17,7 @@ from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.presets import Presets
 from sheepgen.request import EMBEDDED_MODEL
 from sheepgen.sanitize import excerpt, plural
+from sheepgen.shell_command import TypedCommand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -129,6 +130,7 @@ def sweep(
     progress_json: options.ProgressJsonOpt = False,
     printed: options.PrintOptions,
     presets: Presets,
+    command: TypedCommand,
 ) -> None:
     """Generate every combination of the given values. Run it again to make only what is missing."""
     from sheepgen.blend import blend_to_words, parse_blend
@@ -145,7 +147,7 @@ def sweep(
     from sheepgen.sweep.run import run_sweep
 
     console = error_console(quiet=printed.quiet or progress_json)
-    settings = run.settings(batch_size=batch_size)
+    settings = run.settings(batch_size=batch_size, command=command)
     prompt, piped = one_prompt(prompt, prompt_option), None
     models = [
         presets.reference(model, variant)

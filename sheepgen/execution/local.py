@@ -12,6 +12,7 @@ from sheepgen.errors import ran_out_of_memory
 from sheepgen.events import RunFailed, RunFinished
 from sheepgen.execution.batch_sizes import BatchSizes
 from sheepgen.execution.memory import DeviceMemory
+from sheepgen.execution.out_of_memory import explain_out_of_memory
 from sheepgen.execution.timing import record_image
 from sheepgen.options import OFFLOADS, split_dtype
 from sheepgen.pipeline.adapters import change_loras
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.lora import Originals
     from sheepgen.request import ModelReference
     from sheepgen.resolved_request import ResolvedRequest
+    from sheepgen.shell_command import TypedCommand
 
 __all__ = ["LocalExecutor"]
 
@@ -74,6 +76,7 @@ class LocalExecutor:
         options: Where and how to compute. A batch that the device's memory is too small for is
             split into halves, and so are those after it.
         frames: Which frames are decoded; None for none.
+        command: That was typed, for errors.
     """
 
     def __init__(
@@ -81,10 +84,12 @@ class LocalExecutor:
         specs: Mapping[ModelReference, ModelSpec],
         options: DeviceOptions,
         frames: FrameOptions | None = None,
+        command: TypedCommand | None = None,
     ) -> None:
         self._specs = specs
         self._options = options
         self._frames = frames
+        self._command = command
         self._sizes = BatchSizes(specs=specs, options=options)
         self._most_pixels = UNLIMITED
         self._loaded: _Loaded | None = None
@@ -106,6 +111,17 @@ class LocalExecutor:
             UsageError: If this machine has no such device, or it does not go with the dtype.
             ModelError: If the model is damaged, or what is added to it does not fit.
         """
+        try:
+            return self._load_or_change(model, adapters, images)
+        except Exception as error:
+            explained = self._explained(error, images)
+            if explained is error:
+                raise
+            raise explained from error
+
+    def _load_or_change(
+        self, model: ModelReference, adapters: Adapters, images: Sequence[ResolvedRequest]
+    ) -> LoadedModel:
         loaded, self._loaded = self._loaded, None  # one that is half changed is not used again
         if self._memory is None:
             self._memory = DeviceMemory(self._options)
@@ -156,9 +172,8 @@ class LocalExecutor:
                 self.load(batch[0].model_reference, batch[0].adapters, batch)
             except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
                 elapsed_s = time.perf_counter() - started
-                explained = self._explained(error, batch)
                 for request in batch:
-                    yield RunFailed(request=request, error=explained, elapsed_s=elapsed_s)
+                    yield RunFailed(request=request, error=error, elapsed_s=elapsed_s)
             else:
                 yield from self._make(batch)
 
@@ -191,10 +206,11 @@ class LocalExecutor:
             again = again[size:]
 
     def _explained(self, error: Exception, batch: Sequence[ResolvedRequest]) -> Exception:
-        """Return an error; one of memory with options that would fit."""
-        if self._memory is None or not ran_out_of_memory(error):
+        """Return an error; one of memory with the command that would fit."""
+        if self._memory is None or not batch or not ran_out_of_memory(error):
             return error
-        return self._memory.explain(error, self._specs[batch[0].model_reference], batch)
+        spec = self._specs[batch[0].model_reference]
+        return explain_out_of_memory(error, self._memory, spec, batch, self._command)
 
 
 def _pixels(request: ResolvedRequest) -> int:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.errors import SheepgenError, as_sheepgen_error
-from sheepgen.models.memory import RESERVE, can_offload, choose_offload, plan_memory
+from sheepgen.models.memory import can_offload, choose_offload, plan_memory
 from sheepgen.options import OFFLOADS, split_dtype
 from sheepgen.pipeline.device import free_memory, resolve_device, resolve_dtype
 from sheepgen.pipeline.environment import dtype_name
@@ -14,17 +13,16 @@ from sheepgen.pipeline.fp8 import fp8_weights
 from sheepgen.pipeline.offload import has_group_offload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+
+    import torch
 
     from sheepgen.models.memory import MemoryPlan
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions, Offload
     from sheepgen.resolved_request import ResolvedRequest
 
-__all__ = ["DeviceMemory", "RunMemory"]
-
-_DIVISORS = (1, 4 / 3, 2, 4)
-"""By what the sides of an image are divided to look for a size that fits."""
+__all__ = ["DeviceMemory", "RunMemory", "plan_at"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,18 +81,20 @@ class DeviceMemory:
     Args:
         options: Which device, and what was asked for.
 
+    Attributes:
+        device: That it is.
+        free_bytes: None if that is not known.
+
     Raises:
         UsageError: If this machine has no such device, or it does not go with the dtype.
     """
 
     def __init__(self, options: DeviceOptions) -> None:
-        self._options = options
-        self._device = resolve_device(options.device)
-        self._is_fp8, _ = split_dtype(options.dtype)
-        self._precision = resolve_dtype(options.dtype, self._device)
-        self._dtype = dtype_name(self._precision)
-        self._free = free_memory(self._device)
+        self.options = options
+        self.device = resolve_device(options.device)
+        self.free_bytes = free_memory(self.device)
         self._known: dict[object, RunMemory] = {}
+        resolve_dtype(options.dtype, self.device)
 
     def plan(self, spec: ModelSpec, images: Sequence[ResolvedRequest] = ()) -> RunMemory:
         """Return what images take, and how the model fits; only headers are read.
@@ -107,85 +107,88 @@ class DeviceMemory:
             UsageError: If fp8 is not for this model.
             ModelError: If a weight file is damaged.
         """
-        size = spec.defaults.width, spec.defaults.height
-        guided = True
+        size, guided = _work_of(spec, images)
         if images:
-            size, guided = images[0].final_size, images[0].guidance_scale > 1
             spec = replace(spec, adapters=images[0].adapters)
         key = spec, size, len(images), guided
         if key not in self._known:
-            plan = plan_memory(
-                *(spec, size, self._dtype),
-                images=max(1, len(images)),
-                guided=guided,
-                replaced=fp8_weights(spec, self._precision) if self._is_fp8 else {},
-            )
-            self._known[key] = RunMemory(
-                plan=plan,
-                model=spec.name,
-                size=size,
-                images=max(1, len(images)),
-                device=str(self._device),
-                dtype=f"fp8+{self._dtype}" if self._is_fp8 else self._dtype,
-                free_bytes=self._free,
-                offload=self._offload(spec, plan),
-            )
+            self._known[key] = self._plan(spec, size, max(1, len(images)), guided=guided)
         return self._known[key]
 
-    def explain(
-        self, error: Exception, spec: ModelSpec, images: Sequence[ResolvedRequest] = ()
-    ) -> SheepgenError:
-        """Return the error for images that ran out of memory, with options that would fit.
-
-        Args:
-            error: What was raised.
-            spec: The model.
-            images: As for `plan`.
-        """
-        said = as_sheepgen_error(error)
-        options = next(self._smaller(spec, images), None)
-        if options is None:
-            return said
-        explained = SheepgenError(said.message, f"It should fit with {options}.")
-        explained.__cause__ = error
-        return explained
-
-    def _smaller(self, spec: ModelSpec, images: Sequence[ResolvedRequest]) -> Iterator[str]:
-        """Yield options that need less memory than what was tried, the least change first."""
-        tried = self.plan(spec, images)
-        size = images[0].final_size if images else (spec.defaults.width, spec.defaults.height)
-        can_move = self._device.type != "cpu" and can_offload(spec)
-        ways = self._ways if can_move else OFFLOADS[:1]
-        limit = tried.plan.needed[tried.offload]
-        if self._free is not None:
-            limit = min(limit, self._free - RESERVE + 1)
-        for divisor in _DIVISORS:
-            smaller = _nearest(size, divisor, spec.size_multiple)
-            for dtype in ("fp32", "bf16") if self._dtype == "fp32" else (self._dtype,):
-                needed = plan_memory(spec, smaller, dtype, images=max(1, len(images))).needed
-                for offload in ways:
-                    if needed[offload] < limit:
-                        yield " ".join(
-                            [
-                                *([f"--size {smaller[0]}x{smaller[1]}"] if divisor > 1 else []),
-                                *([f"--dtype {dtype}"] if dtype != self._dtype else []),
-                                *([f"--offload {offload}"] if offload != tried.offload else []),
-                            ]
-                        )
-
-    @property
-    def _ways(self) -> Sequence[Offload]:
+    def ways(self, spec: ModelSpec) -> Sequence[Offload]:
+        """Return the ways that there are to keep a model's components off the device."""
+        if self.device.type == "cpu" or not can_offload(spec):
+            return OFFLOADS[:1]
         return OFFLOADS if has_group_offload() else OFFLOADS[:-1]
 
-    def _offload(self, spec: ModelSpec, plan: MemoryPlan) -> Offload:
-        if self._device.type == "cpu" or not can_offload(spec):
-            return "none"
-        if self._options.offload is not None:
-            return self._options.offload
-        return choose_offload(plan, self._free, among=self._ways)
+    def _plan(
+        self, spec: ModelSpec, size: tuple[int, int], images: int, *, guided: bool
+    ) -> RunMemory:
+        plan = plan_at(
+            *(spec, size, self.options.dtype, self.device),
+            images=images,
+            guided=guided,
+            tiled=bool(self.options.tiled_decoding),
+        )
+        ways, asked = self.ways(spec), self.options.offload
+        offload = choose_offload(plan, self.free_bytes, among=ways)
+        if asked is not None and len(ways) > 1:
+            offload = asked
+        is_fp8, _ = split_dtype(self.options.dtype)
+        precision = dtype_name(resolve_dtype(self.options.dtype, self.device))
+        return RunMemory(
+            plan=plan,
+            model=spec.name,
+            size=size,
+            images=images,
+            device=str(self.device),
+            dtype=f"fp8+{precision}" if is_fp8 else precision,
+            free_bytes=self.free_bytes,
+            offload=offload,
+        )
 
 
-def _nearest(size: tuple[int, int], divisor: float, multiple: int) -> tuple[int, int]:
-    """Return a size whose sides are shorter, and multiples of what the model takes."""
-    width, height = (max(multiple, int(side / divisor) // multiple * multiple) for side in size)
-    return width, height
+def plan_at(
+    spec: ModelSpec,
+    size: tuple[int, int],
+    dtype: str,
+    device: torch.device,
+    *,
+    images: int,
+    guided: bool,
+    tiled: bool,
+) -> MemoryPlan:
+    """Plan the memory of images at a precision; see `sheepgen.models.memory.plan_memory`.
+
+    Args:
+        spec: The model, with its adapters.
+        size: Width and height of the images, in pixels.
+        dtype: One of `sheepgen.options.DTYPES`.
+        device: That decides what ``auto`` stands for.
+        images: How many there are.
+        guided: Whether they are guided.
+        tiled: Whether they are decoded in tiles.
+
+    Raises:
+        UsageError: If fp8 is not for this model.
+        ModelError: If a weight file is damaged.
+    """
+    precision = resolve_dtype(dtype, device)
+    is_fp8, _ = split_dtype(dtype)
+    return plan_memory(
+        *(spec, size, dtype_name(precision)),
+        images=images,
+        guided=guided,
+        tiled=tiled,
+        replaced=fp8_weights(spec, precision) if is_fp8 else {},
+    )
+
+
+def _work_of(spec: ModelSpec, images: Sequence[ResolvedRequest]) -> tuple[tuple[int, int], bool]:
+    """Return the size of images, and whether they are guided."""
+    if not images:
+        return (spec.defaults.width, spec.defaults.height), True
+    (width, height), first = images[0].final_size, images[0]
+    if first.upscaler:
+        width, height = first.width, first.height
+    return (width, height), first.guidance_scale > 1

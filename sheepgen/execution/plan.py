@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import GenerationRequest
     from sheepgen.resolved_request import ResolvedRequest
+    from sheepgen.shell_command import TypedCommand
 
 __all__ = ["RunPlan", "RunSettings", "find_or_plan_download", "plan_run"]
 
@@ -62,6 +63,7 @@ class RunSettings:
         strict: Whether words of a prompt that the model does not read or use are an error.
         offline: Whether the network is forbidden.
         wildcards: Folder of the files that ``__name__`` in a prompt is picked from; None for none.
+        command: What was typed, to be shown with other options if there is too little memory.
 
     Raises:
         UsageError: If the choice of frames is unknown.
@@ -74,6 +76,7 @@ class RunSettings:
     strict: bool = False
     offline: bool = False
     wildcards: Path | None = None
+    command: TypedCommand | None = None
 
     def __post_init__(self) -> None:
         """Check the choice of frames."""

@@ -27,7 +27,7 @@ from sheepgen.output.images import save_images
 from sheepgen.output.step_sheet import write_step_sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sheepgen.events import RunEvent
@@ -73,7 +73,7 @@ def run_plan(plan: RunPlan, *, sheet: bool = False) -> Generator[RunEvent]:
     """
     yield from prepare_folders(target.folder for target in plan.targets.values())
     specs = {plan.requests[0].model_reference: plan.spec}
-    executor = yield from load_executor(specs, plan.settings, plan.requests[0].adapters)
+    executor = yield from load_executor(specs, plan.settings, plan.requests[:1])
     batches = in_batches(plan.requests, executor)
     saved: list[ImageSaved] = []
     with (
@@ -110,6 +110,8 @@ def prepare_folders(folders: Iterable[Path]) -> Iterator[Notice]:
 def load_executor(
     specs: Mapping[ModelReference, ModelSpec],
     settings: RunSettings,
+    images: Sequence[ResolvedRequest] = (),
+    *,
     adapters: Adapters | None = None,
 ) -> Generator[ModelLoading, None, LocalExecutor]:
     """Load the first of the models, and return an executor for all of them.
@@ -117,7 +119,8 @@ def load_executor(
     Args:
         specs: As requests name them.
         settings: How images are generated.
-        adapters: What the first images add to the first model.
+        images: The first image, if it is known.
+        adapters: What the first images add to the first model, if they are not known.
 
     Raises:
         UsageError: If this machine has no such device, or it does not go with the dtype.
@@ -127,8 +130,13 @@ def load_executor(
     yield ModelLoading(model=str(first))
     from sheepgen.execution.local import LocalExecutor
 
-    executor = LocalExecutor(specs, options=settings.device, frames=settings.frame_options())
-    executor.load(first, adapters or Adapters())
+    executor = LocalExecutor(
+        specs,
+        options=settings.device,
+        frames=settings.frame_options(),
+        command=settings.command,
+    )
+    executor.load(first, images[0].adapters if images else adapters or Adapters(), images)
     return executor
 
 

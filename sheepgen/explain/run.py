@@ -118,8 +118,9 @@ def explain_image(
         {request.model_reference: plan.spec},
         options=plan.settings.device,
         frames=FrameOptions(noisy=True, decoder=plan.settings.frame_decoder),
+        command=plan.settings.command,
     )
-    model = executor.load(request.model_reference, request.adapters)
+    model = executor.load(request.model_reference, request.adapters, [request])
     assert isinstance(model, LatentModel), "families that attend to words are"
     model = cast("UNetModel", model)
     groups = token_groups(model, request)

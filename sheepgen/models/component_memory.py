@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ITEM_BYTES",
+    "TILE_SIDE",
     "ComponentMemory",
     "LoadedWeight",
     "Role",
@@ -60,6 +61,14 @@ _EMBEDDINGS_OF_A_PRIOR = 4
 """That a prior sees beside the prompt's tokens: of the whole prompt, the time, the noisy picture,
 and one that stands for the answer."""
 
+TILE_SIDE = 512
+"""Longest side of a tile, in pixels. VAEs say as theirs the size that they were trained at, which
+for the newer ones is 1024, and so they would save nothing."""
+
+_UNTILED = ("AutoencoderTiny", "VQModel")
+
+_COLOURS = 3
+
 _GGUF_NUMBER_BYTES = 8
 """Taken at most for each number of the weight that is being turned into numbers again."""
 
@@ -94,12 +103,14 @@ class Work(NamedTuple):
         tokens: Of one prompt.
         images: How many are denoised, those without the prompt among them; they are decoded one at
             a time.
+        tiled: Whether they are decoded in tiles.
     """
 
     pixels: int = 0
     patches: int = 0
     tokens: int = 0
     images: int = 1
+    tiled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,7 +194,7 @@ def _component(
         "image encoder": 0,
         "U-Net": _UNET_MAPS * images * _latents(checkpoint, work) * _first_channels(config),
         "transformer": _TRANSFORMER_ROWS * images * (patches + work.tokens) * widest,
-        "autoencoder": decoder_numbers(config) * work.pixels,
+        "autoencoder": _decoded(checkpoint, name, work),
         "resident": 0,
     }[role]
     is_float32 = all(each.is_float32 for each in weights)
@@ -235,6 +246,15 @@ def _loaded(checkpoint: Checkpoint, name: str, dtype: str) -> Iterator[LoadedWei
             is_float32=is_float32,
             unpacked_bytes=unpacked,
         )
+
+
+def _decoded(checkpoint: Checkpoint, name: str, work: Work) -> int:
+    """Return how many numbers are held while an image is decoded."""
+    numbers = decoder_numbers(checkpoint.configs[name])
+    class_name = checkpoint.classes.get(name, "")
+    if not work.tiled or class_name in _UNTILED or work.pixels <= TILE_SIDE**2:
+        return numbers * work.pixels
+    return numbers * TILE_SIDE**2 + 2 * _COLOURS * work.pixels  # the tiles, and the image of them
 
 
 def _is_4_bit(config: Mapping[str, Any]) -> bool:

@@ -54,6 +54,7 @@ def plan_memory(
     *,
     images: int = 1,
     guided: bool = True,
+    tiled: bool = False,
     replaced: Mapping[str, Sequence[LoadedWeight]] = MappingProxyType({}),
 ) -> MemoryPlan:
     """Plan the memory of images that are generated together.
@@ -67,6 +68,7 @@ def plan_memory(
         dtype: Precision of the weights: ``fp32``, ``bf16`` or ``fp16``.
         images: How many there are.
         guided: Whether they are guided, if the model runs with and without the prompt then.
+        tiled: Whether they are decoded in tiles.
         replaced: Weights of components that are loaded otherwise than the files say.
 
     Raises:
@@ -79,6 +81,7 @@ def plan_memory(
         patches=math.prod(side // spec.size_multiple for side in size),
         tokens=spec.max_tokens,
         images=images * passes,
+        tiled=tiled,
     )
     components = tuple(_components(spec, dtype, work, replaced))
     seen = [

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from diffusers import AutoencoderKL, AutoencoderKLFlux2
 
 from sheepgen.errors import ran_out_of_memory
-from sheepgen.models.component_memory import decoder_numbers
+from sheepgen.models.component_memory import TILE_SIDE, decoder_numbers
 from sheepgen.models.memory import RESERVE
 from sheepgen.pipeline.device import free_memory
 from sheepgen.pipeline.frames import decode_pixels
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["DecodedImage", "ImageDecoder", "first_tiled", "in_tiles"]
-
-_TILE = 512
-"""Longest side of a tile, in pixels. VAEs say as theirs the size that they were trained at, which
-for the newer ones is 1024, and so they would save nothing."""
 
 
 class DecodedImage(NamedTuple):
@@ -136,6 +132,6 @@ def _tile(vae: Any) -> int:  # noqa: ANN401 - as above
     """Return the longest side of a tile, in pixels."""
     if isinstance(vae, AutoencoderKL | AutoencoderKLFlux2):
         size = vae.config.sample_size
-        return min(_TILE, *map(int, size if isinstance(size, list | tuple) else [size]))
+        return min(TILE_SIDE, *map(int, size if isinstance(size, list | tuple) else [size]))
     own = getattr(vae, "tile_sample_min_height", None) or getattr(vae, "tile_sample_min_size", None)
-    return int(own or _TILE)
+    return int(own or TILE_SIDE)

@@ -66,9 +66,7 @@ def run_sweep(plan: SweepPlan, *, sheet: bool = True, page: bool = False) -> Gen
         specs = {reference: plan.specs[reference] for reference in models}
         with WorkQueue(plan.folder, folders) as queue:
             write_sweep(plan.folder, plan.grid, Path(plan.layout.template.text).name)
-            executor = yield from load_executor(
-                specs, plan.settings, next(iter(plan.missing)).adapters
-            )
+            executor = yield from load_executor(specs, plan.settings, [next(iter(plan.missing))])
             yield from make_images(plan.missing, executor, queue, plan.layout, plan.targets)
     if not (sheet or page):
         return

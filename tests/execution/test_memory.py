@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 
-from sheepgen.errors import SheepgenError
-from sheepgen.events import RunFailed
 from sheepgen.execution import checks, local, memory
 from sheepgen.execution.checks import offload_warnings
 from sheepgen.execution.local import LocalExecutor
@@ -117,50 +115,3 @@ def test_a_model_is_loaded_anew_if_larger_images_need_its_room(
     assert sum(type(event).__name__ == "RunFinished" for event in events) == 4
     assert len(loaded) == 2
     assert loaded[0] == "none" != loaded[1]
-
-
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
-def test_what_ran_out_of_memory_is_said_with_what_would_fit(
-    error: Exception, spec: ModelSpec, card: Callable[[int | None], None]
-) -> None:
-    card(None)
-    tried = (
-        OPTIONS,
-        replace(OPTIONS, offload="model"),
-        replace(OPTIONS, dtype="bf16", offload="group"),
-    )
-    hints = [DeviceMemory(options).explain(error, spec).hint for options in tried]
-    assert hints == [
-        "It should fit with --offload model.",
-        "It should fit with --offload group.",
-        "It should fit with --size 24x24.",
-    ]
-    card(plan_memory(spec, (32, 32), "bf16").needed["group"] + RESERVE)
-    explained = DeviceMemory(OPTIONS).explain(error, spec)
-    assert explained.hint == "It should fit with --dtype bf16."
-    assert explained.message.startswith("There is not enough memory")
-    assert explained.exit_code == 1
-    assert explained.__cause__ is error
-    card(1)
-    assert "--size" in DeviceMemory(OPTIONS).explain(error, spec).hint
-
-
-def test_on_the_cpu_a_smaller_dtype_is_advised(
-    spec: ModelSpec, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def exhausted(*_: object, **__: object) -> NoReturn:
-        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 5 bytes")
-
-    monkeypatch.setattr(memory, "free_memory", lambda _: None)
-    request = spec.resolve(
-        GenerationRequest(prompt="a sheep", seed=1, model=spec.name, num_inference_steps=1)
-    )
-    executor = LocalExecutor(
-        {ModelReference(spec.name): spec}, DeviceOptions(device="cpu", dtype="fp32")
-    )
-    for name in ("stream_batch", "load_model"):
-        monkeypatch.setattr(local, name, exhausted)
-        (failed,) = executor.run([[request]])
-        assert isinstance(failed, RunFailed)
-        assert isinstance(failed.error, SheepgenError)
-        assert failed.error.hint == "It should fit with --dtype bf16."
