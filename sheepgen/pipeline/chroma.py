@@ -7,19 +7,19 @@ of its layers, one small network computes here. It runs with and without the pro
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 import torch
 from diffusers import ChromaTransformer2DModel
 
 from sheepgen.pipeline.building import running
-from sheepgen.pipeline.clip import TextCache
 from sheepgen.pipeline.flow_model import FlowModel
 from sheepgen.pipeline.guidance import rescale_guided
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.patches import pack, positions, unpack
 from sheepgen.pipeline.t5 import T5TextEncoder, load_t5_tokenizer
+from sheepgen.pipeline.text_cache import CachedTexts, MaskedText, join_texts
 from sheepgen.pipeline.tokens import measure_text
 from sheepgen.prompt_syntax import PLAIN
 
@@ -38,18 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["ChromaModel", "ChromaTexts", "check_schedule", "load", "read_prompt"]
 
 
-class _Encoded(NamedTuple):
-    """Texts.
-
-    Args:
-        states: (batch, tokens, width of T5).
-        mask: (batch, tokens), 1 for what the transformer attends to.
-    """
-
-    states: Tensor
-    mask: Tensor
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChromaTexts:
     """What the transformer attends to.
@@ -59,12 +47,12 @@ class ChromaTexts:
         negatives: Likewise; None without guidance.
     """
 
-    prompts: _Encoded
-    negatives: _Encoded | None = None
+    prompts: MaskedText
+    negatives: MaskedText | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChromaModel(FlowModel):
+class ChromaModel(CachedTexts[str, MaskedText], FlowModel):
     """A loaded model: a `sheepgen.pipeline.family.Model`.
 
     Args:
@@ -74,9 +62,6 @@ class ChromaModel(FlowModel):
 
     text_encoder: T5TextEncoder
     transformer: ChromaTransformer2DModel
-    _encoded: TextCache[_Encoded] = field(
-        default_factory=TextCache, init=False, repr=False, compare=False
-    )
 
     @classmethod
     def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Self:
@@ -106,23 +91,18 @@ class ChromaModel(FlowModel):
         Raises:
             ModelError: If the text encoder does not know all of the tokenizer's tokens.
         """
-        prompts = self._encode_texts([request.prompt for request in requests])
+        prompts = join_texts(self.encode_cached(request.prompt) for request in requests)
         if requests[0].guidance_scale <= 1:
             return ChromaTexts(prompts=prompts)
-        negatives = self._encode_texts([request.negative_prompt for request in requests])
+        negatives = join_texts(self.encode_cached(each.negative_prompt) for each in requests)
         return ChromaTexts(prompts=prompts, negatives=negatives)
 
-    def _encode_texts(self, texts: Sequence[str]) -> _Encoded:
-        return _Encoded(*map(torch.cat, zip(*map(self._encode_text, texts), strict=True)))
-
-    def _encode_text(self, text: str) -> _Encoded:
-        """Return what the text encoder makes of a text, from memory if it is there."""
-        if (encoded := self._encoded.get(text)) is not None:
-            return encoded
+    def _encode_text(self, text: str) -> MaskedText:
+        """Return what the text encoder makes of a text."""
         states, tokens = self.text_encoder.encode(text)
         # The text, and one token of the padding.
         mask = torch.arange(states.shape[1]) <= tokens.sum(dim=1, keepdim=True)
-        return self._encoded.keep(text, _Encoded(states, mask.to(self.device, self.dtype)))
+        return MaskedText(states, mask.to(self.device, self.dtype))
 
     def predict(
         self, model_input: Tensor, timestep: Tensor, conditioning: ChromaTexts, guidance: Guidance
@@ -135,7 +115,7 @@ class ChromaModel(FlowModel):
         guided = negative + guidance.scale * (text - negative)
         return rescale_guided(guided, text, guidance.rescale)
 
-    def _velocity(self, model_input: Tensor, timestep: Tensor, texts: _Encoded) -> Tensor:
+    def _velocity(self, model_input: Tensor, timestep: Tensor, texts: MaskedText) -> Tensor:
         batch, _, height, width = model_input.shape
         patches = pack(model_input)
         words = torch.zeros(texts.states.shape[1], 3)  # without positions

@@ -5,9 +5,8 @@ https://arxiv.org/abs/2103.00020. A text is padded, or cut off, to as many token
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import CLIPTokenizer
@@ -21,8 +20,6 @@ from sheepgen.pipeline.tokens import unknown_tokens
 from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
-
     from transformers import PreTrainedTokenizerBase
 
     from sheepgen.models.checkpoint import Checkpoint
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.prompt_syntax import PromptFormat
 
-__all__ = ["TextCache", "encode_chunk", "encode_text", "load_clip", "read_prompt"]
+__all__ = ["encode_chunk", "encode_text", "load_clip", "read_prompt"]
 
 _SETTINGS = (
     "bos_token_id",
@@ -48,38 +45,6 @@ _SETTINGS = (
     "use_attention_mask",
     "vocab_size",
 )
-
-_CACHED_CHUNKS = 64
-"""Chunks of encoded texts that a model keeps: 15 MB for Stable Diffusion 1, 40 MB for XL."""
-
-_Encoded = TypeVar("_Encoded")
-
-
-class TextCache(Generic[_Encoded]):
-    """The texts that were encoded last, and what they became."""
-
-    def __init__(self) -> None:
-        self._encoded: OrderedDict[Hashable, tuple[_Encoded, int]] = OrderedDict()
-
-    def get(self, key: Hashable) -> _Encoded | None:
-        """Return what a text became, or None if that is not kept."""
-        if key not in self._encoded:
-            return None
-        self._encoded.move_to_end(key)
-        return self._encoded[key][0]
-
-    def keep(self, key: Hashable, encoded: _Encoded, chunks: int = 1) -> _Encoded:
-        """Keep and return what a text became, and forget those longest not asked for.
-
-        Args:
-            key: The text, and all else that it depends on.
-            encoded: What it became.
-            chunks: How large that is.
-        """
-        self._encoded[key] = encoded, chunks
-        while sum(size for _, size in self._encoded.values()) > _CACHED_CHUNKS:
-            self._encoded.popitem(last=False)
-        return encoded
 
 
 def load_clip(

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from sheepgen.pipeline.chunk_tokens import label_prompt, measure_prompt
-from sheepgen.pipeline.clip import TextCache, encode_chunk
+from sheepgen.pipeline.clip import encode_chunk
 from sheepgen.pipeline.latent_model import LatentModel
 from sheepgen.pipeline.prompt_chunks import apply_weights, fill_up, split_prompt, with_chunks
+from sheepgen.pipeline.text_cache import TextCache
 from sheepgen.pipeline.weighted_sum import weighted_sum
 from sheepgen.prompt_syntax import PLAIN
 

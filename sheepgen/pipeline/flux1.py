@@ -7,7 +7,7 @@ none. Both can be guided by two passes, too, where a negative prompt is worth tw
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import torch
@@ -15,18 +15,18 @@ from diffusers import FluxTransformer2DModel
 from transformers import CLIPTextModel
 
 from sheepgen.pipeline.building import running
-from sheepgen.pipeline.clip import TextCache, encode_text, load_clip
+from sheepgen.pipeline.clip import encode_text, load_clip
 from sheepgen.pipeline.flow_model import FlowModel
 from sheepgen.pipeline.guidance import rescale_guided
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.patches import pack, positions, unpack
 from sheepgen.pipeline.t5 import T5TextEncoder, load_t5_tokenizer
+from sheepgen.pipeline.text_cache import BlendedTexts, join_texts
 from sheepgen.pipeline.tokens import measure_text
-from sheepgen.pipeline.weighted_sum import weighted_sum
 from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
@@ -69,7 +69,7 @@ class Flux1Texts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flux1Model(FlowModel):
+class Flux1Model(BlendedTexts[_Encoded], FlowModel):
     """A loaded model: a `sheepgen.pipeline.family.Model`.
 
     Args:
@@ -83,9 +83,6 @@ class Flux1Model(FlowModel):
     text_encoder: CLIPTextModel
     text_encoder_2: T5TextEncoder
     transformer: FluxTransformer2DModel
-    _encoded: TextCache[_Encoded] = field(
-        default_factory=TextCache, init=False, repr=False, compare=False
-    )
 
     @classmethod
     def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Self:
@@ -117,23 +114,17 @@ class Flux1Model(FlowModel):
             ModelError: If a text encoder does not know all of its tokenizer's tokens.
         """
         scale = requests[0].true_cfg
-        prompts = _join(
-            weighted_sum((self._encode_text(text), weight) for text, weight in request.prompts)
-            for request in requests
-        )
+        prompts = join_texts(self.encode_prompt(request) for request in requests)
         if scale <= 1:
             return Flux1Texts(prompts=prompts)
-        negatives = _join(self._encode_text(request.negative_prompt) for request in requests)
+        negatives = join_texts(self.encode_cached(request.negative_prompt) for request in requests)
         return Flux1Texts(prompts=prompts, negatives=negatives, true_cfg=scale)
 
     def _encode_text(self, text: str) -> _Encoded:
-        """Return what both text encoders make of a text, from memory if it is there."""
-        if (encoded := self._encoded.get(text)) is not None:
-            return encoded
+        """Return what both text encoders make of a text."""
         limit = self.tokenizer.model_max_length
         summary = encode_text(self.tokenizer, self.text_encoder, text, limit=limit).pooler_output
-        encoded = _Encoded(self.text_encoder_2.encode(text)[0], summary)
-        return self._encoded.keep(text, encoded)
+        return _Encoded(self.text_encoder_2.encode(text)[0], summary)
 
     def predict(
         self, model_input: Tensor, timestep: Tensor, conditioning: Flux1Texts, guidance: Guidance
@@ -166,10 +157,6 @@ class Flux1Model(FlowModel):
                 return_dict=False,
             )[0]
         return unpack(velocity, height, width)
-
-
-def _join(texts: Iterable[_Encoded]) -> _Encoded:
-    return _Encoded(*map(torch.cat, zip(*texts, strict=True)))
 
 
 def read_prompt(spec: ModelSpec, text: str, _: PromptFormat = PLAIN) -> PromptReading:

@@ -7,31 +7,29 @@ guided by two passes, one after the other; the distilled one knows no guidance.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
 from diffusers import Flux2Transformer2DModel
 from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
+from torch import Tensor
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from sheepgen.pipeline.building import running
-from sheepgen.pipeline.clip import TextCache
 from sheepgen.pipeline.flow import FlowSchedule
 from sheepgen.pipeline.flow_model import FlowModel, patches_of
 from sheepgen.pipeline.guidance import rescale_guided
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.qwen import NOT_THINKING, QwenTextEncoder, load_qwen_tokenizer
 from sheepgen.pipeline.qwen import read_prompt as read_qwen_prompt
+from sheepgen.pipeline.text_cache import BlendedTexts
 from sheepgen.pipeline.vae import decode_latents, encode_pixels
-from sheepgen.pipeline.weighted_sum import weighted_sum
 from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from torch import Tensor
 
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.guidance import Guidance
@@ -62,7 +60,7 @@ class Flux2Texts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flux2KleinModel(FlowModel):
+class Flux2KleinModel(BlendedTexts[Tensor], FlowModel):
     """A loaded model: a `sheepgen.pipeline.family.Model`.
 
     Args:
@@ -72,9 +70,6 @@ class Flux2KleinModel(FlowModel):
 
     text_encoder: QwenTextEncoder
     transformer: Flux2Transformer2DModel
-    _encoded: TextCache[Tensor] = field(
-        default_factory=TextCache, init=False, repr=False, compare=False
-    )
 
     @classmethod
     def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Self:
@@ -113,22 +108,16 @@ class Flux2KleinModel(FlowModel):
         Raises:
             ModelError: If the text encoder does not know all of the tokenizer's tokens.
         """
-        texts = [
-            weighted_sum((self._encode_text(text), weight) for text, weight in request.prompts)
-            for request in requests
-        ]
-        prompts = torch.cat(texts)
+        prompts = torch.cat([self.encode_prompt(request) for request in requests])
         if self.spec.guidance == "none" or requests[0].guidance_scale <= 1:
             return Flux2Texts(prompts=prompts)
-        negatives = [self._encode_text(request.negative_prompt) for request in requests]
+        negatives = [self.encode_cached(request.negative_prompt) for request in requests]
         return Flux2Texts(prompts=prompts, negatives=torch.cat(negatives))
 
     def _encode_text(self, text: str) -> Tensor:
         """Return what the text encoder makes of a text, (1, tokens, width of three layers)."""
-        if (encoded := self._encoded.get(text)) is not None:
-            return encoded
         states, _ = self.text_encoder.hidden_states(text)
-        return self._encoded.keep(text, torch.cat([states[layer] for layer in _LAYERS], dim=-1))
+        return torch.cat([states[layer] for layer in _LAYERS], dim=-1)
 
     def draw_noise(self, width: int, height: int, generator: torch.Generator) -> Tensor:
         """Return one image's noise, (1, channels, height, width) of the patches, float32."""

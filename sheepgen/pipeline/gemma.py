@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.tokens import TokenLabel
     from sheepgen.prompt_reading import PromptReading
 
-__all__ = ["GemmaTextEncoder", "Instruction", "load_gemma_tokenizer"]
+__all__ = ["GemmaTextEncoder", "InstructedText", "Instruction", "load_gemma_tokenizer"]
 
 _SETTINGS = (
     "attention_bias",
@@ -76,6 +76,10 @@ class Instruction(NamedTuple):
         labels = labels_within(tokenizer, text, self.limit, before=self.text, padded=True)
         seen = (labels[0], *labels[self.unseen + 1 :])
         return tuple(replace(label, position=at) for at, label in enumerate(seen))
+
+
+InstructedText = tuple[str, Instruction]
+"""A prompt, and what is in front of it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from sheepgen.pipeline.clip import TextCache
-from sheepgen.pipeline.weighted_sum import weighted_sum
+from sheepgen.pipeline.text_cache import BlendedTexts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +33,7 @@ class IfTexts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IfTextEncoder:
+class IfTextEncoder(BlendedTexts[Tensor]):
     """Encodes prompts, and keeps the last of them for the stages that follow.
 
     Args:
@@ -42,9 +41,6 @@ class IfTextEncoder:
     """
 
     t5: T5TextEncoder
-    _encoded: TextCache[Tensor] = field(
-        default_factory=TextCache, init=False, repr=False, compare=False
-    )
 
     @torch.inference_mode()
     def encode(self, requests: Sequence[ResolvedRequest]) -> IfTexts:
@@ -54,15 +50,10 @@ class IfTextEncoder:
             ModelError: If the text encoder does not know all of the tokenizer's tokens.
         """
         guided = requests[0].guidance_scale > 1
-        states = [self._encode_text(request.negative_prompt) for request in requests if guided]
-        states += [
-            weighted_sum((self._encode_text(text), weight) for text, weight in request.prompts)
-            for request in requests
-        ]
+        states = [self.encode_cached(request.negative_prompt) for request in requests if guided]
+        states += [self.encode_prompt(request) for request in requests]
         return IfTexts(states=torch.cat(states), guided=guided)
 
     def _encode_text(self, text: str) -> Tensor:
-        """Return what the text encoder makes of a text, from memory if it is there."""
-        if (encoded := self._encoded.get(text)) is not None:
-            return encoded
-        return self._encoded.keep(text, self.t5.encode(text)[0])
+        """Return what the text encoder makes of a text."""
+        return self.t5.encode(text)[0]

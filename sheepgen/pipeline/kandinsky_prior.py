@@ -24,12 +24,13 @@ from transformers import (
 
 from sheepgen.passes import STAGE_SCHEDULER
 from sheepgen.pipeline.building import component_errors, running
-from sheepgen.pipeline.clip import TextCache, load_clip
+from sheepgen.pipeline.clip import load_clip
 from sheepgen.pipeline.family import ModelInfo
 from sheepgen.pipeline.loading import load_diffusers, load_text_encoder, load_tokenizer
 from sheepgen.pipeline.process import DiffusionProcess
 from sheepgen.pipeline.quiet import quiet_libraries
 from sheepgen.pipeline.scheduler import set_timesteps, walk
+from sheepgen.pipeline.text_cache import TextCache
 from sheepgen.pipeline.tokens import measure_text, unknown_tokens
 from sheepgen.schedulers import prediction_type_of
 

@@ -7,27 +7,26 @@ guidance below 1 is off here, as for every model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 from diffusers.pipelines.latent_diffusion.pipeline_latent_diffusion import LDMBertModel
+from torch import Tensor
 from transformers import BertTokenizer
 
 from sheepgen.pipeline.building import running
-from sheepgen.pipeline.clip import TextCache
 from sheepgen.pipeline.latent_model import LatentModel, TextEmbeds
 from sheepgen.pipeline.loading import load_text_encoder, load_tokenizer
+from sheepgen.pipeline.text_cache import BlendedTexts
 from sheepgen.pipeline.tokens import measure_text, token_labels, unknown_tokens
 from sheepgen.pipeline.vae import decode_latents
-from sheepgen.pipeline.weighted_sum import weighted_sum
 from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
     from sheepgen.models.checkpoint import Checkpoint
@@ -53,7 +52,7 @@ _SETTINGS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatentDiffusionModel(LatentModel):
+class LatentDiffusionModel(BlendedTexts[Tensor], LatentModel):
     """A loaded model: a `sheepgen.pipeline.family.Model`.
 
     Args:
@@ -65,9 +64,6 @@ class LatentDiffusionModel(LatentModel):
     bert: LDMBertModel
     steps_offset: ClassVar[int | None] = None
     clip_sample: ClassVar[bool | None] = None
-    _encoded: TextCache[Tensor] = field(
-        default_factory=TextCache, init=False, repr=False, compare=False
-    )
 
     @classmethod
     def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Self:
@@ -97,17 +93,12 @@ class LatentDiffusionModel(LatentModel):
             ModelError: If the text encoder does not know all of the tokenizer's tokens.
         """
         guided = self.runs_twice(requests)
-        states = [self._encode_text(request.negative_prompt) for request in requests if guided]
-        states += [
-            weighted_sum((self._encode_text(text), weight) for text, weight in request.prompts)
-            for request in requests
-        ]
+        states = [self.encode_cached(request.negative_prompt) for request in requests if guided]
+        states += [self.encode_prompt(request) for request in requests]
         return TextEmbeds(hidden_states=torch.cat(states), guided=guided)
 
     def _encode_text(self, text: str) -> Tensor:
         """Return what the text encoder makes of a text, (1, tokens, d_model)."""
-        if (encoded := self._encoded.get(text)) is not None:
-            return encoded
         with running("tokenizer"):
             ids = self.tokenizer(
                 text,
@@ -121,7 +112,7 @@ class LatentDiffusionModel(LatentModel):
         with running("bert"):
             # It was trained to attend to the padding.
             states: Tensor = self.bert(ids.to(self.device), return_dict=False)[0]
-        return self._encoded.keep(text, states)
+        return states
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return pixels, (batch, 3, height, width), about -1 to 1."""

@@ -7,20 +7,25 @@ keeps the length of each row of latents, as in diffusers' pipeline.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
 from diffusers import Lumina2Transformer2DModel
 
 from sheepgen.pipeline.building import running
-from sheepgen.pipeline.clip import TextCache
 from sheepgen.pipeline.flow import FlowSchedule, linear_mu
 from sheepgen.pipeline.flow_model import FlowModel
-from sheepgen.pipeline.gemma import GemmaTextEncoder, Instruction, load_gemma_tokenizer
+from sheepgen.pipeline.gemma import (
+    GemmaTextEncoder,
+    InstructedText,
+    Instruction,
+    load_gemma_tokenizer,
+)
 from sheepgen.pipeline.guidance import rescale_guided
 from sheepgen.pipeline.loading import load_diffusers
+from sheepgen.pipeline.text_cache import CachedTexts, MaskedText, join_texts
 from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
@@ -47,18 +52,6 @@ _LAYER = -2
 """Of the text encoder's hidden states: those before its last layer."""
 
 
-class _Encoded(NamedTuple):
-    """Texts.
-
-    Args:
-        states: (batch, tokens, width of Gemma).
-        mask: (batch, tokens), 1 for what is not padding.
-    """
-
-    states: Tensor
-    mask: Tensor
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lumina2Texts:
     """What the transformer attends to.
@@ -69,13 +62,13 @@ class Lumina2Texts:
         guided_until: The scheduler's timestep after which there is none.
     """
 
-    prompts: _Encoded
-    negatives: _Encoded | None = None
+    prompts: MaskedText
+    negatives: MaskedText | None = None
     guided_until: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lumina2Model(FlowModel):
+class Lumina2Model(CachedTexts[InstructedText, MaskedText], FlowModel):
     """A loaded model: a `sheepgen.pipeline.family.Model`.
 
     Args:
@@ -85,9 +78,6 @@ class Lumina2Model(FlowModel):
 
     text_encoder: GemmaTextEncoder
     transformer: Lumina2Transformer2DModel
-    _encoded: TextCache[_Encoded] = field(
-        default_factory=TextCache, init=False, repr=False, compare=False
-    )
 
     @classmethod
     def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Self:
@@ -129,15 +119,14 @@ class Lumina2Model(FlowModel):
             ModelError: If the text encoder does not know all of the tokenizer's tokens.
         """
         instruction = _instruction(self.spec)
-        prompts = self._encode_texts([request.prompt for request in requests], instruction)
+        prompts = join_texts(self.encode_cached((each.prompt, instruction)) for each in requests)
         guided = self._guided_timesteps(requests[0])
         if not guided:
             return Lumina2Texts(prompts=prompts)
-        negatives = [request.negative_prompt for request in requests]
+        empty = Instruction("", instruction.limit)
+        negatives = (self.encode_cached((each.negative_prompt, empty)) for each in requests)
         return Lumina2Texts(
-            prompts=prompts,
-            negatives=self._encode_texts(negatives, Instruction("", instruction.limit)),
-            guided_until=guided[-1],
+            prompts=prompts, negatives=join_texts(negatives), guided_until=guided[-1]
         )
 
     def _guided_timesteps(self, request: ResolvedRequest) -> list[float]:
@@ -152,16 +141,10 @@ class Lumina2Model(FlowModel):
             if number / len(timesteps) <= request.guidance_end
         ]
 
-    def _encode_texts(self, texts: Sequence[str], instruction: Instruction) -> _Encoded:
-        encoded = [self._encode_text(text, instruction) for text in texts]
-        return _Encoded(*map(torch.cat, zip(*encoded, strict=True)))
-
-    def _encode_text(self, text: str, instruction: Instruction) -> _Encoded:
-        """Return what the text encoder makes of a text, from memory if it is there."""
-        if (encoded := self._encoded.get((text, instruction))) is not None:
-            return encoded
-        states, mask = self.text_encoder.hidden_states(text, instruction)
-        return self._encoded.keep((text, instruction), _Encoded(states[_LAYER], mask))
+    def _encode_text(self, text: InstructedText) -> MaskedText:
+        """Return what the text encoder makes of a text."""
+        states, mask = self.text_encoder.hidden_states(*text)
+        return MaskedText(states[_LAYER], mask)
 
     def predict(
         self, model_input: Tensor, timestep: Tensor, conditioning: Lumina2Texts, guidance: Guidance
@@ -179,7 +162,7 @@ class Lumina2Model(FlowModel):
         guided = guided * torch.div(*lengths)
         return -rescale_guided(guided, text, guidance.rescale)
 
-    def _run(self, latents: Tensor, time: Tensor, texts: _Encoded) -> Tensor:
+    def _run(self, latents: Tensor, time: Tensor, texts: MaskedText) -> Tensor:
         """Return the negated velocity."""
         with running("transformer"):
             prediction: Tensor = self.transformer(

@@ -7,19 +7,19 @@ pixels is also given the size of the image.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 import torch
 from diffusers import PixArtTransformer2DModel
 
 from sheepgen.pipeline.autoencoder_model import AutoencoderModel
 from sheepgen.pipeline.building import running
-from sheepgen.pipeline.clip import TextCache
 from sheepgen.pipeline.diffusion_model import DiffusionModel
 from sheepgen.pipeline.guidance import apply_guidance
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.t5 import T5TextEncoder, load_t5_tokenizer
+from sheepgen.pipeline.text_cache import CachedTexts, MaskedText, join_texts
 from sheepgen.pipeline.tokens import measure_text
 from sheepgen.prompt_syntax import PLAIN
 
@@ -37,18 +37,6 @@ if TYPE_CHECKING:
     from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["PixArtModel", "PixArtTexts", "check_schedule", "load", "read_prompt"]
-
-
-class _Encoded(NamedTuple):
-    """One text.
-
-    Args:
-        states: (1, tokens, width of T5).
-        mask: (1, tokens), 1 for what is no padding.
-    """
-
-    states: Tensor
-    mask: Tensor
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +58,7 @@ class PixArtTexts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PixArtModel(AutoencoderModel, DiffusionModel):
+class PixArtModel(CachedTexts[str, MaskedText], AutoencoderModel, DiffusionModel):
     """A loaded model: a `sheepgen.pipeline.family.Model`.
 
     Args:
@@ -80,9 +68,6 @@ class PixArtModel(AutoencoderModel, DiffusionModel):
 
     text_encoder: T5TextEncoder
     transformer: PixArtTransformer2DModel
-    _encoded: TextCache[_Encoded] = field(
-        default_factory=TextCache, init=False, repr=False, compare=False
-    )
 
     @classmethod
     def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Self:
@@ -117,21 +102,18 @@ class PixArtModel(AutoencoderModel, DiffusionModel):
             ModelError: If the text encoder does not know all of the tokenizer's tokens.
         """
         guided = requests[0].guidance_scale > 1
-        texts = [self._encode_text(request.negative_prompt) for request in requests if guided]
-        texts += [self._encode_text(request.prompt) for request in requests]
+        texts = [self.encode_cached(request.negative_prompt) for request in requests if guided]
+        texts += [self.encode_cached(request.prompt) for request in requests]
         return PixArtTexts(
-            states=torch.cat([text.states for text in texts]),
-            mask=torch.cat([text.mask for text in texts]),
+            **join_texts(texts)._asdict(),
             size=self._size(requests[0], len(texts)),
             guided=guided,
         )
 
-    def _encode_text(self, text: str) -> _Encoded:
-        """Return what the text encoder makes of a text, from memory if it is there."""
-        if (encoded := self._encoded.get(text)) is not None:
-            return encoded
+    def _encode_text(self, text: str) -> MaskedText:
+        """Return what the text encoder makes of a text."""
         states, mask = self.text_encoder.encode(text)
-        return self._encoded.keep(text, _Encoded(states, mask.to(self.device)))
+        return MaskedText(states, mask.to(self.device))
 
     def _size(self, request: ResolvedRequest, rows: int) -> dict[str, Tensor | None]:
         """Return an image's size, see `PixArtTexts`."""

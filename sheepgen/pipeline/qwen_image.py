@@ -7,28 +7,27 @@ brought back to the length that the prompt's own have, patch by patch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import torch
 from diffusers import AutoencoderKLQwenImage, QwenImageTransformer2DModel
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from sheepgen.pipeline.building import running
-from sheepgen.pipeline.clip import TextCache
 from sheepgen.pipeline.flow_model import FlowModel
 from sheepgen.pipeline.guidance import rescale_guided
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.patches import pack, unpack
 from sheepgen.pipeline.qwen import QwenTextEncoder, Turn, load_qwen_tokenizer
 from sheepgen.pipeline.qwen import read_prompt as read_qwen_prompt
+from sheepgen.pipeline.text_cache import CachedTexts
 from sheepgen.pipeline.vae import decode_latents, encode_pixels
 from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from torch import Tensor
 
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.guidance import Guidance
@@ -84,7 +83,7 @@ class QwenImageTexts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QwenImageModel(FlowModel):
+class QwenImageModel(CachedTexts[str, Tensor], FlowModel):
     """A loaded model: a `sheepgen.pipeline.family.Model`.
 
     Args:
@@ -96,9 +95,6 @@ class QwenImageModel(FlowModel):
     vae: AutoencoderKLQwenImage
     text_encoder: QwenTextEncoder
     transformer: QwenImageTransformer2DModel
-    _encoded: TextCache[Tensor] = field(
-        default_factory=TextCache, init=False, repr=False, compare=False
-    )
 
     @classmethod
     def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Self:
@@ -142,7 +138,7 @@ class QwenImageModel(FlowModel):
         return QwenImageTexts(prompts=prompts, negatives=self._encode_texts(negatives))
 
     def _encode_texts(self, texts: Sequence[str]) -> _Texts:
-        encoded = [self._encode_text(text) for text in texts]
+        encoded = [self.encode_cached(text) for text in texts]
         states = pad_sequence(encoded, batch_first=True)
         ones = [torch.ones(len(each), dtype=torch.long, device=self.device) for each in encoded]
         mask = pad_sequence(ones, batch_first=True)
@@ -150,10 +146,8 @@ class QwenImageModel(FlowModel):
 
     def _encode_text(self, text: str) -> Tensor:
         """Return what the text encoder makes of a text, (tokens, width)."""
-        if (encoded := self._encoded.get(text)) is not None:
-            return encoded
         states, _ = self.text_encoder.hidden_states(text)
-        return self._encoded.keep(text, states[-1][0, _SKIPPED : self.spec.max_tokens])
+        return states[-1][0, _SKIPPED : self.spec.max_tokens]
 
     def draw_noise(self, width: int, height: int, generator: torch.Generator) -> Tensor:
         """Return one image's noise, (1, channels, height, width) of the latents, float32."""

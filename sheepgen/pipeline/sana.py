@@ -7,19 +7,24 @@ every precision of the weights.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 from diffusers import SanaTransformer2DModel
 
 from sheepgen.pipeline.building import running
-from sheepgen.pipeline.clip import TextCache
 from sheepgen.pipeline.flow import FlowSchedule, linear_mu
 from sheepgen.pipeline.flow_model import FlowModel, patches_of
-from sheepgen.pipeline.gemma import GemmaTextEncoder, Instruction, load_gemma_tokenizer
+from sheepgen.pipeline.gemma import (
+    GemmaTextEncoder,
+    InstructedText,
+    Instruction,
+    load_gemma_tokenizer,
+)
 from sheepgen.pipeline.guidance import apply_guidance
 from sheepgen.pipeline.loading import load_diffusers
+from sheepgen.pipeline.text_cache import CachedTexts, MaskedText, join_texts
 from sheepgen.pipeline.tokens import count_tokens
 from sheepgen.prompt_syntax import PLAIN
 
@@ -62,18 +67,6 @@ _INSTRUCTION = "\n".join(
 """What the model was trained with (``configs/sana_app_config/Sana_1600M_app.yaml`` of its code)."""
 
 
-class _Encoded(NamedTuple):
-    """One text.
-
-    Args:
-        states: (1, tokens, width of Gemma).
-        mask: (1, tokens), 1 for what is no padding.
-    """
-
-    states: Tensor
-    mask: Tensor
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SanaTexts:
     """What the transformer attends to.
@@ -90,7 +83,7 @@ class SanaTexts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SanaModel(FlowModel):
+class SanaModel(CachedTexts[InstructedText, MaskedText], FlowModel):
     """A loaded model: a `sheepgen.pipeline.family.Model`.
 
     Args:
@@ -101,9 +94,6 @@ class SanaModel(FlowModel):
     text_encoder: GemmaTextEncoder
     transformer: SanaTransformer2DModel
     keeps_float32: ClassVar[bool] = True
-    _encoded: TextCache[_Encoded] = field(
-        default_factory=TextCache, init=False, repr=False, compare=False
-    )
 
     @classmethod
     def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Self:
@@ -152,23 +142,18 @@ class SanaModel(FlowModel):
             ModelError: If the text encoder does not know all of the tokenizer's tokens.
         """
         guided, limit = requests[0].guidance_scale > 1, self.spec.max_tokens
-        silence = Instruction("", limit, lower_case=True)
-        told = _instruction(self.text_encoder.tokenizer, limit)
-        texts = [self._encode_text(each.negative_prompt, silence) for each in requests if guided]
-        texts += [self._encode_text(request.prompt, told) for request in requests]
-        return SanaTexts(
-            states=torch.cat([text.states for text in texts]),
-            mask=torch.cat([text.mask for text in texts]),
-            guided=guided,
-        )
+        empty = Instruction("", limit, lower_case=True)
+        instruction = _instruction(self.text_encoder.tokenizer, limit)
+        texts = [self.encode_cached((each.negative_prompt, empty)) for each in requests if guided]
+        texts += [self.encode_cached((request.prompt, instruction)) for request in requests]
+        return SanaTexts(**join_texts(texts)._asdict(), guided=guided)
 
-    def _encode_text(self, text: str, told: Instruction) -> _Encoded:
-        """Return what the text encoder makes of a text, from memory if it is there."""
-        if (encoded := self._encoded.get((text, told))) is not None:
-            return encoded
-        states, mask = self.text_encoder.hidden_states(text, told)
-        seen = [0, *range(told.unseen + 1, told.limit)]
-        return self._encoded.keep((text, told), _Encoded(states[-1][:, seen], mask[:, seen]))
+    def _encode_text(self, text: InstructedText) -> MaskedText:
+        """Return what the text encoder makes of a text."""
+        _, instruction = text
+        states, mask = self.text_encoder.hidden_states(*text)
+        seen = [0, *range(instruction.unseen + 1, instruction.limit)]
+        return MaskedText(states[-1][:, seen], mask[:, seen])
 
     def predict(
         self, model_input: Tensor, timestep: Tensor, conditioning: SanaTexts, guidance: Guidance

@@ -7,7 +7,7 @@ to do without T5, too, with zeros in its place (section 5.3.3).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import torch
@@ -18,14 +18,14 @@ from transformers import CLIPTextModelWithProjection
 from sheepgen.pipeline import clip
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.chunk_tokens import measure_prompt
-from sheepgen.pipeline.clip import TextCache, encode_text, load_clip
+from sheepgen.pipeline.clip import encode_text, load_clip
 from sheepgen.pipeline.flow import FlowSchedule, linear_mu
 from sheepgen.pipeline.flow_model import FlowModel, patches_of
 from sheepgen.pipeline.guidance import apply_guidance
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.t5 import T5TextEncoder, load_t5_tokenizer
+from sheepgen.pipeline.text_cache import BlendedTexts, join_texts
 from sheepgen.pipeline.tokens import measure_text, token_labels
-from sheepgen.pipeline.weighted_sum import weighted_sum
 from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class StableDiffusion3Texts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StableDiffusion3Model(FlowModel):
+class StableDiffusion3Model(BlendedTexts[_Encoded], FlowModel):
     """A loaded model: a `sheepgen.pipeline.family.Model`.
 
     Args:
@@ -101,9 +101,6 @@ class StableDiffusion3Model(FlowModel):
     text_encoder_2: CLIPTextModelWithProjection
     text_encoder_3: T5TextEncoder | None
     transformer: SD3Transformer2DModel
-    _encoded: TextCache[_Encoded] = field(
-        default_factory=TextCache, init=False, repr=False, compare=False
-    )
 
     @classmethod
     def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Self:
@@ -148,21 +145,12 @@ class StableDiffusion3Model(FlowModel):
             ModelError: If a text encoder does not know all of its tokenizer's tokens.
         """
         guided = requests[0].guidance_scale > 1
-        texts = [self._encode_text(request.negative_prompt) for request in requests if guided]
-        texts += [
-            weighted_sum((self._encode_text(text), weight) for text, weight in request.prompts)
-            for request in requests
-        ]
-        return StableDiffusion3Texts(
-            states=torch.cat([text.states for text in texts]),
-            pooled=torch.cat([text.pooled for text in texts]),
-            guided=guided,
-        )
+        texts = [self.encode_cached(request.negative_prompt) for request in requests if guided]
+        texts += [self.encode_prompt(request) for request in requests]
+        return StableDiffusion3Texts(**join_texts(texts)._asdict(), guided=guided)
 
     def _encode_text(self, text: str) -> _Encoded:
-        """Return what the text encoders make of a text, from memory if it is there."""
-        if (encoded := self._encoded.get(text)) is not None:
-            return encoded
+        """Return what the text encoders make of a text."""
         both = [
             encode_text(
                 tokenizer,
@@ -184,10 +172,9 @@ class StableDiffusion3Model(FlowModel):
             read = words.new_zeros(1, _T5_TOKENS, width)
         else:
             read, _ = self.text_encoder_3.encode(text)
-        encoded = _Encoded(
+        return _Encoded(
             torch.cat([words, read], dim=1), torch.cat([each.text_embeds for each in both], dim=-1)
         )
-        return self._encoded.keep(text, encoded)
 
     def predict(
         self,

@@ -7,26 +7,25 @@ as everywhere. Latents stay float32 at every precision of the weights.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 from diffusers import ZImageTransformer2DModel
+from torch import Tensor
 
 from sheepgen.pipeline.building import running
-from sheepgen.pipeline.clip import TextCache
 from sheepgen.pipeline.flow import FlowSchedule, linear_mu
 from sheepgen.pipeline.flow_model import FlowModel, patches_of
 from sheepgen.pipeline.guidance import rescale_guided
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.qwen import THINKING, QwenTextEncoder, load_qwen_tokenizer
 from sheepgen.pipeline.qwen import read_prompt as read_qwen_prompt
+from sheepgen.pipeline.text_cache import CachedTexts
 from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from torch import Tensor
 
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.guidance import Guidance
@@ -55,7 +54,7 @@ class ZImageTexts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ZImageModel(FlowModel):
+class ZImageModel(CachedTexts[str, Tensor], FlowModel):
     """A loaded model: a `sheepgen.pipeline.family.Model`.
 
     Args:
@@ -66,9 +65,6 @@ class ZImageModel(FlowModel):
     text_encoder: QwenTextEncoder
     transformer: ZImageTransformer2DModel
     keeps_float32: ClassVar[bool] = True
-    _encoded: TextCache[Tensor] = field(
-        default_factory=TextCache, init=False, repr=False, compare=False
-    )
 
     @classmethod
     def load(cls, spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> Self:
@@ -109,18 +105,16 @@ class ZImageModel(FlowModel):
         """
         guided = requests[0].guidance_scale > 1
         return ZImageTexts(
-            prompts=tuple(self._encode_text(request.prompt) for request in requests),
+            prompts=tuple(self.encode_cached(request.prompt) for request in requests),
             negatives=tuple(
-                self._encode_text(request.negative_prompt) for request in requests if guided
+                self.encode_cached(request.negative_prompt) for request in requests if guided
             ),
         )
 
     def _encode_text(self, text: str) -> Tensor:
         """Return what the text encoder makes of a text, (tokens, width)."""
-        if (encoded := self._encoded.get(text)) is not None:
-            return encoded
         states, mask = self.text_encoder.hidden_states(text)
-        return self._encoded.keep(text, states[_LAYER][0][mask[0]])
+        return states[_LAYER][0][mask[0]]
 
     def predict(
         self, model_input: Tensor, timestep: Tensor, conditioning: ZImageTexts, guidance: Guidance
