@@ -1,35 +1,31 @@
-"""What takes several processes, or a process of its own; the rest is in tests/cli/test_batch.py."""
+"""Batches from Python; what the command adds is in tests/cli/test_batch.py."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sheepgen.batch.plan import JobAnswered, PlannedJob
-from sheepgen.batch.run import JobStarted, run_job
+from sheepgen.batch.run import JobStarted, run_batch, run_job
 from sheepgen.errors import OutputError
 from sheepgen.events import ImageSaved, RunFailed, RunFinished, Waiting
 from sheepgen.execution.plan import RunSettings
 from sheepgen.execution.work_queue import WorkQueue
 from sheepgen.output.template import Target, parse_output
 from sheepgen.prompt_reading import PromptReading
+from sheepgen.verify import Comparison, verify_images
 from tests.samples import sample_events, sample_request, sample_saved
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
+    from pathlib import Path
     from typing import NoReturn
 
     from sheepgen.batch.run import BatchEvent
     from sheepgen.events import Event
     from sheepgen.resolved_request import ResolvedRequest
-
-ROOT = Path(__file__).parents[2]
 
 
 class SampleExecutor:
@@ -133,38 +129,16 @@ def test_a_job_that_cannot_be_claimed_is_answered_before_the_batch_ends(
     assert answered.answer["error"]["message"] == "No space left on device."
 
 
-PROGRAM = """
-import sys
-from sheepgen.batch import JobAnswered, run_batch
-from sheepgen.verify import verify_images
-
-jobs = ['{"prompt": "a red sheep", "seed": 7, "id": "first"}', "{", "a goat"]
-defaults = {"model": sys.argv[1], "num_inference_steps": 1, "seed": 3}
-for event in run_batch(enumerate(jobs, 1), "out/{seed}.png", defaults=defaults):
-    if isinstance(event, JobAnswered):
-        print(event.line, event.answer["id"], event.answer["status"], event.answer.get("path"))
-for outcome in verify_images(["out"]):
-    print(outcome.path, outcome.verdict, outcome.is_confirmed)
-print([name for name in sys.modules if name.startswith("sheepgen.cli")])
-"""
-
-
-def test_batches_and_verifications_run_without_the_command_line(
-    tmp_path: Path, tiny_folder: Path
-) -> None:
-    result = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tiny_folder)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.stdout.splitlines() == [
-        "1 first done out/7.png",
-        "2 None failed None",
-        "3 None done out/3.png",
-        "out/7.png equal True",
-        "out/3.png equal True",
-        "[]",
-    ], result.stderr
+def test_a_batch_is_answered_line_by_line_and_verified(tmp_path: Path, tiny_folder: Path) -> None:
+    jobs = ['{"prompt": "a red sheep", "seed": 7, "id": "first"}', "{", "a goat"]
+    defaults = {"model": str(tiny_folder), "num_inference_steps": 1, "seed": 3}
+    events = run_batch(enumerate(jobs, 1), f"{tmp_path}/{{seed}}.png", defaults=defaults)
+    answers = [(event.line, event.answer) for event in events if isinstance(event, JobAnswered)]
+    assert [(line, each["id"], each["status"], each.get("path")) for line, each in answers] == [
+        (1, "first", "done", f"{tmp_path}/7.png"),
+        (2, None, "failed", None),
+        (3, None, "done", f"{tmp_path}/3.png"),
+    ]
+    outcomes = [*verify_images([tmp_path])]
+    assert {outcome.path.name for outcome in outcomes} == {"3.png", "7.png"}
+    assert all(isinstance(outcome, Comparison) and outcome.equal for outcome in outcomes)

@@ -72,6 +72,8 @@ def test_the_readmes_commands_do_what_they_say(
     command: str, own_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.toml").write_text("steps = 2\n")
+    monkeypatch.setenv("SHEEPGEN_CONFIG", str(tmp_path / "config.toml"))
     for path in own_files.iterdir():
         (tmp_path / path.name).symlink_to(path)
 

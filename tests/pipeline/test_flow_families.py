@@ -76,10 +76,12 @@ def test_two_prompts_in_one_batch_are_nearly_what_they_are_alone(model: Model) -
 def test_frames_end_at_the_image(model: Model, scheduler: str) -> None:
     request = replace(REQUEST, scheduler=scheduler)
     options = FrameOptions(noisy=True, decoder="vae")
-    frames = [event for event in stream(model, request, options) if isinstance(event, FrameDecoded)]
+    *events, done = stream(model, request, options)
+    assert isinstance(done, RunFinished)
+    frames = [event for event in events if isinstance(event, FrameDecoded)]
     assert {frame.image.size for frame in frames} == {(48, 32)}
     last = {frame.kind: np.asarray(frame.image, dtype=int) for frame in frames}
-    image = np.asarray(finished(model, request).image, dtype=int)
+    image = np.asarray(done.image, dtype=int)
     # At the end nothing is left to be taken away: the estimate, the latents and the image are one.
     assert abs(last["noisy"] - image).max() <= 1
     if scheduler == "euler":  # the others mix estimates of several steps

@@ -40,9 +40,6 @@ REQUEST = GenerationRequest(
     eta=0.5,
 )
 
-GUIDANCES = ((4.0, 0.0), (4.0, 0.7), (1.0, 0.0))
-"""Guidance and its rescaling."""
-
 
 def assert_same_bits(
     parts: StableDiffusionModel,
@@ -77,14 +74,16 @@ def test_every_scheduler(tiny_parts: StableDiffusionModel, name: str, prediction
     config["_use_default_values"] = []
     parts = replace(tiny_parts, scheduler_config=config)
     pipeline = reference_pipeline(parts, name)
-    for guidance_scale, guidance_rescale in GUIDANCES:
-        request = replace(
-            REQUEST,
-            scheduler=name,
-            guidance_scale=guidance_scale,
-            guidance_rescale=guidance_rescale,
-        )
-        assert_same_bits(parts, request, pipeline)
+    assert_same_bits(parts, replace(REQUEST, scheduler=name), pipeline)
+
+
+@pytest.mark.parametrize(("scale", "rescale"), [(4.0, 0.7), (1.0, 0.0)])
+@pytest.mark.parametrize("name", ["ddim", "dpmpp_2m_sde", "heun", "unipc"])
+def test_rescaled_guidance_and_none(
+    tiny_parts: StableDiffusionModel, name: str, scale: float, rescale: float
+) -> None:
+    request = replace(REQUEST, scheduler=name, guidance_scale=scale, guidance_rescale=rescale)
+    assert_same_bits(tiny_parts, request, reference_pipeline(tiny_parts, name))
 
 
 @pytest.mark.parametrize("spacing", ["linspace", "trailing"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ from sheepgen.training.train import STAGES, stages_of, train
 from tests.training.data.fakes import Blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from sheepgen.training.trainer import TrainStep
@@ -78,12 +79,19 @@ CONFIG = TrainingConfig(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def squares() -> Iterator[None]:
+    """Have squares for icons."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (train_module, release):
+            patch.setattr(module, "fetch_icons", lambda _: Blocks())
+        patch.setattr(assets, "unseen_scenes", dict)
+        yield
+
+
 @pytest.fixture
-def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """Return an empty workspace whose icons are squares."""
-    for module in (train_module, release):
-        monkeypatch.setattr(module, "fetch_icons", lambda _: Blocks())
-    monkeypatch.setattr(assets, "unseen_scenes", dict)
+def workspace(tmp_path: Path) -> Workspace:
+    """Return an empty workspace."""
     return Workspace(tmp_path / "work")
 
 
@@ -96,11 +104,25 @@ def run(
     return steps
 
 
-def test_all_stages_and_a_release(workspace: Workspace, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a workspace in which all stages are done; copy it to change it."""
+    workspace = Workspace(tmp_path_factory.mktemp("trained") / "work")
     run(workspace)
-    assert (workspace.samples / "unet_000004.png").is_file()
+    return workspace.root
+
+
+@pytest.fixture
+def trained(trained_once: Path, workspace: Workspace) -> Workspace:
+    """Return a workspace in which all stages are done."""
+    shutil.copytree(trained_once, workspace.root)
+    return workspace
+
+
+def test_all_stages_and_a_release(trained: Workspace, tmp_path: Path) -> None:
+    assert (trained.samples / "unet_000004.png").is_file()
     folder = tmp_path / "model"
-    record = release_model(CONFIG, workspace, CPU, folder)
+    record = release_model(CONFIG, trained, CPU, folder)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("model")] == ["model"]
     assert json.loads((folder / "training.json").read_text("utf-8")) == json.loads(
         json.dumps(record)
@@ -119,7 +141,7 @@ def test_all_stages_and_a_release(workspace: Workspace, tmp_path: Path) -> None:
     assert [event.image.size for event in images] == [(256, 256)]
 
     # All is done: nothing is trained again.
-    assert run(workspace) == []
+    assert run(trained) == []
 
 
 def test_the_stages_of_a_recipe() -> None:
@@ -184,20 +206,18 @@ def test_cells_of_other_drawings_are_refused(workspace: Workspace) -> None:
     assert caught.value.hint == "Move the file away to measure them again."
 
 
-def test_a_longer_recipe_resumes(workspace: Workspace) -> None:
-    run(workspace)
+def test_a_longer_recipe_resumes(trained: Workspace) -> None:
     longer = replace(CONFIG, diffusion=replace(CONFIG.diffusion, steps=6))
-    assert [step.step for step in run(workspace, ["unet"], longer)] == [5, 6]
-    state = torch.load(workspace.checkpoint("unet"), weights_only=True)
+    assert [step.step for step in run(trained, ["unet"], longer)] == [5, 6]
+    state = torch.load(trained.checkpoint("unet"), weights_only=True)
     assert state["step"] == state["average"]["optimization_step"] == 6
 
 
 def test_a_model_stays_until_the_next_is_measured(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(workspace)
     folder = tmp_path / "models" / "mine"
-    release_model(CONFIG, workspace, CPU, folder)
+    release_model(CONFIG, trained, CPU, folder)
     (folder / "mark").touch()
 
     def fail(*_: object) -> None:
@@ -206,8 +226,8 @@ def test_a_model_stays_until_the_next_is_measured(
     with monkeypatch.context() as patch:
         patch.setattr(release, "write_model_card", fail)
         with pytest.raises(OSError, match="no space left"):
-            release_model(CONFIG, workspace, CPU, folder)
+            release_model(CONFIG, trained, CPU, folder)
     assert (folder / "mark").exists()
-    release_model(CONFIG, workspace, CPU, folder)
+    release_model(CONFIG, trained, CPU, folder)
     assert not (folder / "mark").exists()
     assert [*folder.parent.iterdir()] == [folder]

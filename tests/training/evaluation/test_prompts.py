@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,10 +26,10 @@ from sheepgen.training.data.splits import (
 )
 from sheepgen.training.evaluation.attributes import ATTRIBUTES, concept_classes
 from sheepgen.training.evaluation.prompts import Prompt, known_prompts, prompt_groups, read_prompts
-from sheepgen.training.text_encoder.build_vocabulary import build_vocabulary
 from tests.training.data.fakes import Blocks
 
-VOCABULARY = build_vocabulary()
+if TYPE_CHECKING:
+    from sheepgen.embedded.vocabulary import Vocabulary
 
 GROUPS = {
     "single things": 160,
@@ -116,7 +117,9 @@ def test_a_prompt_can_be_painted_and_classified(prompt: Prompt) -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_prompts_state_their_attributes_and_nothing_else(group: str) -> None:
+def test_prompts_state_their_attributes_and_nothing_else(
+    group: str, vocabulary: Vocabulary
+) -> None:
     for prompt in prompt_groups([group])[group]:
         text = prompt.text
         if group == "held-out words":
@@ -136,7 +139,7 @@ def test_prompts_state_their_attributes_and_nothing_else(group: str) -> None:
         if group == "with unused words":
             plain = plain_caption(prompt.scene)
             assert text.startswith(plain)
-            mentions = read_words(text, VOCABULARY).mentions
+            mentions = read_words(text, vocabulary).mentions
             assert [mention.concept for mention in mentions] == [prompt.scene.subject]
             assert len(text) > len(plain)
             text = plain

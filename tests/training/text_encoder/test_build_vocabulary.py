@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,11 +10,12 @@ from sheepgen.embedded.vocabulary_file import to_dict
 from sheepgen.training.data.backgrounds import PLACES
 from sheepgen.training.text_encoder.build_vocabulary import build_vocabulary
 
-VOCABULARY = build_vocabulary()
+if TYPE_CHECKING:
+    from sheepgen.embedded.vocabulary import Vocabulary
 
 
-def test_it_is_small_enough_to_ship() -> None:
-    assert len(json.dumps(to_dict(VOCABULARY))) < 1_500_000
+def test_it_is_small_enough_to_ship(vocabulary: Vocabulary) -> None:
+    assert len(json.dumps(to_dict(vocabulary))) < 1_500_000
 
 
 def test_a_small_cast_knows_only_its_own_names() -> None:
@@ -47,22 +49,22 @@ def test_a_small_cast_knows_only_its_own_names() -> None:
         ("port", []),
     ],
 )
-def test_people_are_understood(prompt: str, concepts: list[str]) -> None:
-    read = read_words(prompt, VOCABULARY)
+def test_people_are_understood(prompt: str, concepts: list[str], vocabulary: Vocabulary) -> None:
+    read = read_words(prompt, vocabulary)
     assert [mention.concept for mention in read.mentions] == concepts
 
 
-def test_there_is_something_to_show_at_every_place() -> None:
-    assert VOCABULARY.defaults.keys() == PLACES.keys()
+def test_there_is_something_to_show_at_every_place(vocabulary: Vocabulary) -> None:
+    assert vocabulary.defaults.keys() == PLACES.keys()
 
 
-def test_no_table_leads_from_a_name_to_another_concept() -> None:
-    for table in (VOCABULARY.near, VOCABULARY.evoked):
-        assert not table.keys() & VOCABULARY.forms.keys()
-        assert not table.keys() & {*VOCABULARY.words}
+def test_no_table_leads_from_a_name_to_another_concept(vocabulary: Vocabulary) -> None:
+    for table in (vocabulary.near, vocabulary.evoked):
+        assert not table.keys() & vocabulary.forms.keys()
+        assert not table.keys() & {*vocabulary.words}
 
 
-def test_words_that_lead_to_no_answer_only_structure_a_sentence() -> None:
+def test_words_that_lead_to_no_answer_only_structure_a_sentence(vocabulary: Vocabulary) -> None:
     function_words = """
         a an the this that these those some all each another other one ones 1 my your his her our
         their its it i you they them there here s who which where when while
@@ -70,7 +72,7 @@ def test_words_that_lead_to_no_answer_only_structure_a_sentence() -> None:
         , and or as also well with of on in at by to for from into near next beside inside among
         along alongside around across against through during up down front top day lot
     """
-    silent = {word for word in VOCABULARY.words if word not in VOCABULARY.cues}
+    silent = {word for word in vocabulary.words if word not in vocabulary.cues}
     assert sorted(silent - {*function_words.split()}) == []
 
 
@@ -83,11 +85,13 @@ def test_words_that_lead_to_no_answer_only_structure_a_sentence() -> None:
         *[("wooden chair", False), ("person running", False), ("couple kissing", False)],
     ],
 )
-def test_names_of_something_else_are_loose(name: str, is_loose: bool) -> None:
-    assert name in VOCABULARY.forms
-    assert (name in VOCABULARY.loose) == is_loose
+def test_names_of_something_else_are_loose(
+    name: str, is_loose: bool, vocabulary: Vocabulary
+) -> None:
+    assert name in vocabulary.forms
+    assert (name in vocabulary.loose) == is_loose
 
 
-def test_colours_are_left_to_be_bound() -> None:
-    (mention,) = read_words("a red car", VOCABULARY).mentions
+def test_colours_are_left_to_be_bound(vocabulary: Vocabulary) -> None:
+    (mention,) = read_words("a red car", vocabulary).mentions
     assert [word.text for word in mention.words] == ["car"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from sheepgen.embedded.prompt import read_words
-from sheepgen.training.text_encoder.build_vocabulary import build_vocabulary
 
-VOCABULARY = build_vocabulary()
+if TYPE_CHECKING:
+    from sheepgen.embedded.vocabulary import Vocabulary
 
 
 @pytest.mark.parametrize(
@@ -45,8 +47,10 @@ VOCABULARY = build_vocabulary()
         ("what about a lion this time, pls?", "lion", ""),
     ],
 )
-def test_things_and_unknown_words(prompt: str, concepts: str, unknown: str) -> None:
-    read = read_words(prompt, VOCABULARY)
+def test_things_and_unknown_words(
+    prompt: str, concepts: str, unknown: str, vocabulary: Vocabulary
+) -> None:
+    read = read_words(prompt, vocabulary)
     assert ", ".join(mention.concept for mention in read.mentions) == concepts
     assert " ".join(word.text for word in read.unknown) == unknown
 
@@ -62,11 +66,11 @@ def test_things_and_unknown_words(prompt: str, concepts: str, unknown: str) -> N
         ("a cosy living room", "a <other> living room"),
     ],
 )
-def test_what_the_parser_sees(prompt: str, symbols: str) -> None:
-    assert " ".join(read_words(prompt, VOCABULARY).symbols) == symbols
+def test_what_the_parser_sees(prompt: str, symbols: str, vocabulary: Vocabulary) -> None:
+    assert " ".join(read_words(prompt, vocabulary).symbols) == symbols
 
 
-def test_no_english_word_makes_a_prompt_foreign() -> None:
-    marks = VOCABULARY.foreign.keys() - VOCABULARY.ambiguous
-    english = {*VOCABULARY.real, *VOCABULARY.words, *VOCABULARY.forms}
+def test_no_english_word_makes_a_prompt_foreign(vocabulary: Vocabulary) -> None:
+    marks = vocabulary.foreign.keys() - vocabulary.ambiguous
+    english = {*vocabulary.real, *vocabulary.words, *vocabulary.forms}
     assert sorted(marks & english) == []
