@@ -1,6 +1,6 @@
-"""``sheepgen config``: what is set for all commands, and where.
+"""``sheepgen config``: the settings for all commands, and where they come from.
 
-With ``--json`` it is one object: ``path`` of the file (null if there is to be none), whether it
+With ``--json`` it is one object: ``path`` of the file (null if no file is used), whether it
 ``exists``, ``settings`` by key, ``presets`` by name and key, and ``loras`` by name; each value with
 its ``source``.
 """

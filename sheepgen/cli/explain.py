@@ -1,4 +1,4 @@
-"""``sheepgen explain``: an image, and a page beside it on how it came about."""
+"""``sheepgen explain``: an image, and a page beside it that shows how it came about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``sheepgen models info``: what is known of a model, and the concepts that it can generate.
+"""``sheepgen models info``: details of a model, and the concepts that it can generate.
 
 With ``--json`` it is one object; with ``--things`` it is one per line, each with the ``name`` of a
 concept, its ``group``, and the ``names`` that a prompt may use for it.

@@ -1,4 +1,4 @@
-"""Parse what was typed or piped in. Errors look like all others, not like Typer's.
+"""Parse what was typed or piped in. Errors look like all others, unlike Typer's.
 
 Typer passes defaults through the parsers too, as the values that they are.
 """

@@ -1,4 +1,4 @@
-"""A denoiser's weights kept in 8 bits, and turned into numbers of the model's precision for use.
+"""A denoiser's weights kept in 8 bits, and converted to the model's dtype for use.
 
 diffusers calls it layerwise casting. It takes half the memory of 16 bits, and changes the image:
 each number keeps three bits after its first. Norms and what else each class names stay as they are.

@@ -1,4 +1,4 @@
-"""The names of a U-Net's layers in Stable Diffusion's first code."""
+"""The names of a U-Net's layers in Stable Diffusion's original code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _IN_RESNET = {
 
 
 def original_name(layer: str, layers_per_block: int) -> str:
-    """Return a U-Net layer's name in Stable Diffusion's first code; empty if it has none."""
+    """Return a U-Net layer's name in Stable Diffusion's original code; empty if it has none."""
     if layer in _ENDS:
         return _ENDS[layer]
     if match := re.fullmatch(r"mid_block\.(resnets|attentions)\.(\d)\.(.+)", layer):

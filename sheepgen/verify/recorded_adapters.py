@@ -1,4 +1,4 @@
-"""What was added to an image's model, if it may be used: the image may be anybody's.
+"""What was added to an image's model, if it may be used: the image may come from anyone.
 
 Only files with the recorded hashes are added, which `sheepgen.models.added.hashes` compares. Of
 the Hub's, only a recorded commit is downloaded, and only if the user says so.

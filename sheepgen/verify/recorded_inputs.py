@@ -1,4 +1,4 @@
-"""The pictures that an image started from, found again: where they were, or beside it.
+"""The pictures that an image started from, found again: in their old place, or beside it.
 
 A record has their paths as they were typed, and their hashes. Only a file with the recorded hash is
 used, so that nobody's image can bring another picture of this disk into a new one.

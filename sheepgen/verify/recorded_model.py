@@ -1,4 +1,4 @@
-"""The model that an image's record names, if it may be used: the image may be anybody's.
+"""The model that an image's record names, if it may be used: the image may come from anyone.
 
 A record has its model as it was typed where the image was generated. The same name may mean
 another model here, and the author of an image must not choose what is loaded from this disk or
