@@ -40,7 +40,8 @@ def config(context: typer.Context, *, json: JsonOpt = False) -> None:
 
     generate, sweep and batch read all settings, but a sweep ignores output.
     rerun and verify repeat an image, so they read only options of the run, such
-    as device, frames and output, and the names that you give. train, evaluate
+    as device, frames and output, and the names that you give. meaning reads
+    the model, its options and those of the run, but not output. train, evaluate
     and the other commands read none.
 
     Paths in the file are relative to the file, except output, which is relative

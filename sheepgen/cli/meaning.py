@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_format
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -130,7 +131,7 @@ def meaning(
     from sheepgen.meaning.spaces import find_space
 
     query = MeaningQuery(
-        prompts=_read_prompts(prompts or ()),
+        prompts=_read_prompts(prompts or () if prompts or analogy else _piped()),
         analogies=tuple(parse_analogy(parsers.text(each)) for each in analogy or ()),
         words=default_words() if words is None else read_words(words),
         nearest=nearest,
@@ -158,6 +159,11 @@ def meaning(
         write_data(path)
 
 
+def _piped() -> tuple[str, ...]:
+    """Return what stands for standard input if something is piped into the command."""
+    return () if sys.stdin is None or sys.stdin.isatty() else ("-",)
+
+
 def _read_prompts(typed: Sequence[str]) -> tuple[str, ...]:
     """Return prompts as they were typed, and those of standard input in place of ``-``."""
     from sheepgen.line_file import split_lines
@@ -170,17 +176,19 @@ def _read_prompts(typed: Sequence[str]) -> tuple[str, ...]:
 
 
 def _find(name: str, variant: str, console: Console, *, offline: bool) -> ModelSpec:
-    """Return the model, after downloading it with a bar if it is not here."""
+    """Return the model, after downloading its text encoders with a bar if they are not here."""
     from sheepgen.cli.download import show_download
+    from sheepgen.meaning.spaces import unread_components
     from sheepgen.models.hub import DownloadPlan, go_offline
     from sheepgen.models.resolve import find_model, resolve_model
 
     if offline:
         go_offline()
-    found = resolve_model(name, variant=variant, offline=offline)
+    unread = unread_components()
+    found = resolve_model(name, variant=variant, replaced=unread, offline=offline)
     if isinstance(found, DownloadPlan):
         show_download(console, found)
-        return find_model(name, variant=variant, offline=offline)
+        return find_model(name, variant=variant, replaced=unread, offline=offline)
     return found
 
 

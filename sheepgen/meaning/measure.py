@@ -11,9 +11,9 @@ from sheepgen.errors import UsageError
 from sheepgen.events import ModelLoading
 from sheepgen.meaning.atlas import Atlas
 from sheepgen.meaning.geometry import flat_map, mean_cosine, normalise
+from sheepgen.meaning.loading import load_vectors
 from sheepgen.meaning.probes import PROBES, check_geometry
 from sheepgen.meaning.spaces import find_space
-from sheepgen.meaning.vectors import load_vectors
 from sheepgen.pipeline.device import resolve_device, resolve_dtype
 from sheepgen.pipeline.environment import dtype_name
 from sheepgen.sanitize import excerpt

@@ -49,10 +49,11 @@ def describe_map(meaning: Meaning) -> str:
 def to_dict(meaning: Meaning) -> dict[str, Any]:
     """Return the numbers as plain JSON values.
 
-    ``distances`` has a row for each of ``prompts``, in order; a distance is 1 - cosine. ``nearest``
-    lists words for each. ``analogies`` lists words without those of the sum, and as
-    ``first_of_all`` the nearest with them. ``check`` says what came of the fixed words that are
-    tried in every space, and ``summary`` says it in sentences.
+    ``sha256`` is that of the weights of all text encoders. ``distances`` has a row for each of
+    ``prompts``, in order; a distance is 1 - cosine. ``nearest`` lists words for each.
+    ``analogies`` lists words without those of the sum, and as ``first_of_all`` the nearest with
+    them. ``check`` says what came of the fixed words that are tried in every space, and ``summary``
+    says it in sentences.
     """
     space, check = meaning.space, meaning.check
     return {
@@ -96,10 +97,8 @@ def to_dict(meaning: Meaning) -> dict[str, Any]:
         "check": {
             "nearer": check.nearer,
             "comparisons": check.comparisons,
-            "sheep_to_ewe": None if check.ewe is None else _rounded(1 - check.ewe),
-            "sheep_to_motorcycle": None
-            if check.motorcycle is None
-            else _rounded(1 - check.motorcycle),
+            "sheep_to_ewe": _distance(check.ewe),
+            "sheep_to_motorcycle": _distance(check.motorcycle),
             "analogies": [{**asdict(each), "holds": each.holds} for each in check.analogies],
             "same": [list(pair) for pair in check.same],
             "unknown": list(check.unknown),
@@ -109,7 +108,11 @@ def to_dict(meaning: Meaning) -> dict[str, Any]:
 
 
 def _near(words: Iterable[Near]) -> list[dict[str, Any]]:
-    return [{"word": near.text, "distance": _rounded(1 - near.cosine)} for near in words]
+    return [{"word": near.text, "distance": _distance(near.cosine)} for near in words]
+
+
+def _distance(cosine: float | None) -> float | None:
+    return None if cosine is None else _rounded(1 - cosine)
 
 
 def _rounded(number: float) -> float:

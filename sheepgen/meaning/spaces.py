@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from sheepgen.errors import UsageError
+from sheepgen.models.families import all_components
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sheepgen.models.checkpoint import Checkpoint
     from sheepgen.models.spec import ModelSpec
 
-__all__ = ["READINGS", "Reading", "Space", "find_space", "known_encoders"]
+__all__ = ["READINGS", "Reading", "Space", "find_space", "known_encoders", "unread_components"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +43,9 @@ class Reading:
 
 _PICTURES = "texts that describe similar pictures, by its training"
 _CONTEXT = "texts whose words are used alike, by its training"
+
+_ENCODERS = "text_encoder"
+"""How the names of text encoders begin."""
 
 READINGS: Mapping[str, Reading] = MappingProxyType(
     {
@@ -106,6 +110,14 @@ class Space:
     limit: int
 
 
+def unread_components() -> tuple[str, ...]:
+    """Return the components that are not read, of all families: their weights need not be there.
+
+    `sheepgen.models.resolve.find_model` takes them as ``replaced``, and downloads the rest.
+    """
+    return tuple(sorted(name for name in all_components() if not name.startswith(_ENCODERS)))
+
+
 def known_encoders(checkpoint: Checkpoint) -> list[str]:
     """Return the names of a model's text encoders that can be read, the usual one first."""
     order = list(READINGS)
@@ -155,5 +167,5 @@ def _classes(checkpoint: Checkpoint) -> Mapping[str, str]:
     return {
         name: class_name
         for name, class_name in checkpoint.classes.items()
-        if name.startswith("text_encoder")
+        if name.startswith(_ENCODERS)
     }

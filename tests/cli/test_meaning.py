@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.models.hub.conftest import use_hub
+from tests.models.hub.fake_hub import running
 from tests.tiny_ldm import save_tiny_ldm
 
 if TYPE_CHECKING:
@@ -121,6 +123,25 @@ def test_a_model_without_such_an_encoder_is_refused(meaning: Run, tmp_path: Path
     result = meaning("a sheep", "--model", str(save_tiny_ldm(tmp_path / "ldm")))
     assert result.exit_code == 2
     assert "has no text encoder that can be measured" in result.stderr
+
+
+def test_prompts_can_be_piped(meaning: Run) -> None:
+    told = json.loads(meaning("--json", stdin="a sheep\na deer\n").stdout)
+    assert told["prompts"] == ["a sheep", "a deer"]
+
+
+def test_only_text_encoders_are_downloaded(
+    meaning: Run, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache" / "hub"
+    with running({"somebody/tiny": tiny_folder}) as server:
+        use_hub(server, cache, monkeypatch)
+        result = meaning(*PROMPTS, "--model", "somebody/tiny", "--json")
+    assert result.exit_code == 0, result.output
+    weights = {path.parent.name for path in cache.rglob("*.safetensors")}
+    assert weights == {"text_encoder"}
+    there = meaning(*PROMPTS, "--json")
+    assert json.loads(result.stdout)["distances"] == json.loads(there.stdout)["distances"]
 
 
 def test_a_preset_names_a_model(run: Run, configure: Configure, tiny_folder: Path) -> None:

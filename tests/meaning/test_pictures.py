@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from sheepgen.errors import OutputError
-from sheepgen.meaning.pictures import MEANING_KEY, draw_distances, draw_map, save_pictures
+from sheepgen.meaning.heat_map import draw_distances
+from sheepgen.meaning.pictures import MEANING_KEY, save_pictures
+from sheepgen.meaning.text_map import draw_map
 from sheepgen.output.palette import PALETTE, colour_of
 from tests.meaning.asking import measured
 
