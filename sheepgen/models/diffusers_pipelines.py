@@ -12,15 +12,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.fields import MAX_SIDE, MAX_STEPS
-from sheepgen.models.flow_family import (
-    QWEN_TOKENIZER,
-    T5_TEXT_ENCODER,
-    VAE_FLUX_2,
-    VAE_KL,
-    VAE_QWEN_IMAGE,
-    qwen3_text_encoder,
-    transformer_component,
-)
 from sheepgen.models.pipeline_components import (
     ANY_FAST,
     COGVIDEOX,
@@ -41,6 +32,15 @@ from sheepgen.models.pipeline_components import (
 )
 from sheepgen.models.pipeline_family import OWN_SIGMAS, DiffusersPipeline, pipeline_family
 from sheepgen.models.shared_components import CLIP_TOKENIZER, MOVQ, clip_text_encoder
+from sheepgen.models.transformer_family import (
+    QWEN_TOKENIZER,
+    T5_TEXT_ENCODER,
+    VAE_FLUX_2,
+    VAE_KL,
+    VAE_QWEN_IMAGE,
+    qwen3_text_encoder,
+    transformer_component,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

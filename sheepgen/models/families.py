@@ -12,10 +12,9 @@ from sheepgen.errors import ModelError
 from sheepgen.models.configs import bad_setting
 from sheepgen.models.diffusers_pipelines import DIFFUSERS_FAMILIES
 from sheepgen.models.family import Component, Family
-from sheepgen.models.flow_families import FLOW_FAMILIES
 from sheepgen.models.gemma_families import GEMMA_FAMILIES
 from sheepgen.models.latent_diffusion_family import LATENT_DIFFUSION
-from sheepgen.models.pixart_family import PIXART
+from sheepgen.models.qwen_families import QWEN_FAMILIES
 from sheepgen.models.shared_components import (
     CLIP_TOKENIZER,
     DIFFUSERS_SCHEDULER,
@@ -23,6 +22,7 @@ from sheepgen.models.shared_components import (
     clip_text_encoder,
 )
 from sheepgen.models.staged_families import PARTS, STAGED_FAMILIES
+from sheepgen.models.t5_families import T5_FAMILIES
 from sheepgen.models.unconditional_families import UNCONDITIONAL_FAMILIES
 from sheepgen.models.unet_family import (
     VAE,
@@ -227,9 +227,9 @@ FAMILIES: tuple[Family, ...] = (
         attends_to_words=True,
         text_layer=2,
     ),
-    *FLOW_FAMILIES,
+    *QWEN_FAMILIES,
+    *T5_FAMILIES,
     *GEMMA_FAMILIES,
-    PIXART,
     *STAGED_FAMILIES,
     LATENT_DIFFUSION,
     *UNCONDITIONAL_FAMILIES,

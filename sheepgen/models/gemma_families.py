@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.models.configs import bad_setting
 from sheepgen.models.family import Component, Family, Traits
-from sheepgen.models.flow_family import (
+from sheepgen.models.shared_components import WEIGHTS
+from sheepgen.models.transformer_family import (
     FLOW_SCHEDULER,
     VAE_KL,
     check_positions,
     check_states_width,
     check_table_of_positions,
     check_vae_channels,
+    traits_by_sample_size,
     transformer_component,
 )
-from sheepgen.models.shared_components import WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,12 +88,8 @@ def _check_sana(configs: Configs, owner: str) -> None:
 
 
 def _sana_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
-    transformer = configs["transformer"]
-    scale = 2 ** (len(configs["vae"]["encoder_block_out_channels"]) - 1)
-    return Traits(
-        width=transformer["sample_size"] * scale,
-        height=transformer["sample_size"] * scale,
-        size_multiple=transformer["patch_size"] * scale,
+    return traits_by_sample_size(
+        configs,
         max_tokens=300,
         num_inference_steps=20,
         guidance_scale=4.5,
@@ -124,12 +121,8 @@ def _check_lumina_2(configs: Configs, owner: str) -> None:
 
 
 def _lumina_2_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
-    transformer = configs["transformer"]
-    scale = 2 ** (len(configs["vae"]["block_out_channels"]) - 1)
-    return Traits(
-        width=transformer["sample_size"] * scale,
-        height=transformer["sample_size"] * scale,
-        size_multiple=transformer["patch_size"] * scale,
+    return traits_by_sample_size(
+        configs,
         max_tokens=256,
         num_inference_steps=30,
         guidance_scale=4.0,

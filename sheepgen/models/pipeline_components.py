@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sheepgen.models.family import Component
-from sheepgen.models.flow_family import VAE_QWEN_IMAGE
 from sheepgen.models.shared_components import WEIGHTS
+from sheepgen.models.transformer_family import VAE_QWEN_IMAGE
 
 __all__ = [
     "ANY_FAST",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.errors import ModelError
 from sheepgen.models.configs import bad_setting
 from sheepgen.models.family import Component, Family, Traits
-from sheepgen.models.flow_family import T5_TEXT_ENCODER, T5_TOKENIZER
 from sheepgen.models.shared_components import (
     CLIP_TOKENIZER,
     DIFFUSERS_SCHEDULER,
@@ -18,6 +17,7 @@ from sheepgen.models.shared_components import (
     WEIGHTS,
     clip_text_encoder,
 )
+from sheepgen.models.transformer_family import T5_TEXT_ENCODER, T5_TOKENIZER
 from sheepgen.models.unet_family import check_text_width, text_limit, unet_component
 
 if TYPE_CHECKING:

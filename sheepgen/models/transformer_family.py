@@ -1,4 +1,4 @@
-"""What families of flow transformers have in common: components and checks.
+"""What families with a transformer have in common: components, checks and traits.
 
 Their rows are in `sheepgen.models.families`.
 """
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
 from sheepgen.models.configs import bad_setting
-from sheepgen.models.family import Component
+from sheepgen.models.family import Component, Traits
 from sheepgen.models.shared_components import WEIGHTS, bpe_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sheepgen.models.family import Configs
+    from sheepgen.models.family import Configs, GuidanceKind
 
 __all__ = [
     "FLOW_SCHEDULER",
@@ -31,6 +31,8 @@ __all__ = [
     "check_table_of_positions",
     "check_vae_channels",
     "qwen3_text_encoder",
+    "traits_by_sample_size",
+    "traits_of_packed",
     "transformer_component",
 ]
 
@@ -133,6 +135,51 @@ def transformer_component(class_name: str, *required: str, **refused: str) -> Co
         weights=WEIGHTS,
         required=required,
         refused=refused,
+    )
+
+
+def traits_of_packed(
+    configs: Configs,
+    *,
+    max_tokens: int,
+    num_inference_steps: int,
+    guidance_scale: float,
+    guidance: GuidanceKind = "two passes",
+) -> Traits:
+    """Return the traits of a model made for 1024x1024 that takes patches of two by two latents.
+
+    Args:
+        configs: With an AutoencoderKL's or one like it.
+        max_tokens: As of `Traits`, as all of the following.
+        num_inference_steps: Likewise.
+        guidance_scale: Likewise.
+        guidance: Likewise.
+    """
+    return Traits(
+        width=1024,
+        height=1024,
+        size_multiple=2 ** len(configs["vae"]["block_out_channels"]),
+        max_tokens=max_tokens,
+        num_inference_steps=num_inference_steps,
+        guidance_scale=guidance_scale,
+        guidance=guidance,
+    )
+
+
+def traits_by_sample_size(
+    configs: Configs, *, max_tokens: int, num_inference_steps: int, guidance_scale: float
+) -> Traits:
+    """Return the traits of a model whose transformer says the size of latents and of patches."""
+    transformer, vae = configs["transformer"], configs["vae"]
+    levels = vae.get("block_out_channels") or vae["encoder_block_out_channels"]
+    scale = 2 ** (len(levels) - 1)
+    return Traits(
+        width=transformer["sample_size"] * scale,
+        height=transformer["sample_size"] * scale,
+        size_multiple=transformer["patch_size"] * scale,
+        max_tokens=max_tokens,
+        num_inference_steps=num_inference_steps,
+        guidance_scale=guidance_scale,
     )
 
 
