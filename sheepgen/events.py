@@ -38,6 +38,7 @@ __all__ = [
     "ImageSaved",
     "ModelLoading",
     "Notice",
+    "PreviewDecoded",
     "RunEvent",
     "RunFailed",
     "RunFinished",
@@ -109,6 +110,19 @@ class FrameDecoded:
     steps_before: int = 0
     is_first: bool = True
     change: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PreviewDecoded:
+    """What the image would be after this step, small, for a terminal to show.
+
+    Args:
+        request: Which image.
+        image: RGB, of any size.
+    """
+
+    request: ResolvedRequest
+    image: Image
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,6 +200,14 @@ class SweepPageSaved:
     path: Path
 
 
-Event = RunStarted | StepCompleted | FrameDecoded | RunFinished | RunFailed | ImageSaved
+Event = (
+    RunStarted
+    | StepCompleted
+    | PreviewDecoded
+    | FrameDecoded
+    | RunFinished
+    | RunFailed
+    | ImageSaved
+)
 Events = Iterator[Event]
 RunEvent = Event | ModelLoading | Waiting | Notice | ContactSheetSaved | SweepPageSaved

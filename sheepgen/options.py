@@ -211,9 +211,11 @@ class FrameOptions:
     Args:
         clean: The model's estimate of the finished image after each step.
         noisy: The running latents after each step.
-        decoder: See `FrameDecoder`.
+        preview: A small picture of that estimate as soon as a step is done, to be shown.
+        decoder: Of clean and noisy frames; see `FrameDecoder`.
     """
 
     clean: bool = True
     noisy: bool = False
+    preview: bool = False
     decoder: FrameDecoder = "auto"

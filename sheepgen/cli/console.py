@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
-    from rich.table import Table
+    from rich.console import RenderableType
 
 __all__ = [
     "cli_errors",
@@ -34,7 +34,7 @@ __all__ = [
     "note",
     "output_console",
     "write_data",
-    "write_table",
+    "write_rich",
 ]
 
 _UNLIMITED_WIDTH = 10_000
@@ -67,14 +67,14 @@ def output_console() -> Console:
     return Console(highlight=False, emoji=False, width=width)
 
 
-def write_table(table: Table) -> None:
-    """Write a table to standard output.
+def write_rich(content: RenderableType) -> None:
+    """Write a table or a picture to standard output.
 
     Raises:
         OutputError: If it cannot be written, except if the reader is gone.
     """
     with _output_errors():
-        output_console().print(table)
+        output_console().print(content)
 
 
 def write_data(text: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from sheepgen.cli import options
 from sheepgen.cli import training_options as own
-from sheepgen.cli.console import error_console, note, write_data, write_table
+from sheepgen.cli.console import error_console, note, write_data, write_rich
 from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.output.atomic import output_errors
 from sheepgen.request import GenerationRequest
@@ -105,7 +105,7 @@ def evaluate(
         }
         write_data(json_format.dumps(evaluation))
         return
-    write_table(score_table(scores))
+    write_rich(score_table(scores))
     if distance is not None:
         write_data(f"Fréchet distance from held-out scenes: {distance:.2f}")
 

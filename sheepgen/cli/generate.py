@@ -42,12 +42,13 @@ def generate(
     batch_size: options.BatchSizeOpt = 1,
     json: options.JsonOpt = False,
     progress_json: options.ProgressJsonOpt = False,
+    preview: options.PreviewOpt = False,
     printed: options.PrintOptions,
     presets: Presets,
     command: TypedCommand,
 ) -> None:
     """Generate one or more images from a prompt; some models need none."""
-    from sheepgen.cli.images import generate_images, plan_images
+    from sheepgen.cli.images import can_preview, generate_images, plan_images
     from sheepgen.cli.parsers import (
         one_prompt,
         pick_seeds,
@@ -73,7 +74,11 @@ def generate(
     plan = plan_images(
         GenerationRequest(**fields | picked),
         run.output,
-        run.settings(batch_size=batch_size, command=command),
+        run.settings(
+            batch_size=batch_size,
+            preview=can_preview(console, wanted=preview),
+            command=command,
+        ),
         console,
         count=count,
         dry_run=run.dry_run,

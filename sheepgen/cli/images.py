@@ -16,6 +16,7 @@ from sheepgen.execution.run import run_plan
 from sheepgen.models.hub import DownloadPlan, go_offline
 from sheepgen.output.jsonl import to_json_line, write_progress
 from sheepgen.output.progress import counted_labels, show_progress, spinner
+from sheepgen.output.terminal_picture import can_show_pictures, check_terminal_pictures
 from sheepgen.request import TEMPLATES
 
 if TYPE_CHECKING:
@@ -29,9 +30,24 @@ if TYPE_CHECKING:
     from sheepgen.request import GenerationRequest
     from sheepgen.resolved_request import ResolvedRequest
 
-__all__ = ["generate_images", "plan_images", "print_images"]
+__all__ = ["can_preview", "generate_images", "plan_images", "print_images"]
 
 _log = logging.getLogger(__name__)
+
+
+def can_preview(console: Console, *, wanted: bool) -> bool:
+    """Return whether pictures are shown in the terminal as they come, and say so if they cannot be.
+
+    Raises:
+        UsageError: If the package for it is not installed.
+    """
+    if not wanted:
+        return False
+    if not can_show_pictures(console):
+        note(console, "Warning: --preview has no effect without a terminal.")
+        return False
+    check_terminal_pictures("--preview")
+    return True
 
 
 def plan_images(
@@ -118,7 +134,14 @@ def generate_images(
         note(console, text)
     details = {request: f"seed {request.seed}" for request in plan.requests}
     events = run_plan(plan, sheet=sheet)
-    print_images(events, console, details, json=json, progress_json=progress_json)
+    print_images(
+        events,
+        console,
+        details,
+        json=json,
+        progress_json=progress_json,
+        preview=plan.settings.preview,
+    )
 
 
 def print_images(
@@ -130,6 +153,7 @@ def print_images(
     progress_json: bool,
     keep_going: bool = False,
     json_details: bool = False,
+    preview: bool = False,
 ) -> int:
     """Generate images and show how they come along; each finished one is a line of output.
 
@@ -143,6 +167,7 @@ def print_images(
         progress_json: Whether progress is JSON lines instead of a bar.
         keep_going: Whether a failed image is counted instead of raised.
         json_details: Whether lines of JSON progress have ``details``, too.
+        preview: Whether steps are shown, as `can_preview` returns it.
 
     Returns:
         How many images failed.
@@ -153,13 +178,14 @@ def print_images(
     failed = 0
     shown = stopped_by_interrupts(events, console)
     if progress_json:
-        labels: dict[ResolvedRequest, dict[str, int | str]] = {
+        numbers: dict[ResolvedRequest, dict[str, int | str]] = {
             request: {"image": number, **({"detail": detail} if json_details else {})}
             for number, (request, detail) in enumerate(details.items(), start=1)
         }
-        shown = write_progress(shown, error_stream(), labels)
+        shown = write_progress(shown, error_stream(), numbers)
     else:
-        shown = show_progress(shown, console, counted_labels(details), images=len(details))
+        labels = counted_labels(details)
+        shown = show_progress(shown, console, labels, images=len(details), preview=preview)
     with closing(events), closing(shown):
         for event in shown:
             match event:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sheepgen.cli import completion, options, parsers
-from sheepgen.cli.console import error_console, note, write_data, write_table
+from sheepgen.cli.console import error_console, note, write_data, write_rich
 from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.presets import Presets
 from sheepgen.sanitize import excerpt, first_of
@@ -284,7 +284,7 @@ def _print_distances(found: Meaning) -> None:
             "the table is wider than this terminal."
         )
         return
-    write_table(_table(found))
+    write_rich(_table(found))
 
 
 def _table(found: Meaning) -> Table:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer  # noqa: TC002 - Typer reads the annotation
 
-from sheepgen.cli.console import cli_errors, error_console, note, write_data, write_table
+from sheepgen.cli.console import cli_errors, error_console, note, write_data, write_rich
 from sheepgen.cli.options import JsonOpt
 from sheepgen.errors import UsageError
 from sheepgen.model_names import aliases_of
@@ -38,7 +38,7 @@ def schedulers(*, json: JsonOpt = False) -> None:
             table.add_column(heading)
         for name, spec in SCHEDULERS.items():
             table.add_row(name, spec.sampler, spec.schedule_type, ", ".join(spec.aliases))
-        write_table(table)
+        write_rich(table)
 
 
 def models(context: typer.Context, *, json: JsonOpt = False) -> None:

@@ -257,6 +257,15 @@ ProgressJsonOpt = Annotated[
         rich_help_panel=RUN,
     ),
 ]
+PreviewOpt = Annotated[
+    bool,
+    typer.Option(
+        "--preview",
+        metavar="",
+        help="Show the picture in the terminal as it comes out of the noise.",
+        rich_help_panel=RUN,
+    ),
+]
 QuietOpt = Annotated[
     bool,
     typer.Option(
@@ -293,6 +302,7 @@ class RunOptions:
         self,
         *,
         batch_size: int | None = 1,
+        preview: bool = False,
         dtype: str = "auto",
         attention_backend: str = NATIVE_ATTENTION,
         command: TypedCommand | None = None,
@@ -317,6 +327,7 @@ class RunOptions:
             ),
             frames=self.frames,
             frame_decoder=self.frame_decoder,
+            preview=preview,
             overwrite=self.overwrite,
             strict=self.strict,
             offline=self.offline,

@@ -52,12 +52,13 @@ def rerun(
     batch_size: options.BatchSizeOpt = 1,
     json: options.JsonOpt = False,
     progress_json: options.ProgressJsonOpt = False,
+    preview: options.PreviewOpt = False,
     printed: options.PrintOptions,
     presets: Presets,
     command: TypedCommand,
 ) -> None:
     """Regenerate an image, changing only the options you give."""
-    from sheepgen.cli.images import generate_images, plan_images
+    from sheepgen.cli.images import can_preview, generate_images, plan_images
     from sheepgen.cli.parsers import pick_seeds, random_seed_notes, read_prompt
     from sheepgen.cli.piped_image import PIPE, check_pipe_is_free, read_piped_image
     from sheepgen.output.template import parse_output
@@ -93,6 +94,7 @@ def rerun(
         run.output,
         run.settings(
             batch_size=batch_size,
+            preview=can_preview(console, wanted=preview),
             command=command,
             dtype=environment.dtype if environment else "auto",
             attention_backend=environment.attention_backend if environment else NATIVE_ATTENTION,

@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 from sheepgen.cli import completion, parsers
-from sheepgen.cli.console import cli_errors, error_console, note, write_data
+from sheepgen.cli.console import (
+    cli_errors,
+    error_console,
+    note,
+    output_console,
+    write_data,
+    write_rich,
+)
 from sheepgen.cli.options import RUN, ImageArg, JsonOpt, VerboseOpt
 from sheepgen.fields import FIELDS
 from sheepgen.prompt_reading import describe_reading
@@ -55,11 +62,22 @@ ShowFormatOpt = Annotated[
     ),
 ]
 
+PictureOpt = Annotated[
+    bool,
+    typer.Option(
+        "--picture",
+        metavar="",
+        help="Show the picture itself in the terminal, too.",
+        rich_help_panel=RUN,
+    ),
+]
+
 
 def show(
     image: ImageArg,
     *,
     form: ShowFormatOpt = None,
+    picture: PictureOpt = False,
     json: JsonOpt = False,
     verbose: VerboseOpt = False,
 ) -> None:
@@ -71,12 +89,31 @@ def show(
 
         path = Path(image)
         form = "json" if json else form
+        if picture:
+            _show_picture(path)
         found = read_texts(path)
         record = record_in(found, path)
         if record is not None:
             _show_record(record, form)
         else:
             _show_parameters(require_parameters(found, path), form)
+
+
+def _show_picture(path: Path) -> None:
+    from sheepgen.metadata.image_file import image_errors, open_image
+    from sheepgen.output.terminal_picture import (
+        can_show_pictures,
+        check_terminal_pictures,
+        draw_in_terminal,
+    )
+
+    console = output_console()
+    if not can_show_pictures(console):
+        note(error_console(), "Warning: --picture has no effect without a terminal.")
+        return
+    check_terminal_pictures("--picture")
+    with image_errors(path), open_image(path) as image:
+        write_rich(draw_in_terminal(image.convert("RGB"), console))
 
 
 def _show_record(record: ImageRecord, form: ShowFormatWord | None) -> None:

@@ -128,6 +128,7 @@ def sweep(
     fail_fast: options.FailFastOpt = False,
     json: options.JsonOpt = False,
     progress_json: options.ProgressJsonOpt = False,
+    preview: options.PreviewOpt = False,
     printed: options.PrintOptions,
     presets: Presets,
     command: TypedCommand,
@@ -136,7 +137,7 @@ def sweep(
     from sheepgen.blend import blend_to_words, parse_blend
     from sheepgen.cli.download import show_download
     from sheepgen.cli.dry_run import print_download
-    from sheepgen.cli.images import print_images
+    from sheepgen.cli.images import can_preview, print_images
     from sheepgen.cli.parsers import one_prompt
     from sheepgen.cli.piped_image import PIPE, check_pipe_is_free, read_piped_image
     from sheepgen.models.hub import DownloadPlan, go_offline
@@ -147,7 +148,8 @@ def sweep(
     from sheepgen.sweep.run import run_sweep
 
     console = error_console(quiet=printed.quiet or progress_json)
-    settings = run.settings(batch_size=batch_size, command=command)
+    preview = can_preview(console, wanted=preview)
+    settings = run.settings(batch_size=batch_size, preview=preview, command=command)
     prompt, piped = one_prompt(prompt, prompt_option), None
     models = [
         presets.reference(model, variant)
@@ -201,6 +203,7 @@ def sweep(
         progress_json=progress_json,
         keep_going=not fail_fast,
         json_details=True,
+        preview=preview,
     )
     if failed:
         note(console, f"{failed} of {len(plan.keys)} images failed. Run it again to retry.")

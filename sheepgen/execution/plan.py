@@ -59,6 +59,7 @@ class RunSettings:
         device: What computes them.
         frames: What is saved of the steps, a key of `FRAME_CHOICES`.
         frame_decoder: How steps become pictures.
+        preview: Whether each step is decoded as it comes, to be shown.
         overwrite: Whether files that are in the way may be replaced.
         strict: Whether words of a prompt that the model does not read or use are an error.
         offline: Whether the network is forbidden.
@@ -72,6 +73,7 @@ class RunSettings:
     device: DeviceOptions = field(default_factory=DeviceOptions)
     frames: str = "none"
     frame_decoder: FrameDecoder = "auto"
+    preview: bool = False
     overwrite: bool = False
     strict: bool = False
     offline: bool = False
@@ -112,6 +114,10 @@ class RunSettings:
             if spec.family.own_loop:
                 continue
             name = excerpt(spec.name)
+            if self.preview:
+                found.append(
+                    f"Warning: preview has no effect with {name}; it runs in diffusers' own loop."
+                )
             if FRAME_CHOICES[self.frames].needed:
                 found.append(
                     f"Warning: frames of {name} show the noisy latents; it runs in diffusers' own "
@@ -127,9 +133,14 @@ class RunSettings:
     def frame_options(self) -> FrameOptions | None:
         """Return which frames are to be decoded, or None for none."""
         choice = FRAME_CHOICES[self.frames]
-        if not choice.needed:
+        if not (choice.needed or self.preview):
             return None
-        return FrameOptions(noisy=choice.noisy, decoder=self.frame_decoder)
+        return FrameOptions(
+            clean=choice.needed,
+            noisy=choice.noisy,
+            preview=self.preview,
+            decoder=self.frame_decoder,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from rich.console import Group
 from rich.live import Live
 from rich.progress import (
     BarColumn,
@@ -31,6 +32,7 @@ from sheepgen.events import (
     ImageSaved,
     ModelLoading,
     Notice,
+    PreviewDecoded,
     RunFailed,
     RunStarted,
     StepCompleted,
@@ -38,13 +40,14 @@ from sheepgen.events import (
     Waiting,
 )
 from sheepgen.output.artifacts import ARTIFACTS
+from sheepgen.output.terminal_picture import draw_in_terminal
 from sheepgen.prompt_template import describe_picks
 from sheepgen.sanitize import excerpt, plural, printable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import ProgressColumn
 
     from sheepgen.events import RunEvent
@@ -120,6 +123,7 @@ def show_progress(
     labels: Mapping[ResolvedRequest, str],
     *,
     images: int | None,
+    preview: bool = False,
 ) -> Generator[RunEvent | _E]:
     """Pass events on, and show on ``console`` how far they have come.
 
@@ -130,6 +134,7 @@ def show_progress(
         console: Of standard error.
         labels: What each image is called, as `counted_labels` returns it.
         images: How many images there will be; None if that is not known yet.
+        preview: Whether a `PreviewDecoded` is to be expected; the console `can_show_pictures`.
     """
     bars = _bars(
         console,
@@ -139,7 +144,7 @@ def show_progress(
         TextColumn("{task.fields[pace]}", markup=False),
         TimeRemainingColumn(),
     )
-    display = _Display(bars)
+    display = _Display(bars, auto_refresh=not preview)
     total = bars.add_task("All images", total=images, pace="", visible=images != 1)
     tasks: dict[ResolvedRequest, TaskID] = {}
     started = waiting = False
@@ -192,6 +197,9 @@ def show_progress(
                         tasks[event.request], completed=event.step, pace=pace, description=label
                     )
                     display.show()
+                case PreviewDecoded():
+                    display.picture = draw_in_terminal(event.image, console)
+                    display.show()
                 case FrameDecoded():
                     display.show()
                 case ImageSaved() | RunFailed():
@@ -238,27 +246,43 @@ class _Display:
     """Bars that can be hidden, and shown again below what was printed meanwhile.
 
     `Progress` itself would overwrite that.
+
+    Args:
+        bars: To be shown.
+        auto_refresh: Whether they are also drawn while nothing happens. Pictures are many bytes,
+            which are not sent more often than they change.
     """
 
-    def __init__(self, bars: Progress) -> None:
+    def __init__(self, bars: Progress, *, auto_refresh: bool = True) -> None:
+        self.picture: RenderableType = ""
         self._bars = bars
+        self._auto_refresh = auto_refresh
         self._live: Live | None = None
 
     def show(self) -> None:
-        if self._live is None and not self._bars.disable:
+        if self._bars.disable:
+            return
+        if self._live is None:
             self._live = Live(
-                get_renderable=self._bars.get_renderable,
+                get_renderable=self._content,
                 console=self._bars.console,
                 transient=True,
+                auto_refresh=self._auto_refresh,
                 refresh_per_second=10,
                 redirect_stdout=False,
             )
             self._live.start()
+        if not self._auto_refresh:
+            self._live.refresh()
 
     def hide(self) -> None:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def _content(self) -> RenderableType:
+        bars = self._bars.get_renderable()
+        return Group(self.picture, bars) if self.picture else bars
 
 
 def _bars(console: Console, *columns: ProgressColumn) -> Progress:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from sheepgen.errors import UsageError
-from sheepgen.events import FrameDecoded, RunFinished, RunStarted, StepCompleted
+from sheepgen.events import FrameDecoded, PreviewDecoded, RunFinished, RunStarted, StepCompleted
 from sheepgen.metadata.generated_image import GeneratedImage
 from sheepgen.pipeline.decoding import DecodedImage, ImageDecoder, first_tiled, in_tiles
 from sheepgen.pipeline.diffusers_loop import run_pipeline
@@ -29,6 +29,7 @@ from sheepgen.pipeline.frames import (
     to_pil,
 )
 from sheepgen.pipeline.passes import FinishedPass, pass_frames, plan_passes, run_pass
+from sheepgen.pipeline.preview import begin_preview
 from sheepgen.pipeline.start import begin, begin_in_noise
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def stream(
             for none. By default they are where there is not enough memory to decode them whole.
 
     Yields:
-        `RunStarted`, `StepCompleted` for each timestep of all passes, `FrameDecoded` for each
+        `RunStarted`, `StepCompleted` for each timestep of all passes (and `PreviewDecoded` after
+            it, if that is wanted), `FrameDecoded` for each
         wanted frame (pass by pass those of the picture it starts from, then the clean ones, then
         the noisy ones), `RunFinished`.
 
@@ -114,7 +116,8 @@ def stream_batch(
         tiled_from: Likewise.
 
     Yields:
-        `RunStarted` of every image, `StepCompleted` of every image for each timestep of all passes,
+        `RunStarted` of every image, `StepCompleted` of every image for each timestep of all passes
+        (and `PreviewDecoded` of the first),
         then for one image after the other its frames and its `RunFinished`.
 
     Raises:
@@ -131,13 +134,17 @@ def stream_batch(
             "with.",
             "Load it with load_model(…, adapters=request.adapters).",
         )
+    preview = frames is not None and frames.preview
     if frames is not None:
         frames = replace(frames, decoder=choose_decoder(model, frames.decoder))
+        frames = frames if frames.clean or frames.noisy else None
     if isinstance(model, PipelineModel):
         for request in resolved:  # what such a pipeline makes of one may depend on the others
             yield from run_pipeline(model, request, frames)
     else:
-        yield from _run_passes(cast("Model", model), resolved, frames, started, tiled_from)
+        yield from _run_passes(
+            cast("Model", model), resolved, frames, started, tiled_from, preview=preview
+        )
 
 
 def _run_passes(
@@ -146,6 +153,8 @@ def _run_passes(
     frames: FrameOptions | None,
     started: float,
     tiled_from: int | None,
+    *,
+    preview: bool,
 ) -> Generator[Event, None, None]:
     """Generate a batch in sheepgen's own loop."""
     passes = plan_passes(model, resolved)
@@ -179,6 +188,7 @@ def _run_passes(
         else:
             begun = begin(model, *beginning, first_step=planned.first_step, before=before)
         steps: deque[DenoiseStep] = deque(maxlen=1 if frames is None else None)
+        previews = begin_preview(model) if preview and planned.makes_picture else None
         with closing(run_pass(planned, begun, generators, finished=finished)) as running:
             for step in running:
                 steps.append(step)
@@ -191,6 +201,9 @@ def _run_passes(
                         stage=planned.stage,
                         elapsed_s=time.perf_counter() - started,
                     )
+                if previews is not None:
+                    image = previews.picture(step.pred_original_sample[:1])
+                    yield PreviewDecoded(request=resolved[0], image=image)
         finished.append(FinishedPass(planned=planned, begun=begun, steps=steps))
 
     for number, request in enumerate(resolved):

@@ -36,6 +36,14 @@ def test_parameters_and_the_command_are_shown(run: Run) -> None:
     assert result.stdout == f"{to_parameters(record)}\n\n{to_command(record.request)}\n"
 
 
+def test_a_picture_needs_a_terminal(run: Run) -> None:
+    record = sample_record()
+    Path("x.png").write_bytes(encode_image(sample_image(), record, ".png"))
+    result = run("show", "x.png", "--picture", "--format", "json")
+    assert (result.exit_code, result.stdout) == (0, f"{to_json(record)}\n")
+    assert result.stderr == "Warning: --picture has no effect without a terminal.\n"
+
+
 def test_one_form_alone(run: Run) -> None:
     record = sample_record(variation_seed=8, variation_strength=0.5)
     Path("x.png").write_bytes(encode_image(sample_image(), record, ".png"))

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 from rich.console import Console
 
 from sheepgen.errors import NonFiniteError
@@ -14,6 +15,7 @@ from sheepgen.events import (
     ImageSaved,
     ModelLoading,
     Notice,
+    PreviewDecoded,
     RunFailed,
     Waiting,
 )
@@ -223,6 +225,21 @@ def test_a_terminal_shows_that_a_model_is_loading_until_it_is(tmp_path: Path) ->
     next(shown)
     assert written.getvalue().count("\x1b[?25l") == 2, "a spinner, then a bar"
     shown.close()
+
+
+def test_a_preview_is_above_the_bar_until_the_image_is_saved(tmp_path: Path) -> None:
+    terminal, written = console(terminal=True)
+    events = saved_events(tmp_path, 5)
+    request = events[0].request
+    preview = PreviewDecoded(request=request, image=Image.new("RGB", (8, 8), (250, 0, 0)))
+    events.insert(2, preview)
+    rows = terminal.height - 8
+    for event in show_progress(events, terminal, {request: "Seed 5"}, images=1, preview=True):
+        if event == preview:
+            shown = screen(written.getvalue())
+            assert [line.count("▀") for line in shown[-rows - 1 : -1]] == [2 * rows] * rows
+            assert "Seed 5" in shown[-1]
+    assert not any("▀" in line for line in screen(written.getvalue()))
 
 
 def screen(written: str) -> list[str]:
