@@ -11,6 +11,7 @@ from diffusers import CogVideoXDDIMScheduler, DDPMScheduler
 from transformers import BertTokenizer
 
 from tests.tiny import edit_json
+from tests.tiny_cascades import load_cascade, stable_cascade, wuerstchen
 from tests.tiny_flux1 import tiny_t5, tiny_t5_tokenizer
 from tests.tiny_flux2_klein import tiny_flux2_vae
 from tests.tiny_language_pipelines import hidream, ideogram_4, nucleus, prx
@@ -22,6 +23,7 @@ from tests.tiny_pipeline_parts import (
     gemma_tokenizer,
     letters_tokenizer,
     qwen_vl_tokenizer,
+    text_only_processor,
     tiny_qwen3_vl_config,
     vae_4,
 )
@@ -366,6 +368,8 @@ TINY_PIPELINES: Mapping[str, Callable[[], DiffusionPipeline]] = {
     "Ovis-Image": _ovis,
     "PRX": prx,
     "Qwen-Image 2.1": _qwen_image_21,
+    "Stable Cascade": stable_cascade,
+    "Wuerstchen": wuerstchen,
 }
 """By the names of the families."""
 
@@ -398,3 +402,13 @@ def save_tiny_pipeline(folder: Path, name: str) -> Path:
         whole = transformers.T5GemmaConfig(encoder=module, decoder=module)
         whole.save_pretrained(folder / "text_encoder")
     return folder
+
+
+def load_by_hand(folder: Path, name: str) -> DiffusionPipeline:
+    """Load a pipeline as users of diffusers do."""
+    if name in ("Stable Cascade", "Wuerstchen"):
+        return load_cascade(folder)
+    passed = {}
+    if (folder / "processor").exists():
+        passed["processor"] = text_only_processor(folder)
+    return diffusers.DiffusionPipeline.from_pretrained(folder, **passed)

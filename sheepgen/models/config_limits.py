@@ -97,7 +97,7 @@ ALLOWED = {
     "n_layers": _up_to(128),
     "n_refiner_layers": _up_to(16),
     "norm_num_groups": _up_to(8192),
-    "num_attention_heads": range(1025),
+    "num_attention_heads": range(-1, 1025),
     "num_channels": _up_to(16),
     "num_cross_attention_heads": _up_to(1024),
     "num_decoder_blocks": range(65),

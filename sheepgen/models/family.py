@@ -37,6 +37,7 @@ class Component:
 
     Args:
         library: Library of its class.
+        library_parts: Parts of that library that an index may name in its place.
         classes: Regular expression for the names of the classes that are loaded.
         config: Its config file.
         inner_config: Setting under which the file has the config of the part that is loaded, if it
@@ -60,6 +61,7 @@ class Component:
     """
 
     library: str
+    library_parts: tuple[str, ...] = ()
     classes: str
     config: str = "config.json"
     inner_config: str = ""
@@ -80,7 +82,8 @@ class Component:
 
     def allows(self, library: str, class_name: str) -> bool:
         """Return whether a class is one of those that are loaded."""
-        return library == self.library and re.fullmatch(self.classes, class_name) is not None
+        is_known = library in (self.library, *self.library_parts)
+        return is_known and re.fullmatch(self.classes, class_name) is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

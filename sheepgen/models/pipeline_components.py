@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sheepgen.models.family import Component
 from sheepgen.models.shared_components import WEIGHTS
 from sheepgen.models.transformer_family import VAE_QWEN_IMAGE
@@ -19,10 +21,12 @@ __all__ = [
     "T5_GEMMA",
     "VAE_KL_OR_DC",
     "VAE_QWEN_IMAGE_21",
+    "WUERSTCHEN",
     "network",
     "scheduler",
     "text_encoder",
     "tokenizer",
+    "wuerstchen",
 ]
 
 
@@ -34,6 +38,11 @@ def network(class_name: str, *required: str) -> Component:
         required: Settings that its config must have.
     """
     return Component(library="diffusers", classes=class_name, weights=WEIGHTS, required=required)
+
+
+def wuerstchen(class_name: str, *required: str) -> Component:
+    """Return the component of a network that diffusers has for Wuerstchen alone; see `network`."""
+    return replace(network(class_name, *required), library_parts=("wuerstchen",))
 
 
 def scheduler(classes: str) -> Component:
@@ -52,6 +61,7 @@ DIFFUSION = scheduler(
 )
 """Those each of whose steps is one of the user's."""
 
+WUERSTCHEN = scheduler("DDPMWuerstchenScheduler")
 COGVIDEOX = scheduler("CogVideoX(DDIM|DPM)Scheduler")
 
 

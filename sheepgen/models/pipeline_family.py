@@ -26,6 +26,8 @@ __all__ = ["OWN_SIGMAS", "DiffusersPipeline", "pipeline_family"]
 _OPTIONAL_FIELDS = ("negative_prompt", "guidance_rescale", "eta")
 """Fields of a request that every family with a loop of sheepgen's reads, and not every pipeline."""
 
+_PRIOR_FIELDS = ("prior_steps", "prior_guidance")
+
 OWN_SIGMAS = "sample_sigmas"
 """Setting of an index: noise levels before each step, if the makers chose them one by one."""
 
@@ -76,10 +78,13 @@ class DiffusersPipeline:
         channels_last: Whether each of these patches is (height, width, channels), not
             (channels, height, width).
         takes: Which optional fields of a request its call has.
+        prior: Default steps and guidance of its prior, if its call runs two pipelines one after the
+            other: a prior, and the one that makes the picture.
         fixed: Arguments of its call that are not its defaults.
         empty_negative: Stands for an empty negative prompt.
         settings: Settings in the index that it is built with, and what they may be.
         packages: Further packages that it needs.
+        unused: Components that a folder may have and that are not loaded.
     """
 
     name: str
@@ -104,10 +109,12 @@ class DiffusersPipeline:
     patch_side: int = 2
     channels_last: bool = False
     takes: tuple[str, ...] = ()
+    prior: tuple[int, float] | None = None
     fixed: Mapping[str, Any] = field(default_factory=dict)
     empty_negative: str | None = None
     settings: Mapping[str, Callable[[object], bool]] = field(default_factory=dict)
     packages: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
     def guidance_arguments(self, guidance_scale: float, steps: int) -> dict[str, Any]:
         """Return a guidance scale of a request as arguments of the pipeline's call."""
@@ -145,6 +152,7 @@ class DiffusersPipeline:
             ),
             guidance_scale=1.0 if distilled else self.guidance_scale,
             guidance=self.guidance,
+            prior=self.prior,
             unread=tuple(name for name in _OPTIONAL_FIELDS if name in unread),
         )
 
@@ -177,6 +185,12 @@ class DiffusersPipeline:
             raise UsageError(
                 f"{self.name} guides above {self.weakest_guidance:g} only, got {guidance:g}.",
                 "Choose 1, which is off, or more.",
+            )
+        if self.prior and guidance > 1 >= values["prior_guidance"]:
+            raise UsageError(
+                f"{self.name} is guided only if its prior is.",
+                f"Leave out {FIELDS['guidance_scale'].option}, or choose more than 1 with "
+                f"{FIELDS['prior_guidance'].option}, too.",
             )
         size = values["width"], values["height"]
         if (made := self._size_made(size, configs)) != size:
@@ -220,6 +234,8 @@ def pipeline_family(row: DiffusersPipeline) -> Family:
         check_fit=_check_numbers,
         check_request=row.check_request,
         settings=row.settings,
+        fields=_PRIOR_FIELDS if row.prior else (),
+        unused=row.unused,
         pipeline="sheepgen.pipeline.diffusers_pipeline",
         own_loop=False,
     )

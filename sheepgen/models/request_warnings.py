@@ -115,10 +115,18 @@ def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
                 f"Warning: {each.label} has no effect with {request.scheduler}; "
                 f"it is for {' and '.join(users)}."
             )
-        # A prior makes of a negative prompt a picture to stay away from, however it is guided.
-        is_read = each.name == "negative_prompt" and request.stages == PRIOR
+        is_read = each.name == "negative_prompt" and _prior_reads_it(request, spec)
         if each.needs_guidance and not is_read and not _runs_twice(request, spec):
             yield f"Warning: {each.label} has no effect {_why_once(request, spec)}."
+
+
+def _prior_reads_it(request: ResolvedRequest, spec: ModelSpec) -> bool:
+    """Return whether a prior reads the negative prompt.
+
+    Kandinsky's makes a picture of it to stay away from, however it is guided.
+    """
+    assert request.stages != PRIOR or request.prior_guidance is not None, "it is resolved"
+    return request.stages == PRIOR and (spec.family.own_loop or (request.prior_guidance or 0) > 1)
 
 
 def _runs_twice(request: ResolvedRequest, spec: ModelSpec) -> bool:

@@ -45,39 +45,45 @@ def run_pipeline(
         frames: Whether noisy frames are wanted; there are no others.
     """
     started = time.perf_counter()
-    total_steps = request.num_inference_steps
+    total_steps = request.steps_taken
     yield RunStarted(
         request=request,
         total_steps=total_steps,
         device=str(model.device),
         dtype=precision_name(model),
     )
-    noise, pixels = torch.empty(0), torch.empty(0)
+    noises: list[Tensor] = []
+    pixels = torch.empty(0)
     steps: list[PipelineStep] = []
+    steps_before = 0
     running: Generator[PipelineReport, None, None] = stepwise(partial(model.run, request))
     with closing(running):
         for seen in running:
             match seen:
                 case PipelineNoise():
-                    noise = seen.latents
+                    noises.append(seen.latents)
                 case PipelinePixels():
                     pixels = seen.pixels
                 case PipelineStep():
-                    steps.append(seen)
+                    if seen.stage:
+                        steps_before += 1
+                    else:
+                        steps.append(seen)
                     yield StepCompleted(
                         request=request,
-                        step=len(steps),
+                        step=steps_before + len(steps),
                         total_steps=total_steps,
                         timestep=seen.timestep,
+                        stage=seen.stage,
                         elapsed_s=time.perf_counter() - started,
                     )
     if frames is not None:
-        yield from _frames(model, request, frames, noise, steps, pixels)
+        yield from _frames(model, request, frames, noises[-1], steps, pixels)
     yield finish(
         model,
         request,
         to_pil(pixels)[0],
-        noise=noise,
+        noise=noises[0],
         latents=steps[-1].latents,
         batch_size=1,
         started=started,
@@ -99,7 +105,7 @@ def _frames(
         request: The image.
         options: How they are decoded.
         noise: Before the first step, in the pipeline's form.
-        steps: All that were taken.
+        steps: All that were taken to make the picture.
         pixels: The finished image, (1, 3, height, width), 0 to 1.
     """
     latents = [noise.to(steps[0].latents), *(step.latents for step in steps)]
@@ -111,12 +117,14 @@ def _frames(
     images = decode_frames(
         model, shown, options.decoder, finished_latents=shown[-1:], finished_pixels=pixels
     )
-    for step, (image, timestep) in enumerate(zip(images, timesteps, strict=True)):
+    total_steps = request.steps_taken
+    steps_before = total_steps - len(steps)
+    for step, (image, timestep) in enumerate(zip(images, timesteps, strict=True), steps_before):
         yield FrameDecoded(
             request=request,
             kind="noisy",
             step=step,
-            total_steps=len(steps),
+            total_steps=total_steps,
             timestep=timestep,
             image=image,
         )

@@ -6,7 +6,7 @@ The loop is diffusers'. What is sheepgen's is what goes in, the noise among it, 
 from __future__ import annotations
 
 import inspect
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -14,31 +14,29 @@ from typing import TYPE_CHECKING, Any
 import diffusers
 import numpy as np
 import torch
-import transformers
-from transformers import T5GemmaModuleConfig
-from transformers.models.t5gemma.modeling_t5gemma import T5GemmaEncoder
 
 from sheepgen.errors import NonFiniteError
 from sheepgen.models.diffusers_pipelines import DIFFUSERS_PIPELINES
+from sheepgen.passes import PRIOR
 from sheepgen.pipeline.building import component_errors, running
 from sheepgen.pipeline.family import ModelInfo
-from sheepgen.pipeline.loading import load_diffusers, load_text_encoder, load_tokenizer
+from sheepgen.pipeline.pipeline_component import (
+    build_scheduler,
+    load_component,
+    load_pipeline_tokenizer,
+)
 from sheepgen.pipeline.pipeline_latents import bytes_per_pixel, decode, opaque
 from sheepgen.pipeline.quiet import quiet_libraries
 from sheepgen.pipeline.scheduler import check_room
-from sheepgen.pipeline.t5 import load_t5_tokenizer
-from sheepgen.pipeline.text_processor import TextProcessor
 from sheepgen.pipeline.tokens import measure_text
 from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from diffusers import DiffusionPipeline, SchedulerMixin
+    from diffusers import DiffusionPipeline
     from torch import Tensor
-    from transformers import PreTrainedTokenizerBase
 
-    from sheepgen.models.checkpoint import Checkpoint
     from sheepgen.models.pipeline_family import DiffusersPipeline
     from sheepgen.models.spec import ModelSpec
     from sheepgen.prompt_reading import PromptReading
@@ -56,33 +54,12 @@ __all__ = [
     "read_prompt",
 ]
 
-_UNUSED_SETTINGS = (
-    *("architectures", "auto_map", "dtype", "quantization_config", "torch_dtype"),
-    "transformers_version",
-)
-"""Of a text encoder's config: they decide nothing, or lead to code."""
-
-_PROCESSORS = {
-    "PixtralProcessor": "PreTrainedTokenizerFast",
-    "Qwen3VLProcessor": "Qwen2Tokenizer",
-}
-"""Classes that need torchvision, for pictures in the prompt, and those of their tokenizers."""
-
-
-class _T5GemmaEncoder(T5GemmaEncoder):  # type: ignore[misc]
-    """An encoder alone, whose config the library takes for that of an encoder and a decoder."""
-
-    config_class = T5GemmaModuleConfig
-
-
-_TEXT_ENCODERS = {"T5GemmaEncoder": _T5GemmaEncoder}
-
 _WITHOUT_CHECKS = {"requires_safety_checker": False}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PipelineNoise:
-    """What a pipeline's loop begins with, in its own form."""
+    """What a pipeline's loop begins with, in its own form; that of a prior comes before it."""
 
     latents: Tensor
 
@@ -94,10 +71,12 @@ class PipelineStep:
     Args:
         timestep: The scheduler's.
         latents: After the step, in the pipeline's own form.
+        stage: As in `sheepgen.passes.Pass`.
     """
 
     timestep: float
     latents: Tensor
+    stage: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,18 +157,29 @@ class PipelineModel:
             quiet_libraries(),
             running("pipeline"),
             torch.random.fork_rng(devices),
-            _noise_seen(self.pipeline, report),
+            ExitStack() as seen,
         ):
+            for pipeline in self._looping():
+                seen.enter_context(_noise_seen(pipeline, report))
             # For what is drawn without the generator that it is given.
             torch.manual_seed(request.seed)
             arguments = self._arguments(request)
-            images = self.pipeline(**arguments, **_reporting(request, report)).images
+            arguments |= _reporting(report, request.num_inference_steps)
+            if self.row.prior is not None:
+                arguments |= _reporting(report, request.prior_steps, PRIOR)
+            images = self.pipeline(**arguments).images
             pixels = opaque(torch.from_numpy(images).permute(0, 3, 1, 2).float())
             if not pixels.isfinite().all():
                 raise NonFiniteError(
                     "The VAE returned NaN or infinity instead of pixels.", "Try --dtype fp32."
                 )
             report(PipelinePixels(pixels=pixels))
+
+    def _looping(self) -> list[DiffusionPipeline]:
+        """Return the pipelines that have loops, in the order in which they run."""
+        if self.row.prior is None:
+            return [self.pipeline]
+        return [self.pipeline.prior_pipe, self.pipeline.decoder_pipe]
 
     def _arguments(self, request: ResolvedRequest) -> dict[str, Any]:
         """Return what the pipeline is called with."""
@@ -204,6 +194,9 @@ class PipelineModel:
             **row.guidance_arguments(request.guidance_scale, request.num_inference_steps),
             **row.fixed,
         }
+        if row.prior is not None:
+            arguments["prior_num_inference_steps"] = request.prior_steps
+            arguments["prior_guidance_scale"] = request.prior_guidance
         own_sigmas, steps = row.own_sigmas(self.spec.checkpoint.index), request.num_inference_steps
         if own_sigmas and len(own_sigmas) != steps:
             # As the pipeline does for models without.
@@ -215,10 +208,11 @@ class PipelineModel:
 
 
 def _reporting(
-    request: ResolvedRequest, report: Callable[[PipelineStep], None]
+    report: Callable[[PipelineStep], None], steps: int | None, stage: str = ""
 ) -> dict[str, object]:
-    """Return the arguments with which a pipeline reports its steps."""
+    """Return the arguments with which a pipeline reports the steps of a stage."""
     taken = 0
+    prefix = f"{stage}_" if stage else ""
 
     def report_step(
         _: DiffusionPipeline, __: int, timestep: Tensor | float, tensors: Mapping[str, Tensor]
@@ -228,15 +222,15 @@ def _reporting(
         latents = tensors["latents"]
         if not latents.isfinite().all():
             raise NonFiniteError(
-                f"The latents are not finite after step {taken} of {request.num_inference_steps}.",
+                f"The latents are not finite after step {taken} of {steps}.",
                 "Try --dtype fp32, or other --steps.",
             )
-        report(PipelineStep(timestep=float(timestep), latents=latents))
+        report(PipelineStep(timestep=float(timestep), latents=latents, stage=stage))
         return {}
 
     return {
-        "callback_on_step_end": report_step,
-        "callback_on_step_end_tensor_inputs": ["latents"],
+        f"{prefix}callback_on_step_end": report_step,
+        f"{prefix}callback_on_step_end_tensor_inputs": ["latents"],
     }
 
 
@@ -272,7 +266,10 @@ def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> PipelineM
     row, checkpoint = _row(spec), spec.checkpoint
     pipeline_class = getattr(diffusers, row.class_name)
     given = {
-        **{name: _load_component(checkpoint, name, dtype) for name in row.components},
+        **{
+            name: load_component(checkpoint, name, dtype, most_tokens=row.max_tokens)
+            for name in row.components
+        },
         **{name: checkpoint.index[name] for name in row.settings if name in checkpoint.index},
         **_WITHOUT_CHECKS,
     }
@@ -307,58 +304,22 @@ def _row(spec: ModelSpec) -> DiffusersPipeline:
     return DIFFUSERS_PIPELINES[spec.checkpoint.index["_class_name"]]
 
 
-def _load_component(checkpoint: Checkpoint, name: str, dtype: torch.dtype) -> Any:  # noqa: ANN401
-    """Load a component by the class that the index names and the table allows."""
-    component = checkpoint.family.components[name]
-    if component.library == "transformers" and component.weights is None:
-        tokenizer = _load_tokenizer(checkpoint, name)
-        return TextProcessor(tokenizer) if name == "processor" else tokenizer
-    library = diffusers if component.library == "diffusers" else transformers
-    class_name = checkpoint.classes[name]
-    component_class = _TEXT_ENCODERS.get(class_name) or getattr(library, class_name)
-    if component.config == "scheduler_config.json":
-        return _build_scheduler(checkpoint, name)
-    if library is diffusers:
-        return load_diffusers(checkpoint, name, component_class, dtype)
-    settings = [
-        setting
-        for setting in checkpoint.configs[name]
-        if not setting.startswith("_") and setting not in _UNUSED_SETTINGS
-    ]
-    return load_text_encoder(checkpoint, name, component_class, settings, dtype)
-
-
-def _build_scheduler(checkpoint: Checkpoint, name: str) -> SchedulerMixin:
-    with component_errors(name):
-        scheduler_class = getattr(diffusers, checkpoint.classes[name])
-        scheduler: SchedulerMixin = scheduler_class.from_config(dict(checkpoint.configs[name]))
-    return scheduler
-
-
-def _load_tokenizer(checkpoint: Checkpoint, name: str) -> PreTrainedTokenizerBase:
-    """Load a tokenizer, or that of a processor, which does the rest for pictures alone."""
-    class_name = checkpoint.classes[name]
-    if class_name.startswith("T5Tokenizer"):
-        return load_t5_tokenizer(checkpoint, name.removeprefix("tokenizer"))
-    tokenizer_class = getattr(transformers, _PROCESSORS.get(class_name, class_name))
-    return load_tokenizer(checkpoint, name, tokenizer_class)
-
-
-_kept_tokenizer = lru_cache(maxsize=4)(_load_tokenizer)
+_kept_tokenizer = lru_cache(maxsize=4)(load_pipeline_tokenizer)
 
 
 def read_prompt(spec: ModelSpec, text: str, _: PromptFormat = PLAIN) -> PromptReading:
     """Measure a prompt with the model's tokenizer alone."""
     row = _row(spec)
-    tokenizer = _kept_tokenizer(spec.checkpoint, row.tokenizer)
+    tokenizer = _kept_tokenizer(spec.checkpoint, row.tokenizer, row.max_tokens)
     return measure_text(tokenizer, text, spec.max_tokens, before=row.before_prompt)
 
 
 def check_schedule(spec: ModelSpec, request: ResolvedRequest) -> None:
     """Check that the model's scheduler has room for the steps."""
     with quiet_libraries():
-        scheduler = _build_scheduler(spec.checkpoint, "scheduler")
-        check_room(scheduler, request.num_inference_steps)
+        scheduler = build_scheduler(spec.checkpoint, "scheduler")
+        if "num_train_timesteps" in scheduler.config:  # Wuerstchen's time has no steps
+            check_room(scheduler, request.num_inference_steps)
         shift = {"mu": 1.0} if scheduler.config.get("use_dynamic_shifting") else {}
         with component_errors("scheduler"):
             scheduler.set_timesteps(request.num_inference_steps, **shift)

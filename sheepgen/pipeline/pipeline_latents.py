@@ -11,6 +11,7 @@ from diffusers import (
     AutoencoderKLQwenImage21,
     VQModel,
 )
+from diffusers.pipelines.deprecated.wuerstchen import PaellaVQModel
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from sheepgen.pipeline.vae import decode_latents
@@ -92,6 +93,9 @@ def decode(vae: Any, latents: Tensor, *, channels_last: bool = False) -> Tensor:
             patches = patches * deviation.view(1, -1, 1, 1).to(latents)
             patches = patches + mean.view(1, -1, 1, 1).to(latents)
             return decode_latents(vae, pixel_shuffle(patches, _SIDE))
+        case PaellaVQModel():
+            scaled = vae.config.scale_factor * latents
+            return 2 * decode_latents(vae, scaled, scaled=False).clamp(0, 1) - 1
         case VQModel():
             return decode_latents(vae, latents, scaled=False, force_not_quantize=True)
         case _:
@@ -103,6 +107,8 @@ def bytes_per_pixel(vae: Any) -> int:  # noqa: ANN401 - a class of diffusers
     config = vae.config
     if isinstance(vae, AutoencoderKLQwenImage | AutoencoderKLQwenImage21):
         width: int = config.get("decoder_base_dim") or config.base_dim
+    elif isinstance(vae, PaellaVQModel):
+        width = config.embed_dim // 2 ** (config.levels - 1)
     else:
         width = (config.get("decoder_block_out_channels") or config.block_out_channels)[0]
     bytes_: int = 2 * width * vae.dtype.itemsize

@@ -34,8 +34,7 @@ from sheepgen.pipeline.pipeline_latents import unpacked
 from sheepgen.pipeline.run import stream, stream_batch
 from sheepgen.request import GenerationRequest
 from tests.tiny import edit_json
-from tests.tiny_pipeline_parts import text_only_processor
-from tests.tiny_pipelines import TINY_PIPELINES, save_tiny_pipeline
+from tests.tiny_pipelines import TINY_PIPELINES, load_by_hand, save_tiny_pipeline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +78,8 @@ def small(model: PipelineModel) -> GenerationRequest:
         side = model.spec.defaults.width
         return replace(REQUEST, width=side, height=side)
     side = max(model.row.size_multiple, 32)
-    return replace(REQUEST, width=2 * side, height=side)
+    own = replace(REQUEST, width=2 * side, height=side)
+    return replace(own, prior_steps=2, prior_guidance=3.0) if model.row.prior else own
 
 
 @pytest.fixture(scope="module")
@@ -111,10 +111,11 @@ def run_by_hand(
 
     assert request.guidance_scale is not None
     guidance = row.guidance_arguments(request.guidance_scale, request.num_inference_steps or 0)
-    pipeline = getattr(diffusers, row.class_name).from_pretrained(
-        folder,
-        **({"processor": text_only_processor(folder)} if row.tokenizer == "processor" else {}),
-    )
+    pipeline = load_by_hand(folder, row.name)
+    assert type(pipeline).__name__ == row.class_name
+    if row.prior is not None:
+        inputs["prior_num_inference_steps"] = request.prior_steps
+        inputs["prior_guidance_scale"] = request.prior_guidance
     pipeline.set_progress_bar_config(disable=True)
     for component in pipeline.components.values():
         if isinstance(component, transformers.PreTrainedModel):
@@ -163,10 +164,14 @@ def test_events_come_in_order_and_frames_show_the_noise_going(
     events = [*stream(model, small, FrameOptions())]
     assert isinstance(events[0], RunStarted)
     steps = [event for event in events if isinstance(event, StepCompleted)]
-    assert [step.step for step in steps] == [1, 2, 3]
-    assert {step.total_steps for step in steps} == {events[0].total_steps} == {3}
+    before = small.prior_steps or 0
+    assert [step.step for step in steps] == [*range(1, before + 4)]
+    assert [step.stage for step in steps] == ["prior"] * before + [""] * 3
+    assert {step.total_steps for step in steps} == {events[0].total_steps} == {before + 3}
     frames = [event for event in events if isinstance(event, FrameDecoded)]
-    assert [(frame.kind, frame.step) for frame in frames] == [("noisy", n) for n in range(4)]
+    assert [(frame.kind, frame.step) for frame in frames] == [
+        ("noisy", before + step) for step in range(4)
+    ]
     assert {frame.image.size for frame in frames} == {(small.width, small.height)}
     last = events[-1]
     assert isinstance(last, RunFinished)
@@ -177,7 +182,7 @@ def test_the_last_frame_that_the_vae_decodes_is_the_image(
     model: PipelineModel, small: GenerationRequest
 ) -> None:
     events = [*stream(model, small, FrameOptions(decoder="vae"))]
-    (last,) = (event for event in events if isinstance(event, FrameDecoded) and event.step == 3)
+    *_, last = (event for event in events if isinstance(event, FrameDecoded))
     assert isinstance(events[-1], RunFinished)
     apart = np.abs(np.asarray(last.image, dtype=int) - np.asarray(events[-1].image, dtype=int))
     assert apart.max() <= 1  # divided by the deviation, or multiplied
@@ -477,18 +482,55 @@ def test_the_table_is_what_diffusers_has(row: DiffusersPipeline) -> None:
     assert call["num_inference_steps"].default == row.num_inference_steps
     own = row.guidance_arguments(row.guidance_scale, row.num_inference_steps)
     for name, value in own.items():
-        assert np.array_equal(call[name].default, value)
+        default = call[name].default
+        assert np.array_equal(default, value) or default < 1 == value, "both are off"
     for side in ("width", "height"):
-        assert call[side].default in (None, row.side)
+        assert call[side].default in (None, row.side) or row.prior
+    if row.prior is not None:
+        steps, guidance = row.prior
+        assert call["prior_num_inference_steps"].default == steps
+        assert call["prior_guidance_scale"].default == guidance
+        assert "prior_callback_on_step_end" in call
+        prefix = row.class_name.removesuffix("CombinedPipeline")
+        prior_class = getattr(diffusers, f"{prefix}PriorPipeline")
+        assert inspect.signature(prior_class.__call__).parameters["width"].default == row.side
+        _is_observable(prior_class)
+        _is_observable(getattr(diffusers, f"{prefix}DecoderPipeline"))
+    else:
+        _is_observable(pipeline_class)
     if "max_sequence_length" in call:
         assert call["max_sequence_length"].default in (None, row.max_tokens)
-    assert "latents" in pipeline_class._callback_tensor_inputs
-    assert "dtype" in inspect.signature(pipeline_class.prepare_latents).parameters
     built = inspect.signature(pipeline_class).parameters
     assert row.components.keys() | row.settings.keys() <= built.keys()
     needed = {each.name for each in built.values() if each.default is each.empty}
     known = {"safety_checker", "feature_extractor", "requires_safety_checker"}
     assert needed <= row.components.keys() | row.settings.keys() | known
+
+
+def _is_observable(pipeline_class: Any) -> None:
+    assert "latents" in pipeline_class._callback_tensor_inputs
+    assert "dtype" in inspect.signature(pipeline_class.prepare_latents).parameters
+
+
+def test_a_part_of_diffusers_goes_by_its_own_name(tmp_path: Path) -> None:
+    copy = save_tiny_pipeline(tmp_path / "model", "Wuerstchen")
+    edit_json(copy / "model_index.json", vqgan=["wuerstchen", "PaellaVQModel"])
+    assert find_model(str(copy)).family.name == "Wuerstchen"
+    edit_json(copy / "model_index.json", vqgan=["mine", "PaellaVQModel"])
+    with pytest.raises(ModelError, match="Unsupported vqgan class"):
+        find_model(str(copy))
+
+
+def test_a_decoder_is_guided_only_with_its_prior(tmp_path: Path) -> None:
+    spec = find_model(str(save_tiny_pipeline(tmp_path / "model", "Stable Cascade")))
+    assert (spec.defaults.prior_steps, spec.defaults.prior_guidance) == (60, 4.0)
+    request = replace(REQUEST, width=128, height=128, model="m", prior_guidance=1.0)
+    with pytest.raises(UsageError, match="Stable Cascade is guided only if its prior is"):
+        spec.resolve(request)
+    off = spec.resolve(replace(request, guidance_scale=1.0))
+    assert outside_warnings([off], {off.model_reference: spec}) == (
+        "Warning: negative prompt has no effect with guidance 1 or less.",
+    )
 
 
 def test_every_pipeline_of_diffusers_is_run_or_refused_by_name() -> None:
