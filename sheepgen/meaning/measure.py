@@ -181,7 +181,7 @@ def measure_meaning(
     yield Meaning(
         spec=spec,
         space=space,
-        dtype="fp32" if space.reading.kind == "scene" else dtype_name(precision),
+        dtype=dtype_name(vectors.dtype),
         query=query,
         readings=tuple(vectors.read_prompt(prompt) for prompt in query.prompts),
         words=len(words),

@@ -236,8 +236,6 @@ def _on_analogies(check: Check) -> str:
             f"{first.expected} is number {first.rank:,} of {plural(first.words, 'word')}."
         )
     held = sum(each.holds for each in check.analogies)
-    sentences.append(
-        f"Of {plural(len(check.analogies), 'analogy').replace('analogys', 'analogies')} tried, "
-        f"{held} {'leads' if held == 1 else 'lead'} to the word expected."
-    )
+    tried = len(check.analogies)
+    sentences.append(f"Analogies tried: {tried}; leading to the word expected: {held}.")
     return " ".join(sentences)

@@ -79,7 +79,7 @@ def to_dict(meaning: Meaning) -> dict[str, Any]:
             {
                 "text": each.analogy.text,
                 "nearest": _near(each.nearest),
-                "first_of_all": next(iter(_near(filter(None, [each.first_of_all]))), None),
+                "first_of_all": each.first_of_all and _near([each.first_of_all])[0],
             }
             for each in meaning.analogies
         ],

@@ -34,6 +34,11 @@ class SceneVectors:
 
     reader: PromptReader
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of the parser's weights; those of the drawings are bytes."""
+        return self.reader.text_encoder.parser.positions.dtype
+
     def read_prompt(self, text: str) -> PromptReading:
         """Return what is understood of a text, and which of its words are not used."""
         return self.reader.reading(text)

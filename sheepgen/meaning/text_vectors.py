@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import torch
     from torch import Tensor
 
     from sheepgen.prompt_reading import PromptReading
@@ -17,6 +18,10 @@ __all__ = ["TextVectors", "Vectors"]
 
 class Vectors(Protocol):
     """A loaded text encoder that makes one vector of a text."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of its weights."""
 
     def read_prompt(self, text: str) -> PromptReading:
         """Return how much of a text is read and, if the model parses it, what is understood."""

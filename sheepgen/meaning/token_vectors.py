@@ -63,6 +63,12 @@ class TokenVectors:
     first: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Precision of its weights."""
+        dtype: torch.dtype = self.model.dtype
+        return dtype
+
     def read_prompt(self, text: str) -> PromptReading:
         """Return how long a text is and which of its words are not read."""
         return measure_text(self.tokenizer, text, self.limit, before=self.before)

@@ -40,7 +40,7 @@ def test_where_all_holds_it_says_so() -> None:
     )
     assert sheep.startswith("A sheep is nearer to a ewe than to a motorcycle: 0.0")
     assert analogies == (
-        "king - man + woman leads to queen. Of 6 analogies tried, 6 lead to the word expected."
+        "king - man + woman leads to queen. Analogies tried: 6; leading to the word expected: 6."
     )
 
 
