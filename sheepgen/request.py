@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sheepgen.adapters import Adapters
 from sheepgen.blend import WeightedPrompt, blend_to_text, blend_to_words, parse_blend
+from sheepgen.branch import canonical_branch
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_SIDE, PER_IMAGE_FIELDS
 from sheepgen.hires import canonical_hires
@@ -112,6 +113,7 @@ class GenerationRequest:
         guidance_rescale: 0 to 1, pulls the guided prediction's spread back to the text
             prediction's (https://arxiv.org/abs/2305.08891, section 3.4).
         eta: 0 to 1, share of fresh noise in DDIM (https://arxiv.org/abs/2010.02502).
+        branch: What changes on the way, as `sheepgen.branch` reads it; empty for nothing.
         width: Pixels.
         height: Pixels.
         hires: A second pass over the upscaled image, ``2:0.5``: how many times larger it is, and
@@ -167,6 +169,7 @@ class GenerationRequest:
     upscaler_noise: int | None = None
     guidance_rescale: float = 0.0
     eta: float = 0.0
+    branch: str = ""
     width: int | None = None
     height: int | None = None
     hires: str = ""
@@ -217,6 +220,7 @@ class GenerationRequest:
             )
         object.__setattr__(self, "model", canonical_model_name(self.model))
         object.__setattr__(self, "hires", canonical_hires(self.hires))
+        object.__setattr__(self, "branch", canonical_branch(self.branch))
         larger = [name for name in ("hires", "upscaler") if getattr(self, name)]
         if larger and self.mask is not None:
             value = excerpt(getattr(self, larger[0]), 200)

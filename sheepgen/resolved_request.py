@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+from sheepgen.branch import parse_branch
 from sheepgen.hires import parse_hires
 from sheepgen.passes import PRIOR, STAGE_SCHEDULER, UPSCALER, Pass
 from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import steps_taken
 
-__all__ = ["ResolvedRequest"]
+__all__ = ["Leg", "ResolvedRequest"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,6 +121,18 @@ class ResolvedRequest(GenerationRequest):
         return tuple(passes)
 
     @property
+    def legs(self) -> tuple[Leg, ...]:
+        """The stretches of its steps in which nothing changes, in their order."""
+        own = replace(self, branch="")
+        legs = [Leg(steps_before=0, request=own)]
+        for change in parse_branch(self.branch):
+            # A prompt takes the place of a blend, which has its words in the prompt's.
+            before = {"blend": ""} if "prompt" in change.values else {}
+            own = replace(own, **{**before, **change.values})
+            legs.append(Leg(steps_before=change.step, request=own))
+        return tuple(legs)
+
+    @property
     def steps_taken(self) -> int:
         """Denoising steps of all passes."""
         return sum(each.steps for each in self.passes)
@@ -127,3 +141,15 @@ class ResolvedRequest(GenerationRequest):
     def final_size(self) -> tuple[int, int]:
         """Width and height of the finished image in pixels."""
         return self.passes[-1].width, self.passes[-1].height
+
+
+class Leg(NamedTuple):
+    """A stretch of an image's steps in which nothing changes.
+
+    Args:
+        steps_before: The scheduler's steps before it, of all passes.
+        request: What is asked for in it, which has no ``branch``.
+    """
+
+    steps_before: int
+    request: ResolvedRequest

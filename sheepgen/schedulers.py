@@ -32,6 +32,8 @@ __all__ = [
     "prediction_type_of",
     "scheduler_name_for",
     "steps_taken",
+    "strength_of",
+    "timesteps_taken",
 ]
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
@@ -69,9 +71,12 @@ class SchedulerSpec:
         aliases: Spellings that are understood besides the short name and the web UI's.
         takes_eta: Whether ``step`` has an ``eta``.
         takes_generator: Whether ``step`` has a ``generator``; it may draw nothing from it.
+        adds_noise: Whether its steps add fresh noise; with ``takes_eta``, those with an ``eta`` do.
         takes_sample: Whether it takes a prediction of the clean latents. For others that is
             converted to a velocity.
         max_steps: Most inference steps, or None where only the model's training sets a limit.
+        order: Timesteps for each step but the last, which has one.
+        warm_up: Further timesteps, where there is more than one step.
     """
 
     class_name: str
@@ -81,8 +86,15 @@ class SchedulerSpec:
     aliases: tuple[str, ...] = ()
     takes_eta: bool = False
     takes_generator: bool = False
+    adds_noise: bool = False
     takes_sample: bool = True
     max_steps: int | None = None
+    order: int = 1
+    warm_up: int = 0
+
+    def draws_noise(self, eta: float) -> bool:
+        """Return whether its steps depend on the seed."""
+        return self.adds_noise or (self.takes_eta and eta > 0)
 
 
 def _with_karras(name: str, **row: Any) -> dict[str, SchedulerSpec]:  # noqa: ANN401
@@ -107,12 +119,15 @@ SCHEDULERS: Mapping[str, SchedulerSpec] = MappingProxyType(
         "ddim": SchedulerSpec(
             class_name="DDIMScheduler", sampler="DDIM", takes_eta=True, takes_generator=True
         ),
-        "ddpm": SchedulerSpec(class_name="DDPMScheduler", sampler="DDPM", takes_generator=True),
+        "ddpm": SchedulerSpec(
+            class_name="DDPMScheduler", sampler="DDPM", takes_generator=True, adds_noise=True
+        ),
         "pndm": SchedulerSpec(
             class_name="PNDMScheduler",
             overrides={"skip_prk_steps": True},
             sampler="PLMS",
             takes_sample=False,
+            warm_up=1,
         ),
         **_with_karras(
             "euler",
@@ -127,10 +142,11 @@ SCHEDULERS: Mapping[str, SchedulerSpec] = MappingProxyType(
             schedule_type="Uniform",
             aliases=("euler_ancestral", "k_euler_a"),
             takes_generator=True,
+            adds_noise=True,
             takes_sample=False,
         ),
         **_with_karras(
-            "heun", class_name="HeunDiscreteScheduler", sampler="Heun", aliases=("k_heun",)
+            "heun", class_name="HeunDiscreteScheduler", sampler="Heun", aliases=("k_heun",), order=2
         ),
         **_with_karras("lms", class_name="LMSDiscreteScheduler", sampler="LMS", aliases=("k_lms",)),
         **_with_karras(
@@ -139,6 +155,7 @@ SCHEDULERS: Mapping[str, SchedulerSpec] = MappingProxyType(
             sampler="DPM2",
             aliases=("k_dpm_2",),
             takes_sample=False,
+            order=2,
         ),
         **_with_karras(
             "kdpm2_a",
@@ -146,7 +163,9 @@ SCHEDULERS: Mapping[str, SchedulerSpec] = MappingProxyType(
             sampler="DPM2 a",
             aliases=("kdpm2_ancestral", "k_dpm_2_a"),
             takes_generator=True,
+            adds_noise=True,
             takes_sample=False,
+            order=2,
         ),
         **_with_karras(
             "dpmpp_2m",
@@ -161,6 +180,7 @@ SCHEDULERS: Mapping[str, SchedulerSpec] = MappingProxyType(
             overrides=_DPMPP_2M_SDE,
             sampler="DPM++ 2M SDE",
             takes_generator=True,
+            adds_noise=True,
         ),
         **_with_karras(
             "dpmpp_3m_sde",
@@ -168,6 +188,7 @@ SCHEDULERS: Mapping[str, SchedulerSpec] = MappingProxyType(
             overrides=_DPMPP_3M_SDE,
             sampler="DPM++ 3M SDE",
             takes_generator=True,
+            adds_noise=True,
         ),
         **_with_karras(
             "dpmpp_2s",
@@ -187,12 +208,14 @@ SCHEDULERS: Mapping[str, SchedulerSpec] = MappingProxyType(
             overrides=_UNIFORM,
             sampler="SA Solver",
             takes_generator=True,
+            adds_noise=True,
         ),
         "lcm": SchedulerSpec(
             class_name="LCMScheduler",
             overrides=_DISTILLED,
             sampler="LCM",
             takes_generator=True,
+            adds_noise=True,
             max_steps=50,
         ),
         "tcd": SchedulerSpec(
@@ -281,6 +304,34 @@ def check_step_count(name: str, num_inference_steps: int) -> None:
 def steps_taken(num_inference_steps: int, strength: float | None) -> int:
     """Return how many of the steps a strength leaves, as diffusers counts; None leaves all."""
     return num_inference_steps if strength is None else int(num_inference_steps * strength)
+
+
+def strength_of(num_inference_steps: int, taken: int) -> float:
+    """Return the shortest strength that leaves so many of the steps.
+
+    Args:
+        num_inference_steps: Of the whole schedule.
+        taken: 1 to as many.
+    """
+    for digits in range(1, 6):  # 5 digits tell 1000 steps apart
+        scale = 10**digits
+        strength: float = -(-taken * scale // num_inference_steps) / scale
+        if strength <= 1 and steps_taken(num_inference_steps, strength) == taken:
+            return strength
+    raise AssertionError("5 digits tell as many steps apart as there can be")
+
+
+def timesteps_taken(name: str, num_inference_steps: int, taken: int) -> int:
+    """Return how many timesteps a scheduler goes through in the last of its steps.
+
+    Args:
+        name: A short name.
+        num_inference_steps: Of the whole schedule.
+        taken: How many of these, 1 to all.
+    """
+    spec = SCHEDULERS[name]
+    warm_up = spec.warm_up if num_inference_steps > 1 else 0
+    return spec.order * taken - (spec.order - 1) + warm_up
 
 
 def prediction_type_of(config: Mapping[str, Any]) -> str:

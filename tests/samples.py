@@ -12,6 +12,7 @@ from PIL import Image
 
 from sheepgen.adapters import LoraReference, to_text
 from sheepgen.blend import WeightedPrompt, blend_to_text
+from sheepgen.branch import CHANGING_FIELDS, Change, canonical_branch, write_branch
 from sheepgen.events import (
     Event,
     FrameDecoded,
@@ -198,6 +199,14 @@ blends = st.lists(
 ).map(blend_to_text)
 
 
+def _branch_texts() -> st.SearchStrategy[str]:
+    values = st.fixed_dictionaries(
+        {}, optional={name: values_of(FIELDS[name]) for name in CHANGING_FIELDS}
+    )
+    changes = st.builds(Change, st.integers(1, 2000), values)
+    return st.lists(changes, max_size=2, unique_by=lambda each: each.step).map(write_branch)
+
+
 def values_of(field: Field) -> st.SearchStrategy[Any]:
     """Return every value that a field may have."""
     if field.kind is int:
@@ -208,6 +217,8 @@ def values_of(field: Field) -> st.SearchStrategy[Any]:
         return st.just("") | blends
     if field.name == "hires":
         return hires_texts.map(canonical_hires)
+    if field.name == "branch":
+        return _branch_texts().map(canonical_branch)
     if field.pattern:
         return st.from_regex(field.pattern, fullmatch=True)
     if field.name == "scheduler":

@@ -9,11 +9,20 @@ import diffusers
 import pytest
 import torch
 from diffusers import DDIMScheduler, PNDMScheduler, StableDiffusionPipeline
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sheepgen.errors import ModelError, UsageError
-from sheepgen.pipeline.scheduler import build_scheduler, step_arguments
+from sheepgen.pipeline.scheduler import build_scheduler, set_timesteps, step_arguments
 from sheepgen.scheduler_names import canonical_scheduler_name
-from sheepgen.schedulers import SCHEDULERS, check_step_count, scheduler_name_for
+from sheepgen.schedulers import (
+    SCHEDULERS,
+    check_step_count,
+    scheduler_name_for,
+    steps_taken,
+    strength_of,
+    timesteps_taken,
+)
 from tests.tiny import tiny_pipeline, tiny_scheduler
 
 
@@ -28,6 +37,45 @@ def test_rows_agree_with_diffusers(name: str) -> None:
     assert spec.takes_eta == ("eta" in step)
     assert spec.takes_generator == ("generator" in step)
     assert set(spec.overrides) <= parameters(name, "__init__")
+
+
+def walk(name: str, steps: int, *, seed: int = 0, eta: float = 0.0) -> tuple[int, torch.Tensor]:
+    """Return how many timesteps there are, and what is left after them."""
+    scheduler = build_scheduler(name, tiny_scheduler().config)
+    timesteps = set_timesteps(scheduler, steps, torch.device("cpu"))
+    arguments = step_arguments(name, eta=eta, generators=[torch.Generator().manual_seed(seed)])
+    sample = torch.ones(1, 4, 2, 2)
+    for timestep in timesteps:
+        prediction = torch.zeros_like(scheduler.scale_model_input(sample, timestep))
+        sample = scheduler.step(prediction, timestep, sample, **arguments, return_dict=False)[0]
+    return len(timesteps), sample
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_rows_say_which_steps_add_noise(name: str) -> None:
+    for eta in (0.0, 0.5):
+        (_, one), (_, other) = (walk(name, 6, seed=seed, eta=eta) for seed in (0, 1))
+        assert SCHEDULERS[name].draws_noise(eta) != torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_rows_say_how_many_timesteps_there_are(name: str) -> None:
+    scheduler = build_scheduler(name, tiny_scheduler().config)
+    assert SCHEDULERS[name].order == scheduler.order
+    for steps in (1, 2, 7):
+        total, _ = walk(name, steps)
+        for taken in range(1, steps + 1):
+            first = (steps - taken) * scheduler.order
+            assert timesteps_taken(name, steps, taken) == total - first
+
+
+@given(st.integers(1, 1000).flatmap(lambda steps: st.tuples(st.just(steps), st.integers(1, steps))))
+def test_a_strength_leaves_the_steps_that_it_is_for(case: tuple[int, int]) -> None:
+    steps, taken = case
+    strength = strength_of(steps, taken)
+    assert 0 < strength <= 1
+    assert steps_taken(steps, strength) == taken
+    assert len(f"{strength:g}") <= len("0.12345")
 
 
 def test_step_arguments_are_what_step_takes() -> None:

@@ -11,7 +11,7 @@ from sheepgen.events import Notice
 from sheepgen.execution.checks import check_adapters, check_device, check_schedules
 from sheepgen.execution.image_key import image_key
 from sheepgen.execution.plan import RunSettings, find_or_plan_download
-from sheepgen.execution.prompts import prompt_notes, read_prompts, reading_of
+from sheepgen.execution.prompts import named_texts, prompt_notes, read_prompts, reading_of
 from sheepgen.init_image import check_init_image, init_image_notes
 from sheepgen.metadata.image_file import check_format
 from sheepgen.models.hub import DownloadPlan
@@ -174,8 +174,8 @@ class JobPlanner:
         check_adapters(spec, [request])
         prompts = read_prompts(
             replace(spec, adapters=request.adapters),
-            [(f"prompt of line {line}", text) for text, _ in request.prompts],
-            [(f"negative prompt of line {line}", request.negative_prompt)],
+            named_texts([request], where=f" of line {line}"),
+            named_texts([request], is_negative=True, where=f" of line {line}"),
             form=request.prompt_format,
             strict=self._settings.strict,
         )

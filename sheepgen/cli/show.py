@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
+from sheepgen.branch import describe_branch
 from sheepgen.cli import completion, parsers
 from sheepgen.cli.console import (
     cli_errors,
@@ -128,6 +129,8 @@ def _show_record(record: ImageRecord, form: ShowFormatWord | None) -> None:
     if form is None and record.request.hires:
         wide, high = record.request.final_size
         write_data(f"Final size {wide}x{high}, after a second pass over the upscaled image")
+    if form is None and record.request.branch:
+        write_data(f"Branched: {describe_branch(record.request.branch)}")
     if form is None:
         if record.environment.recipe == DIFFUSERS_LOOP:
             version = excerpt(record.environment.diffusers, 40)

@@ -271,8 +271,8 @@ def plan_run(
     check_adapters(found, [first])
     prompts = read_prompts(
         replace(found, adapters=first.adapters),
-        named_texts("prompt", (text for each in requests for text, _ in each.prompts)),
-        named_texts("negative prompt", (each.negative_prompt for each in requests)),
+        named_texts(requests),
+        named_texts(requests, is_negative=True),
         form=first.prompt_format,
         strict=settings.strict,
     )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.prompt_syntax import PromptFormat
     from sheepgen.request import GenerationRequest
+    from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["ReadPrompt", "named_texts", "prompt_notes", "read_prompts", "reading_of"]
 
@@ -53,9 +54,21 @@ class ReadPrompt:
         return bool(reading.truncated or reading.unused or reading.corrected)
 
 
-def named_texts(kind: str, texts: Iterable[str]) -> list[tuple[str, str]]:
-    """Return what each text is called in messages, and the text, each text once."""
-    distinct = dict.fromkeys(texts)
+def named_texts(
+    requests: Iterable[ResolvedRequest], *, is_negative: bool = False, where: str = ""
+) -> list[tuple[str, str]]:
+    """Return what each prompt is called in messages, and its text, each text once.
+
+    Args:
+        requests: Any number; what changes on the way is among their prompts.
+        is_negative: Whether the negative ones are asked for.
+        where: Said of where they come from.
+    """
+    kind = f"{'negative prompt' if is_negative else 'prompt'}{where}"
+    distinct: dict[str, None] = {}
+    for own in (leg.request for request in requests for leg in request.legs):
+        texts = [own.negative_prompt] if is_negative else [text for text, _ in own.prompts]
+        distinct |= dict.fromkeys(texts)
     if len(distinct) == 1:
         return [(kind, text) for text in distinct]
     return [(f'{kind} "{excerpt(text, 40)}"', text) for text in distinct]

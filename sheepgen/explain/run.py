@@ -77,6 +77,11 @@ def check_explainable(spec: ModelSpec, request: ResolvedRequest, *, ablate: bool
             "Blends cannot be explained: their prompts act together, not word by word.",
             "Leave out --blend.",
         )
+    if request.branch:
+        raise UsageError(
+            "A branched image cannot be explained: its prompt may change on the way.",
+            "Explain the image that it branches from, without --branch.",
+        )
     if ablate and request.prompt_format.has_marks:
         raise UsageError(
             f"--ablate needs plain prompts, but the prompt syntax is {request.prompt_syntax}.",

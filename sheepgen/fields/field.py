@@ -37,6 +37,7 @@ class Field:
         is_weights: Whether it names files that are added to the model, as `sheepgen.adapters` says.
         repeats: Whether the option may be repeated; its values are joined with commas.
         per_image: Whether images of one batch may differ in it.
+        changes_midway: Whether it may change between two steps of a run (`sheepgen.branch`).
         needs: Flag of `sheepgen.schedulers.SchedulerSpec` without which it has no effect.
         needs_guidance: Whether it has no effect unless the model also runs without the prompt.
         needs_image: Whether it means nothing without a picture to start from.
@@ -71,6 +72,7 @@ class Field:
     is_weights: bool = False
     repeats: bool = False
     per_image: bool = False
+    changes_midway: bool = False
     needs: str = ""
     needs_guidance: bool = False
     needs_image: bool = False

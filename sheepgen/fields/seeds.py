@@ -51,6 +51,7 @@ SEED_ROWS = (
         high=MAX_SEED,
         is_seed=True,
         per_image=True,
+        changes_midway=True,
         options=("-s", "--seed"),
         metavar="N",
         panel="Image",

@@ -109,7 +109,7 @@ def check_format(suffix: str, request: GenerationRequest) -> None:
             f'Unknown image format "{excerpt(suffix)}".',
             f"Use {', '.join(IMAGE_FORMATS)}.",
         )
-    names = (*TEMPLATES, *TEMPLATES.values(), "model", *HASHED_FIELDS)
+    names = (*TEMPLATES, *TEMPLATES.values(), "branch", "model", *HASHED_FIELDS)
     size = len("".join(getattr(request, name) or "" for name in names).encode())
     if kind == "JPEG" and size > MAX_JPEG_PROMPT_BYTES:
         raise UsageError(

@@ -171,6 +171,7 @@ class DiffusersPipeline:
             "image": values["image"] is not None,
             "hires": bool(values["hires"]),
             "variation_strength": values["variation_strength"] > 0,
+            "branch": bool(values["branch"]),
             "scheduler": values["scheduler"] != OWN_SCHEDULER,
         }
         for name, is_asked in asked.items():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from sheepgen.fields import FIELDS, MAX_SIDE
 from sheepgen.models.added.embedding import find_embedding
+from sheepgen.models.branching import branch_warnings
 from sheepgen.models.families import readers_of_fields
 from sheepgen.passes import PRIOR
 from sheepgen.prompt_syntax import marks_in
@@ -45,22 +47,25 @@ def outside_warnings(
         has_seed |= request.variation_seed is not None
         has_strength |= request.variation_strength > 0
         spec = specs[request.model_reference]
-        idle |= dict.fromkeys(_without_effect(request, spec))
+        idle |= dict.fromkeys(branch_warnings(request))
+        for leg in request.legs:
+            idle |= dict.fromkeys(_without_effect(leg.request, spec))
         if spec.checkpoint.assumption:
             idle[f"Warning: {spec.checkpoint.assumption}"] = None
         made_for = spec.made_for
-        for clause, value in _outside(made_for, request) if made_for else ():
+        outside = (_outside(made_for, leg.request) for leg in request.legs) if made_for else ()
+        for clause, value in chain.from_iterable(outside):
             found.setdefault(request.model, {}).setdefault(clause, {})[value] = None
     # One image of a sweep may have strength 0 beside others that have more.
     if has_seed and not has_strength:
         idle["Warning: variation seed has no effect without a variation strength."] = None
-    outside = (
+    poor = (
         f"Warning: {excerpt(model)} was made for "
         f"{'; '.join(f'{clause} {_listed([*values])}' for clause, values in clauses.items())}. "
         "Images may be poor."
         for model, clauses in found.items()
     )
-    return (*idle, *_idle_adapters(requests, specs), *outside)
+    return (*idle, *_idle_adapters(requests, specs), *poor)
 
 
 def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
@@ -159,8 +164,9 @@ def _idle_adapters(
                 f"Warning: the embedding {excerpt(path, 200)} has no effect: no prompt contains "
                 f"its token, {excerpt(token)}."
             )
-            texts = f"{request.prompt} {request.negative_prompt}".casefold()
-            used[warning] = used.get(warning, False) or token.casefold() in texts
+            texts = [f"{each.prompt} {each.negative_prompt}" for _, each in request.legs]
+            is_used = any(token.casefold() in text.casefold() for text in texts)
+            used[warning] = used.get(warning, False) or is_used
     return [warning for warning, has_effect in used.items() if not has_effect]
 
 

@@ -14,6 +14,7 @@ from sheepgen.models.added.hashes import added_hashes
 from sheepgen.models.added.places import LABELS, pinned
 from sheepgen.models.added.prior import find_prior
 from sheepgen.models.added.upscaler import resolve_upscaler
+from sheepgen.models.branching import check_branch
 from sheepgen.models.families import readers_of_fields
 from sheepgen.passes import PRIOR
 from sheepgen.request import GenerationRequest, nearest_sizes
@@ -113,7 +114,8 @@ class ModelSpec:
                 prompts, or does not support that size, its scheduler is unknown and none was
                 requested, the scheduler does not support so many steps, the picture to start from
                 cannot be used, its text encoder has fewer layers, the second pass is too large or
-                has no step, or the model takes no LoRA, VAE or embedding.
+                has no step, the model takes no LoRA, VAE or embedding, or a change comes after
+                the last step.
             ModelError: If a file that is added to the model cannot be used, or is not the one that
                 a resolved request was made with.
         """
@@ -168,7 +170,9 @@ class ModelSpec:
         if "prior" in self.family.fields:
             find_prior(adapters.prior, self.checkpoint)  # raises if it is missing
         values |= resolve_upscaler(values, self.checkpoint)
-        return ResolvedRequest(**values)
+        resolved = ResolvedRequest(**values)
+        check_branch(resolved)
+        return resolved
 
 
 def _check_multiple(side: str, value: int, multiple: int) -> None:

@@ -14,7 +14,7 @@ import torch
 from sheepgen.errors import NonFiniteError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterable, Mapping
 
     from diffusers import SchedulerMixin
     from torch import Tensor
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.guidance import Guidance
     from sheepgen.pipeline.inpainting import Inpainting
 
-__all__ = ["DenoiseStep", "Start", "denoise"]
+__all__ = ["DenoiseStep", "Start", "StepSettings", "denoise"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +39,22 @@ class Start:
     latents: Tensor
     first_step: int = 0
     inpainting: Inpainting | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepSettings:
+    """What a step follows besides the latents.
+
+    Args:
+        conditioning: From `sheepgen.pipeline.family.Model.encode`, of as many images as there are
+            latents.
+        guidance: How strongly the conditioning is followed.
+        arguments: Of the scheduler's ``step``, from `sheepgen.pipeline.scheduler.arguments_for`.
+    """
+
+    conditioning: Any
+    guidance: Guidance
+    arguments: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,10 +96,7 @@ def denoise(
     model: Denoiser,
     scheduler: SchedulerMixin,
     start: Start,
-    conditioning: Any,  # noqa: ANN401 - the family's own
-    *,
-    guidance: Guidance,
-    step_arguments: Mapping[str, Any],
+    settings: Iterable[StepSettings],
 ) -> Generator[DenoiseStep, None, None]:
     """Take noise away step by step.
 
@@ -91,10 +104,7 @@ def denoise(
         model: Predicts, and says what its predictions mean.
         scheduler: From `sheepgen.pipeline.family.Model.build_scheduler`.
         start: The latents to begin with, and at which step.
-        conditioning: From `sheepgen.pipeline.family.Model.encode`, of as many images as there are
-            latents.
-        guidance: How strongly the conditioning is followed.
-        step_arguments: From `sheepgen.pipeline.scheduler.arguments_for`.
+        settings: Of each step in turn, at least as many; `itertools.repeat` if nothing changes.
 
     Yields:
         One `DenoiseStep` for each of the scheduler's timesteps from the first step on.
@@ -106,16 +116,17 @@ def denoise(
     if start.first_step and hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(start.first_step)
     total_steps = len(scheduler.timesteps)
-    for index, t in enumerate(scheduler.timesteps[start.first_step :], start.first_step):
+    timesteps = enumerate(scheduler.timesteps[start.first_step :], start.first_step)
+    for (index, t), own in zip(timesteps, settings, strict=False):
         # What the network sees is x = alpha * x0 + sigma * noise.
         model_input = process.model_input(scheduler, latents, t)
-        prediction = model.predict(model_input, t, conditioning, guidance)
+        prediction = model.predict(model_input, t, own.conditioning, own.guidance)
         alpha, sigma = process.alpha_sigma(scheduler, t)
         x0 = process.predict_x0(model_input, prediction, alpha=alpha, sigma=sigma)
         prediction = process.scheduler_prediction(
             scheduler, model_input, prediction, alpha=alpha, sigma=sigma
         )
-        latents = scheduler.step(prediction, t, latents, **step_arguments, return_dict=False)[0]
+        latents = scheduler.step(prediction, t, latents, **own.arguments, return_dict=False)[0]
         if (kept := start.inpainting) is not None:
             # Where the image stays, it is as noisy as the next step expects it.
             image = kept.clean

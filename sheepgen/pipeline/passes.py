@@ -9,14 +9,16 @@ generator.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import chain, pairwise, repeat
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 
-from sheepgen.pipeline.denoise import denoise
+from sheepgen.pipeline.denoise import StepSettings, denoise
 from sheepgen.pipeline.frames import clean_latents, forward_latents, noisy_latents
 from sheepgen.pipeline.guidance import Guidance
+from sheepgen.pipeline.legs import leg_of_pass, plan_legs
 from sheepgen.pipeline.scheduler import arguments_for
 
 if TYPE_CHECKING:
@@ -27,9 +29,9 @@ if TYPE_CHECKING:
 
     from sheepgen.events import FrameKind
     from sheepgen.options import FrameOptions
-    from sheepgen.passes import Pass
     from sheepgen.pipeline.denoise import DenoiseStep
     from sheepgen.pipeline.family import FollowingStage, Model, Stage, StagedModel
+    from sheepgen.pipeline.legs import BatchLeg
     from sheepgen.pipeline.start import Begun
     from sheepgen.resolved_request import ResolvedRequest
 
@@ -43,7 +45,7 @@ class PlannedPass:
     Args:
         stage: Name of its network, as in `sheepgen.passes.Pass`.
         network: What it goes through.
-        requests: Of its size, steps and guidance, which is all that networks know of passes.
+        legs: Of its steps: as many as change on the way, and one more.
         scheduler: Fresh, with its timesteps set.
         first_step: Index of the first timestep; above 0 if it starts from a picture.
         steps_before: Scheduler steps of the passes before it.
@@ -52,11 +54,21 @@ class PlannedPass:
 
     stage: str
     network: Stage
-    requests: Sequence[ResolvedRequest]
+    legs: Sequence[BatchLeg]
     scheduler: SchedulerMixin
     first_step: int
     steps_before: int
     makes_picture: bool
+
+    @property
+    def requests(self) -> Sequence[ResolvedRequest]:
+        """What it begins with: of its size, steps and guidance, as networks know no passes."""
+        return self.legs[0].requests
+
+    @property
+    def generators(self) -> Sequence[torch.Generator]:
+        """What the randomness of its start is taken from, on the CPU, one for each image."""
+        return self.legs[0].generators
 
     def count(self, step: DenoiseStep) -> int:
         """Return the number of a step among those of all passes, from 1."""
@@ -143,77 +155,72 @@ def plan_passes(model: Model, requests: Sequence[ResolvedRequest]) -> list[Plann
         ModelError: If the scheduler cannot be used with this model.
     """
     passes: list[PlannedPass] = []
-    for each in requests[0].passes:
-        own = [_request_of(each, request) for request in requests]
+    legs = plan_legs(requests)
+    for number, each in enumerate(requests[0].passes):
+        own = [leg_of_pass(number, leg) for leg in legs]
         network: Stage = model
         if each.stage:
-            network = cast("StagedModel", model).stage(each.stage, own[0])
-        scheduler = network.build_scheduler(own[0])
+            network = cast("StagedModel", model).stage(each.stage, own[0].requests[0])
+        scheduler = network.build_scheduler(own[0].requests[0])
         # Schedulers of second order have two timesteps for one step.
         first_step = (each.num_inference_steps - each.steps) * scheduler.order
+        before = passes[-1].steps_after if passes else 0
+        after = before + len(scheduler.timesteps) - first_step
+        begun = max(leg.steps_before for leg in own if leg.steps_before <= before)
         passes.append(
             PlannedPass(
                 stage=each.stage,
                 network=network,
-                requests=own,
+                legs=[leg for leg in own if begun <= leg.steps_before < after],
                 scheduler=scheduler,
                 first_step=first_step,
-                steps_before=passes[-1].steps_after if passes else 0,
+                steps_before=before,
                 makes_picture=each.makes_picture,
             )
         )
     return passes
 
 
-def _request_of(each: Pass, request: ResolvedRequest) -> ResolvedRequest:
-    """Return a request as the network of a pass is to read it."""
-    if each.makes_picture:
-        request = replace(request, width=each.width, height=each.height)
-    if each.stage:  # it starts from no picture
-        request = replace(request, image=None, strength=None, mask=None, fit=None)
-    return replace(
-        request,
-        num_inference_steps=each.num_inference_steps,
-        guidance_scale=each.guidance_scale,
-        scheduler=each.scheduler,
-    )
-
-
 def run_pass(
-    planned: PlannedPass,
-    begun: Begun,
-    generators: Sequence[torch.Generator],
-    *,
-    finished: Sequence[FinishedPass] = (),
+    planned: PlannedPass, begun: Begun, *, finished: Sequence[FinishedPass] = ()
 ) -> Generator[DenoiseStep, None, None]:
     """Yield the steps of a pass as they are taken.
 
     Args:
         planned: The pass.
         begun: What it starts from.
-        generators: On the CPU, one for each image.
         finished: The passes before it.
 
     Raises:
         NonFiniteError: If the latents are not finite after a step.
     """
-    shared, network = planned.requests[0], planned.network
-    conditioning = network.encode(planned.requests)
+    settings = [_settings(planned, leg, begun, finished) for leg in planned.legs]
+    # Each leg's hold until the next begins, and the last's for all steps that are left.
+    starts = [max(0, leg.steps_before - planned.steps_before) for leg in planned.legs]
+    lengths = [end - start for start, end in pairwise(starts)]
+    changing = [repeat(*each) for each in zip(settings, lengths, strict=False)]
+    of_steps = chain(*changing, repeat(settings[-1]))
+    yield from denoise(planned.network, planned.scheduler, begun.start, of_steps)
+
+
+def _settings(
+    planned: PlannedPass, leg: BatchLeg, begun: Begun, finished: Sequence[FinishedPass]
+) -> StepSettings:
+    """Return what the steps of a leg follow; for the rest see `run_pass`."""
+    shared, network = leg.requests[0], planned.network
+    conditioning = network.encode(leg.requests)
     if begun.masked is not None:
         conditioning = cast("Model", network).with_masked_image(conditioning, begun.masked)
     for before in reversed(finished):
         if before.planned.stage != planned.stage:
             following = cast("FollowingStage", network)
             result = before.steps[-1].latents
-            conditioning = following.with_result(conditioning, result, generators)
+            conditioning = following.with_result(conditioning, result, leg.generators)
             break
-    yield from denoise(
-        network,
-        planned.scheduler,
-        begun.start,
-        conditioning,
+    return StepSettings(
+        conditioning=conditioning,
         guidance=Guidance(scale=shared.guidance_scale, rescale=shared.guidance_rescale),
-        step_arguments=arguments_for(shared, generators),
+        arguments=arguments_for(shared, leg.generators),
     )
 
 

@@ -12,8 +12,6 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-import torch
-
 from sheepgen.errors import UsageError
 from sheepgen.events import FrameDecoded, PreviewDecoded, RunFinished, RunStarted, StepCompleted
 from sheepgen.metadata.generated_image import GeneratedImage
@@ -168,7 +166,6 @@ def _run_passes(
             offload="none" if model.placement is None else model.placement.offload,
         )
 
-    generators = [torch.Generator("cpu").manual_seed(request.seed) for request in resolved]
     finished: list[FinishedPass] = []
     decoder = ImageDecoder(model, tiled_from)
     seen: list[tuple[FinishedPass, list[DecodedImage]]] = []  # before the last, with their images
@@ -182,14 +179,14 @@ def _run_passes(
             seen.append((last, images))
             if last.planned.stage == planned.stage:
                 before = [to_pil(image.pixels)[0] for image in images]
-        beginning = planned.scheduler, planned.requests, generators
+        beginning = planned.scheduler, planned.requests, planned.generators
         if planned.stage:
             begun = begin_in_noise(planned.network, *beginning)
         else:
             begun = begin(model, *beginning, first_step=planned.first_step, before=before)
         steps: deque[DenoiseStep] = deque(maxlen=1 if frames is None else None)
         previews = begin_preview(model) if preview and planned.makes_picture else None
-        with closing(run_pass(planned, begun, generators, finished=finished)) as running:
+        with closing(run_pass(planned, begun, finished=finished)) as running:
             for step in running:
                 steps.append(step)
                 for request in resolved:

@@ -318,8 +318,8 @@ def _check_requests(
             alike = [request for request in own if request.prompt_format == form]
             prompts[str(reference)] = prompts.get(str(reference), ()) + read_prompts(
                 replace(spec, adapters=own[0].adapters),
-                named_texts("prompt", (text for each in alike for text, _ in each.prompts)),
-                named_texts("negative prompt", (each.negative_prompt for each in alike)),
+                named_texts(alike),
+                named_texts(alike, is_negative=True),
                 form=form,
                 strict=strict,
             )

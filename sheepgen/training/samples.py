@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from sheepgen.pipeline.denoise import Start, denoise
+from sheepgen.pipeline.denoise import Start, StepSettings, denoise
 from sheepgen.pipeline.guidance import Guidance
 from sheepgen.pipeline.latent_model import TextEmbeds, UNetDenoiser
 from sheepgen.pipeline.process import DiffusionProcess
@@ -90,9 +91,13 @@ def sample_sheet(
         UNetDenoiser(unet, process),
         scheduler,
         Start(latents=process.initial_latents(scheduler, noise.to(unet.device))),
-        TextEmbeds(hidden_states=hidden_states.to(unet.device), guided=True),
-        guidance=Guidance(scale=guidance_scale),
-        step_arguments=step_arguments(SAMPLER, generators=[generator]),
+        repeat(
+            StepSettings(
+                conditioning=TextEmbeds(hidden_states=hidden_states.to(unet.device), guided=True),
+                guidance=Guidance(scale=guidance_scale),
+                arguments=step_arguments(SAMPLER, generators=[generator]),
+            )
+        ),
     )
     with torch.inference_mode():
         latents = last.latents.to(vae.device) / vae.config.scaling_factor

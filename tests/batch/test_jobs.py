@@ -218,6 +218,8 @@ def allowed(key: str, schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
         return st.sampled_from(["1x1", "8192X8192"])
     if key == "hires":  # its numbers have ranges that no pattern says
         return st.sampled_from(["", "none", "2", "1.5:0.25", "4:1"])
+    if key == "branch":
+        return st.sampled_from(["", FIELDS["branch"].example])
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
     if "examples" in schema:

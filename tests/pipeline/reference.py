@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import diffusers
@@ -10,7 +11,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from sheepgen.events import RunFinished
-from sheepgen.pipeline.denoise import Start, denoise
+from sheepgen.pipeline.denoise import Start, StepSettings, denoise
 from sheepgen.pipeline.guidance import Guidance
 from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.patches import pack, unpack
@@ -179,9 +180,13 @@ def steps_and_predictions(
         model,
         scheduler,
         Start(latents=model.process.initial_latents(scheduler, noise)),
-        conditioning,
-        guidance=guidance,
-        step_arguments=arguments_for(resolved, [generator]),
+        repeat(
+            StepSettings(
+                conditioning=conditioning,
+                guidance=guidance,
+                arguments=arguments_for(resolved, [generator]),
+            )
+        ),
     )
     timesteps = scheduler.timesteps
     return [

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 
 from sheepgen.errors import NonFiniteError
-from sheepgen.pipeline.denoise import Start, denoise
+from sheepgen.pipeline.denoise import Start, StepSettings, denoise
 from sheepgen.pipeline.guidance import Guidance
 from sheepgen.pipeline.latent_model import UNetDenoiser
 from sheepgen.pipeline.process import DiffusionProcess
@@ -38,9 +39,13 @@ def start(
         UNetDenoiser(unet, process),
         scheduler,
         Start(latents=process.initial_latents(scheduler, noise)),
-        NO_WORDS,
-        guidance=Guidance(scale=1.0),
-        step_arguments=step_arguments(name, eta=0.0, generators=[generator]),
+        repeat(
+            StepSettings(
+                conditioning=NO_WORDS,
+                guidance=Guidance(scale=1.0),
+                arguments=step_arguments(name, eta=0.0, generators=[generator]),
+            )
+        ),
     )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 
-from sheepgen.pipeline.denoise import Start, denoise
+from sheepgen.pipeline.denoise import Start, StepSettings, denoise
 from sheepgen.pipeline.flow import FlowProcess, FlowSchedule, build_flow_scheduler, linear_mu
 from sheepgen.pipeline.guidance import Guidance
 from sheepgen.pipeline.inpainting import Inpainting
@@ -45,9 +45,13 @@ def walk(name: str, config: dict[str, Any], start: Start | None = None, steps: i
             ToTheImage(),
             scheduler,
             start or Start(latents=NOISE),
-            None,
-            guidance=Guidance(scale=1.0),
-            step_arguments=step_arguments(name, generators=[generator]),
+            repeat(
+                StepSettings(
+                    conditioning=None,
+                    guidance=Guidance(scale=1.0),
+                    arguments=step_arguments(name, generators=[generator]),
+                )
+            ),
         )
     )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 
-from sheepgen.pipeline.denoise import Start, denoise
+from sheepgen.pipeline.denoise import Start, StepSettings, denoise
 from sheepgen.pipeline.guidance import Guidance
 from sheepgen.pipeline.latent_model import UNetDenoiser
 from sheepgen.pipeline.process import DiffusionProcess
@@ -31,7 +32,13 @@ ROUNDED = {name for name in SCHEDULERS if name.endswith("karras") and "dpm" in n
 
 
 def run(
-    name: str, scheduler: SchedulerMixin, unet: Any, prediction_type: str, **settings: Any
+    name: str,
+    scheduler: SchedulerMixin,
+    unet: Any,
+    prediction_type: str,
+    *,
+    conditioning: Any = NO_WORDS,
+    guidance_scale: float = 1.0,
 ) -> list[DenoiseStep]:
     generator = torch.Generator().manual_seed(0)
     timesteps = set_timesteps(scheduler, STEPS, CPU)
@@ -42,10 +49,13 @@ def run(
             UNetDenoiser(unet, process),
             scheduler,
             Start(latents=process.initial_latents(scheduler, noise)),
-            settings.pop("conditioning", NO_WORDS),
-            guidance=Guidance(scale=settings.pop("guidance_scale", 1.0)),
-            step_arguments=step_arguments(name, eta=0.5, generators=[generator]),
-            **settings,
+            repeat(
+                StepSettings(
+                    conditioning=conditioning,
+                    guidance=Guidance(scale=guidance_scale),
+                    arguments=step_arguments(name, eta=0.5, generators=[generator]),
+                )
+            ),
         )
     )
     assert len(steps) == len(timesteps)

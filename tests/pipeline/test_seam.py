@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from diffusers import (
 )
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 
-from sheepgen.pipeline.denoise import Start, denoise
+from sheepgen.pipeline.denoise import Start, StepSettings, denoise
 from sheepgen.pipeline.guidance import Guidance
 from tests.toy_family import FlowProcess
 
@@ -137,9 +138,11 @@ def test_a_flow_transformer_with_packed_latents_and_embedded_guidance() -> None:
             model,
             scheduler,
             Start(latents=model.process.initial_latents(scheduler, noise)),
-            conditioning,
-            guidance=Guidance(scale=SCALE),
-            step_arguments={},
+            repeat(
+                StepSettings(
+                    conditioning=conditioning, guidance=Guidance(scale=SCALE), arguments={}
+                )
+            ),
         )
     )
     ours = steps[-1].latents

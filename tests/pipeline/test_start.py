@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline
 
-from sheepgen.pipeline.denoise import Start, denoise
+from sheepgen.pipeline.denoise import Start, StepSettings, denoise
 from sheepgen.pipeline.guidance import Guidance
 from sheepgen.pipeline.inpainting import Inpainting
 from sheepgen.request import GenerationRequest
@@ -69,9 +70,13 @@ def ours(
             model,
             built,
             Start(latents=latents, first_step=first_step, inpainting=kept),
-            model.encode([request]),
-            guidance=Guidance(scale=4.0),
-            step_arguments={},
+            repeat(
+                StepSettings(
+                    conditioning=model.encode([request]),
+                    guidance=Guidance(scale=4.0),
+                    arguments={},
+                )
+            ),
         )
     )
     assert [step.index for step in steps] == list(range(first_step, STEPS))
