@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sheepgen.errors import UsageError
@@ -20,13 +21,14 @@ from sheepgen.fields import FIELDS, find_field
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sheepgen.fields import Field, Value
 
 __all__ = [
     "CHANGING_FIELDS",
     "Change",
+    "branches",
     "canonical_branch",
     "describe_branch",
     "parse_branch",
@@ -84,6 +86,29 @@ def write_branch(changes: Iterable[Change]) -> str:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")) if data else ""
 
 
+def branches(text: str, step: int, values: Mapping[str, Sequence[Value]]) -> tuple[str, ...]:
+    """Return what a request's branch becomes if it changes after a step, each that there is once.
+
+    Args:
+        text: Its branch so far, which is kept.
+        step: The scheduler's, from 1.
+        values: Of each field that changes, every value; there is a branch for each combination.
+
+    Raises:
+        UsageError: If a field cannot change.
+    """
+    for name in values:
+        _check_changes(FIELDS[name], FIELDS[name].label)
+    before = {change.step: change for change in parse_branch(text)}
+    own = before.get(step, Change(step, {}))
+    found: dict[str, None] = {}
+    for each in product(*values.values()):
+        new = dict(zip(values, each, strict=True))
+        changes = {**before, step: Change(step, {**own.values, **new})}
+        found[write_branch(changes.values())] = None
+    return tuple(found)
+
+
 def canonical_branch(text: str) -> str:
     """Return the canonical form of what `parse_branch` reads."""
     return write_branch(parse_branch(text))
@@ -117,13 +142,17 @@ def _step(text: str) -> int:
 
 def _values(data: Mapping[str, object]) -> Iterator[tuple[str, Value]]:
     for key, value in data.items():
-        field = find_field(key)
-        if field is None or not field.changes_midway:
-            raise UsageError(
-                f'"{excerpt(key)}" cannot change after a step.',
-                f"What can: {', '.join(FIELDS[name].key for name in CHANGING_FIELDS)}.",
-            )
+        field = _check_changes(find_field(key), key)
         yield field.name, _value(field, value)
+
+
+def _check_changes(field: Field | None, called: str) -> Field:
+    if field is None or not field.changes_midway:
+        raise UsageError(
+            f"{excerpt(called)} cannot change after a step.",
+            f"What can: {', '.join(FIELDS[name].label for name in CHANGING_FIELDS)}.",
+        )
+    return field
 
 
 def _value(field: Field, value: Any) -> Value:  # noqa: ANN401 - whatever JSON has

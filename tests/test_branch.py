@@ -64,7 +64,7 @@ def test_reading_and_writing_undo_each_other(text: str) -> None:
         ('{"0": {}}', 'A step to branch at must be 1 or more, got "0"'),
         ('{"08": {}}', "must be 1 or more"),
         ('{"x": {}}', "must be 1 or more"),
-        ('{"8": {"steps": 3}}', '"steps" cannot change after a step'),
+        ('{"8": {"steps": 3}}', "steps cannot change after a step"),
         ('{"8": {"model": "x"}}', "cannot change"),
         ('{"8": {"branch": ""}}', "cannot change"),
         ('{"8": {"\\u001b[2J": 1}}', "cannot change"),

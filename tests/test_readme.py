@@ -115,7 +115,7 @@ def test_every_command_in_the_readme_is_taken(
     for command in shown:
         words = words_of(command)
         for word in words:
-            if words[0] in ("show", "rerun") and word.endswith((".png", ".jpg", ".webp")):
+            if words[0] in ("show", "rerun", "branch") and word.endswith((".png", ".jpg", ".webp")):
                 path = tmp_path / word
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(encode_image(sample_image(), sample_record(), path.suffix))
@@ -141,8 +141,8 @@ def test_every_example_stays_in_the_range_of_the_embedded_model(
     monkeypatch.setattr(plan, "plan_run", take)
     monkeypatch.setattr(sweep_plan, "plan_sweep", take)
     other_uses = {
-        *("show", "rerun", "verify", "train", "evaluate", "models", "schedulers", "batch"),
-        *("config", "meaning"),
+        *("show", "rerun", "branch", "verify", "train", "evaluate", "models", "schedulers"),
+        *("batch", "config", "meaning"),
     }
     for command in commands(README.read_text(encoding="utf-8")):
         words = words_of(command)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sheepgen.cli.batch import batch
+from sheepgen.cli.branch import branch
 from sheepgen.cli.command_line import Command, CommandGroup, SubcommandGroup
 from sheepgen.cli.config import config, print_path
 from sheepgen.cli.console import write_data
@@ -40,6 +41,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
         "batch": batch,
         "show": show,
         "rerun": rerun,
+        "branch": branch,
         "verify": verify,
         "explain": explain,
         "meaning": meaning,
@@ -91,6 +93,11 @@ _EXAMPLES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "sheepgen rerun fox.png",
             "sheepgen rerun fox.png --steps 20 --scheduler euler",
             "sheepgen rerun fox.png --variation-strength 0.1 --count 4",
+        ),
+        "branch": (
+            "sheepgen branch fox.png --at 8 --prompt 'an owl'",
+            "sheepgen branch fox.png --at 8 -p 'an owl' -p 'a goat' -o owls/",
+            "sheepgen branch fox.png --at 8 --seed -1",
         ),
         "verify": (
             "sheepgen verify fox.png",

@@ -6,6 +6,7 @@ import logging
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from sheepgen.branch import describe_branch
 from sheepgen.cli.console import error_stream, note, write_data
 from sheepgen.cli.download import show_download
 from sheepgen.cli.dry_run import print_download, print_plan
@@ -20,7 +21,7 @@ from sheepgen.output.terminal_picture import can_show_pictures, check_terminal_p
 from sheepgen.request import TEMPLATES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable, Mapping
+    from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 
     from rich.console import Console
 
@@ -60,6 +61,7 @@ def plan_images(
     count: int,
     spec: ModelSpec | None = None,
     templates: Collection[str] = TEMPLATES,
+    branches: Sequence[str] = (),
     dry_run: bool,
     json: bool,
 ) -> RunPlan | None:
@@ -74,6 +76,7 @@ def plan_images(
         count: How many images.
         spec: The model, if it was found before.
         templates: Fields that are templates.
+        branches: As `sheepgen.execution.plan.plan_run` takes them.
         dry_run: Whether nothing is downloaded.
         json: Whether output is JSON.
 
@@ -91,6 +94,7 @@ def plan_images(
                 count=count,
                 spec=spec,
                 templates=templates,
+                branches=branches,
                 download=False,
             )
         if not isinstance(plan, DownloadPlan):
@@ -132,7 +136,10 @@ def generate_images(
         return
     for text in (*plan.prompt_notes, *plan.image_notes, *notes, *plan.warnings):
         note(console, text)
-    details = {request: f"seed {request.seed}" for request in plan.requests}
+    details = {
+        request: describe_branch(request.branch) or f"seed {request.seed}"
+        for request in plan.requests
+    }
     events = run_plan(plan, sheet=sheet)
     print_images(
         events,

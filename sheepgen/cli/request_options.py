@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RequestOptions", "spread"]
 
-Mode = Literal["one", "several", "changes"]
+Mode = Literal["one", "several", "changes", "branches"]
 
 _HELP_PANELS = ("Image", "Model")
 
@@ -57,6 +57,7 @@ _SEED_HELP: dict[Mode, str] = {
     "one": "Picked and printed if omitted, or -1.",
     "several": "If omitted or -1, one is picked and kept for the folder.",
     "changes": "-1 picks one.",
+    "branches": "",
 }
 
 _NOTHING_BY_DEFAULT = frozenset(
@@ -80,7 +81,8 @@ class RequestOptions:
     Args:
         mode: With "one", the mapping has every field, and None where the model is to decide. With
             "several", it has the values of each axis of a sweep that was given. With "changes", it
-            has what was given.
+            has what was given; with "branches", every value of it, as options may be repeated then,
+            and those that cannot change midway are not shown.
         names: Of the fields.
     """
 
@@ -131,12 +133,18 @@ class RequestOptions:
             typed["width"], typed["height"] = size
         if self.mode == "one":
             return {**typed, **configured}
-        return {name: value for name, value in typed.items() if value is not None}
+        given = {name: value for name, value in typed.items() if value is not None}
+        if self.mode == "branches":
+            return {
+                name: tuple(value) if isinstance(value, list) else (value,)
+                for name, value in given.items()
+            }
+        return given
 
 
 def _request_option(field: Field, mode: Mode) -> inspect.Parameter:
     """Return the parameter of a command that is the option of one field."""
-    is_left_out = mode == "changes" or field.name in _NOTHING_BY_DEFAULT
+    is_left_out = mode in ("changes", "branches") or field.name in _NOTHING_BY_DEFAULT
     default = None if is_left_out else DEFAULTS.get(field.name)
     if isinstance(default, float) and default.is_integer():
         default = int(default)  # shown as 0, not 0.0
@@ -160,8 +168,10 @@ def _request_option(field: Field, mode: Mode) -> inspect.Parameter:
         else _COMPLETIONS.get(field.name),
         show_default=default not in (None, ""),
         rich_help_panel=field.panel,
+        hidden=mode == "branches" and not field.changes_midway,
     )
-    kind = list[str] | None if field.repeats else str | None
+    repeats = field.repeats or (mode == "branches" and field.changes_midway)
+    kind = list[str] | None if repeats else str | None
     return _parameter(field.name, Annotated[kind, info], default)
 
 
@@ -181,7 +191,12 @@ def _size_option(mode: Mode) -> inspect.Parameter:
         parser = partial(parse_sizes, "--size")
         metavar, text = "SIZES", "Width and height, as in 512x512,512x768."
     info = typer.Option(
-        "--size", metavar=metavar, help=text, parser=parser, rich_help_panel="Image"
+        "--size",
+        metavar=metavar,
+        help=text,
+        parser=parser,
+        rich_help_panel="Image",
+        hidden=mode == "branches",
     )
     return _parameter("size", Annotated[str | None, info], None)
 
@@ -193,6 +208,8 @@ def _parameter(name: str, annotation: object, default: object) -> inspect.Parame
 
 def _help(field: Field, mode: Mode) -> str:
     sentence = (field.help_for_several if mode == "several" else "") or field.help
+    if mode == "branches":
+        return f"{sentence} Repeatable: each makes a branch."
     if field.name == "prompt":
         return f"{sentence} Use - to read it from standard input."
     if field.name == "image":

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from sheepgen.metadata.record import Environment
-    from sheepgen.models.spec import ModelSpec
-    from sheepgen.request import GenerationRequest
+    from sheepgen.verify.recorded_request import RecordedRequest
 
 __all__ = ["rerun"]
 
@@ -113,12 +111,8 @@ def rerun(
     notes = random_seed_notes(picked)
     if piped is not None and not run.dry_run:
         notes.append(piped.keep())
-    asked_for = "transformer" in fields
-    if environment and not asked_for and plan.spec.sha256 != environment.model_sha256:
-        notes.append(
-            f"The weights of {plan.spec.name} differ from those that the image was generated with: "
-            "expect a different picture."
-        )
+    if "transformer" not in fields:
+        notes += filter(None, [recorded.weights_note(plan.spec)])
     generate_images(
         plan,
         console,
@@ -130,21 +124,6 @@ def rerun(
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Recorded:
-    """What an image asks for, with a model that is safe to find.
-
-    Args:
-        request: To be changed.
-        environment: What the image was generated with, if it says so.
-        spec: The model, if it was found already.
-    """
-
-    request: GenerationRequest
-    environment: Environment | None = None
-    spec: ModelSpec | None = None
-
-
 def _read(
     path: Path,
     model: str | None,
@@ -152,7 +131,7 @@ def _read(
     *,
     fetch: bool,
     fields: Mapping[str, Any],
-) -> _Recorded:
+) -> RecordedRequest:
     """Return what an image asks for, its model replaced by one that is safe to find.
 
     Args:
@@ -168,25 +147,12 @@ def _read(
     from sheepgen.metadata.image_texts import read_texts
     from sheepgen.metadata.other_programs import require_parameters
     from sheepgen.request import EMBEDDED_MODEL
-    from sheepgen.verify.recorded_adapters import check_recorded_adapters
-    from sheepgen.verify.recorded_inputs import find_inputs
-    from sheepgen.verify.recorded_model import recorded_model
+    from sheepgen.verify.recorded_request import RecordedRequest, recorded_request
 
     texts = read_texts(path)
     record = record_in(texts, path)
     if record is not None:
-        # Another model has variants of its own.
-        own_variant = record.request.variant if model is None else ""
-        request = replace(record.request, variant=fields.get("variant", own_variant))
-        record = replace(record, request=request)
-        found = recorded_model(record, fetch=fetch) if model is None else model
-        name, spec = (found, None) if isinstance(found, str) else (found.name, found)
-        request = find_inputs(record.request, path.parent, replaced=fields)
-        check_recorded_adapters(request, fetch=fetch, replaced=fields)
-        if "transformer" in fields:
-            spec = None  # whose own one may be needed now, or not any more
-        request = replace(request, model=name)
-        return _Recorded(request=request, environment=record.environment, spec=spec)
+        return recorded_request(record, path.parent, model=model, fetch=fetch, replaced=fields)
     parameters = require_parameters(texts, path)
     seed = 0 if fields.get("seed") == RANDOM_SEED else fields.get("seed")
     asked = parameters.request(
@@ -195,4 +161,4 @@ def _read(
         seed=seed,
     )
     print_not_mapped(console, parameters)
-    return _Recorded(request=asked)
+    return RecordedRequest(request=asked)

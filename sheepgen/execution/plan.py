@@ -30,14 +30,20 @@ from sheepgen.options import DeviceOptions, FrameDecoder, FrameOptions
 from sheepgen.output.artifacts import FRAME_CHOICES
 from sheepgen.output.images import OutputLayout
 from sheepgen.output.ownership import check_replaceable, free_target
-from sheepgen.output.template import OutputTemplate, Target, parse_output
+from sheepgen.output.template import (
+    BRANCHED_OUTPUT,
+    DEFAULT_OUTPUT,
+    OutputTemplate,
+    Target,
+    parse_output,
+)
 from sheepgen.prompt_template import expand_request, literal_notes
 from sheepgen.request import TEMPLATES, ModelReference
 from sheepgen.sanitize import excerpt
 from sheepgen.wildcards import Wildcards
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from sheepgen.adapters import Adapters
@@ -185,6 +191,7 @@ def plan_run(
     count: int = ...,
     spec: ModelSpec | None = ...,
     templates: Collection[str] = ...,
+    branches: Sequence[str] = ...,
     download: Literal[True] = True,
 ) -> RunPlan: ...
 
@@ -198,6 +205,7 @@ def plan_run(
     count: int = ...,
     spec: ModelSpec | None = ...,
     templates: Collection[str] = ...,
+    branches: Sequence[str] = ...,
     download: Literal[False],
 ) -> RunPlan | DownloadPlan: ...
 
@@ -210,6 +218,7 @@ def plan_run(
     count: int = 1,
     spec: ModelSpec | None = None,
     templates: Collection[str] = TEMPLATES,
+    branches: Sequence[str] = (),
     download: bool = True,
 ) -> RunPlan | DownloadPlan:
     """Plan one image, or several with seeds that count up.
@@ -221,6 +230,8 @@ def plan_run(
         count: How many images.
         spec: The model, if it was found before.
         templates: Fields that are templates; others are taken as they are.
+        branches: Values of ``branch``, with each of which there are as many images; none for the
+            request's own.
         download: Whether a model, or what is added to it, is downloaded if it is not on this
             disk; otherwise what that would take is returned.
 
@@ -231,10 +242,20 @@ def plan_run(
         ModelError: If the model cannot be had.
     """
     settings = settings or RunSettings()
-    layout = settings.layout(parse_output(output, several=count > 1))
+    branches = branches or (request.branch,)
+    layout = settings.layout(
+        parse_output(
+            output,
+            several=count * len(branches) > 1,
+            default=BRANCHED_OUTPUT if any(branches) else DEFAULT_OUTPUT,
+        )
+    )
     wildcards = settings.open_wildcards()
     wanted = [
-        expand_request(replace(request, seed=request.seed + number), wildcards, texts=templates)
+        expand_request(
+            replace(request, seed=request.seed + number, branch=branch), wildcards, texts=templates
+        )
+        for branch in branches
         for number in range(count)
     ]
     for each in wanted:

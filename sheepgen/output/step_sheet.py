@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from sheepgen.branch import describe_branch
 from sheepgen.output.contact_sheet import SheetAxis, SheetCell, write_contact_sheets
 from sheepgen.output.filmstrip import MAX_COLUMNS, spread
 
@@ -24,7 +25,7 @@ __all__ = ["write_step_sheet"]
 
 
 def write_step_sheet(saved: Sequence[ImageSaved]) -> tuple[Path, ...]:
-    """Draw a sheet of images that differ in their seeds, beside the first of them.
+    """Draw a sheet of images that differ in their seeds or branches, beside the first of them.
 
     Args:
         saved: At least one. Those with frames all have as many.
@@ -37,8 +38,12 @@ def write_step_sheet(saved: Sequence[ImageSaved]) -> tuple[Path, ...]:
     """
     first = saved[0]
     rows = [_pictures(each) for each in saved]
+    seeds = tuple(str(each.request.seed) for each in saved)
+    branches = tuple(describe_branch(each.request.branch) for each in saved)
     axes = (
-        SheetAxis(name="seed", labels=tuple(str(each.request.seed) for each in saved)),
+        SheetAxis(name="branch", labels=branches)
+        if len(set(branches)) > 1
+        else SheetAxis(name="seed", labels=seeds),
         SheetAxis(name="step", labels=tuple(rows[0])),
     )
     cells = [

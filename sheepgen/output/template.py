@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = [
+    "BRANCHED_OUTPUT",
     "DEFAULT_OUTPUT",
     "PLACEHOLDERS",
     "OutputTemplate",
@@ -39,6 +40,8 @@ __all__ = [
 ]
 
 DEFAULT_OUTPUT = "outputs/{prompt}_{seed}.png"
+
+BRANCHED_OUTPUT = "outputs/{prompt}_{seed}_branch-{branch}.png"
 
 PLACEHOLDERS = (*(field.key for field in FIELDS.values()), "index", "key")
 """What may stand in braces; ``index`` counts a run's images from 1, and ``key`` is the beginning of
