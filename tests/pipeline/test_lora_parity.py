@@ -84,17 +84,28 @@ def networks(owner: Any) -> dict[str, Any]:
     return {name: getattr(owner, name) for name in names if hasattr(owner, name)}
 
 
-@pytest.fixture(scope="module", params=["sd", "sdxl"])
-def trained(
-    request: pytest.FixtureRequest, tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Trained:
+@pytest.fixture(scope="module")
+def both(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trained]:
     folder = tmp_path_factory.mktemp("parity")
-    is_xl = request.param == "sdxl"
-    trained = Trained(
-        model=save_tiny_xl(folder / "model") if is_xl else tiny_folder,
-        loras=folder,
-        pipeline=StableDiffusionXLPipeline if is_xl else StableDiffusionPipeline,
-    )
+    models = {
+        "sd": (tiny_folder, StableDiffusionPipeline),
+        "sdxl": (save_tiny_xl(folder / "xl"), StableDiffusionXLPipeline),
+    }
+    return {
+        name: with_loras(Trained(model=model, loras=folder / name, pipeline=pipeline))
+        for name, (model, pipeline) in models.items()
+    }
+
+
+@pytest.fixture(params=["sd", "sdxl"])
+def trained(request: pytest.FixtureRequest, both: dict[str, Trained]) -> Trained:
+    return both[request.param]
+
+
+def with_loras(trained: Trained) -> Trained:
+    """Write the LoRAs of a model into its folder for them."""
+    folder = trained.loras
+    folder.mkdir()
     save_as_diffusers(trained, "diffusers", seed=1)
     save_as_diffusers(trained, "other", seed=2)
     tensors = load_file(folder / "diffusers.safetensors")
