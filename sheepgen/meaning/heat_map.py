@@ -51,11 +51,11 @@ def draw_distances(meaning: Meaning) -> Image.Image:
     left = MARGIN + LINE + round(max(map(text.getlength, labels)))
     cell = max(_SMALLEST_CELL, min(_LARGEST_CELL, (WIDTH - MARGIN - left) // count))
     top = MARGIN + 3 * LINE
-    footer = footer_lines(meaning, "Light is near. Numbers are distances.")
+    most = max(1e-6, float((1 - meaning.cosines).max()))
+    footer = footer_lines(meaning, f"Light is near; the darkest is a distance of {most:.2f}.")
     card = new_card((WIDTH, top + count * cell + (len(footer) + 2) * LINE))
     draw = ImageDraw.Draw(card)
     draw_heading(draw, "Distances between prompts", meaning)
-    most = max(1e-6, float((1 - meaning.cosines).max()))
     for row, label in enumerate(labels):
         middle = top + row * cell + cell // 2
         draw.text((left - LINE // 2, middle), label, TITLE_COLOUR, text, anchor="rm")
