@@ -87,6 +87,14 @@ def save_tiny_ddpm(
     return folder
 
 
+def flatten(folder: Path) -> None:
+    """Put the files of a DDPM's components beside its index, as older versions wrote them."""
+    for component in ("unet", "scheduler"):
+        for file in (folder / component).iterdir():
+            file.rename(folder / file.name)
+        (folder / component).rmdir()
+
+
 def save_tiny_ldm_without_prompts(folder: Path, *, seed: int = 0) -> Path:
     """Write a folder of LDMPipeline and return it; leaves the global generator as it was."""
     with torch.random.fork_rng(devices=[]):

@@ -20,6 +20,7 @@ from sheepgen.models.families import family_of
 from sheepgen.models.files import (
     INDEX_FILE,
     check_entries,
+    folder_of,
     incompleteness,
     list_files,
     modular_error,
@@ -98,6 +99,12 @@ class Checkpoint:
     assumption: str = ""
     index: Mapping[str, Any] = field(default_factory=dict)
     transformer: TransformerFile | None = None
+
+    def weights_of(self, component: str) -> tuple[str, ...]:
+        """The files among `weights` that a component's are in, if it has any, in a folder."""
+        # What lies beside the index is of the only component with weights.
+        folders = (component, "") if component in self.stored else (component,)
+        return tuple(file for file in self.weights if file.rpartition("/")[0] in folders)
 
     @property
     def left_out(self) -> str:
@@ -206,11 +213,12 @@ def _read(folder: Path, owner: str, variant: str, replaced: Collection[str]) -> 
     components = present_components(components, names)
     configs = {}
     for name, component in components.items():
-        if not lies_in(folder, folder / name):
+        own = folder / folder_of(name, component, names)
+        if not lies_in(folder, own):
             raise ModelError(
                 f"The {name} of {owner} is in another folder.", "Copy it into the model's folder."
             )
-        configs[name] = read_config(folder / name / component.config, component)
+        configs[name] = read_config(own / component.config, component)
     family = family_of(index, owner)
     check_configs(family, configs, owner)
     weights = {

@@ -76,7 +76,7 @@ def _files(checkpoint: Checkpoint, name: str) -> tuple[str, ...]:
     if component.optional:  # it does not count for the model's hash
         found = weight_files(name, component, list_files(checkpoint.folder))
         return tuple(file for file in found if file.endswith(".safetensors"))
-    return tuple(file for file in checkpoint.weights if file.startswith(f"{name}/"))
+    return checkpoint.weights_of(name)
 
 
 def stored_tensors(checkpoint: Checkpoint, name: str) -> Iterator[tuple[str, StoredTensor]]:

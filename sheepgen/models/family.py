@@ -57,6 +57,8 @@ class Component:
         optional: Whether a folder may do without. Such a component is not in the index, is there if
             its weights are, and does not count for the hash of the model: finished images must not
             depend on it.
+        can_be_flat: Whether its files may lie beside the index, where its folder has none, as older
+            versions of diffusers wrote models of one network.
         can_be_none: Whether an index may say that its folder has none, and the model runs without.
     """
 
@@ -74,6 +76,7 @@ class Component:
     unread: str = ""
     keeps_float32: Callable[[str, str, Mapping[str, Any], str], bool] = lambda *_: False
     optional: bool = False
+    can_be_flat: bool = False
     can_be_none: bool = False
 
     def leaves_out(self, weight: str) -> bool:

@@ -25,6 +25,7 @@ __all__ = [
     "INDEX_FILE",
     "check_entries",
     "complete_variants",
+    "folder_of",
     "incompleteness",
     "list_files",
     "modular_error",
@@ -83,6 +84,18 @@ def _entries(folder: Path) -> Iterator[Path]:
             yield from (folder / component).iterdir()
 
 
+def folder_of(name: str, component: Component, names: Collection[str]) -> str:
+    """Return how the names of a component's files begin: with its folder, if it has one.
+
+    Args:
+        name: The component's.
+        component: What it is made of.
+        names: All files that there are.
+    """
+    is_flat = component.can_be_flat and component.config in names
+    return "" if is_flat and f"{name}/{component.config}" not in names else f"{name}/"
+
+
 def weight_files(
     name: str, component: Component, names: Collection[str], variant: str = ""
 ) -> tuple[str, ...]:
@@ -102,7 +115,7 @@ def weight_files(
     Raises:
         ModelError: If both forms are there: which one is read would be up to the library.
     """
-    stem = f"{name}/{component.weights}"
+    stem = f"{folder_of(name, component, names)}{component.weights}"
     if variant and not component.optional:
         return _complete_set(stem, variant, names)
     usual = _complete_set(stem, "", names)
@@ -194,8 +207,9 @@ def needed_files(
         raise error
     needed = [INDEX_FILE]
     for name, component in present_components(components, names).items():
-        needed.append(f"{name}/{component.config}")
-        needed += [file for each in component.files if (file := f"{name}/{each}") in names]
+        folder = folder_of(name, component, names)
+        needed.append(f"{folder}{component.config}")
+        needed += [file for each in component.files if (file := f"{folder}{each}") in names]
         if component.weights is not None:
             needed += weight_files(name, component, names, variant)
     return tuple(dict.fromkeys(needed))
@@ -263,14 +277,15 @@ def _missing_files(
         yield INDEX_FILE
     present = present_components(components, names)
     for name, component in present.items():
-        if (config := f"{name}/{component.config}") not in names:
+        config = f"{folder_of(name, component, names)}{component.config}"
+        if config not in names:
             yield config
     for name, component in present.items():
         if component.any_of and not any(f"{name}/{file}" in names for file in component.any_of):
             yield f"{name}/{component.any_of[0]}"
     for name, component in present.items():
         if component.weights is not None and not weight_files(name, component, names, variant):
-            yield f"{name}/{component.weights}.safetensors"
+            yield f"{folder_of(name, component, names)}{component.weights}.safetensors"
 
 
 def _other_weights(missing: str, sibling: str, owner: str) -> ModelError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["UNCONDITIONAL_FAMILIES"]
 
 _DDPM: Mapping[str, Component] = {
-    "scheduler": DIFFUSERS_SCHEDULER,
+    "scheduler": replace(DIFFUSERS_SCHEDULER, can_be_flat=True),
     "unet": Component(
         library="diffusers",
         classes="UNet2DModel",
@@ -28,10 +29,15 @@ _DDPM: Mapping[str, Component] = {
             "class_embed_type": "class labels in the U-Net",
             "num_class_embeds": "class labels in the U-Net",
         },
+        can_be_flat=True,
     ),
 }
 
-_LATENT_DIFFUSION: Mapping[str, Component] = {**_DDPM, "vqvae": VQ_VAE}
+_LATENT_DIFFUSION: Mapping[str, Component] = {
+    "scheduler": DIFFUSERS_SCHEDULER,
+    "unet": replace(_DDPM["unet"], can_be_flat=False),
+    "vqvae": VQ_VAE,
+}
 
 _DDPM_STEPS = 1000
 """Default of diffusers' DDPMPipeline; DDIMPipeline's and LDMPipeline's is 50."""

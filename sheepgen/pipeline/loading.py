@@ -217,7 +217,7 @@ def load_diffusers(
     if component == "transformer" and checkpoint.transformer is not None:
         return read_transformer(checkpoint.transformer, model_class, config, dtype)
     check_can_load(config, "diffusers", component)
-    files = (file for file in checkpoint.weights if file.startswith(f"{component}/"))
+    file = next(iter(checkpoint.weights_of(component)), "")
     with building(component, room_for(config, checkpoint.stored[component])):
         if checkpoint.prefixes:
             with torch.device("meta"):
@@ -230,10 +230,10 @@ def load_diffusers(
         if model_class._keep_in_fp32_modules and method_of(config) is None:
             return _load_in_two_precisions(checkpoint, component, model_class, dtype)
         model, report = model_class.from_pretrained(
-            str(checkpoint.folder / component),
+            str((checkpoint.folder / file).parent if file else checkpoint.folder / component),
             local_files_only=True,
             use_safetensors=True,
-            variant=variant_of(next(files, "")),
+            variant=variant_of(file),
             output_loading_info=True,
             # It asks for another package, and says so on every load; quantised weights need it.
             low_cpu_mem_usage=method_of(config) is not None,
@@ -262,9 +262,8 @@ def _weights(checkpoint: Checkpoint, component: str) -> dict[str, torch.Tensor]:
     if checkpoint.prefixes:
         return read_component(checkpoint, component)
     weights: dict[str, torch.Tensor] = {}
-    for name in checkpoint.weights:
-        if name.startswith(f"{component}/"):
-            weights |= load_file(checkpoint.folder / name)
+    for name in checkpoint.weights_of(component):
+        weights |= load_file(checkpoint.folder / name)
     return weights
 
 

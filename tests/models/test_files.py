@@ -55,7 +55,7 @@ def test_what_is_missing_is_named(tiny_folder: Path, gone: str) -> None:
 
 
 def test_components_side_by_side_are_named_as_such() -> None:
-    (ddpm,) = (family for family in FAMILIES if family.name == "DDPM")
+    (family,) = (each for each in FAMILIES if each.name == "Latent Diffusion without prompts")
     names = {
         "model_index.json",
         "config.json",
@@ -64,7 +64,23 @@ def test_components_side_by_side_are_named_as_such() -> None:
     }
 
     with pytest.raises(ModelError, match="it has the files of its components side by side"):
-        needed_files(ddpm.components, names, "it")
+        needed_files(family.components, names, "it")
+
+
+def test_a_network_beside_the_index_is_found_where_it_may_be() -> None:
+    (ddpm,) = (each for each in FAMILIES if each.name == "DDPM")
+    names = {
+        "model_index.json",
+        "config.json",
+        "diffusion_pytorch_model.safetensors",
+        "scheduler_config.json",
+    }
+
+    assert {*needed_files(ddpm.components, {*names, "README.md"}, "it")} == names
+    with pytest.raises(ModelError, match=r"it has no unet/config.json\.$"):
+        needed_files(ddpm.components, names - {"config.json"}, "it")
+    with pytest.raises(ModelError, match=r"it has no diffusion_pytorch_model.safetensors\.$"):
+        needed_files(ddpm.components, names - {"diffusion_pytorch_model.safetensors"}, "it")
 
 
 def test_an_optional_component_is_needed_if_it_is_there(tiny_folder: Path) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from sheepgen.errors import ModelError, UsageError
 from sheepgen.events import FrameDecoded, RunFinished
+from sheepgen.models.components import component_weights
 from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.models.resolve import find_model
 from sheepgen.options import FrameOptions
@@ -25,6 +26,7 @@ from tests.tiny import edit_json
 from tests.tiny_unconditional import (
     LATENT_SIDE,
     SIDE,
+    flatten,
     save_tiny_ddpm,
     save_tiny_ldm_without_prompts,
 )
@@ -55,6 +57,23 @@ def grey(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model(grey: Path) -> Model:
     return cast("Model", load_model(str(grey)))
+
+
+def test_a_folder_of_the_older_form_is_the_same(tmp_path: Path) -> None:
+    """As google/ddpm-cat-256 and others of that time are on the Hub."""
+    folder = save_tiny_ddpm(tmp_path / "ddpm", channels=3)
+    whole = np.asarray(generate(load_model(str(folder)), asked(folder)))
+    flatten(folder)
+    pipeline = diffusers_pipeline(folder, DDPMPipeline)
+    generator = torch.Generator("cpu").manual_seed(5)
+    images = pipeline(num_inference_steps=4, generator=generator, output_type="np").images
+    assert_same(folder, asked(folder), images)
+    assert np.array_equal(np.asarray(generate(load_model(str(folder)), asked(folder))), whole)
+    weights = component_weights(find_model(str(folder)).checkpoint)
+    assert {each.name: each.files for each in weights} == {
+        "scheduler": (),
+        "unet": ("diffusion_pytorch_model.safetensors",),
+    }
 
 
 @pytest.mark.parametrize("channels", [1, 3])

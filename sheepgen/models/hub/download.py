@@ -19,6 +19,7 @@ from sheepgen.models.configs import read_config
 from sheepgen.models.families import family_of
 from sheepgen.models.files import (
     INDEX_FILE,
+    folder_of,
     modular_error,
     needed_files,
     present_components,
@@ -138,7 +139,7 @@ def plan_download(
         check_size(file, model.repo)
     configs = {}
     for name, component in present_components(components, listing.files).items():
-        config = f"{name}/{component.config}"
+        config = f"{folder_of(name, component, listing.files)}{component.config}"
         for _ in fetch_file(model.repo, listing.commit, listing.files[config]):
             pass
         configs[name] = read_config(folder / config, component)

@@ -28,6 +28,7 @@ from tests.embedded.tiny_model import write_tiny_model
 from tests.models.hub.conftest import INDEX, MODEL, NEEDED, PLANNED, REPO, refusal
 from tests.models.hub.fake_hub import COMMIT
 from tests.tiny import edit_json
+from tests.tiny_unconditional import flatten, save_tiny_ddpm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +63,17 @@ def test_an_optional_component_is_downloaded_if_the_repository_has_it(
 
     assert (folder / "preview_decoder" / "diffusion_pytorch_model.safetensors").is_file()
     assert any("preview_decoder" in request for request in hub.requests)
+
+
+def test_a_network_beside_the_index_is_downloaded_as_such(hub: FakeHub, model_copy: Path) -> None:
+    shutil.rmtree(model_copy)
+    flatten(save_tiny_ddpm(model_copy))
+
+    folder = find_model(REPO).folder
+
+    assert (folder / "diffusion_pytorch_model.safetensors").is_file()
+    assert find_model(REPO, offline=True).family.name == "DDPM"
+    assert any("diffusion_pytorch_model" in request for request in hub.requests)
 
 
 def test_another_family_is_refused_before_its_weights_are_asked_for(
