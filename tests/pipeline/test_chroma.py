@@ -12,8 +12,8 @@ from PIL import Image
 
 from sheepgen.errors import ModelError
 from sheepgen.pipeline.chroma import ChromaModel
-from sheepgen.pipeline.loading import load_model
 from sheepgen.request import GenerationRequest
+from tests.pipeline.loaded import load
 from tests.pipeline.reference import assert_same_flow, diffusers_pipeline, unpack_for
 from tests.tiny import edit_json
 from tests.tiny_chroma import save_tiny_chroma
@@ -41,13 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> ChromaModel:
-    return load(folder)
-
-
-def load(folder: Path) -> ChromaModel:
-    model = load_model(str(folder), device="cpu", dtype="fp32")
-    assert isinstance(model, ChromaModel)
-    return model
+    return load(folder, ChromaModel)
 
 
 def reference(folder: Path, pipeline_class: type[Any] = ChromaPipeline) -> ChromaPipeline:
@@ -126,4 +120,4 @@ def test_impossible_configs(
     folder = save_tiny_chroma(tmp_path / "chroma")
     edit_json(folder / component / "config.json", **changes)
     with pytest.raises(ModelError, match=message):
-        load(folder)
+        load(folder, ChromaModel)

@@ -23,6 +23,7 @@ from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.run import stream, stream_batch
 from sheepgen.request import GenerationRequest
 from tests.pictures import photograph
+from tests.pipeline.loaded import finished
 from tests.pipeline.reference import added_up, diffusers_pipeline
 from tests.tiny import edit_json
 from tests.tiny_if import save_tiny_if, save_tiny_if_upscaler
@@ -92,12 +93,6 @@ def first_stage(
         generator=generator,
         **inputs,
     )
-
-
-def finished(model: IfModel, request: GenerationRequest) -> RunFinished:
-    *_, last = stream(model, request)
-    assert isinstance(last, RunFinished)
-    return last
 
 
 def levels(pixels: Tensor) -> Any:

@@ -33,6 +33,7 @@ from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.pipeline_latents import unpacked
 from sheepgen.pipeline.run import stream, stream_batch
 from sheepgen.request import GenerationRequest
+from tests.pipeline.loaded import finished
 from tests.tiny import edit_json
 from tests.tiny_pipelines import TINY_PIPELINES, load_by_hand, save_tiny_pipeline
 
@@ -91,12 +92,6 @@ def load(folder: Path, dtype: str = "fp32") -> PipelineModel:
     model = load_model(str(folder), device="cpu", dtype=dtype)
     assert isinstance(model, PipelineModel)
     return model
-
-
-def finished(model: PipelineModel, request: GenerationRequest) -> RunFinished:
-    *_, last = stream(model, request)
-    assert isinstance(last, RunFinished)
-    return last
 
 
 def run_by_hand(

@@ -16,6 +16,7 @@ from sheepgen.pipeline.loading import check_schedule, load_model, read_prompt
 from sheepgen.pipeline.run import stream, stream_batch
 from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import FLOW_SCHEDULERS
+from tests.pipeline.loaded import finished
 from tests.tiny_chroma import save_tiny_chroma
 from tests.tiny_flux1 import save_tiny_flux1
 from tests.tiny_flux2_klein import save_tiny_flux2_klein
@@ -54,12 +55,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Model:
     return cast("Model", load_model(str(folder), device="cpu", dtype="fp32"))
-
-
-def finished(model: Model, request: GenerationRequest) -> RunFinished:
-    *_, last = stream(model, request)
-    assert isinstance(last, RunFinished)
-    return last
 
 
 def test_two_prompts_in_one_batch_are_nearly_what_they_are_alone(model: Model) -> None:

@@ -15,11 +15,11 @@ from sheepgen.errors import ModelError
 from sheepgen.events import RunFinished
 from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.pipeline.flux1 import Flux1Model
-from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.patches import unpack
 from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
+from tests.pipeline.loaded import load
 from tests.pipeline.reference import added_up, assert_same_flow, diffusers_pipeline, unpack_for
 from tests.tiny import edit_json
 from tests.tiny_flux1 import save_tiny_flux1
@@ -46,13 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Flux1Model:
-    return load(folder)
-
-
-def load(folder: Path) -> Flux1Model:
-    model = load_model(str(folder), device="cpu", dtype="fp32")
-    assert isinstance(model, Flux1Model)
-    return model
+    return load(folder, Flux1Model)
 
 
 def reference(folder: Path, pipeline_class: type[Any] = FluxPipeline) -> FluxPipeline:
@@ -168,7 +162,7 @@ def test_impossible_configs(
     folder = save_tiny_flux1(tmp_path / "flux")
     edit_json(folder / component / "config.json", **changes)
     with pytest.raises(ModelError, match=message):
-        load(folder)
+        load(folder, Flux1Model)
 
 
 def test_a_blend_adds_up_states_and_pooled_texts(folder: Path, model: Flux1Model) -> None:

@@ -16,10 +16,11 @@ from sheepgen.events import RunFinished
 from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.flux2_klein import Flux2KleinModel
-from sheepgen.pipeline.loading import load_model, read_prompt
+from sheepgen.pipeline.loading import read_prompt
 from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
+from tests.pipeline.loaded import load
 from tests.pipeline.reference import added_up, assert_same_flow, diffusers_pipeline
 from tests.tiny import edit_json
 from tests.tiny_flux2_klein import save_tiny_flux2_klein
@@ -46,13 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Flux2KleinModel:
-    return load(folder)
-
-
-def load(folder: Path) -> Flux2KleinModel:
-    model = load_model(str(folder), device="cpu", dtype="fp32")
-    assert isinstance(model, Flux2KleinModel)
-    return model
+    return load(folder, Flux2KleinModel)
 
 
 def reference(folder: Path) -> Flux2KleinPipeline:
@@ -102,7 +97,7 @@ def test_a_negative_prompt(folder: Path, model: Flux2KleinModel) -> None:
 
 def test_the_distilled_model_knows_no_guidance(tmp_path: Path) -> None:
     folder = save_tiny_flux2_klein(tmp_path / "klein", is_distilled=True)
-    model = load(folder)
+    model = load(folder, Flux2KleinModel)
     assert model.info.guidance == "none"
     defaults = model.spec.defaults
     assert (defaults.num_inference_steps, defaults.guidance_scale) == (4, 1.0)
@@ -180,7 +175,7 @@ def test_impossible_configs(
     folder = save_tiny_flux2_klein(tmp_path / "klein")
     edit_json(folder / component / "config.json", **changes)
     with pytest.raises(ModelError, match=message):
-        load(folder)
+        load(folder, Flux2KleinModel)
 
 
 def test_a_blend_is_the_weighted_sum_of_prompt_embeds(folder: Path, model: Flux2KleinModel) -> None:

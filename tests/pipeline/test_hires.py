@@ -20,6 +20,7 @@ from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.run import stream, stream_batch
 from sheepgen.request import GenerationRequest
 from tests.pictures import photograph
+from tests.pipeline.loaded import finished
 from tests.pipeline.reference import reference_pipeline
 from tests.pipeline.test_stable_diffusion_xl import reference
 from tests.tiny_xl import save_tiny_xl
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from sheepgen.events import Event
-    from sheepgen.pipeline.family import LoadedModel
     from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
 
 SEED, STEPS = 42, 6
@@ -40,12 +40,6 @@ SHARED: dict[str, Any] = {"guidance_scale": 4.0, "num_inference_steps": STEPS}
 REQUEST = GenerationRequest(
     prompt="a red sheep", seed=SEED, hires="1.5:0.5", scheduler="ddim", **SHARED
 )
-
-
-def finished(model: LoadedModel, request: GenerationRequest) -> RunFinished:
-    *_, last = stream(model, request)
-    assert isinstance(last, RunFinished)
-    return last
 
 
 def one_after_the_other(

@@ -20,6 +20,7 @@ from sheepgen.pipeline.run import stream
 from sheepgen.pipeline.start import to_tensor
 from sheepgen.request import GenerationRequest
 from tests.pictures import photograph
+from tests.pipeline.loaded import finished
 from tests.pipeline.reference import reference_pipeline
 
 if TYPE_CHECKING:
@@ -43,12 +44,6 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def request_of(picture: Path, **fields: Any) -> GenerationRequest:
     wanted = {"prompt": "a red sheep", "seed": SEED, "num_inference_steps": STEPS}
     return GenerationRequest(image=str(picture), **{**wanted, **fields})
-
-
-def finished(model: StableDiffusionModel, request: GenerationRequest) -> RunFinished:
-    *_, last = stream(model, request)
-    assert isinstance(last, RunFinished)
-    return last
 
 
 @pytest.mark.parametrize(

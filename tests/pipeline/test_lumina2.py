@@ -13,21 +13,21 @@ from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 
 from sheepgen.errors import ModelError
-from sheepgen.events import RunFinished
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.guidance import Guidance
-from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.lumina2 import Lumina2Model
 from sheepgen.pipeline.noise import tensor_sha256
-from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
 from tests.pictures import photograph
+from tests.pipeline.loaded import finished, load
 from tests.pipeline.reference import assert_same_flow, diffusers_pipeline, steps_and_predictions
 from tests.tiny import edit_json
 from tests.tiny_lumina2 import save_tiny_lumina2
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sheepgen.events import RunFinished
 
 REQUEST = GenerationRequest(
     prompt="a red sheep",
@@ -47,23 +47,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Lumina2Model:
-    return load(folder)
-
-
-def load(folder: Path) -> Lumina2Model:
-    model = load_model(str(folder), device="cpu", dtype="fp32")
-    assert isinstance(model, Lumina2Model)
-    return model
+    return load(folder, Lumina2Model)
 
 
 def reference(folder: Path) -> Lumina2Pipeline:
     return diffusers_pipeline(folder, Lumina2Pipeline)
-
-
-def finished(model: Lumina2Model, request: GenerationRequest) -> RunFinished:
-    *_, last = stream(model, request)
-    assert isinstance(last, RunFinished)
-    return last
 
 
 def assert_same_bits(
@@ -119,7 +107,7 @@ def test_steps_and_sizes(
 
 def test_a_schedule_that_is_shifted_by_the_size(tmp_path: Path) -> None:
     folder = save_tiny_lumina2(tmp_path / "lumina2", use_dynamic_shifting=True, max_shift=4.0)
-    model, pipeline = load(folder), reference(folder)
+    model, pipeline = load(folder, Lumina2Model), reference(folder)
     for width in (32, 96):
         assert_same_bits(model, replace(REQUEST, width=width), pipeline)
 
@@ -219,4 +207,4 @@ def test_impossible_configs(
     folder = save_tiny_lumina2(tmp_path / "lumina2")
     edit_json(folder / component / "config.json", **changes)
     with pytest.raises(ModelError, match=message):
-        load(folder)
+        load(folder, Lumina2Model)

@@ -19,13 +19,14 @@ from sheepgen.errors import ModelError
 from sheepgen.events import FrameDecoded, RunFinished
 from sheepgen.models.resolve import find_model
 from sheepgen.options import FrameOptions
-from sheepgen.pipeline.loading import check_schedule, load_model, read_prompt
+from sheepgen.pipeline.loading import check_schedule, read_prompt
 from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.pixart import PixArtModel
 from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import SCHEDULERS
 from tests.pictures import photograph
+from tests.pipeline.loaded import finished, load
 from tests.pipeline.reference import diffusers_pipeline, steps_and_predictions
 from tests.tiny import edit_json, tiny_vae
 from tests.tiny_pixart import save_tiny_pixart
@@ -58,19 +59,7 @@ def alpha_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> PixArtModel:
-    return load(folder)
-
-
-def load(folder: Path, adapters: Adapters | None = None) -> PixArtModel:
-    model = load_model(str(folder), device="cpu", dtype="fp32", adapters=adapters)
-    assert isinstance(model, PixArtModel)
-    return model
-
-
-def finished(model: PixArtModel, request: GenerationRequest) -> RunFinished:
-    *_, last = stream(model, request)
-    assert isinstance(last, RunFinished)
-    return last
+    return load(folder, PixArtModel)
 
 
 def assert_same_bits(
@@ -114,7 +103,7 @@ def test_alpha_is_given_the_size(
     width, height = size
     request = replace(REQUEST, guidance_scale=guidance, width=width, height=height)
     pipeline = diffusers_pipeline(alpha_folder, PixArtAlphaPipeline)
-    assert_same_bits(load(alpha_folder), request, pipeline)
+    assert_same_bits(load(alpha_folder, PixArtModel), request, pipeline)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 9, 20])
@@ -142,7 +131,9 @@ def test_every_scheduler(folder: Path, model: PixArtModel, name: str) -> None:
 
 def test_a_model_that_predicts_no_variance(tmp_path: Path) -> None:
     folder = save_tiny_pixart(tmp_path / "pixart", out_channels=4)
-    assert_same_bits(load(folder), REQUEST, diffusers_pipeline(folder, PixArtSigmaPipeline))
+    assert_same_bits(
+        load(folder, PixArtModel), REQUEST, diffusers_pipeline(folder, PixArtSigmaPipeline)
+    )
 
 
 def test_a_model_as_they_are_on_the_hub(model: PixArtModel, tmp_path: Path) -> None:
@@ -155,7 +146,7 @@ def test_a_model_as_they_are_on_the_hub(model: PixArtModel, tmp_path: Path) -> N
         "use_linear_projection": 0,
     }
     edit_json(copy / "transformer" / "config.json", _class_name="Transformer2DModel", **settings)
-    ours, other = finished(load(copy), REQUEST), finished(model, REQUEST)
+    ours, other = finished(load(copy, PixArtModel), REQUEST), finished(model, REQUEST)
     assert ours.record.latents_sha256 == other.record.latents_sha256
 
 
@@ -166,9 +157,9 @@ def test_a_lora_for_a_model_as_they_are_on_the_hub(tmp_path: Path) -> None:
     lora = tmp_path / "lora.safetensors"
     start = f"base_model.model.{layer}"
     save_file({f"{start}.lora_A.weight": down, f"{start}.lora_B.weight": up}, lora)
-    before = load(folder).transformer.get_submodule(layer).weight
+    before = load(folder, PixArtModel).transformer.get_submodule(layer).weight
     edit_json(folder / "model_index.json", transformer=["diffusers", "Transformer2DModel"])
-    model = load(folder, adapters=Adapters(lora=str(lora)))
+    model = load(folder, PixArtModel, adapters=Adapters(lora=str(lora)))
     assert torch.equal(model.transformer.get_submodule(layer).weight, before + up @ down)
 
 
@@ -177,7 +168,7 @@ def test_a_vae_in_place_of_its_own(folder: Path, model: PixArtModel, tmp_path: P
         torch.manual_seed(9)
         tiny_vae().save_pretrained(tmp_path / "vae")
     request = replace(REQUEST, vae=str(tmp_path / "vae"))
-    changed = load(folder, adapters=request.adapters)
+    changed = load(folder, PixArtModel, adapters=request.adapters)
     pipeline = diffusers_pipeline(folder, PixArtSigmaPipeline)
     pipeline.vae = AutoencoderKL.from_pretrained(tmp_path / "vae")
     ours = assert_same_bits(changed, request, pipeline)
@@ -278,4 +269,4 @@ def test_impossible_configs(
     name = "scheduler_config.json" if component == "scheduler" else "config.json"
     edit_json(folder / component / name, **changes)
     with pytest.raises(ModelError, match=message):
-        load(folder)
+        load(folder, PixArtModel)

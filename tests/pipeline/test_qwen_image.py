@@ -13,9 +13,10 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from sheepgen.errors import ModelError, UsageError
-from sheepgen.pipeline.loading import check_schedule, load_model
+from sheepgen.pipeline.loading import check_schedule
 from sheepgen.pipeline.qwen_image import QwenImageModel
 from sheepgen.request import GenerationRequest
+from tests.pipeline.loaded import load
 from tests.pipeline.reference import assert_same_flow, diffusers_pipeline, unpack_for
 from tests.tiny import edit_json
 from tests.tiny_qwen_image import save_tiny_qwen_image
@@ -43,13 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> QwenImageModel:
-    return load(folder)
-
-
-def load(folder: Path) -> QwenImageModel:
-    model = load_model(str(folder), device="cpu", dtype="fp32")
-    assert isinstance(model, QwenImageModel)
-    return model
+    return load(folder, QwenImageModel)
 
 
 def reference(folder: Path, pipeline_class: type[Any] = QwenImagePipeline) -> QwenImagePipeline:
@@ -131,8 +126,11 @@ def test_a_text_encoder_with_the_names_of_earlier_versions(
     }
     assert any(name.startswith("visual.") for name in weights)
     save_file(weights, file, {"format": "pt"})
-    requests = [load(folder).spec.resolve(REQUEST)]
-    ours, theirs = load(copy).encode(requests), load(folder).encode(requests)
+    requests = [load(folder, QwenImageModel).spec.resolve(REQUEST)]
+    ours, theirs = (
+        load(copy, QwenImageModel).encode(requests),
+        load(folder, QwenImageModel).encode(requests),
+    )
     assert np.array_equal(ours.prompts.states, theirs.prompts.states)
 
 
@@ -164,4 +162,4 @@ def test_impossible_configs(
     folder = save_tiny_qwen_image(tmp_path / "qwen-image")
     edit_json(folder / component / "config.json", **changes)
     with pytest.raises(ModelError, match=message):
-        load(folder)
+        load(folder, QwenImageModel)

@@ -14,22 +14,22 @@ from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 
 from sheepgen.errors import ModelError
-from sheepgen.events import RunFinished
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.guidance import Guidance
-from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.noise import tensor_sha256
-from sheepgen.pipeline.run import stream
 from sheepgen.pipeline.sana import SanaModel
 from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import FLOW_SCHEDULERS
 from tests.pictures import photograph
+from tests.pipeline.loaded import finished, load
 from tests.pipeline.reference import assert_same_flow, diffusers_pipeline, steps_and_predictions
 from tests.tiny import edit_json
 from tests.tiny_sana import save_tiny_sana
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from sheepgen.events import RunFinished
 
 REQUEST = GenerationRequest(
     prompt="a red sheep",
@@ -49,23 +49,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> SanaModel:
-    return load(folder)
-
-
-def load(folder: Path, dtype: str = "fp32") -> SanaModel:
-    model = load_model(str(folder), device="cpu", dtype=dtype)
-    assert isinstance(model, SanaModel)
-    return model
+    return load(folder, SanaModel)
 
 
 def reference(folder: Path) -> SanaPipeline:
     return diffusers_pipeline(folder, SanaPipeline)
-
-
-def finished(model: SanaModel, request: GenerationRequest) -> RunFinished:
-    *_, last = stream(model, request)
-    assert isinstance(last, RunFinished)
-    return last
 
 
 def assert_same_bits(
@@ -123,11 +111,11 @@ def test_other_schedulers(folder: Path, model: SanaModel, name: str) -> None:
 )
 def test_variants(tmp_path: Path, changes: dict[str, Any]) -> None:
     folder = save_tiny_sana(tmp_path / "sana", **changes)
-    assert_same_bits(load(folder), REQUEST, reference(folder))
+    assert_same_bits(load(folder, SanaModel), REQUEST, reference(folder))
 
 
 def test_latents_stay_float32_at_bfloat16(folder: Path) -> None:
-    model = load(folder, "bf16")
+    model = load(folder, SanaModel, "bf16")
     assert model.info.latents_dtype == torch.float32
     pipeline = SanaPipeline.from_pretrained(folder, low_cpu_mem_usage=False, dtype=torch.bfloat16)
     pipeline.set_progress_bar_config(disable=True)
@@ -235,4 +223,4 @@ def test_impossible_configs(
     folder = save_tiny_sana(tmp_path / "sana")
     edit_json(folder / component / "config.json", **changes)
     with pytest.raises(ModelError, match=message):
-        load(folder)
+        load(folder, SanaModel)

@@ -11,9 +11,9 @@ from diffusers import StableDiffusion3Img2ImgPipeline, StableDiffusion3Pipeline
 from PIL import Image
 
 from sheepgen.errors import ModelError
-from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.stable_diffusion_3 import StableDiffusion3Model
 from sheepgen.request import GenerationRequest
+from tests.pipeline.loaded import load
 from tests.pipeline.reference import (
     added_up,
     assert_same_flow,
@@ -46,13 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> StableDiffusion3Model:
-    return load(folder)
-
-
-def load(folder: Path) -> StableDiffusion3Model:
-    model = load_model(str(folder), device="cpu", dtype="fp32")
-    assert isinstance(model, StableDiffusion3Model)
-    return model
+    return load(folder, StableDiffusion3Model)
 
 
 def reference(
@@ -99,7 +93,7 @@ def test_steps_and_sizes(
 
 def test_a_schedule_that_is_shifted_by_the_size(tmp_path: Path) -> None:
     save_tiny_sd3(tmp_path / "sd3", use_dynamic_shifting=True)
-    model, pipeline = load(tmp_path / "sd3"), reference(tmp_path / "sd3")
+    model, pipeline = load(tmp_path / "sd3", StableDiffusion3Model), reference(tmp_path / "sd3")
     for width in (32, 48):
         assert_same_bits(model, replace(REQUEST, width=width), pipeline)
 
@@ -140,7 +134,7 @@ def test_impossible_configs(
     folder = save_tiny_sd3(tmp_path / "sd3")
     edit_json(folder / component / "config.json", **changes)
     with pytest.raises(ModelError, match=message):
-        load(folder)
+        load(folder, StableDiffusion3Model)
 
 
 def test_a_blend_adds_up_states_and_pooled_texts(

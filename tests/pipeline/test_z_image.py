@@ -17,12 +17,13 @@ from sheepgen.events import RunFinished
 from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline.guidance import Guidance
-from sheepgen.pipeline.loading import check_schedule, load_model, read_prompt
+from sheepgen.pipeline.loading import check_schedule, read_prompt
 from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.run import stream
 from sheepgen.pipeline.z_image import ZImageModel
 from sheepgen.request import GenerationRequest
 from sheepgen.schedulers import FLOW_SCHEDULERS
+from tests.pipeline.loaded import load
 from tests.pipeline.reference import assert_same_flow, diffusers_pipeline
 from tests.tiny import edit_json
 from tests.tiny_z_image import save_tiny_z_image
@@ -49,13 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> ZImageModel:
-    return load(folder)
-
-
-def load(folder: Path, dtype: str = "fp32") -> ZImageModel:
-    model = load_model(str(folder), device="cpu", dtype=dtype)
-    assert isinstance(model, ZImageModel)
-    return model
+    return load(folder, ZImageModel)
 
 
 def reference(folder: Path, pipeline_class: type[Any] = ZImagePipeline) -> ZImagePipeline:
@@ -101,7 +96,7 @@ def test_a_schedule_that_is_shifted_by_the_size(tmp_path: Path, time_shift_type:
     save_tiny_z_image(
         tmp_path / "z", use_dynamic_shifting=True, time_shift_type=time_shift_type, max_shift=4.0
     )
-    model, pipeline = load(tmp_path / "z"), reference(tmp_path / "z")
+    model, pipeline = load(tmp_path / "z", ZImageModel), reference(tmp_path / "z")
     for width in (32, 96):
         assert_same_bits(model, replace(REQUEST, width=width), pipeline)
 
@@ -139,7 +134,7 @@ def test_from_a_picture(folder: Path, model: ZImageModel, tmp_path: Path, streng
 
 
 def test_latents_stay_float32_at_bfloat16(folder: Path) -> None:
-    model = load(folder, "bf16")
+    model = load(folder, ZImageModel, "bf16")
     assert model.info.latents_dtype == torch.float32
     pipeline = ZImagePipeline.from_pretrained(folder, low_cpu_mem_usage=False, dtype=torch.bfloat16)
     pipeline.set_progress_bar_config(disable=True)
@@ -217,4 +212,4 @@ def test_impossible_configs(
     copy = save_tiny_z_image(tmp_path / "z")
     edit_json(copy / file / "config.json", **changes)
     with pytest.raises(ModelError, match=message):
-        load(copy)
+        load(copy, ZImageModel)
