@@ -118,7 +118,11 @@ def test_another_parser_agrees_on_every_field_that_it_knows(
     tmp_path: Path, record: ImageRecord, prompt: str, negative_prompt: str
 ) -> None:
     request = replace(
-        record.request, prompt=prompt, negative_prompt=negative_prompt, model="sheepgen"
+        record.request,
+        prompt=prompt,
+        blend="",
+        negative_prompt=negative_prompt,
+        model="sheepgen",
     )
     path = tmp_path / "image.png"
     path.write_bytes(encode_image(sample_image(), replace(record, request=request), ".png"))
