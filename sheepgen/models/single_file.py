@@ -151,8 +151,9 @@ def _layout_of(file: StoredTensors, owner: str) -> Layout:
         if transformer := layout_of(shapes_below(file, prefix)):
             family = _family_with(transformer.class_name)
             raise ModelError(
-                f"{owner} is a transformer of {family.name} without all that it needs.",
-                f"Give it to a whole model: --model {family.example} --transformer FILE.",
+                f"{owner} has a transformer of {family.name}, but not all that it needs.",
+                "Give it to a whole model of that family, as in --model "
+                f"{family.example} --transformer FILE.",
             )
     for part, what, hint in _OTHERS:
         if any(part in name for name in file.tensors):

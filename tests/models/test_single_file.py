@@ -231,7 +231,7 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
     "a LoRA of XLabs": (_only("double_blocks.0.processor.qkv_lora1.up.weight"), "is a LoRA"),
     "a transformer": (
         _only("img_in.weight", "vector_in.in_layer.weight", "double_blocks.0.img_mlp.0.weight"),
-        "is a transformer of FLUX.1 without all that it needs",
+        "has a transformer of FLUX.1, but not all that it needs",
     ),
     "a transformer and its VAE": (
         _only(
@@ -239,11 +239,11 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
             "model.diffusion_model.y_embedder.mlp.0.weight",
             "first_stage_model.decoder.conv_in.weight",
         ),
-        "is a transformer of Stable Diffusion 3 without all that it needs",
+        "has a transformer of Stable Diffusion 3, but not all that it needs",
     ),
     "a transformer by diffusers' names": (
         _only("img_in.weight", "txt_norm.weight", "txt_in.weight"),
-        "is a transformer of Qwen-Image without all that it needs",
+        "has a transformer of Qwen-Image, but not all that it needs",
     ),
     "a VAE": (_only("encoder.conv_in.weight"), "is a VAE"),
     "anything": (_only("weight"), "not a model of a known layout"),
@@ -256,6 +256,21 @@ def test_other_files_are_refused(name: str, single_file: Path, tmp_path: Path) -
 
     with pytest.raises(ModelError, match=message):
         find_model(str(make(single_file, tmp_path / "model.safetensors")))
+
+
+def test_what_comfyui_calls_a_checkpoint_of_flux_is_for_a_whole_model(tmp_path: Path) -> None:
+    flux = ("img_in.weight", "vector_in.in_layer.weight", "double_blocks.0.img_mlp.0.weight")
+    names = [f"model.diffusion_model.{name}" for name in flux]
+    names += ["text_encoders.clip_l.a.weight", "text_encoders.t5xxl.a.weight", "vae.a.weight"]
+    path = headers_only(tmp_path / "flux1-dev-fp8.safetensors", dict.fromkeys(names, (4, 4)))
+
+    with pytest.raises(ModelError, match=r"has a transformer of FLUX.1, but not all") as error:
+        find_model(str(path))
+
+    assert error.value.hint == (
+        "Give it to a whole model of that family, as in --model black-forest-labs/FLUX.1-dev "
+        "--transformer FILE."
+    )
 
 
 def test_a_name_says_nothing(single_file: Path, tmp_path: Path) -> None:

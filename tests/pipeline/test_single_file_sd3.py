@@ -111,11 +111,11 @@ def test_prompts_are_measured_by_clip(file: Path, model: Any) -> None:
 
 def test_a_file_without_text_encoders_is_for_a_whole_model(folder: Path, tmp_path: Path) -> None:
     file = save_sd3_file(folder, tmp_path / "a.safetensors", without="text_encoders.", more={})
-    with pytest.raises(ModelError, match="transformer of Stable Diffusion 3 without all") as error:
+    with pytest.raises(ModelError, match="transformer of Stable Diffusion 3, but not all") as error:
         find_model(str(file))
     assert error.value.hint == (
-        "Give it to a whole model: --model stabilityai/stable-diffusion-3.5-large "
-        "--transformer FILE."
+        "Give it to a whole model of that family, as in --model "
+        "stabilityai/stable-diffusion-3.5-large --transformer FILE."
     )
     transformer = load_model(
         str(folder), device="cpu", dtype="fp32", adapters=Adapters(transformer=str(file))

@@ -141,6 +141,21 @@ def test_the_makers_names(name: str, kind: str, tmp_path: Path) -> None:
     assert latents_sha256(model, a) == latents_sha256(same, b)
 
 
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [("Sana", {"qk_norm": "rms_norm_across_heads"}), ("PixArt", {"alpha": True})],
+)
+def test_the_makers_names_in_other_versions(
+    name: str, changes: dict[str, Any], tmp_path: Path
+) -> None:
+    """Sana 1.5 has norms that diffusers' converter does not know, and PixArt-alpha the size."""
+    folder = SAVE[name](tmp_path / "model", **changes)
+    save_file(ORIGINAL[name](weights_of(folder)), tmp_path / "t.safetensors")
+    own = load_model(str(folder), device="cpu", dtype="fp32")
+    found = load(folder, tmp_path / "t.safetensors")
+    assert_same_weights(found.transformer, vars(own)["transformer"])
+
+
 @pytest.fixture(scope="module")
 def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a FLUX.1 model with a layer that is wide enough for blocks of 256."""
