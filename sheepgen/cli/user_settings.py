@@ -50,6 +50,7 @@ _NOT_READ: Mapping[str, frozenset[str]] = MappingProxyType(
         "generate": frozenset(),
         "sweep": frozenset({"output"}),  # each has a folder of its own
         "batch": frozenset(),
+        "explain": frozenset({"count", "frames"}),  # one image, whose page has the frames
         "rerun": _AS_IT_WAS,
         "verify": _AS_IT_WAS,
         "meaning": frozenset({"output"}),  # which is about images there

@@ -237,6 +237,13 @@ def test_a_setting_without_effect_is_said_as_an_option_is(
     assert any("negative prompt has no effect" in text for text in plan["warnings"])
 
 
+def test_an_explanation_reads_the_settings_of_an_image(typed: Typed, configure: Configure) -> None:
+    configure("steps = 5\nframes = 'all'\nmodel = 'dreamy'\n" + DREAMY)
+    request = typed("explain", "a fox", "-g", "4")
+    assert (request.model, request.num_inference_steps) == ("org/name@main", 30)
+    assert (request.guidance_scale, request.negative_prompt) == (4, "blurry")
+
+
 def test_switches_go_on_in_the_file_and_off_in_a_variable(
     run: Run, configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
