@@ -10,7 +10,7 @@ it stands, with `RunFailed`; or it lets the run begin anew, with another `RunSta
 several runs may be mixed; ``request`` tells them apart.
 
 In a run of many images, other events come between these, which are of no single image:
-`ModelLoading`, `Waiting`, `Notice`, `ContactSheetSaved`, `SweepPageSaved`.
+`ModelLoading`, `Waiting`, `Notice`, `ContactSheetSaved`, `SweepPageSaved`, `AnimationSaved`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = [
+    "AnimationSaved",
     "ContactSheetSaved",
     "Event",
     "Events",
@@ -200,6 +201,13 @@ class SweepPageSaved:
     path: Path
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AnimationSaved:
+    """The animation of a sweep lies on disk, whole."""
+
+    path: Path
+
+
 Event = (
     RunStarted
     | StepCompleted
@@ -210,4 +218,6 @@ Event = (
     | ImageSaved
 )
 Events = Iterator[Event]
-RunEvent = Event | ModelLoading | Waiting | Notice | ContactSheetSaved | SweepPageSaved
+RunEvent = (
+    Event | ModelLoading | Waiting | Notice | ContactSheetSaved | SweepPageSaved | AnimationSaved
+)

@@ -21,6 +21,7 @@ from sheepgen.cli.model_pull import pull
 from sheepgen.cli.model_rm import rm
 from sheepgen.cli.model_verify import verify_model
 from sheepgen.cli.models import list_models, models, schedulers
+from sheepgen.cli.morph import morph
 from sheepgen.cli.option_aliases import canonical_option
 from sheepgen.cli.rerun import rerun
 from sheepgen.cli.show import show
@@ -38,6 +39,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
     {
         "generate": generate,
         "sweep": sweep,
+        "morph": morph,
         "batch": batch,
         "show": show,
         "rerun": rerun,
@@ -78,6 +80,11 @@ _EXAMPLES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "sheepgen sweep 'a {red|blue} fox' --seeds 1-4",
             "sheepgen sweep 'a red fox' --guidance 1-3:0.5 --scheduler ddim,euler",
             "sheepgen sweep --prompts-file prompts.txt --seeds 1-100",
+        ),
+        "morph": (
+            "sheepgen morph 'a sheep' 'a motorcycle' --seed 1",
+            "sheepgen morph 'a fox' 'a wolf' 'a fox' --stops 48 --animation gif --fps 24",
+            "sheepgen morph 'a castle' --seeds 1,2 --scheduler ddim --model sd15",
         ),
         "batch": (
             "sheepgen batch jobs.jsonl -o pictures/",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json as json_format
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,18 +10,15 @@ import typer
 
 from sheepgen.cli import options, parsers
 from sheepgen.cli.command_line import PROMPT
-from sheepgen.cli.console import error_console, note, write_data
+from sheepgen.cli.console import error_console
 from sheepgen.cli.options import IMAGE, OUTPUT, RUN
 from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.presets import Presets
 from sheepgen.request import EMBEDDED_MODEL
-from sheepgen.sanitize import excerpt, plural
 from sheepgen.shell_command import TypedCommand
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from sheepgen.sweep.plan import SweepPlan
+    from collections.abc import Sequence
 
 __all__ = ["read_prompts", "sweep"]
 
@@ -135,21 +131,20 @@ def sweep(
 ) -> None:
     """Generate every combination of the given values. Run it again to make only what is missing."""
     from sheepgen.blend import blend_to_words, parse_blend
-    from sheepgen.cli.download import show_download
-    from sheepgen.cli.dry_run import print_download
-    from sheepgen.cli.images import can_preview, print_images
+    from sheepgen.cli.images import can_preview
     from sheepgen.cli.parsers import one_prompt
     from sheepgen.cli.piped_image import PIPE, check_pipe_is_free, read_piped_image
-    from sheepgen.models.hub import DownloadPlan, go_offline
+    from sheepgen.cli.sweep_run import carry_out, ready_sweep
     from sheepgen.models.resolve import reads_prompt
-    from sheepgen.output.progress import spinner
     from sheepgen.output.template import image_word, parse_output
-    from sheepgen.sweep.plan import plan_sweep
     from sheepgen.sweep.run import run_sweep
 
     console = error_console(quiet=printed.quiet or progress_json)
-    preview = can_preview(console, wanted=preview)
-    settings = run.settings(batch_size=batch_size, preview=preview, command=command)
+    settings = run.settings(
+        batch_size=batch_size,
+        preview=can_preview(console, wanted=preview),
+        command=command,
+    )
     prompt, piped = one_prompt(prompt, prompt_option), None
     models = [
         presets.reference(model, variant)
@@ -174,40 +169,27 @@ def sweep(
         images = tuple(str(piped.path) if path == PIPE else path for path in images)
         fields = {**fields, "image": images}
     values = {**fields, "prompt": prompts}
-    if run.offline:
-        go_offline()
-    while True:
-        with spinner(console, "Preparing"):
-            plan = plan_sweep(
-                values, output, settings, presets=presets, resume=resume, download=False
-            )
-        if not isinstance(plan, DownloadPlan):
-            break
-        if run.dry_run:
-            print_download(plan, json=json)
-            return
-        show_download(console, plan)
-    if run.dry_run:
-        _print_plan(plan, json=json)
+    plan = ready_sweep(
+        values,
+        output,
+        settings,
+        console,
+        presets=presets,
+        resume=resume,
+        dry_run=run.dry_run,
+        json=json,
+    )
+    if plan is None:
         return
-    memory = [f"Memory: {text}" for text in [*_memory_rows(plan).values()][:1]]
-    for text in (*_summary(plan), *memory, *plan.prompt_notes, *plan.image_notes):
-        note(console, text)
-    if piped is not None:
-        note(console, piped.keep())
-    failed = print_images(
+    carry_out(
+        plan,
         run_sweep(plan, sheet=sheet, page=html),
         console,
-        {request: plan.details[request] for request in plan.missing},
+        notes=() if piped is None else (piped.keep(),),
         json=json,
         progress_json=progress_json,
-        keep_going=not fail_fast,
-        json_details=True,
-        preview=preview,
+        fail_fast=fail_fast,
     )
-    if failed:
-        note(console, f"{failed} of {len(plan.keys)} images failed. Run it again to retry.")
-        raise typer.Exit(3)
 
 
 def read_prompts(
@@ -238,75 +220,3 @@ def read_prompts(
     for words in replacements:
         prompts = replace_word(prompts, words)
     return prompts
-
-
-def _summary(plan: SweepPlan) -> list[str]:
-    """Return the plan of a sweep in a few lines."""
-    axes = " x ".join(f"{len(axis.values):,} of {axis.name}" for axis in plan.grid.axes)
-    of_axes = f": {axes}" if axes else ""
-    lines = [f"{plural(len(plan.keys), 'image')}{of_axes}, into {plan.folder}"]
-    if plan.done and plan.missing:
-        lines.append(f"{len(plan.done):,} already exist, {len(plan.missing):,} to generate")
-    if not plan.missing:
-        return [*lines, "Nothing to do: all images already exist and are intact."]
-    lines.append(f"{plural(plan.estimate.steps, 'step')}, time {plan.estimate.time}")
-    lines.append(f"Disk: {plan.estimate.disk}")
-    return [*lines, *plan.warnings]
-
-
-def _memory_rows(plan: SweepPlan) -> Mapping[str, str]:
-    """Return what the missing images take of a device's memory, by the labels of the rows."""
-    from sheepgen.cli.dry_run import memory_rows
-
-    if plan.memory is None:
-        return {}
-    kinds = {(each.model_reference, each.adapters, each.final_size) for each in plan.missing}
-    return memory_rows(plan.memory, plan.estimate.peak_bytes, largest=len(kinds) > 1)
-
-
-def _print_plan(plan: SweepPlan, *, json: bool) -> None:
-    """Print what a sweep would generate, and into which files.
-
-    With ``json`` it is one object: ``plan`` (as `describe_grid` returns it), ``folder``,
-    ``memory`` (what `sheepgen.execution.memory.RunMemory.to_dict` returns; null if every image is
-    there), ``prompts`` (each with its ``model``, ``text`` and the fields of
-    `sheepgen.prompt_reading.PromptReading`), ``image_notes``, ``warnings``, the entries of the
-    estimate, and ``images``, each with its ``path``, ``key``, ``request`` and whether it is
-    ``done``.
-    """
-    from sheepgen.cli.dry_run import print_memory
-    from sheepgen.sweep.grid import describe_grid
-
-    images = [
-        {
-            "path": str(plan.done.get(request, plan.targets[request].path)),
-            "key": key,
-            "done": request in plan.done,
-            "request": asdict(request),
-        }
-        for request, key in plan.keys.items()
-    ]
-    if json:
-        described: dict[str, Any] = {
-            "plan": describe_grid(plan.grid),
-            "folder": str(plan.folder),
-            "prompts": [
-                {"model": model, "text": prompt.text, **asdict(prompt.reading)}
-                for model, prompts in plan.prompts.items()
-                for prompt in prompts
-                if not prompt.is_negative
-            ],
-            "image_notes": plan.image_notes,
-            "warnings": plan.warnings,
-            **asdict(plan.estimate),
-            "memory": plan.memory and plan.memory.to_dict(),
-        }
-        write_data(json_format.dumps({**described, "images": images}))
-        return
-    for line in _summary(plan):
-        write_data(excerpt(line, 300))
-    print_memory(_memory_rows(plan))
-    for line in (*plan.prompt_notes, *plan.image_notes):
-        write_data(excerpt(line, 300))
-    for image in images:
-        write_data(f"{'done' if image['done'] else 'to do':<8} {image['path']}")

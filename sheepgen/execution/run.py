@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sheepgen.adapters import Adapters
 from sheepgen.events import (
+    AnimationSaved,
     ContactSheetSaved,
     ImageSaved,
     ModelLoading,
@@ -207,7 +208,7 @@ def stop_message(event: object) -> str | None:
             return f"Stopped after step {event.step} of {event.total_steps}."
         case Waiting():
             return "Stopped while another process was generating the rest."
-        case ContactSheetSaved() | SweepPageSaved():
+        case ContactSheetSaved() | SweepPageSaved() | AnimationSaved():
             return f"Stopped after {event.path.name}."
         case _:
             return None

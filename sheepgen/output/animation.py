@@ -1,4 +1,7 @@
-"""The way from noise to image as an animation: GIF, which plays everywhere, or WebP."""
+"""Pictures as an animation: GIF, which plays everywhere, or WebP.
+
+The way from noise to image is one, and the images of a sweep; `sheepgen.output.video` makes MP4.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
     from sheepgen.events import FrameDecoded
 
-__all__ = ["AnimationKind", "encode_animation"]
+__all__ = ["AnimationKind", "encode_animation", "encode_pictures"]
 
 AnimationKind = Literal["gif", "webp"]
 
@@ -40,28 +43,45 @@ def encode_animation(
         kind: ``gif`` has 256 colours a frame, ``webp`` has all.
         key: Of the image, written to the file as it is, so that it can be found there.
     """
-    scale = min(1.0, MAX_SIDE / max(image.size))
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     shown = [frames[place].image for place in spread(len(frames), MAX_FRAMES - 1)]
-    pictures = [
-        picture.convert("RGB").resize(size, Image.Resampling.LANCZOS) for picture in (*shown, image)
-    ]
     durations = [_FRAME_MS] * len(shown) + [_LAST_FRAME_MS]
+    return encode_pictures([*shown, image], durations, kind, mark=key and f"sheepgen-key {key}")
+
+
+def encode_pictures(
+    pictures: Sequence[Image.Image],
+    durations: Sequence[int],
+    kind: AnimationKind,
+    *,
+    mark: str = "",
+) -> bytes:
+    """Encode an endless animation, of at most 512 pixels a side.
+
+    Args:
+        pictures: In their order; they come out as large as the last one.
+        durations: How long each is shown, in milliseconds.
+        kind: ``gif`` has 256 colours a frame, ``webp`` has all.
+        mark: Written to the file as it is, so that it can be found there.
+    """
+    width, height = pictures[-1].size
+    scale = min(1.0, MAX_SIDE / max(width, height))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    scaled = [picture.convert("RGB").resize(size, Image.Resampling.LANCZOS) for picture in pictures]
     exif = Image.Exif()
-    exif[ExifTags.Base.Software] = f"sheepgen-key {key}"
-    options: dict[str, object] = {"quality": 90, "exif": exif} if key else {"quality": 90}
+    exif[ExifTags.Base.Software] = mark
+    options: dict[str, object] = {"quality": 90, "exif": exif} if mark else {"quality": 90}
     if kind == "gif":
         # One palette a frame: a shared one would be spent on the noise.
-        pictures = [picture.quantize(256) for picture in pictures]
+        scaled = [picture.quantize(256) for picture in scaled]
         options = {"optimize": False, "disposal": 1}
-        options |= {"comment": f"sheepgen-key {key}".encode()} if key else {}
+        options |= {"comment": mark.encode()} if mark else {}
     buffer = io.BytesIO()
-    pictures[0].save(
+    scaled[0].save(
         buffer,
         kind.upper(),
         save_all=True,
-        append_images=pictures[1:],
-        duration=durations,
+        append_images=scaled[1:],
+        duration=[*durations],
         loop=0,
         **options,
     )

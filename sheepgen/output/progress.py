@@ -27,6 +27,7 @@ from rich.text import Text
 
 from sheepgen.errors import as_sheepgen_error
 from sheepgen.events import (
+    AnimationSaved,
     ContactSheetSaved,
     FrameDecoded,
     ImageSaved,
@@ -173,6 +174,9 @@ def show_progress(
                 case SweepPageSaved():
                     display.hide()
                     console.print(Text(printable(f"Page: {event.path}")))
+                case AnimationSaved():
+                    display.hide()
+                    console.print(Text(printable(f"Animation: {event.path}")))
                 case RunStarted():
                     if not started:
                         console.print(Text(_beginning(event)))

@@ -37,8 +37,10 @@ __all__ = [
     "Cell",
     "Grid",
     "Value",
+    "axis_label",
     "combine",
     "describe_grid",
+    "request_of",
     "resolve_grid",
 ]
 
@@ -142,12 +144,12 @@ def combine(
         coordinates, chosen = zip(*combination, strict=True)
         cells.append(
             Cell(
-                request=_request(dict(zip(fields, chosen, strict=True)), presets),
+                request=request_of(dict(zip(fields, chosen, strict=True)), presets),
                 coordinates=tuple(coordinates[place] for place in varied),
             )
         )
     axes = tuple(
-        Axis(name=AXES[name], values=each, labels=tuple(map(_label, each)))
+        Axis(name=AXES[name], values=each, labels=tuple(map(axis_label, each)))
         for name, each in fields.items()
         if len(each) > 1
     )
@@ -179,7 +181,8 @@ def resolve_grid(
 def describe_grid(plan: Grid[R]) -> dict[str, Any]:
     """Return the plan as plain JSON: the axes, how many cells, and the first cell's request.
 
-    All other requests follow from the first one and the axes, but for what a model fills in.
+    All other requests follow from the first one and the axes, but for what a model fills in; those
+    of a morph are said in the values of its axis.
     """
     axes = [
         {
@@ -216,12 +219,14 @@ def _check_cell_count(counts: Mapping[str, int]) -> None:
         )
 
 
-def _request(fields: dict[str, Any], presets: Presets) -> GenerationRequest:
+def request_of(fields: dict[str, Any], presets: Presets) -> GenerationRequest:
+    """Return a request of one value of each axis, by the keys of `AXES`."""
     width, height = fields.pop("size", None) or (None, None)
     return GenerationRequest(**presets.fill({"width": width, "height": height, **fields}))
 
 
-def _label(value: Value) -> str:
+def axis_label(value: Value) -> str:
+    """Return what a value is called on sheets and pages: safe to show, on one line."""
     match value:
         case None:
             return "default"

@@ -32,6 +32,7 @@ from sheepgen.request import TEMPLATES, draw_seed
 from sheepgen.sanitize import first_of, plural
 from sheepgen.sweep.folder import EarlierSweep, read_earlier_sweep
 from sheepgen.sweep.grid import Grid, combine, resolve_grid
+from sheepgen.sweep.morph import along_path, morph_warnings, named_by
 from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def plan_sweep(
     settings: RunSettings | None = None,
     *,
     presets: Presets | None = None,
+    stops: int | None = None,
     resume: bool = False,
     download: Literal[True] = True,
 ) -> SweepPlan: ...
@@ -118,6 +120,7 @@ def plan_sweep(
     settings: RunSettings | None = None,
     *,
     presets: Presets | None = None,
+    stops: int | None = None,
     resume: bool = False,
     download: Literal[False],
 ) -> SweepPlan | DownloadPlan: ...
@@ -129,10 +132,11 @@ def plan_sweep(
     settings: RunSettings | None = None,
     *,
     presets: Presets | None = None,
+    stops: int | None = None,
     resume: bool = False,
     download: bool = True,
 ) -> SweepPlan | DownloadPlan:
-    """Plan every combination of the values, and see what of it is there.
+    """Plan every combination of the values, or a path through them, and see what of it is there.
 
     Args:
         values: By the keys of `sheepgen.sweep.grid.AXES`, as `combine` takes them. If there is no
@@ -143,6 +147,8 @@ def plan_sweep(
             a slash at its end, or a template inside one.
         settings: How the images are generated and saved.
         presets: Names that models and LoRAs among the values may have.
+        stops: For a morph: how many images there are on the path through the prompts and the seeds
+            (`sheepgen.sweep.morph`). None for every combination.
         resume: Whether it is an error if the folder holds no sweep.
         download: Whether models, and what is added to them, are downloaded if they are not on
             this disk; otherwise what the first download would take is returned.
@@ -164,9 +170,13 @@ def plan_sweep(
         )
     earlier = earlier or EarlierSweep(seeds={}, keyed=False)
     values = _with_seeds(values, earlier.seeds)
-    names = KEYED_NAMES if earlier.keyed else readable_names(values)
+    named = values if stops is None else named_by(values)
+    names = KEYED_NAMES if earlier.keyed else readable_names(named)
     template = parse_output(text, several=True, default=names)
-    typed, wildcards = combine(values, presets), settings.open_wildcards()
+    wildcards = settings.open_wildcards()
+    if wildcards and stops is not None:
+        raise UsageError("A morph takes no wildcards.", "Write its prompts out.")
+    typed = combine(values, presets) if stops is None else along_path(values, stops, presets)
     wanted = _with_wildcards(typed, wildcards)
     for cell in wanted.cells:
         check_format(template.suffix, cell.request)
@@ -223,6 +233,7 @@ def plan_sweep(
             *(() if wildcards else literal_notes(_texts(typed))),
             *_manifest_warnings(manifest),
             *outside_warnings(keys, specs),
+            *(() if stops is None else morph_warnings(keys, specs)),
         ),
         estimate=estimate(missing, specs, layout.frames, template.home, settings.device),
         memory=plan_memory(missing, specs, settings.device),

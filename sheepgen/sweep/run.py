@@ -1,4 +1,4 @@
-"""A planned sweep carried out: images, a manifest, contact sheets and a page.
+"""A planned sweep carried out: images, a manifest, contact sheets, a page and an animation.
 
     plan = plan_sweep({"prompt": ["a red sheep"], "seed": [1, 2]}, Path("sheep"))
     for event in run_sweep(plan):
@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import OutputError
-from sheepgen.events import ContactSheetSaved, Notice, SweepPageSaved
+from sheepgen.events import AnimationSaved, ContactSheetSaved, Notice, SweepPageSaved
 from sheepgen.execution.run import load_executor, make_images, prepare_folders
 from sheepgen.execution.work_queue import WorkQueue
 from sheepgen.output.atomic import remove_leftovers
 from sheepgen.output.contact_sheet import SheetCell, check_contact_sheet, write_contact_sheets
+from sheepgen.sanitize import plural
+from sheepgen.sweep.animation import SweepAnimation, check_animation, write_animation
 from sheepgen.sweep.folder import write_sweep
 from sheepgen.sweep.grid import describe_grid
 from sheepgen.sweep.overview import read_overview
@@ -33,8 +35,14 @@ if TYPE_CHECKING:
 __all__ = ["SweepPlan", "plan_sweep", "run_sweep"]
 
 
-def run_sweep(plan: SweepPlan, *, sheet: bool = True, page: bool = False) -> Generator[RunEvent]:
-    """Generate what is missing of a sweep, and write its contact sheet and its page.
+def run_sweep(
+    plan: SweepPlan,
+    *,
+    sheet: bool = True,
+    page: bool = False,
+    animation: SweepAnimation | None = None,
+) -> Generator[RunEvent]:
+    """Generate what is missing of a sweep, and write its contact sheet, page and animation.
 
     An image that fails does not stop the others. Closing the generator stops the sweep; what is
     saved by then stays, and `plan_sweep` with the same values goes on.
@@ -43,10 +51,12 @@ def run_sweep(plan: SweepPlan, *, sheet: bool = True, page: bool = False) -> Gen
         plan: From `plan_sweep`.
         sheet: Whether there is to be a contact sheet.
         page: Whether there is to be a page, see `sheepgen.sweep.page`.
+        animation: Of all images in their order, as of a morph; None for none. It is left out, with
+            a `Notice`, while some of them are missing.
 
     Yields:
         What `sheepgen.events` lists; `ImageSaved` or `RunFailed` is the last of each image, and
-        `ContactSheetSaved` of each sheet, and `SweepPageSaved`, come at the end.
+        `ContactSheetSaved` of each sheet, `SweepPageSaved` and `AnimationSaved` come at the end.
 
     Raises:
         UsageError: If the device does not go with the dtype.
@@ -57,6 +67,8 @@ def run_sweep(plan: SweepPlan, *, sheet: bool = True, page: bool = False) -> Gen
     """
     if page:
         check_sweep_page(plan.folder)
+    if animation:
+        check_animation(plan.folder, animation)
     if plan.missing:
         if sheet:
             check_contact_sheet(plan.folder)
@@ -68,7 +80,7 @@ def run_sweep(plan: SweepPlan, *, sheet: bool = True, page: bool = False) -> Gen
             write_sweep(plan.folder, plan.grid, Path(plan.layout.template.text).name)
             executor = yield from load_executor(specs, plan.settings, [next(iter(plan.missing))])
             yield from make_images(plan.missing, executor, queue, plan.layout, plan.targets)
-    if not (sheet or page):
+    if not (sheet or page or animation):
         return
     overview = read_overview(plan)
     if sheet:
@@ -80,6 +92,10 @@ def run_sweep(plan: SweepPlan, *, sheet: bool = True, page: bool = False) -> Gen
             yield Notice(message=f"No contact sheet was written. {error.message}")
     if page:
         yield SweepPageSaved(path=write_sweep_page(plan.folder, overview))
+    if animation and (missing := sum(image.path is None for image in overview.images)):
+        yield Notice(message=f"No animation was written: {plural(missing, 'image')} of it missing.")
+    elif animation:
+        yield AnimationSaved(path=write_animation(plan.folder, overview, animation))
 
 
 def _write_sheets(plan: SweepPlan, overview: Overview) -> Iterator[ContactSheetSaved]:

@@ -15,6 +15,7 @@ from sheepgen.options import FrameOptions
 from sheepgen.pipeline.noise import slerp, tensor_sha256
 from sheepgen.pipeline.run import generate, stream, stream_batch
 from sheepgen.request import GenerationRequest
+from sheepgen.schedulers import SCHEDULERS
 from tests.pipeline.fakes import ConstantUNet
 
 if TYPE_CHECKING:
@@ -113,6 +114,17 @@ def test_what_a_scheduler_draws_stays_the_seeds(tiny_parts: StableDiffusionModel
 
     assert latents(varied(0.5, REQUEST.seed)) == latents(REQUEST)
     assert latents(varied(1.0)) != latents(replace(REQUEST, seed=8))
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_which_schedulers_add_noise_by_the_seed(
+    tiny_parts: StableDiffusionModel, name: str
+) -> None:
+    settings: dict[str, Any] = {"scheduler": name, "num_inference_steps": 3, "eta": 0.0}
+    ours = finish(tiny_parts, varied(1.0, **settings)).record
+    plain = finish(tiny_parts, replace(REQUEST, seed=8, **settings)).record
+    assert ours.noise_sha256 == plain.noise_sha256
+    assert (ours.latents_sha256 != plain.latents_sha256) == SCHEDULERS[name].adds_noise
 
 
 def test_the_global_generator_is_left_alone(tiny_parts: StableDiffusionModel) -> None:
