@@ -36,6 +36,8 @@ MODEL_ALIASES: Mapping[str, str] = MappingProxyType(
         "sana15": "Efficient-Large-Model/SANA1.5_1.6B_1024px_diffusers",
         "lumina2": "Alpha-VLLM/Lumina-Image-2.0",
         "kandinsky": "kandinsky-community/kandinsky-2-2-decoder",
+        "kandinsky3": "kandinsky-community/kandinsky-3",
+        "nucleus-image": "NucleusAI/Nucleus-Image",
         "deepfloyd-if": "DeepFloyd/IF-I-XL-v1.0",
         "sd35-medium": "stabilityai/stable-diffusion-3.5-medium",
         "sd35-large": "stabilityai/stable-diffusion-3.5-large",

@@ -289,6 +289,22 @@ _KNOWN = (
         made_for=_STABLE_DIFFUSION_1,
     ),
     KnownModel(
+        name="kandinsky-community/kandinsky-3",
+        about="Kandinsky 3, 1024x1024",
+        licence="Apache-2.0",
+        num_inference_steps=25,
+        guidance_scale=4.0,
+        made_for=_STABLE_DIFFUSION_XL,
+    ),
+    KnownModel(
+        name="NucleusAI/Nucleus-Image",
+        about="Nucleus-Image, a mixture of experts, 1024x1024",
+        licence="Apache-2.0",
+        num_inference_steps=50,
+        guidance_scale=4.0,
+        made_for=_FLOW,
+    ),
+    KnownModel(
         name="DeepFloyd/IF-I-XL-v1.0",
         about="DeepFloyd IF, 64x64; 256x256 with --upscaler DeepFloyd/IF-II-L-v1.0",
         licence="DeepFloyd IF License",
