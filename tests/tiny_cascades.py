@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from diffusers import DiffusionPipeline
 
-__all__ = ["load_cascade", "stable_cascade", "wuerstchen"]
+__all__ = ["load_cascade", "save_cascade_parts", "stable_cascade", "wuerstchen"]
 
 
 _PARTS: Mapping[str, Any] = {
@@ -105,6 +105,14 @@ def wuerstchen() -> DiffusionPipeline:
         prior_prior=WuerstchenPrior(c_in=4, c=16, c_cond=TEXT_WIDTH, depth=2, nhead=2),
         prior_scheduler=DDPMWuerstchenScheduler(),
     )
+
+
+def save_cascade_parts(folder: Path, pipeline: DiffusionPipeline) -> tuple[Path, Path]:
+    """Write folders of the decoder and of the prior, as they are on the Hub, and return them."""
+    decoder, prior = folder / "decoder", folder / "prior"
+    pipeline.decoder_pipe.save_pretrained(decoder, safe_serialization=True)
+    pipeline.prior_pipe.save_pretrained(prior, safe_serialization=True)
+    return decoder, prior
 
 
 def load_cascade(folder: Path) -> DiffusionPipeline:

@@ -85,8 +85,8 @@ DENOISING_ROWS = (
         aliases=("prior-num-inference-steps",),
         metavar="N",
         panel="Model",
-        help="Denoising steps of the prior (Kandinsky only). Defaults to 25.",
-        help_for_several="Denoising steps of the prior, as in 10,25 (Kandinsky only).",
+        help="Denoising steps of the prior, if the model has one. Defaults to the model's.",
+        help_for_several="Denoising steps of the prior, as in 10,25.",
         file_name=(2, "prior{prior_steps}steps"),
         a1111=("Prior steps",),
         since=7,
@@ -101,9 +101,9 @@ DENOISING_ROWS = (
         aliases=("prior-guidance-scale",),
         metavar="SCALE",
         panel="Model",
-        help="How closely the prior follows the prompt (Kandinsky only); 1 is off. Defaults to 4.",
-        help_for_several="How closely the prior follows the prompt, as in 1,4 (Kandinsky only); "
-        "1 is off.",
+        help="How closely the prior follows the prompt, if the model has one; 1 is off. Defaults to "
+        "4.",
+        help_for_several="How closely the prior follows the prompt, as in 1,4; 1 is off.",
         file_name=(1, "prior-g{prior_guidance}"),
         a1111=("Prior guidance",),
         since=7,

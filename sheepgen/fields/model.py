@@ -106,10 +106,9 @@ MODEL_ROWS = (
         options=("--prior",),
         metavar="PATH",
         panel="Model",
-        help="The prior for a decoder that comes without one (Kandinsky only): a folder, or "
+        help="The prior for a decoder that comes without one: a folder, or "
         "org/name[@revision]. The official decoder finds its own.",
-        help_for_several="Priors for a decoder that comes without one (Kandinsky only), separated "
-        "by commas.",
+        help_for_several="Priors for a decoder that comes without one, separated by commas.",
         file_name=(17, "prior-{prior}"),
         since=8,
     ),

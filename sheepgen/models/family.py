@@ -15,7 +15,16 @@ from sheepgen.fields import MAX_STEPS
 if TYPE_CHECKING:
     from sheepgen.adapters import Adapters
 
-__all__ = ["Component", "Configs", "Family", "GuidanceKind", "MadeFor", "Traits", "Values"]
+__all__ = [
+    "Component",
+    "Configs",
+    "Family",
+    "GuidanceKind",
+    "MadeFor",
+    "PriorFit",
+    "Traits",
+    "Values",
+]
 
 Configs = Mapping[str, Mapping[str, Any]]
 """The configs of a model's components, by component, as they are in the files."""
@@ -156,6 +165,21 @@ class Traits:
     unread: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PriorFit:
+    """Which priors in folders of their own go with the decoders of a family.
+
+    Args:
+        family: Name of the priors' family.
+        made: Component and setting of a prior that say how wide what it makes is.
+        taken: Those of a decoder that say how wide it has to be.
+    """
+
+    family: str
+    made: tuple[str, str]
+    taken: tuple[str, str]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Family:
     """A family of models that runs.
@@ -183,6 +207,7 @@ class Family:
             from the last.
         settings: Settings in the index that its pipeline is built with, and what they may be.
         own_loop: Whether its images are made by sheepgen's loop; else by diffusers' pipeline.
+        prior: Which priors are added to its models, if they are decoders alone.
         part: Field of a request that names such a folder, if it is a part that does not run by
             itself but is added to models of another family.
         unused: Components that a folder may have and that are not loaded.
@@ -206,6 +231,7 @@ class Family:
     text_layer: int = 1
     settings: Mapping[str, Callable[[object], bool]] = field(default_factory=dict)
     own_loop: bool = True
+    prior: PriorFit | None = None
     part: str = ""
     unused: tuple[str, ...] = ()
     example: str = ""

@@ -14,14 +14,22 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS
 from sheepgen.models.configs import bad_setting
-from sheepgen.models.family import Component, Configs, Family, GuidanceKind, Traits, Values
+from sheepgen.models.family import (
+    Component,
+    Configs,
+    Family,
+    GuidanceKind,
+    PriorFit,
+    Traits,
+    Values,
+)
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import OWN_SCHEDULER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["OWN_SIGMAS", "DiffusersPipeline", "pipeline_family"]
+__all__ = ["OWN_SIGMAS", "DiffusersPipeline", "check_numbers", "pipeline_family"]
 
 _OPTIONAL_FIELDS = ("negative_prompt", "guidance_rescale", "eta")
 """Fields of a request that every family with a loop of sheepgen's reads, and not every pipeline."""
@@ -53,6 +61,9 @@ class DiffusersPipeline:
     Args:
         name: What its models are called.
         class_name: In diffusers, and ``_class_name`` in the ``model_index.json`` of its models.
+        runs_in: Class of diffusers that runs its models, if it is another: one that has their
+            prior, which is in a folder of its own.
+        prior_fit: Which priors are added to them then.
         components: What a folder holds, by component.
         num_inference_steps: Denoising steps.
         guidance_scale: In diffusers' convention, where 1 is off.
@@ -89,6 +100,8 @@ class DiffusersPipeline:
 
     name: str
     class_name: str
+    runs_in: str = ""
+    prior_fit: PriorFit | None = None
     components: Mapping[str, Component]
     num_inference_steps: int
     guidance_scale: float
@@ -232,17 +245,18 @@ def pipeline_family(row: DiffusersPipeline) -> Family:
         class_names=(row.class_name,),
         components=row.components,
         read_traits=row.read_traits,
-        check_fit=_check_numbers,
+        check_fit=check_numbers,
         check_request=row.check_request,
         settings=row.settings,
-        fields=_PRIOR_FIELDS if row.prior else (),
+        fields=(*(("prior",) if row.prior_fit else ()), *(_PRIOR_FIELDS if row.prior else ())),
+        prior=row.prior_fit,
         unused=row.unused,
         pipeline="sheepgen.pipeline.diffusers_pipeline",
         own_loop=False,
     )
 
 
-def _check_numbers(configs: Configs, owner: str) -> None:
+def check_numbers(configs: Configs, owner: str) -> None:
     """Refuse configs with numbers and lists that no model has; others are limited by name.
 
     What is still more than the weights hold is refused when it is built.

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
+from sheepgen.models.cascade_pipelines import CASCADE_PRIORS
 from sheepgen.models.configs import bad_setting
-from sheepgen.models.family import Component, Family, Traits
+from sheepgen.models.family import Component, Family, PriorFit, Traits
 from sheepgen.models.shared_components import (
     CLIP_TOKENIZER,
     DIFFUSERS_SCHEDULER,
@@ -64,6 +65,8 @@ _KANDINSKY: Mapping[str, Component] = {
     **_DECODER,
     **{f"prior_{name}": component for name, component in _PRIOR_PARTS.items()},
 }
+
+_PRIOR_NAME = "the prior of a Kandinsky 2.2"
 
 _CLIP_TOKENS = 77
 """That a prior of the makers reads; the decoder alone does not say it."""
@@ -240,6 +243,11 @@ STAGED_FAMILIES: tuple[Family, ...] = (
         check_fit=_check_decoder,
         pipeline="sheepgen.pipeline.kandinsky",
         fields=("prior", "prior_steps", "prior_guidance"),
+        prior=PriorFit(
+            family=_PRIOR_NAME,
+            made=("prior", "embedding_dim"),
+            taken=("unet", "encoder_hid_dim"),
+        ),
     ),
     Family(
         name="DeepFloyd IF",
@@ -254,8 +262,9 @@ STAGED_FAMILIES: tuple[Family, ...] = (
 )
 
 PARTS: tuple[Family, ...] = (
+    *CASCADE_PRIORS,
     Family(
-        name="the prior of a Kandinsky 2.2",
+        name=_PRIOR_NAME,
         class_names=("KandinskyV22PriorPipeline",),
         components=_PRIOR_PARTS,
         read_traits=_prior_traits,

@@ -59,17 +59,8 @@ _FAMILIES = (
     _Family("Sana-Sprint", "SanaSprint", ("sanasprint",), ("efficient-large-model/sana_sprint",)),
     _Family("Sana-Video", "SanaVideo", ("sanavideo",), ("efficient-large-model/sana-video",)),
     _Family("Sana with control", "SanaControlNet"),
-    _Family(
-        "Stable Cascade without its prior",
-        "StableCascade(Decoder|Prior)",
-        (),
-        ("stabilityai/stable-cascade",),
-    ),
     _Family("Stable Diffusion 3 with control", "StableDiffusion3ControlNet"),
     _Family("unCLIP", "UnCLIP"),
-    _Family(
-        "Wuerstchen without its prior", "Wuerstchen(Decoder|Prior)", (), ("warp-ai/wuerstchen",)
-    ),
     _Family("Z-Image for pictures in the prompt", "ZImageOmni"),
     _Family("a model with control", ".*Control"),
     _Family("a model with perturbed-attention guidance", ".*PAG"),

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from sheepgen.errors import NonFiniteError
+from sheepgen.models.added.prior import find_prior
 from sheepgen.models.diffusers_pipelines import DIFFUSERS_PIPELINES
 from sheepgen.passes import PRIOR
 from sheepgen.pipeline.building import component_errors, running
@@ -264,11 +265,15 @@ def _noise_seen(
 def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> PipelineModel:
     """Load all components, and put them into the pipeline that the table names."""
     row, checkpoint = _row(spec), spec.checkpoint
-    pipeline_class = getattr(diffusers, row.class_name)
+    pipeline_class = getattr(diffusers, row.runs_in or row.class_name)
+    places = {name: (checkpoint, name) for name in row.components}
+    if row.prior_fit is not None:
+        prior = find_prior(spec.adapters.prior, checkpoint)
+        places |= {f"{PRIOR}_{name}": (prior, name) for name in prior.family.components}
     given = {
         **{
-            name: load_component(checkpoint, name, dtype, most_tokens=row.max_tokens)
-            for name in row.components
+            name: load_component(*place, dtype, most_tokens=row.max_tokens)
+            for name, place in places.items()
         },
         **{name: checkpoint.index[name] for name in row.settings if name in checkpoint.index},
         **_WITHOUT_CHECKS,
@@ -310,7 +315,11 @@ _kept_tokenizer = lru_cache(maxsize=4)(load_pipeline_tokenizer)
 def read_prompt(spec: ModelSpec, text: str, _: PromptFormat = PLAIN) -> PromptReading:
     """Measure a prompt with the model's tokenizer alone."""
     row = _row(spec)
-    tokenizer = _kept_tokenizer(spec.checkpoint, row.tokenizer, row.max_tokens)
+    checkpoint, name = spec.checkpoint, row.tokenizer
+    if row.prior_fit is not None:
+        checkpoint = find_prior(spec.adapters.prior, checkpoint)
+        name = name.removeprefix(f"{PRIOR}_")
+    tokenizer = _kept_tokenizer(checkpoint, name, row.max_tokens)
     return measure_text(tokenizer, text, spec.max_tokens, before=row.before_prompt)
 
 

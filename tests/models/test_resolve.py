@@ -110,7 +110,7 @@ def test_any_other_name_is_refused_with_the_nearest(name: str, hint: str) -> Non
         ("flux.3", "FLUX.3"),
         ("glm-image", "GLM-Image"),
         ("black-forest-labs/FLUX.1-Kontext-dev", "FLUX.1 for pictures"),
-        ("stabilityai/stable-cascade@main", "Stable Cascade"),
+        ("qwen/qwen-image-edit@main", "Qwen-Image for editing"),
         (f"zai-org/GLM-Image@{'0' * 40}", "GLM-Image"),
     ],
 )

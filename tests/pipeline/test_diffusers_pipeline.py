@@ -7,7 +7,7 @@ import sys
 import threading
 from contextlib import closing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import diffusers
 import numpy as np
@@ -17,6 +17,7 @@ import transformers
 from diffusers.pipelines import nucleusmoe_image
 from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
 
+from sheepgen.adapters import Adapters
 from sheepgen.errors import ModelError, NonFiniteError, UsageError
 from sheepgen.events import FrameDecoded, RunFinished, RunStarted, StepCompleted
 from sheepgen.metadata.record import DIFFUSERS_LOOP
@@ -25,6 +26,7 @@ from sheepgen.models.diffusers_pipelines import DIFFUSERS_PIPELINES
 from sheepgen.models.families import FAMILIES
 from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.models.resolve import find_model
+from sheepgen.models.staged_families import PARTS
 from sheepgen.models.unsupported import unsupported_family_of_class
 from sheepgen.options import FrameOptions
 from sheepgen.pipeline.diffusers_pipeline import PipelineModel
@@ -35,7 +37,14 @@ from sheepgen.pipeline.run import stream, stream_batch
 from sheepgen.request import GenerationRequest
 from tests.pipeline.loaded import finished
 from tests.tiny import edit_json
-from tests.tiny_pipelines import TINY_PIPELINES, load_by_hand, save_tiny_pipeline
+from tests.tiny_cascades import save_cascade_parts
+from tests.tiny_kandinsky import save_tiny_kandinsky_parts
+from tests.tiny_pipelines import (
+    TINY_PIPELINES,
+    load_by_hand,
+    save_tiny_pipeline,
+    tiny_diffusers_pipeline,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -464,7 +473,7 @@ def test_a_package_that_is_missing_is_named(
 
 @pytest.mark.parametrize("row", DIFFUSERS_PIPELINES.values(), ids=lambda row: row.class_name)
 def test_the_table_is_what_diffusers_has(row: DiffusersPipeline) -> None:
-    pipeline_class = getattr(diffusers, row.class_name)
+    pipeline_class = getattr(diffusers, row.runs_in or row.class_name)
     call = inspect.signature(pipeline_class.__call__).parameters
     assert {
         "callback_on_step_end",
@@ -486,7 +495,7 @@ def test_the_table_is_what_diffusers_has(row: DiffusersPipeline) -> None:
         assert call["prior_num_inference_steps"].default == steps
         assert call["prior_guidance_scale"].default == guidance
         assert "prior_callback_on_step_end" in call
-        prefix = row.class_name.removesuffix("CombinedPipeline")
+        prefix = pipeline_class.__name__.removesuffix("CombinedPipeline")
         prior_class = getattr(diffusers, f"{prefix}PriorPipeline")
         assert inspect.signature(prior_class.__call__).parameters["width"].default == row.side
         _is_observable(prior_class)
@@ -498,6 +507,9 @@ def test_the_table_is_what_diffusers_has(row: DiffusersPipeline) -> None:
     built = inspect.signature(pipeline_class).parameters
     assert row.components.keys() | row.settings.keys() <= built.keys()
     needed = {each.name for each in built.values() if each.default is each.empty}
+    if row.prior_fit is not None:
+        (prior,) = (each for each in PARTS if each.name == row.prior_fit.family)
+        needed -= {f"prior_{name}" for name in prior.components}
     known = {"safety_checker", "feature_extractor", "requires_safety_checker"}
     assert needed <= row.components.keys() | row.settings.keys() | known
 
@@ -526,6 +538,31 @@ def test_a_decoder_is_guided_only_with_its_prior(tmp_path: Path) -> None:
     assert outside_warnings([off], {off.model_reference: spec}) == (
         "Warning: negative prompt has no effect with guidance 1 or less.",
     )
+
+
+@pytest.mark.parametrize("name", ["Stable Cascade", "Wuerstchen"])
+def test_a_decoder_with_a_prior_in_another_folder(tmp_path: Path, name: str) -> None:
+    whole = save_tiny_pipeline(tmp_path / "whole", name)
+    decoder, prior = save_cascade_parts(tmp_path, tiny_diffusers_pipeline(name))
+    with pytest.raises(ModelError, match="is a decoder without its prior"):
+        find_model(str(decoder)).resolve(replace(REQUEST, width=128, height=128))
+    request = replace(
+        REQUEST, width=128, height=128, prior_steps=2, guidance_scale=1.0, prior=str(prior)
+    )
+    model = load_model(
+        str(decoder), device="cpu", dtype="fp32", adapters=Adapters(prior=str(prior))
+    )
+    made = finished(cast("PipelineModel", model), request).record
+    alone = finished(load(whole), replace(request, prior="")).record
+    assert made.latents_sha256 == alone.latents_sha256
+    assert made.request.prior_sha256
+    assert model.read_prompt("a sheep") == load(whole).read_prompt("a sheep")
+    other = save_tiny_kandinsky_parts(tmp_path / "kandinsky")[1]
+    with pytest.raises(ModelError, match=f"is not the prior of a {name}, but the prior of a Kan"):
+        find_model(str(decoder)).resolve(replace(request, prior=str(other)))
+    edit_json(prior / "model_index.json", _class_name="Evil")
+    with pytest.raises(ModelError, match="unsupported family"):
+        find_model(str(decoder)).resolve(request)
 
 
 def test_every_pipeline_of_diffusers_is_run_or_refused_by_name() -> None:

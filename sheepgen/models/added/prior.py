@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["PRIORS", "PriorFolder", "find_prior", "prior_of"]
 
 PRIORS: Mapping[str, str] = {
-    "kandinsky-community/kandinsky-2-2-decoder": "kandinsky-community/kandinsky-2-2-prior"
+    "kandinsky-community/kandinsky-2-2-decoder": "kandinsky-community/kandinsky-2-2-prior",
+    "stabilityai/stable-cascade": "stabilityai/stable-cascade-prior",
+    "warp-ai/wuerstchen": "warp-ai/wuerstchen-prior",
 }
 """Repositories of the Hub with a decoder alone, and those with the prior that goes with it."""
 
@@ -57,16 +59,24 @@ def find_prior(text: str, checkpoint: Checkpoint) -> Checkpoint:
     if not path.is_dir():
         raise ModelError(f"The prior {owner} is not a folder.", "Give its diffusers folder.")
     found = read_checkpoint(path)
-    if found.family.part != "prior":
+    fit = checkpoint.family.prior
+    assert fit is not None, "its models are decoders alone"
+    if found.family.name != fit.family:
         raise ModelError(
-            f"{owner} is not a prior, but {found.family.name}.",
-            "Choose the prior that its makers published.",
+            f"{owner} is not {fit.family}, but {found.family.name}.",
+            "Choose the one of its makers.",
         )
-    own, width = checkpoint.configs["unet"]["encoder_hid_dim"], found.configs["prior"]
-    if own != width["embedding_dim"]:
+    made, taken = (
+        configs[component][setting]
+        for configs, (component, setting) in (
+            (found.configs, fit.made),
+            (checkpoint.configs, fit.taken),
+        )
+    )
+    if made != taken:
         raise ModelError(
-            f"The prior {owner} is not for this model: it makes embeddings of width "
-            f"{width['embedding_dim']}, and the decoder takes {own}.",
-            "Choose the one that its makers name for it.",
+            f"The prior {owner} is not for this model: it makes embeddings of width {made}, and "
+            f"the decoder takes {taken}.",
+            "Choose the one that its makers name beside it.",
         )
     return found
