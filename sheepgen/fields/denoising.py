@@ -101,8 +101,7 @@ DENOISING_ROWS = (
         aliases=("prior-guidance-scale",),
         metavar="SCALE",
         panel="Model",
-        help="How closely the prior follows the prompt, if the model has one; 1 is off. Defaults to "
-        "4.",
+        help="How closely the model's prior follows the prompt; 1 is off. Defaults to 4.",
         help_for_several="How closely the prior follows the prompt, as in 1,4; 1 is off.",
         file_name=(1, "prior-g{prior_guidance}"),
         a1111=("Prior guidance",),
