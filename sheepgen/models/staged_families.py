@@ -262,7 +262,6 @@ STAGED_FAMILIES: tuple[Family, ...] = (
 )
 
 PARTS: tuple[Family, ...] = (
-    *CASCADE_PRIORS,
     Family(
         name=_PRIOR_NAME,
         class_names=("KandinskyV22PriorPipeline",),
@@ -283,5 +282,7 @@ PARTS: tuple[Family, ...] = (
         part="upscaler",
         unused=("text_encoder", "tokenizer"),
     ),
+    *CASCADE_PRIORS,  # whose components are some of Kandinsky's
 )
-"""Families of parts of models; all else of them is as in `STAGED_FAMILIES`."""
+"""Families of parts of models; all else of them is as in `STAGED_FAMILIES`. Of a folder that is not
+downloaded yet, all files are taken that the first needs for which it has them."""
