@@ -38,7 +38,8 @@ def config(context: typer.Context, *, json: JsonOpt = False) -> None:
     of the file, the model's own defaults. A preset takes precedence over an
     alias or a folder of the same name; ./NAME is always a folder.
 
-    generate, sweep and batch read all settings, but a sweep ignores output.
+    generate, sweep, morph and batch read all settings, but sweep and morph
+    ignore output, and morph also what it varies by itself.
     rerun and verify repeat an image, so they read only options of the run, such
     as device, frames and output, and the names that you give. meaning reads
     the model, its options and those of the run, but not output. train, evaluate

@@ -49,6 +49,7 @@ _NOT_READ: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "generate": frozenset(),
         "sweep": frozenset({"output"}),  # each has a folder of its own
+        "morph": frozenset({"output", "variation_seed", "variation_strength"}),  # it varies them
         "batch": frozenset(),
         "explain": frozenset({"count", "frames"}),  # one image, whose page has the frames
         "rerun": _AS_IT_WAS,

@@ -9,7 +9,7 @@ import pytest
 from sheepgen.metadata.image_file import read_record
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Run
+    from tests.cli.conftest import Configure, Run
 
 FIRST = "a-red-sheep_s1_1steps_ddim.png"
 
@@ -53,6 +53,23 @@ def test_the_plan_is_printed(run: Run) -> None:
     assert [each["variation_seed"] for each in requests] == [None, 2, None, 1]
     assert len(plan["plan"]["axes"][0]["values"]) == 5
     assert not Path("outputs").exists()
+
+
+def test_settings_and_presets_apply(run: Run, configure: Configure, tiny_folder: Path) -> None:
+    configure(
+        'seed = 5\nsteps = 3\noutput = "elsewhere/"\nvariation_strength = 0.5\n'
+        f'[models.tiny]\nmodel = "{tiny_folder}"\nsize = "64x32"\n'
+    )
+    words = ("morph", "a sheep", "a goat", "--stops", "3", "--model", "tiny", "--dry-run", "--json")
+    plan = json.loads(run(*words).stdout)
+    assert plan["folder"] == "outputs/a-sheep_to_a-goat_morph"
+    for request in (image["request"] for image in plan["images"]):
+        assert (request["seed"], request["num_inference_steps"]) == (5, 3)
+        assert (request["width"], request["height"]) == (64, 32)
+        assert request["variation_strength"] == 0
+    plan = json.loads(run(*words, "--seeds", "7", "--steps", "2").stdout)
+    request = plan["images"][0]["request"]
+    assert (request["seed"], request["num_inference_steps"]) == (7, 2)
 
 
 @pytest.mark.parametrize(
