@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sheepgen.execution.executor import in_batches
 from sheepgen.models.added.transformer import with_transformer
-from sheepgen.models.memory import can_offload
+from sheepgen.models.memory import why_not_offload
 from sheepgen.options import NATIVE_ATTENTION
 from sheepgen.sanitize import excerpt
 
@@ -148,5 +148,5 @@ def offload_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> Iter
         yield "Warning: offload has no effect on the CPU."
         return
     for spec in specs:
-        if not can_offload(spec):
-            yield f"Warning: offload has no effect with {excerpt(spec.name)}."
+        if why := why_not_offload(spec):
+            yield f"Warning: offload has no effect with {excerpt(spec.name)}: {why}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sheepgen.models.memory import can_offload, choose_offload, plan_memory
+from sheepgen.models.memory import choose_offload, plan_memory, why_not_offload
 from sheepgen.options import OFFLOADS, split_dtype
 from sheepgen.pipeline.device import free_memory, resolve_device, resolve_dtype
 from sheepgen.pipeline.environment import dtype_name
@@ -117,9 +117,11 @@ class DeviceMemory:
 
     def ways(self, spec: ModelSpec) -> Sequence[Offload]:
         """Return the ways that there are to keep a model's components off the device."""
-        if self.device.type == "cpu" or not can_offload(spec):
+        if self.device.type == "cpu" or why_not_offload(spec):
             return OFFLOADS[:1]
-        return OFFLOADS if has_group_offload() else OFFLOADS[:-1]
+        if has_group_offload():
+            return OFFLOADS
+        return OFFLOADS[:-1] if spec.family.own_loop else OFFLOADS[:1]
 
     def _plan(
         self, spec: ModelSpec, size: tuple[int, int], images: int, *, guided: bool

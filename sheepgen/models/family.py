@@ -37,7 +37,9 @@ GuidanceKind = Literal["two passes", "embedded", "none"]
 negative prompt, or not at all."""
 
 
-_TAKES_TURNS = re.compile(r"(text_encoder|transformer|unet|vae|vqvae)(_\d)?")
+_TAKES_TURNS = re.compile(
+    r"(prior_)?(prior|text_encoder|image_encoder|transformer|unet|vae|vqvae|movq)(_\d)?"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -240,7 +242,7 @@ class Family:
     def can_offload(self) -> bool:
         """Return whether its components can be off the device while others work.
 
-        Those of several stages, or of classes of their own, stay there.
+        Those of classes of their own stay there.
         """
         return all(
             each.library in ("diffusers", "transformers") and _TAKES_TURNS.fullmatch(name)

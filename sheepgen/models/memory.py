@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import Offload
 
-__all__ = ["RESERVE", "MemoryPlan", "can_offload", "choose_offload", "plan_memory"]
+__all__ = ["RESERVE", "MemoryPlan", "choose_offload", "plan_memory", "why_not_offload"]
 
 RESERVE = 512 * 2**20
 """What is left free: libraries need room to work in, and memory comes in pieces."""
@@ -120,14 +120,14 @@ def choose_offload(
     return next((each for each in among if plan.needed[each] + RESERVE <= free), among[-1])
 
 
-def can_offload(spec: ModelSpec) -> bool:
-    """Return whether a model's components can be off its device while others work.
-
-    Quantised weights stay where they were loaded to, and diffusers' loops have their own ways.
-    """
-    configs = spec.checkpoint.configs.values()
-    is_quantized = spec.adapters.transformer or any(map(method_of, configs))
-    return spec.family.own_loop and spec.family.can_offload() and not is_quantized
+def why_not_offload(spec: ModelSpec) -> str:
+    """Return why a model's components cannot be off its device while others work; empty if so."""
+    for name, config in spec.checkpoint.configs.items():
+        if (method := method_of(config)) is not None:
+            return f"the weights of its {name} are quantised by {method} and are not moved"
+    if spec.family.own_loop and not spec.family.can_offload():
+        return "it is small"
+    return ""
 
 
 def _components(

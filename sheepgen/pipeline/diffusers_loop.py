@@ -51,6 +51,7 @@ def run_pipeline(
         total_steps=total_steps,
         device=str(model.device),
         dtype=precision_name(model),
+        offload="none" if model.placement is None else model.placement.offload,
     )
     noises: list[Tensor] = []
     pixels = torch.empty(0)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from sheepgen.models.pipeline_family import DiffusersPipeline
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.pipeline.placement import Placement
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.prompt_syntax import PromptFormat
     from sheepgen.resolved_request import ResolvedRequest
@@ -101,6 +102,7 @@ class PipelineModel:
         dtype: Precision of the weights.
         pipeline: Of diffusers.
         row: What is known of it.
+        placement: How components are kept off the device, if they are.
     """
 
     spec: ModelSpec
@@ -109,7 +111,7 @@ class PipelineModel:
     pipeline: DiffusionPipeline
     row: DiffusersPipeline
     preview_decoder: None = None
-    placement: None = None
+    placement: Placement | None = None
 
     @property
     def info(self) -> ModelInfo:

@@ -236,7 +236,8 @@ class Prior:
         # At the scale of CLIP's own embeddings.
         finished = self.transformer.post_process_latents(latents.squeeze(-1))
         wanted, *others = finished.unbind(dim=1)
-        return wanted, others[0] if others else self.black.repeat(len(wanted), 1)
+        black = self.black.to(wanted.device)  # it was made where the components wait
+        return wanted, others[0] if others else black.repeat(len(wanted), 1)
 
 
 @torch.inference_mode()

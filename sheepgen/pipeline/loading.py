@@ -18,7 +18,7 @@ from sheepgen.models.added.hashes import added_hashes
 from sheepgen.models.added.places import fetch_added, pinned
 from sheepgen.models.added.transformer import with_transformer
 from sheepgen.models.files import variant_of
-from sheepgen.models.memory import can_offload
+from sheepgen.models.memory import why_not_offload
 from sheepgen.models.quantization import QUANTIZATION, method_of
 from sheepgen.models.resolve import find_model
 from sheepgen.options import NATIVE_ATTENTION, split_dtype
@@ -26,7 +26,7 @@ from sheepgen.pipeline.attention_backend import backend_error, has_backends, use
 from sheepgen.pipeline.building import building, cast_parameters, component_errors
 from sheepgen.pipeline.device import resolve_device, resolve_dtype
 from sheepgen.pipeline.fp8 import keep_fp8
-from sheepgen.pipeline.offload import offload_model
+from sheepgen.pipeline.offload import move_model, offload_model
 from sheepgen.pipeline.placement import CPU
 from sheepgen.pipeline.quantized import check_can_load, room_for
 from sheepgen.pipeline.quiet import quiet_libraries
@@ -110,13 +110,20 @@ def load_model(
     has_choice = has_backends(spec)
     if has_choice and (error := backend_error(attention_backend, target, precision)):
         raise error
-    is_offloaded = offload != "none" and target != CPU and can_offload(spec)
+    can_move, is_fp8 = not why_not_offload(spec) and target != CPU, split_dtype(dtype)[0]
+    is_offloaded = offload != "none" and can_move
+    # With fp8 only what is left of the weights needs room on the device.
+    is_moved = is_fp8 and can_move and not is_offloaded
     with quiet_libraries():
-        model = _family_module(spec).load(spec, CPU if is_offloaded else target, precision)
+        model = _family_module(spec).load(
+            spec, CPU if is_offloaded or is_moved else target, precision
+        )
         if spec.adapters:
             model = add_adapters(model)
-        if split_dtype(dtype)[0]:
+        if is_fp8:
             keep_fp8(model)
+        if is_moved:
+            model = move_model(model, target)
         if has_choice:
             use_backend(model, attention_backend)
         return offload_model(model, offload, target) if is_offloaded else model

@@ -83,7 +83,7 @@ def test_the_cpu_and_small_models_are_not_offloaded(
     small = find_model("sheepgen")
     assert DeviceMemory(asked).plan(small).offload == "none"
     assert [*offload_warnings([spec, small], asked)] == [
-        "Warning: offload has no effect with sheepgen."
+        "Warning: offload has no effect with sheepgen: it is small."
     ]
     assert [*offload_warnings([small], OPTIONS)] == []
     request = small.resolve(GenerationRequest(prompt="a sheep", seed=1))

@@ -83,7 +83,11 @@ def model(folder: Path) -> PipelineModel:
 
 @pytest.fixture(scope="module")
 def small(model: PipelineModel) -> GenerationRequest:
-    """A request of a small size that the model makes."""
+    return small_request(model)
+
+
+def small_request(model: PipelineModel) -> GenerationRequest:
+    """Return a request of a small size that the model makes."""
     if model.row.latents_side is not None:
         side = model.spec.defaults.width
         return replace(REQUEST, width=side, height=side)

@@ -12,20 +12,34 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from torch import nn
 
+from sheepgen.adapters import Adapters
 from sheepgen.errors import UsageError
+from sheepgen.models.memory import why_not_offload
 from sheepgen.models.resolve import find_model
 from sheepgen.options import FrameOptions
 from sheepgen.pipeline import offload as offloading
+from sheepgen.pipeline.if_upscaler import IfUpscaler
+from sheepgen.pipeline.kandinsky_prior import Prior
 from sheepgen.pipeline.loading import load_model
-from sheepgen.pipeline.offload import components_of, offload_model
+from sheepgen.pipeline.offload import components_of, move_model, offload_model
 from sheepgen.pipeline.placement import CPU, Placement
 from sheepgen.pipeline.run import generate, stream
 from sheepgen.request import GenerationRequest
+from tests.gguf_file import save_gguf
 from tests.models.test_memory import TINY
+from tests.models.test_quantization import NF4
+from tests.pipeline.test_diffusers_pipeline import small_request
+from tests.tiny import edit_json
+from tests.tiny_flux1 import save_tiny_flux1
+from tests.tiny_if import save_tiny_if, save_tiny_if_upscaler
+from tests.tiny_kandinsky import save_tiny_kandinsky_parts
+from tests.tiny_pipelines import TINY_PIPELINES, save_tiny_pipeline
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from sheepgen.options import Offload
@@ -123,6 +137,121 @@ def test_no_bit_changes(
     log.clear()
     generate(model, replace(request, seed=8))
     assert log == ["vae back", f"{denoiser} there", f"{denoiser} back", "vae there"]
+
+
+def save_if(folder: Path) -> tuple[Path, Adapters]:
+    upscaler = save_tiny_if_upscaler(folder / "second")
+    return save_tiny_if(folder / "first"), Adapters(upscaler=str(upscaler))
+
+
+def save_kandinsky(folder: Path) -> tuple[Path, Adapters]:
+    decoder, prior = save_tiny_kandinsky_parts(folder)
+    return decoder, Adapters(prior=str(prior))
+
+
+STAGED: dict[str, tuple[Callable[[Path], tuple[Path, Adapters]], list[str]]] = {
+    "deepfloyd if": (save_if, ["texts_t5", "unet", "upscaler_unet"]),
+    "kandinsky": (
+        save_kandinsky,
+        ["prior_text_encoder", "prior_transformer", "unet", "vae"],
+    ),
+}
+
+
+@pytest.mark.parametrize("offload", ["model", "group"])
+@pytest.mark.parametrize("family", STAGED)
+def test_stages_take_turns(
+    family: str, offload: Offload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, order = STAGED[family]
+    folder, adapters = save(tmp_path)
+    spec = replace(find_model(str(folder)), adapters=adapters)
+    request = GenerationRequest(
+        model=spec.name,
+        prompt="a sheep",
+        negative_prompt="a goat",
+        seed=7,
+        num_inference_steps=1,
+        prior=adapters.prior,
+        prior_steps=2 if adapters.prior else None,
+        upscaler=adapters.upscaler,
+        upscaler_steps=1 if adapters.upscaler else None,
+        width=spec.size_multiple * 8 if adapters.prior else None,
+        height=spec.size_multiple * 8 if adapters.prior else None,
+    )
+    expected = generate(load_model(spec, device="cpu", adapters=adapters), request)
+    spec = load_model(spec, device="cpu", adapters=adapters).spec
+    load = import_module(spec.family.pipeline).load
+    model = offload_model(load(spec, CPU, torch.float32), offload, torch.device("cpu", 0))
+    parts = [part for part in vars(model).values() if isinstance(part, Prior | IfUpscaler)]
+    assert [part.device for part in parts] == [torch.device("cpu", 0)]
+    log = log_moves(model, monkeypatch)
+    assert generate(model, request).record.latents_sha256 == expected.record.latents_sha256
+    if offload == "group":
+        assert log == ["vae there"] * ("vae" in order)
+        return
+    moves = [f"{name} {move}" for name in order for move in ("there", "back")]
+    assert log == moves[:-1]
+
+
+def save_safetensors(folder: Path, file: Path) -> Path:
+    save_file(load_file(folder / "transformer" / "diffusion_pytorch_model.safetensors"), file)
+    return file
+
+
+@pytest.mark.parametrize("offload", ["model", "group"])
+@pytest.mark.parametrize("kind", ["safetensors", "gguf"])
+def test_a_transformer_from_a_file_takes_turns_too(
+    kind: str, offload: Offload, tmp_path: Path
+) -> None:
+    folder = save_tiny_flux1(tmp_path / "model")
+    file = save_safetensors(folder, tmp_path / "t.safetensors")
+    if kind == "gguf":
+        pytest.importorskip("gguf")
+        file = save_gguf(tmp_path / "t.gguf", load_file(file), "Q8_0")
+    adapters = Adapters(transformer=str(file))
+    whole = load_model(str(folder), device="cpu", adapters=adapters)
+    request = replace(REQUEST, model=str(folder), transformer=str(file))
+    expected = generate(whole, request).record.latents_sha256
+    assert not why_not_offload(whole.spec)
+    model = offload_model(whole, offload, torch.device("cpu"))
+    assert generate(model, request).record.latents_sha256 == expected
+
+
+@pytest.mark.parametrize("name", TINY_PIPELINES)
+def test_diffusers_loops_offload_in_diffusers_way(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("accelerate")
+    folder = save_tiny_pipeline(tmp_path / "model", name)
+    spec = find_model(str(folder))
+    whole: Any = load_model(spec, device="cpu")
+    request = replace(small_request(whole), num_inference_steps=2)
+    expected = generate(whole, request)
+    ways: tuple[Offload, ...] = ("model", "group")
+    for offload in ways:
+        model = offload_model(load_model(spec, device="cpu"), offload, torch.device("cpu"))
+        image = generate(model, request)
+        assert image.tobytes() == expected.tobytes()
+        assert image.record.environment.offload == offload
+
+
+def test_quantised_weights_are_not_moved_and_it_is_said(tmp_path: Path) -> None:
+    folder = save_tiny_flux1(tmp_path / "model")
+    edit_json(folder / "text_encoder_2" / "config.json", quantization_config=NF4)
+    spec = find_model(str(folder))
+    why = "the weights of its text_encoder_2 are quantised by bitsandbytes and are not moved"
+    assert why_not_offload(spec) == why
+
+
+def test_what_is_kept_in_8_bits_is_moved_afterwards(tmp_path: Path) -> None:
+    folder = save_tiny_flux1(tmp_path / "model")
+    model = load_model(str(folder), device="cpu", dtype="fp8")
+    expected = generate(model, REQUEST).record.latents_sha256
+    moved = move_model(model, torch.device("meta"))
+    weights = [each for part in components_of(moved).values() for each in part.parameters()]
+    assert {each.device.type for each in weights} == {"meta"}
+    assert moved.device.type == "meta"
+    again = move_model(load_model(str(folder), device="cpu", dtype="fp8"), CPU)
+    assert generate(again, REQUEST).record.latents_sha256 == expected
 
 
 def test_pictures_and_frames_are_as_without(tiny_folder: Path, tmp_path: Path) -> None:
