@@ -210,7 +210,7 @@ class DiffusersPipeline:
         if (made := self._size_made(size, configs)) != size:
             raise UsageError(
                 f"{self.name} makes images of one area, and not of {size[0]}x{size[1]} pixels.",
-                f"Of that shape it makes {made[0]}x{made[1]}.",
+                f"The nearest that it makes is --size {made[0]}x{made[1]}.",
             )
 
     def _size_made(self, size: tuple[int, int], configs: Configs) -> tuple[int, int]:

@@ -361,6 +361,30 @@ def test_hostile_folders(
         load(tmp_path / "copy")
 
 
+@pytest.mark.parametrize(
+    ("name", "component", "changes", "message"),
+    [
+        ("Kandinsky 3", "unet", {"layers_per_block": 10**9}, "impossible value"),
+        ("Kandinsky 3", "unet", {"time_embedding_dim": 30_000}, "more than its weights hold"),
+        ("HiDream", "transformer", {"num_routed_experts": 10**6}, "more than its weights hold"),
+        ("PRX", "transformer", {"depth": 10**6}, "more than its weights hold"),
+        (
+            "Stable Cascade",
+            "decoder",
+            {"down_num_layers_per_block": [1, 9_000_000]},
+            "more than its weights hold",
+        ),
+    ],
+)
+def test_hostile_configs_of_other_pipelines(
+    tmp_path: Path, name: str, component: str, changes: dict[str, Any], message: str
+) -> None:
+    copy = save_tiny_pipeline(tmp_path / "model", name)
+    edit_json(copy / component / "config.json", **changes)
+    with pytest.raises(ModelError, match=message):
+        load(copy)
+
+
 def test_python_files_and_pickles_are_not_read(tmp_path: Path, aura: Path) -> None:
     import shutil
 
@@ -460,7 +484,7 @@ def test_sizes_that_hidream_does_not_make_are_refused(tmp_path: Path) -> None:
     assert (spec.defaults.width, spec.defaults.height) == (128, 128)
     with pytest.raises(UsageError, match="makes images of one area, and not of 64x128") as error:
         spec.resolve(replace(REQUEST, width=64, height=128))
-    assert error.value.hint == "Of that shape it makes 90x180."
+    assert error.value.hint == "The nearest that it makes is --size 90x180."
 
 
 def test_a_package_that_is_missing_is_named(
