@@ -100,6 +100,9 @@ class FrameDecoded:
 
     ``change`` is how far the latents are from those of the frame of this kind before it,
     ``|after - before| / |before|``; None for the first.
+
+    ``alpha`` and ``sigma`` are the shares of clean latents and of noise that the run has come to at
+    that step, whatever the frame shows; None in diffusers' own loop.
     """
 
     request: ResolvedRequest
@@ -111,6 +114,8 @@ class FrameDecoded:
     steps_before: int = 0
     is_first: bool = True
     change: float | None = None
+    alpha: float | None = None
+    sigma: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

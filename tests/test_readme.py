@@ -21,6 +21,7 @@ import sheepgen
 from sheepgen.batch import plan as batch_plan
 from sheepgen.batch import run as batch_run
 from sheepgen.cli.app import app
+from sheepgen.execution import dissolve as dissolving
 from sheepgen.execution import plan
 from sheepgen.fields import FIELDS
 from sheepgen.metadata.image_file import encode_image, read_record
@@ -99,6 +100,7 @@ def test_every_command_in_the_readme_is_taken(
     monkeypatch.chdir(tmp_path)
     for module, function in (
         (plan, "plan_run"),
+        (dissolving, "plan_dissolve"),
         (sweep_plan, "plan_sweep"),
         (batch_run, "run_batch"),
         (batch_plan, "plan_batch"),
@@ -114,7 +116,8 @@ def test_every_command_in_the_readme_is_taken(
     for command in shown:
         words = words_of(command)
         for word in words:
-            if words[0] in ("show", "rerun", "branch") and word.endswith((".png", ".jpg", ".webp")):
+            reads_image = words[0] in ("show", "rerun", "branch", "dissolve")
+            if reads_image and word.endswith((".png", ".jpg", ".webp")):
                 path = tmp_path / word
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(encode_image(sample_image(), sample_record(), path.suffix))
@@ -141,7 +144,7 @@ def test_every_example_stays_in_the_range_of_the_embedded_model(
     monkeypatch.setattr(sweep_plan, "plan_sweep", take)
     other_uses = {
         *("show", "rerun", "branch", "verify", "train", "evaluate", "models", "schedulers"),
-        *("batch", "config", "meaning"),
+        *("batch", "config", "meaning", "dissolve"),
     }
     for command in commands(README.read_text(encoding="utf-8")):
         words = words_of(command)

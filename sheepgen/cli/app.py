@@ -12,6 +12,7 @@ from sheepgen.cli.branch import branch
 from sheepgen.cli.command_line import Command, CommandGroup, SubcommandGroup
 from sheepgen.cli.config import config, print_path
 from sheepgen.cli.console import write_data
+from sheepgen.cli.dissolve import dissolve
 from sheepgen.cli.evaluate import evaluate
 from sheepgen.cli.explain import explain
 from sheepgen.cli.generate import generate
@@ -44,6 +45,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
         "show": show,
         "rerun": rerun,
         "branch": branch,
+        "dissolve": dissolve,
         "verify": verify,
         "explain": explain,
         "meaning": meaning,
@@ -105,6 +107,11 @@ _EXAMPLES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "sheepgen branch fox.png --at 8 --prompt 'an owl'",
             "sheepgen branch fox.png --at 8 -p 'an owl' -p 'a goat' -o owls/",
             "sheepgen branch fox.png --at 8 --seed -1",
+        ),
+        "dissolve": (
+            "sheepgen dissolve fox.png",
+            "sheepgen dissolve photo.jpg --steps 20 --frames gif -o static/",
+            "sheepgen dissolve fox.png --back-from 12 --prompt 'an owl'",
         ),
         "verify": (
             "sheepgen verify fox.png",

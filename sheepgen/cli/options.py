@@ -62,6 +62,14 @@ ImageArg = Annotated[
         parser=parsers.path,
     ),
 ]
+PictureArg = Annotated[
+    str,
+    typer.Argument(
+        metavar="IMAGE",
+        help="Any picture: PNG, JPEG or WebP.",
+        parser=parsers.path,
+    ),
+]
 WildcardsOpt = Annotated[
     Path | None,
     typer.Option(
@@ -178,7 +186,8 @@ FramesOpt = Annotated[
     typer.Option(
         metavar="WORD",
         help="Intermediate results to save: none; strip (a filmstrip); steps (plus one image per "
-        "step); gif or webp (plus an animation); all (plus the noisy latents).",
+        "step); gif or webp (plus an animation); all (plus the noisy latents and a plot of the "
+        "noise schedule).",
         parser=parsers.one_of("--frames", get_args(FramesWord)),
         autocompletion=completion.of(*get_args(FramesWord)),
         rich_help_panel=OUTPUT,

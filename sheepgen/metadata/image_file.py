@@ -118,13 +118,17 @@ def check_format(suffix: str, request: GenerationRequest) -> None:
 
 
 def encode_image(
-    image: Image.Image, record: ImageRecord, suffix: str, *, texts: Mapping[str, str] | None = None
+    image: Image.Image,
+    record: ImageRecord | None,
+    suffix: str,
+    *,
+    texts: Mapping[str, str] | None = None,
 ) -> bytes:
     """Return the bytes of an image file that carries its record.
 
     Args:
         image: RGB.
-        record: Written into the file.
+        record: Written into the file; None for a PNG without one.
         suffix: A key of `IMAGE_FORMATS`, in any case.
         texts: More text entries, for PNG only.
     """
@@ -135,18 +139,20 @@ def encode_image(
 
 
 def save_options(
-    record: ImageRecord, kind: str, *, texts: Mapping[str, str] | None = None
+    record: ImageRecord | None, kind: str, *, texts: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """Return the arguments of Pillow's ``save`` that write a record into a file.
 
     Args:
-        record: Of the image.
+        record: Of the image; None for a PNG without one.
         kind: Pillow's name of the format; one that is not in `IMAGE_FORMATS` cannot hold a record.
         texts: As for `encode_image`.
     """
     match kind:
         case "PNG":
             return {"pnginfo": _png_texts(record, texts or {}), "compress_level": _PNG_EFFORT}
+        case _ if record is None:
+            return {}
         case "JPEG":
             return {"quality": 95, "subsampling": 0, "exif": _exif(record)}
         case "WEBP":
@@ -197,9 +203,11 @@ def _record_text(found: ImageTexts) -> str | None:
     return text if _OUR_JSON.match(text) else None
 
 
-def _png_texts(record: ImageRecord, texts: Mapping[str, str]) -> PngInfo:
+def _png_texts(record: ImageRecord | None, texts: Mapping[str, str]) -> PngInfo:
     info = PngInfo()
-    entries = {_PARAMETERS_KEY: to_parameters(record), _RECORD_KEY: to_json(record), **texts}
+    entries = dict(texts)
+    if record is not None:
+        entries = {_PARAMETERS_KEY: to_parameters(record), _RECORD_KEY: to_json(record), **texts}
     for key, value in entries.items():
         if _looks_like_utf8(value):
             info.add_itxt(key, value)

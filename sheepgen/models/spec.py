@@ -106,8 +106,12 @@ class ModelSpec:
         """The family that it is of."""
         return self.checkpoint.family
 
-    def resolve(self, request: GenerationRequest) -> ResolvedRequest:
+    def resolve(self, request: GenerationRequest, *, needs_prompt: bool = True) -> ResolvedRequest:
         """Return the request with this model's values for all fields that are unset.
+
+        Args:
+            request: With or without them.
+            needs_prompt: Whether a model that reads prompts has to have one.
 
         Raises:
             UsageError: If the model needs a prompt or a mask that is not there, cannot blend
@@ -119,7 +123,7 @@ class ModelSpec:
             ModelError: If a file that is added to the model cannot be used, or is not the one that
                 a resolved request was made with.
         """
-        if self.family.reads_prompt:
+        if self.family.reads_prompt and needs_prompt:
             FIELDS["prompt"].check(request.prompt)  # which is "" by default
         if request.blend and "blend" not in self.family.fields:
             raise UsageError(

@@ -30,19 +30,21 @@ _LAST_FRAME_MS = 2500
 
 def encode_animation(
     frames: Sequence[FrameDecoded],
-    image: Image.Image,
+    image: Image.Image | None,
     kind: AnimationKind,
     *,
     key: str = "",
 ) -> bytes:
-    """Encode an endless animation that ends, and pauses, on the finished image.
+    """Encode an endless animation that ends, and pauses, on the finished image or the last frame.
 
     Args:
         frames: In the order of their steps. At most `MAX_FRAMES` - 1 of them are shown.
-        image: The finished image, RGB. The animation has at most 512 pixels per side.
+        image: The finished image, RGB, or None. The animation has at most 512 pixels per side.
         kind: ``gif`` has 256 colours a frame, ``webp`` has all.
         key: Of the image, written to the file as it is, so that it can be found there.
     """
+    if image is None:
+        frames, image = frames[:-1], frames[-1].image
     shown = [frames[place].image for place in spread(len(frames), MAX_FRAMES - 1)]
     durations = [_FRAME_MS] * len(shown) + [_LAST_FRAME_MS]
     return encode_pictures([*shown, image], durations, kind, mark=key and f"sheepgen-key {key}")

@@ -7,6 +7,7 @@ All files of one image share a stem:
                                and of a picture to start from forward_000.png ...
     a-sheep_42_filmstrip.png   the frames in a row
     a-sheep_42_animation.gif   or .webp
+    a-sheep_42_schedule.png    how much noise there is at each step
     a-sheep_42_explained.html  the page of ``sheepgen explain``, and a folder with its pictures
 
 Names, saving, the `ImageSaved` event, JSON lines, manifests, ownership, size estimates and progress
@@ -25,6 +26,7 @@ from sheepgen.errors import OutputError
 from sheepgen.metadata.image_file import MAX_FILE_BYTES, encode_image, read_record
 from sheepgen.output.animation import encode_animation
 from sheepgen.output.filmstrip import encode_filmstrip
+from sheepgen.output.noise_schedule import encode_noise_schedule
 from sheepgen.untrusted_file import read_untrusted
 
 if TYPE_CHECKING:
@@ -91,14 +93,14 @@ class ArtifactSource:
     """What artifacts are made from.
 
     Args:
-        image: The finished image, RGB.
-        record: Its record.
+        image: The finished image, RGB; None if there is none but the frames.
+        record: Its record; None without an image.
         frames: In the order in which they came; clean and noisy ones may be mixed.
         key: The image's `sheepgen.execution.image_key.image_key`.
     """
 
-    image: Image
-    record: ImageRecord
+    image: Image | None
+    record: ImageRecord | None
     frames: Sequence[FrameDecoded]
     key: str
 
@@ -122,7 +124,7 @@ def _frame_name(frame: FrameDecoded) -> str:
     return f"{prefix}_{frame.step:03}.png"
 
 
-def _encode_frame(frame: FrameDecoded, record: ImageRecord) -> bytes:
+def _encode_frame(frame: FrameDecoded, record: ImageRecord | None) -> bytes:
     step = {"sheepgen-step": f"{frame.step}/{frame.total_steps}"}
     return encode_image(frame.image, record, ".png", texts=step)
 
@@ -137,6 +139,10 @@ def _encode_gif(source: ArtifactSource) -> bytes:
 
 def _encode_webp(source: ArtifactSource) -> bytes:
     return encode_animation(source.shown_frames(), source.image, "webp", key=source.key)
+
+
+def _encode_schedule(source: ArtifactSource) -> bytes | None:
+    return encode_noise_schedule(source.shown_frames(), key=source.key)
 
 
 def _encode_nothing(_: ArtifactSource) -> None:
@@ -237,6 +243,14 @@ ARTIFACTS: tuple[Artifact, ...] = (
         choices=frozenset({"webp"}),
         encode=_encode_webp,
         max_pictures=lambda clean, _noisy: clean,
+    ),
+    Artifact(
+        name="schedule",
+        pattern="{stem}_schedule.png",
+        json_key="schedule",
+        choices=frozenset({"all"}),
+        encode=_encode_schedule,
+        max_pictures=lambda _clean, _noisy: 4,
     ),
     Artifact(
         name="explanation",

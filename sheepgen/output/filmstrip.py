@@ -50,19 +50,22 @@ def spread(count: int, limit: int) -> list[int]:
     return [round(place * (count - 1) / (limit - 1)) for place in range(limit)]
 
 
-def draw_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image) -> Image.Image:
+def draw_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image | None) -> Image.Image:
     """Draw frames in a row, with their steps and timesteps, and the finished image after them.
 
     Args:
         frames: In the order of their steps. At most `MAX_COLUMNS` - 1 are drawn.
-        image: The finished image, RGB.
+        image: The finished image, RGB; None if the last frame is all that there is.
 
     Returns:
         RGBA, with thumbnails of at most 256 pixels per side.
     """
-    chosen = [frames[place] for place in spread(len(frames), MAX_COLUMNS - 1)]
+    chosen = [frames[place] for place in spread(len(frames), MAX_COLUMNS - (image is not None))]
     columns = [(frame.image, *_labels(frame)) for frame in chosen]
-    columns.append((image, "image", f"{image.width}x{image.height}"))
+    if image is None:
+        image = columns[-1][0]
+    else:
+        columns.append((image, "image", f"{image.width}x{image.height}"))
 
     room = min(MAX_THUMBNAIL, (MAX_WIDTH - 2 * MARGIN) // len(columns) - GAP)
     width, height = thumbnail_size(image.size, (room, room))
@@ -82,12 +85,14 @@ def draw_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image) -> Image.
     return strip
 
 
-def encode_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image, *, key: str = "") -> bytes:
+def encode_filmstrip(
+    frames: Sequence[FrameDecoded], image: Image.Image | None, *, key: str = ""
+) -> bytes:
     """Return the filmstrip as the bytes of a PNG.
 
     Args:
         frames: As `draw_filmstrip` takes them.
-        image: The finished image, RGB.
+        image: Likewise.
         key: Of the image, written into the file as it is, so that it can be found there.
     """
     info = PngInfo()
@@ -101,7 +106,8 @@ def encode_filmstrip(frames: Sequence[FrameDecoded], image: Image.Image, *, key:
 def _labels(frame: FrameDecoded) -> tuple[str, str]:
     if frame.kind == "forward":
         first = "picture" if frame.is_first else "upscaled"
-        title = first if frame.step == frame.steps_before else "more noise"
+        level = "more noise" if frame.sigma is None else f"noise {frame.sigma:.2f}"
+        title = first if frame.step == frame.steps_before else level
     elif frame.is_first and frame.step == frame.steps_before:
         title = "noise" if frame.request.image is None else "start"
     else:

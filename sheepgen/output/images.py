@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from sheepgen.output.manifest import Manifest
     from sheepgen.resolved_request import ResolvedRequest
 
-__all__ = ["OutputLayout", "save", "save_images"]
+__all__ = ["OutputLayout", "save", "save_artifacts", "save_images"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,17 +154,52 @@ def _save(
     *,
     overwrite: bool,
 ) -> ImageSaved:
-    make_folder(target.folder)
     data = encode_image(run.image, run.record, target.suffix)
     source = ArtifactSource(image=run.image, record=run.record, frames=frames, key=target.key)
+    paths = save_artifacts(source, choice, target, image=data, overwrite=overwrite)
+    return ImageSaved(
+        request=run.request,
+        record=run.record,
+        path=paths.pop("image"),
+        artifacts=paths,
+        sha256=hashlib.sha256(data).hexdigest(),
+        elapsed_s=run.elapsed_s,
+    )
+
+
+def save_artifacts(
+    source: ArtifactSource,
+    choice: FrameChoice,
+    target: Target,
+    *,
+    image: bytes | None,
+    overwrite: bool,
+) -> dict[str, Path]:
+    """Save what is wanted of the frames of a run, and its image, all at once.
+
+    Args:
+        source: What it is made from.
+        choice: What is wanted.
+        target: Where it goes, if nothing is in the way.
+        image: Bytes of the image's file; None if there is none.
+        overwrite: As in `OutputLayout`.
+
+    Returns:
+        The paths of the ``image`` and of its artifacts, of those that there are.
+
+    Raises:
+        OutputError: If the folder cannot be written to; nothing incomplete is left there.
+    """
+    make_folder(target.folder)
     with output_errors(target.folder), staging_folder(target.folder) as staging:
         staged: dict[str, Path] = {}
         for artifact in choice.artifacts():
             if (content := artifact.encode(source)) is not None:
                 staged[artifact.name] = staging / artifact.name
                 _write(staging / artifact.name, content)
-        staged["image"] = staging / "image"
-        write_synced(staged["image"], data)
+        if image is not None:
+            staged["image"] = staging / "image"
+            write_synced(staged["image"], image)
         with lock_folder(target.folder):
             target = free_target(target, overwrite=overwrite)
             # If there is no image of this name, the rest belongs to one with another extension.
@@ -173,14 +208,7 @@ def _save(
             _put_in_place(staged, target, {name: staging / f"old-{name}" for name in replaced})
             sync_folder(target.folder)
     paths = target.paths()
-    return ImageSaved(
-        request=run.request,
-        record=run.record,
-        path=target.path,
-        artifacts={name: paths[name] for name in staged if name != "image"},
-        sha256=hashlib.sha256(data).hexdigest(),
-        elapsed_s=run.elapsed_s,
-    )
+    return {name: paths[name] for name in staged}
 
 
 def _write(path: Path, content: Content) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BRANCHED_OUTPUT",
     "DEFAULT_OUTPUT",
+    "DISSOLVED_OUTPUT",
     "PLACEHOLDERS",
     "OutputTemplate",
     "Target",
@@ -42,6 +43,8 @@ __all__ = [
 DEFAULT_OUTPUT = "outputs/{prompt}_{seed}.png"
 
 BRANCHED_OUTPUT = "outputs/{prompt}_{seed}_branch-{branch}.png"
+
+DISSOLVED_OUTPUT = "outputs/{image}_{seed}_dissolved.png"
 
 PLACEHOLDERS = (*(field.key for field in FIELDS.values()), "index", "key")
 """What may stand in braces; ``index`` counts a run's images from 1, and ``key`` is the beginning of

@@ -135,11 +135,13 @@ class ShownLatents(NamedTuple):
     Args:
         latents: (frames, channels, height, width), at the network's scale.
         timesteps: Of each frame.
+        levels: Of each frame the shares of clean latents and of noise that the run has come to.
         first_step: Number of the first frame; the others count on from it.
     """
 
     latents: Tensor
     timesteps: Sequence[float]
+    levels: Sequence[tuple[float, float]]
     first_step: int
 
 
@@ -236,17 +238,19 @@ def pass_frames(own: PassOfImage, options: FrameOptions) -> dict[FrameKind, Show
     shown: dict[FrameKind, ShownLatents] = {}
     # The timesteps before which, or after which, there is what a frame shows.
     after = [steps[0].timestep, *(step.timestep for step in steps)]
+    levels = [*((step.alpha, step.sigma) for step in steps), (1.0, 0.0)]
     if options.clean and picture is not None:
         latents = forward_latents(picture, own.noise, steps)
         timesteps = [0.0, *(step.timestep for step in reversed(steps[1:]))]
         if not own.is_first:
             latents, timesteps = torch.cat([latents, start]), [*timesteps, steps[0].timestep]
-        shown["forward"] = ShownLatents(latents, timesteps, before)
+        backwards = levels[::-1][: len(latents)]
+        shown["forward"] = ShownLatents(latents, timesteps, backwards, before)
     first = 0 if own.is_first else 1
     if options.clean:
         latents = clean_latents(start, steps)[first:]
-        shown["clean"] = ShownLatents(latents, after[first:], before + first)
+        shown["clean"] = ShownLatents(latents, after[first:], levels[first:], before + first)
     if options.noisy:
         latents = noisy_latents(start, steps)[first:]
-        shown["noisy"] = ShownLatents(latents, after[first:], before + first)
+        shown["noisy"] = ShownLatents(latents, after[first:], levels[first:], before + first)
     return shown

@@ -251,8 +251,10 @@ def _frames(
             finished_pixels=pixels,
         )
         changes = relative_changes(shown.latents)
-        numbered = enumerate(zip(images, shown.timesteps, changes, strict=True), shown.first_step)
-        for step, (image, timestep, change) in numbered:
+        of_frames = zip(images, shown.timesteps, shown.levels, changes, strict=True)
+        for step, (image, timestep, (alpha, sigma), change) in enumerate(
+            of_frames, shown.first_step
+        ):
             yield FrameDecoded(
                 request=request,
                 kind=kind,
@@ -263,4 +265,6 @@ def _frames(
                 timestep=timestep,
                 image=image,
                 change=change,
+                alpha=alpha,
+                sigma=sigma,
             )

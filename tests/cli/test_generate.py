@@ -152,8 +152,10 @@ def test_json_lines_are_all_of_standard_output(draw: Run) -> None:
     for line in lines:
         assert hashlib.sha256(Path(line["path"]).read_bytes()).hexdigest() == line["sha256"]
         assert Path(line["animation"]).is_file()
+        assert Path(line["schedule"]).is_file()
         assert len(list(Path(line["frames"]).iterdir())) == 6
-        paths = {"path", "frames", "filmstrip", "animation", "sha256", "status", "seed", "seconds"}
+        paths = {"path", "frames", "filmstrip", "animation", "schedule", "sha256", "status"}
+        paths |= {"seed", "seconds"}
         record = from_dict({key: value for key, value in line.items() if key not in paths})
         assert record == read_record(Path(line["path"]))
 

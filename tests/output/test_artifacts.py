@@ -33,7 +33,7 @@ KEY = "ab" * 32
 
 def encode_palette(source: ArtifactSource) -> bytes | None:
     """Stand in for a picture; there is none for a run without frames."""
-    if not source.frames:
+    if not source.frames or source.image is None:
         return None
     return f"{source.image.getpixel((0, 0))} {len(source.frames)} {source.key}".encode()
 
@@ -129,8 +129,8 @@ def test_a_new_row_is_named_saved_and_in_the_event(tmp_path: Path) -> None:
 def test_a_new_row_has_its_key_in_json_lines_also_if_there_is_none(tmp_path: Path) -> None:
     line = json.loads(jsonl.to_json_line(save(tmp_path)))
     assert line["palette"] == str(tmp_path / "sheep_palette.txt")
-    keys = ["status", "path", "frames", "filmstrip", "animation", "palette", "sha256"]
-    assert list(line)[:7] == keys
+    keys = ["status", "path", "frames", "filmstrip", "animation", "schedule", "palette", "sha256"]
+    assert list(line)[:8] == keys
     assert json.loads(jsonl.to_json_line(save(tmp_path, frames="none")))["palette"] is None
 
 

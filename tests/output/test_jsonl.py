@@ -22,12 +22,14 @@ def test_a_line_holds_the_files_and_the_whole_record(tmp_path: Path) -> None:
     assert line.isascii()
     assert line.isprintable()
     data = json.loads(line)
-    files = {key: data.pop(key) for key in ("path", "frames", "filmstrip", "animation")}
+    keys = ("path", "frames", "filmstrip", "animation", "schedule")
+    files = {key: data.pop(key) for key in keys}
     assert files == {
         "path": str(tmp_path / "x.png"),
         "frames": None,
         "filmstrip": None,
         "animation": None,
+        "schedule": None,
     }
     own = ("status", "seed", "sha256", "seconds")
     assert [data.pop(key) for key in own] == ["done", 42, saved.sha256, 1.235]
