@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import warnings
 from functools import wraps
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import diffusers
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["backend_error", "backend_name", "has_backends", "use_backend"]
 
 _DENOISER = "transformer"
+_UNCONDITIONAL = "unconditional_transformer"
 
 _CHOICE = "_attention_backend"
 """Attribute of diffusers' attention processors that have a choice."""
@@ -85,25 +87,27 @@ def use_backend(model: LoadedModel, name: str) -> None:
         model: Of a spec that `has_backends`.
         name: Of a backend for which there is no `backend_error`.
     """
-    denoiser: Any = _denoiser(model)
-    with attention_backend():  # whose end undoes that the setter also changes all other models
-        denoiser.set_attention_backend(name)
-    if name != NATIVE_ATTENTION:
-        denoiser.forward = _explained(denoiser.forward, name, model.spec.name)
+    for denoiser in _denoisers(model):
+        with attention_backend():  # whose end undoes that the setter also changes all other models
+            denoiser.set_attention_backend(name)
+        if name != NATIVE_ATTENTION:
+            denoiser.forward = _explained(denoiser.forward, name, model.spec.name)
 
 
 def backend_name(model: LoadedModel) -> str:
     """Return what computes the attention of a loaded model's denoiser."""
-    denoiser = _denoiser(model)
-    for module in denoiser.modules() if isinstance(denoiser, nn.Module) else ():
+    for module in chain.from_iterable(each.modules() for each in _denoisers(model)):
         backend = getattr(getattr(module, "processor", None), _CHOICE, None)
         if backend is not None:
             return str(backend.value)
     return NATIVE_ATTENTION
 
 
-def _denoiser(model: LoadedModel) -> object:
-    return getattr(getattr(model, "pipeline", model), _DENOISER, None)
+def _denoisers(model: LoadedModel) -> list[Any]:
+    """Return a model's denoiser, and the one for images without the prompt if that is another."""
+    parts = getattr(model, "pipeline", model)
+    found = (getattr(parts, name, None) for name in (_DENOISER, _UNCONDITIONAL))
+    return [each for each in found if isinstance(each, nn.Module)]
 
 
 def _explained(forward: Callable[..., Any], name: str, model: str) -> Callable[..., Any]:

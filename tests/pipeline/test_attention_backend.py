@@ -13,6 +13,7 @@ from diffusers import FluxPipeline
 from diffusers import attention_backend as diffusers_attention
 from diffusers.models.attention_dispatch import AttentionBackendName
 from PIL import ImageChops
+from torch import nn
 
 from sheepgen.errors import UsageError
 from sheepgen.execution.checks import device_warnings
@@ -153,3 +154,18 @@ def test_what_a_network_asks_and_a_backend_cannot_do_is_said(tmp_path: Path) -> 
     model = load_model(folder, device="cpu", attention_backend="_native_flash")
     with pytest.raises(UsageError, match=r"_native_flash cannot be used with .*mask"):
         generate(model, replace(REQUEST, guidance_scale=1.0))
+
+
+@pytest.mark.parametrize("name", TINY_PIPELINES)
+def test_every_network_of_diffusers_loops_that_has_a_choice_is_changed(
+    name: str, tmp_path: Path
+) -> None:
+    folder = save_tiny_pipeline(tmp_path / "model", name)
+    model: Any = load_model(str(folder), device="cpu", attention_backend="_native_math")
+    networks = [each for each in model.pipeline.components.values() if isinstance(each, nn.Module)]
+    processors: list[Any] = [
+        getattr(each, "processor", None) for network in networks for each in network.modules()
+    ]
+    chosen = {each._attention_backend for each in processors if hasattr(each, "_attention_backend")}
+    assert has_backends(model.spec) == bool(chosen)
+    assert {str(each.value) for each in chosen} <= {"_native_math"}
