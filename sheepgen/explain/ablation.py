@@ -1,28 +1,36 @@
 """The same image without a word: what the word causes.
 
-Everything else stays: seed, noise, steps, guidance. A word whose tokens alone say what it means
-(`sheepgen.pipeline.latent_model.UNetModel.without_tokens`) has these left out. Any other is left
-out of the prompt, as text encoders mix words into each other's tokens; that image is one that the
-shorter prompt gives.
+Everything else stays: seed, noise, steps, guidance. A word whose tokens alone say what it means (of
+a model that `ReadsTokensAlone`) has these left out. Any other is left out of the prompt, as text
+encoders mix words into each other's tokens; that image is one that the shorter prompt gives.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
 
 from sheepgen.pipeline.token_groups import split_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
-    from sheepgen.pipeline.latent_model import UNetModel
+    from sheepgen.pipeline.family import Model
     from sheepgen.pipeline.token_groups import TokenGroup
     from sheepgen.resolved_request import ResolvedRequest
 
-__all__ = ["PlannedAblation", "plan_ablations"]
+__all__ = ["PlannedAblation", "ReadsTokensAlone", "plan_ablations"]
+
+
+@runtime_checkable
+class ReadsTokensAlone(Protocol):
+    """A model of whose words each token alone says what it means."""
+
+    def without_tokens(self, positions: Collection[int]) -> Model:
+        """Return the model as it is if these tokens of its prompts say nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +50,13 @@ class PlannedAblation:
     text: str
     words: tuple[int, ...]
     group: int | None
-    model: UNetModel
+    model: Model
     request: ResolvedRequest
     leaves_tokens_out: bool
 
 
 def plan_ablations(
-    model: UNetModel, request: ResolvedRequest, groups: Sequence[TokenGroup]
+    model: Model, request: ResolvedRequest, groups: Sequence[TokenGroup]
 ) -> Iterator[PlannedAblation]:
     """Yield one ablation for each word that conditions the network, in the prompt's order.
 
@@ -79,24 +87,39 @@ def plan_ablations(
 
 
 def _without_tokens(
-    model: UNetModel, request: ResolvedRequest, groups: Sequence[TokenGroup]
+    model: Model, request: ResolvedRequest, groups: Sequence[TokenGroup]
 ) -> Iterator[PlannedAblation]:
+    if not isinstance(model, ReadsTokensAlone):
+        return
     for number, group in enumerate(groups):
         if not group.is_named:
             continue
-        without = model.without_tokens(group.positions)
-        if without is not None:
-            yield PlannedAblation(
-                text=group.text,
-                words=group.words,
-                group=number,
-                model=without,
-                request=request,
-                leaves_tokens_out=True,
-            )
+        yield PlannedAblation(
+            text=group.text,
+            words=group.words,
+            group=number,
+            model=model.without_tokens(group.positions),
+            request=request,
+            leaves_tokens_out=True,
+        )
 
 
-def _says_the_same(model: UNetModel, first: ResolvedRequest, second: ResolvedRequest) -> bool:
+def _says_the_same(model: Model, first: ResolvedRequest, second: ResolvedRequest) -> bool:
     """Return whether two prompts give the network the same conditioning."""
-    states = [model.encode([each]).hidden_states for each in (first, second)]
-    return states[0].shape == states[1].shape and torch.equal(*states)
+    both = [list(_tensors(model.encode([each]))) for each in (first, second)]
+    return all(torch.equal(*each) for each in zip(*both, strict=True))
+
+
+def _tensors(conditioning: object) -> Iterator[torch.Tensor]:
+    """Yield the tensors of a family's conditioning, in a fixed order."""
+    if isinstance(conditioning, torch.Tensor):
+        yield conditioning
+    elif is_dataclass(conditioning):
+        for each in fields(conditioning):
+            yield from _tensors(getattr(conditioning, each.name))
+    elif isinstance(conditioning, Mapping):
+        for value in conditioning.values():
+            yield from _tensors(value)
+    elif isinstance(conditioning, tuple):
+        for value in conditioning:
+            yield from _tensors(value)

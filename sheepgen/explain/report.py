@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sheepgen.explain.ablation import PlannedAblation
     from sheepgen.explain.agreement import Agreement
     from sheepgen.metadata.record import ImageRecord
+    from sheepgen.models.family import WordAttention
     from sheepgen.pipeline.attention_maps import AttentionMaps
     from sheepgen.pipeline.token_groups import TokenGroup
     from sheepgen.prompt_reading import PromptReading
@@ -109,6 +110,7 @@ class Explanation:
         record: Its record.
         image: The image.
         reading: What the model made of the prompt.
+        attention: What shares are of: attention to the text, or to text and image at once.
         heat_maps: Of all tokens, those of words first.
         steps: In order.
         ablations: In the prompt's order; None if none were asked for.
@@ -117,6 +119,7 @@ class Explanation:
     record: ImageRecord
     image: Image
     reading: PromptReading
+    attention: WordAttention
     heat_maps: Sequence[HeatMap]
     steps: Sequence[Step]
     ablations: Sequence[Ablation] | None
@@ -125,6 +128,11 @@ class Explanation:
     def named(self) -> list[HeatMap]:
         """The heat maps of words."""
         return [each for each in self.heat_maps if each.group.is_named]
+
+    @property
+    def image_share(self) -> float:
+        """The share of all attention that goes to the image itself, 0 to 1."""
+        return max(0.0, 1 - sum(each.share for each in self.heat_maps))
 
 
 def heat_maps(maps: AttentionMaps, groups: Sequence[TokenGroup]) -> list[HeatMap]:
@@ -184,7 +192,8 @@ def to_dict(explanation: Explanation) -> dict[str, Any]:
     """Return the numbers as plain JSON values.
 
     ``tokens`` and ``limit`` say how much of the prompt was read. ``groups`` lists the tokens with
-    their ``share`` of all attention and its least and most at a position, ``steps`` has what
+    their ``share`` of all attention and its least and most at a position; ``attention`` is "cross"
+    if all of it goes to the text, or "joint" if the rest goes to the image. ``steps`` has what
     `Step` says, and for each group the share at that step. ``ablations`` says for each word how
     much the image changes without it, and how far that agrees with its heat map; null if none were
     asked for.
@@ -193,6 +202,7 @@ def to_dict(explanation: Explanation) -> dict[str, Any]:
     return {
         "tokens": explanation.reading.tokens,
         "limit": explanation.reading.limit,
+        "attention": explanation.attention,
         "groups": [
             {
                 **asdict(each.group),

@@ -21,6 +21,7 @@ from sheepgen.events import (
     StepCompleted,
 )
 from sheepgen.execution.run import prepare_folders
+from sheepgen.models.families import FAMILIES
 from sheepgen.output.artifacts import ARTIFACTS
 from sheepgen.output.atomic import output_errors, staging_folder, sync_folder, write_synced
 from sheepgen.output.images import save_images
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from sheepgen.explain.report import Ablation, Explanation
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.attention_maps import AttentionMaps
-    from sheepgen.pipeline.latent_model import UNetModel
+    from sheepgen.pipeline.family import Model
     from sheepgen.pipeline.token_groups import TokenGroup
     from sheepgen.resolved_request import ResolvedRequest
 
@@ -66,11 +67,17 @@ def check_explainable(spec: ModelSpec, request: ResolvedRequest, *, ablate: bool
     Raises:
         UsageError: If it cannot.
     """
-    if not spec.family.attends_to_words:
+    if spec.family.word_attention is None:
+        names = [family.name for family in FAMILIES if family.word_attention]
         raise UsageError(
             f"Images of {excerpt(spec.name)} cannot be explained: {spec.family.name} is not "
             "supported.",
-            "Use the installed model, or Stable Diffusion 1, 2 or XL.",
+            f"Use a model of one of these families: {', '.join(names)}.",
+        )
+    if "true_cfg" in spec.family.fields and request.true_cfg > 1:
+        raise UsageError(
+            "Images with --true-cfg cannot be explained: the network runs twice at each step.",
+            "Leave out --true-cfg.",
         )
     if request.blend:
         raise UsageError(
@@ -116,7 +123,6 @@ def explain_image(
     from sheepgen.explain.report import Explanation, heat_maps, steps_of
     from sheepgen.options import FrameOptions
     from sheepgen.pipeline.attention_maps import record_attention
-    from sheepgen.pipeline.latent_model import LatentModel
     from sheepgen.pipeline.token_groups import token_groups
 
     executor = LocalExecutor(
@@ -125,9 +131,7 @@ def explain_image(
         frames=FrameOptions(noisy=True, decoder=plan.settings.frame_decoder),
         command=plan.settings.command,
     )
-    model = executor.load(request.model_reference, request.adapters, [request])
-    assert isinstance(model, LatentModel), "families that attend to words are"
-    model = cast("UNetModel", model)
+    model = cast("Model", executor.load(request.model_reference, request.adapters, [request]))
     groups = token_groups(model, request)
     frames: list[FrameDecoded] = []
     finished = saved = None
@@ -149,6 +153,7 @@ def explain_image(
         ablations = yield from _ablate(model, finished, maps, groups)
     explanation = Explanation(
         record=finished.record,
+        attention=plan.spec.family.word_attention or "cross",
         image=finished.image.convert("RGB"),
         reading=model.read_prompt(request.prompt, request.prompt_format),
         heat_maps=heat_maps(maps, groups),
@@ -173,7 +178,7 @@ def _kept(events: Iterable[Event], frames: list[FrameDecoded], plan: RunPlan) ->
 
 
 def _ablate(
-    model: UNetModel, original: RunFinished, maps: AttentionMaps, groups: Sequence[TokenGroup]
+    model: Model, original: RunFinished, maps: AttentionMaps, groups: Sequence[TokenGroup]
 ) -> Generator[RunEvent, None, list[Ablation]]:
     """Generate the image without each word, and compare it.
 

@@ -204,7 +204,7 @@ EMBEDDED = Family(
     pipeline="sheepgen.embedded.family",
     fields=("blend",),
     has_one_scale=True,
-    attends_to_words=True,
+    word_attention="cross",
     vocabulary=f"text_encoder/{VOCABULARY_FILE}",
 )
 """What `sheepgen train` makes: Stable Diffusion's U-Net and VAE, and a text encoder that parses."""
@@ -224,7 +224,7 @@ FAMILIES: tuple[Family, ...] = (
         check_fit=_check_stable_diffusion_xl,
         pipeline="sheepgen.pipeline.stable_diffusion_xl",
         fields=("blend", "original_size", "crop_offset", "target_size", *_CLIP_FIELDS, *_ADDED),
-        attends_to_words=True,
+        word_attention="cross",
         text_layer=2,
     ),
     *QWEN_FAMILIES,
@@ -246,7 +246,7 @@ FAMILIES: tuple[Family, ...] = (
         check_fit=_check_stable_diffusion,
         pipeline="sheepgen.pipeline.stable_diffusion",
         fields=("blend", *_CLIP_FIELDS, *_ADDED),
-        attends_to_words=True,
+        word_attention="cross",
     ),
 )
 """All families that run; no two share a class name."""

@@ -24,6 +24,7 @@ __all__ = [
     "PriorFit",
     "Traits",
     "Values",
+    "WordAttention",
 ]
 
 Configs = Mapping[str, Mapping[str, Any]]
@@ -35,6 +36,10 @@ Values = Mapping[str, Any]
 GuidanceKind = Literal["two passes", "embedded", "none"]
 """How a network is guided: it runs with and without the prompt, it reads the scale and needs no
 negative prompt, or not at all."""
+
+WordAttention = Literal["cross", "joint"]
+"""How the image's positions attend to words: in cross-attention to the text alone, or in joint
+attention to text and image at once."""
 
 
 _TAKES_TURNS = re.compile(
@@ -203,8 +208,8 @@ class Family:
         reads_prompt: Whether its images are of what a prompt says.
         has_one_scale: Whether things come out at the size in pixels that they were trained at, so
             that a larger image of one shows it several times, however it begins.
-        attends_to_words: Whether its network is a U-Net that attends to the prompt's words, as
-            `sheepgen.pipeline.attention_maps` can record it.
+        word_attention: How its network attends to the prompt's words, if
+            `sheepgen.pipeline.attention_maps` can record that.
         text_layer: Layer of the text encoder that is read unless a request says otherwise, counted
             from the last.
         settings: Settings in the index that its pipeline is built with, and what they may be.
@@ -229,7 +234,7 @@ class Family:
     is_flow: bool = False
     reads_prompt: bool = True
     has_one_scale: bool = False
-    attends_to_words: bool = False
+    word_attention: WordAttention | None = None
     text_layer: int = 1
     settings: Mapping[str, Callable[[object], bool]] = field(default_factory=dict)
     own_loop: bool = True

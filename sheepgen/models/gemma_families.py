@@ -140,6 +140,7 @@ GEMMA_FAMILIES: tuple[Family, ...] = (
         example="Efficient-Large-Model/Sana_1600M_1024px_BF16_diffusers",
         is_flow=True,
         fields=("transformer", "lora"),
+        word_attention="cross",
     ),
     Family(
         name="Lumina 2",

@@ -192,6 +192,7 @@ T5_FAMILIES: tuple[Family, ...] = (
         example="black-forest-labs/FLUX.1-dev",
         is_flow=True,
         fields=("blend", "transformer", "true_cfg", "vae", "lora"),
+        word_attention="joint",
     ),
     Family(
         name="Chroma",
@@ -218,6 +219,7 @@ T5_FAMILIES: tuple[Family, ...] = (
         example="stabilityai/stable-diffusion-3.5-large",
         is_flow=True,
         fields=("blend", "transformer", "vae", "lora"),
+        word_attention="joint",
     ),
     Family(
         name="PixArt",
@@ -228,5 +230,6 @@ T5_FAMILIES: tuple[Family, ...] = (
         pipeline="sheepgen.pipeline.pixart",
         example="PixArt-alpha/PixArt-Sigma-XL-2-1024-MS",
         fields=("transformer", "vae", "lora"),
+        word_attention="cross",
     ),
 )

@@ -1,9 +1,10 @@
-"""Where the network looks for each word: cross-attention, recorded while images are generated.
+"""Where the network looks for each word: its attention, recorded while images are generated.
 
-A map says which share of a position's attention goes to a word's tokens: at every position, those
-of all tokens add up to 1. It shows attention, not cause.
+A map says which share of a position's attention goes to a word's tokens. In cross-attention, those
+of all tokens add up to 1 at every position; in joint attention, what is missing goes to the image
+itself. It shows attention, not cause.
 
-The U-Net computes as it does without: the original processors make the output, and the maps are
+The network computes as it does without: the original processors make the output, and the maps are
 computed beside them, from the same inputs, in float32 (https://arxiv.org/abs/2210.04885 sums
 attention to words in this way). So an image keeps its bits.
 """
@@ -17,16 +18,20 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn.functional import interpolate
 
+from sheepgen.pipeline.attention_inputs import (
+    AttentionCall,
+    AttentionInputs,
+    attends_to_text,
+    attention_inputs,
+)
 from sheepgen.pipeline.step_maps import StepMaps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from diffusers import UNet2DConditionModel
-    from diffusers.models.attention_processor import Attention
-    from torch import Tensor
+    from torch import Tensor, nn
 
-    from sheepgen.pipeline.latent_model import UNetModel
+    from sheepgen.pipeline.family import Model
     from sheepgen.pipeline.token_groups import TokenGroup
 
 __all__ = ["AttentionMaps", "record_attention"]
@@ -71,9 +76,9 @@ class AttentionMaps:
 
 @contextmanager
 def record_attention(
-    model: UNetModel, groups: Sequence[Sequence[TokenGroup]]
+    model: Model, groups: Sequence[Sequence[TokenGroup]]
 ) -> Iterator[AttentionMaps]:
-    """Record the cross-attention of a model's U-Net to the words of prompts.
+    """Record the attention of a model's network to the words of prompts.
 
         groups = token_groups(model, request)
         with record_attention(model, [groups]) as maps:
@@ -82,7 +87,8 @@ def record_attention(
             print(group.text, heat.mean())
 
     Args:
-        model: Loaded. It is as it was afterwards, whatever happens.
+        model: Loaded, of a family with `sheepgen.models.family.Family.word_attention`. It is as it
+            was afterwards, whatever happens. It runs its network once a step, for all passes.
         groups: Of each image of the batch, from `sheepgen.pipeline.token_groups.token_groups`.
             Images may have different numbers of them; maps of those that an image lacks are zero.
 
@@ -90,20 +96,24 @@ def record_attention(
         What is recorded. It grows with every step.
     """
     recorder = _Recorder(groups)
-    unet: UNet2DConditionModel = model.unet
-    originals = dict(unet.attn_processors)
+    network: Any = model.unet if hasattr(model, "unet") else getattr(model, "transformer")  # noqa: B009
+    originals = dict(network.attn_processors)
     watched = {
-        name: _WatchedProcessor(name.removesuffix(".processor"), processor, recorder)
+        name: _WatchedProcessor(layer, processor, recorder)
         for name, processor in originals.items()
-        if unet.get_submodule(name.removesuffix(".processor")).is_cross_attention
+        if attends_to_text(network.get_submodule(layer := name.removesuffix(".processor")))
     }
-    hook = unet.register_forward_hook(recorder.finish_step)
+    hooks = (
+        network.register_forward_pre_hook(recorder.begin_step, with_kwargs=True),
+        network.register_forward_hook(recorder.finish_step),
+    )
     try:
-        unet.set_attn_processor({**originals, **watched})
+        network.set_attn_processor({**originals, **watched})
         yield recorder.recorded
     finally:
-        hook.remove()
-        unet.set_attn_processor(originals)
+        for hook in hooks:
+            hook.remove()
+        network.set_attn_processor(originals)
 
 
 class _WatchedProcessor:
@@ -116,22 +126,17 @@ class _WatchedProcessor:
 
     def __call__(
         self,
-        attn: Attention,
+        attn: nn.Module,
         hidden_states: Tensor,
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
-        *args: object,
-        **more: object,
-    ) -> Tensor:
+        *more: Any,  # noqa: ANN401 - the processor's own
+        **named: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
         """Attend; see diffusers' ``AttnProcessor2_0``."""
-        if encoder_hidden_states is not None:
-            self._recorder.look(
-                self._layer, attn, hidden_states, encoder_hidden_states, attention_mask
-            )
-        attended: Tensor = self._original(
-            attn, hidden_states, encoder_hidden_states, attention_mask, *args, **more
-        )
-        return attended
+        call = AttentionCall(attn, hidden_states, encoder_hidden_states, attention_mask, more)
+        self._recorder.look(self._layer, self._original, call)
+        return self._original(*call[:4], *more, **named)
 
 
 class _Recorder:
@@ -141,51 +146,61 @@ class _Recorder:
         self.recorded = AttentionMaps()
         self._images = len(groups)
         self._groups = groups
-        self._members: Tensor | None = None
-        self._step: dict[str, Tensor] = {}
+        self._members = torch.zeros(0)
+        self._size = (0, 0)
+        self._channels = 0
         self._grid: tuple[int, int] | None = None
+        self._step: list[Tensor] = []
+
+    def begin_step(
+        self, _: nn.Module, arguments: tuple[Tensor, ...], named: Mapping[str, Any]
+    ) -> None:
+        """Note what the network is given: called before it."""
+        latents = arguments[0] if arguments else named["hidden_states"]
+        tokens = named["encoder_hidden_states"].shape[1]
+        if len(self._members) == 0 or self._members.shape[1] != tokens:
+            self._members = _membership(self._groups, tokens).to(latents.device)
+        self._channels = latents.shape[1]
+        self._size = _size(latents, named)
+        self._grid = self._grid or _within(GRID_SIDE, *self._size)
+        self._step = []
 
     @torch.no_grad()
-    def look(
-        self,
-        layer: str,
-        attn: Attention,
-        hidden_states: Tensor,
-        encoder_hidden_states: Tensor,
-        attention_mask: Tensor | None,
-    ) -> None:
-        """Compute where the images' text halves look, (images, groups, positions)."""
-        own = slice(-self._images, None)  # without a prompt comes first
-        context = encoder_hidden_states[own]
-        if self._members is None or len(self._members[0]) != context.shape[1]:
-            self._members = _membership(self._groups, context.shape[1])
-        query, key = _query_and_key(attn, hidden_states[own], context)
-        mask = None if attention_mask is None else attention_mask[own]
-        members = self._members.to(query.device)
-        self._step[layer] = _attention_to_groups(query, key, mask, members).cpu()
+    def look(self, layer: str, processor: object, call: AttentionCall) -> None:
+        """Compute where the images' text halves look, and add that to the layer's maps."""
+        own = call.of_last(self._images)  # without a prompt comes first
+        inputs = attention_inputs(processor, own, self._members.shape[1])
+        flat = _attention_to_groups(inputs, own.attention_mask, self._members)
+        rows, columns = _resolution(*self._size, flat.shape[2])
+        maps = flat.reshape(*flat.shape[:2], rows, columns).cpu()
+        assert self._grid is not None, "the network has begun"
+        self._step.append(_resize(maps, self._grid))
+        # Those of a second pass, which are larger, are added in the size of the first's.
+        sums = self.recorded.layers.get(layer)
+        size = _within(MAX_LAYER_SIDE, rows, columns) if sums is None else sums.shape[-2:]
+        maps = _resize(maps, size)
+        self.recorded.layers[layer] = maps if sums is None else sums + maps
 
-    def finish_step(
-        self,
-        _: UNet2DConditionModel,
-        arguments: tuple[Tensor, ...],
-        output: tuple[Tensor, ...],
-    ) -> None:
-        """Put the layers' maps together: called after the U-Net, with what it was given."""
-        height, width = arguments[0].shape[-2:]  # of (passes * images, channels, height, width)
-        self._grid = self._grid or _within(GRID_SIDE, height, width)
-        resized = []
-        for layer, flat in self._step.items():
-            rows, columns = _resolution(height, width, flat.shape[2])
-            maps = flat.reshape(*flat.shape[:2], rows, columns)
-            resized.append(_resize(maps, self._grid))
-            # Those of a second pass, which are larger, are added in the size of the first's.
-            sums = self.recorded.layers.get(layer)
-            own = _within(MAX_LAYER_SIDE, rows, columns) if sums is None else sums.shape[-2:]
-            maps = _resize(maps, own)
-            self.recorded.layers[layer] = maps if sums is None else sums + maps
-        self._step = {}
-        self.recorded.steps.append(torch.stack(resized).mean(0))
-        self.recorded.guidance.append(_guidance_shares(output[0], self._images))
+    def finish_step(self, _: nn.Module, __: object, output: tuple[Tensor, ...]) -> None:
+        """Put the layers' maps together: called after the network."""
+        self.recorded.steps.append(torch.stack(self._step).mean(0))
+        # Some networks predict a variance, too, in channels after the others.
+        prediction = output[0][:, : self._channels]
+        self.recorded.guidance.append(_guidance_shares(prediction, self._images))
+
+
+def _size(latents: Tensor, named: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the rows and columns of what a network is given.
+
+    Args:
+        latents: (batch, channels, rows, columns), or patches, (batch, patches, channels).
+        named: With ``img_ids``, (patches, 3): zero, row and column of each, if it takes patches.
+    """
+    if latents.ndim == 4:
+        return latents.shape[2], latents.shape[3]
+    row = named["img_ids"][:, 1]
+    columns = int((row == row[0]).sum())
+    return len(row) // columns, columns
 
 
 def _within(side: int, rows: int, columns: int) -> tuple[int, int]:
@@ -211,57 +226,27 @@ def _membership(groups: Sequence[Sequence[TokenGroup]], tokens: int) -> Tensor:
     return members
 
 
-def _query_and_key(attn: Attention, hidden: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what diffusers' processors attend with, (images, heads, positions, width) each.
-
-    Of a layer that also attends to its own positions, these come after the tokens.
-    """
-    if hidden.ndim == 4:
-        hidden = hidden.flatten(2).mT  # (images, positions, channels)
-    if attn.group_norm is not None:
-        hidden = attn.group_norm(hidden.mT).mT
-    if attn.norm_cross:
-        context = attn.norm_encoder_hidden_states(context)
-    if attn.added_kv_proj_dim is None:
-        key = attn.to_k(context)
-    else:
-        key = attn.add_k_proj(context)
-        if not attn.only_cross_attention:
-            key = torch.cat([key, attn.to_k(hidden)], dim=1)
-    query, key = (
-        each.unflatten(2, (attn.heads, -1)).transpose(1, 2) for each in (attn.to_q(hidden), key)
-    )
-    if attn.norm_q is not None:
-        query = attn.norm_q(query)
-    if attn.norm_k is not None:
-        key = attn.norm_k(key)
-    return query, key
-
-
-def _attention_to_groups(
-    query: Tensor, key: Tensor, mask: Tensor | None, members: Tensor
-) -> Tensor:
+def _attention_to_groups(inputs: AttentionInputs, mask: Tensor | None, members: Tensor) -> Tensor:
     """Return the mean over heads of the attention to each group's tokens, float32.
 
     Args:
-        query: (images, heads, positions, width).
-        key: (images, heads, tokens, width), perhaps followed by further keys.
+        inputs: Of the layer.
         mask: Added to the logits, (images, 1, tokens).
         members: (images, tokens, groups).
 
     Returns:
         (images, groups, positions).
     """
-    images, heads, _, width = query.shape
-    keys = key.float().mT
+    images, heads, _, width = inputs.query.shape
+    keys = inputs.key.float().mT * width**-0.5  # (images, heads, width, keys)
     rows = max(1, _CHUNK_WEIGHTS // (images * heads * keys.shape[-1]))
     shares = []
-    for chunk in torch.split(query, rows, dim=2):
-        # softmax(Q K^T / sqrt(width)), (images, heads, rows, tokens)
-        logits = chunk.float() @ keys * width**-0.5
+    for chunk in torch.split(inputs.query, rows, dim=2):
+        # softmax(Q K^T / sqrt(width)), (images, heads, rows, keys)
+        logits = chunk.float() @ keys
         if mask is not None:
             logits = logits + mask[:, None].float()
-        weights = logits.softmax(-1).mean(1)[..., : members.shape[1]]
+        weights = logits.softmax(-1)[..., inputs.text].mean(1)
         shares.append(weights @ members)  # (images, rows, groups)
     return torch.cat(shares, dim=1).mT
 
@@ -270,7 +255,7 @@ def _resolution(height: int, width: int, positions: int) -> tuple[int, int]:
     """Return the rows and columns of a layer with so many positions: halved, rounded up."""
     while height * width > positions:
         height, width = (height + 1) // 2, (width + 1) // 2
-    assert height * width == positions, "each level of a U-Net has half the sides"
+    assert height * width == positions, "levels and patches halve the sides"
     return height, width
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -11,12 +11,12 @@ from diffusers import UNet2DConditionModel
 from sheepgen.pipeline.autoencoder_model import AutoencoderModel
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.diffusion_model import DiffusionModel
-from sheepgen.pipeline.family import Model, ModelInfo
+from sheepgen.pipeline.family import ModelInfo
 from sheepgen.pipeline.guidance import apply_guidance, guidance_embedding
 from sheepgen.pipeline.loading import load_diffusers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.process import DiffusionProcess
     from sheepgen.resolved_request import ResolvedRequest
 
-__all__ = ["LatentModel", "TextEmbeds", "UNetDenoiser", "UNetModel"]
+__all__ = ["LatentModel", "TextEmbeds", "UNetDenoiser"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,25 +144,6 @@ class LatentModel(AutoencoderModel, DiffusionModel):
         denoiser = UNetDenoiser(self.unet, self.process)
         return denoiser.predict(model_input, timestep, conditioning, guidance)
 
-    def without_tokens(self, positions: Collection[int]) -> Self | None:  # noqa: ARG002
-        """Return the model as it is if these tokens of its prompts say nothing, or None.
-
-        Where a text encoder mixes each word into the tokens of others, that would not be the
-        prompt without a word.
-        """
-        return None
-
     def with_masked_image(self, conditioning: TextEmbeds, masked: MaskedImage) -> TextEmbeds:
         """Return conditioning with what is to be repainted."""
         return replace(conditioning, masked=masked)
-
-
-class UNetModel(Model, Protocol):
-    """What all of a `LatentModel` with a text encoder is."""
-
-    @property
-    def unet(self) -> UNet2DConditionModel:
-        """Its U-Net."""
-
-    def without_tokens(self, positions: Collection[int]) -> Self | None:
-        """Return it as `LatentModel.without_tokens` says."""

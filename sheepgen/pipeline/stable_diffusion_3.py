@@ -7,7 +7,7 @@ to do without T5, too, with zeros in its place (section 5.3.3).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import torch
@@ -25,7 +25,7 @@ from sheepgen.pipeline.guidance import apply_guidance
 from sheepgen.pipeline.loading import load_diffusers
 from sheepgen.pipeline.t5 import T5TextEncoder, load_t5_tokenizer
 from sheepgen.pipeline.text_cache import BlendedTexts, join_texts
-from sheepgen.pipeline.tokens import measure_text, token_labels
+from sheepgen.pipeline.tokens import TokenLabel, measure_text, token_labels
 from sheepgen.prompt_syntax import PLAIN
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from sheepgen.models.spec import ModelSpec
     from sheepgen.pipeline.guidance import Guidance
-    from sheepgen.pipeline.tokens import TokenLabel
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.prompt_syntax import PromptFormat
     from sheepgen.resolved_request import ResolvedRequest
@@ -53,6 +52,9 @@ _LAYER = -2
 """Of CLIP's hidden states: those before its last layer."""
 
 _T5, _T5_TOKENS = "text_encoder_3", 256
+
+_ZEROS = "zeros"
+"""What the positions are called that T5 would have filled."""
 
 
 class _Encoded(NamedTuple):
@@ -132,10 +134,17 @@ class StableDiffusion3Model(BlendedTexts[_Encoded], FlowModel):
         return self.text_encoder_3.read_prompt(text)
 
     def token_labels(self, prompt: str, _: PromptFormat = PLAIN) -> Sequence[TokenLabel]:
-        """Return what T5's tokens stand for, before which CLIP's come; or CLIP's without it."""
+        """Return what CLIP's tokens stand for, and T5's after them, or the zeros in their place."""
+        first = self.tokenizer.model_max_length
         if self.text_encoder_3 is None:
-            return token_labels(self.tokenizer, prompt, self.spec.max_tokens)
-        return self.text_encoder_3.token_labels(prompt)
+            zeros = TokenLabel(position=0, kind="padding", text=_ZEROS)
+            after: Sequence[TokenLabel] = [replace(zeros, position=at) for at in range(_T5_TOKENS)]
+        else:
+            after = self.text_encoder_3.token_labels(prompt)
+        return (
+            *token_labels(self.tokenizer, prompt, first),
+            *(replace(label, position=first + label.position) for label in after),
+        )
 
     @torch.inference_mode()
     def encode(self, requests: Sequence[ResolvedRequest]) -> StableDiffusion3Texts:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from sheepgen.pipeline.latent_model import UNetModel
+    from sheepgen.embedded.family import EmbeddedModel
     from sheepgen.training.data.scene import Scene
 
 GROUPS = (
@@ -95,7 +95,7 @@ def scenes() -> Iterator[tuple[str, str, Scene]]:
             yield group, prompt.text, replace(prompt.scene, layout_seed=seed)
 
 
-def measure(model: UNetModel, prompt: str, scene: Scene, icons: NpmIconStore) -> list[Measured]:
+def measure(model: EmbeddedModel, prompt: str, scene: Scene, icons: NpmIconStore) -> list[Measured]:
     classes = concept_classes()
     layout = torch.from_numpy(class_map(scene, icons))
     with TemporaryDirectory() as folder:
@@ -111,7 +111,6 @@ def measure(model: UNetModel, prompt: str, scene: Scene, icons: NpmIconStore) ->
             if thing not in classes or not (mask := layout == classes.index(thing)).any():
                 continue
             without = model.without_tokens(group.positions)
-            assert without is not None
             cause = difference_map(image, generate(without, request), (32, 32))
             found.append(Measured(heat=heat, cause=cause, mask=mask))
     return found
@@ -122,7 +121,7 @@ def main() -> None:
     icons = NpmIconStore(
         modules=fetch_packages(NPM_PACKAGES, folder / "packages"), folder=folder / "rendered"
     )
-    model = cast("UNetModel", load_model("sheepgen", device="cpu", dtype="fp32"))
+    model = cast("EmbeddedModel", load_model("sheepgen", device="cpu", dtype="fp32"))
     by_group: dict[str, list[dict[str, float]]] = {}
     for group, prompt, scene in scenes():
         numbers = [each.numbers() for each in measure(model, prompt, scene, icons)]

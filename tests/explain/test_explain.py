@@ -17,10 +17,13 @@ from sheepgen.explain.run import ImageExplained
 from sheepgen.options import DeviceOptions
 from sheepgen.request import GenerationRequest
 from sheepgen.verify import Comparison, verify_images
+from tests.tiny_flux1 import save_tiny_flux1
+from tests.tiny_pixart import save_tiny_pixart
 from tests.tiny_xl import save_tiny_xl
 from tests.tiny_z_image import save_tiny_z_image
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from sheepgen.execution.plan import RunPlan
@@ -191,10 +194,41 @@ def test_an_image_stays_if_its_page_fails(
     assert left == {"fox.png"}
 
 
-def test_a_transformer_is_refused_before_it_is_loaded(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("save", "attention"), [(save_tiny_pixart, "cross"), (save_tiny_flux1, "joint")]
+)
+def test_transformers_are_explained(
+    save: Callable[[Path], Path], attention: str, tmp_path: Path
+) -> None:
+    folder = save(tmp_path / "model")
+    asked = {"prompt": "a sheep", "width": 32, "height": 32, "num_inference_steps": 2}
+    told = explained(plan(folder, tmp_path / "explained.png", **asked), ablate=True)
+    for _ in run_plan(plan(folder, tmp_path / "plain.png", **asked)):
+        pass
+    assert (tmp_path / "explained.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
+    assert told.numbers["attention"] == attention
+    assert [each["prompt"] for each in told.numbers["ablations"]] == ["sheep", "a"]
+    everything = sum(group["share"] for group in told.numbers["groups"])
+    page = told.page.read_text("utf-8")
+    if attention == "cross":
+        assert everything == pytest.approx(1, abs=1e-4)
+        assert "The shares add up to 100%." in page
+    else:
+        assert 0 < everything < 1
+        assert f"The rest, {1 - everything:.1%}, goes to the image itself." in page
+
+
+def test_a_network_that_cannot_be_recorded_is_refused_before_it_is_loaded(tmp_path: Path) -> None:
     folder = save_tiny_z_image(tmp_path / "z")
-    with pytest.raises(UsageError, match="cannot be explained: Z-Image"):
+    with pytest.raises(UsageError, match="cannot be explained: Z-Image") as error:
         next(explain_image(plan(folder, tmp_path / "fox.png")))
+    assert "PixArt" in str(error.value.hint)
+
+
+def test_a_network_that_runs_twice_a_step_is_refused(tmp_path: Path) -> None:
+    folder = save_tiny_flux1(tmp_path / "flux1")
+    with pytest.raises(UsageError, match="with --true-cfg cannot be explained"):
+        next(explain_image(plan(folder, tmp_path / "fox.png", true_cfg=2.0)))
 
 
 def test_prompts_with_weights_have_no_words_to_leave_out(tiny_folder: Path, tmp_path: Path) -> None:

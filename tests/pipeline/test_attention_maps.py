@@ -17,6 +17,10 @@ from sheepgen.pipeline.run import generate, stream_batch
 from sheepgen.pipeline.step_maps import MAX_KEPT, StepMaps
 from sheepgen.pipeline.token_groups import TokenGroup, token_groups
 from sheepgen.request import GenerationRequest
+from tests.tiny_flux1 import save_tiny_flux1
+from tests.tiny_pixart import save_tiny_pixart
+from tests.tiny_sana import save_tiny_sana
+from tests.tiny_sd3 import save_tiny_sd3
 from tests.tiny_xl import save_tiny_xl
 
 if TYPE_CHECKING:
@@ -24,8 +28,10 @@ if TYPE_CHECKING:
 
     from diffusers.models.attention_processor import Attention
 
-    from sheepgen.pipeline.latent_model import UNetModel
+    from sheepgen.pipeline.family import Model
     from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
+
+SIZE: dict[str, Any] = {"width": 64, "height": 32}
 
 
 def request(prompt: str = "a red sheep", **changes: Any) -> GenerationRequest:
@@ -33,20 +39,29 @@ def request(prompt: str = "a red sheep", **changes: Any) -> GenerationRequest:
     return GenerationRequest(prompt=prompt, **settings | changes)
 
 
-def load(folder: Path) -> UNetModel:
-    return cast("UNetModel", load_model(find_model(str(folder)), device="cpu", dtype="fp32"))
+def load(folder: Path) -> Any:
+    return load_model(find_model(str(folder)), device="cpu", dtype="fp32")
 
 
 @pytest.fixture(scope="module")
 def models(
     tiny_folder: Path, parsing_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, UNetModel]:
-    xl = save_tiny_xl(tmp_path_factory.mktemp("models") / "xl")
-    folders = {"sd": tiny_folder, "xl": xl, "embedded": parsing_folder}
+) -> dict[str, Model]:
+    saved = {
+        name: save(tmp_path_factory.mktemp("models") / name)
+        for name, save in {
+            "xl": save_tiny_xl,
+            "pixart": save_tiny_pixart,
+            "sana": save_tiny_sana,
+            "sd3": save_tiny_sd3,
+            "flux1": save_tiny_flux1,
+        }.items()
+    }
+    folders = {"sd": tiny_folder, "embedded": parsing_folder, **saved}
     return {name: load(folder) for name, folder in folders.items()}
 
 
-def hashes(model: UNetModel, requests: list[GenerationRequest]) -> list[str]:
+def hashes(model: Model, requests: list[GenerationRequest]) -> list[str]:
     events = stream_batch(model, requests)
     return [each.record.latents_sha256 for each in events if isinstance(each, RunFinished)]
 
@@ -55,7 +70,7 @@ def hashes(model: UNetModel, requests: list[GenerationRequest]) -> list[str]:
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
 @pytest.mark.parametrize("images", [1, 2])
 def test_images_keep_their_bits(
-    models: dict[str, UNetModel], name: str, guidance: float, images: int
+    models: dict[str, Model], name: str, guidance: float, images: int
 ) -> None:
     model = models[name]
     prompts = ["a red sheep", "a sheep on a fire truck"][:images]
@@ -68,8 +83,47 @@ def test_images_keep_their_bits(
     assert [shares is None for shares in maps.guidance] == [guidance == 1] * 3
 
 
+@pytest.mark.parametrize("name", ["pixart", "sana", "sd3", "flux1"])
+def test_images_of_transformers_keep_their_bits(models: dict[str, Model], name: str) -> None:
+    model = models[name]
+    requests = [request(prompt, **SIZE) for prompt in ("a red sheep", "sheep")]
+    plain = hashes(model, requests)
+    with record_attention(model, [token_groups(model, each) for each in requests]) as maps:
+        assert hashes(model, requests) == plain
+    rows, columns = maps.steps[0].shape[-2:]
+    assert (len(maps.steps), columns) == (3, 2 * rows)
+    assert [shares is None for shares in maps.guidance] == [name == "flux1"] * 3
+
+
+@pytest.mark.parametrize("name", ["pixart", "sana", "sd3", "flux1"])
+def test_what_shares_are_of(models: dict[str, Model], name: str) -> None:
+    model = models[name]
+    groups = token_groups(model, request())
+    with record_attention(model, [groups]) as maps:
+        generate(model, request(num_inference_steps=1, **SIZE))
+    everything = maps.steps.mean()[0].sum(0)
+    if model.spec.family.word_attention == "cross":
+        assert torch.allclose(everything, torch.ones_like(everything), atol=1e-5)
+        of_padding = [group.kind == "padding" for group in groups].index(True)
+        assert maps.steps.mean()[0, of_padding].max() == 0  # it is masked
+    else:
+        assert 0 < everything.min() <= everything.max() < 1
+    named = [group.text for group in groups if group.is_named]
+    assert named == ["a", "red", "sheep"]
+
+
+def test_words_that_clip_and_t5_read_have_both_ones_tokens(models: dict[str, Model]) -> None:
+    model = models["sd3"]
+    groups = token_groups(model, request("a sheep"))
+    clip = model.spec.checkpoint.configs["tokenizer"]["model_max_length"]
+    (sheep,) = (group for group in groups if group.text == "sheep")
+    assert sheep.positions[0] < clip <= sheep.positions[-1]
+    positions = sorted(at for group in groups for at in group.positions)
+    assert positions == [*range(clip + model.spec.max_tokens)]
+
+
 def test_the_installed_model_keeps_its_bits() -> None:
-    model = cast("UNetModel", load_model("sheepgen", device="cpu", dtype="fp32"))
+    model = cast("Model", load_model("sheepgen", device="cpu", dtype="fp32"))
     asked = request("a sheep riding a motorcycle", num_inference_steps=2, guidance_scale=None)
     plain = hashes(model, [asked])
     groups = token_groups(model, asked)

@@ -128,7 +128,6 @@ def test_what_the_tokens_are(model: Model) -> None:
     labels = model.token_labels("a sheep")
     assert [label.position for label in labels] == list(range(len(labels)))
     words = [label for label in labels if label.kind == "word"]
-    assert [label.word for label in words] == sorted(label.word or 0 for label in words)
     assert {label.word for label in words} == {0, 1}
     assert "sheep" in words[-1].text
     assert not any(label.kind == "word" for label in model.token_labels(""))

@@ -106,7 +106,9 @@ def test_prompts_are_measured_by_clip(file: Path, model: Any) -> None:
     reading = model.read_prompt(words)
     assert (reading.limit, len(reading.truncated)) == (77, 15)
     assert read_prompt(find_model(str(file)), words) == reading
-    assert len(model.token_labels("a sheep")) == 77
+    labels = model.token_labels("a sheep")
+    assert [label.position for label in labels] == [*range(77 + 256)]
+    assert {(label.kind, label.text) for label in labels[77:]} == {("padding", "zeros")}
 
 
 def test_a_file_without_text_encoders_is_for_a_whole_model(folder: Path, tmp_path: Path) -> None:
