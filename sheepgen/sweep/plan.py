@@ -15,7 +15,6 @@ from sheepgen.execution.checks import (
     device_warnings,
     plan_memory,
 )
-from sheepgen.execution.image_key import image_key
 from sheepgen.execution.plan import RunSettings, find_or_plan_download
 from sheepgen.execution.prompts import named_texts, prompt_notes, read_prompts
 from sheepgen.execution.timing import Estimate, estimate
@@ -32,6 +31,7 @@ from sheepgen.request import TEMPLATES, draw_seed
 from sheepgen.sanitize import first_of, plural
 from sheepgen.sweep.folder import EarlierSweep, read_earlier_sweep
 from sheepgen.sweep.grid import Grid, combine, resolve_grid
+from sheepgen.sweep.images import cell_keys, check_names, details, image_keys
 from sheepgen.sweep.morph import along_path, morph_warnings, named_by
 from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
 
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from sheepgen.execution.memory import RunMemory
     from sheepgen.execution.prompts import ReadPrompt
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.options import DeviceOptions
     from sheepgen.output.images import OutputLayout
     from sheepgen.output.template import Target
     from sheepgen.presets import Presets
@@ -193,8 +192,8 @@ def plan_sweep(
             return found
         specs[reference] = found
     grid = resolve_grid(wanted, specs)
-    cell_keys = _cell_keys(grid, specs, settings.device)
-    keys = _image_keys(grid, cell_keys)
+    own_keys = cell_keys(grid, specs, settings.device)
+    keys = image_keys(grid, own_keys)
     manifest = Manifest(template.home)
     manifest.refresh()
     spare = keyed if template != keyed else None
@@ -205,7 +204,7 @@ def plan_sweep(
         if (entry := manifest.entry(key)) is not None and manifest.is_intact(key)
     }
     missing = {request: key for request, key in keys.items() if request not in done}
-    _check_names(targets)
+    check_names(targets)
     layout = settings.layout(template)
     for request in missing:
         own = own_paths(targets[request], request, manifest)
@@ -218,9 +217,9 @@ def plan_sweep(
         specs=specs,
         settings=settings,
         layout=layout,
-        cell_keys=cell_keys,
+        cell_keys=own_keys,
         keys=keys,
-        details=_details(grid),
+        details=details(grid),
         targets=targets,
         done=done,
         missing=missing,
@@ -266,34 +265,6 @@ def _manifest_warnings(manifest: Manifest) -> tuple[str, ...]:
     )
 
 
-def _cell_keys(
-    grid: Grid[ResolvedRequest],
-    specs: Mapping[ModelReference, ModelSpec],
-    options: DeviceOptions,
-) -> tuple[str, ...]:
-    """Return the image key of each of the grid's cells."""
-    requests = (cell.request for cell in grid.cells)
-    return tuple(
-        image_key(
-            each,
-            model_sha256=specs[each.model_reference].sha256,
-            dtype=options.dtype,
-            attention_backend=options.attention_backend,
-        )
-        for each in requests
-    )
-
-
-def _image_keys(
-    grid: Grid[ResolvedRequest], cell_keys: Sequence[str]
-) -> dict[ResolvedRequest, str]:
-    """Return each image once, as the first cell that asks for it does, with its key."""
-    requests: dict[str, ResolvedRequest] = {}
-    for key, cell in zip(cell_keys, grid.cells, strict=True):
-        requests.setdefault(key, cell.request)
-    return {request: key for key, request in requests.items()}
-
-
 def _with_seeds(
     values: Mapping[str, Sequence[Value]], earlier: Mapping[str, Sequence[Value]]
 ) -> Mapping[str, Sequence[Value]]:
@@ -335,27 +306,3 @@ def _check_requests(
                 strict=strict,
             )
     return prompts
-
-
-def _details(grid: Grid[ResolvedRequest]) -> dict[ResolvedRequest, str]:
-    """Return the values that distinguish each image from the others, in words."""
-    details: dict[ResolvedRequest, str] = {}
-    for cell in grid.cells:
-        values = (
-            axis.labels[index] if axis.name == "prompt" else f"{axis.name} {axis.labels[index]}"
-            for axis, index in zip(grid.axes, cell.coordinates, strict=True)
-        )
-        details.setdefault(cell.request, ", ".join(values) or f"seed {cell.request.seed}")
-    return details
-
-
-def _check_names(targets: Mapping[ResolvedRequest, Target]) -> None:
-    """Refuse a template that gives two images one name."""
-    taken: set[Path] = set()
-    for target in targets.values():
-        if target.path in taken:
-            raise UsageError(
-                f"Two images of the sweep would be called {target.path}.",
-                "Put {key}, which is unique for each image, into --output.",
-            )
-        taken.add(target.path)

@@ -31,7 +31,7 @@ def test_names_say_what_was_asked_for(values: dict[str, Any], names: str) -> Non
 def test_every_axis_has_its_part_of_the_name() -> None:
     plain = readable_names({})
     unsaid = {axis for axis in AXES if readable_names({axis: ("x", "y")}) == plain}
-    assert unsaid == {"prompt", "seed"}
+    assert unsaid == {"prompt", "blend", "seed"}  # a blend is said in the prompt's place
 
 
 def place(prompts: list[str], taken: dict[Path, str]) -> list[str]:

@@ -1,0 +1,71 @@
+"""The images of a sweep, each once: cells that differ in nothing that is seen share one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sheepgen.errors import UsageError
+from sheepgen.execution.image_key import image_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.options import DeviceOptions
+    from sheepgen.output.template import Target
+    from sheepgen.request import ModelReference
+    from sheepgen.resolved_request import ResolvedRequest
+    from sheepgen.sweep.grid import Grid
+
+__all__ = ["cell_keys", "check_names", "details", "image_keys"]
+
+
+def cell_keys(
+    grid: Grid[ResolvedRequest],
+    specs: Mapping[ModelReference, ModelSpec],
+    options: DeviceOptions,
+) -> tuple[str, ...]:
+    """Return the image key of each of the grid's cells."""
+    requests = (cell.request for cell in grid.cells)
+    return tuple(
+        image_key(
+            each,
+            model_sha256=specs[each.model_reference].sha256,
+            dtype=options.dtype,
+            attention_backend=options.attention_backend,
+        )
+        for each in requests
+    )
+
+
+def image_keys(grid: Grid[ResolvedRequest], cell_keys: Sequence[str]) -> dict[ResolvedRequest, str]:
+    """Return each image once, as the first cell that asks for it does, with its key."""
+    requests: dict[str, ResolvedRequest] = {}
+    for key, cell in zip(cell_keys, grid.cells, strict=True):
+        requests.setdefault(key, cell.request)
+    return {request: key for key, request in requests.items()}
+
+
+def details(grid: Grid[ResolvedRequest]) -> dict[ResolvedRequest, str]:
+    """Return the values that distinguish each image from the others, in words."""
+    found: dict[ResolvedRequest, str] = {}
+    for cell in grid.cells:
+        values = (
+            axis.labels[index] if axis.name == "prompt" else f"{axis.name} {axis.labels[index]}"
+            for axis, index in zip(grid.axes, cell.coordinates, strict=True)
+        )
+        found.setdefault(cell.request, ", ".join(values) or f"seed {cell.request.seed}")
+    return found
+
+
+def check_names(targets: Mapping[ResolvedRequest, Target]) -> None:
+    """Refuse a template that gives two images one name."""
+    taken: set[Path] = set()
+    for target in targets.values():
+        if target.path in taken:
+            raise UsageError(
+                f"Two images of the sweep would be called {target.path}.",
+                "Put {key}, which is unique for each image, into --output.",
+            )
+        taken.add(target.path)
