@@ -23,7 +23,7 @@ from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_PROMPT_CHARACTERS
 from sheepgen.hires import canonical_hires
 from sheepgen.request import GenerationRequest
-from tests.samples import requests
+from tests.samples import blends, requests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,7 +136,7 @@ def test_an_id_is_any_text_or_number(value: object) -> None:
         ('{"prompt": " "}', "The prompt is empty.", ""),
         ('{"promt": "x"}', 'Unknown key "promt".', "Did you mean prompt?"),
         ('{"step": 1}', 'Unknown key "step".', "Did you mean steps?"),
-        ('{"device": "cpu"}', 'Unknown key "device".', "Known: prompt, negative_prompt"),
+        ('{"device": "cpu"}', 'Unknown key "device".', "Known: prompt, blend, negative"),
         ('{"": 1}', 'Unknown key "".', ""),
         ('{"a\\u001b[31m": 1}', 'Unknown key "a[31m".', ""),
         ('{"seed": 1, "seed": 1}', "seed is given twice.", ""),
@@ -216,6 +216,8 @@ def allowed(key: str, schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
         return st.sampled_from(["a.png", "a/{seed}.jpg", "a b/", "ü/{prompt}.webp"])
     if key == "size":
         return st.sampled_from(["1x1", "8192X8192"])
+    if key == "blend":
+        return st.just("") | blends
     if key == "hires":  # its numbers have ranges that no pattern says
         return st.sampled_from(["", "none", "2", "1.5:0.25", "4:1"])
     if key == "branch":
@@ -247,6 +249,7 @@ def lines_of(schema: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     return whole.filter(
         lambda line: (
             ("size" not in line or not {"width", "height"} & line.keys())
+            and not (line.get("prompt") and line.get("blend"))
             and (line.get("image") is not None or not needing.keys() & line.keys())
             # What keeps an image's size, and what makes it larger.
             and sum(
