@@ -43,8 +43,7 @@ def branch(
 ) -> None:
     """Go on from a step of an earlier image with other settings; several make a sheet, too.
 
-    Another seed changes the noise that schedulers such as euler_a and lcm add from that step on;
-    with the others, such as ddim and dpmpp_2m, it changes nothing.
+    Another seed acts only with schedulers that add noise at each step, such as euler_a and lcm.
     """
     from sheepgen.branch import branches
     from sheepgen.cli.images import generate_images, plan_images

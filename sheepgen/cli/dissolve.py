@@ -76,8 +76,9 @@ def dissolve(
 ) -> None:
     """Dissolve a picture into static, step by step, as a model's scheduler adds noise.
 
-    Of an image of sheepgen, the model, scheduler, steps and seed are the defaults.
+    An image that sheepgen made dissolves with its own model, scheduler, steps and seed by default.
     """
+    from sheepgen.cli.images import generate_images, plan_images
     from sheepgen.errors import UsageError
 
     console = error_console(quiet=printed.quiet)
@@ -96,20 +97,37 @@ def dissolve(
     plan = _plan(request, recorded, run, console, json=json)
     if plan is None:
         return
-    notes = [*plan.notes, *parsers.random_seed_notes(picked)]
+    notes = parsers.random_seed_notes(picked)
     if recorded is not None:
         notes += filter(None, [recorded.weights_note(plan.spec)])
-    if back_from is not None:
-        _go_back(plan, request, back_from, fields, run, console, notes[len(plan.notes) :], json)
+    if back_from is None:
+        unused = [FIELDS[name].label for name in fields if name not in _OF_FORWARD]
+        notes += [f"Warning: {label} has no effect without --back-from." for label in unused]
+        for text in (*plan.notes, *notes):
+            note(console, text)
+        _dissolve(plan, console, dry_run=run.dry_run, json=json)
         return
-    notes += [
-        f"Warning: {FIELDS[name].label} has no effect without --back-from."
-        for name in fields
-        if name not in _OF_FORWARD
-    ]
-    for text in notes:
-        note(console, text)
-    _dissolve(plan, console, dry_run=run.dry_run, json=json)
+    images = plan_images(
+        plan.back_from(back_from, request),
+        run.output,
+        plan.settings,
+        console,
+        count=1,
+        spec=plan.spec,
+        templates=[name for name in TEMPLATES if name in fields],
+        dry_run=run.dry_run,
+        json=json,
+    )
+    if images is not None:
+        generate_images(
+            images,
+            console,
+            notes,
+            dry_run=run.dry_run,
+            json=json,
+            progress_json=False,
+            verbose=printed.verbose,
+        )
 
 
 def _recorded(path: Path, fields: Mapping[str, Any], *, fetch: bool) -> RecordedRequest | None:
@@ -196,39 +214,3 @@ def _dissolve(plan: DissolvePlan, console: Console, *, dry_run: bool, json: bool
     else:
         for each in paths.values():
             write_data(str(each))
-
-
-def _go_back(
-    plan: DissolvePlan,
-    request: GenerationRequest,
-    step: int,
-    fields: Mapping[str, Any],
-    run: DissolveOptions,
-    console: Console,
-    notes: list[str],
-    json: bool,
-) -> None:
-    """Make an ordinary image that begins with what a step shows."""
-    from sheepgen.cli.images import generate_images, plan_images
-
-    images = plan_images(
-        plan.back_from(step, request),
-        run.output,
-        plan.settings,
-        console,
-        count=1,
-        spec=plan.spec,
-        templates=[name for name in TEMPLATES if name in fields],
-        dry_run=run.dry_run,
-        json=json,
-    )
-    assert images is not None, "the model is here"
-    generate_images(
-        images,
-        console,
-        notes,
-        dry_run=run.dry_run,
-        json=json,
-        progress_json=False,
-        verbose=False,
-    )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["explain"]
 
-_FIELDS = tuple(name for name in options.IMAGE_FIELDS if name != "blend")
+_FIELDS = tuple(name for name in options.IMAGE_FIELDS if name not in ("blend", "branch"))
 """What is shown word by word is one prompt."""
 
 AblateOpt = Annotated[
