@@ -16,6 +16,7 @@ from sheepgen.branch import (
     write_branch,
 )
 from sheepgen.errors import UsageError
+from sheepgen.explain.run import check_explainable
 from sheepgen.fields import FIELDS
 from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.models.resolve import find_model
@@ -136,3 +137,18 @@ def test_a_change_without_effect_is_said() -> None:
     assert len(warnings('{"4":{"seed":7}}', **larger)) == 1
     (guidance,) = warnings('{"2":{"guidance":1}}', negative_prompt="fog")
     assert "negative prompt has no effect with guidance 1 or less" in guidance
+
+
+def test_what_changes_on_the_way_cannot_be_explained() -> None:
+    request = sample_request(branch='{"2":{"prompt":"an owl"}}')
+    with pytest.raises(UsageError, match="A branched image cannot be explained"):
+        check_explainable(sample_spec(), request, ablate=False)
+
+
+def test_a_prompt_takes_the_place_of_a_blend() -> None:
+    request = sample_request(
+        prompt="", blend="a sheep:0.5, a goat:0.5", branch='{"2":{"prompt":"an owl"}}'
+    )
+    first, second = (leg.request.prompts for leg in request.legs)
+    assert [each.text for each in first] == ["a sheep", "a goat"]
+    assert [each.text for each in second] == ["an owl"]

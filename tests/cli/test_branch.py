@@ -108,3 +108,19 @@ def test_an_image_without_a_record_has_no_steps_to_branch_at(run: Run) -> None:
     result = run("branch", "x.png", "--at", "2")
     assert result.exit_code == 1
     assert "x.png has no record." in result.stderr
+
+
+def test_the_installed_model_reads_every_prompt_before_it_is_loaded(run: Run) -> None:
+    quick = ("--steps", "3", "--device", "cpu", "--frames", "none")
+    assert run("a fox", "--seed", "4", "-o", "fox.png", *quick).exit_code == 0
+    words = ("branch", "fox.png", "--at", "1", "--device", "cpu", "--frames", "none")
+    made = run(*words, "--prompt", "an owl", "-o", "owl.png")
+    assert 'Prompt "an owl" understood as: an owl.' in made.stderr
+    assert run("verify", "owl.png").stdout == "owl.png: equal\n"
+    with Image.open("fox.png") as one, Image.open("owl.png") as other:
+        assert one.tobytes() != other.tobytes()
+    refused = run(*words, "--prompt", "xyzzy")
+    assert refused.exit_code == 2
+    assert 'Nothing in the prompt "xyzzy" is known to sheepgen.' in refused.stderr
+    assert run("dissolve", "fox.png", "--frames", "strip", "--device", "cpu").exit_code == 0
+    assert Path("outputs/fox_4_dissolved_filmstrip.png").is_file()
