@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sheepgen.explain.heat import colour_map, transparent_map
-from sheepgen.explain.pictures import UNNAMED, shown_steps
+from sheepgen.explain.pictures import STEP_SIDE, UNNAMED, shown_steps
 from sheepgen.metadata.a1111 import to_parameters
 from sheepgen.output.html import picture_uri, render_html
 from sheepgen.sanitize import printable
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["render_page"]
 
 _PICTURE_SIDE = 384
-_STEP_SIDE = 256
 
 CHART_WIDTH, CHART_HEIGHT = 600, 160
 
@@ -86,6 +85,7 @@ def render_page(
             if chart is not None
         ],
         table=_table(explanation),
+        tokens=[(each, _spans(each.group.positions)) for each in explanation.heat_maps],
         has_ids=any(each.group.ids for each in explanation.heat_maps),
         unnamed=UNNAMED,
         key=key,
@@ -93,6 +93,14 @@ def render_page(
         chart_width=CHART_WIDTH,
         chart_height=CHART_HEIGHT,
     )
+
+
+def _spans(positions: Sequence[int]) -> str:
+    """Return ascending positions as text: "1, 78 to 80"."""
+    begins = [at for at in positions if at - 1 not in positions]
+    ends = [at for at in positions if at + 1 not in positions]
+    spans = zip(begins, ends, strict=True)
+    return ", ".join(f"{first}" if first == last else f"{first} to {last}" for first, last in spans)
 
 
 def _word(word: WordPictures) -> dict[str, object]:
@@ -137,8 +145,8 @@ def _steps(explanation: Explanation) -> list[dict[str, object]]:
     return [
         {
             "step": step,
-            "clean": picture_uri(step.clean, _STEP_SIDE),
-            "noisy": picture_uri(step.noisy, _STEP_SIDE),
+            "clean": picture_uri(step.clean, STEP_SIDE),
+            "noisy": picture_uri(step.noisy, STEP_SIDE),
             "maps": [
                 {
                     "text": each.group.text,

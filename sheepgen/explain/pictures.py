@@ -18,13 +18,23 @@ if TYPE_CHECKING:
 
     from sheepgen.explain.report import Ablation, Explanation, HeatMap, Step
 
-__all__ = ["UNNAMED", "WordPictures", "encode_pictures", "shown_steps", "word_pictures"]
+__all__ = [
+    "STEP_SIDE",
+    "UNNAMED",
+    "WordPictures",
+    "encode_pictures",
+    "shown_steps",
+    "word_pictures",
+]
 
 MAX_SHOWN_STEPS = 24
 """Steps that have pictures; of more, as many are chosen, evenly, the last among them."""
 
 UNNAMED = "tokens without a thing"
 """What tokens are called that no word, and no thing, has."""
+
+STEP_SIDE = 256
+"""Longer side of a step's pictures at most: those of a large image would fill the memory."""
 
 _STRIP_SIDE = 128
 

@@ -164,12 +164,16 @@ def explain_image(
 
 
 def _kept(events: Iterable[Event], frames: list[FrameDecoded], plan: RunPlan) -> Iterator[Event]:
-    """Keep all frames, and pass on those that are to be saved, with all other events."""
+    """Keep all frames, small, and pass on those that are to be saved, with all other events."""
+    from sheepgen.explain.pictures import STEP_SIDE
+
     for event in events:
         if isinstance(event, RunStarted):  # or restarted
             frames.clear()
         if isinstance(event, FrameDecoded):
-            frames.append(event)
+            small = event.image.copy()
+            small.thumbnail((STEP_SIDE, STEP_SIDE))
+            frames.append(replace(event, image=small))
             if not plan.layout.frames.needed or (
                 event.kind == "noisy" and not plan.layout.frames.noisy
             ):

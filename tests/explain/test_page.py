@@ -11,6 +11,7 @@ from PIL import Image, ImageStat
 from sheepgen.explain.pictures import MAX_SHOWN_STEPS
 from tests.explain.test_explain import explained, plan
 from tests.html_elements import Elements
+from tests.tiny_sd3 import save_tiny_sd3
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,14 @@ def test_prompts_stay_text(elements: Elements) -> None:
     assert HOSTILE.replace("\u202e", "") in texts
     assert "{{ 7 * 7 }}" in texts
     assert "\u202e" not in texts
+
+
+def test_positions_of_words_that_two_encoders_read(tmp_path: Path) -> None:
+    folder = save_tiny_sd3(tmp_path / "sd3")
+    asked = plan(folder, tmp_path / "fox.png", prompt="a red sheep", num_inference_steps=1)
+    texts = Elements(explained(asked).page.read_text("utf-8")).texts
+    at = texts.index("red", texts.index("positions"))
+    assert "2, 18 to 21" in texts[at : at + 6]
 
 
 def test_nothing_is_loaded_from_anywhere(elements: Elements) -> None:
