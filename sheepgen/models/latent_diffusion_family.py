@@ -74,4 +74,5 @@ LATENT_DIFFUSION = Family(
     check_fit=_check,
     pipeline="sheepgen.pipeline.latent_diffusion",
     fields=("blend",),
+    word_attention="cross",
 )

@@ -159,7 +159,7 @@ class _Recorder:
         latents = arguments[0] if arguments else named["hidden_states"]
         tokens = named["encoder_hidden_states"].shape[1]
         if len(self._members) == 0 or self._members.shape[1] != tokens:
-            self._members = _membership(self._groups, tokens).to(latents.device)
+            self._members = _membership(self._groups, tokens)
         self._channels = latents.shape[1]
         self._size = _size(latents, named)
         self._grid = self._grid or _within(GRID_SIDE, *self._size)
@@ -170,7 +170,8 @@ class _Recorder:
         """Compute where the images' text halves look, and add that to the layer's maps."""
         own = call.of_last(self._images)  # without a prompt comes first
         inputs = attention_inputs(processor, own, self._members.shape[1])
-        flat = _attention_to_groups(inputs, own.attention_mask, self._members)
+        members = self._members.to(inputs.query.device)  # weights may come there with the call
+        flat = _attention_to_groups(inputs, own.attention_mask, members)
         rows, columns = _resolution(*self._size, flat.shape[2])
         maps = flat.reshape(*flat.shape[:2], rows, columns).cpu()
         assert self._grid is not None, "the network has begun"
