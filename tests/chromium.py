@@ -6,6 +6,7 @@ https://chromedevtools.github.io/devtools-protocol/; messages are JSON, each end
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import select
@@ -13,6 +14,8 @@ import shutil
 import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from PIL import Image, ImageStat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,3 +153,9 @@ def opened_browser(profile: Path) -> Iterator[Page]:
             process.terminate()
             os.close(ours_in)
             os.close(ours_out)
+
+
+def brightness(picture: bytes) -> float:
+    """Return the mean level of a PNG, 0 to 255."""
+    with Image.open(io.BytesIO(picture)) as opened:
+        return ImageStat.Stat(opened.convert("L")).mean[0]

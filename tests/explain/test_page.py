@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 import pytest
-from PIL import Image, ImageStat
 
 from sheepgen.explain.pictures import MAX_SHOWN_STEPS
+from tests.chromium import brightness
 from tests.explain.test_explain import explained, plan
 from tests.html_elements import Elements
 from tests.tiny_sd3 import save_tiny_sd3
@@ -88,11 +87,6 @@ def test_of_many_steps_some_have_pictures(tiny_folder: Path, tmp_path: Path) -> 
     assert len(steps) == MAX_SHOWN_STEPS
     assert steps[-1]["data-step"] == "60 of 60"
     assert len(told.numbers["steps"]) == 60
-
-
-def brightness(picture: bytes) -> float:
-    with Image.open(io.BytesIO(picture)) as opened:
-        return ImageStat.Stat(opened.convert("L")).mean[0]
 
 
 def test_the_slider_shows_one_step_at_a_time(browser: Page, page: Path) -> None:

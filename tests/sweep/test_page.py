@@ -19,6 +19,7 @@ from sheepgen.sweep.overview import Overview, PlacedImage, read_overview
 from sheepgen.sweep.page import write_sweep_page
 from sheepgen.sweep.plan import plan_sweep
 from sheepgen.sweep.run import run_sweep
+from tests.chromium import brightness
 from tests.html_elements import Elements
 
 if TYPE_CHECKING:
@@ -249,3 +250,21 @@ def test_the_page_needs_no_scripts(browser: Page, page: Path) -> None:
     height = browser.ask("Page.getLayoutMetrics")["cssContentSize"]["height"]
     assert height > 6 * 128 / 3
     assert browser.complaints() == []
+
+
+def test_the_page_is_dark_for_those_who_want_it_dark(browser: Page, page: Path) -> None:
+    browser.open(page)
+    light = brightness(browser.screenshot())
+    browser.open(page, dark=True)
+    assert brightness(browser.screenshot()) < 100 < 150 < light
+
+
+def test_pictures_are_described_and_controls_are_named(browser: Page, page: Path) -> None:
+    browser.open(page)
+    named = (
+        "[...document.querySelectorAll('select, input')].every(each => each.labels[0].innerText)"
+    )
+    assert browser.evaluate(named)
+    alts = browser.evaluate("[...document.images].map(each => each.alt)")
+    assert alts[-1] == "prompt: a fox, seed: 2"
+    assert all(alts)
