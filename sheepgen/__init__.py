@@ -63,8 +63,9 @@ if TYPE_CHECKING:
     from sheepgen.batch.plan import JobAnswered, plan_batch
     from sheepgen.batch.run import run_batch
     from sheepgen.errors import SheepgenError
-    from sheepgen.execution.plan import RunSettings, plan_run
+    from sheepgen.execution.plan import plan_run
     from sheepgen.execution.run import run_plan
+    from sheepgen.execution.settings import RunSettings
     from sheepgen.explain import explain_image
     from sheepgen.meaning.measure import measure_meaning
     from sheepgen.meaning.query import MeaningQuery

@@ -10,8 +10,9 @@ from sheepgen.errors import UsageError
 from sheepgen.events import Notice
 from sheepgen.execution.checks import check_adapters, check_device, check_schedules
 from sheepgen.execution.image_key import image_key
-from sheepgen.execution.plan import RunSettings, find_or_plan_download
+from sheepgen.execution.plan import find_or_plan_download
 from sheepgen.execution.prompts import named_texts, prompt_notes, read_prompts, reading_of
+from sheepgen.execution.settings import RunSettings
 from sheepgen.init_image import check_init_image, init_image_notes
 from sheepgen.metadata.image_file import check_format
 from sheepgen.models.hub import DownloadPlan

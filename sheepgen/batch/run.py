@@ -11,8 +11,8 @@ from sheepgen.batch.plan import JobAnswered, JobPlanner, PlannedJob, failed_line
 from sheepgen.errors import OutputError
 from sheepgen.events import ImageSaved, Notice, RunEvent, RunFailed, Waiting
 from sheepgen.execution.checks import device_warnings
-from sheepgen.execution.plan import RunSettings
 from sheepgen.execution.run import load_executor, prepare_folders
+from sheepgen.execution.settings import RunSettings
 from sheepgen.execution.work_queue import WorkQueue
 from sheepgen.models.hub import DownloadPlan, DownloadProgress, download
 from sheepgen.output.images import save_images

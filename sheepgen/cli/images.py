@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sheepgen.events import RunEvent
-    from sheepgen.execution.plan import RunPlan, RunSettings
+    from sheepgen.execution.plan import RunPlan
+    from sheepgen.execution.settings import RunSettings
     from sheepgen.models.spec import ModelSpec
     from sheepgen.request import GenerationRequest
     from sheepgen.resolved_request import ResolvedRequest

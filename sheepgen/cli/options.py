@@ -23,7 +23,7 @@ from sheepgen.options import (
 )
 
 if TYPE_CHECKING:
-    from sheepgen.execution.plan import RunSettings
+    from sheepgen.execution.settings import RunSettings
     from sheepgen.shell_command import TypedCommand
 
 IMAGE, MODEL, OUTPUT, RUN = "Image", "Model", "Output", "Run"
@@ -323,7 +323,7 @@ class RunOptions:
         Raises:
             UsageError: If the device, dtype, backend or batch size is wrong.
         """
-        from sheepgen.execution.plan import RunSettings
+        from sheepgen.execution.settings import RunSettings
 
         return RunSettings(
             device=DeviceOptions(

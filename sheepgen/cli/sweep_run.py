@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from sheepgen.events import RunEvent
-    from sheepgen.execution.plan import RunSettings
+    from sheepgen.execution.settings import RunSettings
     from sheepgen.presets import Presets
     from sheepgen.sweep.grid import Value
     from sheepgen.sweep.plan import SweepPlan

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sheepgen.events import RunEvent
-    from sheepgen.execution.plan import RunSettings
+    from sheepgen.execution.settings import RunSettings
     from sheepgen.models.spec import ModelSpec
     from sheepgen.output.images import OutputLayout
     from sheepgen.pipeline.family import Model

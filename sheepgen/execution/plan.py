@@ -6,10 +6,9 @@ that there is to say about the run; `sheepgen.execution.run.run_plan` carries it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, overload
 
-from sheepgen.errors import UsageError
 from sheepgen.execution.checks import (
     check_adapters,
     check_device,
@@ -19,6 +18,7 @@ from sheepgen.execution.checks import (
 )
 from sheepgen.execution.image_key import image_key
 from sheepgen.execution.prompts import named_texts, prompt_notes, read_prompts, reading_of
+from sheepgen.execution.settings import RunSettings
 from sheepgen.execution.timing import Estimate, estimate
 from sheepgen.init_image import check_init_image, init_image_notes
 from sheepgen.metadata.image_file import check_format
@@ -26,127 +26,28 @@ from sheepgen.models.added.places import fetch_added, plan_added
 from sheepgen.models.hub import DownloadPlan
 from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.models.resolve import find_model, resolve_model
-from sheepgen.options import DeviceOptions, FrameDecoder, FrameOptions
-from sheepgen.output.artifacts import FRAME_CHOICES
-from sheepgen.output.images import OutputLayout
 from sheepgen.output.ownership import check_replaceable, free_target
 from sheepgen.output.template import (
     BRANCHED_OUTPUT,
     DEFAULT_OUTPUT,
-    OutputTemplate,
     Target,
     parse_output,
 )
 from sheepgen.prompt_template import expand_request, literal_notes
 from sheepgen.request import TEMPLATES, ModelReference
-from sheepgen.sanitize import excerpt
-from sheepgen.wildcards import Wildcards
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from sheepgen.adapters import Adapters
     from sheepgen.execution.memory import RunMemory
     from sheepgen.models.spec import ModelSpec
+    from sheepgen.output.images import OutputLayout
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import GenerationRequest
     from sheepgen.resolved_request import ResolvedRequest
-    from sheepgen.shell_command import TypedCommand
 
-__all__ = ["RunPlan", "RunSettings", "find_or_plan_download", "plan_run"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunSettings:
-    """How images are generated and saved, whatever they show.
-
-    Args:
-        device: What computes them.
-        frames: What is saved of the steps, a key of `FRAME_CHOICES`.
-        frame_decoder: How steps become pictures.
-        preview: Whether each step is decoded as it comes, to be shown.
-        overwrite: Whether files that are in the way may be replaced.
-        strict: Whether words of a prompt that the model does not read or use are an error.
-        offline: Whether the network is forbidden.
-        wildcards: Folder of the files that ``__name__`` in a prompt is picked from; None for none.
-        command: What was typed, to be shown with other options if there is too little memory.
-
-    Raises:
-        UsageError: If the choice of frames is unknown.
-    """
-
-    device: DeviceOptions = field(default_factory=DeviceOptions)
-    frames: str = "none"
-    frame_decoder: FrameDecoder = "auto"
-    preview: bool = False
-    overwrite: bool = False
-    strict: bool = False
-    offline: bool = False
-    wildcards: Path | None = None
-    command: TypedCommand | None = None
-
-    def __post_init__(self) -> None:
-        """Check the choice of frames."""
-        if self.frames not in FRAME_CHOICES:
-            raise UsageError(
-                f'Unknown choice of frames "{excerpt(self.frames)}".',
-                f"Known: {', '.join(FRAME_CHOICES)}.",
-            )
-
-    def open_wildcards(self) -> Wildcards | None:
-        """Return the wildcards, if there are any.
-
-        Raises:
-            UsageError: If they are not in a folder.
-        """
-        return None if self.wildcards is None else Wildcards(self.wildcards)
-
-    def layout(self, template: OutputTemplate) -> OutputLayout:
-        """Return where files go, and which, if ``template`` names the images."""
-        frames = FRAME_CHOICES[self.frames]
-        return OutputLayout(template=template, frames=frames, overwrite=self.overwrite)
-
-    def warnings(self, specs: Iterable[ModelSpec]) -> tuple[str, ...]:
-        """Return a warning for each setting that has no effect, or not all of it.
-
-        Args:
-            specs: The models.
-        """
-        found = []
-        if self.frame_decoder != "auto" and not FRAME_CHOICES[self.frames].needed:
-            found.append(f"Warning: frame decoder has no effect with frames {self.frames}.")
-        for spec in specs:
-            if spec.family.own_loop:
-                continue
-            name = excerpt(spec.name)
-            if self.preview:
-                found.append(
-                    f"Warning: preview has no effect with {name}; it runs in diffusers' own loop."
-                )
-            if FRAME_CHOICES[self.frames].needed:
-                found.append(
-                    f"Warning: frames of {name} show the noisy latents; it runs in diffusers' own "
-                    "loop, which gives no estimates of the finished image."
-                )
-            if self.device.batch_size not in (None, 1):
-                found.append(
-                    f"Warning: batch size has no effect with {name}; diffusers' own loop makes one "
-                    "image at a time here."
-                )
-        return tuple(found)
-
-    def frame_options(self) -> FrameOptions | None:
-        """Return which frames are to be decoded, or None for none."""
-        choice = FRAME_CHOICES[self.frames]
-        if not (choice.needed or self.preview):
-            return None
-        return FrameOptions(
-            clean=choice.needed,
-            noisy=choice.noisy,
-            preview=self.preview,
-            decoder=self.frame_decoder,
-        )
+__all__ = ["RunPlan", "find_or_plan_download", "plan_run"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from sheepgen.events import RunEvent
     from sheepgen.execution.executor import Executor
     from sheepgen.execution.local import LocalExecutor
-    from sheepgen.execution.plan import RunPlan, RunSettings
+    from sheepgen.execution.plan import RunPlan
+    from sheepgen.execution.settings import RunSettings
     from sheepgen.execution.work_queue import WorkQueue
     from sheepgen.models.spec import ModelSpec
     from sheepgen.output.images import OutputLayout

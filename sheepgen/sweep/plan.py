@@ -15,8 +15,9 @@ from sheepgen.execution.checks import (
     device_warnings,
     plan_memory,
 )
-from sheepgen.execution.plan import RunSettings, find_or_plan_download
+from sheepgen.execution.plan import find_or_plan_download
 from sheepgen.execution.prompts import named_texts, prompt_notes, read_prompts
+from sheepgen.execution.settings import RunSettings
 from sheepgen.execution.timing import Estimate, estimate
 from sheepgen.fields import RANDOM_SEED
 from sheepgen.init_image import check_init_image, init_image_notes

@@ -11,7 +11,7 @@ from sheepgen.batch.plan import JobAnswered, PlannedJob
 from sheepgen.batch.run import JobStarted, run_batch, run_job
 from sheepgen.errors import OutputError
 from sheepgen.events import ImageSaved, RunFailed, RunFinished, Waiting
-from sheepgen.execution.plan import RunSettings
+from sheepgen.execution.settings import RunSettings
 from sheepgen.execution.work_queue import WorkQueue
 from sheepgen.output.template import Target, parse_output
 from sheepgen.prompt_reading import PromptReading

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from sheepgen.cli.images import plan_images
-from sheepgen.execution.plan import RunSettings
+from sheepgen.execution.settings import RunSettings
 from sheepgen.request import GenerationRequest
 
 if TYPE_CHECKING:

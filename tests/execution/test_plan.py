@@ -9,8 +9,9 @@ import pytest
 from sheepgen.errors import UsageError
 from sheepgen.events import ImageSaved, ModelLoading, Notice
 from sheepgen.execution import plan as planning
-from sheepgen.execution.plan import RunSettings, plan_run
+from sheepgen.execution.plan import plan_run
 from sheepgen.execution.run import run_plan
+from sheepgen.execution.settings import RunSettings
 from sheepgen.metadata.image_file import read_record
 from sheepgen.models.resolve import find_model
 from sheepgen.options import DeviceOptions

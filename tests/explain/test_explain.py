@@ -9,8 +9,9 @@ from PIL import Image
 
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.events import ImageSaved, Notice, RunFinished
-from sheepgen.execution.plan import RunSettings, plan_run
+from sheepgen.execution.plan import plan_run
 from sheepgen.execution.run import run_plan
+from sheepgen.execution.settings import RunSettings
 from sheepgen.explain import explain_image
 from sheepgen.explain import run as explaining
 from sheepgen.explain.run import ImageExplained

@@ -10,8 +10,9 @@ from PIL import Image
 
 from sheepgen.errors import OutputError
 from sheepgen.events import ContactSheetSaved
-from sheepgen.execution.plan import RunSettings, plan_run
+from sheepgen.execution.plan import plan_run
 from sheepgen.execution.run import run_plan
+from sheepgen.execution.settings import RunSettings
 from sheepgen.metadata.image_texts import read_texts
 from sheepgen.output.contact_sheet import SWEEP_KEY
 from sheepgen.request import GenerationRequest

@@ -10,7 +10,7 @@ import pytest
 
 from sheepgen.errors import UsageError
 from sheepgen.events import AnimationSaved, ImageSaved, Notice
-from sheepgen.execution.plan import RunSettings
+from sheepgen.execution.settings import RunSettings
 from sheepgen.metadata.image_file import read_record
 from sheepgen.pipeline.run import generate
 from sheepgen.request import GenerationRequest

@@ -12,7 +12,7 @@ from PIL import Image
 
 from sheepgen.errors import OutputError
 from sheepgen.events import SweepPageSaved
-from sheepgen.execution.plan import RunSettings
+from sheepgen.execution.settings import RunSettings
 from sheepgen.output.contact_sheet import SheetAxis
 from sheepgen.resolved_request import ResolvedRequest
 from sheepgen.sweep.overview import Overview, PlacedImage, read_overview

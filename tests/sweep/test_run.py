@@ -11,7 +11,7 @@ import pytest
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.events import ContactSheetSaved, ImageSaved, ModelLoading, Notice
 from sheepgen.execution import local
-from sheepgen.execution.plan import RunSettings
+from sheepgen.execution.settings import RunSettings
 from sheepgen.models import hub
 from sheepgen.sweep.plan import plan_sweep
 from sheepgen.sweep.run import run_sweep
