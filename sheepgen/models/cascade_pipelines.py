@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CASCADE_PIPELINES", "CASCADE_PRIORS"]
 
-_PAELLA = wuerstchen("PaellaVQModel", "embed_dim", "levels", "scale_factor")
+_PAELLA = wuerstchen("PaellaVQModel", "autoencoder", "embed_dim", "levels", "scale_factor")
 
 _PREFIX = "prior_"
 """Of the names of a prior's components, in a folder that has both."""
@@ -49,8 +49,12 @@ _COMBINED = (
         name="Stable Cascade",
         class_name="StableCascadeCombinedPipeline",
         components={
-            "decoder": network("StableCascadeUNet", "block_out_channels", "effnet_in_channels"),
-            "prior_prior": network("StableCascadeUNet", "block_out_channels", "in_channels"),
+            "decoder": network(
+                "StableCascadeUNet", "cascade decoder", "block_out_channels", "effnet_in_channels"
+            ),
+            "prior_prior": network(
+                "StableCascadeUNet", "cascade prior", "block_out_channels", "in_channels"
+            ),
             "prior_scheduler": WUERSTCHEN,
             "prior_text_encoder": clip_text_encoder("CLIPTextModelWithProjection"),
             "prior_tokenizer": CLIP_TOKENIZER,
@@ -67,8 +71,10 @@ _COMBINED = (
         name="Wuerstchen",
         class_name="WuerstchenCombinedPipeline",
         components={
-            "decoder": wuerstchen("WuerstchenDiffNeXt", "c_hidden", "effnet_embd"),
-            "prior_prior": wuerstchen("WuerstchenPrior", "c", "c_in", "depth"),
+            "decoder": wuerstchen(
+                "WuerstchenDiffNeXt", "cascade decoder", "c_hidden", "effnet_embd"
+            ),
+            "prior_prior": wuerstchen("WuerstchenPrior", "cascade prior", "c", "c_in", "depth"),
             "prior_scheduler": WUERSTCHEN,
             "prior_text_encoder": clip_text_encoder("CLIPTextModel"),
             "prior_tokenizer": CLIP_TOKENIZER,

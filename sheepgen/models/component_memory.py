@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sheepgen.models.components import stored_tensors
 from sheepgen.models.quantization import QUANTIZATION, method_of
@@ -20,22 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sheepgen.models.checkpoint import Checkpoint
+    from sheepgen.models.family import Role
 
 __all__ = [
     "ITEM_BYTES",
     "TILE_SIDE",
     "ComponentMemory",
     "LoadedWeight",
-    "Role",
     "Work",
     "component_memory",
     "decoder_numbers",
     "total_bytes",
 ]
-
-Role = Literal["text encoder", "image encoder", "U-Net", "transformer", "autoencoder", "resident"]
-"""What a component does. An image encoder sees one picture while the model is loaded, and is gone
-after that; what is resident is small, and always on the device."""
 
 ITEM_BYTES: Mapping[str, int] = MappingProxyType({"fp32": 4, "bf16": 2, "fp16": 2})
 """Of a number, by the precision."""
@@ -51,8 +47,21 @@ Qwen-Image, 4.1 in Stable Diffusion 3.5, 4.4 in Chroma, 5.4 in FLUX.2 klein, 5.9
 _UNET_MAPS = 16
 """Times a U-Net holds the channels of its first level, at the size of the latents: 15.9 in SDXL."""
 
+_CASCADE_MAPS = 19
+"""Times a network of a cascade holds the channels of its first level for each place: 17.9 in both
+decoders, 18.3 in Stable Cascade's prior and 18.0 in Wuerstchen's."""
+
+_CASCADE_SIDE = 42
+"""Pixels that a place of a cascade's prior is wide: 42.67, and less where sides are rounded up."""
+
 _DECODER_MAPS = 6
 """Times a VAE's decoder holds the channels of its last level, at the size of the image."""
+
+_SPATIAL_DECODER_MAPS = 11
+"""Likewise of Kandinsky's, which sees the latents at every level: 10.0."""
+
+_PAELLA_DECODER_MAPS = 3
+"""Likewise of the decoders of cascades: 2.8."""
 
 _FILM_DECODER_MAPS = 18
 """Likewise of Qwen-Image's, whose convolutions are padded in time: 18.0."""
@@ -65,7 +74,9 @@ TILE_SIDE = 512
 """Longest side of a tile, in pixels. VAEs say as theirs the size that they were trained at, which
 for the newer ones is 1024, and so they would save nothing."""
 
-_UNTILED = ("AutoencoderTiny", "VQModel")
+_MOST_LEVELS = 16
+
+_UNTILED = ("AutoencoderTiny", "PaellaVQModel", "VQModel")
 
 _COLOURS = 3
 
@@ -174,8 +185,11 @@ def decoder_numbers(config: Mapping[str, Any]) -> int:
     """
     if "base_dim" in config:
         return _FILM_DECODER_MAPS * int(config["base_dim"])
+    if "embed_dim" in config:
+        return _PAELLA_DECODER_MAPS * (_number(config, "embed_dim") >> _levels(config) - 1)
     channels = config.get("decoder_block_out_channels") or config.get("block_out_channels")
-    return _DECODER_MAPS * int(channels[0] if channels else 128)
+    maps = _SPATIAL_DECODER_MAPS if config.get("norm_type") == "spatial" else _DECODER_MAPS
+    return maps * int(channels[0] if channels else 128)
 
 
 def _component(
@@ -185,15 +199,19 @@ def _component(
     for each in weights:
         layers[each.layer] = layers.get(each.layer, 0) + each.size
     widest = max(each.width for each in weights)
-    role, config = _role(checkpoint, name), checkpoint.configs[name]
-    patches, images = work.patches, work.images
-    if checkpoint.classes.get(name) == "PriorTransformer":
-        patches, images = _EMBEDDINGS_OF_A_PRIOR, 2 * images  # of a negative prompt, too
+    role, config = checkpoint.family.components[name].role, checkpoint.configs[name]
+    assert role is not None, "it has weights"
+    images, latents, channels = work.images, _latents(checkpoint, work), _first_channels(config)
+    of_prior = 2 * images  # of a negative prompt, too
+    patches = latents // _number(config, "patch_size") ** 2 if role == "cascade decoder" else 0
     numbers = {
         "text encoder": _TEXT_ENCODER_ROWS * work.tokens * widest,
         "image encoder": 0,
-        "U-Net": _UNET_MAPS * images * _latents(checkpoint, work) * _first_channels(config),
-        "transformer": _TRANSFORMER_ROWS * images * (patches + work.tokens) * widest,
+        "prior": _TRANSFORMER_ROWS * of_prior * (_EMBEDDINGS_OF_A_PRIOR + work.tokens) * widest,
+        "cascade prior": of_prior * _cascade_prior(config, work),
+        "cascade decoder": _CASCADE_MAPS * images * patches * channels,
+        "U-Net": _UNET_MAPS * images * latents * channels,
+        "transformer": _TRANSFORMER_ROWS * images * (work.patches + work.tokens) * widest,
         "autoencoder": _decoded(checkpoint, name, work),
         "resident": 0,
     }[role]
@@ -261,28 +279,37 @@ def _is_4_bit(config: Mapping[str, Any]) -> bool:
     return bool(config[QUANTIZATION].get("load_in_4bit"))
 
 
-def _role(checkpoint: Checkpoint, name: str) -> Role:
-    library = checkpoint.family.components[name].library
-    class_name = checkpoint.classes.get(name, "")
-    if library == "transformers":
-        return "image encoder" if class_name.startswith("CLIPVision") else "text encoder"
-    if library != "diffusers":
-        return "resident"
-    if class_name.startswith(("Autoencoder", "VQModel")):
-        return "autoencoder"
-    return "U-Net" if class_name.startswith("UNet") else "transformer"
-
-
 def _latents(checkpoint: Checkpoint, work: Work) -> int:
-    """Return how many places the latents of an image have."""
-    levels = [
-        len(checkpoint.configs[name].get("block_out_channels", ()))
-        for name in checkpoint.configs
-        if _role(checkpoint, name) == "autoencoder"
-    ]
-    return work.pixels // 4 ** (levels[0] - 1) if levels and levels[0] else work.pixels
+    """Return how many places the latents of an image have, or its pixels if it has none."""
+    for name, component in checkpoint.family.components.items():
+        config = checkpoint.configs.get(name)
+        if component.role == "autoencoder" and config is not None:
+            if "levels" in config:
+                return work.pixels >> 2 * _levels(config)
+            if blocks := config.get("block_out_channels"):
+                return work.pixels >> 2 * (len(blocks) - 1)
+    return work.pixels
+
+
+def _cascade_prior(config: Mapping[str, Any], work: Work) -> int:
+    """Return how many numbers a cascade's prior holds for one image."""
+    places = work.pixels // _CASCADE_SIDE**2
+    numbers = _CASCADE_MAPS * (places + work.tokens) * _first_channels(config)
+    if "nhead" in config:  # Wuerstchen's writes its scores out, before and after the softmax
+        numbers += 2 * _number(config, "nhead") * places * (places + work.tokens)
+    return numbers
 
 
 def _first_channels(config: Mapping[str, Any]) -> int:
-    channels = config.get("block_out_channels") or [320]
-    return int(channels[0])
+    channels = config.get("block_out_channels") or config.get("c_hidden")
+    return int(channels[0]) if channels else _number(config, "c", 320)
+
+
+def _levels(config: Mapping[str, Any]) -> int:
+    return min(_number(config, "levels"), _MOST_LEVELS)
+
+
+def _number(config: Mapping[str, Any], name: str, default: int = 1) -> int:
+    """Return a setting, or the default for what is refused when the network is built."""
+    value = config.get(name)
+    return value if isinstance(value, int) and value > 0 else default

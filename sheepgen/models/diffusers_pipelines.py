@@ -99,7 +99,7 @@ _ROWS = (
             "scheduler": DDPM,
             "text_encoder": T5_TEXT_ENCODER,
             "tokenizer": tokenizer(T5),
-            "unet": network("Kandinsky3UNet", "block_out_channels", "in_channels"),
+            "unet": network("Kandinsky3UNet", "U-Net", "block_out_channels", "in_channels"),
         },
         num_inference_steps=25,
         guidance_scale=4.0,  # 3 in its own convention

@@ -129,7 +129,9 @@ PREVIEW_COMPONENT = "preview_decoder"
 VOCABULARY_FILE = "vocabulary.json"
 """In the text encoder's folder: see `sheepgen.embedded.vocabulary_file`."""
 
-_PREVIEW = Component(library="sheepgen", classes="PreviewDecoder", weights=WEIGHTS, optional=True)
+_PREVIEW = Component(
+    library="sheepgen", classes="PreviewDecoder", role="resident", weights=WEIGHTS, optional=True
+)
 
 _MOST_ANSWERS = 1024
 """Questions about a scene and answers to them, together."""
@@ -182,6 +184,7 @@ EMBEDDED = Family(
         "text_encoder": Component(
             library="sheepgen",
             classes="SceneTextEncoder",
+            role="resident",
             weights=WEIGHTS,
             files=(VOCABULARY_FILE,),
             any_of=(VOCABULARY_FILE,),

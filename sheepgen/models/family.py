@@ -22,6 +22,7 @@ __all__ = [
     "GuidanceKind",
     "MadeFor",
     "PriorFit",
+    "Role",
     "Traits",
     "Values",
     "WordAttention",
@@ -41,6 +42,21 @@ WordAttention = Literal["cross", "joint"]
 """How the image's positions attend to words: in cross-attention to the text alone, or in joint
 attention to text and image at once."""
 
+Role = Literal[
+    "text encoder",
+    "image encoder",
+    "prior",
+    "cascade prior",
+    "cascade decoder",
+    "U-Net",
+    "transformer",
+    "autoencoder",
+    "resident",
+]
+"""What a component does. An image encoder sees one picture while the model is loaded, and is gone
+after that; a prior makes embeddings of a picture, a cascade's makes small latents, and its decoder
+those of the autoencoder from them; what is resident is small, and always on the device."""
+
 
 _TAKES_TURNS = re.compile(
     r"(prior_)?(prior|text_encoder|image_encoder|transformer|unet|vae|vqvae|movq)(_\d)?"
@@ -55,6 +71,7 @@ class Component:
         library: Library of its class.
         library_parts: Parts of that library that an index may name in its place.
         classes: Regular expression for the names of the classes that are loaded.
+        role: What it does; None if it has no weights.
         config: Its config file.
         inner_config: Setting under which the file has the config of the part that is loaded, if it
             is of more than that; what else it has there is not read.
@@ -81,6 +98,7 @@ class Component:
     library: str
     library_parts: tuple[str, ...] = ()
     classes: str
+    role: Role | None = None
     config: str = "config.json"
     inner_config: str = ""
     inner_configs: Mapping[str, str] = field(default_factory=dict)

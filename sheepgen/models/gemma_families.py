@@ -39,6 +39,7 @@ _TOKENIZER = Component(
 _TEXT_ENCODER = Component(
     library="transformers",
     classes="Gemma2Model",
+    role="text encoder",
     weights="model",
     required=(
         *("head_dim", "hidden_size", "intermediate_size", "num_attention_heads"),
@@ -60,6 +61,7 @@ _SANA: Mapping[str, Component] = {
     "vae": Component(
         library="diffusers",
         classes="AutoencoderDC",
+        role="autoencoder",
         weights=WEIGHTS,
         required=(
             *("decoder_block_out_channels", "decoder_layers_per_block"),

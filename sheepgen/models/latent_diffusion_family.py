@@ -23,6 +23,7 @@ _COMPONENTS: Mapping[str, Component] = {
     "bert": Component(
         library="latent_diffusion",  # what diffusers calls its own folder of the class
         classes="LDMBertModel",
+        role="resident",
         weights="model",
         required=(
             *("d_model", "encoder_attention_heads", "encoder_ffn_dim", "encoder_layers"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sheepgen.models.family import Component
+from sheepgen.models.family import Component, Role
 from sheepgen.models.shared_components import WEIGHTS
 from sheepgen.models.transformer_family import VAE_QWEN_IMAGE
 
@@ -30,19 +30,22 @@ __all__ = [
 ]
 
 
-def network(class_name: str, *required: str) -> Component:
+def network(class_name: str, role: Role, *required: str) -> Component:
     """Return the component of a network of diffusers.
 
     Args:
         class_name: Its class.
+        role: What it does.
         required: Settings that its config must have.
     """
-    return Component(library="diffusers", classes=class_name, weights=WEIGHTS, required=required)
+    return Component(
+        library="diffusers", classes=class_name, role=role, weights=WEIGHTS, required=required
+    )
 
 
-def wuerstchen(class_name: str, *required: str) -> Component:
+def wuerstchen(class_name: str, role: Role, *required: str) -> Component:
     """Return the component of a network that diffusers has for Wuerstchen alone; see `network`."""
-    return replace(network(class_name, *required), library_parts=("wuerstchen",))
+    return replace(network(class_name, role, *required), library_parts=("wuerstchen",))
 
 
 def scheduler(classes: str) -> Component:
@@ -106,6 +109,7 @@ def text_encoder(class_name: str, *required: str, **inner: str) -> Component:
     return Component(
         library="transformers",
         classes=class_name,
+        role="text encoder",
         weights="model",
         required=required,
         inner_configs=inner,
@@ -125,10 +129,11 @@ QWEN3_VL_WITH_HEAD = text_encoder(
 T5_GEMMA = Component(
     library="transformers",
     classes="T5GemmaEncoder",
+    role="text encoder",
     inner_config="encoder",
     weights="model",
     required=("head_dim", "hidden_size", "num_hidden_layers", "vocab_size"),
 )
 
-VAE_KL_OR_DC = network("Autoencoder(KL|DC)", "latent_channels", "scaling_factor")
-VAE_QWEN_IMAGE_21 = network("AutoencoderKLQwenImage21", *VAE_QWEN_IMAGE.required)
+VAE_KL_OR_DC = network("Autoencoder(KL|DC)", "autoencoder", "latent_channels", "scaling_factor")
+VAE_QWEN_IMAGE_21 = network("AutoencoderKLQwenImage21", "autoencoder", *VAE_QWEN_IMAGE.required)

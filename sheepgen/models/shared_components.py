@@ -27,6 +27,7 @@ WEIGHTS = "diffusion_pytorch_model"
 MOVQ = Component(
     library="diffusers",
     classes="VQModel",
+    role="autoencoder",
     weights=WEIGHTS,
     required=("block_out_channels", "latent_channels", "num_vq_embeddings"),
 )
@@ -58,6 +59,7 @@ def clip_text_encoder(class_name: str, *required: str) -> Component:
     return Component(
         library="transformers",
         classes=class_name,
+        role="text encoder",
         weights="model",
         required=("hidden_size", "max_position_embeddings", *required),
     )

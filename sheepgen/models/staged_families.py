@@ -31,6 +31,7 @@ __all__ = ["PARTS", "STAGED_FAMILIES"]
 _IMAGE_ENCODER = Component(
     library="transformers",
     classes="CLIPVisionModelWithProjection",
+    role="image encoder",
     weights="model",
     required=("hidden_size", "image_size", "patch_size", "projection_dim"),
 )
@@ -38,6 +39,7 @@ _IMAGE_ENCODER = Component(
 _PRIOR = Component(
     library="diffusers",
     classes="PriorTransformer",
+    role="prior",
     weights=WEIGHTS,
     required=(
         *("attention_head_dim", "embedding_dim", "num_attention_heads", "num_embeddings"),

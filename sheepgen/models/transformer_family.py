@@ -46,6 +46,7 @@ FLOW_SCHEDULER = Component(
 VAE_KL = Component(
     library="diffusers",
     classes="AutoencoderKL",
+    role="autoencoder",
     weights=WEIGHTS,
     required=("block_out_channels", "latent_channels", "scaling_factor"),
     refused={"latents_mean": "latents with a mean of their own"},
@@ -54,6 +55,7 @@ VAE_KL = Component(
 QWEN_VL_TEXT_ENCODER = Component(
     library="transformers",
     classes="Qwen2_5_VLForConditionalGeneration",
+    role="text encoder",
     inner_config="text_config",
     weights="model",
     required=(
@@ -67,6 +69,7 @@ QWEN_VL_TEXT_ENCODER = Component(
 VAE_QWEN_IMAGE = Component(
     library="diffusers",
     classes="AutoencoderKLQwenImage",
+    role="autoencoder",
     weights=WEIGHTS,
     required=(
         "base_dim",
@@ -89,6 +92,7 @@ T5_TOKENIZER = Component(
 T5_TEXT_ENCODER = Component(
     library="transformers",
     classes="T5EncoderModel",
+    role="text encoder",
     weights="model",
     required=("d_ff", "d_kv", "d_model", "num_heads", "num_layers", "vocab_size"),
     unread=r"encoder\.embed_tokens\..*",  # which `shared` is, too
@@ -99,6 +103,7 @@ T5_TEXT_ENCODER = Component(
 VAE_FLUX_2 = Component(
     library="diffusers",
     classes="AutoencoderKLFlux2",
+    role="autoencoder",
     weights=WEIGHTS,
     required=("batch_norm_eps", "block_out_channels", "latent_channels"),
 )
@@ -111,6 +116,7 @@ def qwen3_text_encoder() -> Component:
     return Component(
         library="transformers",
         classes="Qwen3(Model|ForCausalLM)",
+        role="text encoder",
         weights="model",
         required=(
             *("head_dim", "hidden_size", "intermediate_size", "num_attention_heads"),
@@ -132,6 +138,7 @@ def transformer_component(class_name: str, *required: str, **refused: str) -> Co
     return Component(
         library="diffusers",
         classes=class_name,
+        role="transformer",
         weights=WEIGHTS,
         required=required,
         refused=refused,

@@ -23,6 +23,7 @@ _DDPM: Mapping[str, Component] = {
     "unet": Component(
         library="diffusers",
         classes="UNet2DModel",
+        role="U-Net",
         weights=WEIGHTS,
         required=("block_out_channels", "in_channels", "out_channels", "sample_size"),
         refused={

@@ -35,6 +35,7 @@ __all__ = [
 VAE = Component(
     library="diffusers",
     classes="Autoencoder(KL|Tiny)",
+    role="autoencoder",
     weights=WEIGHTS,
     required=("block_out_channels", "latent_channels"),
     refused={"latents_mean": "latents with a mean of their own"},
@@ -43,6 +44,7 @@ VAE = Component(
 VQ_VAE = Component(
     library="diffusers",
     classes="VQModel|AutoencoderKL",
+    role="autoencoder",
     weights=WEIGHTS,
     required=("block_out_channels", "latent_channels"),
 )
@@ -84,6 +86,7 @@ def unet_component(*conditions: str) -> Component:
     return Component(
         library="diffusers",
         classes="UNet2DConditionModel",
+        role="U-Net",
         weights=WEIGHTS,
         required=(
             *("cross_attention_dim", "in_channels", "out_channels", "sample_size"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,10 @@ from safetensors.torch import load_file, save_file
 
 from sheepgen.adapters import Adapters
 from sheepgen.models.component_memory import component_memory, total_bytes
+from sheepgen.models.families import FAMILIES
 from sheepgen.models.memory import RESERVE, choose_offload, plan_memory
 from sheepgen.models.resolve import find_model
+from sheepgen.models.staged_families import PARTS
 from sheepgen.pipeline.fp8 import fp8_weights
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.offload import components_of
@@ -65,6 +68,9 @@ OTHERS: dict[str, Callable[[Path], Path]] = {
     "sheepgen": lambda _: Path("sheepgen"),
     **{name: partial(save_tiny_pipeline, name=name) for name in TINY_PIPELINES},
 }
+PICTURE = 4 * 3 * 1024**2
+"""Bytes of one at float32."""
+
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -97,6 +103,40 @@ def test_weights_are_counted_to_the_byte(family: str, tmp_path: Path) -> None:
 def test_also_those_of_families_in_stages_and_in_other_loops(family: str, tmp_path: Path) -> None:
     folder = OTHERS[family](tmp_path / "model")
     compare(folder, "bf16")
+    spec = find_model(str(folder))
+    plan = plan_memory(spec, (1024, 1024), "fp32")
+    assert max(each.working_bytes for each in plan.components) >= PICTURE
+    assert plan.needed["none"] >= PICTURE + total_bytes(plan.components)
+
+
+def test_the_table_says_what_each_component_with_weights_does() -> None:
+    for family in (*FAMILIES, *PARTS):
+        for component in family.components.values():
+            assert (component.role is None) == (component.weights is None), family.name
+
+
+@pytest.mark.parametrize(
+    ("family", "pixels"),
+    [
+        ("Kandinsky 3", {"unet": 8}),
+        ("Stable Cascade", {"decoder": 4, "prior_prior": 42.67}),
+        ("Wuerstchen", {"decoder": 4, "prior_prior": 42.67}),
+    ],
+)
+def test_networks_work_on_latents_of_their_own_size(
+    family: str, pixels: dict[str, float], tmp_path: Path
+) -> None:
+    spec = find_model(str(OTHERS[family](tmp_path / "model")))
+    planned = {each.name: each for each in plan_memory(spec, (1024, 1024), "fp32").components}
+    larger = {each.name: each for each in plan_memory(spec, (4096, 4096), "fp32").components}
+    decoder = next(name for name, each in planned.items() if each.role == "autoencoder")
+    assert planned[decoder].working_bytes >= PICTURE
+    for name, side in {decoder: 1.0, **pixels}.items():
+        config = spec.checkpoint.configs[name]
+        channels = config.get("in_channels") or config.get("c_in", 4)
+        assert planned[name].working_bytes >= 4 * channels * ceil(1024 / side) ** 2
+        assert larger[name].working_bytes >= 12 * planned[name].working_bytes
+    assert "transformer" not in {each.role for each in planned.values()}
 
 
 def test_stages_in_folders_of_their_own_are_counted(tmp_path: Path) -> None:
