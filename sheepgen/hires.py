@@ -93,12 +93,15 @@ def canonical_hires(text: str) -> str:
     return str(parse_hires(text) or "")
 
 
-def resolve_hires(values: Mapping[str, Any], multiple: int) -> dict[str, int]:
+def resolve_hires(
+    values: Mapping[str, Any], multiple: int, longest: int = MAX_SIDE
+) -> dict[str, int]:
     """Return the size of the second pass, as `sheepgen.resolved_request.ResolvedRequest` has it.
 
     Args:
         values: A request's, by the names of its fields, with its model's where it leaves them open.
         multiple: Of the model; sides must be multiples of it.
+        longest: Its longest side, in pixels.
 
     Raises:
         UsageError: If it is too large, as large as the first, or has no step.
@@ -109,9 +112,9 @@ def resolve_hires(values: Mapping[str, Any], multiple: int) -> dict[str, int]:
     width, height, steps = (values[name] for name in ("width", "height", "num_inference_steps"))
     wide, high = hires.size(width, height, multiple)
     enlarged = f"hires {_shortest(hires.scale)} of {width}x{height} pixels is {wide}x{high}"
-    if max(wide, high) > MAX_SIDE:
+    if max(wide, high) > longest:
         raise UsageError(
-            f"{enlarged}, more than {MAX_SIDE} a side.", "Give a smaller scale, or a smaller size."
+            f"{enlarged}, more than {longest} a side.", "Give a smaller scale, or a smaller size."
         )
     if (wide, high) == (width, height):
         raise UsageError(

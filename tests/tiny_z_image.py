@@ -102,7 +102,7 @@ def tiny_z_image_pipeline(*, seed: int = 0, **schedule: Any) -> ZImagePipeline:
                 n_kv_heads=2,
                 cap_feat_dim=TEXT_WIDTH,
                 axes_dims=[4, 6, 6],
-                axes_lens=[600, 64, 64],
+                axes_lens=[600, 256, 256],
             ),
         )
     # Zero as they are made, so that padding would hide mistakes.

@@ -193,6 +193,7 @@ def check_configs(family: Family, configs: Configs, owner: str) -> None:
             required=component.required,
             refused=component.refused,
             inner=component.inner_configs,
+            limits=component.limits,
         )
     family.check_fit(configs, owner)
 

@@ -119,7 +119,7 @@ ALLOWED = {
     "parser_width": _up_to(2048),
     "patch_size": _up_to(16),
     "pooled_projection_dim": _up_to(32_768),
-    "pos_embed_max_size": _up_to(4096),
+    "pos_embed_max_size": _up_to(512),
     "predictor_order": _up_to(8),
     "projection_class_embeddings_input_dim": _up_to(32_768),
     "projection_dim": _up_to(8192),

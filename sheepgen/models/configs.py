@@ -59,6 +59,7 @@ def check_config(
     required: Iterable[str],
     refused: Mapping[str, str],
     inner: Mapping[str, str] = MappingProxyType({}),
+    limits: Mapping[str, range] = MappingProxyType({}),
 ) -> None:
     """Check the settings of one component, before anything is built from them.
 
@@ -69,6 +70,7 @@ def check_config(
         required: Settings that must be there.
         refused: Settings that this family does not support, and what they ask for.
         inner: Settings that are configs, too, and regular expressions for their ``model_type``.
+        limits: Integers that settings may be in this family, in place of those for all.
 
     Raises:
         ModelError: If a setting is missing, impossible, or asks for what is not supported.
@@ -84,7 +86,7 @@ def check_config(
     for setting in required:
         if config.get(setting) is None:
             raise bad_setting(file, setting, None, owner)
-    for setting, allowed in ALLOWED.items():
+    for setting, allowed in {**ALLOWED, **limits}.items():
         value = config.get(setting)
         if value is None:
             continue

@@ -7,6 +7,8 @@ defaults there, if no other source is named.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -46,12 +48,17 @@ _ROWS = (
             "scheduler": FLOW,
             "text_encoder": text_encoder("UMT5EncoderModel", "d_model", "vocab_size"),
             "tokenizer": tokenizer(f"{T5}|LlamaTokenizer(Fast)?"),
-            "transformer": transformer_component("AuraFlowTransformer2DModel"),
+            "transformer": replace(
+                transformer_component("AuraFlowTransformer2DModel"),
+                # Of all its positions, which are weights; of others it is the side of the table.
+                limits={"pos_embed_max_size": range(1, 65_537)},
+            ),
             "vae": VAE_KL,
         },
         num_inference_steps=50,
         guidance_scale=3.5,
         size_multiple=16,
+        positions=lambda config: math.isqrt(config.get("pos_embed_max_size") or 1024),
         max_tokens=256,
         takes=("negative_prompt",),
     ),
@@ -68,6 +75,7 @@ _ROWS = (
         num_inference_steps=50,
         guidance_scale=5.0,
         size_multiple=16,
+        positions=lambda config: config.get("pos_embed_max_size") or 128,
         max_tokens=224,
         takes=("negative_prompt", "eta"),
     ),

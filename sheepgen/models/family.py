@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from sheepgen.fields import MAX_STEPS
+from sheepgen.fields import MAX_SIDE, MAX_STEPS
 
 if TYPE_CHECKING:
     from sheepgen.adapters import Adapters
@@ -83,6 +83,7 @@ class Component:
         any_of: Those of them of which there must be at least one; the first is the usual one.
         required: Settings that its config must have.
         refused: Settings that are not supported, and what they ask for.
+        limits: Integers that settings may be, where they mean something else than in other classes.
         unread: Regular expression for the names of weights that its files may have and that are not
             loaded.
         keeps_float32: Says whether a weight stays float32 at another precision: of the precision,
@@ -107,6 +108,7 @@ class Component:
     any_of: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     refused: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, range] = field(default_factory=dict)
     unread: str = ""
     keeps_float32: Callable[[str, str, Mapping[str, Any], str], bool] = lambda *_: False
     optional: bool = False
@@ -164,6 +166,7 @@ class Traits:
         width: Default width, in pixels.
         height: Default height, in pixels.
         size_multiple: Widths and heights must be multiples of this many pixels.
+        longest_side: Longest width or height that its network has positions for, in pixels.
         max_tokens: Longest prompt in tokens, special tokens included; 0 if it reads none.
         text_layers: Layers of the text encoder, of several the fewest; None if no request can
             choose one.
@@ -188,6 +191,7 @@ class Traits:
     text_layers: int | None = None
     prior: tuple[int, float] | None = None
     unread: tuple[str, ...] = ()
+    longest_side: int = MAX_SIDE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

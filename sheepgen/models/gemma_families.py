@@ -13,6 +13,7 @@ from sheepgen.models.shared_components import WEIGHTS
 from sheepgen.models.transformer_family import (
     FLOW_SCHEDULER,
     VAE_KL,
+    check_axes,
     check_positions,
     check_states_width,
     check_table_of_positions,
@@ -113,6 +114,7 @@ _LUMINA_2: Mapping[str, Component] = {
 
 def _check_lumina_2(configs: Configs, owner: str) -> None:
     transformer, file = configs["transformer"], "transformer/config.json"
+    check_axes(transformer, owner)
     check_positions(configs, owner)
     check_vae_channels(configs["vae"]["latent_channels"], transformer["in_channels"], owner)
     width = configs["text_encoder"]["hidden_size"]
@@ -128,6 +130,7 @@ def _lumina_2_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
         max_tokens=256,
         num_inference_steps=30,
         guidance_scale=4.0,
+        positions=min(configs["transformer"]["axes_lens"][1:]),
     )
 
 

@@ -195,6 +195,7 @@ LANGUAGE_MODEL_PIPELINES: tuple[DiffusersPipeline, ...] = (
         num_inference_steps=30,
         guidance_scale=4.0,
         size_multiple=16,
+        positions=lambda _: 384,  # of the pipeline's table
         max_tokens=256,
         takes=("negative_prompt",),
         fixed={"clean_caption": False},

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import UsageError
-from sheepgen.fields import FIELDS
+from sheepgen.fields import FIELDS, MAX_SIDE
 from sheepgen.models.configs import bad_setting
 from sheepgen.models.family import (
     Component,
@@ -23,6 +23,7 @@ from sheepgen.models.family import (
     Traits,
     Values,
 )
+from sheepgen.models.transformer_family import longest_side
 from sheepgen.sanitize import excerpt
 from sheepgen.schedulers import OWN_SCHEDULER
 
@@ -80,6 +81,8 @@ class DiffusersPipeline:
         latents_side: It scales every size to as many latents as a square of this side has; None if
             it makes images of any size.
         size_multiple: Widths and heights must be multiples of this many pixels.
+        positions: Returns how many patches along each side its transformer has positions for, of
+            its config; None if any number.
         max_tokens: Longest prompt in tokens, special tokens included; 0 for as many as the text
             encoder has positions for.
         before_prompt: What its text encoder is given in front of a prompt, within those tokens.
@@ -115,6 +118,7 @@ class DiffusersPipeline:
     side_setting: str = ""
     latents_side: int | None = None
     size_multiple: int
+    positions: Callable[[Mapping[str, Any]], int] | None = None
     max_tokens: int
     before_prompt: str = ""
     tokenizer: str = "tokenizer"
@@ -153,10 +157,15 @@ class DiffusersPipeline:
         side = index.get(self.side_setting, self.side)
         if self.latents_side is not None:
             side = self.latents_side * _vae_scale(configs)
+        longest = MAX_SIDE
+        if self.positions is not None:
+            transformer, patch = configs["transformer"], _patch_side(configs, self.name)
+            longest = longest_side(patch, self.positions(transformer))
         return Traits(
             width=side,
             height=side,
             size_multiple=self.size_multiple,
+            longest_side=longest,
             max_tokens=self.max_tokens or _positions(configs["text_encoder"]),
             num_inference_steps=(
                 len(self.own_sigmas(index))
@@ -198,7 +207,7 @@ class DiffusersPipeline:
         if 1 < (guidance := values["guidance_scale"]) <= self.weakest_guidance:
             raise UsageError(
                 f"{self.name} guides above {self.weakest_guidance:g} only, got {guidance:g}.",
-                "Choose 1, which is off, or more.",
+                f"Choose 1 (off) or more than {self.weakest_guidance:g}.",
             )
         if self.prior and guidance > 1 >= values["prior_guidance"]:
             raise UsageError(
@@ -231,6 +240,14 @@ def _vae_scale(configs: Configs) -> int:
     """Return how many pixels wide a latent is."""
     scale: int = 2 ** (len(configs["vae"]["block_out_channels"]) - 1)
     return scale
+
+
+def _patch_side(configs: Configs, name: str) -> int:
+    """Return how many pixels wide a patch of the transformer is."""
+    side = configs["transformer"].get("patch_size", 2)
+    if not isinstance(side, int):
+        raise bad_setting("transformer/config.json", "patch_size", side, name)
+    return side * _vae_scale(configs)
 
 
 def _positions(text_encoder: Mapping[str, Any]) -> int:

@@ -16,6 +16,7 @@ from sheepgen.models.transformer_family import (
     VAE_FLUX_2,
     VAE_KL,
     VAE_QWEN_IMAGE,
+    check_axes,
     check_positions,
     check_states_width,
     check_vae_channels,
@@ -46,6 +47,7 @@ _Z_IMAGE: Mapping[str, Component] = {
 
 def _check_z_image(configs: Configs, owner: str) -> None:
     transformer = configs["transformer"]
+    check_axes(transformer, owner)
     check_positions(configs, owner)
     check_vae_channels(configs["vae"]["latent_channels"], transformer["in_channels"], owner)
     width = configs["text_encoder"]["hidden_size"]
@@ -60,6 +62,7 @@ def _z_image_traits(configs: Configs, _: Mapping[str, Any]) -> Traits:
         max_tokens=512,
         num_inference_steps=9 if is_turbo else 50,
         guidance_scale=1.0 if is_turbo else 5.0,
+        positions=min(configs["transformer"]["axes_lens"][1:]),
     )
 
 

@@ -160,12 +160,14 @@ def _read(
     traits = checkpoint.family.read_traits(checkpoint.configs, checkpoint.index)
     advised = None if is_file else KNOWN_MODELS.get(repo) or recorded_sampling(folder)
     sampling = advised or traits
+    longest = traits.longest_side // traits.size_multiple * traits.size_multiple
     prior_steps, prior_guidance = traits.prior or (None, None)
     return ModelSpec(
         name=name,
         checkpoint=checkpoint,
         revision=revision,
         size_multiple=traits.size_multiple,
+        longest_side=traits.longest_side,
         max_tokens=traits.max_tokens,
         # Of a single file it is the file's own, which other programs show, too.
         sha256=file_sha256(path, rehash=rehash)
@@ -176,8 +178,8 @@ def _read(
             num_inference_steps=sampling.num_inference_steps,
             guidance_scale=sampling.guidance_scale,
             scheduler=_scheduler_name(checkpoint),
-            width=traits.width,
-            height=traits.height,
+            width=min(traits.width, longest),
+            height=min(traits.height, longest),
             prior_steps=prior_steps,
             prior_guidance=prior_guidance,
         ),

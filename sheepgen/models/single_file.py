@@ -107,7 +107,14 @@ def _read(path: Path, owner: str) -> Checkpoint:
     family = family_of(index, owner)
     for name, config in configs.items():
         needed = family.components[name]
-        check_config(config, f"the {name}", owner, required=needed.required, refused=needed.refused)
+        check_config(
+            config,
+            f"the {name}",
+            owner,
+            required=needed.required,
+            refused=needed.refused,
+            limits=needed.limits,
+        )
     family.check_fit(configs, owner)
     return Checkpoint(
         folder=path.parent,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sheepgen.adapters import Adapters
 from sheepgen.errors import UsageError
-from sheepgen.fields import FIELDS
+from sheepgen.fields import FIELDS, MAX_SIDE
 from sheepgen.hires import resolve_hires
 from sheepgen.init_image import resolve_init_image
 from sheepgen.models.added.hashes import added_hashes
@@ -69,6 +69,7 @@ class ModelSpec:
         checkpoint: Its folder, which has passed every check.
         revision: Commit sha if it is from the Hub.
         size_multiple: Widths and heights must be multiples of this many pixels.
+        longest_side: Longest width or height that its network has positions for, in pixels.
         max_tokens: Longest prompt in tokens, special tokens included; 0 if it reads none.
         sha256: Of all weights, the same wherever the model is stored.
         weight_bytes: Size of all weights on disk.
@@ -95,6 +96,7 @@ class ModelSpec:
     needs_mask: bool = False
     text_layers: int | None = None
     unread: tuple[str, ...] = ()
+    longest_side: int = MAX_SIDE
 
     @property
     def folder(self) -> Path:
@@ -139,6 +141,7 @@ class ModelSpec:
         self.family.check_request(values, self.checkpoint.configs)
         for side in ("width", "height"):
             _check_multiple(side, values[side], self.size_multiple)
+            _check_positions(side, values[side], self.longest_side)
         if values["scheduler"] is None:
             raise UsageError(
                 f"The model {request.model} comes with a scheduler that sheepgen does not know.",
@@ -167,7 +170,7 @@ class ModelSpec:
         if self.defaults.prior_steps is not None:
             values["stages"] = PRIOR
         values |= resolve_init_image(request, values["num_inference_steps"])
-        values |= resolve_hires(values, self.size_multiple)
+        values |= resolve_hires(values, self.size_multiple, self.longest_side)
         adapters = pinned(request.adapters or self.adapters)
         recorded = {name: getattr(request, name, None) for name in _HASHES}
         values |= asdict(adapters) | added_hashes(adapters, self.checkpoint, recorded)
@@ -185,4 +188,12 @@ def _check_multiple(side: str, value: int, multiple: int) -> None:
         raise UsageError(
             f"{side} must be a multiple of {multiple} for this model, got {value}.",
             f"Nearest: {below} or {above}.",
+        )
+
+
+def _check_positions(side: str, value: int, longest: int) -> None:
+    if value > longest:
+        raise UsageError(
+            f"{side} must be at most {longest} for this model, got {value}.",
+            "Its network has no positions for larger images.",
         )

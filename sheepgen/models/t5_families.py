@@ -143,6 +143,8 @@ def _stable_diffusion_3_traits(configs: Configs, _: Mapping[str, Any]) -> Traits
         max_tokens=tokens,
         num_inference_steps=28,
         guidance_scale=7.0,
+        # Without a table it computes the positions of any size.
+        positions=configs["transformer"].get("pos_embed_max_size", 96),
     )
 
 

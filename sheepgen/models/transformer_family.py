@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import ModelError
+from sheepgen.fields import MAX_SIDE
 from sheepgen.models.configs import bad_setting
 from sheepgen.models.family import Component, Traits
 from sheepgen.models.shared_components import WEIGHTS, bpe_tokenizer
@@ -26,10 +27,12 @@ __all__ = [
     "VAE_FLUX_2",
     "VAE_KL",
     "VAE_QWEN_IMAGE",
+    "check_axes",
     "check_positions",
     "check_states_width",
     "check_table_of_positions",
     "check_vae_channels",
+    "longest_side",
     "qwen3_text_encoder",
     "traits_by_sample_size",
     "traits_of_packed",
@@ -38,6 +41,8 @@ __all__ = [
 
 _MOST_PATCHES = 256
 """Along each side of an image that a transformer has a table of positions for."""
+
+_AXES = 3
 
 FLOW_SCHEDULER = Component(
     library="diffusers", classes=r"[A-Za-z0-9]{1,60}Scheduler", config="scheduler_config.json"
@@ -152,6 +157,7 @@ def traits_of_packed(
     num_inference_steps: int,
     guidance_scale: float,
     guidance: GuidanceKind = "two passes",
+    positions: int | None = None,
 ) -> Traits:
     """Return the traits of a model made for 1024x1024 that takes patches of two by two latents.
 
@@ -161,11 +167,14 @@ def traits_of_packed(
         num_inference_steps: Likewise.
         guidance_scale: Likewise.
         guidance: Likewise.
+        positions: Patches along each side that it has positions for; None for any number.
     """
+    patch = 2 ** len(configs["vae"]["block_out_channels"])  # pixels
     return Traits(
         width=1024,
         height=1024,
-        size_multiple=2 ** len(configs["vae"]["block_out_channels"]),
+        size_multiple=patch,
+        longest_side=longest_side(patch, positions),
         max_tokens=max_tokens,
         num_inference_steps=num_inference_steps,
         guidance_scale=guidance_scale,
@@ -174,9 +183,17 @@ def traits_of_packed(
 
 
 def traits_by_sample_size(
-    configs: Configs, *, max_tokens: int, num_inference_steps: int, guidance_scale: float
+    configs: Configs,
+    *,
+    max_tokens: int,
+    num_inference_steps: int,
+    guidance_scale: float,
+    positions: int | None = None,
 ) -> Traits:
-    """Return the traits of a model whose transformer says the size of latents and of patches."""
+    """Return the traits of a model whose transformer says the size of latents and of patches.
+
+    The arguments are as of `traits_of_packed`.
+    """
     transformer, vae = configs["transformer"], configs["vae"]
     levels = vae.get("block_out_channels") or vae["encoder_block_out_channels"]
     scale = 2 ** (len(levels) - 1)
@@ -184,10 +201,36 @@ def traits_by_sample_size(
         width=transformer["sample_size"] * scale,
         height=transformer["sample_size"] * scale,
         size_multiple=transformer["patch_size"] * scale,
+        longest_side=longest_side(transformer["patch_size"] * scale, positions),
         max_tokens=max_tokens,
         num_inference_steps=num_inference_steps,
         guidance_scale=guidance_scale,
     )
+
+
+def longest_side(patch: int, positions: int | None) -> int:
+    """Return the longest width or height in pixels that a transformer can make.
+
+    Args:
+        patch: Width and height of its patches, in pixels.
+        positions: As of `traits_of_packed`.
+    """
+    return MAX_SIDE if positions is None else min(MAX_SIDE, patch * positions)
+
+
+def check_axes(transformer: Mapping[str, Any], owner: str) -> None:
+    """Check that a transformer has positions for the prompt, and for rows and columns of patches.
+
+    Args:
+        transformer: Its config, with ``axes_lens``.
+        owner: Whose it is, for the message.
+
+    Raises:
+        ModelError: If it has not.
+    """
+    lengths = transformer["axes_lens"]
+    if not isinstance(lengths, list) or len(lengths) != _AXES:
+        raise bad_setting("transformer/config.json", "axes_lens", lengths, owner)
 
 
 def check_states_width(width: int, given: int, owner: str) -> None:
