@@ -63,7 +63,11 @@ TOY = Family(
     class_names=("ToyFlowPipeline",),
     components={
         "painter": Component(
-            library="toy", classes="Painter", weights="model", required=("sample_size",)
+            library="toy",
+            classes="Painter",
+            role="resident",
+            weights="model",
+            required=("sample_size",),
         ),
         "scheduler": Component(
             library="diffusers",

@@ -139,6 +139,7 @@ def _print_info(spec: ModelSpec, *, json: bool) -> None:
         "size": f"{defaults.width}x{defaults.height}, in multiples of {spec.size_multiple}",
         "steps": str(defaults.num_inference_steps),
         "guidance": f"{defaults.guidance_scale:g}",
+        "prior": _prior(spec),
         "scheduler": _scheduler(spec),
         "loop": "" if spec.family.own_loop else "diffusers' own",
         "made for": f"{range_.guidance}, {range_.steps}, {range_.sides}" if range_ else "",
@@ -148,8 +149,14 @@ def _print_info(spec: ModelSpec, *, json: bool) -> None:
     for label, text in rows.items():
         if text:
             write_data(f"{label:<12} {text}")
+    width = max((len(component.name) for component in components), default=0)
     for index, component in enumerate(components):
-        write_data(f"{'' if index else 'components':<12} {_component(component)}".rstrip())
+        write_data(f"{'' if index else 'components':<12} {_component(component, width)}".rstrip())
+
+
+def _prior(spec: ModelSpec) -> str:
+    steps, guidance = spec.defaults.prior_steps, spec.defaults.prior_guidance
+    return "" if steps is None else f"{plural(steps, 'step')}, guidance {guidance:g}"
 
 
 def _scheduler(spec: ModelSpec) -> str:
@@ -158,8 +165,8 @@ def _scheduler(spec: ModelSpec) -> str:
     return spec.defaults.scheduler or "none that sheepgen knows"
 
 
-def _component(component: ComponentWeights) -> str:
-    text = f"{component.name:<16} {excerpt(component.class_name, 34):<35}"
+def _component(component: ComponentWeights, width: int) -> str:
+    text = f"{component.name:<{max(width, 16)}} {excerpt(component.class_name, 34):<35}"
     if not component.files:
         return text
     dtypes = " ".join(component.dtypes)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sheepgen.execution.executor import in_batches
 from sheepgen.models.added.transformer import with_transformer
-from sheepgen.models.memory import why_not_offload
+from sheepgen.models.memory import can_tile, why_not_offload
 from sheepgen.options import NATIVE_ATTENTION
 from sheepgen.sanitize import excerpt
 
@@ -112,6 +112,10 @@ def device_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> Itera
     specs = tuple(specs)
     yield from offload_warnings(specs, options)
     yield from attention_warnings(specs, options)
+    if options.tiled_decoding:
+        for spec in specs:
+            if not can_tile(spec):
+                yield f"Warning: --vae-tiling has no effect with {excerpt(spec.name)}."
 
 
 def attention_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> Iterator[str]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ITEM_BYTES",
     "TILE_SIDE",
+    "UNTILED",
     "ComponentMemory",
     "LoadedWeight",
     "Work",
@@ -76,7 +77,8 @@ for the newer ones is 1024, and so they would save nothing."""
 
 _MOST_LEVELS = 16
 
-_UNTILED = ("AutoencoderTiny", "PaellaVQModel", "VQModel")
+UNTILED = ("PaellaVQModel", "VQModel")
+"""Classes of autoencoders that cannot decode in tiles."""
 
 _COLOURS = 3
 
@@ -185,7 +187,7 @@ def decoder_numbers(config: Mapping[str, Any]) -> int:
     """
     if "base_dim" in config:
         return _FILM_DECODER_MAPS * int(config["base_dim"])
-    if "embed_dim" in config:
+    if "levels" in config:
         return _PAELLA_DECODER_MAPS * (_number(config, "embed_dim") >> _levels(config) - 1)
     channels = config.get("decoder_block_out_channels") or config.get("block_out_channels")
     maps = _SPATIAL_DECODER_MAPS if config.get("norm_type") == "spatial" else _DECODER_MAPS
@@ -270,7 +272,7 @@ def _decoded(checkpoint: Checkpoint, name: str, work: Work) -> int:
     """Return how many numbers are held while an image is decoded."""
     numbers = decoder_numbers(checkpoint.configs[name])
     class_name = checkpoint.classes.get(name, "")
-    if not work.tiled or class_name in _UNTILED or work.pixels <= TILE_SIDE**2:
+    if not work.tiled or class_name in ("AutoencoderTiny", *UNTILED) or work.pixels <= TILE_SIDE**2:
         return numbers * work.pixels
     return numbers * TILE_SIDE**2 + 2 * _COLOURS * work.pixels  # the tiles, and the image of them
 

@@ -15,7 +15,7 @@ from sheepgen.models.added.prior import prior_of
 from sheepgen.models.added.transformer import with_transformer
 from sheepgen.models.added.upscaler import find_upscaler
 from sheepgen.models.added.vae import find_vae, vae_checkpoint
-from sheepgen.models.component_memory import Work, component_memory, total_bytes
+from sheepgen.models.component_memory import UNTILED, Work, component_memory, total_bytes
 from sheepgen.models.quantization import method_of
 from sheepgen.options import OFFLOADS
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import Offload
 
-__all__ = ["RESERVE", "MemoryPlan", "choose_offload", "plan_memory", "why_not_offload"]
+__all__ = ["RESERVE", "MemoryPlan", "can_tile", "choose_offload", "plan_memory", "why_not_offload"]
 
 RESERVE = 512 * 2**20
 """What is left free: libraries need room to work in, and memory comes in pieces."""
@@ -128,6 +128,15 @@ def why_not_offload(spec: ModelSpec) -> str:
     if spec.family.own_loop and not spec.family.can_offload():
         return "it is small"
     return ""
+
+
+def can_tile(spec: ModelSpec) -> bool:
+    """Return whether a model has an autoencoder that can decode in tiles."""
+    classes = spec.checkpoint.classes
+    return any(
+        component.role == "autoencoder" and classes.get(name) not in UNTILED
+        for name, component in spec.family.components.items()
+    )
 
 
 def _components(

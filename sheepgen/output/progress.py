@@ -312,7 +312,7 @@ def _outcome(event: ImageSaved | RunFailed) -> str:
     steps = plural(event.request.steps_taken, "step")
     outcome = f"{steps}, {event.elapsed_s:.1f} s."
     if event.record.environment.tiled_from:
-        outcome += " Decoded in tiles, for lack of memory."
+        outcome += " Decoded in tiles."
     names = [
         event.artifacts[artifact.name].name + ("/" if artifact.files else "")
         for artifact in ARTIFACTS

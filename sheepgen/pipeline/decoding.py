@@ -7,9 +7,10 @@ record says whether it was decoded in tiles.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from diffusers import AutoencoderKL, AutoencoderKLFlux2
+from diffusers import AutoencoderKL, AutoencoderKLFlux2, DiffusionPipeline
 
 from sheepgen.errors import ran_out_of_memory
 from sheepgen.models.component_memory import TILE_SIDE, decoder_numbers
@@ -19,14 +20,16 @@ from sheepgen.pipeline.frames import decode_pixels
 from sheepgen.pipeline.offload import components_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
-    from sheepgen.pipeline.family import Model
+    from sheepgen.pipeline.family import LoadedModel
     from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["DecodedImage", "ImageDecoder", "first_tiled", "in_tiles"]
+
+_T = TypeVar("_T")
 
 
 class DecodedImage(NamedTuple):
@@ -56,7 +59,7 @@ class ImageDecoder:
             that turns out when it is tried.
     """
 
-    def __init__(self, model: Model, tiled_from: int | None) -> None:
+    def __init__(self, model: LoadedModel, tiled_from: int | None) -> None:
         self._model = model
         self._tiled_from = tiled_from
         self._is_short = False
@@ -72,23 +75,37 @@ class ImageDecoder:
         Raises:
             NonFiniteError: If they are not finite.
         """
+        return DecodedImage(
+            *self.call(partial(decode_pixels, self._model, latents), request, number)
+        )
+
+    def call(
+        self, decode: Callable[[], _T], request: ResolvedRequest, number: int = 1
+    ) -> tuple[_T, bool]:
+        """Call what decodes one image, and return what it returns and whether that was in tiles.
+
+        Args:
+            decode: Called again, with the VAE in tiles, if it runs out of memory.
+            request: Of the pass's size.
+            number: Of the pass, from 1.
+        """
         vae = _tiling_vae(self._model)
         if vae is None or max(request.width, request.height) <= _tile(vae):
-            return DecodedImage(decode_pixels(self._model, latents), tiled=False)
+            return decode(), False
         if self._tiled_from is not None:
             tiled = 0 < self._tiled_from <= number
         else:
             tiled = self._is_short or self._lacks_memory(vae, request)
         if not tiled:
             try:
-                return DecodedImage(decode_pixels(self._model, latents), tiled=False)
+                return decode(), False
             except Exception as error:
                 if self._tiled_from is not None or not ran_out_of_memory(error):
                     raise
             self._is_short = True
         # After the handler, whose error would keep what was computed so far.
         with in_tiles(self._model, tiled=True):
-            return DecodedImage(decode_pixels(self._model, latents), tiled=True)
+            return decode(), True
 
     def _lacks_memory(self, vae: Any, request: ResolvedRequest) -> bool:  # noqa: ANN401 - of several classes
         """Return whether memory is too little to decode an image whole, as far as is known."""
@@ -100,7 +117,7 @@ class ImageDecoder:
 
 
 @contextmanager
-def in_tiles(model: Model, *, tiled: bool) -> Iterator[None]:
+def in_tiles(model: LoadedModel, *, tiled: bool) -> Iterator[None]:
     """Let a model decode in tiles that overlap; without ``tiled`` nothing changes.
 
     Args:
@@ -122,9 +139,11 @@ def in_tiles(model: Model, *, tiled: bool) -> Iterator[None]:
         vae.disable_tiling()
 
 
-def _tiling_vae(model: Model) -> Any:  # noqa: ANN401 - of several classes
+def _tiling_vae(model: LoadedModel) -> Any:  # noqa: ANN401 - of several classes
     """Return the model's VAE, or None if it has none that can decode in tiles."""
-    networks = components_of(model).values()
+    pipeline = getattr(model, "pipeline", None)
+    own = pipeline.components if isinstance(pipeline, DiffusionPipeline) else components_of(model)
+    networks = own.values()
     return next((network for network in networks if hasattr(network, "use_tiling")), None)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from sheepgen.events import FrameDecoded, RunStarted, StepCompleted
+from sheepgen.pipeline.decoding import in_tiles
 from sheepgen.pipeline.diffusers_pipeline import PipelineNoise, PipelinePixels, PipelineStep
 from sheepgen.pipeline.environment import precision_name
 from sheepgen.pipeline.finish import finish
@@ -35,7 +36,11 @@ __all__ = ["run_pipeline"]
 
 
 def run_pipeline(
-    model: PipelineModel, request: ResolvedRequest, frames: FrameOptions | None
+    model: PipelineModel,
+    request: ResolvedRequest,
+    frames: FrameOptions | None,
+    *,
+    tiled_from: int | None = None,
 ) -> Generator[Event, None, None]:
     """Generate an image; yield what `sheepgen.pipeline.run.stream` does.
 
@@ -43,6 +48,7 @@ def run_pipeline(
         model: Loaded.
         request: The image.
         frames: Whether noisy frames are wanted; there are no others.
+        tiled_from: As for `sheepgen.pipeline.run.stream`.
     """
     started = time.perf_counter()
     total_steps = request.steps_taken
@@ -54,17 +60,18 @@ def run_pipeline(
         offload="none" if model.placement is None else model.placement.offload,
     )
     noises: list[Tensor] = []
-    pixels = torch.empty(0)
+    pixels, tiled = torch.empty(0), False
     steps: list[PipelineStep] = []
     steps_before = 0
-    running: Generator[PipelineReport, None, None] = stepwise(partial(model.run, request))
+    call = partial(model.run, request, tiled_from=tiled_from)
+    running: Generator[PipelineReport, None, None] = stepwise(call)
     with closing(running):
         for seen in running:
             match seen:
                 case PipelineNoise():
                     noises.append(seen.latents)
                 case PipelinePixels():
-                    pixels = seen.pixels
+                    pixels, tiled = seen.pixels, seen.tiled
                 case PipelineStep():
                     if seen.stage:
                         steps_before += 1
@@ -79,7 +86,8 @@ def run_pipeline(
                         elapsed_s=time.perf_counter() - started,
                     )
     if frames is not None:
-        yield from _frames(model, request, frames, noises[-1], steps, pixels)
+        with in_tiles(model, tiled=tiled):
+            yield from _frames(model, request, frames, noises[-1], steps, pixels)
     yield finish(
         model,
         request,
@@ -88,6 +96,7 @@ def run_pipeline(
         latents=steps[-1].latents,
         batch_size=1,
         started=started,
+        tiled_from=int(tiled),
     )
 
 

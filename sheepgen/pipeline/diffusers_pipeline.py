@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import diffusers
@@ -20,6 +20,7 @@ from sheepgen.models.added.prior import find_prior
 from sheepgen.models.diffusers_pipelines import DIFFUSERS_PIPELINES
 from sheepgen.passes import PRIOR
 from sheepgen.pipeline.building import component_errors, running
+from sheepgen.pipeline.decoding import ImageDecoder
 from sheepgen.pipeline.family import ModelInfo
 from sheepgen.pipeline.pipeline_component import (
     build_scheduler,
@@ -83,9 +84,15 @@ class PipelineStep:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PipelinePixels:
-    """The finished image, (1, 3, height, width), 0 to 1, float32 on the CPU."""
+    """The finished image.
+
+    Args:
+        pixels: (1, 3, height, width), 0 to 1, float32 on the CPU.
+        tiled: Whether they were decoded in tiles.
+    """
 
     pixels: Tensor
+    tiled: bool = False
 
 
 PipelineReport = PipelineNoise | PipelineStep | PipelinePixels
@@ -144,12 +151,15 @@ class PipelineModel:
         self,
         request: ResolvedRequest,
         report: Callable[[PipelineReport], None],
+        *,
+        tiled_from: int | None = None,
     ) -> None:
         """Generate an image, and report the noise, the latents after each step, and the pixels.
 
         Args:
             request: The image.
             report: Called from inside the pipeline; what it raises goes through.
+            tiled_from: As `sheepgen.pipeline.decoding.ImageDecoder` takes it.
 
         Raises:
             NonFiniteError: If the latents are not finite after a step.
@@ -164,6 +174,8 @@ class PipelineModel:
         ):
             for pipeline in self._looping():
                 seen.enter_context(_noise_seen(pipeline, report))
+            decoder = ImageDecoder(self, tiled_from)
+            tiled = seen.enter_context(_decoded_by(decoder, self.vae, request))
             # For what is drawn without the generator that it is given.
             torch.manual_seed(request.seed)
             arguments = self._arguments(request)
@@ -176,7 +188,7 @@ class PipelineModel:
                 raise NonFiniteError(
                     "The VAE returned NaN or infinity instead of pixels.", "Try --dtype fp32."
                 )
-            report(PipelinePixels(pixels=pixels))
+            report(PipelinePixels(pixels=pixels, tiled=any(tiled)))
 
     def _looping(self) -> list[DiffusionPipeline]:
         """Return the pipelines that have loops, in the order in which they run."""
@@ -262,6 +274,23 @@ def _noise_seen(
         yield
     finally:
         del pipeline.prepare_latents
+
+
+@contextmanager
+def _decoded_by(decoder: ImageDecoder, vae: Any, request: ResolvedRequest) -> Iterator[list[bool]]:  # noqa: ANN401 - a class of diffusers
+    """Let a VAE decode as a whole or in tiles, and yield a list of whether it did, call by call."""
+    decode, tiled = vae.decode, []
+
+    def decode_as_fits(*values: Any, **named: Any) -> Any:  # noqa: ANN401 - the VAE's own
+        decoded, is_tiled = decoder.call(partial(decode, *values, **named), request)
+        tiled.append(is_tiled)
+        return decoded
+
+    vae.decode = decode_as_fits
+    try:
+        yield tiled
+    finally:
+        del vae.decode
 
 
 def load(spec: ModelSpec, device: torch.device, dtype: torch.dtype) -> PipelineModel:

@@ -138,7 +138,7 @@ def stream_batch(
         frames = frames if frames.clean or frames.noisy else None
     if isinstance(model, PipelineModel):
         for request in resolved:  # what such a pipeline makes of one may depend on the others
-            yield from run_pipeline(model, request, frames)
+            yield from run_pipeline(model, request, frames, tiled_from=tiled_from)
     else:
         yield from _run_passes(
             cast("Model", model), resolved, frames, started, tiled_from, preview=preview

@@ -12,6 +12,7 @@ from sheepgen.models.hub import DownloadPlan
 from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.models.resolve import find_model
 from tests.embedded.vocabularies import tiny_table
+from tests.tiny_kandinsky import save_tiny_kandinsky
 from tests.toy_family import TOY, save_toy_model
 
 if TYPE_CHECKING:
@@ -51,6 +52,20 @@ def test_a_folder_is_described_by_its_files_alone(run: Run, tiny_folder: Path) -
     assert "\nlicence      not known\n" in shown.stdout
     assert "made for" not in shown.stdout
     assert json.loads(run("models", "info", str(tiny_folder), "--json").stdout)["things"] is None
+
+
+def test_a_model_with_a_prior_has_its_defaults_and_columns(run: Run, tmp_path: Path) -> None:
+    folder = save_tiny_kandinsky(tmp_path / "kandinsky")
+    lines = run("models", "info", str(folder)).stdout.splitlines()
+    assert "prior        25 steps, guidance 4" in lines
+    spec = find_model(str(folder))
+    names, classes = spec.family.components, spec.checkpoint.classes
+    rows = [line for line in lines if len(line.split()) > 1 and line[13:].split()[0] in names]
+    assert len(rows) == len(names)
+    starts = {
+        line.index(classes[line[13:].split()[0]], 14) for line in rows if "Scheduler" not in line
+    }
+    assert starts == {33}
 
 
 def test_of_a_model_that_is_not_here_the_download_is_described(

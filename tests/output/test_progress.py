@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,6 +90,17 @@ def test_a_picture_alone_has_nothing_beside_it(tmp_path: Path) -> None:
     plain, written = console(terminal=False)
     list(show(saved_events(tmp_path, 42, frames="none"), plain, 1))
     assert written.getvalue().splitlines()[-1] == "Seed 42: 3 steps, 3.0 s."
+
+
+def test_a_picture_that_was_decoded_in_tiles_is_said_to_be(tmp_path: Path) -> None:
+    plain, written = console(terminal=False)
+    *before, saved = saved_events(tmp_path, 42, frames="none")
+    assert isinstance(saved, ImageSaved)
+    environment = replace(saved.record.environment, tiled_from=1)
+    saved = replace(saved, record=replace(saved.record, environment=environment))
+    list(show([*before, saved], plain, 1))
+    last = written.getvalue().splitlines()[-1]
+    assert last == "Seed 42: 3 steps, 3.0 s. Decoded in tiles."
 
 
 def test_several_images_are_counted(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,16 +12,22 @@ import torch
 
 from sheepgen.errors import ran_out_of_memory
 from sheepgen.events import FrameDecoded, RunFinished
+from sheepgen.execution.checks import device_warnings
 from sheepgen.models.component_memory import decoder_numbers
 from sheepgen.models.memory import RESERVE
 from sheepgen.models.resolve import find_model
-from sheepgen.options import FrameOptions
+from sheepgen.options import DeviceOptions, FrameOptions
 from sheepgen.pipeline import decoding
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.reproduce import reproduce
 from sheepgen.pipeline.run import stream, stream_batch
 from sheepgen.request import GenerationRequest
+from sheepgen.sanitize import excerpt
 from tests.models.test_memory import TINY
+from tests.tiny_if import save_tiny_if
+from tests.tiny_kandinsky import save_tiny_kandinsky
+from tests.tiny_pipelines import save_tiny_pipeline
+from tests.tiny_unconditional import save_tiny_ddpm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,3 +168,45 @@ def test_other_autoencoders_have_tiles_too(family: str, tmp_path: Path) -> None:
     assert tiled.record.latents_sha256 == whole.record.latents_sha256
     assert tiled.image.size == whole.image.size
     assert tiled.image.tobytes() != whole.image.tobytes()
+
+
+def test_diffusers_own_loop_decodes_in_tiles_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model: Any = load_model(str(save_tiny_pipeline(tmp_path / "m", "AuraFlow")), device="cpu")
+    request = replace(REQUEST, num_inference_steps=2)
+    frames = FrameOptions(noisy=True, clean=False, decoder="vae")
+    whole = finished(*stream(model, request, tiled_from=0))
+    *events, last = stream(model, request, frames, tiled_from=1)
+    tiled = finished(last)
+    assert [whole.record.environment.tiled_from, tiled.record.environment.tiled_from] == [0, 1]
+    assert tiled.record.latents_sha256 == whole.record.latents_sha256
+    assert tiled.image.tobytes() != whole.image.tobytes()
+    pictures = [event.image for event in events if isinstance(event, FrameDecoded)]
+    assert pictures[-1].tobytes() == tiled.image.tobytes()
+    again = reproduce(model, tiled.record, threads=None)
+    assert again.image.tobytes() == tiled.image.tobytes()
+    exhausted = Exhausted(model, 16 * 16, monkeypatch)
+    retried = finished(*stream(model, request))
+    assert retried.image.tobytes() == tiled.image.tobytes()
+    assert retried.record == tiled.record
+    assert exhausted.calls.count((24, 32)) == 1
+    with pytest.raises(Exception, match="out of memory"):
+        list(stream(model, request, tiled_from=0))
+    assert not model.vae.use_tiling
+    assert "decode" not in vars(model.vae)
+
+
+def test_a_model_without_tiles_is_said_to_have_none(tmp_path: Path) -> None:
+    options = DeviceOptions(device="cpu", tiled_decoding=True)
+    for save, has_tiles in (
+        (save_tiny_ddpm, False),
+        (save_tiny_if, False),
+        (save_tiny_kandinsky, False),
+        (partial(save_tiny_pipeline, name="Wuerstchen"), False),
+        (partial(save_tiny_pipeline, name="AuraFlow"), True),
+    ):
+        spec = find_model(str(save(tmp_path / f"{len([*tmp_path.iterdir()])}")))
+        warning = f"Warning: --vae-tiling has no effect with {excerpt(spec.name)}."
+        assert [*device_warnings([spec], options)] == ([] if has_tiles else [warning])
+        assert [*device_warnings([spec], replace(options, tiled_decoding=False))] == []
