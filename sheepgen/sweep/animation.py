@@ -5,6 +5,7 @@ animation.webp     or .gif, or .mp4
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -70,34 +71,59 @@ class SweepAnimation:
         return folder / f"animation.{self.kind}"
 
 
-def check_animation(folder: Path, animation: SweepAnimation) -> None:
+def check_animation(
+    folder: Path, overview: Overview, animation: SweepAnimation, *, overwrite: bool = False
+) -> None:
     """Refuse a folder, before images are generated, if the animation cannot be saved there.
+
+    Args:
+        folder: The sweep's.
+        overview: Its images, whether they are there or not.
+        animation: What it is to be.
+        overwrite: Whether it may replace an animation of other images.
 
     Raises:
         OutputError: If something else has its name.
     """
     path = animation.path(folder)
-    if path.is_symlink() or (path.exists() and not _is_ours(path)):
+    if not (path.is_symlink() or path.exists()):
+        return
+    data = b"" if path.is_symlink() else _read(path)
+    if _MARK.encode() not in data:
         raise OutputError(
             f"{path} already exists and is not the animation of a sweep.",
             "Move it, or choose another folder with --output.",
         )
+    if not overwrite and _mark(overview).encode() not in data:
+        raise OutputError(
+            f"{path} is the animation of other images.",
+            "Choose another folder with --output, or replace it with --overwrite.",
+        )
 
 
-def _is_ours(path: Path) -> bool:
+def _read(path: Path) -> bytes:
     try:
-        return _MARK.encode() in read_untrusted(path, max_bytes=_MAX_BYTES)
+        return read_untrusted(path, max_bytes=_MAX_BYTES)
     except OSError:
-        return False
+        return b""
 
 
-def write_animation(folder: Path, overview: Overview, animation: SweepAnimation) -> Path:
-    """Write the animation, in place of an earlier one.
+def _mark(overview: Overview) -> str:
+    """Return what the file says of itself: whose it is, and which images it shows."""
+    keys = "\n".join(image.key for image in overview.images)
+    return f"{_MARK} {hashlib.sha256(keys.encode()).hexdigest()}"
+
+
+def write_animation(
+    folder: Path, overview: Overview, animation: SweepAnimation, *, overwrite: bool = False
+) -> Path:
+    """Write the animation, in place of an earlier one of the same images.
 
     Args:
         folder: The sweep's.
         overview: Its images, all of which are there.
         animation: What it is to be.
+        overwrite: Whether it may replace an animation of other images.
 
     Returns:
         Its path.
@@ -106,18 +132,20 @@ def write_animation(folder: Path, overview: Overview, animation: SweepAnimation)
         OutputError: If an image cannot be read, something else has the animation's name, or the
             folder cannot be written to.
     """
-    check_animation(folder, animation)
+    check_animation(folder, overview, animation, overwrite=overwrite)
     pictures = [*_pictures(image.path for image in overview.images if image.path is not None)]
     durations = [round(1000 / animation.fps)] * len(pictures)
     durations[0], durations[-1] = _END_MS, _END_MS
+    mark = _mark(overview)
     if animation.kind == "mp4":
-        data = encode_mp4(pictures, durations, mark=_MARK)
+        data = encode_mp4(pictures, durations, mark=mark)
     else:
-        data = encode_pictures(pictures, durations, animation.kind, mark=_MARK)
+        data = encode_pictures(pictures, durations, animation.kind, mark=mark)
     path = animation.path(folder)
     with output_errors(folder), staging_folder(folder) as staging:
         write_synced(staging / path.name, data)
-        check_animation(folder, animation)  # again, as time has passed
+        # Again, as time has passed.
+        check_animation(folder, overview, animation, overwrite=overwrite)
         (staging / path.name).replace(path)
     return path
 

@@ -61,14 +61,16 @@ def run_sweep(
     Raises:
         UsageError: If the device does not go with the dtype.
         ModelError: If the first model is damaged.
-        OutputError: If the disk is full, or the folder cannot be written to. The contact sheet of
-            a finished sweep is not worth one: the sweep may be in another user's folder. Then a
-            `Notice` says that there is none.
+        OutputError: If the disk is full, the folder cannot be written to, or it has an animation of
+            other images and ``settings.overwrite`` is off. The contact sheet of a finished sweep
+            is not worth one: the sweep may be in another user's folder. Then a `Notice` says that
+            there is none.
     """
     if page:
         check_sweep_page(plan.folder)
     if animation:
-        check_animation(plan.folder, animation)
+        overview = read_overview(plan)
+        check_animation(plan.folder, overview, animation, overwrite=plan.layout.overwrite)
     if plan.missing:
         if sheet:
             check_contact_sheet(plan.folder)
@@ -95,7 +97,8 @@ def run_sweep(
     if animation and (missing := sum(image.path is None for image in overview.images)):
         yield Notice(message=f"No animation was written: {plural(missing, 'image')} of it missing.")
     elif animation:
-        yield AnimationSaved(path=write_animation(plan.folder, overview, animation))
+        path = write_animation(plan.folder, overview, animation, overwrite=plan.layout.overwrite)
+        yield AnimationSaved(path=path)
 
 
 def _write_sheets(plan: SweepPlan, overview: Overview) -> Iterator[ContactSheetSaved]:

@@ -31,6 +31,14 @@ def test_a_morph_is_images_with_records_and_an_animation(run: Run, tiny_folder: 
     assert again.stdout == ""
     assert Path("out/contact_sheet.png").exists()
     assert run("verify", *map(str, paths)).exit_code == 0
+    film = Path("out/animation.webp").read_bytes()
+    other = run(
+        "morph", "a red sheep", "a goat", "--stops", "3", "--seed", "1", "-o", "out/", *words
+    )
+    assert other.exit_code == 1
+    assert "animation.webp is the animation of other images." in other.stderr
+    assert Path("out/animation.webp").read_bytes() == film
+    assert sorted(Path("out").glob("*_s1_*.png")) == sorted(paths)
     alone = run("generate", "a red sheep", *words, "--seed", "1", "-o", "alone.png")
     assert alone.exit_code == 0, alone.stderr
     assert Path("alone.png").read_bytes() == paths[0].read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,7 +28,7 @@ def overview(tmp_path: Path) -> Overview:
         path = tmp_path / f"{place}.png"
         Image.new("RGB", (64, 48), colour).save(path)
         request = sample_request(seed=place)
-        images.append(PlacedImage(coordinates=(place,), request=request, key="", path=path))
+        images.append(PlacedImage(coordinates=(place,), request=request, key=f"{place}", path=path))
     return Overview(axes=(), images=tuple(images))
 
 
@@ -79,14 +80,35 @@ def test_an_earlier_one_is_replaced_and_nothing_else(
     Image.new("RGB", (8, 8)).save(path)
     before = path.read_bytes()
     with pytest.raises(OutputError, match="is not the animation of a sweep"):
-        check_animation(tmp_path, animation)
+        check_animation(tmp_path, overview, animation)
     with pytest.raises(OutputError, match="is not the animation of a sweep"):
         write_animation(tmp_path, overview, animation)
     assert path.read_bytes() == before
     path.unlink()
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OutputError, match="is not the animation of a sweep"):
-        check_animation(tmp_path, animation)
+        check_animation(tmp_path, overview, animation)
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "mp4"])
+def test_one_of_other_images_is_replaced_only_if_that_is_wanted(
+    overview: Overview, tmp_path: Path, kind: Any
+) -> None:
+    if kind == "mp4":
+        pytest.importorskip("av")
+    animation = SweepAnimation(kind=kind)
+    path = write_animation(tmp_path, overview, animation)
+    before = path.read_bytes()
+    others = replace(overview, images=overview.images[:2])
+    with pytest.raises(OutputError, match="is the animation of other images") as caught:
+        check_animation(tmp_path, others, animation)
+    assert "--output" in caught.value.hint
+    assert "--overwrite" in caught.value.hint
+    with pytest.raises(OutputError, match="is the animation of other images"):
+        write_animation(tmp_path, others, animation)
+    assert path.read_bytes() == before
+    write_animation(tmp_path, others, animation, overwrite=True)
+    check_animation(tmp_path, others, animation)
 
 
 def test_an_image_that_cannot_be_read_is_named(overview: Overview, tmp_path: Path) -> None:
