@@ -61,11 +61,13 @@ def plan_ablations(
     """Yield one ablation for each word that conditions the network, in the prompt's order.
 
     Words without any effect on the conditioning are left out, and so is one without which nothing
-    is understood.
+    is understood. Words that were cut off are in no prompt: they would move into the freed places.
     """
     planned = [*_without_tokens(model, request, groups)]
     covered = {word for each in planned for word in each.words}
-    words = split_words(request.prompt)
+    cut = model.read_prompt(request.prompt, request.prompt_format).truncated
+    typed = split_words(request.prompt)
+    words = typed[: max(0, len(typed) - len(cut))]
     of_word = {word: number for number, group in enumerate(groups) for word in group.words}
     for number, word in enumerate(words):
         prompt = " ".join([*words[:number], *words[number + 1 :]])

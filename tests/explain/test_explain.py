@@ -14,10 +14,13 @@ from sheepgen.execution.run import run_plan
 from sheepgen.execution.settings import RunSettings
 from sheepgen.explain import explain_image
 from sheepgen.explain import run as explaining
+from sheepgen.explain.ablation import plan_ablations
 from sheepgen.explain.run import ImageExplained
 from sheepgen.options import DeviceOptions
+from sheepgen.pipeline.token_groups import token_groups
 from sheepgen.request import GenerationRequest
 from sheepgen.verify import Comparison, verify_images
+from tests.samples import sample_request
 from tests.tiny_flux1 import save_tiny_flux1
 from tests.tiny_pixart import save_tiny_pixart
 from tests.tiny_xl import save_tiny_xl
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sheepgen.execution.plan import RunPlan
+    from sheepgen.pipeline.stable_diffusion import StableDiffusionModel
 
 CPU = DeviceOptions(device="cpu", dtype="fp32")
 
@@ -129,6 +133,18 @@ def test_an_ablated_image_is_what_the_shorter_prompt_gives(
     ]
     with Image.open(told.pictures / "02-red_without.png") as without:
         assert without.tobytes() == images[0].tobytes()
+
+
+def test_words_that_were_cut_off_are_in_no_ablation(tiny_parts: StableDiffusionModel) -> None:
+    # Of 14 tokens sheep takes one, goat four and zebra five, of which one has no place.
+    request = sample_request(prompt="sheep " * 6 + "goat zebra red")
+    assert tiny_parts.read_prompt(request.prompt).truncated == ("zebra", "red")
+    planned = [*plan_ablations(tiny_parts, request, token_groups(tiny_parts, request))]
+    prompts = [each.request.prompt for each in planned]
+    assert prompts == ["sheep " * 5 + "goat"] * 6 + [" ".join(["sheep"] * 6)]
+    for prompt in prompts:
+        pieces = {each.text for each in tiny_parts.token_labels(prompt) if each.kind == "word"}
+        assert pieces <= {"sheep</w>", "g", "o", "a", "t</w>"}
 
 
 def test_things_of_the_embedded_model_are_left_out_with_their_tokens(
