@@ -153,7 +153,8 @@ def check_device_options(device: str, dtype: str) -> None:
         raise UsageError(f'Unknown device "{excerpt(device)}".', f"Known: {', '.join(DEVICES)}.")
     _, computed = split_dtype(dtype)
     if computed not in DTYPES or computed == _FP8:
-        raise UsageError(f'Unknown dtype "{excerpt(dtype)}".', f"Known: {', '.join(DTYPES)}.")
+        known = (*DTYPES, *(f"{_FP8}+{each}" for each in DTYPES if each not in ("auto", _FP8)))
+        raise UsageError(f'Unknown dtype "{excerpt(dtype)}".', f"Known: {', '.join(known)}.")
     if device == "cpu" and computed == "fp16":
         raise fp16_on_cpu_error()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["byte_size", "excerpt", "first_of", "plural", "printable"]
+__all__ = ["byte_size", "excerpt", "first_of", "joined", "plural", "printable"]
 
 _CONTROLS = {code: None for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 _DIRECTIONS = dict.fromkeys(
@@ -41,6 +41,11 @@ def first_of(texts: Sequence[str], limit: int = 20) -> list[str]:
     """Return at most ``limit`` texts; if there are more, one that says how many follows them."""
     rest = len(texts) - limit
     return list(texts) if rest <= 0 else [*texts[:limit], f"and {rest:,} more"]
+
+
+def joined(texts: Sequence[str], word: str) -> str:
+    """Return texts as a sentence lists them: ``a``, ``a and b``, ``a, b and c``."""
+    return f" {word} ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
 
 
 def plural(number: int, thing: str) -> str:

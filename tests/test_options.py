@@ -29,8 +29,9 @@ def test_an_unknown_device_is_refused(device: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "half", "int8"])
 def test_an_unknown_format_is_refused(dtype: str) -> None:
-    with pytest.raises(UsageError, match=f'Unknown dtype "{dtype}"'):
+    with pytest.raises(UsageError, match=f'Unknown dtype "{dtype}"') as error:
         check_device_options("cpu", dtype)
+    assert error.value.hint.endswith(" fp8, fp8+fp32, fp8+bf16, fp8+fp16.")
 
 
 def test_half_precision_is_not_for_the_cpu() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sheepgen.sanitize import byte_size, excerpt, first_of, plural, printable
+from sheepgen.sanitize import byte_size, excerpt, first_of, joined, plural, printable
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,12 @@ def test_printable_text_can_be_written_and_is_left_alone(text: str) -> None:
     assert printable(shown) == shown
     shown.encode()
     assert not any(unicodedata.category(letter) == "Cc" for letter in shown if letter not in "\n\t")
+
+
+def test_texts_are_joined_as_sentences_list_them() -> None:
+    assert joined(["a"], "and") == "a"
+    assert joined(["a", "b"], "and") == "a and b"
+    assert joined(["a", "b", "c"], "or") == "a, b or c"
 
 
 def test_an_excerpt_is_one_short_line() -> None:

@@ -56,6 +56,7 @@ def models(context: typer.Context, *, json: JsonOpt = False) -> None:
 def list_models(*, json: JsonOpt = False) -> None:
     """List well-known models and those in the Hub's cache, as `sheepgen models` does."""
     with cli_errors():
+        from sheepgen.models.family import guidance_words
         from sheepgen.models.hub.inventory import list_cached_models
         from sheepgen.models.registry import KNOWN_MODELS, KnownModel
 
@@ -68,7 +69,8 @@ def list_models(*, json: JsonOpt = False) -> None:
             _print_name(model.name, found)
             write_data(f"    {model.about}")
             steps = plural(model.num_inference_steps, "step")
-            write_data(f"    {steps}, guidance {model.guidance_scale:g}, licence {model.licence}")
+            guidance = guidance_words(model.guidance_scale, model.guidance_scale)
+            write_data(f"    {steps}, guidance {guidance}, licence {model.licence}")
             range_ = model.made_for
             write_data(f"    made for {range_.guidance}, {range_.steps}, {range_.sides}")
         others = [model for model in cached.values() if model.family is not None]

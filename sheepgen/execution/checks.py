@@ -133,7 +133,11 @@ def attention_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> It
     dtype = resolve_dtype(options.dtype, device)
     for spec in specs:
         if not has_backends(spec):
-            yield f"Warning: --attention-backend has no effect with {excerpt(spec.name)}."
+            networks = "U-Nets have" if "unet" in spec.family.components else "its network has"
+            yield (
+                f"Warning: --attention-backend has no effect with {excerpt(spec.name)}: {networks} "
+                "no such switch."
+            )
         elif error := backend_error(options.attention_backend, device, dtype):
             raise error
 

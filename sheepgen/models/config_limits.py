@@ -11,6 +11,7 @@ __all__ = [
     "LISTS",
     "MAX_BLOCKS",
     "NUMBERS",
+    "POSITIVE",
     "REFUSED_SETTINGS",
     "SUPPORTED_VALUES",
 ]
@@ -152,6 +153,9 @@ NUMBERS = (
 """Settings of schedulers that are computed with."""
 
 LARGEST_NUMBER = 1e6
+
+POSITIVE = ("flow_shift", "shift")
+"""Those of them that must be more than 0: ``s' = f * s / (1 + (f-1) * s)`` is 0/0 at s = 1 else."""
 
 LISTS = {
     "all_f_patch_size": 1,

@@ -18,6 +18,7 @@ from sheepgen.models.config_limits import (
     LISTS,
     MAX_BLOCKS,
     NUMBERS,
+    POSITIVE,
     REFUSED_SETTINGS,
     SUPPORTED_VALUES,
 )
@@ -96,7 +97,7 @@ def check_config(
             raise bad_setting(file, setting, value, owner)
     for setting in NUMBERS:
         value = config.get(setting)
-        if value is not None and not _is_number(value):
+        if value is not None and (not _is_number(value) or (setting in POSITIVE and value <= 0)):
             raise bad_setting(file, setting, value, owner)
     for setting, value in config.items():
         if setting in inner and isinstance(value, dict):

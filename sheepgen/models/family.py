@@ -26,6 +26,7 @@ __all__ = [
     "Traits",
     "Values",
     "WordAttention",
+    "guidance_words",
 ]
 
 Configs = Mapping[str, Mapping[str, Any]]
@@ -144,7 +145,7 @@ class MadeFor:
     @property
     def guidance(self) -> str:
         """The guidance, in words."""
-        return f"guidance {_span(*self.guidance_scale)}"
+        return f"guidance {guidance_words(*self.guidance_scale)}"
 
     @property
     def steps(self) -> str:
@@ -280,6 +281,12 @@ class Family:
     def takes(self, adapters: Adapters) -> bool:
         """Return whether all of this can be added to its models."""
         return all(kind in self.fields for kind, _ in adapters.names)
+
+
+def guidance_words(low: float, high: float) -> str:
+    """Return a range of guidance scales in words; what is less than 1 is off, as 1 is."""
+    low, high = max(low, 1.0), max(high, 1.0)
+    return f"{_span(low, high)}{' (off)' if high == 1 else ''}"
 
 
 def _span(low: float, high: float) -> str:

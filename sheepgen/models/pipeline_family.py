@@ -24,7 +24,7 @@ from sheepgen.models.family import (
     Values,
 )
 from sheepgen.models.transformer_family import longest_side
-from sheepgen.sanitize import excerpt
+from sheepgen.sanitize import excerpt, joined
 from sheepgen.schedulers import OWN_SCHEDULER
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class DiffusersPipeline:
         """
         if missing := [name for name in self.packages if find_spec(name) is None]:
             raise UsageError(
-                f"{self.name} needs {' and '.join(missing)}, which is not installed.",
+                f"{self.name} needs {joined(missing, 'and')}, which is not installed.",
                 f"pip install {' '.join(missing)}",
             )
         asked = {

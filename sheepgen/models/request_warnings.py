@@ -12,7 +12,7 @@ from sheepgen.models.families import readers_of_fields
 from sheepgen.passes import PRIOR
 from sheepgen.prompt_syntax import marks_in
 from sheepgen.request import DEFAULTS
-from sheepgen.sanitize import excerpt
+from sheepgen.sanitize import excerpt, joined
 from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
@@ -78,15 +78,15 @@ def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
     for name, families in of_others.items():
         if getattr(request, name) != DEFAULTS[name]:
             yield (
-                f"Warning: {FIELDS[name].label} has no effect with {excerpt(request.model)}; "
-                f"it is for {' and '.join(families)}."
+                f"Warning: {_idle(FIELDS[name].label)} with {excerpt(request.model)}; "
+                f"{_it_is(FIELDS[name].label)} for {joined(families, 'and')}."
             )
     if not spec.family.reads_prompt and request.prompt:
         yield f"Warning: prompt has no effect with {excerpt(request.model)}; it reads none."
     if "upscaler" in spec.family.fields and not request.upscaler:
         for name in ("upscaler_steps", "upscaler_guidance", "upscaler_noise"):
             if getattr(request, name) is not None:
-                yield f"Warning: {FIELDS[name].label} has no effect without an upscaler."
+                yield f"Warning: {_idle(FIELDS[name].label)} without an upscaler."
     if spec.guidance == "none" and request.guidance_scale > 1:
         why = "was distilled to do without" if spec.family.reads_prompt else "reads no prompt"
         yield f"Warning: guidance has no effect with {excerpt(request.model)}; it {why}."
@@ -112,17 +112,29 @@ def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
         if each.name in of_others or getattr(request, each.name) == DEFAULTS[each.name]:
             continue
         if each.name in spec.unread:
-            yield f"Warning: {each.label} has no effect with {excerpt(request.model)}."
+            yield f"Warning: {_idle(each.label)} with {excerpt(request.model)}."
             continue
         if not each.has_effect(request.scheduler):
             users = [scheduler for scheduler in SCHEDULERS if each.has_effect(scheduler)]
             yield (
-                f"Warning: {each.label} has no effect with {request.scheduler}; "
-                f"it is for {' and '.join(users)}."
+                f"Warning: {_idle(each.label)} with {request.scheduler}; "
+                f"{_it_is(each.label)} for {joined(users, 'and')}."
             )
         is_read = each.name == "negative_prompt" and _prior_reads_it(request, spec)
         if each.needs_guidance and not is_read and not _runs_twice(request, spec):
-            yield f"Warning: {each.label} has no effect {_why_once(request, spec)}."
+            yield f"Warning: {_idle(each.label)} {_why_once(request, spec)}."
+
+
+def _idle(label: str) -> str:
+    return f"{label} {'have' if _is_plural(label) else 'has'} no effect"
+
+
+def _it_is(label: str) -> str:
+    return "they are" if _is_plural(label) else "it is"
+
+
+def _is_plural(label: str) -> bool:
+    return label.endswith("steps")
 
 
 def _prior_reads_it(request: ResolvedRequest, spec: ModelSpec) -> bool:
@@ -191,4 +203,4 @@ def _listed(values: Sequence[str]) -> str:
     """Join values with commas; of many, only the first few and how many more."""
     if len(values) > _MOST_LISTED:
         values = [*values[: _MOST_LISTED - 1], f"{len(values) - _MOST_LISTED + 1} more"]
-    return " or ".join(filter(None, [", ".join(values[:-1]), values[-1]]))
+    return joined(values, "or")

@@ -123,8 +123,9 @@ def match_lora(path: str, known: Layers, spec: ModelSpec) -> tuple[LoraLayer, ..
         raise ModelError(
             f"The LoRA {owner} does not fit {excerpt(spec.name)}: {len(fitting)} of "
             f"{plural(len(groups), 'layer')} {'does' if len(fitting) == 1 else 'do'}{first}.",
-            f"It seems to be made for {made_for(groups, stored)}; the model is of the family "
-            f"{spec.family.name}.",
+            f"{'Only part of it fits. ' if fitting else ''}It seems to be made for "
+            f"{made_for(groups, stored)}{', perhaps a variant' if fitting else ''}; the model is "
+            f"of the family {spec.family.name}.",
         )
     _check_once(fitting, owner)
     return tuple(layer for layers in fitting.values() for layer in layers)

@@ -38,7 +38,8 @@ def test_every_model_is_listed(run: Run) -> None:
 
 def test_a_model_is_listed_with_its_settings_and_its_range(run: Run) -> None:
     text = run("models").stdout
-    assert "\n    1 step, guidance 0, " in text
+    assert "\n    1 step, guidance 1 (off), " in text
+    assert "\n    made for guidance 1 (off), 1 to 4 steps, " in text
     assert "\n    8 steps, guidance 1.5, " in text
     assert "\n    made for guidance 1 to 3, 6 steps or more, sides of 224 to 256 pixels\n" in text
 

@@ -79,7 +79,7 @@ def test_a_distilled_model_has_its_own_defaults_and_says_what_has_no_effect(
     assert "negative prompt has no effect with guidance 1 or less." in said
     guided = run("a sheep", "-m", turbo, "-g", "5", "--steps", "50", "--dry-run")
     said = re.sub(r"\s+", " ", guided.output)
-    assert "was made for guidance 0 to 2, not 5; 1 to 12 steps, not 50." in said
+    assert "was made for guidance 1 to 2, not 5; 1 to 12 steps, not 50." in said
 
 
 def test_a_size_has_its_form_and_its_models(xl: str, tiny_folder: Path, run: Run) -> None:

@@ -54,6 +54,8 @@ def test_what_does_not_run_here_is_refused_by_name(
         ("scheduler", "num_train_timesteps", 10**12),
         ("scheduler", "shift", 1e308),
         ("scheduler", "shift", "big"),
+        ("scheduler", "shift", 0),
+        ("scheduler", "flow_shift", -1.0),
         ("scheduler", "predictor_order", 10**9),
         ("text_encoder", "hidden_size", 8.0),
         ("text_encoder", "num_hidden_layers", 10**6),
@@ -141,7 +143,7 @@ def test_settings_may_differ_from_block_to_block(model_copy: Path) -> None:
 def test_a_unet_for_editing_is_refused(model_copy: Path) -> None:
     error = refusal(model_copy, "unet", in_channels=8)
 
-    assert "from 8 to 4 channels" in error.message
+    assert "8 input and 4 output channels" in error.message
     assert "editing" in error.hint
 
 

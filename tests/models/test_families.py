@@ -223,7 +223,7 @@ def test_the_scheduler_says_whether_a_model_takes_few_steps(
         replace(spec.resolve(GenerationRequest(prompt="x", seed=1, guidance_scale=7.5)), model="m")
     ]
     said = " ".join(outside_warnings(requests, {ModelReference("m"): spec}))
-    assert ("m was made for guidance 0 to 2, not 7.5" in said) == is_distilled
+    assert ("m was made for guidance 1 to 2, not 7.5" in said) == is_distilled
 
 
 @pytest.fixture

@@ -92,6 +92,14 @@ def test_nobody_is_warned_where_no_range_is_known(embedded: ModelSpec) -> None:
 def test_a_setting_that_the_scheduler_does_not_use_is_said(embedded: ModelSpec) -> None:
     (warning,) = warnings(embedded, {"scheduler": "euler", "eta": 0.5})
     assert warning == "Warning: eta has no effect with euler; it is for ddim and tcd."
+    (warning,) = warnings(embedded, {"prior_steps": 5})
+    families = (
+        "Kandinsky 2.2, Kandinsky 2.2 decoder, Stable Cascade, Wuerstchen, Stable Cascade decoder "
+        "and Wuerstchen decoder"
+    )
+    assert warning == (
+        f"Warning: prior steps have no effect with sheepgen; they are for {families}."
+    )
     assert warnings(embedded, {"scheduler": "ddim", "eta": 0.5}, {"scheduler": "euler"}) == ()
 
 

@@ -141,7 +141,7 @@ def test_what_this_machine_cannot_use_is_refused(
         [*device_warnings([find_model(flux)], options)]
     unet = find_model(str(tiny_folder))
     assert [*device_warnings([unet], options)] == [
-        f"Warning: --attention-backend has no effect with {unet.name}."
+        f"Warning: --attention-backend has no effect with {unet.name}: U-Nets have no such switch."
     ]
     record = generate(load_model(unet, device="cpu", attention_backend="sage"), REQUEST).record
     assert record.environment.attention_backend == NATIVE_ATTENTION

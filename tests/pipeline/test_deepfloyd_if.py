@@ -239,7 +239,7 @@ def test_a_batch_is_nearly_what_images_are_alone(
 def test_what_has_no_effect_is_said(model: IfModel) -> None:
     resolved = model.spec.resolve(replace(REQUEST, upscaler_steps=7))
     said = outside_warnings([resolved], {resolved.model_reference: model.spec})
-    assert said == ("Warning: upscaler steps has no effect without an upscaler.",)
+    assert said == ("Warning: upscaler steps have no effect without an upscaler.",)
 
 
 def test_what_cannot_be_is_refused(

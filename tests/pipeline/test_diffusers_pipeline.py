@@ -475,8 +475,9 @@ def test_guidance_that_kandinsky_3_does_not_use_is_refused(tmp_path: Path) -> No
     request = replace(REQUEST, width=128, height=64)
     for guidance in (1.0, 2.5):
         spec.resolve(replace(request, guidance_scale=guidance))
-    with pytest.raises(UsageError, match=r"Kandinsky 3 guides above 2 only, got 1.5\."):
+    with pytest.raises(UsageError, match=r"Kandinsky 3 guides above 2 only, got 1.5\.") as refused:
         spec.resolve(replace(request, guidance_scale=1.5))
+    assert refused.value.hint == "Choose 1 (off) or more than 2."
 
 
 def test_sizes_that_hidream_does_not_make_are_refused(tmp_path: Path) -> None:

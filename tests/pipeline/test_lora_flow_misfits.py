@@ -81,6 +81,17 @@ def test_the_family_that_one_is_made_for_is_named(
     assert error.value.hint.endswith("the model is of the family FLUX.1.")
 
 
+def test_a_part_that_fits_is_said(folder: Path, tmp_path: Path) -> None:
+    other = pair("transformer.single_transformer_blocks.99.attn.to_q")
+    save_file(pair(f"transformer.{QUERY}") | other, tmp_path / "a.safetensors")
+    with pytest.raises(ModelError, match="1 of 2 layers does") as error:
+        check(folder, tmp_path / "a.safetensors")
+    assert error.value.hint == (
+        "Only part of it fits. It seems to be made for FLUX, perhaps a variant; the model is of "
+        "the family FLUX.1."
+    )
+
+
 REFUSED: dict[str, tuple[dict[str, Tensor], str]] = {
     "a second picture": (
         pair(f"transformer.{QUERY}") | pair("transformer.x_embedder", WIDTH, 2 * 64),
