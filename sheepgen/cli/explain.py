@@ -95,8 +95,13 @@ def explain(
 
 
 def _explain(plan: RunPlan, console: Console, *, ablate: bool, json: bool) -> None:
-    """Print the paths of the image and of the page; with ``json``, one object with both."""
+    """Print the paths of the image and of the page; with ``json``, one object with both.
+
+    Raises:
+        Interrupted: If Ctrl-C cut it short; an image that is finished stays.
+    """
     from sheepgen.cli.interrupt import stopped_by_interrupts
+    from sheepgen.errors import Interrupted
     from sheepgen.events import ImageSaved, RunFailed
     from sheepgen.explain.run import ImageExplained, explain_image
     from sheepgen.output.jsonl import outcome_to_dict
@@ -106,18 +111,24 @@ def _explain(plan: RunPlan, console: Console, *, ablate: bool, json: bool) -> No
     labels = {request: f"Seed {request.seed}" for request in plan.requests}
     shown = show_progress(stopped_by_interrupts(events, console), console, labels, images=1)
     outcome: dict[str, Any] = {}
-    with closing(events), closing(shown):
-        for event in shown:
-            match event:
-                case ImageSaved():
-                    outcome = outcome_to_dict(event)
-                    if not json:
-                        write_data(str(event.path))
-                case ImageExplained():
-                    paths = {"page": str(event.page), "pictures": str(event.pictures)}
-                    outcome["explanation"] = {**paths, **event.numbers}
-                    write_data(json_format.dumps(outcome) if json else str(event.page))
-                case RunFailed():
-                    raise event.error
-                case _:
-                    pass
+    try:
+        with closing(events), closing(shown):
+            for event in shown:
+                match event:
+                    case ImageSaved():
+                        outcome = outcome_to_dict(event)
+                        if not json:
+                            write_data(str(event.path))
+                    case ImageExplained():
+                        paths = {"page": str(event.page), "pictures": str(event.pictures)}
+                        outcome["explanation"] = {**paths, **event.numbers}
+                        write_data(json_format.dumps(outcome) if json else str(event.page))
+                    case RunFailed():
+                        raise event.error
+                    case _:
+                        pass
+    except (Interrupted, KeyboardInterrupt) as error:
+        if not outcome or "explanation" in outcome:
+            raise
+        stopped = error if isinstance(error, Interrupted) else Interrupted()
+        raise Interrupted(stopped.message, "The image is saved, its page is not.") from error

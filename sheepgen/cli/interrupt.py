@@ -78,13 +78,20 @@ def interrupts_set(flag: Flag, console: Console) -> Iterator[None]:
         flag: What the first one sets.
         console: Where the first one is acknowledged.
     """
+    from threading import Thread
+
     from sheepgen.cli.console import note
+
+    text = "Stopping after this step; Ctrl-C again stops at once."
+    # A console that is interrupted while it prints would print the same text again. Each thread
+    # has its own buffer.
+    saying = Thread(target=note, args=(console, text), daemon=True)
 
     def handle(_signal: int, _frame: FrameType | None) -> None:
         if flag.is_set():
             raise KeyboardInterrupt
         flag.set()
-        note(console, "Stopping after this step; Ctrl-C again stops at once.")
+        saying.start()
 
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.SIG_IGN:
@@ -93,6 +100,8 @@ def interrupts_set(flag: Flag, console: Console) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler if before is _exit_now else before)
+        if saying.ident is not None:
+            saying.join()
 
 
 def stopped_by_interrupts(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,21 @@ def test_words_are_left_out_on_demand(explain: Run) -> None:
     assert result.exit_code == 0
     assert 'Generating without "red".' in result.stderr
     assert Path("fox_explained/02-red_without.png").is_file()
+
+
+def test_an_image_stays_if_ctrl_c_comes_before_its_page(
+    explain: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(prompt: str) -> list[str]:
+        signal.raise_signal(signal.SIGINT)
+        return prompt.split()
+
+    monkeypatch.setattr("sheepgen.explain.ablation.split_words", interrupted)
+    result = explain("a red sheep", "--seed", "7", "--ablate")
+    assert result.exit_code == 130
+    assert result.stdout.splitlines() == ["outputs/a-red-sheep_7.png"]
+    assert result.stderr.endswith("The image is saved, its page is not.\n")
+    assert [path.name for path in Path("outputs").glob("[!.]*")] == ["a-red-sheep_7.png"]
 
 
 def test_json_has_the_numbers(explain: Run) -> None:

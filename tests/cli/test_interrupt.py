@@ -55,6 +55,25 @@ def test_the_first_sets_the_flag_and_the_second_stops_at_once() -> None:
     assert signal.getsignal(signal.SIGINT) == before
 
 
+class InterruptedFile(io.StringIO):
+    """Ctrl-C comes when the first text is written."""
+
+    def flush(self) -> None:
+        if self.getvalue() == "A note.\n":
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_what_is_being_printed_is_printed_once() -> None:
+    file = InterruptedFile()
+    plain = Console(file=file, width=100)
+    with interrupts_set(Flag(), plain):
+        plain.print("A note.")
+    assert file.getvalue().splitlines() == [
+        "A note.",
+        "Stopping after this step; Ctrl-C again stops at once.",
+    ]
+
+
 def test_ctrl_c_is_taken_over_when_the_first_image_is_begun() -> None:
     plain, written = console()
     before = signal.getsignal(signal.SIGINT)
