@@ -21,7 +21,7 @@ from sheepgen.fields import FIELDS, find_field
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from sheepgen.fields import Field, Value
 
@@ -90,7 +90,8 @@ def branches(text: str, step: int, values: Mapping[str, Sequence[Value]]) -> tup
     """Return what a request's branch becomes if it changes after a step, each that there is once.
 
     Args:
-        text: Its branch so far, which is kept.
+        text: Its branch so far, which is kept but for later changes of the same fields: they would
+            undo the new ones.
         step: The scheduler's, from 1.
         values: Of each field that changes, every value; there is a branch for each combination.
 
@@ -99,7 +100,7 @@ def branches(text: str, step: int, values: Mapping[str, Sequence[Value]]) -> tup
     """
     for name in values:
         _check_changes(FIELDS[name], FIELDS[name].label)
-    before = {change.step: change for change in parse_branch(text)}
+    before = {change.step: change for change in _without(parse_branch(text), step, values)}
     own = before.get(step, Change(step, {}))
     found: dict[str, None] = {}
     for each in product(*values.values()):
@@ -107,6 +108,16 @@ def branches(text: str, step: int, values: Mapping[str, Sequence[Value]]) -> tup
         changes = {**before, step: Change(step, {**own.values, **new})}
         found[write_branch(changes.values())] = None
     return tuple(found)
+
+
+def _without(changes: Iterable[Change], step: int, names: Collection[str]) -> Iterator[Change]:
+    """Yield changes without those of some fields after a step."""
+    for change in changes:
+        kept = {name: value for name, value in change.values.items() if name not in names}
+        if change.step <= step or kept == change.values:
+            yield change
+        elif kept:
+            yield Change(change.step, kept)
 
 
 def canonical_branch(text: str) -> str:

@@ -10,6 +10,7 @@ from hypothesis import given
 
 from sheepgen.branch import (
     CHANGING_FIELDS,
+    branches,
     canonical_branch,
     describe_branch,
     parse_branch,
@@ -44,6 +45,16 @@ def test_the_canonical_form_has_one_order_and_the_words_of_jobs() -> None:
     said = 'after step 8 prompt "a ü {b|c}", guidance 3; after step 15 seed 7'
     assert describe_branch(canonical) == said
     assert describe_branch('{"2":{}}') == "after step 2 nothing changes"
+
+
+def test_a_branch_of_a_branch_has_no_later_change_of_the_same_field() -> None:
+    before = '{"1":{"prompt":"a cow"},"3":{"prompt":"a goat","seed":7},"4":{"prompt":"a pig"}}'
+    assert branches(before, 2, {"prompt": ["an owl", "a fox"]}) == tuple(
+        f'{{"1":{{"prompt":"a cow"}},"2":{{"prompt":"{each}"}},"3":{{"seed":7}}}}'
+        for each in ("an owl", "a fox")
+    )
+    (other,) = branches(before, 2, {"guidance_scale": [3]})
+    assert other == before.replace('"3":', '"2":{"guidance":3},"3":')
 
 
 @given(values_of(FIELDS["branch"]))

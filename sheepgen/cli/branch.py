@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +30,13 @@ AtOpt = Annotated[
 ]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BranchOptions(RerunOptions):
+    """Options of a run whose prompts name no wildcards."""
+
+    wildcards: options.NoWildcardsOpt = None
+
+
 @spread
 def branch(
     path: options.ImageArg,
@@ -36,7 +44,7 @@ def branch(
     at: AtOpt,
     fields: Annotated[dict[str, Any], RequestOptions("branches", tuple(FIELDS))],
     fetch: options.FetchOpt = False,
-    run: RerunOptions,
+    run: BranchOptions,
     json: options.JsonOpt = False,
     progress_json: options.ProgressJsonOpt = False,
     printed: options.PrintOptions,

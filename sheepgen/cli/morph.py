@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
@@ -90,7 +89,6 @@ FpsOpt = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
-NoWildcardsOpt = Annotated[Path | None, typer.Option(hidden=True, parser=parsers.folder)]
 MorphOutputOpt = Annotated[
     str | None,
     typer.Option(
@@ -110,7 +108,7 @@ class MorphOptions(SweepOptions):
     """Options of a run that saves into one folder; its prompts are no templates."""
 
     output: MorphOutputOpt = None
-    wildcards: NoWildcardsOpt = None
+    wildcards: options.NoWildcardsOpt = None
 
 
 @spread

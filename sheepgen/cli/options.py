@@ -82,6 +82,7 @@ WildcardsOpt = Annotated[
         rich_help_panel=IMAGE,
     ),
 ]
+NoWildcardsOpt = Annotated[Path | None, typer.Option(hidden=True, parser=parsers.folder)]
 CountOpt = Annotated[
     int,
     typer.Option(

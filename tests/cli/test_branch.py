@@ -42,6 +42,11 @@ def test_a_branch_is_an_image_that_can_be_made_again_alone(run: Run, image: Path
     assert '--branch \'{"2":{"prompt":"an owl"}}\'' in command
 
 
+def test_wildcards_are_not_offered_as_they_have_no_effect(run: Run) -> None:
+    assert "--wildcards" in run("rerun", "--help").stdout
+    assert "--wildcards" not in run("branch", "--help").stdout
+
+
 def test_without_a_change_it_is_the_image_and_that_is_said(run: Run, image: Path) -> None:
     made = run("branch", str(image), "--at", "2", "-o", "same.png", *QUICK)
     assert "Warning: nothing changes after step 2" in made.stderr
