@@ -63,7 +63,7 @@ def test_what_cannot_fit_into_memory_is_not_begun(
     monkeypatch.setattr(reproduce_module, "_memory_bytes", lambda _: 32_768)
     assert reproduce(tiny_parts, made.record, threads=None).record == made.record
     monkeypatch.setattr(reproduce_module, "_memory_bytes", lambda _: 32_767)
-    with pytest.raises(UsageError, match=r"32x32 pixels take 32\.8 kB of memory at least"):
+    with pytest.raises(UsageError, match=r"32x32 pixels need at least 32\.8 kB of memory"):
         reproduce(tiny_parts, made.record, threads=None)
 
 

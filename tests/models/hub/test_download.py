@@ -79,9 +79,9 @@ def test_a_network_beside_the_index_is_downloaded_as_such(hub: FakeHub, model_co
 def test_another_family_is_refused_before_its_weights_are_asked_for(
     hub: FakeHub, model_copy: Path
 ) -> None:
-    edit_json(model_copy / "model_index.json", _class_name="StableCascadeCombinedPipeline")
+    edit_json(model_copy / "model_index.json", _class_name="GlmImagePipeline")
 
-    with pytest.raises(ModelError, match="Stable Cascade"):
+    with pytest.raises(ModelError, match="GLM-Image"):
         plan_download(MODEL)
 
     assert not any("safetensors" in request for request in hub.requests)
