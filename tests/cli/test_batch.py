@@ -40,7 +40,7 @@ LONG = "one two three four five six seven eight"
 """More than the 16 tokens that the tiny model reads."""
 
 OF_A_FILE = {
-    *("status", "path", "frames", "filmstrip", "animation", "sha256"),
+    *("status", "path", "frames", "filmstrip", "animation", "schedule", "sha256"),
     *("seed", "seconds"),
 }
 """What an answer says of the file besides its record."""
