@@ -19,6 +19,7 @@ from sheepgen.branch import (
 from sheepgen.errors import UsageError
 from sheepgen.explain.run import check_explainable
 from sheepgen.fields import FIELDS
+from sheepgen.models.branching import check_step
 from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.models.resolve import find_model
 from sheepgen.request import GenerationRequest
@@ -121,6 +122,11 @@ def test_models_of_several_stages_and_other_loops_are_refused(tmp_path: Path) ->
     spec = find_model(str(save_tiny_kandinsky(tmp_path / "kandinsky")))
     with pytest.raises(UsageError, match="works in two stages"):
         spec.resolve(request)
+
+
+def test_a_step_of_another_loop_is_refused() -> None:
+    with pytest.raises(UsageError, match="runs in diffusers' own loop"):
+        check_step(sample_request(scheduler="own"), 2)
 
 
 def warnings(branch: str, **fields: Any) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +13,11 @@ from sheepgen.cli import options, parsers
 from sheepgen.cli.console import error_console
 from sheepgen.cli.request_options import RequestOptions, spread
 from sheepgen.cli.rerun import RerunOptions
+from sheepgen.errors import OutputError
 from sheepgen.fields import FIELDS, RANDOM_SEED
+
+if TYPE_CHECKING:
+    from sheepgen.metadata.record import ImageRecord
 
 __all__ = ["branch"]
 
@@ -23,7 +27,7 @@ AtOpt = Annotated[
         "--at",
         metavar="STEP",
         help="The last step that stays as it was, as the frames count them: step_008.png is 8.",
-        parser=parsers.whole_number("--at", 1, 99_999),
+        parser=parsers.whole_number("--at"),
         rich_help_panel=options.IMAGE,
         show_default=False,
     ),
@@ -55,13 +59,14 @@ def branch(
     """
     from sheepgen.branch import branches
     from sheepgen.cli.images import generate_images, plan_images
-    from sheepgen.metadata.image_file import read_record
+    from sheepgen.models.branching import check_step
     from sheepgen.prompt_template import expand_alternatives
     from sheepgen.request import draw_seed
     from sheepgen.verify.recorded_request import recorded_request
 
     console = error_console(quiet=printed.quiet or progress_json)
-    record = read_record(Path(path))
+    record = _read(Path(path))
+    check_step(record.request, at)
     notes = []
     for name in fields.keys() & {"prompt", "negative_prompt"}:
         typed = map(parsers.read_prompt, fields[name])
@@ -100,4 +105,22 @@ def branch(
         json=json,
         progress_json=progress_json,
         verbose=printed.verbose,
+    )
+
+
+def _read(path: Path) -> ImageRecord:
+    """Return the record of an image; of another program's, say how to get one."""
+    from sheepgen.metadata.image_file import no_record, record_in
+    from sheepgen.metadata.image_texts import read_texts
+    from sheepgen.metadata.other_programs import find_parameters
+
+    found = read_texts(path)
+    record = record_in(found, path)
+    if record is not None:
+        return record
+    if find_parameters(found) is None:
+        raise no_record(path)
+    raise OutputError(
+        f"{path} has no record: another program made it.",
+        "Generate it with `sheepgen rerun` first, and branch the new image.",
     )

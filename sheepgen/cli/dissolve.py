@@ -45,7 +45,7 @@ BackFromOpt = Annotated[
         metavar="STEP",
         help="Denoise from this step, with a prompt, and save the image, as --image and --strength "
         "of `sheepgen generate` do.",
-        parser=parsers.whole_number("--back-from", 1, 1000),
+        parser=parsers.whole_number("--back-from"),
         rich_help_panel=options.IMAGE,
         show_default=False,
     ),

@@ -86,21 +86,23 @@ def show(
     with cli_errors(verbose=verbose):
         from sheepgen.metadata.image_file import record_in
         from sheepgen.metadata.image_texts import read_texts
-        from sheepgen.metadata.other_programs import require_parameters
+        from sheepgen.metadata.other_programs import find_parameters, require_parameters
 
         path = Path(image)
         form = "json" if json else form
-        if picture:
-            _show_picture(path)
+        shown = picture and _show_picture(path)
         found = read_texts(path)
         record = record_in(found, path)
         if record is not None:
             _show_record(record, form)
+        elif shown and find_parameters(found) is None:
+            note(error_console(), f"{path} has no record and no parameters.")
         else:
             _show_parameters(require_parameters(found, path), form)
 
 
-def _show_picture(path: Path) -> None:
+def _show_picture(path: Path) -> bool:
+    """Show a picture, and return whether it can be shown."""
     from sheepgen.metadata.image_file import image_errors, open_image
     from sheepgen.output.terminal_picture import (
         can_show_pictures,
@@ -111,10 +113,11 @@ def _show_picture(path: Path) -> None:
     console = output_console()
     if not can_show_pictures(console):
         note(error_console(), "Warning: --picture has no effect without a terminal.")
-        return
+        return False
     check_terminal_pictures("--picture")
     with image_errors(path), open_image(path) as image:
         write_rich(draw_in_terminal(image.convert("RGB"), console))
+    return True
 
 
 def _show_record(record: ImageRecord, form: ShowFormatWord | None) -> None:

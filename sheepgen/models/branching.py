@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from sheepgen.branch import parse_branch
 from sheepgen.errors import UsageError
 from sheepgen.sanitize import excerpt, plural
-from sheepgen.schedulers import SCHEDULERS, timesteps_taken
+from sheepgen.schedulers import OWN_SCHEDULER, SCHEDULERS, timesteps_taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sheepgen.resolved_request import ResolvedRequest
 
-__all__ = ["branch_warnings", "check_branch"]
+__all__ = ["branch_warnings", "check_branch", "check_step"]
 
 
 def check_branch(request: ResolvedRequest) -> None:
@@ -23,24 +23,32 @@ def check_branch(request: ResolvedRequest) -> None:
     Raises:
         UsageError: If not.
     """
-    changes = parse_branch(request.branch)
-    if not changes:
-        return
+    for change in parse_branch(request.branch):
+        check_step(request, change.step)
+
+
+def check_step(request: ResolvedRequest, step: int) -> None:
+    """Check that a request has one stage, and a step after this one.
+
+    Raises:
+        UsageError: If not.
+    """
     if request.stages:
         raise UsageError(
             f"{excerpt(request.model)} works in two stages; only models of one can branch.",
             "Leave out --branch.",
         )
+    if request.scheduler == OWN_SCHEDULER:
+        raise UsageError(
+            f"{excerpt(request.model)} runs in diffusers' own loop, where nothing can change.",
+            "Branch an image of another model.",
+        )
     total = sum(_timesteps_by_pass(request))
-    for change in changes:
-        if change.step >= total:
-            raise UsageError(
-                f"Nothing can change after step {change.step}: the image has "
-                f"{plural(total, 'step')}.",
-                f"Branch at a step between 1 and {total - 1}."
-                if total > 1
-                else "Take more --steps.",
-            )
+    if not 1 <= step < total:
+        raise UsageError(
+            f"Nothing can change after step {step}: the image has {plural(total, 'step')}.",
+            f"Branch at a step between 1 and {total - 1}." if total > 1 else "Take more --steps.",
+        )
 
 
 def branch_warnings(request: ResolvedRequest) -> Iterator[str]:

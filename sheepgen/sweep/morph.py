@@ -125,12 +125,12 @@ def _check_path(
                 f"{AXES[name]} has {len(each)} values; a morph changes only prompts and seeds.",
                 "Give one value, or run several morphs.",
             )
-    fewest = max(len(prompts), len(seeds))
-    if fewest == 1:
+    if len({*prompts}) == len({*seeds}) == 1:
         raise UsageError(
-            "A morph needs two prompts or two seeds.",
+            "A morph needs two different prompts or seeds.",
             "For example: sheepgen morph 'a sheep' 'a motorcycle', or --seeds 1,2.",
         )
+    fewest = max(len(prompts), len(seeds))
     if not fewest <= stops <= MAX_STOPS:
         raise UsageError(
             f"stops must be between {fewest}, the number of prompts or seeds, and {MAX_STOPS}, "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from sheepgen.metadata.image_file import read_record
 
@@ -95,7 +96,7 @@ def test_every_combination_is_a_branch_and_there_is_a_sheet(run: Run, image: Pat
             ),
             "Nothing can change after step 4: the image has 4 steps.",
         ),
-        (("--at", "0"), "--at must be between 1 and 99,999, got 0."),
+        (("--at", "0"), "Nothing can change after step 0: the image has 4 steps."),
         ((), "Missing option '--at'."),
     ],
 )
@@ -113,6 +114,16 @@ def test_an_image_without_a_record_has_no_steps_to_branch_at(run: Run) -> None:
     result = run("branch", "x.png", "--at", "2")
     assert result.exit_code == 1
     assert "x.png has no record." in result.stderr
+
+
+def test_an_image_of_another_program_is_to_be_made_here_first(run: Run) -> None:
+    texts = PngInfo()
+    texts.add_text("parameters", "a cat\nSteps: 4, Sampler: Euler, Seed: 1, Size: 32x32")
+    Image.new("RGB", (32, 32)).save("x.png", pnginfo=texts)
+    result = run("branch", "x.png", "--at", "2")
+    assert result.exit_code == 1
+    assert "x.png has no record: another program made it." in result.stderr
+    assert "`sheepgen rerun`" in result.stderr
 
 
 def test_the_installed_model_reads_every_prompt_before_it_is_loaded(run: Run) -> None:

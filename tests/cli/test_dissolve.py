@@ -85,7 +85,7 @@ def test_the_way_back_has_the_recorded_prompt(run: Run, image: Path) -> None:
     ("words", "complaint"),
     [
         (("--back-from", "5"), "--back-from must be between 1 and 4, got 5."),
-        (("--back-from", "0"), "--back-from must be between 1 and 1,000, got 0."),
+        (("--back-from", "0"), "--back-from must be between 1 and 4, got 0."),
         (("--frames", "none"), "With --frames none nothing is left to save."),
         (("--strength", "0.5"), 'Unknown option "--strength".'),
     ],

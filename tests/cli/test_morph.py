@@ -83,8 +83,10 @@ def test_settings_and_presets_apply(run: Run, configure: Configure, tiny_folder:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("a sheep",), "A morph needs two prompts or two seeds."),
-        ((), "A morph needs two prompts or two seeds."),
+        (("a sheep",), "A morph needs two different prompts or seeds."),
+        (("a sheep", "a sheep"), "A morph needs two different prompts or seeds."),
+        (("a sheep", "--seeds", "1,1"), "A morph needs two different prompts or seeds."),
+        ((), "A morph needs two different prompts or seeds."),
         (("--seeds", "1,2"), "The prompt is empty."),
         (("a sheep", "a goat", "--stops", "1"), "--stops must be at least 2, got 1."),
         (("a sheep", "a goat", "--stops", "501"), "and 500, got 501."),

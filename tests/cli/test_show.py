@@ -44,6 +44,18 @@ def test_a_picture_needs_a_terminal(run: Run) -> None:
     assert result.stderr == "Warning: --picture has no effect without a terminal.\n"
 
 
+def test_a_picture_without_a_record_is_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("textual_image")
+    Image.new("RGB", (8, 8)).save("photo.jpg")
+    assert run("show", "photo.jpg", "--picture").exit_code == 1  # nothing can be shown here
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    result = run("show", "photo.jpg", "--picture")
+    assert result.exit_code == 0, result.output
+    assert result.stdout
+    assert result.stderr.strip().endswith("photo.jpg has no record and no parameters.")
+    assert run("show", "photo.jpg").exit_code == 1
+
+
 def test_one_form_alone(run: Run) -> None:
     record = sample_record(variation_seed=8, variation_strength=0.5)
     Path("x.png").write_bytes(encode_image(sample_image(), record, ".png"))

@@ -93,7 +93,12 @@ def test_what_does_not_vary_is_the_same_for_all() -> None:
 @pytest.mark.parametrize(
     ("changes", "stops", "complaint"),
     [
-        ({"prompt": ["a"]}, 5, "A morph needs two prompts or two seeds."),
+        ({"prompt": ["a"]}, 5, "A morph needs two different prompts or seeds."),
+        (
+            {"prompt": ["a", "a"], "seed": [1, 1]},
+            5,
+            "A morph needs two different prompts or seeds.",
+        ),
         ({"guidance_scale": [1.0, 2.0]}, 5, "guidance has 2 values; a morph changes only"),
         ({"blend": ["a:2"]}, 5, "blend is set by the path of a morph."),
         ({"variation_strength": [0.5]}, 5, "variation strength is set by the path of a morph."),
