@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
 
-from sheepgen.pipeline.token_groups import split_words
+from sheepgen.pipeline.token_groups import bare_word, split_words
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -38,7 +38,7 @@ class PlannedAblation:
     """A word that is left out.
 
     Args:
-        text: As typed.
+        text: As typed, without punctuation around it.
         words: Which of the prompt's words it is, from 0; empty for a thing that no word names.
         group: Number of the group of its tokens; None if it has none of its own.
         model: Generates the image without it.
@@ -77,7 +77,7 @@ def plan_ablations(
         if not _says_the_same(model, request, without):
             planned.append(
                 PlannedAblation(
-                    text=word,
+                    text=bare_word(word),
                     words=(number,),
                     group=of_word.get(number),
                     model=model,
