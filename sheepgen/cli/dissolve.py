@@ -191,7 +191,11 @@ def _plan(
 
 
 def _dissolve(plan: DissolvePlan, console: Console, *, dry_run: bool, json: bool) -> None:
-    """Print the path of each thing that is saved; with ``json``, one object with all."""
+    """Print the path of each thing that is saved, after a plan if that is only asked for.
+
+    With ``json`` it is one object with all.
+    """
+    from sheepgen.cli.dry_run import print_rows
     from sheepgen.execution.dissolve import PictureDissolved, run_dissolve
     from sheepgen.output.progress import spinner
 
@@ -211,6 +215,11 @@ def _dissolve(plan: DissolvePlan, console: Console, *, dry_run: bool, json: bool
         names = {name: str(each) for name, each in paths.items()}
         asked = {FIELDS[name].key: getattr(request, name) for name in sorted(_OF_FORWARD)}
         write_data(json_format.dumps({"request": asked, **names}))
+    elif dry_run:
+        steps = f"{request.num_inference_steps} of {request.scheduler}, seed {request.seed}"
+        size = f"{request.width}x{request.height}"
+        print_rows({"model": plan.spec.name, "size": size, "steps": steps})
+        print_rows({name: str(each) for name, each in paths.items()})
     else:
         for each in paths.values():
             write_data(str(each))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.resolved_request import ResolvedRequest
 
-__all__ = ["memory_rows", "print_download", "print_memory", "print_plan"]
+__all__ = ["memory_rows", "print_download", "print_memory", "print_plan", "print_rows"]
 
 
 def print_download(plan: DownloadPlan, *, json: bool) -> None:
@@ -136,6 +136,11 @@ def memory_rows(
 
 def print_memory(rows: Mapping[str, str]) -> None:
     """Print rows from `memory_rows`."""
+    print_rows(rows)
+
+
+def print_rows(rows: Mapping[str, str]) -> None:
+    """Print a part of a plan: labels and what they are about."""
     for label, text in rows.items():
         _print(label, text)
 

@@ -108,5 +108,9 @@ def test_what_is_no_picture_and_a_missing_prompt_are_refused(run: Run, tiny_fold
     assert result.exit_code == 2
     assert "The prompt is empty." in result.stderr
     planned = run("dissolve", "photo.png", *words[:2], "--seed", "1", "--dry-run")
-    assert planned.stdout.startswith("outputs/photo_1_dissolved_frames\n")
+    rows = [line.split(maxsplit=1) for line in planned.stdout.splitlines()]
+    assert [label for label, _ in rows[:3]] == ["model", "size", "steps"]
+    assert rows[1][1] == "32x32"
+    assert rows[2][1].endswith(", seed 1")
+    assert rows[3] == ["frames", "outputs/photo_1_dissolved_frames"]
     assert not Path("outputs").exists()
