@@ -66,7 +66,8 @@ def branch(
 
     console = error_console(quiet=printed.quiet or progress_json)
     record = _read(Path(path))
-    check_step(record.request, at)
+    if not 1 <= at <= 99_999:  # all others are checked when the branch is planned
+        check_step(record.request, at)
     notes = []
     for name in fields.keys() & {"prompt", "negative_prompt"}:
         typed = map(parsers.read_prompt, fields[name])
