@@ -121,7 +121,7 @@ def test_what_is_known_of_it(model: str, run: Run) -> None:
     lines = dict(line.split(maxsplit=1) for line in known.stdout.splitlines() if " " in line)
     assert lines["family"] == "AuraFlow"
     assert lines["scheduler"] == "its own"
-    assert lines["size"] == "1024x1024, in multiples of 16"
+    assert lines["size"] == "128x128, in multiples of 16"
     assert lines["loop"] == "diffusers' own"
 
 

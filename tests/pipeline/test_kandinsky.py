@@ -233,7 +233,7 @@ def test_what_is_said_of_options_without_effect(model: KandinskyModel, tiny_fold
         said = outside_warnings([resolved], {resolved.model_reference: spec})
         is_kandinsky = spec is model.spec
         assert any("guidance rescale has no effect" in each for each in said)
-        assert any("prior steps has no effect" in each for each in said) != is_kandinsky
+        assert any("prior steps have no effect" in each for each in said) != is_kandinsky
         assert any("negative prompt has no effect" in each for each in said) != is_kandinsky
         assert resolved.steps_taken == (7 if is_kandinsky else 4)
 
