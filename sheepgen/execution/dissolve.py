@@ -75,7 +75,7 @@ class DissolvePlan:
             request: That was planned, with a prompt.
 
         Raises:
-            UsageError: If there is no such step.
+            UsageError: If the image has no such step.
         """
         steps = self.request.num_inference_steps
         if not 1 <= step <= steps:
@@ -140,7 +140,7 @@ def run_dissolve(plan: DissolvePlan) -> Generator[RunEvent | PictureDissolved, N
         `ModelLoading`, what `sheepgen.pipeline.forward.stream_forward` does, `PictureDissolved`.
 
     Raises:
-        UsageError: If the device does not go with the dtype, or there is no such decoder.
+        UsageError: If the device does not go with the dtype, or the decoder is unknown.
         ModelError: If the model is damaged.
         OutputError: If the folder cannot be written to.
     """

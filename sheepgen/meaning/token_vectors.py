@@ -1,7 +1,7 @@
 """Transformers that read tokens, and what is read of them.
 
-Texts of as many tokens go through a model together, so there is no padding: it would take most of
-the time, and what it does to words differs between families.
+Texts with the same number of tokens go through a model together, without padding: that would take
+most of the time, and what it does to words differs between families.
 """
 
 from __future__ import annotations

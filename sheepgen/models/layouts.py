@@ -83,7 +83,7 @@ class Layout:
         sample_size: Side of the latents if nothing is written about the file.
         scheduler: Class name of the default scheduler.
         schedule: Its config, but for what is written about the file.
-        prediction_type: What the U-Net predicts if nothing says it; None if there is no choice.
+        prediction_type: What the U-Net predicts if nothing says it; None if it is fixed.
         index: Further entries of a ``model_index.json``.
         if_inpainting: What is otherwise in files of models that were made for inpainting.
     """

@@ -54,18 +54,18 @@ def test_quietly_only_paths_are_printed(meaning: Run) -> None:
 def test_json_is_one_line(meaning: Run) -> None:
     result = meaning(*PROMPTS, "--json", "--raw")
     (line,) = result.stdout.splitlines()
-    told = json.loads(line)
-    assert told["prompts"] == list(PROMPTS)
-    assert told["space"]["centred"] is False
-    assert told["files"]["distances"] == "outputs/a-sheep_distances.png"
+    printed = json.loads(line)
+    assert printed["prompts"] == list(PROMPTS)
+    assert printed["space"]["centred"] is False
+    assert printed["files"]["distances"] == "outputs/a-sheep_distances.png"
 
 
 def test_prompts_and_words_from_elsewhere(meaning: Run) -> None:
     Path("words.txt").write_text("sheep\nred\nfire truck\n")
     result = meaning("-", "a deer", "--words", "words.txt", "--json", stdin="a sheep\n\nred shed\n")
-    told = json.loads(result.stdout)
-    assert told["prompts"] == ["a sheep", "red shed", "a deer"]
-    assert {each["word"] for each in told["nearest"][2]} == {"sheep", "red", "fire truck"}
+    printed = json.loads(result.stdout)
+    assert printed["prompts"] == ["a sheep", "red shed", "a deer"]
+    assert {each["word"] for each in printed["nearest"][2]} == {"sheep", "red", "fire truck"}
 
 
 def test_a_precision_without_effect_is_said(meaning: Run) -> None:
@@ -126,8 +126,8 @@ def test_a_model_without_such_an_encoder_is_refused(meaning: Run, tmp_path: Path
 
 
 def test_prompts_can_be_piped(meaning: Run) -> None:
-    told = json.loads(meaning("--json", stdin="a sheep\na deer\n").stdout)
-    assert told["prompts"] == ["a sheep", "a deer"]
+    printed = json.loads(meaning("--json", stdin="a sheep\na deer\n").stdout)
+    assert printed["prompts"] == ["a sheep", "a deer"]
 
 
 def test_only_text_encoders_are_downloaded(

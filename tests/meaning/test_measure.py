@@ -116,10 +116,10 @@ def test_the_map_has_prompts_words_and_sums(tiny_folder: Path) -> None:
 
 def test_the_numbers_are_plain_json(tiny_folder: Path) -> None:
     found = measured(tiny_folder, *PROMPTS, analogies=(parse_analogy("a deer - red"),))
-    told = json.loads(json.dumps(to_dict(found), allow_nan=False))
-    assert told["prompts"] == list(PROMPTS)
-    assert [row[at] for at, row in enumerate(told["distances"])] == [pytest.approx(0, abs=1e-5)] * 3
-    assert told["space"]["encoder"] == "text_encoder"
-    assert told["space"]["pooling"] == "the end token"
-    assert told["check"]["summary"]
-    assert told["map"]["method"] == "PCA"
+    data = json.loads(json.dumps(to_dict(found), allow_nan=False))
+    assert data["prompts"] == list(PROMPTS)
+    assert [row[at] for at, row in enumerate(data["distances"])] == [pytest.approx(0, abs=1e-5)] * 3
+    assert data["space"]["encoder"] == "text_encoder"
+    assert data["space"]["pooling"] == "the end token"
+    assert data["check"]["summary"]
+    assert data["map"]["method"] == "PCA"
