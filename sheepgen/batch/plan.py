@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sheepgen.batch.jobs import job_id, parse_job
 from sheepgen.errors import UsageError
 from sheepgen.events import Notice
-from sheepgen.execution.checks import check_adapters, check_device, check_schedules
+from sheepgen.execution.checks import (
+    check_adapters,
+    check_device,
+    check_schedules,
+    plan_memory,
+)
 from sheepgen.execution.image_key import image_key
 from sheepgen.execution.plan import find_or_plan_download
 from sheepgen.execution.prompts import named_texts, prompt_notes, read_prompts, reading_of
@@ -171,9 +176,11 @@ class JobPlanner:
                 f"output leads out of the batch's folder through a link: {excerpt(target.folder)}",
                 "Use another path, or make the link's own folder the batch's.",
             )
-        check_schedules(spec, [request])
-        check_adapters(spec, [request])
+        engine = self._settings.engine
+        engine.call(check_schedules, spec, [request])
+        engine.call(check_adapters, spec, [request])
         prompts = read_prompts(
+            engine,
             replace(spec, adapters=request.adapters),
             named_texts([request], where=f" of line {line}"),
             named_texts([request], is_negative=True, where=f" of line {line}"),
@@ -237,19 +244,17 @@ def plan_batch(
     Raises:
         UsageError: If no job could be right.
     """
-    from sheepgen.execution.memory import DeviceMemory  # and with it torch
-
     settings = settings or RunSettings()
     planner = JobPlanner(output, settings, defaults or {}, presets)
-    check_device(settings.device.device)
-    memory = DeviceMemory(settings.device)
+    engine = settings.engine
+    engine.call(check_device, settings.device.device)
     for line, text in lines:
         answer: dict[str, Any] = {"line": line, "id": job_id(text), "status": "planned"}
         try:
             job = yield from planner.plan(line, text)
             taken = None
             if not isinstance(job, DownloadPlan):
-                taken = memory.plan(planner.specs[job.request.model_reference], [job.request])
+                taken = engine.call(plan_memory, [job.request], planner.specs, settings.device)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other lines go on
             yield failed_line(line, text, error)
             continue

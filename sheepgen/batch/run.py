@@ -89,7 +89,8 @@ def run_batch(
     planner = JobPlanner(output, settings, defaults or {}, presets)
     yield from _download_missing(planner)
     yield from prepare_folders([planner.folder])
-    for warning in device_warnings(planner.specs.values(), settings.device):
+    specs = tuple(planner.specs.values())
+    for warning in settings.engine.call(device_warnings, specs, settings.device):
         yield Notice(message=warning)
     executor = yield from load_executor(planner.specs, settings, adapters=planner.adapters)
     yield BatchStarted(spec=planner.specs[planner.model])

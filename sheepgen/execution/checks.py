@@ -95,7 +95,7 @@ def plan_memory(
     if not (requests := tuple(requests)):
         return None
     from sheepgen.execution.batch_sizes import BatchSizes
-    from sheepgen.execution.memory import DeviceMemory
+    from sheepgen.execution.device_memory import DeviceMemory
 
     memory = DeviceMemory(options)
     batches = in_batches(requests, BatchSizes(specs=specs, options=options))
@@ -103,19 +103,19 @@ def plan_memory(
     return max(plans, key=lambda plan: plan.needed_bytes)
 
 
-def device_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> Iterator[str]:
-    """Yield what was asked of the device and has no effect.
+def device_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> tuple[str, ...]:
+    """Return what was asked of the device and has no effect.
 
     Raises:
         UsageError: If this machine has no such device, or cannot use the attention backend there.
     """
     specs = tuple(specs)
-    yield from offload_warnings(specs, options)
-    yield from attention_warnings(specs, options)
-    if options.tiled_decoding:
-        for spec in specs:
-            if not can_tile(spec):
-                yield f"Warning: --vae-tiling has no effect with {excerpt(spec.name)}."
+    tiling = (
+        f"Warning: --vae-tiling has no effect with {excerpt(spec.name)}."
+        for spec in specs
+        if options.tiled_decoding and not can_tile(spec)
+    )
+    return (*offload_warnings(specs, options), *attention_warnings(specs, options), *tiling)
 
 
 def attention_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> Iterator[str]:

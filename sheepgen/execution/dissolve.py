@@ -118,8 +118,8 @@ def plan_dissolve(
     if isinstance(found, DownloadPlan):
         return found
     resolved = found.resolve(request, needs_prompt=False)
-    check_device(settings.device.device)
-    check_schedules(found, [resolved])
+    settings.engine.call(check_device, settings.device.device)
+    settings.engine.call(check_schedules, found, [resolved])
     return DissolvePlan(
         spec=found,
         request=resolved,

@@ -5,18 +5,14 @@ from __future__ import annotations
 import math
 import sys
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import ran_out_of_memory
 from sheepgen.events import RunFailed, RunFinished
 from sheepgen.execution.batch_sizes import BatchSizes
-from sheepgen.execution.memory import DeviceMemory
+from sheepgen.execution.model_slot import ModelSlot
 from sheepgen.execution.out_of_memory import explain_out_of_memory
 from sheepgen.execution.timing import record_image
-from sheepgen.options import OFFLOADS, split_dtype
-from sheepgen.pipeline.adapters import change_loras
-from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import stream_batch
 
 if TYPE_CHECKING:
@@ -24,10 +20,11 @@ if TYPE_CHECKING:
 
     from sheepgen.adapters import Adapters
     from sheepgen.events import Event
+    from sheepgen.execution.device_memory import DeviceMemory
+    from sheepgen.execution.model_slot import Models
     from sheepgen.models.spec import ModelSpec
-    from sheepgen.options import DeviceOptions, FrameOptions, Offload
+    from sheepgen.options import DeviceOptions, FrameOptions
     from sheepgen.pipeline.family import LoadedModel
-    from sheepgen.pipeline.lora import Originals
     from sheepgen.request import ModelReference
     from sheepgen.resolved_request import ResolvedRequest
     from sheepgen.shell_command import TypedCommand
@@ -37,39 +34,11 @@ __all__ = ["LocalExecutor"]
 UNLIMITED = sys.maxsize
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Loaded:
-    """The model that is loaded.
-
-    Args:
-        reference: As requests name it.
-        model: With what is added to it.
-        originals: What its LoRAs have changed, as it was; None if that was not kept. It takes as
-            much memory as what they change, so it is kept once they are known to vary.
-        offload: What of it is off the device while it does not work.
-    """
-
-    reference: ModelReference
-    model: LoadedModel
-    originals: Originals | None
-    offload: Offload
-
-    def is_but_for_loras(self, reference: ModelReference, adapters: Adapters) -> bool:
-        """Return whether it is this model with this added to it, apart from the LoRAs."""
-        own = self.model.spec.adapters
-        return self.reference == reference and replace(own, lora=adapters.lora) == adapters
-
-    def has_room(self, offload: Offload) -> bool:
-        """Return whether it leaves as much memory on the device as it would if loaded like this."""
-        return OFFLOADS.index(self.offload) >= OFFLOADS.index(offload)
-
-
 class LocalExecutor:
     """Generates images here, and remembers what they took for `sheepgen.execution.timing`.
 
     A model stays loaded until another one is asked for, and keeps the prompts that it encoded last;
-    so requests that share these belong together. Where only LoRAs differ, a model is loaded twice
-    at most, and then only what they change is changed.
+    so requests that share these belong together.
 
     Args:
         specs: Models, as requests name them.
@@ -77,6 +46,7 @@ class LocalExecutor:
             split into halves, and so are those after it.
         frames: Which frames are decoded; None for none.
         command: That was typed, for errors.
+        models: What loads them; None for room for one.
     """
 
     def __init__(
@@ -85,6 +55,7 @@ class LocalExecutor:
         options: DeviceOptions,
         frames: FrameOptions | None = None,
         command: TypedCommand | None = None,
+        models: Models | None = None,
     ) -> None:
         self._specs = specs
         self._options = options
@@ -92,7 +63,7 @@ class LocalExecutor:
         self._command = command
         self._sizes = BatchSizes(specs=specs, options=options)
         self._most_pixels = UNLIMITED
-        self._loaded: _Loaded | None = None
+        self._models = models or ModelSlot()
         self._memory: DeviceMemory | None = None
         self._tiled_from = None if options.tiled_decoding is None else int(options.tiled_decoding)
 
@@ -122,42 +93,11 @@ class LocalExecutor:
     def _load_or_change(
         self, model: ModelReference, adapters: Adapters, images: Sequence[ResolvedRequest]
     ) -> LoadedModel:
-        loaded, self._loaded = self._loaded, None  # one that is half changed is not used again
         if self._memory is None:
-            self._memory = DeviceMemory(self._options)
-        offload = self._memory.plan(self._specs[model], images).offload
-        if loaded is not None and loaded.has_room(offload):
-            offload = loaded.offload
-        else:
-            loaded = None
-        if loaded is None or not loaded.is_but_for_loras(model, adapters):
-            loaded = None  # before the next one comes: there may not be room for two
-            loaded = self._load(model, adapters, offload)
-        elif loaded.model.spec.adapters != adapters and split_dtype(self._options.dtype)[0]:
-            loaded = None  # of 8 bits nothing is left to add to
-            loaded = self._load(model, adapters, offload)
-        elif loaded.model.spec.adapters != adapters:
-            if loaded.originals is None:
-                loaded = None
-                loaded = self._load(model, replace(adapters, lora=""), offload)
-            assert loaded.originals is not None
-            changed = change_loras(loaded.model, loaded.originals, adapters.lora)
-            loaded = replace(loaded, model=changed[0], originals=changed[1])
-        self._loaded = loaded
-        return loaded.model
-
-    def _load(self, reference: ModelReference, adapters: Adapters, offload: Offload) -> _Loaded:
-        options = self._options
-        model = load_model(
-            self._specs[reference],
-            device=options.device,
-            dtype=options.dtype,
-            adapters=adapters,
-            offload=offload,
-            attention_backend=options.attention_backend,
-        )
-        originals: Originals | None = None if adapters.lora else {}
-        return _Loaded(reference=reference, model=model, originals=originals, offload=offload)
+            self._memory = self._models.memory(self._options)
+        spec = self._specs[model]
+        needed = self._memory.plan(spec, images)
+        return self._models.load(spec, adapters, self._options, needed)
 
     def batch_size(self, request: ResolvedRequest) -> int:
         """Return how many requests with this one's `batch_key` are generated together."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from sheepgen.errors import SheepgenError, UsageError, as_sheepgen_error
-from sheepgen.execution.memory import plan_at
+from sheepgen.execution.device_memory import plan_at
 from sheepgen.models.memory import RESERVE
 from sheepgen.options import NATIVE_ATTENTION, split_dtype
 from sheepgen.sanitize import byte_size
@@ -16,7 +16,7 @@ from sheepgen.shell_command import to_command
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sheepgen.execution.memory import DeviceMemory
+    from sheepgen.execution.device_memory import DeviceMemory
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions
     from sheepgen.resolved_request import ResolvedRequest

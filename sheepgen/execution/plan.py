@@ -187,11 +187,13 @@ def plan_run(
     if layout.overwrite:
         for target in targets.values():
             check_replaceable(target, overwrite=True)
-    check_device(settings.device.device)
+    engine = settings.engine
+    engine.call(check_device, settings.device.device)
     first = requests[0]
-    check_schedules(found, [first])
-    check_adapters(found, [first])
+    engine.call(check_schedules, found, [first])
+    engine.call(check_adapters, found, [first])
     prompts = read_prompts(
+        engine,
         replace(found, adapters=first.adapters),
         named_texts(requests),
         named_texts(requests, is_negative=True),
@@ -199,7 +201,7 @@ def plan_run(
         strict=settings.strict,
     )
     specs = {first.model_reference: found}
-    memory = plan_memory(requests, specs, settings.device)
+    memory = engine.call(plan_memory, requests, specs, settings.device)
     assert memory is not None, "there is at least one image"
     typed = [] if wildcards else [getattr(request, name) for name in templates]
     return RunPlan(
@@ -220,7 +222,7 @@ def plan_run(
         image_notes=init_image_notes(requests),
         warnings=(
             *settings.warnings([found]),
-            *device_warnings([found], settings.device),
+            *engine.call(device_warnings, [found], settings.device),
             *literal_notes(typed),
             *outside_warnings(requests, specs),
         ),

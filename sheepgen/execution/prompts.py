@@ -18,6 +18,7 @@ from sheepgen.sanitize import excerpt, first_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sheepgen.execution.engine import Engine
     from sheepgen.models.spec import ModelSpec
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.prompt_syntax import PromptFormat
@@ -75,6 +76,7 @@ def named_texts(
 
 
 def read_prompts(
+    engine: Engine,
     spec: ModelSpec,
     prompts: Iterable[tuple[str, str]],
     negative_prompts: Iterable[tuple[str, str]],
@@ -85,6 +87,7 @@ def read_prompts(
     """Read the prompts of a run, each once.
 
     Args:
+        engine: Which reads them.
         spec: The model.
         prompts: What each is called in messages, and its text.
         negative_prompts: Likewise.
@@ -95,22 +98,33 @@ def read_prompts(
         UsageError: If nothing of a prompt is understood; with ``strict``, if a prompt is too long
             or has words without effect.
     """
-    from sheepgen.pipeline.loading import read_prompt
-
+    named = [
+        (name, text, negative)
+        for negative, texts in ((False, prompts), (True, negative_prompts))
+        for name, text in texts
+    ]
+    readings = engine.call(_readings, spec, [text for _, text, _ in named], form)
     found = tuple(
         ReadPrompt(
             name=name,
             text=text,
             is_negative=negative,
-            reading=read_prompt(spec, text, form),
+            reading=reading,
             can_be_chunked="long_prompt" in spec.family.fields,
         )
-        for negative, texts in ((False, prompts), (True, negative_prompts))
-        for name, text in texts
+        for (name, text, negative), reading in zip(named, readings, strict=True)
     )
     for prompt in found:
         _check(prompt, spec, strict=strict)
     return found
+
+
+def _readings(
+    spec: ModelSpec, texts: Iterable[str], form: PromptFormat
+) -> tuple[PromptReading, ...]:
+    from sheepgen.pipeline.loading import read_prompt
+
+    return tuple(read_prompt(spec, text, form) for text in texts)
 
 
 def reading_of(request: GenerationRequest, prompts: Iterable[ReadPrompt]) -> PromptReading:

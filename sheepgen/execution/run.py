@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from sheepgen.events import RunEvent
     from sheepgen.execution.executor import Executor
-    from sheepgen.execution.local import LocalExecutor
     from sheepgen.execution.plan import RunPlan
     from sheepgen.execution.settings import RunSettings
     from sheepgen.execution.work_queue import WorkQueue
@@ -115,7 +114,7 @@ def load_executor(
     images: Sequence[ResolvedRequest] = (),
     *,
     adapters: Adapters | None = None,
-) -> Generator[ModelLoading, None, LocalExecutor]:
+) -> Generator[ModelLoading, None, Executor]:
     """Load the first of the models, and return an executor for all of them.
 
     Args:
@@ -130,16 +129,15 @@ def load_executor(
     """
     first = next(iter(specs))
     yield ModelLoading(model=str(first))
-    from sheepgen.execution.local import LocalExecutor
-
-    executor = LocalExecutor(
+    return settings.engine.load_executor(
         specs,
-        options=settings.device,
-        frames=settings.frame_options(),
-        command=settings.command,
+        settings.device,
+        settings.frame_options(),
+        settings.command,
+        first=first,
+        adapters=images[0].adapters if images else adapters or Adapters(),
+        images=images,
     )
-    executor.load(first, images[0].adapters if images else adapters or Adapters(), images)
-    return executor
 
 
 def make_images(

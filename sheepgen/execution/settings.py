@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
+from sheepgen.execution.engine import Engine, LocalEngine
 from sheepgen.options import DeviceOptions, FrameDecoder, FrameOptions
 from sheepgen.output.artifacts import FRAME_CHOICES
 from sheepgen.output.images import OutputLayout
@@ -37,6 +38,7 @@ class RunSettings:
         offline: Whether the network is forbidden.
         wildcards: Folder of the files that ``__name__`` in a prompt is picked from; None for none.
         command: What was typed, to be shown with other options if there is too little memory.
+        engine: What computes them.
 
     Raises:
         UsageError: If the choice of frames is unknown.
@@ -51,6 +53,7 @@ class RunSettings:
     offline: bool = False
     wildcards: Path | None = None
     command: TypedCommand | None = None
+    engine: Engine = field(default_factory=LocalEngine, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check the choice of frames."""

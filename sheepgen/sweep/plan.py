@@ -39,6 +39,7 @@ from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from sheepgen.execution.engine import Engine
     from sheepgen.execution.memory import RunMemory
     from sheepgen.execution.prompts import ReadPrompt
     from sheepgen.models.spec import ModelSpec
@@ -210,8 +211,9 @@ def plan_sweep(
     for request in missing:
         own = own_paths(targets[request], request, manifest)
         check_replaceable(replace(targets[request], own=own), overwrite=layout.overwrite)
-    check_device(settings.device.device)
-    prompts = _check_requests(missing, specs, strict=settings.strict)
+    engine = settings.engine
+    engine.call(check_device, settings.device.device)
+    prompts = _check_requests(missing, specs, engine, strict=settings.strict)
     return SweepPlan(
         folder=template.home,
         grid=grid,
@@ -229,14 +231,14 @@ def plan_sweep(
         image_notes=tuple(first_of([*init_image_notes(missing)], _MAX_NOTES)),
         warnings=(
             *settings.warnings(specs.values()),
-            *device_warnings(specs.values(), settings.device),
+            *engine.call(device_warnings, tuple(specs.values()), settings.device),
             *(() if wildcards else literal_notes(_texts(typed))),
             *_manifest_warnings(manifest),
             *outside_warnings(keys, specs),
             *(() if stops is None else morph_warnings(keys, specs)),
         ),
         estimate=estimate(missing, specs, layout.frames, template.home, settings.device),
-        memory=plan_memory(missing, specs, settings.device),
+        memory=engine.call(plan_memory, tuple(missing), specs, settings.device),
     )
 
 
@@ -281,7 +283,11 @@ def _with_seeds(
 
 
 def _check_requests(
-    requests: Iterable[ResolvedRequest], specs: Mapping[ModelReference, ModelSpec], *, strict: bool
+    requests: Iterable[ResolvedRequest],
+    specs: Mapping[ModelReference, ModelSpec],
+    engine: Engine,
+    *,
+    strict: bool,
 ) -> dict[str, tuple[ReadPrompt, ...]]:
     """Check what needs a model's files, and return how each model reads its prompts.
 
@@ -295,11 +301,12 @@ def _check_requests(
         own = [request for request in requests if request.model_reference == reference]
         if not own:
             continue
-        check_schedules(spec, own)
-        check_adapters(spec, own)
+        engine.call(check_schedules, spec, own)
+        engine.call(check_adapters, spec, own)
         for form in dict.fromkeys(request.prompt_format for request in own):
             alike = [request for request in own if request.prompt_format == form]
             prompts[str(reference)] = prompts.get(str(reference), ()) + read_prompts(
+                engine,
                 replace(spec, adapters=own[0].adapters),
                 named_texts(alike),
                 named_texts(alike, is_negative=True),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from sheepgen.execution import local, memory
+from sheepgen.execution import device_memory, local
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     def exhausted(*_: object, **__: object) -> NoReturn:
         raise RuntimeError("CUDA out of memory")
 
-    monkeypatch.setattr(memory, "free_memory", lambda _: None)
+    monkeypatch.setattr(device_memory, "free_memory", lambda _: None)
     monkeypatch.setattr(local, "stream_batch", exhausted)
 
 

@@ -12,7 +12,7 @@ from transformers import CLIPTextModel
 from sheepgen.adapters import Adapters
 from sheepgen.errors import ModelError, NonFiniteError
 from sheepgen.events import RunFailed, RunFinished, RunStarted, StepCompleted
-from sheepgen.execution import local
+from sheepgen.execution import local, model_slot
 from sheepgen.execution.executor import in_batches
 from sheepgen.execution.local import LocalExecutor
 from sheepgen.models.resolve import find_model
@@ -72,7 +72,7 @@ class TestConformance(ExecutorConformance):
             loaded.append(spec.name)
             return load_model(spec, **settings)
 
-        monkeypatch.setattr(local, "load_model", load)
+        monkeypatch.setattr(model_slot, "load_model", load)
         executor = LocalExecutor(
             {ModelReference(name): find_model(name) for name in (model, other)}, ON_CPU
         )
@@ -213,7 +213,7 @@ class TestConformance(ExecutorConformance):
             tries.append(spec.name)
             raise ModelError("It is damaged.")
 
-        monkeypatch.setattr(local, "load_model", broken)
+        monkeypatch.setattr(model_slot, "load_model", broken)
         events = list(executor.run([requests]))
         assert [type(event) for event in events] == [RunFailed] * 3
         assert {event.request for event in events} == set(requests)
@@ -240,7 +240,7 @@ def test_models_whose_loras_vary_are_those_that_are_loaded_anew(
         loaded.append(adapters.lora)
         return load_model(spec, adapters=adapters, **settings)
 
-    monkeypatch.setattr(local, "load_model", load)
+    monkeypatch.setattr(model_slot, "load_model", load)
     reference = ModelReference(model)
     executor = LocalExecutor({reference: find_model(model)}, ON_CPU)
     shared = GenerationRequest(

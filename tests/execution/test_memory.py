@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from sheepgen.execution import checks, local, memory
+from sheepgen.execution import checks, device_memory, local, model_slot
 from sheepgen.execution.checks import offload_warnings
+from sheepgen.execution.device_memory import DeviceMemory
 from sheepgen.execution.local import LocalExecutor
-from sheepgen.execution.memory import DeviceMemory
 from sheepgen.models.memory import RESERVE, plan_memory
 from sheepgen.models.resolve import find_model
 from sheepgen.options import OFFLOADS, DeviceOptions
@@ -34,9 +34,9 @@ def card(monkeypatch: pytest.MonkeyPatch) -> Callable[[int | None], None]:
     """Return a function that gives this machine a graphics card with so much free memory."""
 
     def insert(free: int | None) -> None:
-        for module in (memory, device):
+        for module in (device_memory, device):
             monkeypatch.setattr(module, "resolve_device", torch.device)
-        monkeypatch.setattr(memory, "free_memory", lambda _: free)
+        monkeypatch.setattr(device_memory, "free_memory", lambda _: free)
 
     return insert
 
@@ -68,7 +68,7 @@ def test_without_its_package_layers_stay_together(
 ) -> None:
     card(0)
     assert DeviceMemory(OPTIONS).plan(spec).offload == "group"
-    monkeypatch.setattr(memory, "has_group_offload", lambda: False)
+    monkeypatch.setattr(device_memory, "has_group_offload", lambda: False)
     assert DeviceMemory(OPTIONS).plan(spec).offload == "model"
 
 
@@ -101,7 +101,7 @@ def test_a_model_is_loaded_anew_if_larger_images_need_its_room(
         loaded.append(offload)
         return load_model(spec, device="cpu")
 
-    monkeypatch.setattr(local, "load_model", load)
+    monkeypatch.setattr(model_slot, "load_model", load)
     monkeypatch.setattr(local, "record_image", lambda *_, **__: None)
     card(plan_memory(spec, (32, 32), "fp32", guided=False).needed["none"] + RESERVE)
     small = spec.resolve(

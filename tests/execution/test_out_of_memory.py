@@ -11,9 +11,9 @@ import torch
 
 from sheepgen.errors import SheepgenError
 from sheepgen.events import RunFailed
-from sheepgen.execution import local, memory
+from sheepgen.execution import device_memory
+from sheepgen.execution.device_memory import DeviceMemory
 from sheepgen.execution.local import LocalExecutor
-from sheepgen.execution.memory import DeviceMemory
 from sheepgen.execution.out_of_memory import explain_out_of_memory
 from sheepgen.models.memory import RESERVE, plan_memory
 from sheepgen.models.resolve import find_model
@@ -54,9 +54,9 @@ def hint(
 ) -> str:
     """Return what is advised on a card with so much free memory."""
     with pytest.MonkeyPatch.context() as patched:
-        for module in (memory, device):
+        for module in (device_memory, device):
             patched.setattr(module, "resolve_device", torch.device)
-        patched.setattr(memory, "free_memory", lambda _: free)
+        patched.setattr(device_memory, "free_memory", lambda _: free)
         known = DeviceMemory(options)
         explained = explain_out_of_memory(ERROR, known, spec, [request], command)
     assert explained.message.startswith("There is not enough memory")
@@ -123,17 +123,17 @@ def test_the_size_of_a_second_pass_is_that_of_the_first(
     assert hint(spec, two, options, None).endswith(" --size 24x24 --offload none")
 
 
-@pytest.mark.parametrize("name", ["stream_batch", "load_model"])
+@pytest.mark.parametrize("name", ["local.stream_batch", "model_slot.load_model"])
 def test_on_the_cpu_a_smaller_dtype_is_advised(
     spec: ModelSpec, request_: ResolvedRequest, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def exhausted(*_: object, **__: object) -> NoReturn:
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 5 bytes")
 
-    monkeypatch.setattr(memory, "free_memory", lambda _: None)
+    monkeypatch.setattr(device_memory, "free_memory", lambda _: None)
     options = DeviceOptions(device="cpu", dtype="fp32")
     executor = LocalExecutor({ModelReference(spec.name): spec}, options, command=TYPED)
-    monkeypatch.setattr(local, name, exhausted)
+    monkeypatch.setattr(f"sheepgen.execution.{name}", exhausted)
     (failed,) = executor.run([[request_]])
     assert isinstance(failed, RunFailed)
     assert isinstance(failed.error, SheepgenError)

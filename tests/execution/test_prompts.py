@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sheepgen.errors import UsageError
+from sheepgen.execution.engine import LocalEngine
 from sheepgen.execution.prompts import ReadPrompt, prompt_notes, read_prompts
 from sheepgen.models.resolve import find_model
 from sheepgen.pipeline import clip, stable_diffusion
@@ -23,13 +24,15 @@ LONG = "one two three four five six seven eight"
 
 
 def tokens(spec: ModelSpec, text: str) -> int:
-    (prompt,) = read_prompts(spec, [("prompt", text)], [])
+    (prompt,) = read_prompts(LocalEngine(), spec, [("prompt", text)], [])
     return prompt.reading.tokens
 
 
 def test_words_after_the_limit_are_found(tiny_folder: Path) -> None:
     spec = find_model(str(tiny_folder))
-    prompt, negative = read_prompts(spec, [("prompt", LONG)], [("negative prompt", "a sheep")])
+    prompt, negative = read_prompts(
+        LocalEngine(), spec, [("prompt", LONG)], [("negative prompt", "a sheep")]
+    )
     reading = prompt.reading
     assert (reading.limit, negative.reading.truncated) == (16, ())
     assert reading.tokens > 16
@@ -38,8 +41,8 @@ def test_words_after_the_limit_are_found(tiny_folder: Path) -> None:
     assert line.startswith(f"The prompt has {reading.tokens} tokens, and this model")
     assert line.endswith(f"Not read: {' '.join(reading.truncated)}")
     with pytest.raises(UsageError, match="The negative prompt has"):
-        read_prompts(spec, [], [("negative prompt", LONG)], strict=True)
-    read_prompts(spec, [("prompt", "a sheep")], [], strict=True)
+        read_prompts(LocalEngine(), spec, [], [("negative prompt", LONG)], strict=True)
+    read_prompts(LocalEngine(), spec, [("prompt", "a sheep")], [], strict=True)
 
 
 def reading(**parsed: Any) -> PromptReading:
@@ -100,12 +103,12 @@ def test_unused_words_are_an_error_if_strict(
     spec = parsed(SOME)
     for negative, name in ((False, "prompt"), (True, "negative prompt")):
         texts = ([], [(name, "x")]) if negative else ([(name, "x")], [])
-        assert read_prompts(spec, *texts)[0].reading == SOME
+        assert read_prompts(LocalEngine(), spec, *texts)[0].reading == SOME
         with pytest.raises(UsageError, match=f"The {name} has words that some model") as caught:
-            read_prompts(spec, *texts, strict=True)
+            read_prompts(LocalEngine(), spec, *texts, strict=True)
         assert 'Not used: "purple", "grandpa"' in caught.value.message
         assert "`sheepgen models info 'some model' --things`" in caught.value.hint
-    read_prompts(parsed(ALL), [("prompt", "two cats")], [], strict=True)
+    read_prompts(LocalEngine(), parsed(ALL), [("prompt", "two cats")], [], strict=True)
 
 
 def test_nothing_understood_is_always_an_error(
@@ -114,10 +117,10 @@ def test_nothing_understood_is_always_an_error(
     spec = parsed(NOTHING)
     message = r'Nothing in the prompt is known to some model\. Not used: "why"\.'
     with pytest.raises(UsageError, match=message) as caught:
-        read_prompts(spec, [("prompt", "why")], [])
+        read_prompts(LocalEngine(), spec, [("prompt", "why")], [])
     assert "--things` lists what it knows; --model takes any other" in caught.value.hint
-    read_prompts(spec, [], [("negative prompt", "why")])
-    read_prompts(parsed(reading(understood="")), [("prompt", "")], [], strict=True)
+    read_prompts(LocalEngine(), spec, [], [("negative prompt", "why")])
+    read_prompts(LocalEngine(), parsed(reading(understood="")), [("prompt", "")], [], strict=True)
 
 
 def test_hostile_words_are_shown_short_and_plain() -> None:

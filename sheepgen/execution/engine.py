@@ -1,0 +1,90 @@
+"""Where images are computed, and what is asked of PyTorch before that: here, or in a worker.
+
+Plans and executors know engines by this protocol alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sheepgen.adapters import Adapters
+    from sheepgen.execution.executor import Executor
+    from sheepgen.models.spec import ModelSpec
+    from sheepgen.options import DeviceOptions, FrameOptions
+    from sheepgen.request import ModelReference
+    from sheepgen.resolved_request import ResolvedRequest
+    from sheepgen.shell_command import TypedCommand
+
+__all__ = ["Engine", "LocalEngine"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class Engine(Protocol):
+    """Anything that has PyTorch."""
+
+    def call(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Return what a function that needs PyTorch returns, and raise what it raises.
+
+        Args:
+            function: Of a module of sheepgen.
+            args: Plain data, as what it returns.
+            kwargs: Likewise.
+        """
+
+    def load_executor(
+        self,
+        specs: Mapping[ModelReference, ModelSpec],
+        options: DeviceOptions,
+        frames: FrameOptions | None,
+        command: TypedCommand | None,
+        *,
+        first: ModelReference,
+        adapters: Adapters,
+        images: Sequence[ResolvedRequest],
+    ) -> Executor:
+        """Load a model, and return an executor for all of them.
+
+        Args:
+            specs: As requests name them.
+            options: How they are computed.
+            frames: Which frames are decoded; None for none.
+            command: That was typed, for errors.
+            first: The model that is loaded.
+            adapters: What is added to it.
+            images: For which it leaves room; without any, one of the model's own size.
+
+        Raises:
+            UsageError: If this machine has no such device, or it does not go with the dtype.
+            ModelError: If the model is damaged, or what is added to it does not fit.
+        """
+
+
+class LocalEngine:
+    """This process, which imports PyTorch when it is first needed."""
+
+    def call(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """See `Engine`."""
+        return function(*args, **kwargs)
+
+    def load_executor(
+        self,
+        specs: Mapping[ModelReference, ModelSpec],
+        options: DeviceOptions,
+        frames: FrameOptions | None,
+        command: TypedCommand | None,
+        *,
+        first: ModelReference,
+        adapters: Adapters,
+        images: Sequence[ResolvedRequest],
+    ) -> Executor:
+        """See `Engine`."""
+        from sheepgen.execution.local import LocalExecutor
+
+        executor = LocalExecutor(specs, options, frames, command)
+        executor.load(first, adapters, images)
+        return executor
