@@ -20,6 +20,7 @@ from sheepgen.blend import WeightedPrompt, blend_to_text, blend_to_words, parse_
 from sheepgen.branch import canonical_branch
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_SIDE, PER_IMAGE_FIELDS
+from sheepgen.guidance_interval import ALL_STEPS, canonical_interval
 from sheepgen.hires import canonical_hires
 from sheepgen.model_names import canonical_model_name
 from sheepgen.prompt_syntax import PromptFormat, check_prompt
@@ -105,6 +106,8 @@ class GenerationRequest:
         prior_steps: Denoising steps of the prior, for models that have one.
         prior_guidance: Strength of the prompt in the prior; 1 is off.
         guidance_end: 0 to 1, share of the steps that are guided. Only some families read it.
+        guidance_interval: Share of the steps before the first that is guided, and before the first
+            that is not any more, ``0.1-0.8`` (`sheepgen.guidance_interval`).
         upscaler: Path of a second stage's folder, or its name on the Hub,
             ``org/name[@revision]``; empty for none. It makes the picture larger.
         upscaler_steps: Denoising steps of it; None for its own number, as with the next two.
@@ -163,6 +166,7 @@ class GenerationRequest:
     prior_steps: int | None = None
     prior_guidance: float | None = None
     guidance_end: float = 1.0
+    guidance_interval: str = ALL_STEPS
     upscaler: str = ""
     upscaler_steps: int | None = None
     upscaler_guidance: float | None = None
@@ -221,6 +225,8 @@ class GenerationRequest:
         object.__setattr__(self, "model", canonical_model_name(self.model))
         object.__setattr__(self, "hires", canonical_hires(self.hires))
         object.__setattr__(self, "branch", canonical_branch(self.branch))
+        interval = canonical_interval(self.guidance_interval)
+        object.__setattr__(self, "guidance_interval", interval)
         larger = [name for name in ("hires", "upscaler") if getattr(self, name)]
         if larger and self.mask is not None:
             value = excerpt(getattr(self, larger[0]), 200)

@@ -22,6 +22,7 @@ from sheepgen.events import (
     StepCompleted,
 )
 from sheepgen.fields import FIELDS, HASHED_FIELDS, MAX_SIDE, Field
+from sheepgen.guidance_interval import canonical_interval
 from sheepgen.hires import canonical_hires
 from sheepgen.metadata.record import Environment, ImageRecord
 from sheepgen.models.checkpoint import Checkpoint
@@ -193,6 +194,11 @@ hires_texts = st.just("none") | st.builds(
 """Second passes, in other spellings than requests have them."""
 
 
+intervals = st.tuples(st.integers(0, 99), st.integers(1, 100)).map(
+    lambda each: f"{min(each[0], each[1] - 1) / 100:.2f}-{each[1] / 100:.2f}"
+)
+"""Guidance intervals, in other spellings than requests have them."""
+
 weights = st.integers(-9_999_999, 9_999_999).filter(bool).map(lambda each: each / 1_000_000)
 blends = st.lists(
     st.builds(WeightedPrompt, prompts.map(str.strip), weights), min_size=1, max_size=3
@@ -217,6 +223,8 @@ def values_of(field: Field) -> st.SearchStrategy[Any]:
         return st.just("") | blends
     if field.name == "hires":
         return hires_texts.map(canonical_hires)
+    if field.name == "guidance_interval":
+        return intervals.map(canonical_interval)
     if field.name == "branch":
         return _branch_texts().map(canonical_branch)
     if field.pattern:

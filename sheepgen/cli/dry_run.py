@@ -16,6 +16,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.cli.console import write_data
+from sheepgen.guidance_interval import ALL_STEPS
 from sheepgen.options import OFFLOADS
 from sheepgen.prompt_reading import describe_reading
 from sheepgen.prompt_template import describe_picks
@@ -92,7 +93,9 @@ def print_plan(plan: RunPlan, *, json: bool) -> None:
     pictures = [each for each in first.passes if each.makes_picture]
     _print("size", ", then ".join(f"{each.width}x{each.height}" for each in pictures))
     _print("steps", _steps(first))
-    _print("guidance", f"{first.guidance_scale:g}")
+    interval = first.guidance_interval
+    part = "" if interval == ALL_STEPS else f", {interval} of the steps"
+    _print("guidance", f"{first.guidance_scale:g}{part}")
     for each in first.passes:
         if each.stage:
             _print(each.stage, f"{plural(each.steps, 'step')}, guidance {each.guidance_scale:g}")

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from sheepgen.guidance_interval import ALL_STEPS
 from sheepgen.sanitize import byte_size
 from sheepgen.untrusted_file import read_untrusted
 from sheepgen.user_cache import cache_folder, write_cache
@@ -213,6 +214,8 @@ def _free_bytes(folder: Path) -> int:
 
 def _name(request: ResolvedRequest, model_sha256: str, options: DeviceOptions) -> str:
     guided = "guided" if request.guidance_scale > 1 else "free"
+    if request.guidance_interval != ALL_STEPS:
+        guided += f" {request.guidance_interval}"
     size = f"{request.width}x{request.height}" + (request.hires and f" hires {request.hires}")
     size += request.upscaler and " upscaled"
     return f"{model_sha256[:16]} {size} {guided} {request.scheduler} {options}"

@@ -7,6 +7,8 @@ from sheepgen.fields.limits import MAX_GUIDANCE, MAX_STEPS
 
 __all__ = ["DENOISING_ROWS"]
 
+_SHARE = r"([0-9](\.[0-9]{0,4})?|\.[0-9]{1,4})"
+
 DENOISING_ROWS = (
     Field(
         name="scheduler",
@@ -123,6 +125,22 @@ DENOISING_ROWS = (
         file_name=(1, "guided{guidance_end}"),
         a1111=("Guidance end",),
         since=8,
+    ),
+    Field(
+        name="guidance_interval",
+        label="guidance interval",
+        kind=str,
+        pattern=rf"{_SHARE}-{_SHARE}",
+        example="0.1-0.8",
+        needs_guidance=True,
+        options=("--guidance-interval",),
+        metavar="START-STOP",
+        panel="Model",
+        help="Guide only this part of the steps, as in 0.1-0.8; the others are faster.",
+        help_for_several="Parts of the steps to guide, as in 0-1,0.1-0.8; the others are faster.",
+        file_name=(1, "guided-{guidance_interval}"),
+        a1111=("Guidance interval",),
+        since=11,
     ),
     Field(
         name="upscaler_steps",

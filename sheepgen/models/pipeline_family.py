@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS, MAX_SIDE
+from sheepgen.guidance_interval import ALL_STEPS
 from sheepgen.models.configs import bad_setting
 from sheepgen.models.family import (
     Component,
@@ -194,6 +195,7 @@ class DiffusersPipeline:
             "hires": bool(values["hires"]),
             "variation_strength": values["variation_strength"] > 0,
             "branch": bool(values["branch"]),
+            "guidance_interval": values["guidance_interval"] != ALL_STEPS,
             "scheduler": values["scheduler"] != OWN_SCHEDULER,
         }
         for name, is_asked in asked.items():

@@ -6,14 +6,15 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from sheepgen.fields import FIELDS, MAX_SIDE
+from sheepgen.guidance_interval import ALL_STEPS, guided_steps
 from sheepgen.models.added.embedding import find_embedding
 from sheepgen.models.branching import branch_warnings
 from sheepgen.models.families import readers_of_fields
 from sheepgen.passes import PRIOR
 from sheepgen.prompt_syntax import marks_in
 from sheepgen.request import DEFAULTS
-from sheepgen.sanitize import excerpt, joined
-from sheepgen.schedulers import SCHEDULERS
+from sheepgen.sanitize import excerpt, joined, plural
+from sheepgen.schedulers import SCHEDULERS, timesteps_taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -123,6 +124,29 @@ def _without_effect(request: ResolvedRequest, spec: ModelSpec) -> Iterator[str]:
         is_read = each.name == "negative_prompt" and _prior_reads_it(request, spec)
         if each.needs_guidance and not is_read and not _runs_twice(request, spec):
             yield f"Warning: {_idle(each.label)} {_why_once(request, spec)}."
+    if request.guidance_interval != ALL_STEPS and _runs_twice(request, spec):
+        yield from _idle_interval(request)
+
+
+def _idle_interval(request: ResolvedRequest) -> Iterator[str]:
+    """Yield a warning if all steps of the model's own network are guided, or none."""
+    text = request.guidance_interval
+    totals = [
+        timesteps_taken(each.scheduler, each.num_inference_steps, each.steps)
+        for each in request.passes
+        if not each.stage
+    ]
+    guided = sum(len(guided_steps(text, total)) for total in totals)
+    if guided == sum(totals):
+        yield (
+            f"Warning: guidance interval {text} has no effect: all of "
+            f"{plural(sum(totals), 'step')} are in it."
+        )
+    elif not guided:
+        yield (
+            f"Warning: guidance has no effect: none of {plural(sum(totals), 'step')} is in the "
+            f"interval {text}."
+        )
 
 
 def _idle(label: str) -> str:

@@ -1,5 +1,7 @@
 """The stretches of a batch's steps in which nothing changes: one, unless the images branch.
 
+Guidance that holds for a part of the steps alone makes further ones.
+
 A generator goes on from one leg to the next, so that a change of the prompt changes nothing that is
 random; where the seed changes, another one begins.
 """
@@ -7,17 +9,21 @@ random; where the seed changes, another one begins.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
 
+from sheepgen.guidance_interval import guided_steps
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sheepgen.models.family import GuidanceKind
     from sheepgen.passes import Pass
     from sheepgen.resolved_request import ResolvedRequest
 
-__all__ = ["BatchLeg", "leg_of_pass", "plan_legs"]
+__all__ = ["BatchLeg", "guided_legs", "leg_of_pass", "plan_legs"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +70,34 @@ def leg_of_pass(number: int, leg: BatchLeg) -> BatchLeg:
     """
     requests = [_request_of(request.passes[number], request) for request in leg.requests]
     return replace(leg, requests=requests)
+
+
+def guided_legs(legs: Sequence[BatchLeg], steps: range, kind: GuidanceKind) -> list[BatchLeg]:
+    """Return the legs of a pass, cut where guidance begins and ends.
+
+    Args:
+        legs: Of the pass; the first may have begun before it.
+        steps: Of the pass, as numbers among those of all passes, from 0.
+        kind: How its network is guided.
+    """
+    share = guided_steps(legs[0].requests[0].guidance_interval, len(steps))
+    guided = steps[share.start : share.stop]
+    cut: list[BatchLeg] = []
+    ends = [max(leg.steps_before, steps.start) for leg in legs] + [steps.stop]
+    for leg, (first, end) in zip(legs, pairwise(ends), strict=True):
+        inner = {guided.start, guided.stop} & {*range(first + 1, end)}
+        for start in sorted({first} | inner):
+            requests = leg.requests
+            if start not in guided:
+                requests = [_unguided(request, kind) for request in requests]
+            cut.append(replace(leg, steps_before=start, requests=requests))
+    return cut
+
+
+def _unguided(request: ResolvedRequest, kind: GuidanceKind) -> ResolvedRequest:
+    """Return a request without a second pass; a network that reads the scale goes on with it."""
+    request = replace(request, true_cfg=1.0)
+    return replace(request, guidance_scale=1.0) if kind == "two passes" else request
 
 
 def _request_of(each: Pass, request: ResolvedRequest) -> ResolvedRequest:

@@ -18,7 +18,7 @@ import torch
 from sheepgen.pipeline.denoise import StepSettings, denoise
 from sheepgen.pipeline.frames import clean_latents, forward_latents, noisy_latents
 from sheepgen.pipeline.guidance import Guidance
-from sheepgen.pipeline.legs import leg_of_pass, plan_legs
+from sheepgen.pipeline.legs import guided_legs, leg_of_pass, plan_legs
 from sheepgen.pipeline.scheduler import arguments_for
 
 if TYPE_CHECKING:
@@ -169,11 +169,14 @@ def plan_passes(model: Model, requests: Sequence[ResolvedRequest]) -> list[Plann
         before = passes[-1].steps_after if passes else 0
         after = before + len(scheduler.timesteps) - first_step
         begun = max(leg.steps_before for leg in own if leg.steps_before <= before)
+        own = [leg for leg in own if begun <= leg.steps_before < after]
+        if not each.stage:  # others have a guidance of their own, without an interval
+            own = guided_legs(own, range(before, after), network.info.guidance)
         passes.append(
             PlannedPass(
                 stage=each.stage,
                 network=network,
-                legs=[leg for leg in own if begun <= leg.steps_before < after],
+                legs=own,
                 scheduler=scheduler,
                 first_step=first_step,
                 steps_before=before,

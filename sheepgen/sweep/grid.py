@@ -16,6 +16,7 @@ from sheepgen.adapters import parse_loras, to_text
 from sheepgen.blend import blend_to_text, parse_blend
 from sheepgen.errors import UsageError
 from sheepgen.fields import FIELDS
+from sheepgen.guidance_interval import canonical_interval
 from sheepgen.hires import canonical_hires
 from sheepgen.model_names import canonical_model_name
 from sheepgen.presets import Presets
@@ -58,6 +59,7 @@ MAX_LABEL_CHARACTERS = 300
 _CANONICAL: Mapping[str, Callable[[str], str]] = MappingProxyType(
     {
         "blend": lambda text: blend_to_text(parse_blend(text)),
+        "guidance_interval": canonical_interval,
         "hires": canonical_hires,
         "model": canonical_model_name,
         "lora": lambda text: to_text(parse_loras(text)),

@@ -220,6 +220,8 @@ def allowed(key: str, schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
         return st.just("") | blends
     if key == "hires":  # its numbers have ranges that no pattern says
         return st.sampled_from(["", "none", "2", "1.5:0.25", "4:1"])
+    if key == "guidance_interval":
+        return st.sampled_from(["0-1", "0.1-0.8", "0.25-1"])
     if key == "branch":
         return st.sampled_from(["", FIELDS["branch"].example])
     if "enum" in schema:

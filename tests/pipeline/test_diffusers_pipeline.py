@@ -269,6 +269,7 @@ def test_the_global_generator_is_left_alone(aura: Path) -> None:
         ({"image": "picture.png"}, "--image"),
         ({"hires": "2:0.5"}, "--hires"),
         ({"variation_seed": 3, "variation_strength": 0.5}, "--variation-strength"),
+        ({"guidance_interval": "0.1-0.8"}, "--guidance-interval"),
         ({"scheduler": "euler"}, "--scheduler"),
     ],
 )
