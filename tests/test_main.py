@@ -42,3 +42,46 @@ def test_idle_threads_sleep_unless_the_user_has_said_otherwise(
 def test_a_library_leaves_its_host_alone(tmp_path: Path) -> None:
     result = python(tmp_path, "-c", "import sheepgen; sheepgen.generate")
     assert result.stderr == "waiting: None\n"
+
+
+LEAVING = """
+import atexit, sys
+from sheepgen.cli.fast_exit import fast_exit
+
+class Large:
+    def __del__(self): print("freed")
+
+if "torch" in sys.argv:
+    sys.modules["torch"] = Large()
+kept = Large()
+with fast_exit():
+    atexit.register(print, "registered")
+    print("written")
+    sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["torch"], "written\nregistered\n"), ([], "written\nregistered\nfreed\n")],
+)
+def test_a_process_with_torch_ends_when_all_is_written(
+    tmp_path: Path, words: list[str], said: str
+) -> None:
+    result = python(tmp_path, "-c", LEAVING, *words)
+    assert (result.returncode, result.stdout) == (3, said)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is full")
+def test_output_that_cannot_be_written_at_the_end_is_an_error() -> None:
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-c", LEAVING, "torch"],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == 120
+    assert "No space left on device" in result.stderr
