@@ -77,8 +77,9 @@ def test_records_are_read_from_every_format() -> None:
 def test_images_have_the_keys_that_their_manifest_gave_them(name: str) -> None:
     manifest = Manifest(FILES / name)
     manifest.refresh()
-    assert manifest.entries
-    for entry in manifest.entries:
+    entries = [*manifest.entries()]
+    assert entries
+    for entry in entries:
         record = read_record(FILES / name / entry["path"])
         sha256 = record.environment.model_sha256
         assert image_key(record.request, model_sha256=sha256, dtype="auto") == entry["key"]

@@ -154,17 +154,24 @@ def read_lines(file: BinaryIO) -> Iterator[tuple[int, str]]:
             yield number, text
 
 
-def parse_job(line: str, defaults: Mapping[str, Any], presets: Presets | None = None) -> Job:
+def parse_job(
+    line: str,
+    defaults: Mapping[str, Any],
+    presets: Presets | None = None,
+    *,
+    picks_seeds: bool = True,
+) -> Job:
     """Read one line.
 
     Args:
         line: One JSON object, or a prompt.
         defaults: Fields of the request, for what the line does not say.
         presets: Names that its model and LoRAs may have.
+        picks_seeds: Whether a seed is picked where none is given.
 
     Raises:
         UsageError: If a line that begins with a brace is no JSON object, a key is unknown, given
-            twice or of another type, or a value is invalid.
+            twice or of another type, a value is invalid, or a seed is missing.
     """
     values: dict[str, Any] = {}
     for key, value in _one_scheduler(_pairs(line)):
@@ -184,7 +191,7 @@ def parse_job(line: str, defaults: Mapping[str, Any], presets: Presets | None = 
     if asked.get("image") is None:  # defaults are for the jobs that they mean something to
         meaningless = {each for each in defaults if FIELDS[each].needs_image} - given.keys()
         asked = {key: value for key, value in asked.items() if key not in meaningless}
-    return Job(request=_request(asked), output=output, id=called)
+    return Job(request=_request(asked, picks_seeds=picks_seeds), output=output, id=called)
 
 
 def job_id(line: str) -> JobId:
@@ -293,11 +300,17 @@ def _sides(given: dict[str, Any]) -> dict[str, int]:
     return {"width": int(width), "height": int(height)}
 
 
-def _request(values: dict[str, Any]) -> GenerationRequest:
+def _request(values: dict[str, Any], *, picks_seeds: bool) -> GenerationRequest:
     varied = values.get("variation_strength") or values.get("variation_seed") == RANDOM_SEED
     needed = ["seed", *(["variation_seed"] if varied else [])]
-    seeds = {name: draw_seed() for name in needed if values.get(name) in (None, RANDOM_SEED)}
-    return GenerationRequest(**values | seeds)
+    missing = [name for name in needed if values.get(name) in (None, RANDOM_SEED)]
+    if missing and not picks_seeds:
+        label = FIELDS[missing[0]].label
+        raise UsageError(
+            f"{label} is needed with --shard: each shard would pick another.",
+            f'Put it into the job, as in {{"{missing[0]}": 7}}.',
+        )
+    return GenerationRequest(**values | {name: draw_seed() for name in missing})
 
 
 def job_schema() -> dict[str, Any]:

@@ -24,7 +24,7 @@ from sheepgen.models.hub import DownloadPlan
 from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.output.jsonl import error_to_dict
 from sheepgen.output.ownership import free_target
-from sheepgen.output.template import parse_output
+from sheepgen.output.template import DEFAULT_OUTPUT, parse_output
 from sheepgen.prompt_template import expand_request, literal_notes
 from sheepgen.request import EMBEDDED_MODEL, TEMPLATES
 from sheepgen.sanitize import excerpt
@@ -43,11 +43,15 @@ if TYPE_CHECKING:
     from sheepgen.prompt_reading import PromptReading
     from sheepgen.request import ModelReference
     from sheepgen.resolved_request import ResolvedRequest
+    from sheepgen.shard import Shard
 
 __all__ = ["JobAnswered", "JobPlanner", "PlannedJob", "failed_line", "plan_batch"]
 
 _MAX_WARNINGS = 20
 """Lines may come without end."""
+
+_NAMES_IN_SHARDS = "outputs/{prompt}_{seed}_{key}.png"
+"""Of different images they are different, so that no shard has to know what others call theirs."""
 
 _ANY_JOB = '{"prompt": "any"}'
 
@@ -107,9 +111,10 @@ class JobPlanner:
         settings: How images are generated and saved.
         defaults: Fields of the request that lines may omit.
         presets: Names that models and LoRAs may have in lines and defaults.
+        shard: The only one whose jobs are planned; None for all jobs.
 
     Raises:
-        UsageError: If no job could be right.
+        UsageError: If no job could be right, or two shards could give two images one name.
     """
 
     def __init__(
@@ -118,8 +123,16 @@ class JobPlanner:
         settings: RunSettings,
         defaults: Mapping[str, Any],
         presets: Presets | None,
+        shard: Shard | None = None,
     ) -> None:
-        self.layout = settings.layout(parse_output(output, several=True))
+        names = DEFAULT_OUTPUT if shard is None else _NAMES_IN_SHARDS
+        self.layout = settings.layout(parse_output(output, several=True, default=names))
+        self.shard = shard
+        if shard is not None and not self.layout.template.is_unique:
+            raise UsageError(
+                "With --shard, the names of images must all be different.",
+                "Put {key} or {index} into --output.",
+            )
         self.specs: dict[ModelReference, ModelSpec] = {}
         self._settings = settings
         self._wildcards = settings.open_wildcards()
@@ -135,7 +148,9 @@ class JobPlanner:
         """The batch's folder."""
         return self.layout.template.home
 
-    def plan(self, line: int, text: str) -> Generator[Notice, None, PlannedJob | DownloadPlan]:
+    def plan(
+        self, line: int, text: str
+    ) -> Generator[Notice, None, PlannedJob | DownloadPlan | None]:
         """Read a line and decide everything that depends on its model.
 
         Its prompts are templates, from which its seed picks.
@@ -145,15 +160,15 @@ class JobPlanner:
             values outside the model's range.
 
         Returns:
-            The job; or, if its model or what is added to it is not on this disk, the download
-            that comes next.
+            The job, or None if it is another shard's; or, if its model or what is added to it is
+            not on this disk, the download that comes next.
 
         Raises:
-            UsageError: If the job or a wildcard is wrong, nothing in the prompt is known to its
-                model, or ``strict`` forbids a prompt.
+            UsageError: If the job or a wildcard is wrong, a shard would pick a seed, nothing in the
+                prompt is known to its model, or ``strict`` forbids a prompt.
             ModelError: If the model cannot be had.
         """
-        job = parse_job(text, self._defaults, self._presets)
+        job = parse_job(text, self._defaults, self._presets, picks_seeds=self.shard is None)
         template = self.layout.template
         if job.output is not None:
             template = parse_output(job.output, several=False, inside=template.home)
@@ -170,6 +185,8 @@ class JobPlanner:
             dtype=self._settings.device.dtype,
             attention_backend=self._settings.device.attention_backend,
         )
+        if self.shard is not None and not self.shard.has(key):
+            return None
         target = template.target(request, line, key)
         if job.output is not None and not lies_in(self.folder, target.folder):
             raise UsageError(
@@ -208,6 +225,10 @@ class JobPlanner:
             target=target,
         )
 
+    def reports(self, line: int) -> bool:
+        """Check whether a line that cannot be planned is answered here, not by another shard."""
+        return self.shard is None or self.shard.answers_for(line)
+
     def find(self, model: ModelReference, adapters: Adapters) -> ModelSpec | DownloadPlan:
         """Return a model, from memory if it was named before; or the download that comes next.
 
@@ -233,30 +254,35 @@ def plan_batch(
     *,
     defaults: Mapping[str, Any] | None = None,
     presets: Presets | None = None,
+    shard: Shard | None = None,
 ) -> Iterator[JobAnswered | Notice]:
     """Check the jobs of a batch without generating anything; the arguments are `run_batch`'s.
 
     Yields:
-        A `JobAnswered` for each line: ``planned``, with the ``path`` its image would get, its
-        ``request``, what its model makes of the ``prompt``, ``warnings`` and ``memory``; or
-        ``failed``. If its model is not on this disk, the answer has the bytes ``to_fetch`` instead.
+        A `JobAnswered` for each line of the shard: ``planned``, with the ``path`` its image would
+        get, its ``request``, what its model makes of the ``prompt``, ``warnings`` and ``memory``;
+        or ``failed``. If its model is not on this disk, the answer has the bytes ``to_fetch``
+        instead.
 
     Raises:
         UsageError: If no job could be right.
     """
     settings = settings or RunSettings()
-    planner = JobPlanner(output, settings, defaults or {}, presets)
+    planner = JobPlanner(output, settings, defaults or {}, presets, shard)
     engine = settings.engine
     engine.call(check_device, settings.device.device)
     for line, text in lines:
         answer: dict[str, Any] = {"line": line, "id": job_id(text), "status": "planned"}
         try:
             job = yield from planner.plan(line, text)
+            if job is None:
+                continue
             taken = None
             if not isinstance(job, DownloadPlan):
                 taken = engine.call(plan_memory, [job.request], planner.specs, settings.device)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other lines go on
-            yield failed_line(line, text, error)
+            if planner.reports(line):
+                yield failed_line(line, text, error)
             continue
         if isinstance(job, DownloadPlan):
             yield JobAnswered(line=line, job=None, answer={**answer, "to_fetch": job.total_bytes})

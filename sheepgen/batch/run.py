@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sheepgen.models.spec import ModelSpec
     from sheepgen.output.images import OutputLayout
     from sheepgen.presets import Presets
+    from sheepgen.shard import Shard
 
 __all__ = ["BatchEvent", "BatchStarted", "JobStarted", "run_batch", "run_job"]
 
@@ -56,6 +57,7 @@ def run_batch(
     *,
     defaults: Mapping[str, Any] | None = None,
     presets: Presets | None = None,
+    shard: Shard | None = None,
     resume: bool = False,
     fail_fast: bool = False,
 ) -> Generator[BatchEvent]:
@@ -72,13 +74,15 @@ def run_batch(
         settings: How images are generated and saved.
         defaults: Fields of the request that lines may omit, such as ``model``.
         presets: Names that models and LoRAs may have in lines and defaults.
+        shard: The only one whose jobs are answered; None for all. Every shard is given all lines,
+            and every job has a seed. A line that is not a job is one shard's, too.
         resume: Answer for an image that the folder has already, instead of generating it again.
             Without it, jobs are independent: two equal ones are two images.
         fail_fast: Stop after the first job that fails.
 
     Yields:
-        A `JobAnswered` for each line, which is in the folder's manifest by then, and before it
-        what happens to the job.
+        A `JobAnswered` for each line of the shard, which is in the folder's manifest by then, and
+        before it what happens to the job.
 
     Raises:
         UsageError: If no job could be right, or this machine has no such device.
@@ -86,20 +90,24 @@ def run_batch(
         OutputError: If the folder cannot be written to, or the disk is full.
     """
     settings = settings or RunSettings()
-    planner = JobPlanner(output, settings, defaults or {}, presets)
+    planner = JobPlanner(output, settings, defaults or {}, presets, shard)
     yield from _download_missing(planner)
-    yield from prepare_folders([planner.folder])
+    yield from prepare_folders([planner.folder], shard)
     specs = tuple(planner.specs.values())
     for warning in settings.engine.call(device_warnings, specs, settings.device):
         yield Notice(message=warning)
     executor = yield from load_executor(planner.specs, settings, adapters=planner.adapters)
     yield BatchStarted(spec=planner.specs[planner.model])
-    with WorkQueue(planner.folder) as queue:
+    with WorkQueue(planner.folder, shard=shard) as queue:
         for line, text in lines:
             try:
                 job = yield from _plan(planner, line, text)
+                if job is None:
+                    continue
                 queue.add_folder(job.target.folder)
             except Exception as error:  # noqa: BLE001 - whatever it is, the other lines go on
+                if not planner.reports(line):
+                    continue
                 answered = failed_line(line, text, error)
             else:
                 answered = yield from run_job(job, executor, queue, planner.layout, resume=resume)
@@ -147,7 +155,7 @@ def run_job(
 
 def _plan(
     planner: JobPlanner, line: int, text: str
-) -> Generator[Notice | DownloadPlan | DownloadProgress, None, PlannedJob]:
+) -> Generator[Notice | DownloadPlan | DownloadProgress, None, PlannedJob | None]:
     """Plan a line, after downloading what of it is not on this disk."""
     while isinstance(job := (yield from planner.plan(line, text)), DownloadPlan):
         yield job

@@ -94,6 +94,7 @@ def batch(
     *,
     fields: Annotated[dict[str, Any], RequestOptions("one", options.IMAGE_FIELDS)],
     run: BatchOptions,
+    shard: options.ShardOpt = None,
     resume: JobsResumeOpt = False,
     fail_fast: options.FailFastOpt = False,
     schema: SchemaOpt = False,
@@ -124,7 +125,9 @@ def batch(
     with open_jobs(jobs) as file:
         lines = read_lines(file)
         if run.dry_run:
-            planned = plan_batch(lines, run.output, settings, defaults=fields, presets=presets)
+            planned = plan_batch(
+                lines, run.output, settings, defaults=fields, presets=presets, shard=shard
+            )
             if _print_plans(planned, console):
                 raise typer.Exit(2)
             return
@@ -135,6 +138,7 @@ def batch(
             settings,
             defaults=fields,
             presets=presets,
+            shard=shard,
             resume=resume,
             fail_fast=fail_fast,
         )

@@ -21,6 +21,7 @@ from sheepgen.options import (
     DeviceOptions,
     FrameDecoder,
 )
+from sheepgen.shard import Shard
 
 if TYPE_CHECKING:
     from sheepgen.execution.settings import RunSettings
@@ -211,6 +212,17 @@ OverwriteOpt = Annotated[
         metavar="",
         help="Overwrite existing files instead of adding _2, _3, …",
         rich_help_panel=OUTPUT,
+    ),
+]
+ShardOpt = Annotated[
+    Shard | None,
+    typer.Option(
+        metavar="I/N",
+        help="Generate only share I of N, from 1 to N, for processes that share no locks; auto is "
+        "this task's share of a SLURM array.",
+        show_default=False,
+        parser=parsers.shard,
+        rich_help_panel=RUN,
     ),
 ]
 FailFastOpt = Annotated[

@@ -17,6 +17,7 @@ from sheepgen.fields import FIELDS, MAX_PROMPT_CHARACTERS, RANDOM_SEED
 from sheepgen.options import check_device_options, check_device_present
 from sheepgen.request import draw_seed
 from sheepgen.sanitize import excerpt
+from sheepgen.shard import Shard, parse_shard
 from sheepgen.untrusted_file import expand_home
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = [
     "pick_seeds",
     "random_seed_notes",
     "read_prompt",
+    "shard",
     "size",
     "text",
     "whole_number",
@@ -94,6 +96,11 @@ def batch_size(typed: str | int) -> int | None:
     if not _COUNT.fullmatch(str(typed)):
         raise UsageError(f'--batch-size must be auto or a whole number, got "{excerpt(typed)}".')
     return int(typed)
+
+
+def shard(typed: str | Shard) -> Shard:
+    """Return a share of a plan, ``auto`` from what SLURM sets."""
+    return typed if isinstance(typed, Shard) else parse_shard(typed, os.environ)
 
 
 def one_of(option: str, words: Collection[str]) -> Callable[[str], str]:

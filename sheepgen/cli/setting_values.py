@@ -31,7 +31,17 @@ _SETTABLE = ("generate", "sweep", "batch")
 """Commands whose options are settings."""
 
 _ONE_RUN = frozenset(
-    {"prompt", "prompt_option", "blend", "prompts_file", "replace", "schema", "resume", "dry_run"}
+    {
+        "prompt",
+        "prompt_option",
+        "blend",
+        "prompts_file",
+        "replace",
+        "schema",
+        "shard",
+        "resume",
+        "dry_run",
+    }
 )
 """Options that are about one run, by their parameters."""
 

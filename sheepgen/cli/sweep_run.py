@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sheepgen.events import RunEvent
     from sheepgen.execution.settings import RunSettings
     from sheepgen.presets import Presets
+    from sheepgen.shard import Shard
     from sheepgen.sweep.grid import Value
     from sheepgen.sweep.plan import SweepPlan
 
@@ -33,6 +34,7 @@ def ready_sweep(
     *,
     presets: Presets,
     stops: int | None = None,
+    shard: Shard | None = None,
     resume: bool = False,
     dry_run: bool = False,
     json: bool = False,
@@ -40,12 +42,14 @@ def ready_sweep(
     """Plan a sweep, and download what it takes; return None if the plan was printed instead.
 
     Args:
-        values: As `sheepgen.sweep.plan.plan_sweep` takes them, as the next three and ``stops``.
+        values: As `sheepgen.sweep.plan.plan_sweep` takes them, as the next three, ``stops`` and
+            ``shard``.
         output: What ``--output`` says.
         settings: How images are generated.
         console: For progress.
         presets: The user's names.
         stops: Of a morph.
+        shard: Which share of the images is generated here.
         resume: Whether it is an error if the folder holds no sweep.
         dry_run: Whether to print the plan.
         json: Whether it is printed as JSON.
@@ -66,6 +70,7 @@ def ready_sweep(
                 settings,
                 presets=presets,
                 stops=stops,
+                shard=shard,
                 resume=resume,
                 download=False,
             )
@@ -118,7 +123,8 @@ def carry_out(
         preview=plan.settings.preview,
     )
     if failed:
-        note(console, f"{failed} of {len(plan.keys)} images failed. Run it again to retry.")
+        images = len(plan.done) + len(plan.missing)
+        note(console, f"{failed} of {images} images failed. Run it again to retry.")
         raise typer.Exit(3)
 
 
@@ -130,6 +136,10 @@ def _summary(plan: SweepPlan) -> list[str]:
     axes = " x ".join(f"{len(axis.values):,} of {axis.name}" for axis in varied)
     of_axes = f": {axes}" if axes else ""
     lines = [f"{plural(len(plan.keys), 'image')}{of_axes}, into {plan.folder}"]
+    if plan.shard is not None:
+        number, count = plan.shard.number, plan.shard.count
+        own = plural(plan.shares[number - 1], "image")
+        lines.append(f"Shard {number} of {count}: {own}")
     if plan.done and plan.missing:
         lines.append(f"{len(plan.done):,} already exist, {len(plan.missing):,} to generate")
     if not plan.missing:
@@ -154,10 +164,11 @@ def _print_plan(plan: SweepPlan, *, json: bool) -> None:
 
     With ``json`` it is one object: ``plan`` (as `describe_grid` returns it), ``folder``,
     ``memory`` (what `sheepgen.execution.memory.RunMemory.to_dict` returns; null if every image is
-    there), ``prompts`` (each with its ``model``, ``text`` and the fields of
+    there), ``shard`` (its ``number``, their ``count``, and how many ``images`` each has; null
+    without), ``prompts`` (each with its ``model``, ``text`` and the fields of
     `sheepgen.prompt_reading.PromptReading`), ``image_notes``, ``warnings``, the entries of the
-    estimate, and ``images``, each with its ``path``, ``key``, ``request`` and whether it is
-    ``done``.
+    estimate, and ``images`` (of the shard), each with its ``path``, ``key``, ``request`` and
+    whether it is ``done``.
     """
     from sheepgen.cli.dry_run import print_memory
     from sheepgen.sweep.grid import describe_grid
@@ -170,11 +181,13 @@ def _print_plan(plan: SweepPlan, *, json: bool) -> None:
             "request": asdict(request),
         }
         for request, key in plan.keys.items()
+        if request in plan.done or request in plan.missing
     ]
     if json:
         described: dict[str, Any] = {
             "plan": describe_grid(plan.grid),
             "folder": str(plan.folder),
+            "shard": plan.shard and {**asdict(plan.shard), "images": plan.shares},
             "prompts": [
                 {"model": model, "text": prompt.text, **asdict(prompt.reading)}
                 for model, prompts in plan.prompts.items()
@@ -190,6 +203,8 @@ def _print_plan(plan: SweepPlan, *, json: bool) -> None:
         return
     for line in _summary(plan):
         write_data(excerpt(line, 300))
+    if plan.shard is not None:
+        write_data(excerpt(f"Images of each shard: {', '.join(map(str, plan.shares))}", 300))
     print_memory(_memory_rows(plan))
     for line in (*plan.prompt_notes, *plan.image_notes):
         write_data(excerpt(line, 300))

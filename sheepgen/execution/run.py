@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sheepgen.output.template import Target
     from sheepgen.request import ModelReference
     from sheepgen.resolved_request import ResolvedRequest
+    from sheepgen.shard import Shard
 
 __all__ = [
     "load_executor",
@@ -90,8 +91,12 @@ def run_plan(plan: RunPlan, *, sheet: bool = False) -> Generator[RunEvent]:
             yield ContactSheetSaved(path=path)
 
 
-def prepare_folders(folders: Iterable[Path]) -> Iterator[Notice]:
+def prepare_folders(folders: Iterable[Path], shard: Shard | None = None) -> Iterator[Notice]:
     """Make folders and try their locks, so that nothing is generated that cannot be saved.
+
+    Args:
+        folders: They need not be there.
+        shard: Whose images go there; None for all.
 
     Yields:
         A `Notice` if a file system has no locks.
@@ -101,10 +106,16 @@ def prepare_folders(folders: Iterable[Path]) -> Iterator[Notice]:
     """
     unlocked = [folder for folder in sorted(set(folders)) if not prepare_folder(folder)]
     if unlocked:
+        usage = (
+            "Use it from one process at a time, or from several with --shard, a share of a sweep "
+            "or batch for each: otherwise they could generate the same image twice, or replace "
+            "each other's files."
+        )
+        if shard is not None:
+            usage = "Shards need none, as long as only one process runs each."
         yield Notice(
-            message=f"The file system of {unlocked[0]} has no locks. Use it from one process at a "
-            "time: several could generate the same image twice, or replace each other's files. "
-            "What a killed run leaves there (.sheepgen-*, .claim-*) is not cleaned up."
+            message=f"The file system of {unlocked[0]} has no locks. {usage} What a killed run "
+            "leaves there (.sheepgen-*, .claim-*) is not cleaned up."
         )
 
 

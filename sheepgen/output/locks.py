@@ -34,8 +34,12 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 @contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path, *, shard: str = "") -> Iterator[None]:
     """Hold the folder's lock, so that no other process chooses a name in it meanwhile.
+
+    Args:
+        folder: It must exist.
+        shard: Whose own lock it is, as in ``3-of-8``; empty for the lock of all.
 
     Raises:
         OSError: If the lock file cannot be created or opened.
@@ -43,16 +47,17 @@ def lock_folder(folder: Path) -> Iterator[None]:
     """
     from filelock import Timeout
 
-    lock = _file_lock(folder / LOCK_NAME, timeout=LOCK_TIMEOUT_S)
+    path = folder / (f".sheepgen-{shard}.lock" if shard else LOCK_NAME)
+    lock = _file_lock(path, timeout=LOCK_TIMEOUT_S)
     try:
         _acquire(lock)
     except Timeout as error:
         raise OutputError(
-            f"Another process has held the lock {folder / LOCK_NAME} for {LOCK_TIMEOUT_S} s.",
+            f"Another process has held the lock {path} for {LOCK_TIMEOUT_S} s.",
             "Stop it, or choose another folder with --output.",
         ) from error
     except PermissionError as error:
-        raise _permission_error(folder) from error
+        raise _permission_error(path) from error
     try:
         yield
     finally:
@@ -76,7 +81,7 @@ def has_locks(folder: Path) -> bool:
     except Timeout:
         return True
     except PermissionError as error:
-        raise _permission_error(folder) from error
+        raise _permission_error(folder / LOCK_NAME) from error
     finally:
         lock.release()
 
@@ -117,9 +122,9 @@ def hold(path: Path) -> BaseFileLock | None:
     return lock
 
 
-def _permission_error(folder: Path) -> OutputError:
+def _permission_error(path: Path) -> OutputError:
     return OutputError(
-        f"Cannot take the lock {folder / LOCK_NAME}: permission denied.",
+        f"Cannot take the lock {path}: permission denied.",
         "It may belong to another user. Choose another folder with --output.",
     )
 

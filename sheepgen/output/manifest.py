@@ -1,7 +1,14 @@
 """``manifest.jsonl``: an append-only file with one line for every image of a folder.
 
+    manifest.jsonl             of processes that share the folder
+    manifest-3-of-8.jsonl      of one shard, which appends to it alone
+
 A line is an object: ``key``, and what `sheepgen.output.jsonl.outcome_to_dict` returns for the
-image, with paths relative to the folder. The last line of a key counts.
+image, with paths relative to the folder. All files of a folder are read together. The last line of
+a key counts; between two files it is the one with the higher ``revision``, which a line has if it
+takes the place of one in another file.
+
+Of a line only its place in the file is kept in memory, so that there may be millions.
 
 A process that is killed while it writes leaves a partial line at the end. Readers ignore it, and
 the next line replaces it.
@@ -17,10 +24,12 @@ import errno
 import hashlib
 import json
 import os
-from contextlib import suppress
+import re
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sheepgen.errors import OutputError
 from sheepgen.metadata.image_file import MAX_FILE_BYTES
@@ -28,15 +37,21 @@ from sheepgen.output.artifacts import json_keys
 from sheepgen.untrusted_file import lies_in, open_regular, open_untrusted, read_untrusted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["MANIFEST_NAME", "Manifest", "path_keys"]
+    from sheepgen.shard import Shard
+
+__all__ = ["MANIFEST_NAME", "Manifest", "is_manifest_name", "path_keys"]
 
 MANIFEST_NAME = "manifest.jsonl"
 
-MAX_MANIFEST_BYTES = 2**30
+MAX_MANIFEST_BYTES = 2**35
+"""Of one file; its lines are read one by one."""
 MAX_LINE_BYTES = 4 * 2**20
 """Many times the size of a record with the longest prompts."""
+
+_SHARD_NAME = re.compile(r"manifest-[1-9]\d{0,4}-of-[1-9]\d{0,4}\.jsonl", re.ASCII)
+_MAX_REVISION = 10**6
 
 _LINE_BEGINS = b'{"key":'
 _APPENDING = os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
@@ -47,52 +62,123 @@ def path_keys() -> tuple[str, ...]:
     return ("path", *json_keys())
 
 
-@dataclass(slots=True)
-class Manifest:
-    """A folder's manifest, as far as it has been read. The file need not exist yet.
+def is_manifest_name(name: str) -> bool:
+    """Check whether a file has the name of a manifest, of whichever shard."""
+    return name == MANIFEST_NAME or _SHARD_NAME.fullmatch(name) is not None
+
+
+class _Line(NamedTuple):
+    """Where a line is, and whether it takes the place of another.
 
     Args:
-        folder: Where the file is.
+        name: Of its file.
+        start: Where it begins there, in bytes.
+        revision: How many lines in other files it follows.
+        is_done: Whether it says that the image is there.
+    """
+
+    name: str
+    start: int
+    revision: int
+    is_done: bool
+
+    def replaces(self, other: _Line | None) -> bool:
+        """Check whether this line counts in place of another of its key that was read before."""
+        if other is None or other.name == self.name:
+            return True
+        return (self.revision, self.is_done) > (other.revision, other.is_done)
+
+
+class _Saved(NamedTuple):
+    """What was saved at a path: the image with this key, and these artifacts."""
+
+    key: str
+    artifacts: Mapping[str, str]
+
+
+_NO_ARTIFACTS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(slots=True)
+class Manifest:
+    """All manifests of a folder, as far as they have been read. No file need exist yet.
+
+    Args:
+        folder: Where the files are.
+        shard: Which of the files lines are appended to; None for that of no shard.
         invalid_lines: How many lines so far are not a manifest's; they are skipped.
     """
 
     folder: Path
+    shard: Shard | None = None
     invalid_lines: int = 0
-    _entries: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    _saved: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    _read_bytes: int = 0
+    _lines: dict[str, _Line] = field(default_factory=dict)
+    _saved: dict[str, _Saved] = field(default_factory=dict)
+    _read_bytes: dict[str, int] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
-        """The file."""
-        return self.folder / MANIFEST_NAME
+        """The file that lines are appended to."""
+        return self.folder / self._name
+
+    @property
+    def _name(self) -> str:
+        return MANIFEST_NAME if self.shard is None else f"manifest-{self.shard}.jsonl"
 
     def refresh(self) -> None:
-        """Read the complete lines that were appended since the last time.
+        """Read the complete lines of all files of the folder that were not there the last time.
 
         An invalid line is skipped: at worst, an image is generated again.
 
         Raises:
-            OutputError: If the file cannot be read, or is too large.
+            OutputError: If a file cannot be read, or is too large.
         """
-        try:
-            with open_untrusted(self.path, max_bytes=MAX_MANIFEST_BYTES) as file:
-                file.seek(self._read_bytes)
-                while line := file.readline(MAX_LINE_BYTES):
-                    part = line
-                    while part and not part.endswith(b"\n"):  # too long, or partial
-                        line, part = b"", file.readline(MAX_LINE_BYTES)
-                    if not part:
-                        return
-                    self._read_bytes = file.tell()
-                    self._take(line)
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        except OSError as error:
-            raise OutputError(
-                f"{self.path} cannot be read: {error.strerror}.",
-                "Move it, or choose another folder.",
-            ) from error
+        for name in self._names():
+            self._read_bytes.setdefault(name, 0)
+        self.follow(everything=True)
+
+    def follow(self, *, everything: bool = False) -> None:
+        """Read what was appended since `refresh` to the files that may tell of the same images.
+
+        These are all that were there; of a shard, its own, as no other has its images.
+
+        Args:
+            everything: Whether a shard reads the others, too.
+
+        Raises:
+            OutputError: If a file cannot be read, or is too large.
+        """
+        alone = self.shard is not None and not everything
+        for name in [self._name] if alone else sorted({self._name, *self._read_bytes}):
+            self._read(name)
+
+    def _names(self) -> list[str]:
+        """Return the names of the folder's manifests."""
+        with (
+            suppress(FileNotFoundError, NotADirectoryError),
+            _read_errors(self.folder),
+            os.scandir(self.folder) as found,
+        ):
+            return [each.name for each in found if is_manifest_name(each.name)]
+        return []
+
+    def _read(self, name: str) -> None:
+        path = self.folder / name
+        with (
+            suppress(FileNotFoundError, NotADirectoryError),
+            _read_errors(path),
+            open_untrusted(path, max_bytes=MAX_MANIFEST_BYTES) as file,
+        ):
+            start = self._read_bytes.get(name, 0)
+            file.seek(start)
+            while line := file.readline(MAX_LINE_BYTES):
+                part = line
+                while part and not part.endswith(b"\n"):  # too long, or partial
+                    line, part = b"", file.readline(MAX_LINE_BYTES)
+                if not part:
+                    return
+                self._take(line, name, start)
+                self._read_bytes[name] = start = file.tell()
 
     def check_appendable(self) -> None:
         """Read the file if it exists, and check that lines can be appended to it.
@@ -114,23 +200,29 @@ class Manifest:
             begins = os.read(handle, len(_LINE_BEGINS))
         finally:
             os.close(handle)
-        if not self._entries and not _LINE_BEGINS.startswith(begins):
+        known = _LINE_BEGINS.startswith(begins) or any(
+            line.name == self._name for line in self._lines.values()
+        )
+        if not known:
             raise OutputError(
                 f"{self.path} is not a manifest of sheepgen.",
                 "Move it, or choose another folder with --output.",
             )
 
     def append(self, entry: Mapping[str, Any]) -> None:
-        """Append a line and wait until it is on disk; the caller holds the folder's lock.
+        """Append a line and wait until it is on disk; the caller holds the lock for this file.
 
         Raises:
             OSError: If it cannot be written; the manifest is then unchanged.
         """
-        self.refresh()
+        self.follow()
+        known = self._lines.get(entry["key"])
+        if known is not None and (revision := known.revision + (known.name != self._name)):
+            entry = {**entry, "revision": revision}
         line = json.dumps(entry).encode() + b"\n"
         handle = self._open_to_append(os.O_RDWR | os.O_CREAT)
         try:
-            size = self._read_bytes
+            size = self._read_bytes.get(self._name, 0)
             if self._partial_line_is_ours(handle):
                 os.ftruncate(handle, size)
             else:
@@ -143,29 +235,41 @@ class Manifest:
                 raise
         finally:
             os.close(handle)
-        self.refresh()
+        self.follow()
 
     def entry(self, key: str) -> Mapping[str, Any] | None:
         """Return the last line of a key, as of the last `refresh`."""
-        return self._entries.get(key)
+        line = self._lines.get(key)
+        if line is None:
+            return None
+        try:
+            with open_untrusted(self.folder / line.name, max_bytes=MAX_MANIFEST_BYTES) as file:
+                file.seek(line.start)
+                entry = _parse(file.readline(MAX_LINE_BYTES))
+        except OSError:  # the file is gone
+            return None
+        return entry if entry is not None and entry["key"] == key else None
+
+    def entries(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the last line of each key."""
+        yield from filter(None, map(self.entry, self._lines))
 
     def saved_as(self, path: Path) -> Mapping[str, Any] | None:
-        """Return the last line that says that an image was saved as ``path``.
+        """Return ``key``, ``path`` and artifacts of the last image that was saved as ``path``.
 
-        It includes artifacts of the same image from earlier lines, as these are kept when the image
-        is generated again without them. Later lines of its key may say that it failed.
+        These include artifacts that only earlier lines of the same image name, as they are kept
+        when it is generated again without them. Later lines of its key may say that it failed.
         """
-        return self._saved.get(Path(os.path.relpath(path, self.folder)).as_posix())
+        name = Path(os.path.relpath(path, self.folder)).as_posix()
+        saved = self._saved.get(name)
+        return saved and {"key": saved.key, "path": name, **saved.artifacts}
 
-    @property
-    def entries(self) -> tuple[Mapping[str, Any], ...]:
-        """The last line of each key."""
-        return tuple(self._entries.values())
-
-    @property
-    def image_keys(self) -> dict[Path, str]:
-        """Keys of the images in this manifest, by their paths."""
-        return {self.folder / path: line["key"] for path, line in self._saved.items()}
+    def key_of(self, path: Path) -> str | None:
+        """Return the key of the last image that was saved as ``path``."""
+        if not self._saved:
+            return None
+        saved = self._saved.get(Path(os.path.relpath(path, self.folder)).as_posix())
+        return saved and saved.key
 
     @property
     def folders(self) -> set[Path]:
@@ -178,8 +282,8 @@ class Manifest:
 
         The image is compared by its hash; artifacts only have to exist.
         """
-        entry = self.entry(key)
-        if entry is None or entry.get("status") != "done":
+        line = self._lines.get(key)
+        if line is None or not line.is_done or (entry := self.entry(key)) is None:
             return False
         try:
             data = read_untrusted(self.folder / entry["path"], max_bytes=MAX_FILE_BYTES)
@@ -190,32 +294,28 @@ class Manifest:
         except (OSError, LookupError, TypeError, ValueError):
             return False
 
-    def _take(self, line: bytes) -> None:
-        entry: Any = None
-        with suppress(ValueError, RecursionError):
-            entry = json.loads(line)
-        match entry:
-            case {"key": str(key)} if all(map(_stays_inside, map(entry.get, path_keys()))):
-                self._entries[key] = entry
-            case _:
-                self.invalid_lines += line != b"\n"
-                return
-        match entry:
-            case {"status": "done", "path": str(path)}:
-                self._saved[path] = {**entry, **self._kept(path, entry)}
-            case _:
-                pass
+    def _take(self, text: bytes, name: str, start: int) -> None:
+        entry = _parse(text)
+        if entry is None:
+            self.invalid_lines += text != b"\n"
+            return
+        key, revision = entry["key"], entry.get("revision")
+        if type(revision) is not int or not 0 <= revision <= _MAX_REVISION:
+            revision = 0
+        line = _Line(name, start, revision, entry.get("status") == "done")
+        if not line.replaces(self._lines.get(key)):
+            return
+        self._lines[key] = line
+        if line.is_done and isinstance(path := entry.get("path"), str):
+            self._saved[path] = _Saved(key, self._artifacts(path, entry))
 
-    def _kept(self, path: str, entry: Mapping[str, Any]) -> dict[str, str]:
-        """Return the artifacts of the same image that earlier lines name and this one does not."""
-        before = self._saved.get(path, {})
-        if before.get("key") != entry["key"]:
-            return {}
-        return {
-            name: before[name]
-            for name in path_keys()
-            if entry.get(name) is None and before.get(name) is not None
-        }
+    def _artifacts(self, path: str, entry: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return the artifacts that a line or earlier lines of the same image name."""
+        named = {name: entry[name] for name in json_keys() if entry.get(name) is not None}
+        before = self._saved.get(path)
+        if before is not None and before.key == entry["key"]:
+            named = {**before.artifacts, **named}
+        return named or _NO_ARTIFACTS
 
     def _open_to_append(self, flags: int) -> int:
         """Open the file and return its handle, which the caller closes.
@@ -229,7 +329,7 @@ class Manifest:
 
     def _partial_line_is_ours(self, handle: int) -> bool:
         """Check whether the complete lines are followed by nothing or a partial line of ours."""
-        os.lseek(handle, self._read_bytes, os.SEEK_SET)
+        os.lseek(handle, self._read_bytes.get(self._name, 0), os.SEEK_SET)
         partial = os.read(handle, MAX_LINE_BYTES)
         begins = partial[: len(_LINE_BEGINS)]
         if begins != _LINE_BEGINS[: len(begins)]:
@@ -238,6 +338,31 @@ class Manifest:
             json.loads(partial)
             return False  # complete, except for the line break
         return True
+
+
+@contextmanager
+def _read_errors(path: Path) -> Iterator[None]:
+    """Turn an `OSError` into an `OutputError`, unless it is that there is no such file."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be read: {error.strerror}.",
+            "Move it, or choose another folder.",
+        ) from error
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """Return what a line says; None if it is not a manifest's."""
+    with suppress(ValueError, RecursionError):
+        match json.loads(line):
+            case {"key": str()} as entry if all(map(_stays_inside, map(entry.get, path_keys()))):
+                return dict(entry)
+            case _:
+                pass
+    return None
 
 
 def _stays_inside(path: object) -> bool:

@@ -106,6 +106,11 @@ class OutputTemplate:
                 break
         return Path(os.path.normpath(literal + "name")).parent
 
+    @property
+    def is_unique(self) -> bool:
+        """Whether different images have different names, without a look at each other."""
+        return not _fields(self.text).isdisjoint({"index", "key"})
+
     def target(self, request: ResolvedRequest, index: int, key: str) -> Target:
         """Return where an image is saved.
 

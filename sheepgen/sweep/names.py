@@ -16,8 +16,8 @@ from sheepgen.request import DEFAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
+    from sheepgen.output.manifest import Manifest
     from sheepgen.output.template import OutputTemplate, Target
     from sheepgen.resolved_request import ResolvedRequest
     from sheepgen.sweep.grid import Value
@@ -57,7 +57,7 @@ def place_images(
     keys: Mapping[ResolvedRequest, str],
     template: OutputTemplate,
     spare: OutputTemplate | None,
-    taken: Mapping[Path, str],
+    manifest: Manifest,
 ) -> dict[ResolvedRequest, Target]:
     """Return where each image goes.
 
@@ -66,7 +66,7 @@ def place_images(
         template: Names images.
         spare: Names those whose name by ``template`` is, or will be, another image's; None if
             they are to have it all the same.
-        taken: Keys of images that are there, by their paths.
+        manifest: Of the folder; it knows whose images are there.
     """
     targets = {
         request: template.target(request, index, key)
@@ -77,7 +77,7 @@ def place_images(
     paths = {request: target.path for request, target in targets.items()}
     wanted = Counter(paths.values())
     for index, (request, key) in enumerate(keys.items(), start=1):
-        owner = taken.get(paths[request])
+        owner = manifest.key_of(paths[request])
         if owner != key and (owner is not None or wanted[paths[request]] > 1):
             targets[request] = spare.target(request, index, key)
     return targets

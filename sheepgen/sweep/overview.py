@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sheepgen.output.contact_sheet import SheetAxis
-from sheepgen.output.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,7 +58,7 @@ def read_overview(plan: SweepPlan) -> Overview:
     Raises:
         OutputError: If the manifest cannot be read.
     """
-    manifest = Manifest(plan.folder)
+    manifest = plan.manifest
     manifest.refresh()
     order = _order([axis.name for axis in plan.grid.axes])
     images = [

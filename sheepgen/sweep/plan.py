@@ -19,7 +19,7 @@ from sheepgen.execution.plan import find_or_plan_download
 from sheepgen.execution.prompts import named_texts, prompt_notes, read_prompts
 from sheepgen.execution.settings import RunSettings
 from sheepgen.execution.timing import Estimate, estimate
-from sheepgen.fields import RANDOM_SEED
+from sheepgen.fields import FIELDS, RANDOM_SEED
 from sheepgen.init_image import check_init_image, init_image_notes
 from sheepgen.metadata.image_file import check_format
 from sheepgen.models.hub import DownloadPlan
@@ -30,6 +30,7 @@ from sheepgen.output.template import folder_template, parse_output
 from sheepgen.prompt_template import expand_request, literal_notes
 from sheepgen.request import TEMPLATES, draw_seed
 from sheepgen.sanitize import first_of, plural
+from sheepgen.shard import Shard, share_sizes
 from sheepgen.sweep.folder import EarlierSweep, read_earlier_sweep
 from sheepgen.sweep.grid import Grid, combine, resolve_grid
 from sheepgen.sweep.images import cell_keys, check_names, details, image_keys
@@ -67,13 +68,16 @@ class SweepPlan:
         specs: The models, complete on this disk.
         settings: As they were given.
         layout: Where the files go.
+        manifest: Of the folder, as far as it has been read.
+        shard: The share of the images that is to be generated here; None for all.
         cell_keys: The image key of each of the grid's cells. Cells may share an image: at
             variation strength 0 all variation seeds do.
         keys: Of every image that is to be there in the end, in order.
         details: The values that distinguish each of them from the others.
         targets: Where each of them goes if it is not there yet.
-        done: Where those are that are there and intact, by whatever names they were given.
-        missing: The keys of the others.
+        done: Where those of the shard are that are there and intact, by whatever names they were
+            given.
+        missing: The keys of the shard's others.
         prompts: What the models make of the prompts of missing images, by model.
         prompt_notes: A line about each of these prompts with something to report.
         image_notes: A line about each picture to start from that has to be changed.
@@ -87,6 +91,8 @@ class SweepPlan:
     specs: Mapping[ModelReference, ModelSpec]
     settings: RunSettings
     layout: OutputLayout
+    manifest: Manifest
+    shard: Shard | None
     cell_keys: tuple[str, ...]
     keys: Mapping[ResolvedRequest, str]
     details: Mapping[ResolvedRequest, str]
@@ -100,6 +106,11 @@ class SweepPlan:
     estimate: Estimate
     memory: RunMemory | None
 
+    @property
+    def shares(self) -> tuple[int, ...]:
+        """How many images each shard has; empty if there are no shards."""
+        return () if self.shard is None else share_sizes(self.keys.values(), self.shard.count)
+
 
 @overload
 def plan_sweep(
@@ -109,6 +120,7 @@ def plan_sweep(
     *,
     presets: Presets | None = None,
     stops: int | None = None,
+    shard: Shard | None = None,
     resume: bool = False,
     download: Literal[True] = True,
 ) -> SweepPlan: ...
@@ -122,6 +134,7 @@ def plan_sweep(
     *,
     presets: Presets | None = None,
     stops: int | None = None,
+    shard: Shard | None = None,
     resume: bool = False,
     download: Literal[False],
 ) -> SweepPlan | DownloadPlan: ...
@@ -134,6 +147,7 @@ def plan_sweep(
     *,
     presets: Presets | None = None,
     stops: int | None = None,
+    shard: Shard | None = None,
     resume: bool = False,
     download: bool = True,
 ) -> SweepPlan | DownloadPlan:
@@ -150,14 +164,16 @@ def plan_sweep(
         presets: Names that models and LoRAs among the values may have.
         stops: For a morph: how many images there are on the path through the prompts and the seeds
             (`sheepgen.sweep.morph`). None for every combination.
+        shard: Which share of the images is to be generated here; None for all. Seeds must be given,
+            or picked already: every shard plans the same sweep.
         resume: Whether it is an error if the folder holds no sweep.
         download: Whether models, and what is added to them, are downloaded if they are not on
             this disk; otherwise what the first download would take is returned.
 
     Raises:
-        UsageError: If a request or a wildcard is wrong, nothing in a prompt is known to its model,
-            two images would have one name, a file that is not of this sweep is in the way, or
-            ``settings.strict`` forbids a prompt.
+        UsageError: If a request or a wildcard is wrong, a shard would pick a seed, nothing in a
+            prompt is known to its model, two images would have one name, a file that is not of this
+            sweep is in the way, or ``settings.strict`` forbids a prompt.
         ModelError: If a model cannot be had.
         OutputError: If the folder holds a plan or a manifest that cannot be read.
     """
@@ -170,7 +186,7 @@ def plan_sweep(
             f"{keyed.home} has no sweep to resume.", "Check --output, or leave out --resume."
         )
     earlier = earlier or EarlierSweep(seeds={}, keyed=False)
-    values = _with_seeds(values, earlier.seeds)
+    values = _with_seeds(values, earlier.seeds, shard)
     named = values if stops is None else named_by(values)
     names = KEYED_NAMES if earlier.keyed else readable_names(named)
     template = parse_output(text, several=True, default=names)
@@ -196,21 +212,22 @@ def plan_sweep(
     grid = resolve_grid(wanted, specs)
     own_keys = cell_keys(grid, specs, settings.device)
     keys = image_keys(grid, own_keys)
-    manifest = Manifest(template.home)
+    manifest = Manifest(template.home, shard)
     manifest.refresh()
     spare = keyed if template != keyed else None
-    targets = place_images(keys, template, spare, manifest.image_keys)
+    targets = place_images(keys, template, spare, manifest)
+    own = {request: key for request, key in keys.items() if shard is None or shard.has(key)}
     done = {
         request: manifest.folder / entry["path"]
-        for request, key in keys.items()
+        for request, key in own.items()
         if (entry := manifest.entry(key)) is not None and manifest.is_intact(key)
     }
-    missing = {request: key for request, key in keys.items() if request not in done}
+    missing = {request: key for request, key in own.items() if request not in done}
     check_names(targets)
     layout = settings.layout(template)
     for request in missing:
-        own = own_paths(targets[request], request, manifest)
-        check_replaceable(replace(targets[request], own=own), overwrite=layout.overwrite)
+        replaceable = own_paths(targets[request], request, manifest)
+        check_replaceable(replace(targets[request], own=replaceable), overwrite=layout.overwrite)
     engine = settings.engine
     engine.call(check_device, settings.device.device)
     prompts = _check_requests(missing, specs, engine, strict=settings.strict)
@@ -220,6 +237,8 @@ def plan_sweep(
         specs=specs,
         settings=settings,
         layout=layout,
+        manifest=manifest,
+        shard=shard,
         cell_keys=own_keys,
         keys=keys,
         details=details(grid),
@@ -269,15 +288,26 @@ def _manifest_warnings(manifest: Manifest) -> tuple[str, ...]:
 
 
 def _with_seeds(
-    values: Mapping[str, Sequence[Value]], earlier: Mapping[str, Sequence[Value]]
+    values: Mapping[str, Sequence[Value]],
+    earlier: Mapping[str, Sequence[Value]],
+    shard: Shard | None,
 ) -> Mapping[str, Sequence[Value]]:
-    """Return the values with the folder's own seeds, or new ones, where none were given."""
+    """Return the values with the folder's own seeds, or new ones, where none were given.
+
+    Raises:
+        UsageError: If a shard would need a new one.
+    """
     chosen = dict(values)
     varied = any(values.get("variation_strength", ()))
     for field, needed in (("seed", True), ("variation_seed", varied)):
         given = values.get(field, [RANDOM_SEED] if needed else [])
         if [*given] == [RANDOM_SEED]:
             known = earlier.get(field, (None,))
+            if known == (None,) and shard is not None:
+                raise UsageError(
+                    f"{FIELDS[field].label} is needed with --shard: each shard would pick another.",
+                    f"Give --{field.replace('_', '-')}, the same for all shards.",
+                )
             chosen[field] = [draw_seed()] if known == (None,) else known
     return chosen
 

@@ -18,7 +18,7 @@ from sheepgen.execution.run import load_executor, make_images, prepare_folders
 from sheepgen.execution.work_queue import WorkQueue
 from sheepgen.output.atomic import remove_leftovers
 from sheepgen.output.contact_sheet import SheetCell, check_contact_sheet, write_contact_sheets
-from sheepgen.sanitize import plural
+from sheepgen.sanitize import joined, plural
 from sheepgen.sweep.animation import SweepAnimation, check_animation, write_animation
 from sheepgen.sweep.folder import write_sweep
 from sheepgen.sweep.grid import describe_grid
@@ -47,6 +47,8 @@ def run_sweep(
     An image that fails does not stop the others. Closing the generator stops the sweep; what is
     saved by then stays, and `plan_sweep` with the same values goes on.
 
+    A shard writes no sheet, page or animation: a run of the whole sweep does, when all are done.
+
     Args:
         plan: From `plan_sweep`.
         sheet: Whether there is to be a contact sheet.
@@ -66,6 +68,9 @@ def run_sweep(
             is not worth one: the sweep may be in another user's folder. Then a `Notice` says that
             there is none.
     """
+    if plan.shard is not None:
+        yield from _left_for_later(sheet=sheet, page=page, animation=animation is not None)
+        sheet, page, animation = False, False, None
     if page:
         check_sweep_page(plan.folder)
     if animation:
@@ -75,10 +80,10 @@ def run_sweep(
         if sheet:
             check_contact_sheet(plan.folder)
         folders = {plan.folder, *(plan.targets[request].folder for request in plan.missing)}
-        yield from prepare_folders(folders)
+        yield from prepare_folders(folders, plan.shard)
         models = dict.fromkeys(request.model_reference for request in plan.missing)
         specs = {reference: plan.specs[reference] for reference in models}
-        with WorkQueue(plan.folder, folders) as queue:
+        with WorkQueue(plan.folder, folders, shard=plan.shard, manifest=plan.manifest) as queue:
             write_sweep(plan.folder, plan.grid, Path(plan.layout.template.text).name)
             executor = yield from load_executor(specs, plan.settings, [next(iter(plan.missing))])
             yield from make_images(plan.missing, executor, queue, plan.layout, plan.targets)
@@ -99,6 +104,16 @@ def run_sweep(
     elif animation:
         path = write_animation(plan.folder, overview, animation, overwrite=plan.layout.overwrite)
         yield AnimationSaved(path=path)
+
+
+def _left_for_later(*, sheet: bool, page: bool, animation: bool) -> Iterator[Notice]:
+    """Say what a shard does not write, as it shows the images of all of them."""
+    wanted = {"contact sheet": sheet, "page": page, "animation": animation}
+    if names := [name for name, is_wanted in wanted.items() if is_wanted]:
+        yield Notice(
+            message=f"A shard writes no {joined(names, 'or')}: run the same command without "
+            "--shard when all shards are done."
+        )
 
 
 def _write_sheets(plan: SweepPlan, overview: Overview) -> Iterator[ContactSheetSaved]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from sheepgen.errors import OutputError, SheepgenError
 from sheepgen.metadata.image_file import IMAGE_FORMATS, STEP_KEY, record_in
 from sheepgen.metadata.image_texts import read_texts
-from sheepgen.output.manifest import MANIFEST_NAME, Manifest
+from sheepgen.output.manifest import Manifest, is_manifest_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,7 +65,7 @@ def find_candidates(paths: Iterable[Path | str]) -> tuple[Candidate | NotVerifie
 def _candidates(path: Path) -> Iterable[Candidate | NotVerified]:
     if path.is_dir():
         return chain(_listed(path), _carrying_records(path))
-    if path.name == MANIFEST_NAME:
+    if is_manifest_name(path.name):
         return _listed(path.parent)
     return [Candidate(path=path)]
 
@@ -87,7 +87,7 @@ def _listed(folder: Path) -> Iterator[Candidate | NotVerified]:
     except SheepgenError as error:
         yield NotVerified(path=manifest.path, error=error)
         return
-    for entry in manifest.entries:
+    for entry in manifest.entries():
         match entry:
             case {"status": "done", "path": str(path), "sha256": str(sha256)}:
                 yield Candidate(path=folder / path, sha256=sha256)

@@ -179,7 +179,7 @@ def test_jobs_are_picked_by_their_seeds(draw: Run) -> None:
     assert f"Line 2, seed 3: {prompt}\n" in result.stderr
     manifest = Manifest(Path("jobs"))
     manifest.refresh()
-    assert [entry["request"].get("prompt_template") for entry in manifest.entries] == [
+    assert [entry["request"].get("prompt_template") for entry in manifest.entries()] == [
         TEMPLATE,
         TEMPLATE,
         None,

@@ -17,6 +17,7 @@ from sheepgen.events import RunFailed
 from sheepgen.execution.work_queue import WorkQueue
 from sheepgen.output.atomic import prepare_folder, remove_leftovers, staging_folder
 from sheepgen.output.locks import lock_folder
+from sheepgen.shard import Shard
 from tests.samples import sample_request, sample_saved
 
 ROOT = Path(__file__).parents[2]
@@ -228,3 +229,22 @@ def test_a_folder_that_cannot_be_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="not a folder"):
         WorkQueue(tmp_path / "file" / "folder")
+
+
+def test_shards_hold_their_own_claims_and_any_run_clears_up_after_them(tmp_path: Path) -> None:
+    abandoned = put(tmp_path / f".claim-2-of-8-{'ab' * 32}", "")
+    mine, others = Shard(1, 2), Shard(2, 2)
+    with WorkQueue(tmp_path, shard=mine) as queue, WorkQueue(tmp_path, shard=mine) as second:
+        assert not abandoned.exists()
+        assert queue.claim("a") == "claimed"
+        assert second.claim("a") == "taken"
+        with lock_folder(tmp_path), lock_folder(tmp_path, shard=str(others)):
+            queue.record("a", sample_saved(tmp_path / "a.png"))  # waits for none of them
+        assert second.claim("a") == "done"
+        with WorkQueue(tmp_path) as whole:
+            assert whole.claim("a") == "done"
+            assert second.claim("b") == "claimed"
+    assert names(tmp_path) == {
+        *("a.png", "manifest-1-of-2.jsonl", ".sheepgen.lock"),
+        *(".sheepgen-1-of-2.lock", ".sheepgen-2-of-2.lock", ".sheepgen-2-of-8.lock"),
+    }

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from sheepgen.errors import OutputError
-from sheepgen.output.manifest import MANIFEST_NAME, Manifest
+from sheepgen.output.manifest import MANIFEST_NAME, Manifest, is_manifest_name
+from sheepgen.shard import Shard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,7 @@ def test_a_folder_without_one_has_nothing_in_it(tmp_path: Path) -> None:
     manifest.refresh()
     assert manifest.entry("a") is None
     assert not manifest.is_intact("a")
-    assert manifest.image_keys == {}
+    assert manifest.key_of(tmp_path / "not there" / "a.png") is None
 
 
 def test_a_line_is_there_for_all_who_look(tmp_path: Path) -> None:
@@ -43,7 +44,7 @@ def test_a_line_is_there_for_all_who_look(tmp_path: Path) -> None:
     assert not reader.is_intact("a")
     reader.refresh()
     assert reader.is_intact("a")
-    assert set(reader.image_keys) == {tmp_path / "a.png"}
+    assert reader.key_of(tmp_path / "a.png") == "a"
     writer.append(done(tmp_path, "b"))
     reader.refresh()
     assert reader.is_intact("a")
@@ -114,7 +115,7 @@ def test_an_entry_that_makes_no_sense_is_not_intact(tmp_path: Path, entry: dict[
     manifest = Manifest(tmp_path)
     manifest.append(done(tmp_path, "a", **entry))
     assert not manifest.is_intact("a")
-    assert set(manifest.image_keys) <= {tmp_path / "a.png", tmp_path / "a\0b"}
+    assert manifest.key_of(tmp_path / "b.png") is None
 
 
 @pytest.mark.parametrize("path", ["../a.png", "/a.png", "b/../../a.png", 7, "a\0b"])
@@ -122,7 +123,7 @@ def test_lines_that_lead_out_of_the_folder_are_passed_over(tmp_path: Path, path:
     manifest = Manifest(tmp_path)
     for name in ("path", "frames", "filmstrip", "animation"):
         manifest.append(done(tmp_path, "a", **{name: path}))
-    assert manifest.entries == ()
+    assert [*manifest.entries()] == []
     assert manifest.invalid_lines == 4
     assert manifest.folders == set()
 
@@ -133,7 +134,7 @@ def test_a_line_without_end_is_passed_over(tmp_path: Path, monkeypatch: pytest.M
     manifest.append(done(tmp_path, "a"))
     manifest.append(done(tmp_path, "b", more="x" * 5000))
     manifest.append(done(tmp_path, "c"))
-    assert [entry["key"] for entry in manifest.entries] == ["a", "c"]
+    assert [entry["key"] for entry in manifest.entries()] == ["a", "c"]
     assert manifest.invalid_lines == 1
     assert len(lines(tmp_path)) == 3
 
@@ -243,3 +244,114 @@ def test_a_full_disk_leaves_the_manifest_as_it_was(
     assert manifest.entry("b") is None
     manifest.append(done(tmp_path, "b"))
     assert manifest.is_intact("b")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("manifest.jsonl", True),
+        ("manifest-3-of-8.jsonl", True),
+        ("manifest-10000-of-10000.jsonl", True),
+        ("manifest-0-of-8.jsonl", False),
+        ("manifest-03-of-8.jsonl", False),
+        ("manifest-3-of-8.jsonl.bak", False),
+        ("manifest-3-of-8.jsonl\n", False),
+        ("manifest-\u0663-of-8.jsonl", False),
+        ("my-manifest.jsonl", False),
+        ("manifest-3-of-999999.jsonl", False),
+    ],
+)
+def test_manifests_are_known_by_their_names(tmp_path: Path, name: str, *, is_one: bool) -> None:
+    assert is_manifest_name(name) is is_one
+    (tmp_path / name).write_text(json.dumps(done(tmp_path, "a")) + "\n", encoding="utf-8")
+    manifest = Manifest(tmp_path)
+    manifest.refresh()
+    assert manifest.is_intact("a") is is_one
+
+
+def test_all_manifests_of_a_folder_are_one(tmp_path: Path) -> None:
+    first, second = Manifest(tmp_path, Shard(1, 2)), Manifest(tmp_path, Shard(2, 2))
+    first.append(done(tmp_path, "a"))
+    second.append(done(tmp_path, "b"))
+    assert [line.path.name for line in (first, second)] == [
+        "manifest-1-of-2.jsonl",
+        "manifest-2-of-2.jsonl",
+    ]
+    together = Manifest(tmp_path)
+    together.refresh()
+    assert {entry["key"] for entry in together.entries()} == {"a", "b"}
+    first.append(done(tmp_path, "c"))
+    second.follow()
+    assert second.entry("c") is None, "shards wait for no other"
+    second.refresh()
+    together.follow()
+    assert second.is_intact("c")
+    assert together.is_intact("c")
+
+
+def test_between_files_the_line_that_follows_the_other_counts(tmp_path: Path) -> None:
+    shard, plain = Manifest(tmp_path, Shard(1, 2)), Manifest(tmp_path)
+    shard.append(done(tmp_path, "a"))
+    plain.refresh()
+    plain.append({"key": "a", "status": "failed"})
+    plain.append({"key": "a", "status": "failed"})
+    assert [json.loads(line)["revision"] for line in lines(tmp_path)] == [1, 1]
+    shard.refresh()
+    again = Manifest(tmp_path)
+    again.refresh()
+    assert not shard.is_intact("a")
+    assert not again.is_intact("a")
+    shard.append(done(tmp_path, "a"))
+    for manifest in (shard, plain, again):
+        manifest.refresh()
+        assert manifest.is_intact("a")
+    entry = again.entry("a")
+    assert entry is not None
+    assert entry["revision"] == 2
+
+
+def test_of_two_lines_that_know_nothing_of_each_other_the_finished_image_counts(
+    tmp_path: Path,
+) -> None:
+    shard, plain = Manifest(tmp_path, Shard(1, 2)), Manifest(tmp_path)
+    plain.append({"key": "a", "status": "failed"})
+    shard.append(done(tmp_path, "a"))
+    for manifest in (shard, plain):
+        manifest.refresh()
+        assert manifest.is_intact("a")
+
+
+@pytest.mark.parametrize("revision", [-1, 1.5, "9", None, True, 10**9, [1]])
+def test_a_revision_that_makes_no_sense_is_none(tmp_path: Path, revision: object) -> None:
+    strange = done(tmp_path, "a", revision=revision, sha256="x")
+    (tmp_path / "manifest-1-of-2.jsonl").write_text(json.dumps(strange) + "\n", encoding="utf-8")
+    manifest = Manifest(tmp_path)
+    manifest.refresh()
+    manifest.append(done(tmp_path, "a"))
+    assert manifest.is_intact("a")
+    again = Manifest(tmp_path)
+    again.refresh()
+    assert again.is_intact("a")
+
+
+def test_a_manifest_that_is_gone_meanwhile_knows_nothing(tmp_path: Path) -> None:
+    manifest = Manifest(tmp_path)
+    manifest.append(done(tmp_path, "a"))
+    other = lines(tmp_path)[0].replace(b'"a"', b'"b"')
+    manifest.path.write_bytes(other)
+    assert manifest.entry("a") is None
+    manifest.path.unlink()
+    assert not manifest.is_intact("a")
+    assert [*manifest.entries()] == []
+
+
+def test_the_manifest_of_a_shard_is_no_less_checked(tmp_path: Path) -> None:
+    name = "manifest-1-of-2.jsonl"
+    (tmp_path / name).write_bytes(b"a,b\n")
+    with pytest.raises(OutputError, match=rf"{name} is not a manifest"):
+        Manifest(tmp_path, Shard(1, 2)).check_appendable()
+    (tmp_path / name).unlink()
+    (tmp_path / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OutputError, match="cannot be appended to: It is a link"):
+        Manifest(tmp_path, Shard(1, 2)).check_appendable()
+    Manifest(tmp_path).check_appendable()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sheepgen.output.manifest import Manifest
 from sheepgen.output.template import parse_output
 from sheepgen.sweep.grid import AXES
 from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
 from tests.samples import sample_request
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -34,21 +37,24 @@ def test_every_axis_has_its_part_of_the_name() -> None:
     assert unsaid == {"prompt", "blend", "seed"}  # a blend is said in the prompt's place
 
 
-def place(prompts: list[str], taken: dict[Path, str]) -> list[str]:
+def place(folder: Path, prompts: list[str]) -> list[str]:
     keys = {sample_request(prompt=prompt): f"key-of-{prompt}" for prompt in prompts}
     named, spare = (
-        parse_output(f"out/{names}", several=True) for names in (readable_names({}), KEYED_NAMES)
+        parse_output(f"{folder}/{names}", several=True)
+        for names in (readable_names({}), KEYED_NAMES)
     )
-    targets = place_images(keys, named, spare, taken)
+    manifest = Manifest(folder)
+    manifest.refresh()
+    targets = place_images(keys, named, spare, manifest)
     assert list(targets) == list(keys)
     return [target.stem for target in targets.values()]
 
 
-def test_images_that_would_share_a_name_have_their_keys() -> None:
-    assert place(["a", "a!", "b"], {}) == ["a_42_key-of-a", "a_42_key-of-a!", "b_s42"]
+def test_images_that_would_share_a_name_have_their_keys(tmp_path: Path) -> None:
+    assert place(tmp_path, ["a", "a!", "b"]) == ["a_42_key-of-a", "a_42_key-of-a!", "b_s42"]
 
 
-def test_a_name_stays_with_the_image_that_has_it() -> None:
-    taken = {Path("out/a_s42.png"): "key-of-a"}
-    assert place(["a", "a!"], taken) == ["a_s42", "a_42_key-of-a!"]
-    assert place(["a!"], taken) == ["a_42_key-of-a!"]
+def test_a_name_stays_with_the_image_that_has_it(tmp_path: Path) -> None:
+    Manifest(tmp_path).append({"key": "key-of-a", "status": "done", "path": "a_s42.png"})
+    assert place(tmp_path, ["a", "a!"]) == ["a_s42", "a_42_key-of-a!"]
+    assert place(tmp_path, ["a!"]) == ["a_42_key-of-a!"]
