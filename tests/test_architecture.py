@@ -32,9 +32,10 @@ ALLOWED: Mapping[str, set[str]] = {
     "meaning": {GROUND, "models", "output", "pipeline", "embedded"},
     "verify": {GROUND, "models", "output", "pipeline"},
     "training": {GROUND, "models", "pipeline", "embedded"},
+    "bench": {GROUND, "models", "pipeline", "embedded"},
     "cli": {
         *(GROUND, "models", "output", "pipeline", "execution"),
-        *("embedded", "sweep", "batch", "explain", "meaning", "verify", "training"),
+        *("embedded", "sweep", "batch", "explain", "meaning", "verify", "training", "bench"),
     },
 }
 """Which packages each package may import, in functions too. The ground that all stand on is the

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 import sheepgen
 from sheepgen.batch import plan as batch_plan
 from sheepgen.batch import run as batch_run
+from sheepgen.bench import run as bench_run
 from sheepgen.cli.app import app
 from sheepgen.execution import dissolve as dissolving
 from sheepgen.execution import plan
@@ -108,6 +109,7 @@ def test_every_command_in_the_readme_is_taken(
         (regenerate, "stream_verification"),
         (training, "train"),
         (prompts, "prompt_groups"),
+        (bench_run, "run_bench"),
     ):
         monkeypatch.setattr(module, function, stop)
     (tmp_path / "jobs.jsonl").write_text("{}", encoding="utf-8")
@@ -144,7 +146,7 @@ def test_every_example_stays_in_the_range_of_the_embedded_model(
     monkeypatch.setattr(sweep_plan, "plan_sweep", take)
     other_uses = {
         *("show", "rerun", "branch", "verify", "train", "evaluate", "models", "schedulers"),
-        *("batch", "config", "meaning", "dissolve"),
+        *("batch", "bench", "config", "meaning", "dissolve"),
     }
     for command in commands(README.read_text(encoding="utf-8")):
         words = words_of(command)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sheepgen.cli.batch import batch
+from sheepgen.cli.bench import bench
 from sheepgen.cli.branch import branch
 from sheepgen.cli.command_line import Command, CommandGroup, SubcommandGroup
 from sheepgen.cli.config import config, print_path
@@ -51,6 +52,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
         "meaning": meaning,
         "train": train,
         "evaluate": evaluate,
+        "bench": bench,
         "schedulers": schedulers,
         "models": models,
         "config": config,
@@ -137,6 +139,11 @@ _EXAMPLES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "sheepgen evaluate",
             "sheepgen evaluate --model my-model/ --seeds 4",
             "sheepgen evaluate --scheduler euler --steps 20 -o sheets/",
+        ),
+        "bench": (
+            "sheepgen bench",
+            "sheepgen bench cold step-sd15 --runs 7 -o figures.json",
+            "sheepgen bench image-sd15 --steps 20 --json | jq .works",
         ),
         "models": (
             "sheepgen models",

@@ -8,11 +8,11 @@ pixels, and the convolutions of small models gain little from less.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import torch
 
 from sheepgen.errors import UsageError
+from sheepgen.machine import available_memory
 from sheepgen.options import check_device_options, fp16_on_cpu_error, split_dtype
 
 __all__ = [
@@ -109,18 +109,9 @@ def free_memory(device: torch.device) -> int | None:
         case "mps":
             return torch.mps.recommended_max_memory() - torch.mps.current_allocated_memory()
         case "cpu":
-            return _available(Path("/proc/meminfo"))
+            return available_memory()
         case _:
             return None
-
-
-def _available(meminfo: Path) -> int | None:
-    """Return what Linux can give to a process without taking it from another one."""
-    if meminfo.is_file():
-        for line in meminfo.read_text(encoding="ascii", errors="replace").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return None
 
 
 def _has_fast_bf16(device: torch.device) -> bool:

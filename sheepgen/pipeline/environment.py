@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import platform
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import diffusers
 import torch
 import transformers
 
+from sheepgen.machine import processor_name
 from sheepgen.metadata.record import DIFFUSERS_LOOP, PIPELINE_VERSION, Environment
 from sheepgen.pipeline.attention_backend import backend_name
 from sheepgen.pipeline.fp8 import keeps_fp8
@@ -18,7 +18,7 @@ from sheepgen.version import __version__
 if TYPE_CHECKING:
     from sheepgen.pipeline.family import LoadedModel
 
-__all__ = ["describe_environment", "device_name", "dtype_name", "precision_name", "processor_name"]
+__all__ = ["describe_environment", "device_name", "dtype_name", "precision_name"]
 
 _DTYPE_NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
@@ -77,13 +77,3 @@ def device_name(device: torch.device) -> str:
     if device.type == "xpu":
         return torch.xpu.get_device_name(device)
     return f"{processor_name()} ({torch.backends.cpu.get_cpu_capability()})"
-
-
-def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the processor's model name; on Linux, Python itself knows only the architecture."""
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == "model name":
-                return value.strip()
-    return platform.processor() or platform.machine()

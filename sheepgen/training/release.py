@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from sheepgen.embedded.family import EmbeddedModel
+from sheepgen.machine import processor_name
 from sheepgen.models.registry import KNOWN_MODELS
 from sheepgen.models.resolve import find_model
-from sheepgen.pipeline.environment import processor_name
 from sheepgen.request import EMBEDDED_MODEL, GenerationRequest
 from sheepgen.training.assets import (
     fetch_icons,

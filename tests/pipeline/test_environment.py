@@ -9,13 +9,9 @@ import pytest
 import torch
 
 import sheepgen
+from sheepgen.machine import processor_name
 from sheepgen.metadata.record import PIPELINE_VERSION
-from sheepgen.pipeline.environment import (
-    describe_environment,
-    device_name,
-    dtype_name,
-    processor_name,
-)
+from sheepgen.pipeline.environment import describe_environment, device_name, dtype_name
 
 if TYPE_CHECKING:
     from pathlib import Path
