@@ -42,7 +42,7 @@ def test_rows_agree_with_diffusers(name: str) -> None:
 def walk(name: str, steps: int, *, seed: int = 0, eta: float = 0.0) -> tuple[int, torch.Tensor]:
     """Return how many timesteps there are, and what is left after them."""
     scheduler = build_scheduler(name, tiny_scheduler().config)
-    timesteps = set_timesteps(scheduler, steps, torch.device("cpu"))
+    timesteps = set_timesteps(scheduler, steps)
     arguments = step_arguments(name, eta=eta, generators=[torch.Generator().manual_seed(seed)])
     sample = torch.ones(1, 4, 2, 2)
     for timestep in timesteps:

@@ -118,15 +118,16 @@ class ChromaModel(CachedTexts[str, MaskedText], FlowModel):
     def _velocity(self, model_input: Tensor, timestep: Tensor, texts: MaskedText) -> Tensor:
         batch, _, height, width = model_input.shape
         patches = pack(model_input)
-        words = torch.zeros(texts.states.shape[1], 3)  # without positions
+        # Words are without positions.
+        words = torch.zeros(texts.states.shape[1], 3, device=self.device, dtype=self.dtype)
         mask = torch.cat([texts.mask, texts.mask.new_ones(patches.shape[:2])], dim=1)
         with running("transformer"):
             velocity: Tensor = self.transformer(
                 hidden_states=patches,
                 timestep=timestep.expand(batch).to(self.dtype) / 1000,
                 encoder_hidden_states=texts.states,
-                txt_ids=words.to(self.device, self.dtype),
-                img_ids=positions(height, width).to(self.device, self.dtype),
+                txt_ids=words,
+                img_ids=positions(height, width, self.device).to(self.dtype),
                 attention_mask=mask,
                 return_dict=False,
             )[0]

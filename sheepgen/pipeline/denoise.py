@@ -2,16 +2,21 @@
 
 Progress, frames, hashes, stopping early are what its consumer does with what it yields. At
 float32 and batch 1, Stable Diffusion's latents are those of diffusers' pipeline bit for bit.
+
+A graphics card takes its orders in a queue, and is idle whenever that is empty. So no step reads
+what the card computes: the scheduler's numbers are on the CPU, and what is to be known of the
+latents, `sheepgen.pipeline.finite` reads a step later.
 """
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from sheepgen.errors import NonFiniteError
+from sheepgen.pipeline.finite import finite_steps
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
     from sheepgen.pipeline.guidance import Guidance
     from sheepgen.pipeline.inpainting import Inpainting
 
-__all__ = ["DenoiseStep", "Start", "StepSettings", "denoise"]
+__all__ = ["DenoiseStep", "Start", "StepSettings", "denoise", "take_steps"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,8 +95,6 @@ class DenoiseStep:
         )
 
 
-# A decorator and no `with`: it restores the caller's mode at every yield.
-@torch.inference_mode()
 def denoise(
     model: Denoiser,
     scheduler: SchedulerMixin,
@@ -107,20 +110,40 @@ def denoise(
         settings: Of each step in turn, at least as many; `itertools.repeat` if nothing changes.
 
     Yields:
-        One `DenoiseStep` for each of the scheduler's timesteps from the first step on.
+        One `DenoiseStep` for each of the scheduler's timesteps from the first step on, once its
+        latents are known to be finite. A CUDA card computes the next one meanwhile.
 
     Raises:
         NonFiniteError: If the latents are not finite after a step.
+    """
+    total_steps = len(scheduler.timesteps) - start.first_step
+    with closing(take_steps(model, scheduler, start, settings)) as steps:
+        yield from finite_steps(steps, total_steps)
+
+
+# A decorator and no `with`: it restores the caller's mode at every yield.
+@torch.inference_mode()
+def take_steps(
+    model: Denoiser,
+    scheduler: SchedulerMixin,
+    start: Start,
+    settings: Iterable[StepSettings],
+) -> Generator[DenoiseStep, None, None]:
+    """Do what `denoise` does, whether or not the latents are finite, and wait for no device.
+
+    Some things wait all the same: schedulers that add noise, which is drawn on the CPU, and
+    repainting with a network that does not see the mask.
     """
     process, latents = model.process, start.latents
     if start.first_step and hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(start.first_step)
     total_steps = len(scheduler.timesteps)
     timesteps = enumerate(scheduler.timesteps[start.first_step :], start.first_step)
-    for (index, t), own in zip(timesteps, settings, strict=False):
+    on_device = _moved(scheduler.timesteps[start.first_step :], latents.device)
+    for (index, t), seen, own in zip(timesteps, on_device, settings, strict=False):
         # What the network sees is x = alpha * x0 + sigma * noise.
         model_input = process.model_input(scheduler, latents, t)
-        prediction = model.predict(model_input, t, own.conditioning, own.guidance)
+        prediction = model.predict(model_input, seen, own.conditioning, own.guidance)
         alpha, sigma = process.alpha_sigma(scheduler, t)
         x0 = process.predict_x0(model_input, prediction, alpha=alpha, sigma=sigma)
         prediction = process.scheduler_prediction(
@@ -133,12 +156,6 @@ def denoise(
             if index + 1 < total_steps:
                 image = process.add_noise(scheduler, image, kept.noise, index + 1)
             latents = kept.mask * latents + (1 - kept.mask) * image
-        if not latents.isfinite().all():
-            raise NonFiniteError(
-                "The latents are not finite after step "
-                f"{index - start.first_step + 1} of {total_steps - start.first_step}.",
-                "Try --dtype fp32, another --scheduler, or other --steps.",
-            )
         yield DenoiseStep(
             index=index,
             timestep=float(t),
@@ -148,3 +165,9 @@ def denoise(
             pred_original_sample=x0,
             latents=latents,
         )
+
+
+def _moved(timesteps: Tensor, device: torch.device) -> Tensor:
+    """Return timesteps on a device; Apple's have no float64."""
+    dtype = torch.float32 if device.type == "mps" and timesteps.is_floating_point() else None
+    return timesteps.to(device, dtype)

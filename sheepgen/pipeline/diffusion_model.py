@@ -73,7 +73,7 @@ class DiffusionModel(ABC):
             steps_offset=self.steps_offset,
             clip_sample=self.clip_sample,
         )
-        set_timesteps(scheduler, request.num_inference_steps, self.device)
+        set_timesteps(scheduler, request.num_inference_steps)
         return scheduler
 
     @classmethod

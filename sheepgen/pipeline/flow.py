@@ -20,7 +20,6 @@ from sheepgen.schedulers import FLOW_SCHEDULERS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import torch
     from diffusers import SchedulerMixin
     from torch import Tensor
 
@@ -117,16 +116,14 @@ def build_flow_scheduler(
     name: str,
     config: Mapping[str, Any],
     num_inference_steps: int,
-    device: torch.device,
     schedule: FlowSchedule,
 ) -> SchedulerMixin:
-    """Return a new scheduler for one run, with its timesteps set.
+    """Return a new scheduler for one run, with its timesteps set, on the CPU.
 
     Args:
         name: A short name of `sheepgen.schedulers.FLOW_SCHEDULERS`.
         config: The scheduler config of the model's folder.
         num_inference_steps: Denoising steps.
-        device: Where the timesteps go.
         schedule: How the model's family spreads the steps.
 
     Raises:
@@ -154,9 +151,9 @@ def build_flow_scheduler(
         )
     by_size = {"mu": schedule.mu} if scheduler.config.get("use_dynamic_shifting") else {}
     if name == "euler" and schedule.sigmas is not None:
-        scheduler.set_timesteps(sigmas=schedule.sigmas, device=device, **by_size)
+        scheduler.set_timesteps(sigmas=schedule.sigmas, device="cpu", **by_size)
     else:
-        scheduler.set_timesteps(num_inference_steps, device=device, **by_size)
+        scheduler.set_timesteps(num_inference_steps, device="cpu", **by_size)
     scheduler.set_begin_index(0)
     return scheduler
 

@@ -65,22 +65,19 @@ class FlowModel(AutoencoderModel):
 
     def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
         """Return a fresh scheduler with its timesteps set."""
-        return self._build(self.spec, request, self.device)
+        return self._build(self.spec, request)
 
     @classmethod
     def check_schedule(cls, spec: ModelSpec, request: ResolvedRequest) -> None:
         """Go through a scheduler's steps with the model's schedule, and without the model."""
-        check_flow_steps(request.scheduler, cls._build(spec, request, torch.device("cpu")))
+        check_flow_steps(request.scheduler, cls._build(spec, request))
 
     @classmethod
-    def _build(
-        cls, spec: ModelSpec, request: ResolvedRequest, device: torch.device
-    ) -> SchedulerMixin:
+    def _build(cls, spec: ModelSpec, request: ResolvedRequest) -> SchedulerMixin:
         return build_flow_scheduler(
             request.scheduler,
             spec.checkpoint.configs["scheduler"],
             request.num_inference_steps,
-            device,
             cls.schedule(spec, request),
         )
 

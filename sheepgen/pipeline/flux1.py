@@ -144,7 +144,8 @@ class Flux1Model(BlendedTexts[_Encoded], FlowModel):
         scale = None
         if self.transformer.config.guidance_embeds:
             scale = torch.full([batch], guidance.scale, device=self.device, dtype=torch.float32)
-        words = torch.zeros(texts.states.shape[1], 3)  # without positions
+        # Words are without positions.
+        words = torch.zeros(texts.states.shape[1], 3, device=self.device, dtype=self.dtype)
         with running("transformer"):
             velocity: Tensor = self.transformer(
                 hidden_states=pack(model_input),
@@ -152,8 +153,8 @@ class Flux1Model(BlendedTexts[_Encoded], FlowModel):
                 guidance=scale,
                 pooled_projections=texts.pooled,
                 encoder_hidden_states=texts.states,
-                txt_ids=words.to(self.device, self.dtype),
-                img_ids=positions(height, width).to(self.device, self.dtype),
+                txt_ids=words,
+                img_ids=positions(height, width, self.device).to(self.dtype),
                 return_dict=False,
             )[0]
         return unpack(velocity, height, width)

@@ -8,6 +8,7 @@ guided by two passes, one after the other; the distilled one knows no guidance.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -140,17 +141,18 @@ class Flux2KleinModel(BlendedTexts[Tensor], FlowModel):
         batch, _, height, width = model_input.shape
         patches = model_input.flatten(2).transpose(1, 2)  # (batch, height * width, channels)
         # Positions are (time, row, column, place in the text).
-        one = torch.arange(1)
-        places = torch.cartesian_prod(one, torch.arange(height), torch.arange(width), one)
-        words = torch.cartesian_prod(one, one, one, torch.arange(texts.shape[1]))
+        count = partial(torch.arange, device=self.device)
+        one = count(1)
+        places = torch.cartesian_prod(one, count(height), count(width), one)
+        words = torch.cartesian_prod(one, one, one, count(texts.shape[1]))
         with running("transformer"):
             velocity: Tensor = self.transformer(
                 hidden_states=patches.to(self.dtype),
                 timestep=timestep.expand(batch).to(self.dtype) / 1000,
                 guidance=None,
                 encoder_hidden_states=texts,
-                txt_ids=words.expand(batch, -1, -1).to(self.device),
-                img_ids=places.expand(batch, -1, -1).to(self.device),
+                txt_ids=words.expand(batch, -1, -1),
+                img_ids=places.expand(batch, -1, -1),
                 return_dict=False,
             )[0]
         return velocity.transpose(1, 2).reshape(model_input.shape)

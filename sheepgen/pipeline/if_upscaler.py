@@ -107,7 +107,7 @@ class IfUpscaler:
     def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
         """Return a fresh scheduler with its timesteps set."""
         scheduler = build_scheduler(request.scheduler, self.scheduler_config, **_AS_IN_THE_CONFIG)
-        set_timesteps(scheduler, request.num_inference_steps, self.device)
+        set_timesteps(scheduler, request.num_inference_steps)
         return scheduler
 
     def draw_noise(self, width: int, height: int, generator: torch.Generator) -> Tensor:

@@ -145,7 +145,7 @@ class Prior:
 
     def build_scheduler(self, request: ResolvedRequest) -> SchedulerMixin:
         """Return a fresh scheduler with its timesteps set."""
-        return _build_scheduler(self.scheduler_config, request.num_inference_steps, self.device)
+        return _build_scheduler(self.scheduler_config, request.num_inference_steps)
 
     def draw_noise(self, width: int, height: int, generator: torch.Generator) -> Tensor:
         """Return one image's noise, (1, embeddings, width of an embedding, 1), float32."""
@@ -253,9 +253,9 @@ def _black_picture(place: PriorFolder, device: torch.device, dtype: torch.dtype)
     return embeds
 
 
-def _build_scheduler(config: Mapping[str, Any], steps: int, device: torch.device) -> SchedulerMixin:
+def _build_scheduler(config: Mapping[str, Any], steps: int) -> SchedulerMixin:
     scheduler = _Scheduler.from_config(dict(config))
-    set_timesteps(scheduler, steps, device)
+    set_timesteps(scheduler, steps)
     return scheduler
 
 
@@ -268,7 +268,7 @@ def check_prior_steps(place: PriorFolder, steps: int) -> None:
     """
     config = place.checkpoint.configs[f"{place.prefix}scheduler"]
     with quiet_libraries(), component_errors("prior's scheduler config"):
-        walk(STAGE_SCHEDULER, _build_scheduler(config, steps, torch.device("cpu")))
+        walk(STAGE_SCHEDULER, _build_scheduler(config, steps))
 
 
 def measure_prompt(place: PriorFolder, text: str) -> PromptReading:

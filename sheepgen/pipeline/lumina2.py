@@ -59,12 +59,12 @@ class Lumina2Texts:
     Args:
         prompts: Of the batch.
         negatives: Likewise; None without guidance.
-        guided_until: The scheduler's timestep after which there is none.
+        guided_until: The scheduler's timestep after which there is none; None if there always is.
     """
 
     prompts: MaskedText
     negatives: MaskedText | None = None
-    guided_until: float = 0.0
+    guided_until: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +126,9 @@ class Lumina2Model(CachedTexts[InstructedText, MaskedText], FlowModel):
         empty = Instruction("", instruction.limit)
         negatives = (self.encode_cached((each.negative_prompt, empty)) for each in requests)
         return Lumina2Texts(
-            prompts=prompts, negatives=join_texts(negatives), guided_until=guided[-1]
+            prompts=prompts,
+            negatives=join_texts(negatives),
+            guided_until=guided[-1] if requests[0].guidance_end < 1 else None,
         )
 
     def _guided_timesteps(self, request: ResolvedRequest) -> list[float]:
@@ -153,7 +155,8 @@ class Lumina2Model(CachedTexts[InstructedText, MaskedText], FlowModel):
         # Backwards: 0 is noise, and 1 the image.
         time = 1 - timestep / self.scheduler_config.get("num_train_timesteps", 1000)
         text = self._run(model_input, time, conditioning.prompts)
-        if conditioning.negatives is None or timestep < conditioning.guided_until:
+        until = conditioning.guided_until
+        if conditioning.negatives is None or (until is not None and timestep < until):
             return -text
         negative = self._run(model_input, time, conditioning.negatives)
         guided = negative + guidance.scale * (text - negative)

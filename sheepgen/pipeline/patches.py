@@ -40,13 +40,13 @@ def unpack(patches: Tensor, height: int, width: int) -> Tensor:
     return pixel_shuffle(grid, _SIDE)
 
 
-def positions(height: int, width: int) -> Tensor:
+def positions(height: int, width: int, device: torch.device) -> Tensor:
     """Return where the patches of latents are, (patches, 3): zero, row and column.
 
     Args:
         height: Of the latents.
         width: Likewise.
+        device: Where they are wanted: made there, no step waits for a copy.
     """
-    zero = torch.zeros(1, dtype=torch.long)
-    rows, columns = torch.arange(height // _SIDE), torch.arange(width // _SIDE)
-    return torch.cartesian_prod(zero, rows, columns)
+    counted = (torch.arange(each, device=device) for each in (1, height // _SIDE, width // _SIDE))
+    return torch.cartesian_prod(*counted)

@@ -125,10 +125,10 @@ def learns_variance(scheduler: SchedulerMixin) -> bool:
     return getattr(scheduler.config, "variance_type", None) in ("learned", "learned_range")
 
 
-def set_timesteps(
-    scheduler: SchedulerMixin, num_inference_steps: int, device: torch.device
-) -> torch.Tensor:
-    """Spread the steps over the schedule and return the timesteps, (total_steps,).
+def set_timesteps(scheduler: SchedulerMixin, num_inference_steps: int) -> torch.Tensor:
+    """Spread the steps over the schedule and return the timesteps, (total_steps,), on the CPU.
+
+    Schedulers read them as numbers at every step, for which nothing has to wait there.
 
     There are more timesteps than steps if a scheduler takes a step in two halves (Heun, KDPM2) or
     warms up (PNDM). The noise's scale depends on them: set them before the latents.
@@ -138,7 +138,7 @@ def set_timesteps(
     """
     check_room(scheduler, num_inference_steps)
     trained: int = scheduler.config.num_train_timesteps
-    scheduler.set_timesteps(num_inference_steps, device=device)
+    scheduler.set_timesteps(num_inference_steps, device="cpu")
     timesteps: torch.Tensor = scheduler.timesteps
     # Rounding drives the largest step counts beyond the last trained timestep, or onto one.
     if timesteps[0] >= trained or (len(timesteps) > 1 and timesteps[0] <= timesteps[-1]):
@@ -211,7 +211,7 @@ def rehearse(
         scheduler = build_scheduler(
             name, config, steps_offset=steps_offset, clip_sample=clip_sample
         )
-        set_timesteps(scheduler, num_inference_steps, torch.device("cpu"))
+        set_timesteps(scheduler, num_inference_steps)
         walk(name, scheduler)
 
 

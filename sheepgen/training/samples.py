@@ -84,7 +84,7 @@ def sample_sheet(
     noise = torch.randn((len(prompts), channels, size, size), generator=generator)
     trained = build_scheduler().config
     scheduler = build_sampler(SAMPLER, trained)
-    set_timesteps(scheduler, steps, unet.device)
+    set_timesteps(scheduler, steps)
     hidden_states = torch.cat([empty_prompt.expand(*prompts.shape), prompts])
     process = DiffusionProcess(trained.prediction_type)
     *_, last = denoise(

@@ -51,7 +51,7 @@ def start(
 
 def fresh_scheduler(name: str = "ddim", steps: int = 4, trained: int = 1000) -> SchedulerMixin:
     scheduler = build_scheduler(name, tiny_scheduler(num_train_timesteps=trained).config)
-    set_timesteps(scheduler, steps, CPU)
+    set_timesteps(scheduler, steps)
     return scheduler
 
 

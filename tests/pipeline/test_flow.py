@@ -38,7 +38,7 @@ class ToTheImage:
 
 
 def walk(name: str, config: dict[str, Any], start: Start | None = None, steps: int = 20) -> Any:
-    scheduler = build_flow_scheduler(name, config, steps, CPU, FlowSchedule(mu=1.2))
+    scheduler = build_flow_scheduler(name, config, steps, FlowSchedule(mu=1.2))
     generator = torch.Generator().manual_seed(1)
     return list(
         denoise(
@@ -76,21 +76,21 @@ def test_a_shift_by_the_size_is_the_same_for_every_scheduler(name: str) -> None:
     fixed = CONFIG | {"shift": 2.718281828459045**1.2}
     # Euler's own default levels are between those of its class; the others' are their own.
     sigmas = [
-        build_flow_scheduler(name, config, 4, CPU, FlowSchedule(1.2, [1.0, 0.75, 0.5, 0.25])).sigmas
+        build_flow_scheduler(name, config, 4, FlowSchedule(1.2, [1.0, 0.75, 0.5, 0.25])).sigmas
         for config in (by_size, fixed)
     ]
     torch.testing.assert_close(*sigmas, atol=1e-6, rtol=0)
     if name != "heun":
         linear = CONFIG | {"use_dynamic_shifting": True, "time_shift_type": "linear"}
         scheduler = build_flow_scheduler(
-            name, linear, 4, CPU, FlowSchedule(3.32, [1.0, 0.75, 0.5, 0.25])
+            name, linear, 4, FlowSchedule(3.32, [1.0, 0.75, 0.5, 0.25])
         )
         torch.testing.assert_close(scheduler.sigmas, sigmas[0], atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("name", ["euler", "heun", "dpmpp_2m", "unipc"])
 def test_from_a_picture(name: str) -> None:
-    scheduler = build_flow_scheduler(name, CONFIG, 8, CPU, FlowSchedule(mu=1.0))
+    scheduler = build_flow_scheduler(name, CONFIG, 8, FlowSchedule(mu=1.0))
     first = 4 * scheduler.order
     noisy = FlowProcess().add_noise(scheduler, IMAGE, NOISE, first)
     sigma = float(scheduler.sigmas[first])

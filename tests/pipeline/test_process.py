@@ -41,7 +41,7 @@ def run(
     guidance_scale: float = 1.0,
 ) -> list[DenoiseStep]:
     generator = torch.Generator().manual_seed(0)
-    timesteps = set_timesteps(scheduler, STEPS, CPU)
+    timesteps = set_timesteps(scheduler, STEPS)
     noise = torch.randn(1, 4, 4, 4, generator=generator)
     process = DiffusionProcess(prediction_type)
     steps = list(

@@ -46,7 +46,7 @@ def draw(name: str, config: dict[str, Any], steps: int) -> torch.Tensor:
     """Go through the loop as a picture does, on four numbers."""
     generator = torch.Generator().manual_seed(0)
     scheduler = build_scheduler(name, config)
-    timesteps = set_timesteps(scheduler, steps, torch.device("cpu"))
+    timesteps = set_timesteps(scheduler, steps)
     latents: torch.Tensor = torch.randn(1, 1, 2, 2, generator=generator)
     latents = latents * scheduler.init_noise_sigma
     arguments = step_arguments(name, eta=0.5, generators=[generator])
