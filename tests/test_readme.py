@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -78,6 +79,12 @@ def lay_pictures(folder: Path, words: list[str]) -> None:
             Image.new("RGB", (8, 8), "white").save(folder / name)
 
 
+def in_array(monkeypatch: pytest.MonkeyPatch, task: int, tasks: range) -> None:
+    """Set what SLURM sets for a task of an array."""
+    for name, value in (("ID", task), ("COUNT", len(tasks)), ("MIN", tasks[0]), ("MAX", tasks[-1])):
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", str(value))
+
+
 def test_commands_are_found_wherever_they_stand() -> None:
     markdown = (
         "```sh\n$ sheepgen 'a sheep' \\\n  --seed 1  # one image\necho x | sheepgen -\nls\n```\n"
@@ -99,6 +106,7 @@ def test_every_command_in_the_readme_is_taken(
     shown = list(commands(README.read_text(encoding="utf-8")))
     assert shown
     monkeypatch.chdir(tmp_path)
+    in_array(monkeypatch, 1, range(1, 9))
     for module, function in (
         (plan, "plan_run"),
         (dissolving, "plan_dissolve"),
@@ -141,6 +149,7 @@ def test_every_example_stays_in_the_range_of_the_embedded_model(
         raise typer.Exit
 
     monkeypatch.chdir(tmp_path)
+    in_array(monkeypatch, 1, range(1, 9))
     save_tiny_ddpm(tmp_path / "ddpm-digits")
     monkeypatch.setattr(plan, "plan_run", take)
     monkeypatch.setattr(sweep_plan, "plan_sweep", take)
@@ -157,6 +166,40 @@ def test_every_example_stays_in_the_range_of_the_embedded_model(
     ours = [spec.resolve(request) for request in requested if request.model == EMBEDDED_MODEL]
     assert len(ours) > 20
     assert outside_warnings(ours, {ModelReference(EMBEDDED_MODEL): spec}) == ()
+
+
+def test_the_tasks_of_the_slurm_array_make_the_sweep_that_the_last_command_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (script,) = re.findall(
+        r"^```sh\n(#!/bin/bash\n.*?)^```", README.read_text("utf-8"), re.M | re.S
+    )
+    directives = dict(re.findall(r"^#SBATCH --([\w-]+)=(.*)$", script, re.M))
+    first, last = map(int, directives["array"].split("-"))
+    ((_, _, *task),) = map(words_of, commands(f"```\n{script}```\n"))
+    (whole,) = (
+        words[2:]
+        for words in map(words_of, commands(README.read_text("utf-8")))
+        if words[-1] == "--resume"
+    )
+    assert [word for word in task if word not in ("--shard", "auto")] == whole[:-1]
+    monkeypatch.chdir(tmp_path)
+
+    def images(words: list[str]) -> list[str]:
+        for name, value in (("--model", EMBEDDED_MODEL), ("--seeds", "1-40")):
+            words = [value if before == name else word for before, word in pairwise(["", *words])]
+        result = CliRunner().invoke(
+            app, ["sweep", "a {castle|lighthouse}", *words, "--dry-run", "--json"]
+        )
+        assert result.exit_code == 0, result.output
+        return [image["path"] for image in json.loads(result.stdout)["images"]]
+
+    made = []
+    for number in range(first, last + 1):
+        in_array(monkeypatch, number, range(first, last + 1))
+        made += images(task)
+    assert sorted(made) == sorted(images(whole[:-1]))
+    assert len(made) == 80
 
 
 def python_examples() -> dict[str, str]:
