@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from sheepgen.caches import NO_CACHE, canonical_cache
 from sheepgen.errors import UsageError
 from sheepgen.sanitize import excerpt
 
@@ -104,6 +105,7 @@ class DeviceOptions:
         tiled_decoding: Whether images are decoded in tiles; None if they are where there is not
             enough memory to decode them whole.
         attention_backend: One of `ATTENTION_BACKENDS`.
+        cache: What the denoiser reuses from one step to the next, as `sheepgen.caches` reads it.
 
     Raises:
         UsageError: If a word is unknown, fp16 is asked for on the CPU, or the batch size is not
@@ -116,11 +118,13 @@ class DeviceOptions:
     offload: Offload | None = None
     tiled_decoding: bool | None = None
     attention_backend: str = NATIVE_ATTENTION
+    cache: str = NO_CACHE
 
     def __post_init__(self) -> None:
         """Check what can be checked without knowing the machine."""
         check_device_options(self.device, self.dtype)
         check_attention_backend(self.attention_backend)
+        object.__setattr__(self, "cache", canonical_cache(self.cache))
         if self.offload not in (None, *OFFLOADS):
             raise UsageError(
                 f'Unknown offload "{excerpt(self.offload)}".', f"Known: {', '.join(OFFLOADS)}."
@@ -140,6 +144,8 @@ class DeviceOptions:
             words.append("tiled")
         if self.attention_backend != NATIVE_ATTENTION:
             words.append(f"attention {self.attention_backend}")
+        if self.cache != NO_CACHE:
+            words.append(f"cache {self.cache}")
         return " ".join(words)
 
 

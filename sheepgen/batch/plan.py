@@ -184,6 +184,7 @@ class JobPlanner:
             model_sha256=spec.sha256,
             dtype=self._settings.device.dtype,
             attention_backend=self._settings.device.attention_backend,
+            cache=self._settings.device.cache,
         )
         if self.shard is not None and not self.shard.has(key):
             return None

@@ -86,6 +86,7 @@ def branch(
         run.settings(
             dtype=record.environment.dtype,
             attention_backend=record.environment.attention_backend,
+            cache=record.environment.cache,
         ),
         console,
         count=1,

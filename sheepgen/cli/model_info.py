@@ -117,6 +117,7 @@ def _print_info(spec: ModelSpec, *, json: bool) -> None:
             "max_tokens": spec.max_tokens,
             "defaults": asdict(spec.defaults),
             "made_for": spec.made_for and asdict(spec.made_for),
+            "caches": spec.family.caches,
             "things": things,
         }
         write_data(json_format.dumps(data))
@@ -143,6 +144,7 @@ def _print_info(spec: ModelSpec, *, json: bool) -> None:
         "scheduler": _scheduler(spec),
         "loop": "" if spec.family.own_loop else "diffusers' own",
         "made for": f"{range_.guidance}, {range_.steps}, {range_.sides}" if range_ else "",
+        "caches": ", ".join(spec.family.caches),
         "prompts": f"up to {plural(spec.max_tokens, 'token')}" if spec.max_tokens else "not read",
         "things": "" if things is None else f"{things:,}; --things lists them",
     }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
+from sheepgen.caches import CACHES, NO_CACHE, canonical_cache
 from sheepgen.cli import completion, parsers
 from sheepgen.cli.command_line import PROMPT
 from sheepgen.fields import FIELDS
@@ -142,6 +143,17 @@ AttentionBackendOpt = Annotated[
         "(PyTorch's), or another backend of diffusers, such as flash, sage or xformers.",
         parser=parsers.one_of("--attention-backend", ATTENTION_BACKENDS),
         autocompletion=completion.of(*ATTENTION_BACKENDS),
+        rich_help_panel=MODEL,
+    ),
+]
+CacheOpt = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME[:NUMBER]",
+        help="Reuse what changes little between steps; faster, and the image changes (FLUX.1, "
+        "FLUX.2 klein and Qwen-Image): first-block[:THRESHOLD], taylorseer[:INTERVAL] or none.",
+        parser=canonical_cache,
+        autocompletion=completion.of(NO_CACHE, *CACHES),
         rich_help_panel=MODEL,
     ),
 ]
@@ -304,12 +316,13 @@ VerboseOpt = Annotated[
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunOptions:
-    """How images are generated and saved; a dtype or backend of None is the image's own."""
+    """How images are generated and saved; a dtype, backend or cache of None is the image's."""
 
     wildcards: WildcardsOpt = None
     device: DeviceOpt = "auto"
     dtype: DtypeOpt = "auto"
     attention_backend: AttentionBackendOpt = NATIVE_ATTENTION
+    cache: CacheOpt = NO_CACHE
     offload: OffloadOpt = "auto"
     vae_tiling: VaeTilingOpt = "auto"
     output: OutputOpt = None
@@ -327,11 +340,13 @@ class RunOptions:
         preview: bool = False,
         dtype: str = "auto",
         attention_backend: str = NATIVE_ATTENTION,
+        cache: str = NO_CACHE,
         command: TypedCommand | None = None,
     ) -> RunSettings:
-        """Return what the library takes; dtype and backend of the arguments count if none is given.
+        """Return what the library takes.
 
-        ``command`` is shown with other options if there is too little memory.
+        Dtype, backend and cache of the arguments count if none is given; ``command`` is shown with
+        other options if there is too little memory.
 
         Raises:
             UsageError: If the device, dtype, backend or batch size is wrong.
@@ -346,6 +361,7 @@ class RunOptions:
                 offload=None if self.offload == "auto" else self.offload,
                 tiled_decoding={"auto": None, "on": True, "off": False}[self.vae_tiling],
                 attention_backend=self.attention_backend or attention_backend,
+                cache=self.cache or cache,
             ),
             frames=self.frames,
             frame_decoder=self.frame_decoder,

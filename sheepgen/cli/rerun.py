@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from sheepgen.caches import NO_CACHE
 from sheepgen.cli import options
 from sheepgen.cli.console import error_console
 from sheepgen.cli.request_options import RequestOptions, spread
@@ -33,10 +34,11 @@ __all__ = ["rerun"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RerunOptions(options.RunOptions):
-    """Options of a run whose dtype and attention backend are the image's own by default."""
+    """Options of a run whose dtype, backend and cache are the image's own by default."""
 
     dtype: options.DtypeOpt = None
     attention_backend: options.AttentionBackendOpt = None
+    cache: options.CacheOpt = None
 
 
 @spread
@@ -96,6 +98,7 @@ def rerun(
             command=command,
             dtype=environment.dtype if environment else "auto",
             attention_backend=environment.attention_backend if environment else NATIVE_ATTENTION,
+            cache=environment.cache if environment else NO_CACHE,
         ),
         console,
         # A model that the user has not named is never downloaded in silence.

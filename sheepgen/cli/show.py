@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 from sheepgen.branch import describe_branch
+from sheepgen.caches import NO_CACHE
 from sheepgen.cli import completion, parsers
 from sheepgen.cli.console import (
     cli_errors,
@@ -138,6 +139,8 @@ def _show_record(record: ImageRecord, form: ShowFormatWord | None) -> None:
         if record.environment.recipe == DIFFUSERS_LOOP:
             version = excerpt(record.environment.diffusers, 40)
             write_data(f"Generated in diffusers' own loop, with diffusers {version}")
+        if record.environment.cache != NO_CACHE:
+            write_data(f"Generated with --cache {excerpt(record.environment.cache, 40)}")
         if record.understood is not None:
             said = describe_reading(record.understood, record.unused, record.corrected)
             write_data(f"Prompt {said}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sheepgen.execution.executor import in_batches
 from sheepgen.models.added.transformer import with_transformer
+from sheepgen.models.caching import check_cache
 from sheepgen.models.memory import can_tile, why_not_offload
 from sheepgen.options import NATIVE_ATTENTION
 from sheepgen.sanitize import excerpt
@@ -107,9 +108,12 @@ def device_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> tuple
     """Return what was asked of the device and has no effect.
 
     Raises:
-        UsageError: If this machine has no such device, or cannot use the attention backend there.
+        UsageError: If this machine has no such device, or cannot use the attention backend there,
+            or the cache is not for one of the models.
     """
     specs = tuple(specs)
+    for spec in specs:
+        check_cache(spec, options.cache)
     tiling = (
         f"Warning: --vae-tiling has no effect with {excerpt(spec.name)}."
         for spec in specs

@@ -7,6 +7,7 @@ import json
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from sheepgen.caches import NO_CACHE
 from sheepgen.fields import HASHED_FIELDS
 from sheepgen.metadata.record import PIPELINE_VERSION
 from sheepgen.options import NATIVE_ATTENTION
@@ -24,11 +25,12 @@ def image_key(
     model_sha256: str,
     dtype: str,
     attention_backend: str = NATIVE_ATTENTION,
+    cache: str = NO_CACHE,
 ) -> str:
     """Return the key under which a folder's manifest lists this image.
 
     It is a hash of what pixels depend on, as it was asked for: every field of the request, the
-    weights, the dtype, the attention backend and the version of the denoising loop
+    weights, the dtype, the attention backend, the cache and the version of the denoising loop
     (`PIPELINE_VERSION`). The model's name, folder and variant are left out, since the hash of its
     weights says more, and the paths of pictures and of what is added to the model, whose hashes are
     fields, too; so are the templates that prompts were picked from, and the seed of a variation of
@@ -46,6 +48,7 @@ def image_key(
         model_sha256: Of the model's weights, from its `ModelSpec`.
         dtype: As asked for, ``auto`` included.
         attention_backend: As asked for.
+        cache: Likewise, in its canonical form.
 
     Returns:
         64 hexadecimal digits.
@@ -68,6 +71,8 @@ def image_key(
     }
     if attention_backend != NATIVE_ATTENTION:
         named["attention_backend"] = attention_backend
+    if cache != NO_CACHE:
+        named["cache"] = cache
     text = json.dumps(named, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

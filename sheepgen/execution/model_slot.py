@@ -120,6 +120,7 @@ def _load(spec: ModelSpec, adapters: Adapters, options: DeviceOptions, offload: 
         adapters=adapters,
         offload=offload,
         attention_backend=options.attention_backend,
+        cache=options.cache,
     )
     originals: Originals | None = None if adapters.lora else {}
     return _Loaded(spec=spec, model=model, originals=originals, offload=offload)

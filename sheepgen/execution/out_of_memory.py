@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from sheepgen.caches import NO_CACHE
 from sheepgen.errors import SheepgenError, UsageError, as_sheepgen_error
 from sheepgen.execution.device_memory import plan_at
 from sheepgen.models.memory import RESERVE
@@ -138,6 +139,7 @@ def _command(
         "--attention-backend": (
             options.attention_backend if options.attention_backend != NATIVE_ATTENTION else ""
         ),
+        "--cache": options.cache if options.cache != NO_CACHE else "",
     }
     more = {**own, **{name: word for name, word in changed.items() if name != "--size"}}
     if "--size" in changed:

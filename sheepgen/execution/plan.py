@@ -180,6 +180,7 @@ def plan_run(
                 model_sha256=found.sha256,
                 dtype=settings.device.dtype,
                 attention_backend=settings.device.attention_backend,
+                cache=settings.device.cache,
             ),
         )
         for index, each in enumerate(requests, start=1)

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from sheepgen.caches import NO_CACHE
 from sheepgen.errors import UsageError
 from sheepgen.events import (
     FrameDecoded,
@@ -117,6 +118,12 @@ def explain_image(
     """
     (request,) = plan.requests
     check_explainable(plan.spec, request, ablate=ablate)
+    if plan.settings.device.cache != NO_CACHE:
+        raise UsageError(
+            "Images with --cache cannot be explained: at some steps parts of the network do not "
+            "run.",
+            "Leave out --cache.",
+        )
     yield from prepare_folders(target.folder for target in plan.targets.values())
     yield ModelLoading(model=str(request.model_reference))
     from sheepgen.execution.local import LocalExecutor

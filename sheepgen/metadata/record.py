@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sheepgen.caches import NO_CACHE
 from sheepgen.options import NATIVE_ATTENTION
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Environment:
         tiled_from: The first pass, from 1, whose image was decoded in tiles, as all after it were;
             0 if none was.
         attention_backend: What computed the denoiser's attention, by diffusers' name for it.
+        cache: What the denoiser reused from one step to the next, as `sheepgen.caches` has it.
         left_out: Component of the family that the model has not, as ``text_encoder_3`` of Stable
             Diffusion 3; empty if it has all.
     """
@@ -75,6 +77,7 @@ class Environment:
     offload: str = "none"
     tiled_from: int = 0
     attention_backend: str = NATIVE_ATTENTION
+    cache: str = NO_CACHE
     left_out: str = ""
 
 

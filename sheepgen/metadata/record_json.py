@@ -39,7 +39,7 @@ _SINCE: Mapping[str, int] = MappingProxyType(
 """The format that introduced each field of a request."""
 
 _ENVIRONMENT_SINCE: Mapping[str, int] = MappingProxyType(
-    dict.fromkeys(("offload", "tiled_from", "attention_backend"), 7) | {"left_out": 9}
+    dict.fromkeys(("offload", "tiled_from", "attention_backend"), 7) | {"left_out": 9, "cache": 11}
 )
 """The format that introduced a field of an environment, of those that the first did not have."""
 

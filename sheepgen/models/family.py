@@ -233,6 +233,7 @@ class Family:
             that a larger image of one shows it several times, however it begins.
         word_attention: How its network attends to the prompt's words, if
             `sheepgen.pipeline.attention_maps` can record that.
+        caches: Names of `sheepgen.caches.CACHES` that its network can run with.
         text_layer: Layer of the text encoder that is read unless a request says otherwise, counted
             from the last.
         settings: Settings in the index that its pipeline is built with, and what they may be.
@@ -258,6 +259,7 @@ class Family:
     reads_prompt: bool = True
     has_one_scale: bool = False
     word_attention: WordAttention | None = None
+    caches: tuple[str, ...] = ()
     text_layer: int = 1
     settings: Mapping[str, Callable[[object], bool]] = field(default_factory=dict)
     own_loop: bool = True

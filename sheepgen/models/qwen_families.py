@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sheepgen.caches import FIRST_BLOCK, TAYLORSEER
 from sheepgen.models.configs import bad_setting
 from sheepgen.models.family import Component, Family, Traits
 from sheepgen.models.transformer_family import (
@@ -183,6 +184,7 @@ QWEN_FAMILIES: tuple[Family, ...] = (
             "transformer",
             "lora",
         ),
+        caches=(TAYLORSEER,),
     ),
     Family(
         name="Qwen-Image",
@@ -197,5 +199,6 @@ QWEN_FAMILIES: tuple[Family, ...] = (
             "transformer",
             "lora",
         ),
+        caches=(FIRST_BLOCK, TAYLORSEER),
     ),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sheepgen.caches import FIRST_BLOCK, TAYLORSEER
 from sheepgen.models.configs import bad_setting
 from sheepgen.models.family import Component, Family, Traits
 from sheepgen.models.shared_components import CLIP_TOKENIZER, DIFFUSERS_SCHEDULER, clip_text_encoder
@@ -195,6 +196,7 @@ T5_FAMILIES: tuple[Family, ...] = (
         is_flow=True,
         fields=("blend", "transformer", "true_cfg", "vae", "lora"),
         word_attention="joint",
+        caches=(FIRST_BLOCK, TAYLORSEER),
     ),
     Family(
         name="Chroma",

@@ -13,6 +13,7 @@ from sheepgen.machine import processor_name
 from sheepgen.metadata.record import DIFFUSERS_LOOP, PIPELINE_VERSION, Environment
 from sheepgen.pipeline.attention_backend import backend_name
 from sheepgen.pipeline.fp8 import keeps_fp8
+from sheepgen.pipeline.step_cache import cache_name
 from sheepgen.version import __version__
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def describe_environment(
         offload="none" if model.placement is None else model.placement.offload,
         tiled_from=tiled_from,
         attention_backend=backend_name(model),
+        cache=cache_name(model),
         left_out=model.spec.checkpoint.left_out,
     )
 

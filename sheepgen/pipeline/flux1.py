@@ -130,10 +130,12 @@ class Flux1Model(BlendedTexts[_Encoded], FlowModel):
         self, model_input: Tensor, timestep: Tensor, conditioning: Flux1Texts, guidance: Guidance
     ) -> Tensor:
         """Return the guided velocity, (batch, channels, height, width)."""
-        text = self._velocity(model_input, timestep, conditioning.prompts, guidance)
+        with self.transformer.cache_context("cond"):
+            text = self._velocity(model_input, timestep, conditioning.prompts, guidance)
         if conditioning.negatives is None:
             return text
-        negative = self._velocity(model_input, timestep, conditioning.negatives, guidance)
+        with self.transformer.cache_context("uncond"):
+            negative = self._velocity(model_input, timestep, conditioning.negatives, guidance)
         guided = negative + conditioning.true_cfg * (text - negative)
         return rescale_guided(guided, text, guidance.rescale)
 

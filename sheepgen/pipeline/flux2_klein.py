@@ -130,10 +130,12 @@ class Flux2KleinModel(BlendedTexts[Tensor], FlowModel):
         self, model_input: Tensor, timestep: Tensor, conditioning: Flux2Texts, guidance: Guidance
     ) -> Tensor:
         """Return the guided velocity, (batch, channels, height, width)."""
-        text = self._velocity(model_input, timestep, conditioning.prompts)
+        with self.transformer.cache_context("cond"):
+            text = self._velocity(model_input, timestep, conditioning.prompts)
         if conditioning.negatives is None:
             return text
-        negative = self._velocity(model_input, timestep, conditioning.negatives)
+        with self.transformer.cache_context("uncond"):
+            negative = self._velocity(model_input, timestep, conditioning.negatives)
         guided = negative + guidance.scale * (text - negative)
         return rescale_guided(guided, text, guidance.rescale)
 

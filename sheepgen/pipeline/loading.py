@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from safetensors.torch import load_file
 
+from sheepgen.caches import NO_CACHE
 from sheepgen.errors import ModelError
 from sheepgen.models.added.hashes import added_hashes
 from sheepgen.models.added.places import fetch_added, pinned
 from sheepgen.models.added.transformer import with_transformer
+from sheepgen.models.caching import check_cache
 from sheepgen.models.files import variant_of
 from sheepgen.models.memory import why_not_offload
 from sheepgen.models.quantization import QUANTIZATION, method_of
@@ -31,6 +33,7 @@ from sheepgen.pipeline.placement import CPU
 from sheepgen.pipeline.quantized import check_can_load, room_for
 from sheepgen.pipeline.quiet import quiet_libraries
 from sheepgen.pipeline.single_file import clip_tokenizer, read_component
+from sheepgen.pipeline.step_cache import enable_cache
 from sheepgen.pipeline.transformer_file import read_transformer
 from sheepgen.prompt_syntax import PLAIN
 from sheepgen.sanitize import excerpt
@@ -68,6 +71,7 @@ def load_model(
     adapters: Adapters | None = None,
     offload: Offload = "none",
     attention_backend: str = NATIVE_ATTENTION,
+    cache: str = NO_CACHE,
 ) -> LoadedModel:
     """Load a model onto a device.
 
@@ -85,10 +89,11 @@ def load_model(
             with families that are small.
         attention_backend: One of `sheepgen.options.ATTENTION_BACKENDS`. Of no effect with families
             whose networks have no choice, all U-Nets among them.
+        cache: What the denoiser reuses from one step to the next, as `sheepgen.caches` reads it.
 
     Raises:
         UsageError: If there is no such model or device, the device does not have that precision or
-            attention backend, or nothing can be added to the model.
+            attention backend, the cache is not for the model, or nothing can be added to it.
         ModelError: If the model cannot be downloaded, is damaged, or is not supported; or if what
             is added to it does not fit.
     """
@@ -100,6 +105,7 @@ def load_model(
     if isinstance(spec, str):
         replaced = adapters.replaced if adapters else ()
         spec = find_model(spec, variant=variant, replaced=replaced)
+    check_cache(spec, cache)
     adapters = adapters or spec.adapters
     if spec.family.takes(adapters):
         fetch_added(adapters)
@@ -126,6 +132,7 @@ def load_model(
             model = move_model(model, target)
         if has_choice:
             use_backend(model, attention_backend)
+        enable_cache(model, cache)
         return offload_model(model, offload, target) if is_offloaded else model
 
 

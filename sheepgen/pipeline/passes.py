@@ -20,6 +20,7 @@ from sheepgen.pipeline.frames import clean_latents, forward_latents, noisy_laten
 from sheepgen.pipeline.guidance import Guidance
 from sheepgen.pipeline.legs import guided_legs, leg_of_pass, plan_legs
 from sheepgen.pipeline.scheduler import arguments_for
+from sheepgen.pipeline.step_cache import forget_steps
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -199,6 +200,7 @@ def run_pass(
     Raises:
         NonFiniteError: If the latents are not finite after a step.
     """
+    forget_steps(planned.network)
     settings = [_settings(planned, leg, begun, finished) for leg in planned.legs]
     # Each leg's hold until the next begins, and the last's for all steps that are left.
     starts = [max(0, leg.steps_before - planned.steps_before) for leg in planned.legs]

@@ -164,10 +164,12 @@ class QwenImageModel(CachedTexts[str, Tensor], FlowModel):
     ) -> Tensor:
         """Return the guided velocity, (batch, channels, height, width)."""
         height, width = model_input.shape[-2:]
-        text = self._velocity(model_input, timestep, conditioning.prompts)
+        with self.transformer.cache_context("cond"):
+            text = self._velocity(model_input, timestep, conditioning.prompts)
         if conditioning.negatives is None:
             return unpack(text, height, width)
-        negative = self._velocity(model_input, timestep, conditioning.negatives)
+        with self.transformer.cache_context("uncond"):
+            negative = self._velocity(model_input, timestep, conditioning.negatives)
         guided = negative + guidance.scale * (text - negative)
         # guided * |text| / |guided|, patch by patch
         lengths = [torch.norm(each, dim=-1, keepdim=True) for each in (text, guided)]

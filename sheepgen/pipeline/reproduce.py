@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from sheepgen.caches import NO_CACHE
 from sheepgen.errors import UsageError
 from sheepgen.events import RunFinished
+from sheepgen.models.caching import check_cache
 from sheepgen.options import ATTENTION_BACKENDS, DTYPES, NATIVE_ATTENTION, split_dtype
 from sheepgen.pipeline.attention_backend import backend_error
 from sheepgen.pipeline.device import available_devices, resolve_device, resolve_dtype
@@ -36,7 +38,8 @@ __all__ = ["load_as_recorded", "processors", "reproduce"]
 def load_as_recorded(spec: ModelSpec, record: ImageRecord) -> LoadedModel:
     """Load a model on the recorded device, or one of its kind, at the recorded precision.
 
-    What was added to it is added again, and attention is computed by the recorded backend.
+    What was added to it is added again, and attention is computed by the recorded backend,
+    with the recorded cache.
 
     What this machine does not have is left to `load_model` to choose.
 
@@ -54,6 +57,7 @@ def load_as_recorded(spec: ModelSpec, record: ImageRecord) -> LoadedModel:
         dtype=dtype,
         adapters=record.request.adapters,
         attention_backend=_backend_like(environment.attention_backend, device, dtype),
+        cache=_cache_like(environment.cache, spec),
     )
 
 
@@ -107,6 +111,15 @@ def _backend_like(recorded: str, device: str, dtype: str) -> str:
     target = resolve_device(device)
     error = backend_error(recorded, target, resolve_dtype(dtype, target))
     return NATIVE_ATTENTION if error else recorded
+
+
+def _cache_like(recorded: str, spec: ModelSpec) -> str:
+    """Return the recorded cache, or none if the model cannot have it."""
+    try:
+        check_cache(spec, recorded)
+    except UsageError:
+        return NO_CACHE
+    return recorded
 
 
 def _device_like(recorded: str) -> str:

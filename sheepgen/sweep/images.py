@@ -34,6 +34,7 @@ def cell_keys(
             model_sha256=specs[each.model_reference].sha256,
             dtype=options.dtype,
             attention_backend=options.attention_backend,
+            cache=options.cache,
         )
         for each in requests
     )

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from sheepgen.metadata.record import ImageRecord
 
 
-ENVIRONMENT_SINCE = {"offload": 7, "tiled_from": 7, "attention_backend": 7, "left_out": 9}
+ENVIRONMENT_SINCE = {
+    "offload": 7,
+    "tiled_from": 7,
+    "attention_backend": 7,
+    "left_out": 9,
+    "cache": 11,
+}
 
 
 @given(records)
@@ -193,6 +199,7 @@ def test_a_record_has_the_lowest_number_that_has_all_that_it_says() -> None:
         {"tiled_from": 2},
         {"attention_backend": "flash"},
         {"left_out": "text_encoder_3"},
+        {"cache": "first-block:0.05"},
     ],
 )
 def test_an_environment_has_a_field_only_if_it_is_needed(changes: dict[str, Any]) -> None:

@@ -91,10 +91,16 @@ def test_the_model_is_loaded_as_recorded_where_that_can_be(
     asked = []
 
     def load(
-        _: object, *, device: str, dtype: str, adapters: object, attention_backend: str
+        _: object,
+        *,
+        device: str,
+        dtype: str,
+        adapters: object,
+        attention_backend: str,
+        cache: str,
     ) -> Model:
         assert not adapters
-        assert attention_backend == "native"
+        assert (attention_backend, cache) == ("native", "none")
         asked.append((device, dtype))
         return tiny_parts
 
