@@ -140,8 +140,11 @@ def run_job(
                 del entry["key"]
                 return _answer(job, {**entry, "cached": True})
         yield JobStarted(job=job)
-        with closing(executor.run([[job.request]])) as running:
-            for event in save_images(running, layout, {job.request: job.target}):
+        with (
+            closing(executor.run([[job.request]])) as running,
+            closing(save_images(running, layout, {job.request: job.target})) as events,
+        ):
+            for event in events:
                 if isinstance(event, ImageSaved | RunFailed):
                     queue.record(job.key, event)
                     outcome = event

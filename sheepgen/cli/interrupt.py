@@ -109,8 +109,10 @@ def stopped_by_interrupts(
 ) -> Generator[_T]:
     """Pass events on; once the first image has started, Ctrl-C stops them after the current step.
 
+    While images that are finished are still being saved, steps go on.
+
     Args:
-        events: Of a run.
+        events: Of a run, with an `ImageSaved` after every `RunFinished`.
         console: Where the first Ctrl-C is acknowledged.
         flag: Set by the first Ctrl-C.
 
@@ -121,18 +123,19 @@ def stopped_by_interrupts(
     from threading import Event
 
     from sheepgen.errors import Interrupted
-    from sheepgen.events import RunStarted
+    from sheepgen.events import ImageSaved, RunFinished, RunStarted
     from sheepgen.execution.run import stop_message
 
     flag = flag or Event()
     with closing(events), ExitStack() as taken_over:
-        begun = False
+        begun, unsaved = False, 0
         for event in events:
             if isinstance(event, RunStarted) and not begun:
                 taken_over.enter_context(interrupts_set(flag, console))
                 begun = True
             yield event
-            if flag.is_set() and (message := stop_message(event)):
+            unsaved += isinstance(event, RunFinished) - isinstance(event, ImageSaved)
+            if flag.is_set() and not unsaved and (message := stop_message(event)):
                 raise Interrupted(message)
 
 

@@ -176,8 +176,11 @@ def make_images(
     """
     left = list(keys)
     while left:
-        with closing(executor.run(_claimed(keys, left, queue, executor))) as running:
-            for event in save_images(running, layout, targets, queue.manifest):
+        with (
+            closing(executor.run(_claimed(keys, left, queue, executor))) as running,
+            closing(save_images(running, layout, targets, queue.manifest)) as events,
+        ):
+            for event in events:
                 if isinstance(event, ImageSaved | RunFailed):
                     queue.record(keys[event.request], event)
                 yield event

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import defaultdict
+from collections import defaultdict, deque
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ from sheepgen.output.ownership import free_target, own_paths
 from sheepgen.output.template import OutputTemplate, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from sheepgen.events import Event, Events
     from sheepgen.output.artifacts import Content
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
     from sheepgen.resolved_request import ResolvedRequest
 
 __all__ = ["OutputLayout", "save", "save_artifacts", "save_images"]
+
+_PATIENCE = 0.02
+"""Share of the time that an image took, for which the next one waits until it is on disk. One that
+took minutes is announced at once; of many that took a second each, most is saved meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,7 +113,12 @@ def save_images(
 ) -> Generator[Event]:
     """Pass events on, and yield an `ImageSaved` after every `RunFinished`.
 
-    Frames of an image are kept in memory until it is finished. Events of several runs may be mixed.
+    A thread encodes and writes an image while the next one is generated; no more than two are with
+    it. Images are saved in the order in which they are finished, and those before a `RunFailed` are
+    announced before it. Closing the generator, or an error, waits for the thread: then the images
+    that were finished are on disk, though the last were not announced.
+
+    Frames of an image are kept in memory until it is saved. Events of several runs may be mixed.
 
     Args:
         events: Of any number of runs.
@@ -122,28 +132,41 @@ def save_images(
         OutputError: If the folder cannot be written to; nothing incomplete is left there.
     """
     frames: defaultdict[ResolvedRequest, list[FrameDecoded]] = defaultdict(list)
-    for event in events:
-        yield event
-        match event:
-            case RunStarted():  # or restarted
-                frames.pop(event.request, None)
-            case FrameDecoded():
-                frames[event.request].append(event)
-            case RunFinished(request=request):
-                target = targets[request]
-                if manifest is not None:
-                    target = replace(target, own=own_paths(target, request, manifest))
-                yield _save(
-                    event,
-                    frames.pop(request, []),
-                    layout.frames,
-                    target,
-                    overwrite=layout.overwrite,
-                )
-            case RunFailed():
-                frames.pop(event.request, None)
-            case _:
-                pass
+    waiting: deque[Future[ImageSaved]] = deque()
+    with ThreadPoolExecutor(max_workers=1) as writer:
+        for event in events:
+            yield from _written(waiting, most_left=0 if isinstance(event, RunFailed) else 1)
+            yield event
+            match event:
+                case RunStarted():  # or restarted
+                    frames.pop(event.request, None)
+                case FrameDecoded():
+                    frames[event.request].append(event)
+                case RunFinished(request=request):
+                    target = targets[request]
+                    if manifest is not None:
+                        target = replace(target, own=own_paths(target, request, manifest))
+                    saving = writer.submit(
+                        _save,
+                        event,
+                        frames.pop(request, []),
+                        layout.frames,
+                        target,
+                        overwrite=layout.overwrite,
+                    )
+                    waiting.append(saving)
+                    wait([saving], timeout=_PATIENCE * event.elapsed_s)
+                case RunFailed():
+                    frames.pop(event.request, None)
+                case _:
+                    pass
+        yield from _written(waiting, most_left=0)
+
+
+def _written(waiting: deque[Future[ImageSaved]], *, most_left: int) -> Iterator[ImageSaved]:
+    """Take the images that are saved off the queue, and wait until no more than some are left."""
+    while waiting and (len(waiting) > most_left or waiting[0].done()):
+        yield waiting.popleft().result()
 
 
 def _save(

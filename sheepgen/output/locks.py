@@ -30,6 +30,9 @@ LOCK_NAME = ".sheepgen.lock"
 LOCK_TIMEOUT_S = 60
 """The folder's lock is held for a few renames; if it takes a minute, something is wrong."""
 
+_POLL_S = 0.005
+"""About as long as it is held; a run's own thread that saves images takes it, too."""
+
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
@@ -133,7 +136,7 @@ def _file_lock(path: Path, *, timeout: float) -> BaseFileLock:
     from filelock import FileLock
 
     # The library's fallback would leave files that stay locked when their process is killed.
-    return FileLock(path, timeout=timeout, fallback_to_soft=False)
+    return FileLock(path, timeout=timeout, poll_interval=_POLL_S, fallback_to_soft=False)
 
 
 def _acquire(lock: BaseFileLock) -> bool:

@@ -22,18 +22,20 @@ from sheepgen.cli.interrupt import (
 from sheepgen.errors import Interrupted
 from sheepgen.events import (
     ContactSheetSaved,
+    ImageSaved,
     ModelLoading,
     RunFinished,
     RunStarted,
     StepCompleted,
     Waiting,
 )
-from tests.samples import sample_events, sample_request
+from tests.samples import sample_events, sample_record, sample_request
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from sheepgen.events import RunEvent
+    from sheepgen.resolved_request import ResolvedRequest
 
 ROOT = Path(__file__).parents[2]
 
@@ -107,7 +109,16 @@ def test_ctrl_c_is_given_back_when_the_events_are_closed() -> None:
 
 def two_images() -> Generator[RunEvent]:
     for seed in (1, 2):
-        yield from sample_events(sample_request(seed=seed))
+        yield from sample_events(request := sample_request(seed=seed))
+        yield saved(request)
+
+
+def saved(request: ResolvedRequest) -> ImageSaved:
+    path = Path("sheep.png")
+    record = sample_record()
+    return ImageSaved(
+        request=request, record=record, path=path, artifacts={}, sha256="", elapsed_s=1.0
+    )
 
 
 def stopped_at(kind: type[RunEvent], number: int) -> tuple[list[RunEvent], str]:
@@ -143,6 +154,22 @@ def test_an_image_whose_steps_are_done_is_finished() -> None:
     assert [event.request.seed for event in passed if isinstance(event, RunFinished)] == [1]
     assert isinstance(passed[-1], RunStarted)
     assert said == "Stopped before the first step."
+
+
+def test_an_image_that_is_still_being_saved_is_announced_first() -> None:
+    flag = Flag()
+    first, second = (sample_request(seed=seed) for seed in (1, 2))
+
+    def events() -> Generator[RunEvent]:
+        yield from sample_events(first)
+        flag.set()
+        started, step, another, *_ = sample_events(second)
+        yield from (started, step, saved(first), another)
+        raise AssertionError("it stops after the step")
+
+    passed: list[RunEvent] = []
+    with pytest.raises(Interrupted, match=r"Stopped after step 2 of 3\."):
+        passed.extend(stopped_by_interrupts(events(), console()[0], flag))
 
 
 def two_together() -> Generator[RunEvent]:
@@ -189,6 +216,7 @@ def test_pages_of_a_contact_sheet_are_stopped(tmp_path: Path) -> None:
 
     def events() -> Generator[RunEvent]:
         yield from sample_events(sample_request())
+        yield saved(sample_request())
         flag.set()
         yield ContactSheetSaved(path=tmp_path / "contact_sheet_1.png")
         raise AssertionError("the next page is not begun")

@@ -6,15 +6,19 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
+from threading import Event as Flag
+from threading import active_count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
 from sheepgen.errors import OutputError, UsageError
-from sheepgen.events import ImageSaved, RunFinished
-from sheepgen.metadata.image_file import read_record
+from sheepgen.events import ImageSaved, RunFailed, RunFinished, RunStarted
+from sheepgen.metadata.image_file import encode_image, read_record
+from sheepgen.output import images as output_images
 from sheepgen.output import locks
 from sheepgen.output.artifacts import FRAME_CHOICES
 from sheepgen.output.images import OutputLayout, save_images
@@ -65,16 +69,97 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} - {LOCK_NAME}
 
 
-def test_saved_comes_behind_every_finish_and_nothing_is_lost(tmp_path: Path) -> None:
-    events = save(layout(tmp_path), sample_request(seed=1), sample_request(seed=2))
-    kinds = [type(event) for event in events]
-    assert kinds[-1] is ImageSaved
-    assert [kinds[place + 1] for place, kind in enumerate(kinds) if kind is RunFinished] == [
-        ImageSaved,
-        ImageSaved,
-    ]
-    plain = [kind for kind in kinds if kind is not ImageSaved]
-    assert plain == [type(event) for event in sample_events(sample_request())] * 2
+def test_every_finished_image_is_saved_in_order_and_nothing_is_lost(tmp_path: Path) -> None:
+    requests = [sample_request(seed=seed) for seed in (1, 2, 3)]
+    events = save(layout(tmp_path), *requests)
+    ends = [event for event in events if isinstance(event, RunFinished | ImageSaved)]
+    for kind in (RunFinished, ImageSaved):
+        assert [each.request for each in ends if isinstance(each, kind)] == requests
+    for request in requests:
+        assert [type(each) for each in ends if each.request == request] == [RunFinished, ImageSaved]
+    plain = [type(event) for event in events if not isinstance(event, ImageSaved)]
+    assert plain == [type(event) for event in sample_events(sample_request())] * 3
+
+
+def at_once(request: ResolvedRequest) -> Iterator[Event]:
+    """Yield events of an image that took so little time that none is waited for."""
+    for event in sample_events(request):
+        yield replace(event, elapsed_s=0.0) if isinstance(event, RunFinished) else event
+
+
+@pytest.fixture
+def writing_waits(monkeypatch: pytest.MonkeyPatch) -> Flag:
+    """Let no image be encoded before the flag is set."""
+    flag = Flag()
+
+    def encode(*arguments: Any) -> bytes:
+        assert flag.wait(timeout=60)
+        return encode_image(*arguments)
+
+    monkeypatch.setattr(output_images, "encode_image", encode)
+    return flag
+
+
+def test_the_next_image_is_generated_while_one_is_written(
+    tmp_path: Path, writing_waits: Flag
+) -> None:
+    first, second = (sample_request(seed=seed) for seed in (1, 2))
+
+    def events() -> Iterator[Event]:
+        yield from at_once(first)
+        yield from at_once(second)
+        assert names(tmp_path) == set()
+        writing_waits.set()
+
+    *_, one, other = saved_events(events(), layout(tmp_path), first, second)
+    assert isinstance(one, ImageSaved)
+    assert isinstance(other, ImageSaved)
+    assert [one.request, other.request] == [first, second]
+
+
+def test_no_more_than_two_images_wait_to_be_written(tmp_path: Path, writing_waits: Flag) -> None:
+    requests = [sample_request(seed=seed) for seed in (1, 2, 3)]
+
+    def events() -> Iterator[Event]:
+        yield from at_once(requests[0])
+        yield from at_once(requests[1])
+        assert names(tmp_path) == set()
+        writing_waits.set()
+        yield from at_once(requests[2])
+
+    passed = saved_events(events(), layout(tmp_path), *requests)
+    third = next(place for place, each in enumerate(passed) if each.request == requests[2])
+    assert isinstance(passed[third], RunStarted)
+    assert isinstance(passed[third - 1], ImageSaved)
+
+
+def test_what_is_finished_is_announced_before_a_failure(
+    tmp_path: Path, writing_waits: Flag
+) -> None:
+    first, second = (sample_request(seed=seed) for seed in (1, 2))
+
+    def events() -> Iterator[Event]:
+        yield from at_once(first)
+        writing_waits.set()
+        yield RunFailed(request=second, error=ValueError(), elapsed_s=0.0)
+
+    kinds = [type(each) for each in saved_events(events(), layout(tmp_path), first, second)]
+    assert kinds[-2:] == [ImageSaved, RunFailed]
+
+
+def test_closing_waits_for_what_is_being_written(tmp_path: Path, writing_waits: Flag) -> None:
+    first, second = (sample_request(seed=seed) for seed in (1, 2))
+    threads = active_count()
+    targets = {each: layout(tmp_path).template.target(each, 1, "k") for each in (first, second)}
+    events = chain(at_once(first), at_once(second))
+    running = save_images(events, layout(tmp_path, frames="none"), targets)
+    while not (isinstance(event := next(running), RunStarted) and event.request == second):
+        pass
+    writing_waits.set()
+    running.close()
+    assert names(tmp_path) == {"sheep.png"}
+    assert read_record(tmp_path / "sheep.png") == sample_record(seed=1)
+    assert active_count() == threads
 
 
 def test_the_event_says_what_is_on_disk(tmp_path: Path) -> None:

@@ -133,6 +133,36 @@ def test_one_image_is_whole_whenever_the_kill_comes(tmp_path: Path, moment: int)
     assert made <= len(REQUESTS)
 
 
+@pytest.mark.parametrize("moment", range(1, 31))
+def test_a_kill_while_the_next_image_is_generated_loses_nothing(
+    tmp_path: Path, moment: int
+) -> None:
+    from sheepgen.events import ImageSaved
+    from tests.execution.test_run import FakeExecutor, make, making
+
+    folder = tmp_path / "folder"
+    child = os.fork()
+    if not child:
+        try:
+            with (tmp_path / "announced").open("w") as announced:
+                for number, event in enumerate(making(folder, FakeExecutor()), start=1):
+                    if isinstance(event, ImageSaved):
+                        print(event.request.seed, file=announced, flush=True)
+                    if number == moment:
+                        os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(0)
+    assert result(child) == -signal.SIGKILL
+    resumed = FakeExecutor()
+    make(folder, resumed)
+    saved = [int(line) for line in (tmp_path / "announced").read_text().split()]
+    assert resumed.ran == [seed for seed in (1, 2, 3) if seed not in saved]
+    shutil.move(folder, tmp_path / "killed")
+    make(folder, FakeExecutor())
+    assert files(tmp_path / "killed") == files(folder)
+    assert entries(tmp_path / "killed") == entries(folder)
+
+
 def test_two_processes_share_a_sweep(
     tmp_path: Path, sweep_words: Callable[[Path, int], list[str]]
 ) -> None:
