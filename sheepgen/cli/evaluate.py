@@ -64,10 +64,10 @@ def evaluate(
         skipped = total - sum(map(len, groups.values()))
         if skipped:
             note(console, f"Skipping {skipped} of {total} prompts: unknown to the model.")
+    from sheepgen.pipeline.loading import load_model
     from sheepgen.pipeline.quiet import quiet_libraries
 
     with quiet_libraries():
-        from sheepgen.pipeline.loading import load_model
         from sheepgen.training.config import TrainingConfig, Workspace
         from sheepgen.training.evaluation.evaluate import (
             build_evaluator,

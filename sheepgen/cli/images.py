@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sheepgen.branch import describe_branch
@@ -13,12 +14,14 @@ from sheepgen.cli.dry_run import print_download, print_plan
 from sheepgen.cli.interrupt import stopped_by_interrupts
 from sheepgen.events import ImageSaved, RunFailed
 from sheepgen.execution import plan as planning
+from sheepgen.execution.engine import LocalEngine
 from sheepgen.execution.run import run_plan
 from sheepgen.models.hub import DownloadPlan, go_offline
 from sheepgen.output.jsonl import to_json_line, write_progress
 from sheepgen.output.progress import counted_labels, show_progress, spinner
 from sheepgen.output.terminal_picture import can_show_pictures, check_terminal_pictures
-from sheepgen.request import TEMPLATES
+from sheepgen.request import EMBEDDED_MODEL, TEMPLATES
+from sheepgen.schedulers import SCHEDULERS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
 __all__ = ["can_preview", "generate_images", "plan_images", "print_images"]
 
 _log = logging.getLogger(__name__)
+
+_NEEDS_SCIPY = "LMSDiscreteScheduler"
+"""Class of the schedulers that integrate."""
 
 
 def can_preview(console: Console, *, wanted: bool) -> bool:
@@ -86,6 +92,8 @@ def plan_images(
     """
     if settings.offline:
         go_offline()
+    if isinstance(settings.engine, LocalEngine):
+        settings = replace(settings, engine=LocalEngine(embedded_only=_is_small(request)))
     while True:
         with spinner(console, "Preparing"):
             plan = planning.plan_run(
@@ -104,6 +112,13 @@ def plan_images(
             print_download(plan, json=json)
             return None
         show_download(downloads or console, plan)
+
+
+def _is_small(request: GenerationRequest) -> bool:
+    """Return whether little of diffusers is needed for an image."""
+    scheduler = SCHEDULERS.get(request.scheduler or "")
+    needs_scipy = scheduler is not None and scheduler.class_name == _NEEDS_SCIPY
+    return request.model == EMBEDDED_MODEL and not needs_scipy
 
 
 def generate_images(

@@ -48,21 +48,20 @@ def train(
         from sheepgen.training.config import PRESETS, Workspace
 
         _check_names("preset", [preset], PRESETS)
+        from dataclasses import replace
+
+        from sheepgen.cli.evaluate import score_table
+        from sheepgen.pipeline.device import resolve_device
         from sheepgen.pipeline.quiet import quiet_libraries
+        from sheepgen.training.config import check_workspace
+        from sheepgen.training.evaluation.metrics import Score
+        from sheepgen.training.progress import show_progress
+        from sheepgen.training.release import release_model
+        from sheepgen.training.resume_from_export import resume_from_export
+        from sheepgen.training.train import STAGES, stages_of
+        from sheepgen.training.train import train as train_stages
 
         with quiet_libraries():
-            from dataclasses import replace
-
-            from sheepgen.cli.evaluate import score_table
-            from sheepgen.pipeline.device import resolve_device
-            from sheepgen.training.config import check_workspace
-            from sheepgen.training.evaluation.metrics import Score
-            from sheepgen.training.progress import show_progress
-            from sheepgen.training.release import release_model
-            from sheepgen.training.resume_from_export import resume_from_export
-            from sheepgen.training.train import STAGES, stages_of
-            from sheepgen.training.train import train as train_stages
-
             _check_names("stage", stages or (), STAGES)
             config = PRESETS[preset]
             if unet_steps is not None:

@@ -5,6 +5,7 @@ Plans and executors know engines by this protocol alone.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -64,11 +65,23 @@ class Engine(Protocol):
         """
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LocalEngine:
-    """This process, which imports PyTorch when it is first needed."""
+    """This process, which imports PyTorch when it is first needed.
+
+    Args:
+        embedded_only: Whether it never has other work than the embedded model's images, for which
+            `sheepgen.pipeline.lean_import.import_diffusers_alone` is enough.
+    """
+
+    embedded_only: bool = False
 
     def call(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """See `Engine`."""
+        if self.embedded_only:
+            from sheepgen.pipeline.lean_import import import_diffusers_alone
+
+            import_diffusers_alone()
         return function(*args, **kwargs)
 
     def load_executor(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from sheepgen.execution.device_memory import DeviceMemory
 from sheepgen.options import OFFLOADS, split_dtype
-from sheepgen.pipeline.adapters import change_loras
 from sheepgen.pipeline.loading import load_model
 
 if TYPE_CHECKING:
@@ -106,6 +105,8 @@ class ModelSlot:
                 loaded = None
                 loaded = _load(spec, replace(adapters, lora=""), options, offload)
             assert loaded.originals is not None
+            from sheepgen.pipeline.adapters import change_loras
+
             changed = change_loras(loaded.model, loaded.originals, adapters.lora)
             loaded = replace(loaded, model=changed[0], originals=changed[1])
         self._loaded = loaded

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from diffusers import AutoencoderKL, AutoencoderKLFlux2, DiffusionPipeline
+from diffusers import AutoencoderKL, AutoencoderKLFlux2
 
 from sheepgen.errors import ran_out_of_memory
 from sheepgen.models.component_memory import TILE_SIDE, decoder_numbers
@@ -142,7 +142,7 @@ def in_tiles(model: LoadedModel, *, tiled: bool) -> Iterator[None]:
 def _tiling_vae(model: LoadedModel) -> Any:  # noqa: ANN401 - of several classes
     """Return the model's VAE, or None if it has none that can decode in tiles."""
     pipeline = getattr(model, "pipeline", None)
-    own = pipeline.components if isinstance(pipeline, DiffusionPipeline) else components_of(model)
+    own = components_of(model) if pipeline is None else pipeline.components
     networks = own.values()
     return next((network for network in networks if hasattr(network, "use_tiling")), None)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import platform
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import diffusers
 import torch
-import transformers
 
 from sheepgen.machine import processor_name
 from sheepgen.metadata.record import DIFFUSERS_LOOP, PIPELINE_VERSION, Environment
@@ -50,7 +50,7 @@ def describe_environment(
         recipe=PIPELINE_VERSION if model.spec.family.own_loop else DIFFUSERS_LOOP,
         torch=torch.__version__,
         diffusers=diffusers.__version__,
-        transformers=transformers.__version__,
+        transformers=version("transformers"),
         python=platform.python_version(),
         platform=f"{platform.system()}-{platform.machine()}",
         device=str(model.device),

@@ -32,9 +32,7 @@ from sheepgen.pipeline.offload import move_model, offload_model
 from sheepgen.pipeline.placement import CPU
 from sheepgen.pipeline.quantized import check_can_load, room_for
 from sheepgen.pipeline.quiet import quiet_libraries
-from sheepgen.pipeline.single_file import clip_tokenizer, read_component
 from sheepgen.pipeline.step_cache import enable_cache
-from sheepgen.pipeline.transformer_file import read_transformer
 from sheepgen.prompt_syntax import PLAIN
 from sheepgen.sanitize import excerpt
 
@@ -97,8 +95,6 @@ def load_model(
         ModelError: If the model cannot be downloaded, is damaged, or is not supported; or if what
             is added to it does not fit.
     """
-    from sheepgen.pipeline.adapters import add_adapters  # which loads with what is below
-
     target = resolve_device(device)
     precision = resolve_dtype(dtype, target)
     spec = name_or_spec
@@ -120,11 +116,12 @@ def load_model(
     is_offloaded = offload != "none" and can_move
     # With fp8 only what is left of the weights needs room on the device.
     is_moved = is_fp8 and can_move and not is_offloaded
+    family = _family_module(spec)
     with quiet_libraries():
-        model = _family_module(spec).load(
-            spec, CPU if is_offloaded or is_moved else target, precision
-        )
+        model = family.load(spec, CPU if is_offloaded or is_moved else target, precision)
         if spec.adapters:
+            from sheepgen.pipeline.adapters import add_adapters  # which loads with what is below
+
             model = add_adapters(model)
         if is_fp8:
             keep_fp8(model)
@@ -176,6 +173,8 @@ def load_tokenizer(
     """Load a tokenizer."""
     with component_errors(component):
         if checkpoint.prefixes:
+            from sheepgen.pipeline.single_file import clip_tokenizer
+
             return clip_tokenizer(tokenizer_class, checkpoint.configs[component])
         return cast(
             "PreTrainedTokenizerBase",
@@ -229,6 +228,8 @@ def load_diffusers(
     """Load a network of a class of diffusers."""
     config = checkpoint.configs[component]
     if component == "transformer" and checkpoint.transformer is not None:
+        from sheepgen.pipeline.transformer_file import read_transformer
+
         return read_transformer(checkpoint.transformer, model_class, config, dtype)
     check_can_load(config, "diffusers", component)
     file = next(iter(checkpoint.weights_of(component)), "")
@@ -274,6 +275,8 @@ def _load_in_two_precisions(
 
 def _weights(checkpoint: Checkpoint, component: str) -> dict[str, torch.Tensor]:
     if checkpoint.prefixes:
+        from sheepgen.pipeline.single_file import read_component
+
         return read_component(checkpoint, component)
     weights: dict[str, torch.Tensor] = {}
     for name in checkpoint.weights_of(component):

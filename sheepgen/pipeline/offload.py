@@ -12,9 +12,7 @@ from dataclasses import fields, is_dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from diffusers import DiffusionPipeline
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from sheepgen.errors import UsageError
 from sheepgen.pipeline.placement import CPU, Placement
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import torch
+    from diffusers import DiffusionPipeline
 
     from sheepgen.options import Offload
     from sheepgen.pipeline.family import LoadedModel
@@ -46,6 +45,9 @@ def offload_model(model: LoadedModel, offload: Offload, device: torch.device) ->
     Raises:
         UsageError: If a package is missing.
     """
+    from diffusers import DiffusionPipeline
+    from transformers import PreTrainedModel
+
     placement = Placement(device, offload)
     pipeline = getattr(model, "pipeline", None)
     if isinstance(pipeline, DiffusionPipeline):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING
-
-from diffusers.utils import logging as diffusers_logging
-from transformers.utils import logging as transformers_logging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +16,9 @@ __all__ = ["quiet_libraries"]
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Silence both libraries' progress bars and harmless warnings."""
-    loggings = (diffusers_logging, transformers_logging)
+    """Silence the progress bars and harmless warnings of those libraries that are imported."""
+    loaded = filter(sys.modules.__contains__, ("diffusers", "transformers"))
+    loggings = [import_module(f"{library}.utils.logging") for library in loaded]
     before = [(each.get_verbosity(), each.is_progress_bar_enabled()) for each in loggings]
     for each in loggings:
         each.set_verbosity_error()

@@ -16,8 +16,6 @@ from sheepgen.errors import UsageError
 from sheepgen.events import FrameDecoded, PreviewDecoded, RunFinished, RunStarted, StepCompleted
 from sheepgen.metadata.generated_image import GeneratedImage
 from sheepgen.pipeline.decoding import DecodedImage, ImageDecoder, first_tiled, in_tiles
-from sheepgen.pipeline.diffusers_loop import run_pipeline
-from sheepgen.pipeline.diffusers_pipeline import PipelineModel
 from sheepgen.pipeline.environment import precision_name
 from sheepgen.pipeline.finish import finish
 from sheepgen.pipeline.frames import (
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
     from sheepgen.events import Event
     from sheepgen.options import FrameOptions
     from sheepgen.pipeline.denoise import DenoiseStep
+    from sheepgen.pipeline.diffusers_pipeline import PipelineModel
     from sheepgen.pipeline.family import LoadedModel, Model
     from sheepgen.pipeline.passes import PassOfImage
     from sheepgen.request import GenerationRequest
@@ -136,9 +135,12 @@ def stream_batch(
     if frames is not None:
         frames = replace(frames, decoder=choose_decoder(model, frames.decoder))
         frames = frames if frames.clean or frames.noisy else None
-    if isinstance(model, PipelineModel):
+    if not model.spec.family.own_loop:
+        from sheepgen.pipeline.diffusers_loop import run_pipeline
+
+        pipeline = cast("PipelineModel", model)
         for request in resolved:  # what such a pipeline makes of one may depend on the others
-            yield from run_pipeline(model, request, frames, tiled_from=tiled_from)
+            yield from run_pipeline(pipeline, request, frames, tiled_from=tiled_from)
     else:
         yield from _run_passes(
             cast("Model", model), resolved, frames, started, tiled_from, preview=preview
