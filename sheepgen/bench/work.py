@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["FLOW", "SD15", "SDXL", "Beside", "Contender", "Curve", "Metric", "ModelName", "Work"]
+__all__ = ["Beside", "Contender", "Curve", "Metric", "ModelName", "Work"]
 
 ModelName = Literal["sd15", "sdxl", "flow"]
-SD15, SDXL, FLOW = "sd15", "sdxl", "flow"
 """Models with random weights, of `sheepgen.bench.geometries`."""
 
 Metric = Literal["process", "step", "image", "load"]
@@ -63,17 +62,19 @@ class Contender:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Curve:
-    """How a time grows: one panel's line in a plot.
+    """How a time grows: a line in one panel of a plot.
 
     Args:
-        label: Of the line.
-        axis: What grows.
-        points: Each value of that, and the contender that has it.
+        axis: What grows; a panel has all curves of one axis.
+        label: Of the line: what is timed.
+        points: Each value on the axis, and the contender that has it.
+        is_shared: Whether as many pictures as the value says share the time.
     """
 
-    label: str
     axis: str
+    label: str
     points: tuple[tuple[int, str], ...]
+    is_shared: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from sheepgen.bench.work import Beside, Contender, Work
+from sheepgen.bench.work import Beside, Contender, Curve, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sheepgen.bench.work import Metric
 
@@ -22,9 +22,9 @@ SCENES = 50
 _GB = 1_000_000_000
 _PEERS = "sheepgen.bench.peers"
 _PICTURE = "{out}/image.png"
-_QUIET = ("--frames", "none", "--offline", "--progress-json", "-o", _PICTURE)
-
-_SHEEPGEN = ("-m", "sheepgen", PROMPT, "--seed", "1", *_QUIET)
+_QUIET = ("--frames", "none", "--offline", "--progress-json")
+_NOWHERE = ("-m", "sheepgen", PROMPT, "--seed", "1", *_QUIET)
+_SHEEPGEN = (*_NOWHERE, "-o", _PICTURE)
 _SCRIPT = ("-m", f"{_PEERS}.diffusers_embedded", "{embedded}", "{scenes}", _PICTURE, "1")
 _BUSY = Beside(arguments=("-c", "while True: pass"))
 _WORKER = Beside(
@@ -43,7 +43,7 @@ def _picture(metric: Metric, gigabytes: float, *, openvino: bool) -> tuple[Conte
         openvino: Whether the networks are converted for OpenVINO, which takes float32.
     """
     drawing = ("{model}", PROMPT, _PICTURE, "{steps}")
-    ours = ("sheepgen", PROMPT, "--seed", "1", "--model", "{model}", "--steps", "{steps}")
+    ours = (*_SHEEPGEN[1:], "--model", "{model}", "--steps", "{steps}")
     default = "diffusers, default"
 
     def row(name: str, memory: float, *arguments: str, packages: tuple[str, ...] = ()) -> Contender:
@@ -57,8 +57,8 @@ def _picture(metric: Metric, gigabytes: float, *, openvino: bool) -> tuple[Conte
         )
 
     found = [
-        row("sheepgen", 1, *ours, *_QUIET),
-        row("sheepgen, fp32", 2, *ours, *_QUIET, "--dtype", "fp32"),
+        row("sheepgen", 1, *ours),
+        row("sheepgen, fp32", 2, *ours, "--dtype", "fp32"),
         row(default, 2, f"{_PEERS}.diffusers_default", *drawing),
         row("diffusers, bf16", 1, f"{_PEERS}.diffusers_tuned", *drawing),
     ]
@@ -75,6 +75,50 @@ def _instant(name: str, *words: str, exit_code: int = 0) -> Contender:
     arguments = ("-m", "sheepgen", *words)
     return Contender(name=name, arguments=arguments, against="python -c pass", exit_code=exit_code)
 
+
+def _growing(
+    axis: str, label: str, values: Sequence[int], metric: Metric, *words: str, shared: bool = False
+) -> tuple[Curve, tuple[Contender, ...]]:
+    """Return a curve and who is on it: sheepgen with each value in place of ``#`` in words."""
+    contenders = tuple(
+        Contender(
+            name=f"{label}, {axis} {value}",
+            arguments=(*_NOWHERE, *(word.replace("#", str(value)) for word in words)),
+            metric=metric,
+        )
+        for value in values
+    )
+    points = tuple(zip(values, (each.name for each in contenders), strict=True))
+    return Curve(axis=axis, label=label, points=points, is_shared=shared), contenders
+
+
+_EACH = ("-o", "{out}/")
+_SIZE = ("--size", "#x#", "-o", _PICTURE)
+_CURVES = (
+    _growing("pixels a side", "installed model, a picture", (256, 512, 768, 1024), "image", *_SIZE),
+    _growing(
+        "pixels a side",
+        "Stable Diffusion 1.5, a step",
+        (256, 512, 768, 1024),
+        "step",
+        *("--model", "{model}", "--steps", "2", *_SIZE),
+    ),
+    _growing(
+        "pictures a batch",
+        "installed model, a picture",
+        (1, 2, 4, 8),
+        "image",
+        *("--count", "#", "--batch-size", "#", *_EACH),
+        shared=True,
+    ),
+    _growing(
+        "pictures a run",
+        "installed model, the run",
+        (10, 50, 100, 200),
+        "process",
+        *("--count", "#", *_EACH),
+    ),
+)
 
 _WORKS = (
     Work(
@@ -236,6 +280,14 @@ _WORKS = (
         steps=3,
         reference="diffusers, default",
         has_roofline=True,
+    ),
+    Work(
+        name="cost",
+        about="How time grows with size, batch and count; --plot draws it.",
+        minutes=90,
+        contenders=tuple(each for _, contenders in _CURVES for each in contenders),
+        model="sd15",
+        curves=tuple(curve for curve, _ in _CURVES),
     ),
 )
 

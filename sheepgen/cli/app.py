@@ -143,7 +143,7 @@ _EXAMPLES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "bench": (
             "sheepgen bench",
             "sheepgen bench cold step-sd15 --runs 7 -o figures.json",
-            "sheepgen bench image-sd15 --steps 20 --json | jq .works",
+            "sheepgen bench cost --plot cost.svg",
         ),
         "models": (
             "sheepgen models",

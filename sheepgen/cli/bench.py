@@ -80,6 +80,16 @@ OutputOpt = Annotated[
         rich_help_panel=options.OUTPUT,
     ),
 ]
+PlotOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot",
+        metavar="FILE",
+        help="Draw how time grows, as SVG or PNG; of cost alone. It must not exist yet.",
+        show_default=False,
+        rich_help_panel=options.OUTPUT,
+    ),
+]
 
 
 def bench(
@@ -90,6 +100,7 @@ def bench(
     steps: StepsOpt = None,
     threads: ThreadsOpt = None,
     output: OutputOpt = None,
+    plot: PlotOpt = None,
     json: options.JsonOpt = False,
     quiet: options.QuietOpt = False,
     verbose: options.VerboseOpt = False,
@@ -103,6 +114,7 @@ def bench(
     with cli_errors(verbose=verbose):
         from sheepgen.bench.machine import processors, this_machine
         from sheepgen.bench.measure import check_can_measure
+        from sheepgen.bench.plot import check_can_plot, save_plot
         from sheepgen.bench.result import to_dict
         from sheepgen.bench.run import run_bench
         from sheepgen.bench.table import describe_machine, list_works
@@ -117,8 +129,12 @@ def bench(
                 "--steps has no effect on this work.", "Add image-sd15, or leave it out."
             )
         check_can_measure()
-        if output is not None:
-            _check_new(output)
+        if plot is not None:
+            if not any(work.curves for work in chosen):
+                raise UsageError("--plot has no effect on this work.", "Add cost, or leave it out.")
+            check_can_plot(plot)
+        for path in filter(None, (output, plot)):
+            _check_new(path)
         console = error_console(quiet=quiet)
         machine = this_machine(threads or processors())
         for line in describe_machine(machine):
@@ -136,6 +152,10 @@ def bench(
         if output is not None:
             with output_errors(output.parent), output.open("x", encoding="utf-8") as file:
                 file.write(f"{found}\n")
+        for result in results:
+            if plot is not None and result.work.curves:
+                with output_errors(plot.parent):
+                    save_plot(result, plot)
         failed = [each for result in results for each in result.outcomes if each.failed]
         if failed:
             names = ", ".join(each.contender.name for each in failed)
@@ -151,15 +171,15 @@ def _check_names(names: list[str] | tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _check_new(output: Path) -> None:
+def _check_new(path: Path) -> None:
     """Check that a file can be written, before hours are spent on what is to be in it."""
     from sheepgen.output.atomic import make_folder
 
-    if output.exists():
+    if path.exists():
         raise UsageError(
-            f"{excerpt(output, 200)} already exists.", "Choose another --output, or move it."
+            f"{excerpt(path, 200)} already exists.", "Choose another name, or move it."
         )
-    make_folder(output.parent)
+    make_folder(path.parent)
 
 
 def _run(

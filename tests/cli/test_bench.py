@@ -77,6 +77,8 @@ def test_what_there_is_can_be_listed(run: Run) -> None:
         (["cold", "--threads", "0"], "--threads must be between 1 and 1,024, got 0."),
         (["cold", "--steps", "5"], "--steps has no effect"),
         (["image-sd15", "--steps", "0"], "--steps must be between 1 and 1,000, got 0."),
+        (["cold", "--plot", "cost.svg"], "--plot has no effect"),
+        (["cost", "--plot", "cost.jpg"], "--plot must end in .svg or .png."),
         (["cold", "-o", "."], "already exists"),
     ],
 )
