@@ -21,6 +21,7 @@ import diffusers
 import torch
 import transformers
 
+from sheepgen.bench.geometries import CLIP_G, CLIP_L, FLUX1, SDXL_UNET, VAE, VAE_16
 from sheepgen.models import resolve
 from sheepgen.models.memory import plan_memory
 from tests.tiny import tiny_tokenizer
@@ -34,22 +35,6 @@ if TYPE_CHECKING:
 
     from sheepgen.models.spec import ModelSpec
 
-_CLIP_L = {
-    "hidden_size": 768,
-    "intermediate_size": 3072,
-    "num_attention_heads": 12,
-    "num_hidden_layers": 12,
-    "projection_dim": 768,
-    "vocab_size": 49408,
-}
-_CLIP_G = {
-    "hidden_size": 1280,
-    "intermediate_size": 5120,
-    "num_attention_heads": 20,
-    "num_hidden_layers": 32,
-    "projection_dim": 1280,
-    "vocab_size": 49408,
-}
 _T5_XXL = {
     "d_ff": 10240,
     "d_kv": 64,
@@ -86,21 +71,6 @@ _QWEN_VL_7B = {
         "out_hidden_size": 3584,
     },
 }
-_VAE = {
-    "block_out_channels": (128, 256, 512, 512),
-    "down_block_types": ("DownEncoderBlock2D",) * 4,
-    "layers_per_block": 2,
-    "sample_size": 1024,
-    "up_block_types": ("UpDecoderBlock2D",) * 4,
-}
-_VAE_16 = {
-    **_VAE,
-    "latent_channels": 16,
-    "scaling_factor": 0.3611,
-    "shift_factor": 0.1159,
-    "use_post_quant_conv": False,
-    "use_quant_conv": False,
-}
 _FLOW = ("FlowMatchEulerDiscreteScheduler", {"shift": 3.0})
 
 
@@ -128,22 +98,10 @@ MODELS: Mapping[str, FullSize] = {
         pipeline="FluxPipeline",
         stated=12.0,
         networks={
-            "transformer": (
-                "FluxTransformer2DModel",
-                {
-                    "attention_head_dim": 128,
-                    "guidance_embeds": True,
-                    "in_channels": 64,
-                    "joint_attention_dim": 4096,
-                    "num_attention_heads": 24,
-                    "num_layers": 19,
-                    "num_single_layers": 38,
-                    "pooled_projection_dim": 768,
-                },
-            ),
-            "text_encoder": ("CLIPTextModel", _CLIP_L),
+            "transformer": ("FluxTransformer2DModel", FLUX1),
+            "text_encoder": ("CLIPTextModel", CLIP_L),
             "text_encoder_2": ("T5EncoderModel", _T5_XXL),
-            "vae": ("AutoencoderKL", _VAE_16),
+            "vae": ("AutoencoderKL", VAE_16),
         },
         tokenizers={"tokenizer": tiny_tokenizer, "tokenizer_2": tiny_t5_tokenizer},
     ),
@@ -166,7 +124,7 @@ MODELS: Mapping[str, FullSize] = {
                 },
             ),
             "text_encoder": ("Qwen3Model", _QWEN3_4B),
-            "vae": ("AutoencoderKL", _VAE_16),
+            "vae": ("AutoencoderKL", VAE_16),
         },
         tokenizers={"tokenizer": tiny_qwen_tokenizer},
     ),
@@ -222,10 +180,10 @@ MODELS: Mapping[str, FullSize] = {
                     "sample_size": 128,
                 },
             ),
-            "text_encoder": ("CLIPTextModelWithProjection", _CLIP_L),
-            "text_encoder_2": ("CLIPTextModelWithProjection", _CLIP_G),
+            "text_encoder": ("CLIPTextModelWithProjection", CLIP_L),
+            "text_encoder_2": ("CLIPTextModelWithProjection", CLIP_G),
             "text_encoder_3": ("T5EncoderModel", _T5_XXL),
-            "vae": ("AutoencoderKL", _VAE_16),
+            "vae": ("AutoencoderKL", VAE_16),
         },
         tokenizers={
             "tokenizer": tiny_tokenizer,
@@ -237,25 +195,10 @@ MODELS: Mapping[str, FullSize] = {
         pipeline="StableDiffusionXLPipeline",
         stated=2.6,
         networks={
-            "unet": (
-                "UNet2DConditionModel",
-                {
-                    "addition_embed_type": "text_time",
-                    "addition_time_embed_dim": 256,
-                    "attention_head_dim": [5, 10, 20],
-                    "block_out_channels": [320, 640, 1280],
-                    "cross_attention_dim": 2048,
-                    "down_block_types": ["DownBlock2D", *["CrossAttnDownBlock2D"] * 2],
-                    "projection_class_embeddings_input_dim": 2816,
-                    "sample_size": 128,
-                    "transformer_layers_per_block": [1, 2, 10],
-                    "up_block_types": [*["CrossAttnUpBlock2D"] * 2, "UpBlock2D"],
-                    "use_linear_projection": True,
-                },
-            ),
-            "text_encoder": ("CLIPTextModel", _CLIP_L),
-            "text_encoder_2": ("CLIPTextModelWithProjection", _CLIP_G),
-            "vae": ("AutoencoderKL", {**_VAE, "force_upcast": True, "scaling_factor": 0.13025}),
+            "unet": ("UNet2DConditionModel", SDXL_UNET),
+            "text_encoder": ("CLIPTextModel", CLIP_L),
+            "text_encoder_2": ("CLIPTextModelWithProjection", CLIP_G),
+            "vae": ("AutoencoderKL", {**VAE, "force_upcast": True, "scaling_factor": 0.13025}),
         },
         scheduler=("EulerDiscreteScheduler", {"beta_schedule": "scaled_linear"}),
         tokenizers={"tokenizer": tiny_tokenizer, "tokenizer_2": tiny_tokenizer},
@@ -300,7 +243,7 @@ MODELS: Mapping[str, FullSize] = {
                 },
             ),
             "text_encoder": ("T5EncoderModel", _T5_XXL),
-            "vae": ("AutoencoderKL", _VAE_16),
+            "vae": ("AutoencoderKL", VAE_16),
         },
         tokenizers={"tokenizer": tiny_t5_tokenizer},
     ),
