@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -20,6 +20,7 @@ from sheepgen.errors import ModelError
 from sheepgen.models.families import PROMPT_SYMBOLS, VOCABULARY_FILE
 from sheepgen.pipeline.building import running
 from sheepgen.pipeline.loading import load_diffusers
+from sheepgen.pipeline.text_cache import TextCache
 from sheepgen.prompt_reading import Correction, PromptReading, UnusedWord
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ class PromptReader:
     vocabulary: Vocabulary
     text_encoder: SceneTextEncoder
     drawings: DrawingTable
+    _parsed: TextCache[tuple[PromptWords, ParsedPrompt]] = field(
+        default_factory=TextCache, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def load(cls, checkpoint: Checkpoint) -> PromptReader:
@@ -88,13 +92,11 @@ class PromptReader:
 
     def labels(self, text: str) -> SceneLabels | None:
         """Return what a prompt says, or None if it says nothing that can be shown."""
-        words = read_words(text, self.vocabulary)
-        return self._labels_of(words, self._parse(words))
+        return self._labels_of(*self._read(text))
 
     def reading(self, text: str) -> PromptReading:
         """Return what is made of a prompt, for people."""
-        words = read_words(text, self.vocabulary)
-        parsed = self._parse(words)
+        words, parsed = self._read(text)
         labels = self._labels_of(words, parsed)
         account = account_for(words, parsed, self.vocabulary)
 
@@ -121,6 +123,13 @@ class PromptReader:
                 ),
             ),
         )
+
+    def _read(self, text: str) -> tuple[PromptWords, ParsedPrompt]:
+        """Return a prompt's words and the parser's answers, from memory if they are there."""
+        if (read := self._parsed.get(text)) is None:
+            words = read_words(text, self.vocabulary)
+            read = self._parsed.keep(text, (words, self._parse(words)))
+        return read
 
     def _parse(self, words: PromptWords) -> ParsedPrompt:
         """Return the parser's answers that words lead to, without what cannot be had of them."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from sheepgen.explain.heat import colour_map, difference_picture, overlay
+from sheepgen.metadata.image_file import encode_image
 from sheepgen.output.template import slug
 
 if TYPE_CHECKING:
@@ -126,11 +125,8 @@ def encode_pictures(
 
 
 def _encode(picture: Image.Image, key: str) -> bytes:
-    texts = PngInfo()
-    texts.add_text("sheepgen-explains", key)
-    buffer = io.BytesIO()
-    picture.convert("RGB").save(buffer, "PNG", pnginfo=texts)
-    return buffer.getvalue()
+    texts = {"sheepgen-explains": key}
+    return encode_image(picture.convert("RGB"), None, ".png", texts=texts)
 
 
 def _strip(pictures: Sequence[Image.Image]) -> Image.Image:

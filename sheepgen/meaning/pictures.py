@@ -6,17 +6,15 @@ and the text in the files is JSON in ASCII.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from itertools import count
 from typing import TYPE_CHECKING
 
-from PIL.PngImagePlugin import PngInfo
-
 from sheepgen.meaning.heat_map import draw_distances
 from sheepgen.meaning.report import describe_space
 from sheepgen.meaning.text_map import draw_map
+from sheepgen.metadata.image_file import encode_image
 from sheepgen.output.atomic import (
     make_folder,
     output_errors,
@@ -93,8 +91,5 @@ def _encode(picture: Image.Image, meaning: Meaning) -> bytes:
         "prompts": meaning.query.prompts,
         "analogies": [each.analogy.text for each in meaning.analogies],
     }
-    texts = PngInfo()
-    texts.add_text(MEANING_KEY, json.dumps(about, separators=(",", ":")))
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", pnginfo=texts, compress_level=3)
-    return buffer.getvalue()
+    texts = {MEANING_KEY: json.dumps(about, separators=(",", ":"))}
+    return encode_image(picture, None, ".png", texts=texts)

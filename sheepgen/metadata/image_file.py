@@ -19,6 +19,7 @@ import os
 import re
 import struct
 import warnings
+import zlib
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -81,8 +82,9 @@ MAX_JPEG_PROMPT_BYTES = 4_000
 """EXIF in a JPEG is limited to 64 KiB, and one byte of a prompt can become 14 there: two as UTF-16,
 and six as a JSON escape, which is repeated if the word is among the truncated or unused ones."""
 
-_PNG_EFFORT = 3
-"""Of 9. More takes twice the time to save a few percent; a run can save fifty frames."""
+_PNG_OPTIONS = {"compress_type": zlib.Z_RLE}
+"""Filtered rows of pixels repeat little but their last value, and zlib looks for nothing else then.
+An image takes a third of the time of Pillow's default, and a few percent less room."""
 
 _UNICODE_COMMENT = b"UNICODE\0"
 
@@ -128,7 +130,7 @@ def encode_image(
     """Return the bytes of an image file that carries its record.
 
     Args:
-        image: RGB.
+        image: RGB; a PNG may have alpha, too.
         record: Written into the file; None for a PNG without one.
         suffix: A key of `IMAGE_FORMATS`, in any case.
         texts: More text entries, for PNG only.
@@ -151,7 +153,7 @@ def save_options(
     """
     match kind:
         case "PNG":
-            return {"pnginfo": _png_texts(record, texts or {}), "compress_level": _PNG_EFFORT}
+            return {"pnginfo": _png_texts(record, texts or {}), **_PNG_OPTIONS}
         case _ if record is None:
             return {}
         case "JPEG":

@@ -9,7 +9,6 @@ text also shows that a file is an earlier sheet, which is replaced; other files 
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
@@ -18,10 +17,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image, ImageDraw, ImageFont
-from PIL.PngImagePlugin import PngInfo
 
 from sheepgen.errors import OutputError
-from sheepgen.metadata.image_file import UNREADABLE, open_image
+from sheepgen.metadata.image_file import UNREADABLE, encode_image, open_image
 from sheepgen.metadata.image_texts import read_texts
 from sheepgen.output.atomic import (
     make_folder,
@@ -59,8 +57,6 @@ __all__ = [
 SWEEP_KEY = "sheepgen-sweep"
 
 _STEM = "contact_sheet"
-_PNG_EFFORT = 3
-"""Of 9, as for every image."""
 
 _FAILED_COLOUR = (214, 84, 84, 255)
 _OUTLINE_COLOUR = (62, 66, 78, 255)
@@ -147,11 +143,8 @@ def _name(stem: str, number: int) -> str:
 
 def _encode(image: Image.Image, page: SheetPage, plan: Mapping[str, Any]) -> bytes:
     text = {"plan": plan, "page": page.number, "pages": page.pages, "fixed": page.fixed}
-    info = PngInfo()
-    info.add_text(SWEEP_KEY, json.dumps(text, separators=(",", ":")))
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", pnginfo=info, compress_level=_PNG_EFFORT)
-    return buffer.getvalue()
+    texts = {SWEEP_KEY: json.dumps(text, separators=(",", ":"))}
+    return encode_image(image, None, ".png", texts=texts)
 
 
 def _refuse_other_files(paths: Iterable[Path]) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
-from PIL.PngImagePlugin import PngInfo
 
+from sheepgen.metadata.image_file import encode_image
 from sheepgen.output.card import (
     DETAIL_COLOUR,
     GAP,
@@ -95,12 +94,8 @@ def encode_filmstrip(
         image: Likewise.
         key: Of the image, written into the file as it is, so that it can be found there.
     """
-    info = PngInfo()
-    if key:
-        info.add_text("sheepgen-key", key)
-    buffer = io.BytesIO()
-    draw_filmstrip(frames, image).save(buffer, "PNG", compress_level=3, pnginfo=info)
-    return buffer.getvalue()
+    texts = {"sheepgen-key": key} if key else {}
+    return encode_image(draw_filmstrip(frames, image), None, ".png", texts=texts)
 
 
 def _labels(frame: FrameDecoded) -> tuple[str, str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
-from PIL.PngImagePlugin import PngInfo
 
+from sheepgen.metadata.image_file import encode_image
 from sheepgen.output.card import DETAIL_COLOUR, MARGIN, TITLE_COLOUR, new_card
 
 if TYPE_CHECKING:
@@ -89,9 +88,5 @@ def encode_noise_schedule(frames: Sequence[FrameDecoded], *, key: str = "") -> b
     ]
     if not levels or len(levels) < len(frames):
         return None
-    info = PngInfo()
-    if key:
-        info.add_text("sheepgen-key", key)
-    buffer = io.BytesIO()
-    draw_noise_schedule(levels).save(buffer, "PNG", compress_level=3, pnginfo=info)
-    return buffer.getvalue()
+    texts = {"sheepgen-key": key} if key else {}
+    return encode_image(draw_noise_schedule(levels), None, ".png", texts=texts)
