@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import secrets
 from dataclasses import MISSING, dataclass, fields
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -269,13 +270,8 @@ class GenerationRequest:
     @property
     def adapters(self) -> Adapters:
         """What is added to the model."""
-        return Adapters(
-            transformer=self.transformer,
-            vae=self.vae,
-            lora=self.lora,
-            embedding=self.embedding,
-            upscaler=self.upscaler,
-            prior=self.prior,
+        return _adapters(
+            self.transformer, self.vae, self.lora, self.embedding, self.upscaler, self.prior
         )
 
     @property
@@ -287,6 +283,21 @@ class GenerationRequest:
     def batch_key(self) -> tuple[object, ...]:
         """Model, steps, size and all else that images must share to go through one loop."""
         return tuple(getattr(self, name) for name in FIELDS if name not in PER_IMAGE_FIELDS)
+
+
+@lru_cache
+def _adapters(
+    transformer: str, vae: str, lora: str, embedding: str, upscaler: str, prior: str
+) -> Adapters:
+    """Return what is asked for often and the same for the many images of a sweep."""
+    return Adapters(
+        transformer=transformer,
+        vae=vae,
+        lora=lora,
+        embedding=embedding,
+        upscaler=upscaler,
+        prior=prior,
+    )
 
 
 DEFAULTS: Mapping[str, Any] = MappingProxyType(

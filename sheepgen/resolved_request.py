@@ -123,6 +123,8 @@ class ResolvedRequest(GenerationRequest):
     @property
     def legs(self) -> tuple[Leg, ...]:
         """The stretches of its steps in which nothing changes, in their order."""
+        if not self.branch:
+            return (Leg(steps_before=0, request=self),)
         own = replace(self, branch="")
         legs = [Leg(steps_before=0, request=own)]
         for change in parse_branch(self.branch):

@@ -77,10 +77,14 @@ def write_rich(content: RenderableType) -> None:
         output_console().print(content)
 
 
-def write_data(text: str) -> None:
+def write_data(text: str, *, nl: bool = True) -> None:
     """Write one line of data to standard output, unchanged.
 
     Characters that the locale's encoding lacks are written in UTF-8.
+
+    Args:
+        text: The line.
+        nl: Whether it ends there.
 
     Raises:
         OutputError: If it cannot be written, except if the reader is gone.
@@ -90,7 +94,7 @@ def write_data(text: str) -> None:
     except UnicodeEncodeError:
         line = text.encode("utf-8", "surrogateescape")
     with _output_errors():
-        typer.echo(line)
+        typer.echo(line, nl=nl)
 
 
 @contextmanager

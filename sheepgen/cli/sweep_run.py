@@ -159,6 +159,15 @@ def _memory_rows(plan: SweepPlan) -> Mapping[str, str]:
     return memory_rows(plan.memory, plan.estimate.peak_bytes, largest=len(kinds) > 1)
 
 
+def _write_object(values: Mapping[str, Any], last: str, items: Iterable[Mapping[str, Any]]) -> None:
+    """Write an object on one line, whose last value is a list that may be too long for memory."""
+    begin = json_format.dumps(values).removesuffix("}")
+    write_data(f"{begin}, {json_format.dumps(last)}: [", nl=False)
+    for number, item in enumerate(items):
+        write_data(f"{', ' if number else ''}{json_format.dumps(item)}", nl=False)
+    write_data("]}")
+
+
 def _print_plan(plan: SweepPlan, *, json: bool) -> None:
     """Print what a sweep would generate, and into which files.
 
@@ -173,7 +182,8 @@ def _print_plan(plan: SweepPlan, *, json: bool) -> None:
     from sheepgen.cli.dry_run import print_memory
     from sheepgen.sweep.grid import describe_grid
 
-    images = [
+    own = {**plan.done, **plan.missing}
+    images = (
         {
             "path": str(plan.done.get(request, plan.targets[request].path)),
             "key": key,
@@ -181,8 +191,8 @@ def _print_plan(plan: SweepPlan, *, json: bool) -> None:
             "request": asdict(request),
         }
         for request, key in plan.keys.items()
-        if request in plan.done or request in plan.missing
-    ]
+        if request in own
+    )
     if json:
         described: dict[str, Any] = {
             "plan": describe_grid(plan.grid),
@@ -199,7 +209,7 @@ def _print_plan(plan: SweepPlan, *, json: bool) -> None:
             **asdict(plan.estimate),
             "memory": plan.memory and plan.memory.to_dict(),
         }
-        write_data(json_format.dumps({**described, "images": images}))
+        _write_object(described, "images", images)
         return
     for line in _summary(plan):
         write_data(excerpt(line, 300))

@@ -53,8 +53,13 @@ def in_batches(
         batching: Decides how large a batch is; its answer may change between two batches.
     """
     kinds: dict[object, list[ResolvedRequest]] = {}
+    kind, is_alone = object(), True
     for request in requests:
-        kind = request.batch_key if batching.batch_size(request) > 1 else request
+        was_alone, is_alone = is_alone, batching.batch_size(request) <= 1
+        if not is_alone:
+            kind = request.batch_key
+        elif not was_alone:
+            kind = object()
         kinds.setdefault(kind, []).append(request)
     for alike in kinds.values():
         start = 0

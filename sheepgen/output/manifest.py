@@ -278,21 +278,27 @@ class Manifest:
         return {path for path in named if lies_in(self.folder, path)}
 
     def is_intact(self, key: str) -> bool:
-        """Check whether an image is done, unchanged, and still has all of its artifacts.
+        """Check whether an image is done, unchanged, and still has all of its artifacts."""
+        return self.intact_path(key) is not None
+
+    def intact_path(self, key: str) -> Path | None:
+        """Return where an image is if it is done, unchanged, and still has all of its artifacts.
 
         The image is compared by its hash; artifacts only have to exist.
         """
         line = self._lines.get(key)
         if line is None or not line.is_done or (entry := self.entry(key)) is None:
-            return False
+            return None
         try:
-            data = read_untrusted(self.folder / entry["path"], max_bytes=MAX_FILE_BYTES)
+            image: Path = self.folder / entry["path"]
+            data = read_untrusted(image, max_bytes=MAX_FILE_BYTES)
             # A key is missing if the artifact was unknown to the version that wrote the line.
             beside = [entry[key] for key in json_keys() if entry.get(key) is not None]
             there = all((self.folder / path).exists() for path in beside)
-            return there and hashlib.sha256(data).hexdigest() == entry["sha256"]
+            is_same = there and hashlib.sha256(data).hexdigest() == entry["sha256"]
         except (OSError, LookupError, TypeError, ValueError):
-            return False
+            return None
+        return image if is_same else None
 
     def _take(self, text: bytes, name: str, start: int) -> None:
         entry = _parse(text)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import stat
+from bisect import bisect_left
 from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
@@ -31,10 +32,37 @@ if TYPE_CHECKING:
     from sheepgen.output.template import Target
     from sheepgen.resolved_request import ResolvedRequest
 
-__all__ = ["check_replaceable", "find_obstacle", "free_target", "own_paths"]
+__all__ = ["FolderNames", "check_replaceable", "find_obstacle", "free_target", "own_paths"]
 
 _PNG, _JPEG, _RIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF"
 """How files of our formats begin. WebP is a RIFF, which states its length."""
+
+
+class FolderNames:
+    """The names of what is in folders, each of which is listed once for any number of images."""
+
+    def __init__(self) -> None:
+        self._names: dict[Path, list[str] | None] = {}
+
+    def may_include(self, target: Target) -> bool:
+        """Check whether there is anything whose name begins as those of the target do."""
+        if target.folder not in self._names:
+            self._names[target.folder] = _list(target.folder)
+        names, stem = self._names[target.folder], target.stem.casefold()
+        if names is None:
+            return True
+        place = bisect_left(names, stem)
+        return place < len(names) and names[place].startswith(stem)
+
+
+def _list(folder: Path) -> list[str] | None:
+    """Return what is in a folder in order, without regard to case; None if it cannot be read."""
+    try:
+        return sorted(path.name.casefold() for path in folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError:
+        return None
 
 
 def own_paths(target: Target, request: ResolvedRequest, manifest: Manifest) -> frozenset[str]:

@@ -13,6 +13,7 @@ import os
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ from sheepgen.sanitize import excerpt
 from sheepgen.untrusted_file import expand_home
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sheepgen.fields import Field, Value
     from sheepgen.resolved_request import ResolvedRequest
 
@@ -122,7 +125,9 @@ class OutputTemplate:
         Raises:
             UsageError: If the name is too long, or leads out of `home`.
         """
-        path = os.path.normpath(self.text.format_map(_values(request, index, key)))
+        path = os.path.normpath(
+            self.text.format_map(_values(request, index, key, _fields(self.text)))
+        )
         if Path(os.path.relpath(path, self.home)).parts[:1] == (os.pardir,):
             raise UsageError(
                 f'The output "{excerpt(self.text)}" leads out of its folder.',
@@ -135,7 +140,7 @@ class OutputTemplate:
                 f"The file name must have at most {MAX_STEM_BYTES} bytes, got {size}.",
                 "Use fewer fields in --output.",
             )
-        return Target(folder=Path(folder), stem=stem, suffix=self.suffix, key=key)
+        return Target(folder=_folder(folder), stem=stem, suffix=self.suffix, key=key)
 
 
 def image_word(prompt: str, model: str) -> str:
@@ -220,6 +225,12 @@ def _escaped(path: str) -> str:
     return path.replace("{", "{{").replace("}", "}}")
 
 
+@lru_cache
+def _folder(path: str) -> Path:
+    """Return one path for all images of a folder."""
+    return Path(path)
+
+
 def _is_folder(text: str) -> bool:
     try:
         return Path(text.replace("{{", "{").replace("}}", "}")).is_dir()
@@ -245,8 +256,14 @@ def _fields(text: str) -> set[str]:
     return fields
 
 
-def _values(request: ResolvedRequest, index: int, key: str) -> dict[str, str]:
-    values = {field.key: _value(field, getattr(request, field.name)) for field in FIELDS.values()}
+def _values(
+    request: ResolvedRequest, index: int, key: str, wanted: Collection[str]
+) -> dict[str, str]:
+    values = {
+        field.key: _value(field, getattr(request, field.name))
+        for field in FIELDS.values()
+        if field.key in wanted
+    }
     values["prompt"] = image_word(request.prompt, request.model)
     return {**values, "index": str(index), "key": key[:KEY_LENGTH]}
 

@@ -51,7 +51,7 @@ AXES: Mapping[str, str] = MappingProxyType(
 """What can vary, slowest first, and what the user calls it: fields of the request, and ``size``
 for width and height together."""
 
-MAX_CELLS = 100_000
+MAX_CELLS = 1_000_000
 """Most images of one sweep."""
 
 MAX_LABEL_CHARACTERS = 300

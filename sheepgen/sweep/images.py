@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from sheepgen.errors import UsageError
 from sheepgen.execution.image_key import image_key
+from sheepgen.resolved_request import ResolvedRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from sheepgen.models.spec import ModelSpec
     from sheepgen.options import DeviceOptions
     from sheepgen.output.template import Target
     from sheepgen.request import ModelReference
-    from sheepgen.resolved_request import ResolvedRequest
     from sheepgen.sweep.grid import Grid
 
-__all__ = ["cell_keys", "check_names", "details", "image_keys"]
+__all__ = ["cell_keys", "check_names", "details", "image_keys", "one_of_each"]
+
+_ALL_BUT_SEED = attrgetter(*(each.name for each in fields(ResolvedRequest) if each.name != "seed"))
 
 
 def cell_keys(
@@ -48,6 +52,11 @@ def image_keys(grid: Grid[ResolvedRequest], cell_keys: Sequence[str]) -> dict[Re
     return {request: key for key, request in requests.items()}
 
 
+def one_of_each(requests: Iterable[ResolvedRequest]) -> tuple[ResolvedRequest, ...]:
+    """Return one of those requests that differ in nothing but the seed."""
+    return tuple({_ALL_BUT_SEED(request): request for request in requests}.values())
+
+
 def details(grid: Grid[ResolvedRequest]) -> dict[ResolvedRequest, str]:
     """Return the values that distinguish each image from the others, in words."""
     found: dict[ResolvedRequest, str] = {}
@@ -62,11 +71,12 @@ def details(grid: Grid[ResolvedRequest]) -> dict[ResolvedRequest, str]:
 
 def check_names(targets: Mapping[ResolvedRequest, Target]) -> None:
     """Refuse a template that gives two images one name."""
-    taken: set[Path] = set()
+    taken: set[tuple[Path, str]] = set()
     for target in targets.values():
-        if target.path in taken:
+        name = target.folder, target.stem + target.suffix
+        if name in taken:
             raise UsageError(
                 f"Two images of the sweep would be called {target.path}.",
                 "Put {key}, which is unique for each image, into --output.",
             )
-        taken.add(target.path)
+        taken.add(name)

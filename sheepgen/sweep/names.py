@@ -74,10 +74,10 @@ def place_images(
     }
     if spare is None:
         return targets
-    paths = {request: target.path for request, target in targets.items()}
-    wanted = Counter(paths.values())
+    wanted = Counter((target.folder, target.stem) for target in targets.values())
     for index, (request, key) in enumerate(keys.items(), start=1):
-        owner = manifest.key_of(paths[request])
-        if owner != key and (owner is not None or wanted[paths[request]] > 1):
+        target = targets[request]
+        owner = manifest.key_of(target.path)
+        if owner != key and (owner is not None or wanted[target.folder, target.stem] > 1):
             targets[request] = spare.target(request, index, key)
     return targets

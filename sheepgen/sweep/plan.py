@@ -25,7 +25,7 @@ from sheepgen.metadata.image_file import check_format
 from sheepgen.models.hub import DownloadPlan
 from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.output.manifest import Manifest
-from sheepgen.output.ownership import check_replaceable, own_paths
+from sheepgen.output.ownership import FolderNames, check_replaceable, own_paths
 from sheepgen.output.template import folder_template, parse_output
 from sheepgen.prompt_template import expand_request, literal_notes
 from sheepgen.request import TEMPLATES, draw_seed
@@ -33,7 +33,7 @@ from sheepgen.sanitize import first_of, plural
 from sheepgen.shard import Shard, share_sizes
 from sheepgen.sweep.folder import EarlierSweep, read_earlier_sweep
 from sheepgen.sweep.grid import Grid, combine, resolve_grid
-from sheepgen.sweep.images import cell_keys, check_names, details, image_keys
+from sheepgen.sweep.images import cell_keys, check_names, details, image_keys, one_of_each
 from sheepgen.sweep.morph import along_path, morph_warnings, named_by
 from sheepgen.sweep.names import KEYED_NAMES, place_images, readable_names
 
@@ -209,28 +209,28 @@ def plan_sweep(
         if isinstance(found, DownloadPlan):
             return found
         specs[reference] = found
-    grid = resolve_grid(wanted, specs)
+    grid, texts = resolve_grid(wanted, specs), _texts(typed)
+    del typed, wanted  # which take as much memory as the grid
     own_keys = cell_keys(grid, specs, settings.device)
     keys = image_keys(grid, own_keys)
     manifest = Manifest(template.home, shard)
     manifest.refresh()
     spare = keyed if template != keyed else None
     targets = place_images(keys, template, spare, manifest)
-    own = {request: key for request, key in keys.items() if shard is None or shard.has(key)}
-    done = {
-        request: manifest.folder / entry["path"]
-        for request, key in own.items()
-        if (entry := manifest.entry(key)) is not None and manifest.is_intact(key)
-    }
-    missing = {request: key for request, key in own.items() if request not in done}
+    own = keys if shard is None else {each: key for each, key in keys.items() if shard.has(key)}
+    done = {request: path for request, key in own.items() if (path := manifest.intact_path(key))}
+    missing = {each: key for each, key in own.items() if each not in done} if done else own
     check_names(targets)
     layout = settings.layout(template)
+    present = FolderNames()
     for request in missing:
+        if not present.may_include(targets[request]):
+            continue
         replaceable = own_paths(targets[request], request, manifest)
         check_replaceable(replace(targets[request], own=replaceable), overwrite=layout.overwrite)
     engine = settings.engine
     engine.call(check_device, settings.device.device)
-    prompts = _check_requests(missing, specs, engine, strict=settings.strict)
+    prompts = _check_requests(one_of_each(missing), specs, engine, strict=settings.strict)
     return SweepPlan(
         folder=template.home,
         grid=grid,
@@ -251,9 +251,9 @@ def plan_sweep(
         warnings=(
             *settings.warnings(specs.values()),
             *engine.call(device_warnings, tuple(specs.values()), settings.device),
-            *(() if wildcards else literal_notes(_texts(typed))),
+            *(() if wildcards else literal_notes(texts)),
             *_manifest_warnings(manifest),
-            *outside_warnings(keys, specs),
+            *outside_warnings(one_of_each(keys), specs),
             *(() if stops is None else morph_warnings(keys, specs)),
         ),
         estimate=estimate(missing, specs, layout.frames, template.home, settings.device),
@@ -265,10 +265,10 @@ def _with_wildcards(
     grid: Grid[GenerationRequest], wildcards: Wildcards | None
 ) -> Grid[GenerationRequest]:
     """Return the grid with a line, picked by each cell's seed, for each wildcard."""
-    cells = (
-        replace(cell, request=expand_request(cell.request, wildcards, alternatives=False))
-        for cell in grid.cells
-    )
+    cells = []
+    for cell in grid.cells:
+        filled = expand_request(cell.request, wildcards, alternatives=False)
+        cells.append(cell if filled is cell.request else replace(cell, request=filled))
     return replace(grid, cells=tuple(cells))
 
 

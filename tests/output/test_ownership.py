@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -14,12 +15,9 @@ from sheepgen.metadata.image_file import encode_image
 from sheepgen.output.artifacts import FRAME_CHOICES
 from sheepgen.output.images import OutputLayout, save_images
 from sheepgen.output.manifest import Manifest
-from sheepgen.output.ownership import own_paths
+from sheepgen.output.ownership import FolderNames, own_paths
 from sheepgen.output.template import Target, parse_output
 from tests.samples import sample_events, sample_image, sample_record, sample_request
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEY = "ab" * 32
 REQUEST = sample_request()
@@ -157,3 +155,25 @@ def test_another_image_is_not_taken_for_a_torn_one(tmp_path: Path, suffix: str) 
     for mine in (b"GIF89a", b"text", b"x"):
         path.write_bytes(mine)
         assert own(tmp_path, suffix=suffix) == set()
+
+
+def test_folders_are_listed_once_for_all_images(tmp_path: Path) -> None:
+    names = FolderNames()
+    target = Target(folder=tmp_path, stem="a-sheep_s1", suffix=".png")
+    assert not names.may_include(replace(target, folder=tmp_path / "not there"))
+    (tmp_path / "A-Sheep_s1_frames").mkdir()
+    assert names.may_include(target), "a file system may know no capitals"
+    assert not names.may_include(replace(target, stem="a-sheep_s2"))
+    (tmp_path / "a-sheep_s2.png").touch()
+    assert not names.may_include(replace(target, stem="a-sheep_s2")), "it was listed before"
+    assert FolderNames().may_include(replace(target, stem="a-sheep_s2"))
+
+
+def test_in_a_folder_that_cannot_be_listed_anything_may_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert FolderNames().may_include(Target(folder=tmp_path, stem="a", suffix=".png"))

@@ -110,7 +110,7 @@ def test_a_sweep_has_an_end() -> None:
     with pytest.raises(UsageError) as caught:
         combine(SWEEP | {"seed": range(MAX_CELLS)})
     assert caught.value.message == (
-        "The sweep would have 400,000 images: 2 of prompt x 2 of guidance x 100,000 of seed."
+        "The sweep would have 4,000,000 images: 2 of prompt x 2 of guidance x 1,000,000 of seed."
     )
 
 

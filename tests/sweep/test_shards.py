@@ -14,6 +14,7 @@ import pytest
 from sheepgen.errors import OutputError, UsageError
 from sheepgen.events import ContactSheetSaved, ImageSaved, Notice, SweepPageSaved
 from sheepgen.shard import Shard
+from sheepgen.sweep.images import one_of_each
 from sheepgen.sweep.plan import plan_sweep
 from sheepgen.sweep.run import run_sweep
 from sheepgen.verify.find import Candidate, find_candidates
@@ -236,3 +237,14 @@ def test_shards_that_are_killed_end_like_an_undisturbed_sweep(
     assert files(folder) == files(undisturbed)
     assert len({entry["key"] for entry in entries(folder)}) == IMAGES
     assert not list(folder.glob(".claim-*"))
+
+
+def test_what_differs_in_the_seed_alone_is_checked_once(
+    values: Mapping[str, Sequence[Value]], tmp_path: Path
+) -> None:
+    plan = plan_sweep({**values, "guidance_scale": [1, 3]}, tmp_path)
+    kinds = one_of_each(plan.keys)
+    assert len(plan.keys) == 2 * IMAGES
+    assert [(each.prompt, each.guidance_scale) for each in kinds] == [
+        (prompt, guidance) for prompt in values["prompt"] for guidance in (1.0, 3.0)
+    ]
