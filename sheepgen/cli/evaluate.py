@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate", "score_table"]
 
-_FIELDS = ("model", "num_inference_steps", "guidance_scale", "scheduler")
+_FIELDS = ("model", "num_inference_steps", "guidance_scale", "guidance_interval", "scheduler")
 
 
 @spread
@@ -98,6 +98,7 @@ def evaluate(
             "sha256": spec.sha256,
             "num_inference_steps": settings.num_inference_steps,
             "guidance_scale": settings.guidance_scale,
+            "guidance_interval": settings.guidance_interval,
             "scheduler": settings.scheduler,
             "seeds": seeds,
             "scores": [score.to_dict() for score in scores],
