@@ -39,10 +39,9 @@ def test_an_image_says_which_and_is_made_again_with_it(run: Run, tmp_path: Path)
     assert Path("off.png").read_bytes() == Path("plain.png").read_bytes()
 
     # A folder keeps both, and makes neither twice.
-    words = ("sweep", "a red sheep", "--model", "model", "--device", "cpu", "--steps", "6")
-    words = (*words, "--size", "32x32", "--seeds", "3", "-o", "both/", "--no-sheet")
+    words = ("sweep", "a red sheep", "--model", "model", *FAST[:6], "--seeds", "3", "--no-sheet")
     for more in ((), ("--cache", "taylorseer:3"), ("--cache", "taylorseer:3.0")):
-        make(*words, *more)
+        make(*words, "-o", "both/", *more)
     assert len([*Path("both").glob("*.png")]) == 2
     assert "caches       first-block, taylorseer\n" in make("models", "info", "model")
 
