@@ -40,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(name, None)
     os.environ["HF_HOME"] = f"{scratch.name}/huggingface"
     os.environ["XDG_CACHE_HOME"] = f"{scratch.name}/cache"
+    os.environ["XDG_RUNTIME_DIR"] = f"{scratch.name}/run"  # where there is no worker
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     for name in tuple(os.environ):
         if name.startswith("SHEEPGEN_"):

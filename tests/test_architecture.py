@@ -26,6 +26,7 @@ ALLOWED: Mapping[str, set[str]] = {
     "pipeline": {GROUND, "models"},
     "embedded": {GROUND, "models", "pipeline"},
     "execution": {GROUND, "models", "output", "pipeline"},
+    "worker": {GROUND, "models", "pipeline", "execution"},
     "sweep": {GROUND, "models", "output", "execution"},
     "batch": {GROUND, "models", "output", "execution"},
     "explain": {GROUND, "models", "output", "pipeline", "execution"},
@@ -35,7 +36,8 @@ ALLOWED: Mapping[str, set[str]] = {
     "bench": {GROUND, "models", "pipeline", "embedded"},
     "cli": {
         *(GROUND, "models", "output", "pipeline", "execution"),
-        *("embedded", "sweep", "batch", "explain", "meaning", "verify", "training", "bench"),
+        *("worker", "embedded", "sweep", "batch", "explain", "meaning", "verify", "training"),
+        "bench",
     },
 }
 """Which packages each package may import, in functions too. The ground that all stand on is the

@@ -37,6 +37,8 @@ from sheepgen.sweep.grid import combine
 from sheepgen.training import train as training
 from sheepgen.training.evaluation import prompts
 from sheepgen.verify import regenerate
+from sheepgen.worker import link as worker_link
+from sheepgen.worker import start as worker_start
 from tests.samples import sample_image, sample_record
 from tests.tiny_unconditional import save_tiny_ddpm
 
@@ -118,6 +120,8 @@ def test_every_command_in_the_readme_is_taken(
         (training, "train"),
         (prompts, "prompt_groups"),
         (bench_run, "run_bench"),
+        (worker_start, "open_door"),
+        (worker_link, "greet"),
     ):
         monkeypatch.setattr(module, function, stop)
     (tmp_path / "jobs.jsonl").write_text("{}", encoding="utf-8")

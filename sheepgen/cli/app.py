@@ -26,6 +26,7 @@ from sheepgen.cli.models import list_models, models, schedulers
 from sheepgen.cli.morph import morph
 from sheepgen.cli.option_aliases import canonical_option
 from sheepgen.cli.rerun import rerun
+from sheepgen.cli.serve import serve
 from sheepgen.cli.show import show
 from sheepgen.cli.sweep import sweep
 from sheepgen.cli.train import train
@@ -50,6 +51,7 @@ COMMANDS: Mapping[str, Callable[..., None]] = MappingProxyType(
         "verify": verify,
         "explain": explain,
         "meaning": meaning,
+        "serve": serve,
         "train": train,
         "evaluate": evaluate,
         "bench": bench,
@@ -129,6 +131,11 @@ _EXAMPLES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
             "sheepgen meaning 'a sheep' 'a ewe' 'a motorcycle'",
             "sheepgen meaning --analogy 'king - man + woman' --model sd15",
             "sheepgen meaning cat dog --words words.txt --json | jq .distances",
+        ),
+        "serve": (
+            "sheepgen serve &",
+            "sheepgen serve --idle-timeout 2h",
+            "sheepgen serve --stop",
         ),
         "train": (
             "sheepgen train --preset small -o my-model/",

@@ -181,7 +181,9 @@ def _plan(
     spec = None if recorded is None else recorded.spec
     while True:
         with spinner(console, "Preparing"):
-            plan = plan_dissolve(request, run.output, run.settings(), spec=spec, download=False)
+            plan = plan_dissolve(
+                request, run.output, run.settings(here=True), spec=spec, download=False
+            )
         if not isinstance(plan, DownloadPlan):
             return plan
         if run.dry_run:

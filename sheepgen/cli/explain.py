@@ -76,7 +76,7 @@ def explain(
     plan = plan_images(
         GenerationRequest(**fields | picked),
         run.output,
-        run.settings(command=command),
+        run.settings(command=command, here=True),
         console,
         count=1,
         dry_run=run.dry_run,

@@ -269,6 +269,11 @@ VariantOpt = Annotated[
 OfflineOpt = Annotated[
     bool, typer.Option("--offline", metavar="", help="Never use the network.", rich_help_panel=RUN)
 ]
+KeepWarmOpt = Annotated[
+    float | None,
+    # A setting alone: what is typed again and again should be as short as can be.
+    typer.Option("--keep-warm", hidden=True, parser=parsers.duration("keep_warm", none="off")),
+]
 DryRunOpt = Annotated[
     bool,
     typer.Option(
@@ -332,6 +337,7 @@ class RunOptions:
     strict: StrictOpt = False
     offline: OfflineOpt = False
     dry_run: DryRunOpt = False
+    keep_warm: KeepWarmOpt = None
 
     def settings(
         self,
@@ -342,16 +348,19 @@ class RunOptions:
         attention_backend: str = NATIVE_ATTENTION,
         cache: str = NO_CACHE,
         command: TypedCommand | None = None,
+        here: bool = False,
     ) -> RunSettings:
         """Return what the library takes.
 
         Dtype, backend and cache of the arguments count if none is given; ``command`` is shown with
-        other options if there is too little memory.
+        other options if there is too little memory. With ``here``, no worker is used.
 
         Raises:
             UsageError: If the device, dtype, backend or batch size is wrong.
         """
+        from sheepgen.execution.engine import LocalEngine
         from sheepgen.execution.settings import RunSettings
+        from sheepgen.worker.client import WorkerEngine
 
         return RunSettings(
             device=DeviceOptions(
@@ -371,6 +380,7 @@ class RunOptions:
             offline=self.offline,
             wildcards=self.wildcards,
             command=command,
+            engine=LocalEngine() if here else WorkerEngine(self.keep_warm),
         )
 
 

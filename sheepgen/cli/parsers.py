@@ -27,6 +27,7 @@ __all__ = [
     "batch_size",
     "device",
     "dtype",
+    "duration",
     "folder",
     "number",
     "one_of",
@@ -46,6 +47,8 @@ _MAX_BYTES = 4 * MAX_PROMPT_CHARACTERS + 1
 _SIZE = re.compile(r"(\d{1,6})[xX](\d{1,6})", re.ASCII)
 _COUNT = re.compile(r"\d{1,6}", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,100}", re.ASCII)
+_DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([smh])", re.ASCII)
+_UNITS = {"s": 1, "m": 60, "h": 3600}
 _NUMBER = re.compile(r"[+-]?(\d{1,30}\.?\d{0,30}|\.\d{1,30})([eE][+-]?\d{1,3})?|nan|inf", re.ASCII)
 
 
@@ -75,6 +78,24 @@ def number(option: str) -> Callable[[str | float], float]:
         if isinstance(typed, str) and not _NUMBER.fullmatch(typed):
             raise UsageError(f'{option} must be a number, got "{excerpt(typed)}".')
         return float(typed)
+
+    return parse
+
+
+def duration(option: str, *, none: str) -> Callable[[str | float | None], float | None]:
+    """Return a parser of times, in seconds; the word ``none`` is None."""
+
+    def parse(typed: str | float | None) -> float | None:
+        if typed is None or isinstance(typed, float):
+            return typed
+        if typed == none:
+            return None
+        found = _DURATION.fullmatch(typed)
+        if not found:
+            raise UsageError(
+                f'{option} must be a time as in 90s, 10m or 2h, or {none}; got "{excerpt(typed)}".'
+            )
+        return float(found[1]) * _UNITS[found[2]]
 
     return parse
 

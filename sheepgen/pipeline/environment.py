@@ -48,7 +48,7 @@ def describe_environment(
     return Environment(
         sheepgen=__version__,
         recipe=PIPELINE_VERSION if model.spec.family.own_loop else DIFFUSERS_LOOP,
-        torch=torch.__version__,
+        torch=str(torch.__version__),  # a plain one, which needs no torch to be read
         diffusers=diffusers.__version__,
         transformers=version("transformers"),
         python=platform.python_version(),
