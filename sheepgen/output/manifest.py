@@ -28,7 +28,6 @@ import re
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sheepgen.errors import OutputError
@@ -89,16 +88,6 @@ class _Line(NamedTuple):
         return (self.revision, self.is_done) > (other.revision, other.is_done)
 
 
-class _Saved(NamedTuple):
-    """What was saved at a path: the image with this key, and these artifacts."""
-
-    key: str
-    artifacts: Mapping[str, str]
-
-
-_NO_ARTIFACTS: Mapping[str, str] = MappingProxyType({})
-
-
 @dataclass(slots=True)
 class Manifest:
     """All manifests of a folder, as far as they have been read. No file need exist yet.
@@ -113,7 +102,8 @@ class Manifest:
     shard: Shard | None = None
     invalid_lines: int = 0
     _lines: dict[str, _Line] = field(default_factory=dict)
-    _saved: dict[str, _Saved] = field(default_factory=dict)
+    _saved: dict[str, str] = field(default_factory=dict)
+    _artifacts: dict[str, dict[str, str]] = field(default_factory=dict)
     _read_bytes: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -261,15 +251,16 @@ class Manifest:
         when it is generated again without them. Later lines of its key may say that it failed.
         """
         name = Path(os.path.relpath(path, self.folder)).as_posix()
-        saved = self._saved.get(name)
-        return saved and {"key": saved.key, "path": name, **saved.artifacts}
+        key = self._saved.get(name)
+        if key is None:
+            return None
+        return {"key": key, "path": name, **self._artifacts.get(name, {})}
 
     def key_of(self, path: Path) -> str | None:
         """Return the key of the last image that was saved as ``path``."""
         if not self._saved:
             return None
-        saved = self._saved.get(Path(os.path.relpath(path, self.folder)).as_posix())
-        return saved and saved.key
+        return self._saved.get(Path(os.path.relpath(path, self.folder)).as_posix())
 
     @property
     def folders(self) -> set[Path]:
@@ -313,15 +304,15 @@ class Manifest:
             return
         self._lines[key] = line
         if line.is_done and isinstance(path := entry.get("path"), str):
-            self._saved[path] = _Saved(key, self._artifacts(path, entry))
+            self._take_saved(path, key, entry)
 
-    def _artifacts(self, path: str, entry: Mapping[str, Any]) -> Mapping[str, str]:
-        """Return the artifacts that a line or earlier lines of the same image name."""
-        named = {name: entry[name] for name in json_keys() if entry.get(name) is not None}
-        before = self._saved.get(path)
-        if before is not None and before.key == entry["key"]:
-            named = {**before.artifacts, **named}
-        return named or _NO_ARTIFACTS
+    def _take_saved(self, path: str, key: str, entry: Mapping[str, Any]) -> None:
+        """Remember whose image is at a path, and the artifacts of all lines of that image."""
+        if self._saved.get(path) != key:
+            self._artifacts.pop(path, None)
+        self._saved[path] = key
+        if named := {name: entry[name] for name in json_keys() if entry.get(name) is not None}:
+            self._artifacts.setdefault(path, {}).update(named)
 
     def _open_to_append(self, flags: int) -> int:
         """Open the file and return its handle, which the caller closes.

@@ -11,7 +11,7 @@ from sheepgen.execution.image_key import image_key
 from sheepgen.resolved_request import ResolvedRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from sheepgen.models.spec import ModelSpec
@@ -57,10 +57,14 @@ def one_of_each(requests: Iterable[ResolvedRequest]) -> tuple[ResolvedRequest, .
     return tuple({_ALL_BUT_SEED(request): request for request in requests}.values())
 
 
-def details(grid: Grid[ResolvedRequest]) -> dict[ResolvedRequest, str]:
-    """Return the values that distinguish each image from the others, in words."""
+def details(
+    grid: Grid[ResolvedRequest], requests: Collection[ResolvedRequest]
+) -> dict[ResolvedRequest, str]:
+    """Return the values that distinguish each of some images from the others, in words."""
     found: dict[ResolvedRequest, str] = {}
     for cell in grid.cells:
+        if cell.request not in requests:
+            continue
         values = (
             axis.labels[index] if axis.name == "prompt" else f"{axis.name} {axis.labels[index]}"
             for axis, index in zip(grid.axes, cell.coordinates, strict=True)

@@ -73,7 +73,7 @@ class SweepPlan:
         cell_keys: The image key of each of the grid's cells. Cells may share an image: at
             variation strength 0 all variation seeds do.
         keys: Of every image that is to be there in the end, in order.
-        details: The values that distinguish each of them from the others.
+        details: The values that distinguish each missing image from the others.
         targets: Where each of them goes if it is not there yet.
         done: Where those of the shard are that are there and intact, by whatever names they were
             given.
@@ -241,7 +241,7 @@ def plan_sweep(
         shard=shard,
         cell_keys=own_keys,
         keys=keys,
-        details=details(grid),
+        details=details(grid, missing),
         targets=targets,
         done=done,
         missing=missing,
