@@ -106,10 +106,11 @@ class DeviceOptions:
             enough memory to decode them whole.
         attention_backend: One of `ATTENTION_BACKENDS`.
         cache: What the denoiser reuses from one step to the next, as `sheepgen.caches` reads it.
+        compiled: Whether the denoiser's blocks are compiled for the device.
 
     Raises:
-        UsageError: If a word is unknown, fp16 is asked for on the CPU, or the batch size is not
-            from 1 to `MAX_BATCH_SIZE`.
+        UsageError: If a word is unknown, fp16 is asked for on the CPU, the batch size is not from 1
+            to `MAX_BATCH_SIZE`, or blocks are to be compiled that other options take apart.
     """
 
     device: str = "auto"
@@ -119,6 +120,7 @@ class DeviceOptions:
     tiled_decoding: bool | None = None
     attention_backend: str = NATIVE_ATTENTION
     cache: str = NO_CACHE
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         """Check what can be checked without knowing the machine."""
@@ -134,6 +136,16 @@ class DeviceOptions:
                 f"batch size must be auto, or between 1 and {MAX_BATCH_SIZE}, "
                 f"got {self.batch_size}."
             )
+        if self.compiled and (other := self._takes_apart()):
+            raise UsageError(f"--compile cannot be used with {other}.", f"Leave out {other}.")
+
+    def _takes_apart(self) -> str:
+        """Return the option that puts hooks into a network's blocks, if there is one."""
+        if self.cache != NO_CACHE:
+            return "--cache"
+        if split_dtype(self.dtype)[0]:
+            return f"--dtype {self.dtype}"
+        return "--offload group" if self.offload == "group" else ""
 
     def __str__(self) -> str:
         """Say it in one line."""
@@ -146,6 +158,8 @@ class DeviceOptions:
             words.append(f"attention {self.attention_backend}")
         if self.cache != NO_CACHE:
             words.append(f"cache {self.cache}")
+        if self.compiled:
+            words.append("compiled")
         return " ".join(words)
 
 

@@ -185,6 +185,7 @@ class JobPlanner:
             dtype=self._settings.device.dtype,
             attention_backend=self._settings.device.attention_backend,
             cache=self._settings.device.cache,
+            compiled=self._settings.device.compiled,
         )
         if self.shard is not None and not self.shard.has(key):
             return None

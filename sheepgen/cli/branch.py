@@ -87,6 +87,7 @@ def branch(
             dtype=record.environment.dtype,
             attention_backend=record.environment.attention_backend,
             cache=record.environment.cache,
+            compiled=record.environment.compiled,
         ),
         console,
         count=1,

@@ -93,7 +93,9 @@ def plan_images(
     if settings.offline:
         go_offline()
     if isinstance(settings.engine, LocalEngine):
-        settings = replace(settings, engine=LocalEngine(embedded_only=_is_small(request)))
+        # What is compiled needs diffusers as it is.
+        is_small = _is_small(request) and not settings.device.compiled
+        settings = replace(settings, engine=LocalEngine(embedded_only=is_small))
     while True:
         with spinner(console, "Preparing"):
             plan = planning.plan_run(

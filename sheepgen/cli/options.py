@@ -157,6 +157,16 @@ CacheOpt = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
+CompileOpt = Annotated[
+    bool | None,
+    typer.Option(
+        "--compile/--no-compile",
+        help="Compile the denoiser for this machine: the first image of each size takes longer, "
+        "many after it may take less; some bits change.",
+        show_default=False,
+        rich_help_panel=MODEL,
+    ),
+]
 OffloadWord = Literal["auto", "none", "model", "group"]
 OffloadOpt = Annotated[
     OffloadWord,
@@ -328,6 +338,7 @@ class RunOptions:
     dtype: DtypeOpt = "auto"
     attention_backend: AttentionBackendOpt = NATIVE_ATTENTION
     cache: CacheOpt = NO_CACHE
+    compiled: CompileOpt = False
     offload: OffloadOpt = "auto"
     vae_tiling: VaeTilingOpt = "auto"
     output: OutputOpt = None
@@ -347,13 +358,14 @@ class RunOptions:
         dtype: str = "auto",
         attention_backend: str = NATIVE_ATTENTION,
         cache: str = NO_CACHE,
+        compiled: bool = False,
         command: TypedCommand | None = None,
         here: bool = False,
     ) -> RunSettings:
         """Return what the library takes.
 
-        Dtype, backend and cache of the arguments count if none is given; ``command`` is shown with
-        other options if there is too little memory. With ``here``, no worker is used.
+        Dtype, backend, cache and ``compiled`` of the arguments count if none is given; ``command``
+        is shown with other options if there is too little memory. With ``here``, no worker is used.
 
         Raises:
             UsageError: If the device, dtype, backend or batch size is wrong.
@@ -371,6 +383,7 @@ class RunOptions:
                 tiled_decoding={"auto": None, "on": True, "off": False}[self.vae_tiling],
                 attention_backend=self.attention_backend or attention_backend,
                 cache=self.cache or cache,
+                compiled=compiled if self.compiled is None else self.compiled,
             ),
             frames=self.frames,
             frame_decoder=self.frame_decoder,

@@ -39,6 +39,7 @@ class RerunOptions(options.RunOptions):
     dtype: options.DtypeOpt = None
     attention_backend: options.AttentionBackendOpt = None
     cache: options.CacheOpt = None
+    compiled: options.CompileOpt = None
 
 
 @spread
@@ -99,6 +100,7 @@ def rerun(
             dtype=environment.dtype if environment else "auto",
             attention_backend=environment.attention_backend if environment else NATIVE_ATTENTION,
             cache=environment.cache if environment else NO_CACHE,
+            compiled=environment is not None and environment.compiled,
         ),
         console,
         # A model that the user has not named is never downloaded in silence.

@@ -29,6 +29,7 @@ __all__ = [
     "check_adapters",
     "check_device",
     "check_schedules",
+    "compile_warnings",
     "device_warnings",
     "offload_warnings",
     "plan_memory",
@@ -109,7 +110,7 @@ def device_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> tuple
 
     Raises:
         UsageError: If this machine has no such device, or cannot use the attention backend there,
-            or the cache is not for one of the models.
+            the cache is not for one of the models, or nothing can be compiled.
     """
     specs = tuple(specs)
     for spec in specs:
@@ -119,7 +120,12 @@ def device_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> tuple
         for spec in specs
         if options.tiled_decoding and not can_tile(spec)
     )
-    return (*offload_warnings(specs, options), *attention_warnings(specs, options), *tiling)
+    return (
+        *offload_warnings(specs, options),
+        *attention_warnings(specs, options),
+        *compile_warnings(specs, options),
+        *tiling,
+    )
 
 
 def attention_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> Iterator[str]:
@@ -143,6 +149,25 @@ def attention_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> It
                 "no such switch."
             )
         elif error := backend_error(options.attention_backend, device, dtype):
+            raise error
+
+
+def compile_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> Iterator[str]:
+    """Yield a warning for each model that has nothing to compile.
+
+    Raises:
+        UsageError: If it has, and this machine cannot.
+    """
+    if not options.compiled:
+        return
+    from sheepgen.pipeline.compiled import can_compile, compile_error
+    from sheepgen.pipeline.device import resolve_device
+
+    device = resolve_device(options.device)
+    for spec in specs:
+        if not can_compile(spec):
+            yield f"Warning: --compile has no effect with {excerpt(spec.name)}."
+        elif error := compile_error(device):
             raise error
 
 

@@ -72,7 +72,7 @@ class DeviceMemory:
         """Return the ways that there are to keep a model's components off the device."""
         if self.device.type == "cpu" or why_not_offload(spec):
             return OFFLOADS[:1]
-        if has_group_offload():
+        if has_group_offload() and not self.options.compiled:
             return OFFLOADS
         return OFFLOADS[:-1] if spec.family.own_loop else OFFLOADS[:1]
 

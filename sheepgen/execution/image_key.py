@@ -26,11 +26,12 @@ def image_key(
     dtype: str,
     attention_backend: str = NATIVE_ATTENTION,
     cache: str = NO_CACHE,
+    compiled: bool = False,
 ) -> str:
     """Return the key under which a folder's manifest lists this image.
 
     It is a hash of what pixels depend on, as it was asked for: every field of the request, the
-    weights, the dtype, the attention backend, the cache and the version of the denoising loop
+    weights, the dtype, the attention backend, the cache, --compile and the version of the loop
     (`PIPELINE_VERSION`). The model's name, folder and variant are left out, since the hash of its
     weights says more, and the paths of pictures and of what is added to the model, whose hashes are
     fields, too; so are the templates that prompts were picked from, and the seed of a variation of
@@ -49,6 +50,7 @@ def image_key(
         dtype: As asked for, ``auto`` included.
         attention_backend: As asked for.
         cache: Likewise, in its canonical form.
+        compiled: Whether the denoiser was to be compiled.
 
     Returns:
         64 hexadecimal digits.
@@ -63,7 +65,7 @@ def image_key(
     }
     if request.lora:
         asked["lora_scales"] = [_plain(scale) for _, scale in request.adapters.loras]
-    named = {
+    named: dict[str, Any] = {
         "recipe": PIPELINE_VERSION,
         "model_sha256": model_sha256,
         "dtype": dtype,
@@ -73,6 +75,8 @@ def image_key(
         named["attention_backend"] = attention_backend
     if cache != NO_CACHE:
         named["cache"] = cache
+    if compiled:
+        named["compiled"] = compiled
     text = json.dumps(named, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

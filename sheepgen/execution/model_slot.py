@@ -122,6 +122,7 @@ def _load(spec: ModelSpec, adapters: Adapters, options: DeviceOptions, offload: 
         offload=offload,
         attention_backend=options.attention_backend,
         cache=options.cache,
+        compiled=options.compiled,
     )
     originals: Originals | None = None if adapters.lora else {}
     return _Loaded(spec=spec, model=model, originals=originals, offload=offload)

@@ -117,9 +117,14 @@ def _dtypes(memory: DeviceMemory) -> tuple[str, ...]:
     if split_dtype(asked)[0]:
         return (asked,)
     is_full = asked == "fp32" or (asked == "auto" and memory.device.type == "cpu")
-    if is_full:
-        return asked, "bf16", "fp8+bf16"
-    return asked, "fp8" if asked == "auto" else f"fp8+{asked}"
+    halves = ("bf16",) if is_full else ()
+    if memory.options.compiled:
+        return asked, *halves
+    return (
+        asked,
+        *halves,
+        "fp8" if asked == "auto" and not is_full else f"fp8+{[asked, *halves][-1]}",
+    )
 
 
 def _command(

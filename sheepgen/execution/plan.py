@@ -181,6 +181,7 @@ def plan_run(
                 dtype=settings.device.dtype,
                 attention_backend=settings.device.attention_backend,
                 cache=settings.device.cache,
+                compiled=settings.device.compiled,
             ),
         )
         for index, each in enumerate(requests, start=1)

@@ -124,6 +124,12 @@ def explain_image(
             "run.",
             "Leave out --cache.",
         )
+    if plan.settings.device.compiled:
+        raise UsageError(
+            "Images with --compile cannot be explained: nothing can be seen inside what is "
+            "compiled.",
+            "Leave out --compile.",
+        )
     yield from prepare_folders(target.folder for target in plan.targets.values())
     yield ModelLoading(model=str(request.model_reference))
     from sheepgen.execution.local import LocalExecutor

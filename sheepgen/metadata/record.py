@@ -56,6 +56,7 @@ class Environment:
             0 if none was.
         attention_backend: What computed the denoiser's attention, by diffusers' name for it.
         cache: What the denoiser reused from one step to the next, as `sheepgen.caches` has it.
+        compiled: Whether the denoiser's blocks were compiled.
         left_out: Component of the family that the model has not, as ``text_encoder_3`` of Stable
             Diffusion 3; empty if it has all.
     """
@@ -78,6 +79,7 @@ class Environment:
     tiled_from: int = 0
     attention_backend: str = NATIVE_ATTENTION
     cache: str = NO_CACHE
+    compiled: bool = False
     left_out: str = ""
 
 

@@ -39,7 +39,8 @@ _SINCE: Mapping[str, int] = MappingProxyType(
 """The format that introduced each field of a request."""
 
 _ENVIRONMENT_SINCE: Mapping[str, int] = MappingProxyType(
-    dict.fromkeys(("offload", "tiled_from", "attention_backend"), 7) | {"left_out": 9, "cache": 11}
+    dict.fromkeys(("offload", "tiled_from", "attention_backend"), 7)
+    | {"left_out": 9, "cache": 11, "compiled": 11}
 )
 """The format that introduced a field of an environment, of those that the first did not have."""
 
@@ -57,6 +58,7 @@ MAX_JSON_CHARACTERS = 500_000
 
 _JSON_TYPES: Mapping[str, tuple[type, ...]] = MappingProxyType(
     {
+        "bool": (bool,),
         "str": (str,),
         "str | None": (str, NoneType),
         "int": (int,),

@@ -12,6 +12,7 @@ import torch
 from sheepgen.machine import processor_name
 from sheepgen.metadata.record import DIFFUSERS_LOOP, PIPELINE_VERSION, Environment
 from sheepgen.pipeline.attention_backend import backend_name
+from sheepgen.pipeline.compiled import is_compiled
 from sheepgen.pipeline.fp8 import keeps_fp8
 from sheepgen.pipeline.step_cache import cache_name
 from sheepgen.version import __version__
@@ -64,6 +65,7 @@ def describe_environment(
         tiled_from=tiled_from,
         attention_backend=backend_name(model),
         cache=cache_name(model),
+        compiled=is_compiled(model),
         left_out=model.spec.checkpoint.left_out,
     )
 

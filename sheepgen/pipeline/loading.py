@@ -26,6 +26,7 @@ from sheepgen.models.resolve import find_model
 from sheepgen.options import NATIVE_ATTENTION, split_dtype
 from sheepgen.pipeline.attention_backend import backend_error, has_backends, use_backend
 from sheepgen.pipeline.building import building, cast_parameters, component_errors
+from sheepgen.pipeline.compiled import can_compile, compile_denoiser, compile_error
 from sheepgen.pipeline.device import resolve_device, resolve_dtype
 from sheepgen.pipeline.fp8 import keep_fp8
 from sheepgen.pipeline.offload import move_model, offload_model
@@ -70,6 +71,7 @@ def load_model(
     offload: Offload = "none",
     attention_backend: str = NATIVE_ATTENTION,
     cache: str = NO_CACHE,
+    compiled: bool = False,
 ) -> LoadedModel:
     """Load a model onto a device.
 
@@ -88,10 +90,13 @@ def load_model(
         attention_backend: One of `sheepgen.options.ATTENTION_BACKENDS`. Of no effect with families
             whose networks have no choice, all U-Nets among them.
         cache: What the denoiser reuses from one step to the next, as `sheepgen.caches` reads it.
+        compiled: Whether the denoiser's blocks are compiled when they first run. Of no effect with
+            families that have no U-Net and no transformer.
 
     Raises:
         UsageError: If there is no such model or device, the device does not have that precision or
-            attention backend, the cache is not for the model, or nothing can be added to it.
+            attention backend or no compiler, the cache is not for the model, or nothing can be
+            added to it.
         ModelError: If the model cannot be downloaded, is damaged, or is not supported; or if what
             is added to it does not fit.
     """
@@ -112,6 +117,9 @@ def load_model(
     has_choice = has_backends(spec)
     if has_choice and (error := backend_error(attention_backend, target, precision)):
         raise error
+    is_compiled = compiled and can_compile(spec)
+    if is_compiled and (error := compile_error(target)):
+        raise error
     can_move, is_fp8 = not why_not_offload(spec) and target != CPU, split_dtype(dtype)[0]
     is_offloaded = offload != "none" and can_move
     # With fp8 only what is left of the weights needs room on the device.
@@ -130,6 +138,8 @@ def load_model(
         if has_choice:
             use_backend(model, attention_backend)
         enable_cache(model, cache)
+        if is_compiled:
+            compile_denoiser(model)
         return offload_model(model, offload, target) if is_offloaded else model
 
 

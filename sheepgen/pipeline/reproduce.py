@@ -19,6 +19,7 @@ from sheepgen.events import RunFinished
 from sheepgen.models.caching import check_cache
 from sheepgen.options import ATTENTION_BACKENDS, DTYPES, NATIVE_ATTENTION, split_dtype
 from sheepgen.pipeline.attention_backend import backend_error
+from sheepgen.pipeline.compiled import compile_error
 from sheepgen.pipeline.device import available_devices, resolve_device, resolve_dtype
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import stream
@@ -39,7 +40,7 @@ def load_as_recorded(spec: ModelSpec, record: ImageRecord) -> LoadedModel:
     """Load a model on the recorded device, or one of its kind, at the recorded precision.
 
     What was added to it is added again, and attention is computed by the recorded backend,
-    with the recorded cache.
+    with the recorded cache, in blocks that are compiled if they were.
 
     What this machine does not have is left to `load_model` to choose.
 
@@ -58,6 +59,7 @@ def load_as_recorded(spec: ModelSpec, record: ImageRecord) -> LoadedModel:
         adapters=record.request.adapters,
         attention_backend=_backend_like(environment.attention_backend, device, dtype),
         cache=_cache_like(environment.cache, spec),
+        compiled=environment.compiled and compile_error(resolve_device(device)) is None,
     )
 
 

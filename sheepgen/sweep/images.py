@@ -39,6 +39,7 @@ def cell_keys(
             dtype=options.dtype,
             attention_backend=options.attention_backend,
             cache=options.cache,
+            compiled=options.compiled,
         )
         for each in requests
     )

@@ -138,15 +138,15 @@ def regenerate(
     """Generate every image again and compare it.
 
     Args:
-        tasks: In any order; those with the same model, device, dtype, attention backend and cache
-            are done together, so that each model is loaded once.
+        tasks: In any order; those with the same model, device, dtype, attention backend, cache
+            and --compile are done together, so that each model is loaded once.
         threads: CPU threads, in place of each record's own.
     """
     groups: defaultdict[Hashable, list[VerificationTask]] = defaultdict(list)
     for task in tasks:
         environment, adapters = task.record.environment, task.record.request.adapters
         loaded = (environment.device, environment.dtype)
-        settings = (environment.attention_backend, environment.cache)
+        settings = (environment.attention_backend, environment.cache, environment.compiled)
         groups[task.spec, adapters, *loaded, *settings].append(task)
     for group in groups.values():
         yield from _regenerate_group(sorted(group, key=_cost), threads)

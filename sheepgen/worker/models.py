@@ -31,6 +31,8 @@ class _Key(NamedTuple):
     checkpoint: Checkpoint
     dtype: str
     attention_backend: str
+    cache: str
+    compiled: bool
     offload: Offload
     device: torch.device
 
@@ -73,6 +75,8 @@ class KeptModels:
             spec.checkpoint,
             options.dtype,
             options.attention_backend,
+            options.cache,
+            options.compiled,
             needed.offload,
             resolve_device(options.device),
         )

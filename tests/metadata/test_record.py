@@ -32,6 +32,7 @@ ENVIRONMENT_SINCE = {
     "attention_backend": 7,
     "left_out": 9,
     "cache": 11,
+    "compiled": 11,
 }
 
 
@@ -199,6 +200,7 @@ def test_a_record_has_the_lowest_number_that_has_all_that_it_says() -> None:
         {"tiled_from": 2},
         {"attention_backend": "flash"},
         {"left_out": "text_encoder_3"},
+        {"compiled": True},
         {"cache": "first-block:0.05"},
     ],
 )

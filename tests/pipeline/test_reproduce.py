@@ -98,9 +98,10 @@ def test_the_model_is_loaded_as_recorded_where_that_can_be(
         adapters: object,
         attention_backend: str,
         cache: str,
+        compiled: bool,
     ) -> Model:
         assert not adapters
-        assert (attention_backend, cache) == ("native", "none")
+        assert (attention_backend, cache, compiled) == ("native", "none", False)
         asked.append((device, dtype))
         return tiny_parts
 
