@@ -187,8 +187,10 @@ def _strings(value: object, part: str) -> tuple[str, ...]:
 def _string(value: object, part: str, *, empty: bool = False) -> str:
     if not isinstance(value, str):
         raise _InvalidError(f"{part} holds {value!r:.40}, which is not a string")
-    # New emoji are not printable to str.isprintable().
-    is_hidden = any(unicodedata.category(each) in _HIDDEN for each in value)
+    # New emoji are not printable to `str.isprintable`, which is quick where there are none.
+    is_hidden = not value.isprintable() and any(
+        unicodedata.category(each) in _HIDDEN for each in value
+    )
     if len(value) > MAX_LENGTH or not (value or empty) or is_hidden:
         raise _InvalidError(f"{part} holds {value!r:.40}, which is empty, too long or unprintable")
     return value

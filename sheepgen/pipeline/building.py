@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sheepgen.models.safetensors import StoredWeights
 
-__all__ = ["building", "cast_parameters", "component_errors", "running"]
+__all__ = ["building", "cast_parameters", "component_errors", "parameter_dtype", "running"]
 
 _DAMAGED = "Its config and its weights do not match, or one of them is damaged."
 
@@ -75,10 +75,14 @@ def cast_parameters(network: Any, dtype: torch.dtype) -> None:  # noqa: ANN401 -
 
     Buffers, such as the positions of Stable Diffusion 3, stay as they are.
     """
-    kept = network._keep_in_fp32_modules or ()
     for name, parameter in network.named_parameters():
-        stays = not {*name.split(".")}.isdisjoint(kept)
-        parameter.data = parameter.data.to(torch.float32 if stays else dtype)
+        parameter.data = parameter.data.to(parameter_dtype(network, name, dtype))
+
+
+def parameter_dtype(network: Any, name: str, dtype: torch.dtype) -> torch.dtype:  # noqa: ANN401
+    """Return the precision of a network's parameter: as given, or float32 where its class says."""
+    kept = network._keep_in_fp32_modules or ()
+    return dtype if {*name.split(".")}.isdisjoint(kept) else torch.float32
 
 
 @contextmanager

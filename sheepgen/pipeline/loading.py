@@ -6,6 +6,7 @@ names, from safetensors, without the network.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
@@ -25,10 +26,11 @@ from sheepgen.models.quantization import QUANTIZATION, method_of
 from sheepgen.models.resolve import find_model
 from sheepgen.options import NATIVE_ATTENTION, split_dtype
 from sheepgen.pipeline.attention_backend import backend_error, has_backends, use_backend
-from sheepgen.pipeline.building import building, cast_parameters, component_errors
+from sheepgen.pipeline.building import building, component_errors
 from sheepgen.pipeline.compiled import can_compile, compile_denoiser, compile_error
 from sheepgen.pipeline.device import resolve_device, resolve_dtype
 from sheepgen.pipeline.fp8 import keep_fp8
+from sheepgen.pipeline.network_weights import give_weights, without_weights
 from sheepgen.pipeline.offload import move_model, offload_model
 from sheepgen.pipeline.placement import CPU
 from sheepgen.pipeline.quantized import check_can_load, room_for
@@ -38,7 +40,7 @@ from sheepgen.prompt_syntax import PLAIN
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from transformers import PreTrainedTokenizerBase
 
@@ -226,7 +228,7 @@ def load_text_encoder(
             dtype=dtype,
             output_loading_info=True,
         )
-    return _ready(component, model, report)
+    return _ready(component, model, report["missing_keys"])
 
 
 def load_diffusers(
@@ -242,45 +244,46 @@ def load_diffusers(
 
         return read_transformer(checkpoint.transformer, model_class, config, dtype)
     check_can_load(config, "diffusers", component)
-    file = next(iter(checkpoint.weights_of(component)), "")
     with building(component, room_for(config, checkpoint.stored[component])):
-        if checkpoint.prefixes:
-            with torch.device("meta"):
-                model = model_class.from_config(dict(checkpoint.configs[component]))
-            model = model.to(dtype).to_empty(device="cpu")
-            missing, unexpected = model.load_state_dict(
-                _weights(checkpoint, component), strict=False
-            )
-            return _ready(component, model, {"missing_keys": missing, "unexpected": unexpected})
-        if model_class._keep_in_fp32_modules and method_of(config) is None:
-            return _load_in_two_precisions(checkpoint, component, model_class, dtype)
-        model, report = model_class.from_pretrained(
-            str((checkpoint.folder / file).parent if file else checkpoint.folder / component),
-            local_files_only=True,
-            use_safetensors=True,
-            variant=variant_of(file),
-            output_loading_info=True,
-            # It asks for another package, and says so on every load; quantised weights need it.
-            low_cpu_mem_usage=method_of(config) is not None,
-            dtype=dtype,
-        )
-    # If the first of them is of the model's own type, it leaves all at that of the file.
-    if method_of(config) is None:
-        cast_parameters(model, dtype)
-    return _ready(component, model, report)
+        if method_of(config) is not None:
+            model, report = _load_quantized(checkpoint, component, model_class, dtype)
+            return _ready(component, model, report["missing_keys"])
+        with without_weights(), _default_dtype(model_class, dtype):
+            model = model_class.from_config(dict(config))
+        copy = bool(checkpoint.prefixes or model_class._keep_in_fp32_modules)
+        missing = give_weights(model, _weights(checkpoint, component), dtype, copy=copy)
+    return _ready(component, model, missing)
 
 
-def _load_in_two_precisions(
+def _load_quantized(
     checkpoint: Checkpoint,
     component: str,
     model_class: Any,  # noqa: ANN401
     dtype: torch.dtype,
-) -> Any:  # noqa: ANN401
-    """Load a network some of whose layers stay float32; diffusers needs another package for it."""
-    model = model_class.from_config(dict(checkpoint.configs[component]))
-    missing, unexpected = model.load_state_dict(_weights(checkpoint, component), strict=False)
-    cast_parameters(model, dtype)
-    return _ready(component, model, {"missing_keys": missing, "unexpected": unexpected})
+) -> tuple[Any, Mapping[str, Collection[str]]]:
+    """Load a network by diffusers, which replaces its layers by those for its kind of weights."""
+    file = next(iter(checkpoint.weights_of(component)), "")
+    loaded: tuple[Any, Mapping[str, Collection[str]]] = model_class.from_pretrained(
+        str((checkpoint.folder / file).parent if file else checkpoint.folder / component),
+        local_files_only=True,
+        use_safetensors=True,
+        variant=variant_of(file),
+        output_loading_info=True,
+        low_cpu_mem_usage=True,
+        dtype=dtype,
+    )
+    return loaded
+
+
+@contextmanager
+def _default_dtype(model_class: Any, dtype: torch.dtype) -> Iterator[None]:  # noqa: ANN401
+    """Let a network compute what it keeps besides its weights as diffusers does."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32 if model_class._keep_in_fp32_modules else dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def _weights(checkpoint: Checkpoint, component: str) -> dict[str, torch.Tensor]:
@@ -289,7 +292,9 @@ def _weights(checkpoint: Checkpoint, component: str) -> dict[str, torch.Tensor]:
 
         return read_component(checkpoint, component)
     weights: dict[str, torch.Tensor] = {}
-    for name in checkpoint.weights_of(component):
+    # On optional ones no image depends, so they are not among the model's.
+    usual = f"{component}/{checkpoint.family.components[component].weights}.safetensors"
+    for name in checkpoint.weights_of(component) or (usual,):
         weights |= load_file(checkpoint.folder / name)
     return weights
 
@@ -317,12 +322,12 @@ def _inner(weights: Mapping[str, torch.Tensor], prefixes: Sequence[str]) -> dict
     return {}
 
 
-def _ready(component: str, model: Any, report: Mapping[str, Collection[str]]) -> Any:  # noqa: ANN401
+def _ready(component: str, model: Any, missing: Collection[str]) -> Any:  # noqa: ANN401
     """Return a network in evaluation mode, if it has all its weights."""
     # The libraries fill such holes with random numbers and go on.
-    if missing := sorted(report["missing_keys"]):
+    if missing:
         raise ModelError(
-            f"{component} has no weights for {excerpt(missing[0])} ({len(missing)} are missing).",
+            f"{component} has no weights for {excerpt(min(missing))} ({len(missing)} are missing).",
             "The model is incomplete. Download it again.",
         )
     return model.eval().requires_grad_(requires_grad=False)

@@ -11,6 +11,7 @@ from safetensors import safe_open
 
 from sheepgen.errors import ModelError
 from sheepgen.models.single_file import CLIP_TOKENS
+from sheepgen.pipeline.network_weights import current_name
 from sheepgen.pipeline.original_transformers import convert_transformer
 
 if TYPE_CHECKING:
@@ -70,20 +71,11 @@ def _convert_unet(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> d
 def convert_vae(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> dict[str, Tensor]:
     """Return the weights of a VAE, as diffusers names them; they may be so named already."""
     if "encoder.down_blocks.0.resnets.0.conv1.weight" in weights:
-        return {_today(name): tensor for name, tensor in weights.items()}
+        return {current_name(name): tensor for name, tensor in weights.items()}
     prefix = converters.LDM_VAE_KEYS[0]
     prefixed = {f"{prefix}{name}": tensor for name, tensor in weights.items()}
     converted: dict[str, Tensor] = converters.convert_ldm_vae_checkpoint(prefixed, dict(config))
     return converted
-
-
-_FIRST_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
-"""Of an attention's layers, in diffusers' own first files."""
-
-
-def _today(name: str) -> str:
-    layer, kind = name.split(".")[-2:]
-    return name.replace(f".{layer}.{kind}", f".{_FIRST_NAMES.get(layer, layer)}.{kind}")
 
 
 def _convert_openclip(

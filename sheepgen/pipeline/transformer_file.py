@@ -7,7 +7,6 @@ each is turned into numbers of the model's precision when it is used.
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -16,17 +15,17 @@ import torch
 from diffusers import GGUFQuantizationConfig
 from diffusers.models.model_loading_utils import load_gguf_checkpoint
 from torch import nn
-from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from sheepgen.errors import ModelError
 from sheepgen.pipeline.building import building, component_errors
+from sheepgen.pipeline.network_weights import give_weights, without_weights
 from sheepgen.pipeline.original_transformers import convert_transformer
 from sheepgen.pipeline.quantized import require_packages
 from sheepgen.pipeline.single_file import read_below
 from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Set
+    from collections.abc import Mapping, Set
 
     from torch import Tensor
 
@@ -60,7 +59,7 @@ def read_transformer(
         UsageError: If a package is not installed that GGUF files need.
     """
     settings = dict(config)
-    with building("transformer", file.stored), _without_weights():
+    with building("transformer", file.stored), without_weights():
         model = model_class.from_config(settings)
     with component_errors("transformer"):
         weights = _read(file)
@@ -72,10 +71,7 @@ def read_transformer(
             model = _read_gguf(model_class, weights, settings, dtype)
             _dequantize_the_rest(model, dtype)
         else:
-            # At addresses that torch chooses, on which the last bits may depend.
-            weights = {name: weight.to(dtype, copy=True) for name, weight in weights.items()}
-            model.load_state_dict(weights, assign=True)
-            model = model.to(dtype)
+            give_weights(model, weights, dtype, copy=True)
     return model.eval().requires_grad_(requires_grad=False)
 
 
@@ -142,17 +138,3 @@ def _dequantize_the_rest(model: nn.Module, dtype: torch.dtype) -> None:
                 plain = dequantize_gguf_tensor(weight).to(dtype)
                 is_buffer = name in module._buffers
                 setattr(module, name, plain if is_buffer else nn.Parameter(plain))
-
-
-@contextmanager
-def _without_weights() -> Iterator[None]:
-    """Build modules whose weights take no memory; what they compute when they are built stays."""
-
-    def empty(_: nn.Module, __: str, weight: nn.Parameter) -> nn.Parameter:
-        return nn.Parameter(weight.to("meta"), requires_grad=weight.requires_grad)
-
-    handle = register_module_parameter_registration_hook(empty)  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        handle.remove()
