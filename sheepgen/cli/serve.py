@@ -89,7 +89,7 @@ def _stop(*, quiet: bool) -> None:
 
     found = stop_worker()
     if isinstance(found, NoWorker) and found.is_running:
-        raise SheepgenError(f"The worker cannot be stopped: {found.reason}.", "End its process.")
+        raise SheepgenError(f"The worker cannot be stopped: {found.reason}.", "Kill its process.")
     said = "No worker is running." if isinstance(found, NoWorker) else "The worker has stopped."
     note(error_console(quiet=quiet), said)
 

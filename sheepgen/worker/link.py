@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sheepgen.worker.handshake import hello, read_line, write_line
-from sheepgen.worker.place import folder_fault, is_same_user, socket_path, unsupported
+from sheepgen.worker.place import folder_fault, is_same_user, peer_pid, socket_path, unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -83,7 +83,9 @@ def greet(want: str) -> Greeted | NoWorker:
         except (ConnectionRefusedError, FileNotFoundError):
             return NoWorker("none is running", is_running=False)
         except (OSError, ValueError) as error:
-            return NoWorker("it does not answer" if is_late(error) else f"it fails: {error}")
+            pid = peer_pid(connection) if is_late(error) else None
+            late = f"it does not answer (process {pid})" if pid else "it does not answer"
+            return NoWorker(late if is_late(error) else f"it fails: {error}")
         if refused := answer.get("refused"):
             return NoWorker(str(refused))
         opened.pop_all()

@@ -21,10 +21,21 @@ from platformdirs import user_runtime_path
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["folder_fault", "is_same_user", "lock_path", "peer_uid", "socket_path", "unsupported"]
+__all__ = [
+    "folder_fault",
+    "is_same_user",
+    "lock_path",
+    "peer_pid",
+    "peer_uid",
+    "socket_path",
+    "unsupported",
+]
 
 _MAX_PATH_BYTES = 103
 """The system's structure for an address has room for 104 to 108, with a zero at the end."""
+
+_CREDENTIALS = struct.Struct("3i")
+"""Process, user and group, as Linux says them."""
 
 _DARWIN_LOCAL, _DARWIN_PEERCRED, _DARWIN_XUCRED_BYTES = 0, 1, 76
 """``SOL_LOCAL``, ``LOCAL_PEERCRED`` and the size of ``struct xucred``, which Python does not name;
@@ -89,10 +100,19 @@ def peer_uid(connection: socket.socket) -> int | None:
         asked = (_DARWIN_LOCAL, _DARWIN_PEERCRED, _DARWIN_XUCRED_BYTES)
         return int(struct.unpack_from("=II", connection.getsockopt(*asked))[1])
     if hasattr(socket, "SO_PEERCRED"):
-        form = struct.Struct("3i")  # process, user, group
-        found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, form.size)
-        return int(form.unpack(found)[1])
+        return int(_CREDENTIALS.unpack(_credentials(connection))[1])
     return None
+
+
+def peer_pid(connection: socket.socket) -> int | None:
+    """Return the process at the other end of a Unix socket; None if not known."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return None
+    return int(_CREDENTIALS.unpack(_credentials(connection))[0])
+
+
+def _credentials(connection: socket.socket) -> bytes:
+    return connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
 
 
 def _folder() -> Path:

@@ -79,7 +79,7 @@ def test_a_socket_at_which_somebody_listens_is_not_removed() -> None:
 @pytest.mark.usefixtures("listener")
 def test_one_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link, "HELLO_S", 0.05)
-    assert reason() == "it does not answer"
+    assert reason() == f"it does not answer (process {os.getpid()})"
 
 
 def test_one_that_falls_silent_is_given_up(
