@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sheepgen.execution.executor import in_batches
 from sheepgen.models.added.transformer import with_transformer
 from sheepgen.models.caching import check_cache
+from sheepgen.models.denoiser_size import denoiser_parameters
 from sheepgen.models.memory import can_tile, why_not_offload
 from sheepgen.options import NATIVE_ATTENTION
 from sheepgen.sanitize import excerpt
@@ -140,7 +141,6 @@ def attention_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> It
     from sheepgen.pipeline.device import resolve_device, resolve_dtype
 
     device = resolve_device(options.device)
-    dtype = resolve_dtype(options.dtype, device)
     for spec in specs:
         if not has_backends(spec):
             networks = "U-Nets have" if "unet" in spec.family.components else "its network has"
@@ -148,7 +148,9 @@ def attention_warnings(specs: Iterable[ModelSpec], options: DeviceOptions) -> It
                 f"Warning: --attention-backend has no effect with {excerpt(spec.name)}: {networks} "
                 "no such switch."
             )
-        elif error := backend_error(options.attention_backend, device, dtype):
+            continue
+        dtype = resolve_dtype(options.dtype, device, denoiser_parameters(spec))
+        if error := backend_error(options.attention_backend, device, dtype):
             raise error
 
 

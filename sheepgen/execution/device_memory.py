@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sheepgen.execution.memory import RunMemory
+from sheepgen.models.denoiser_size import denoiser_parameters
 from sheepgen.models.memory import choose_offload, plan_memory, why_not_offload
 from sheepgen.options import OFFLOADS, split_dtype
 from sheepgen.pipeline.device import free_memory, resolve_device, resolve_dtype
@@ -90,7 +91,9 @@ class DeviceMemory:
         if asked is not None and len(ways) > 1:
             offload = asked
         is_fp8, _ = split_dtype(self.options.dtype)
-        precision = dtype_name(resolve_dtype(self.options.dtype, self.device))
+        precision = dtype_name(
+            resolve_dtype(self.options.dtype, self.device, denoiser_parameters(spec))
+        )
         return RunMemory(
             plan=plan,
             model=spec.name,
@@ -128,7 +131,7 @@ def plan_at(
         UsageError: If fp8 is not for this model.
         ModelError: If a weight file is damaged.
     """
-    precision = resolve_dtype(dtype, device)
+    precision = resolve_dtype(dtype, device, denoiser_parameters(spec))
     is_fp8, _ = split_dtype(dtype)
     return plan_memory(
         *(spec, size, dtype_name(precision)),

@@ -20,6 +20,7 @@ from sheepgen.models.added.hashes import added_hashes
 from sheepgen.models.added.places import fetch_added, pinned
 from sheepgen.models.added.transformer import with_transformer
 from sheepgen.models.caching import check_cache
+from sheepgen.models.denoiser_size import denoiser_parameters
 from sheepgen.models.files import variant_of
 from sheepgen.models.memory import why_not_offload
 from sheepgen.models.quantization import QUANTIZATION, method_of
@@ -28,6 +29,7 @@ from sheepgen.options import NATIVE_ATTENTION, split_dtype
 from sheepgen.pipeline.attention_backend import backend_error, has_backends, use_backend
 from sheepgen.pipeline.building import building, component_errors
 from sheepgen.pipeline.compiled import can_compile, compile_denoiser, compile_error
+from sheepgen.pipeline.cpu_bf16 import lay_out
 from sheepgen.pipeline.device import resolve_device, resolve_dtype
 from sheepgen.pipeline.fp8 import keep_fp8
 from sheepgen.pipeline.network_weights import give_weights, without_weights
@@ -103,7 +105,7 @@ def load_model(
             is added to it does not fit.
     """
     target = resolve_device(device)
-    precision = resolve_dtype(dtype, target)
+    resolve_dtype(dtype, target)  # refuses what does not go together before any download
     spec = name_or_spec
     if isinstance(spec, str):
         replaced = adapters.replaced if adapters else ()
@@ -116,6 +118,7 @@ def load_model(
     added_hashes(spec.adapters, spec.checkpoint, {})
     checkpoint = with_transformer(spec.checkpoint, spec.adapters.transformer)
     spec = replace(spec, checkpoint=checkpoint)
+    precision = resolve_dtype(dtype, target, denoiser_parameters(spec))
     has_choice = has_backends(spec)
     if has_choice and (error := backend_error(attention_backend, target, precision)):
         raise error
@@ -139,6 +142,8 @@ def load_model(
             model = move_model(model, target)
         if has_choice:
             use_backend(model, attention_backend)
+        if target == CPU and precision == torch.bfloat16 and not is_compiled:
+            lay_out(model, attention_backend)
         enable_cache(model, cache)
         if is_compiled:
             compile_denoiser(model)

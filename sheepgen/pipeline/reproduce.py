@@ -17,6 +17,7 @@ from sheepgen.caches import NO_CACHE
 from sheepgen.errors import UsageError
 from sheepgen.events import RunFinished
 from sheepgen.models.caching import check_cache
+from sheepgen.models.denoiser_size import denoiser_parameters
 from sheepgen.options import ATTENTION_BACKENDS, DTYPES, NATIVE_ATTENTION, split_dtype
 from sheepgen.pipeline.attention_backend import backend_error
 from sheepgen.pipeline.compiled import compile_error
@@ -57,7 +58,7 @@ def load_as_recorded(spec: ModelSpec, record: ImageRecord) -> LoadedModel:
         device=device,
         dtype=dtype,
         adapters=record.request.adapters,
-        attention_backend=_backend_like(environment.attention_backend, device, dtype),
+        attention_backend=_backend_like(environment.attention_backend, device, dtype, spec),
         cache=_cache_like(environment.cache, spec),
         compiled=environment.compiled and compile_error(resolve_device(device)) is None,
     )
@@ -106,12 +107,13 @@ def _memory_bytes(device: torch.device) -> int | None:
     return None
 
 
-def _backend_like(recorded: str, device: str, dtype: str) -> str:
+def _backend_like(recorded: str, device: str, dtype: str, spec: ModelSpec) -> str:
     """Return the recorded attention backend, or native if it cannot be used here."""
     if recorded == NATIVE_ATTENTION or recorded not in ATTENTION_BACKENDS:
         return NATIVE_ATTENTION
     target = resolve_device(device)
-    error = backend_error(recorded, target, resolve_dtype(dtype, target))
+    precision = resolve_dtype(dtype, target, denoiser_parameters(spec))
+    error = backend_error(recorded, target, precision)
     return NATIVE_ATTENTION if error else recorded
 
 

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
 from sheepgen.errors import UsageError
 from sheepgen.pipeline.device import (
+    BF16_PARAMETERS,
     available_devices,
+    cpu_dtype,
     peak_memory,
     resolve_device,
     resolve_dtype,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @pytest.fixture
@@ -65,6 +71,24 @@ def test_each_device_has_its_own_format(device: str, dtype: torch.dtype) -> None
 
 
 @pytest.mark.parametrize(
+    ("instructions", "parameters", "dtype"),
+    [
+        ({}, 10**12, torch.float32),
+        ({"avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, 10**12, torch.float32),
+        ({"avx512_bf16": True, "amx_bf16": False}, 859_520_964, torch.bfloat16),
+        ({"avx512_bf16": True, "amx_bf16": True}, BF16_PARAMETERS, torch.bfloat16),
+        ({"amx_bf16": True}, BF16_PARAMETERS - 1, torch.float32),
+        ({"avx512_bf16": True}, 0, torch.float32),
+        ({"architecture": "aarch64", "bf16": True}, 10**12, torch.float32),
+    ],
+)
+def test_cpus_take_bf16_for_large_models_if_they_multiply_it(
+    instructions: Mapping[str, object], parameters: int, dtype: torch.dtype
+) -> None:
+    assert cpu_dtype(instructions, parameters) == dtype
+
+
+@pytest.mark.parametrize(
     ("capability", "has_bf16", "dtype"),
     [
         ((7, 5), True, torch.float16),
@@ -87,6 +111,7 @@ def test_cards_that_would_emulate_bf16_take_fp16(
 
 def test_a_format_may_be_asked_for() -> None:
     assert resolve_dtype("bf16", torch.device("cpu")) == torch.bfloat16
+    assert resolve_dtype("fp32", torch.device("cpu"), 10**12) == torch.float32
     assert resolve_dtype("fp32", torch.device("cuda:0")) == torch.float32
     assert resolve_dtype("fp16", torch.device("cuda:0")) == torch.float16
     with pytest.raises(UsageError, match="50 times slower"):
