@@ -118,7 +118,8 @@ def load_model(
     added_hashes(spec.adapters, spec.checkpoint, {})
     checkpoint = with_transformer(spec.checkpoint, spec.adapters.transformer)
     spec = replace(spec, checkpoint=checkpoint)
-    precision = resolve_dtype(dtype, target, denoiser_parameters(spec))
+    with component_errors("denoiser" if "unet" not in checkpoint.configs else "unet"):
+        precision = resolve_dtype(dtype, target, denoiser_parameters(spec))
     has_choice = has_backends(spec)
     if has_choice and (error := backend_error(attention_backend, target, precision)):
         raise error
