@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from sheepgen.execution.device_memory import DeviceMemory
@@ -29,10 +30,7 @@ class _Key(NamedTuple):
     """What a model must have in common with one that is loaded, so that only LoRAs differ."""
 
     checkpoint: Checkpoint
-    dtype: str
-    attention_backend: str
-    cache: str
-    compiled: bool
+    options: DeviceOptions
     offload: Offload
     device: torch.device
 
@@ -71,21 +69,15 @@ class KeptModels:
         self, spec: ModelSpec, adapters: Adapters, options: DeviceOptions, needed: RunMemory
     ) -> LoadedModel:
         """See `sheepgen.execution.model_slot.Models`."""
-        key = _Key(
-            spec.checkpoint,
-            options.dtype,
-            options.attention_backend,
-            options.cache,
-            options.compiled,
-            needed.offload,
-            resolve_device(options.device),
-        )
+        device = resolve_device(options.device)
+        alike = replace(options, device=str(device), batch_size=1, offload=None)
+        key = _Key(spec.checkpoint, alike, needed.offload, device)
         hashes = added_hashes(adapters, spec.checkpoint, {})
         known = self._kept.pop(key, None)
         if known and known.adapters == adapters and known.hashes != hashes:
             known = None  # a file with the same name is another one now
         taken = known.weight_bytes if known else 0
-        self._make_room(key.device, needed.needed_bytes - taken)
+        self._make_room(device, needed.needed_bytes - taken)
         kept = _Kept(
             known.slot if known else ModelSlot(),
             spec.name,
