@@ -14,7 +14,6 @@ from sheepgen.cli.dry_run import print_download, print_plan
 from sheepgen.cli.interrupt import stopped_by_interrupts
 from sheepgen.events import ImageSaved, RunFailed
 from sheepgen.execution import plan as planning
-from sheepgen.execution.engine import LocalEngine
 from sheepgen.execution.run import run_plan
 from sheepgen.models.hub import DownloadPlan, go_offline
 from sheepgen.output.jsonl import to_json_line, write_progress
@@ -92,10 +91,9 @@ def plan_images(
     """
     if settings.offline:
         go_offline()
-    if isinstance(settings.engine, LocalEngine):
-        # What is compiled needs diffusers as it is.
-        is_small = _is_small(request) and not settings.device.compiled
-        settings = replace(settings, engine=LocalEngine(embedded_only=is_small))
+    # What is compiled needs diffusers as it is.
+    if _is_small(request) and not settings.device.compiled:
+        settings = replace(settings, engine=settings.engine.for_embedded_model())
     while True:
         with spinner(console, "Preparing"):
             plan = planning.plan_run(

@@ -28,6 +28,12 @@ _T = TypeVar("_T")
 class Engine(Protocol):
     """Anything that has PyTorch."""
 
+    def for_embedded_model(self) -> Engine:
+        """Return one for a process that has no other work than the embedded model's images.
+
+        To be asked before anything else; it may import less.
+        """
+
     def call(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Return what a function that needs PyTorch returns, and raise what it raises.
 
@@ -75,6 +81,10 @@ class LocalEngine:
     """
 
     embedded_only: bool = False
+
+    def for_embedded_model(self) -> LocalEngine:
+        """See `Engine`."""
+        return LocalEngine(embedded_only=True)
 
     def call(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """See `Engine`."""

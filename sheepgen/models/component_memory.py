@@ -237,8 +237,7 @@ def _loaded(checkpoint: Checkpoint, name: str, dtype: str) -> Iterator[LoadedWei
     for key, tensor in stored_tensors(checkpoint, name):
         if component.leaves_out(key):
             continue
-        # A file has its place at one precision, as it is loaded.
-        is_float32 = component.keeps_float32(dtype, class_name, config, key) and file is None
+        is_float32 = component.keeps_float32(dtype, class_name, config, key) and not is_gguf
         item_bytes = ITEM_BYTES["fp32" if is_float32 else dtype]
         numbers, width = math.prod(tensor.shape), 0
         is_weight = key.endswith(".weight")

@@ -109,13 +109,7 @@ def _is_denoiser(name: str) -> bool:
 
 def _denoisers(model: LoadedModel) -> list[nn.Module]:
     """Return a model's networks that run at every step."""
-    pipeline = getattr(model, "pipeline", None)
-    components = components_of(model) if pipeline is None else pipeline.components
-    return [
-        network
-        for name, network in components.items()
-        if _is_denoiser(name) and isinstance(network, nn.Module)
-    ]
+    return [network for name, network in components_of(model).items() if _is_denoiser(name)]
 
 
 def _blocks(network: Any) -> list[nn.Module]:  # noqa: ANN401 - of diffusers

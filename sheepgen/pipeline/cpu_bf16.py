@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from diffusers import DiffusionPipeline
 from torch import nn
 
 from sheepgen.options import NATIVE_ATTENTION
@@ -31,12 +30,8 @@ def lay_out(model: LoadedModel, attention_backend: str = NATIVE_ATTENTION) -> No
         model: On the CPU, at bf16.
         attention_backend: Computes its attention if it is not the native one.
     """
-    pipeline = getattr(model, "pipeline", None)
-    parts = components_of(model).values()
-    if isinstance(pipeline, DiffusionPipeline):
-        parts = pipeline.components.values()
     is_tiled = attention_backend == NATIVE_ATTENTION and wants_tiled_attention(cpu_capabilities())
-    for network in (each for each in parts if isinstance(each, nn.Module)):
+    for network in components_of(model).values():
         for layer in network.modules():
             if isinstance(layer, nn.Conv2d):
                 layer.weight.data = layer.weight.data.to(memory_format=torch.channels_last)

@@ -141,9 +141,7 @@ def in_tiles(model: LoadedModel, *, tiled: bool) -> Iterator[None]:
 
 def _tiling_vae(model: LoadedModel) -> Any:  # noqa: ANN401 - of several classes
     """Return the model's VAE, or None if it has none that can decode in tiles."""
-    pipeline = getattr(model, "pipeline", None)
-    own = components_of(model) if pipeline is None else pipeline.components
-    networks = own.values()
+    networks = components_of(model).values()
     return next((network for network in networks if hasattr(network, "use_tiling")), None)
 
 

@@ -63,10 +63,7 @@ def fp8_weights(spec: ModelSpec, dtype: torch.dtype) -> dict[str, tuple[LoadedWe
     network_class = getattr(diffusers, checkpoint.classes[name])
     with quiet_libraries(), building(name, checkpoint.stored[name]), torch.device("meta"):
         network: ModelMixin = network_class.from_config(dict(checkpoint.configs[name]))
-    if checkpoint.transformer is None:
-        cast_parameters(network, dtype)
-    else:
-        network.to(dtype)
+    cast_parameters(network, dtype)
     network.enable_layerwise_casting(storage_dtype=_FP8, compute_dtype=dtype)
     return {name: tuple(_kept(network, dtype))}
 

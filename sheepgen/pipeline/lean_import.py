@@ -30,16 +30,17 @@ def import_diffusers_alone() -> None:
 
     For a process that has no other work: its pipelines, and the schedulers that need scipy, are not
     to be had from it any more, and nothing of it is marked for `torch.compile`. All those packages
-    can be imported afterwards. What diffusers cannot be imported without, it gets.
+    can be imported afterwards. A diffusers that cannot do without them is imported as ever.
     """
     if "diffusers" in sys.modules:
         return
-    with _not_installed(*_OPTIONAL):
-        try:
-            with _not_installed("torch._dynamo"), _compiled_like_all():
-                _import()
-        except (ImportError, RuntimeError):  # it has come to depend on more of PyTorch
+    try:
+        with _not_installed("torch._dynamo", *_OPTIONAL), _compiled_like_all():
             _import()
+    except Exception:  # noqa: BLE001 - whatever it is, that release needs more
+        for name in [each for each in sys.modules if each.partition(".")[0] == "diffusers"]:
+            del sys.modules[name]
+        _import()
 
 
 def _import() -> None:

@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.overrides import TorchFunctionMode
 
 from sheepgen.pipeline.building import parameter_dtype
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from torch import Tensor
 
 __all__ = ["current_name", "give_weights", "without_weights"]
+
+_FILLS = {"kaiming_uniform_", "normal_", "trunc_normal_", "uniform_"}
+"""What gives weights random numbers, in `torch.nn.init` and of `torch.Tensor`."""
 
 _FIRST_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 """Of an attention's layers, in diffusers' own first files."""
@@ -34,9 +38,28 @@ def without_weights() -> Iterator[None]:
 
     handle = register_module_parameter_registration_hook(empty)  # type: ignore[arg-type]
     try:
-        yield
+        with _Unfilled():
+            yield
     finally:
         handle.remove()
+
+
+class _Unfilled(TorchFunctionMode):
+    """Fills no weights that have no memory: for that PyTorch would import ``torch._dynamo``."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - whatever the function returns
+        named = dict(kwargs or {})
+        if func.__name__ in _FILLS:
+            weight = named["tensor"] if "tensor" in named else args[0]
+            if weight.is_meta:
+                return weight
+        return func(*args, **named)
 
 
 def give_weights(

@@ -81,18 +81,24 @@ def move_model(model: LoadedModel, device: torch.device) -> LoadedModel:
     return _on_device(model, device)
 
 
-def components_of(model: object) -> Mapping[str, nn.Module]:
+def components_of(model: LoadedModel) -> Mapping[str, nn.Module]:
     """Return the networks of a model, each once, by the names of their components.
 
-    Those of its parts have the part's name in front.
+    Those of its parts have the part's name in front. In diffusers' loop they are the pipeline's.
     """
+    pipeline = getattr(model, "pipeline", None)
+    if pipeline is None:
+        return _networks(model)
+    components = pipeline.components
+    return {name: each for name, each in components.items() if isinstance(each, nn.Module)}
+
+
+def _networks(model: object) -> dict[str, nn.Module]:
     found: dict[str, nn.Module] = {}
     for name, part in _parts(model).items():
         inner = {"": part} if isinstance(part, nn.Module) else {}
         if is_dataclass(part):
-            inner = {
-                "" if key == "model" else key: each for key, each in components_of(part).items()
-            }
+            inner = {"" if key == "model" else key: each for key, each in _networks(part).items()}
         for key, network in inner.items():
             if not any(network is each for each in found.values()):
                 found["_".join(filter(None, (name, key)))] = network

@@ -42,12 +42,18 @@ class WorkerEngine:
     Args:
         keep_warm_s: Start one if there is none, which ends when no command has come for so many
             seconds; None for never.
+        local: This process.
     """
 
-    def __init__(self, keep_warm_s: float | None = None) -> None:
+    def __init__(self, keep_warm_s: float | None = None, local: LocalEngine | None = None) -> None:
         self._keep_warm_s = keep_warm_s
+        self._local = local or LocalEngine()
         self._link: Link | None = None
         self._was_looked_for = False
+
+    def for_embedded_model(self) -> WorkerEngine:
+        """See `sheepgen.execution.engine.Engine`."""
+        return WorkerEngine(self._keep_warm_s, self._local.for_embedded_model())
 
     def call(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """See `sheepgen.execution.engine.Engine`."""
@@ -58,7 +64,7 @@ class WorkerEngine:
                 return cast("_T", link.ask(Call(function=function, args=args, kwargs=kwargs)))
             except WorkerLostError as error:
                 self._lose(error)
-        return function(*args, **kwargs)
+        return self._local.call(function, *args, **kwargs)
 
     def load_executor(
         self,
@@ -90,7 +96,7 @@ class WorkerEngine:
                 self._lose(error)
             else:
                 return WorkerExecutor(link, load, specs)
-        return LocalEngine().load_executor(
+        return self._local.load_executor(
             specs, options, frames, command, first=first, adapters=adapters, images=images
         )
 

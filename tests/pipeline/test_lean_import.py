@@ -73,9 +73,17 @@ def test_an_image_is_the_same_without_what_diffusers_can_do_without() -> None:
     assert is_restored
 
 
-def test_a_diffusers_that_depends_on_more_of_pytorch_gets_it(tmp_path: Path) -> None:
-    (tmp_path / "diffusers.py").write_text(
-        "import torch._dynamo\n\nclass ModelMixin: ...\n\nclass UNet2DConditionModel: ...\n"
+def test_a_diffusers_that_depends_on_more_gets_all(tmp_path: Path) -> None:
+    (tmp_path / "diffusers").mkdir()
+    (tmp_path / "diffusers" / "__init__.py").write_text(
+        "import diffusers.found\nimport torch._dynamo\nimport scipy\n"
+        "class ModelMixin: ...\nclass UNet2DConditionModel: ...\n"
     )
-    code = f"{START}print(json.dumps([sys.modules['diffusers'].__file__, 'scipy' in sys.modules]))"
-    assert run(code, path=tmp_path) == [str(tmp_path / "diffusers.py"), False]
+    (tmp_path / "diffusers" / "found.py").write_text(
+        "try:\n    import scipy\nexcept ImportError:\n    scipy = None\n"
+    )
+    code = f"""{START}
+import diffusers
+print(json.dumps([diffusers.__file__, diffusers.found.scipy is not None]))
+"""
+    assert run(code, path=tmp_path) == [str(tmp_path / "diffusers" / "__init__.py"), True]
