@@ -159,7 +159,7 @@ def test_every_example_stays_in_the_range_of_the_embedded_model(
     monkeypatch.setattr(sweep_plan, "plan_sweep", take)
     other_uses = {
         *("show", "rerun", "branch", "verify", "train", "evaluate", "models", "schedulers"),
-        *("batch", "bench", "config", "meaning", "dissolve"),
+        *("batch", "bench", "config", "meaning", "dissolve", "serve"),
     }
     for command in commands(README.read_text(encoding="utf-8")):
         words = words_of(command)

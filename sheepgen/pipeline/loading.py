@@ -6,13 +6,14 @@ names, from safetensors, without the network.
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
 
 from sheepgen.caches import NO_CACHE
 from sheepgen.errors import ModelError
@@ -43,6 +44,7 @@ from sheepgen.sanitize import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from transformers import PreTrainedTokenizerBase
 
@@ -63,6 +65,10 @@ __all__ = [
     "load_tokenizer",
     "read_prompt",
 ]
+
+
+_MAPPED_BYTES = 2**28
+"""Of a file of weights, about as much as is mapped at once."""
 
 
 def load_model(
@@ -230,7 +236,7 @@ def load_text_encoder(
         model, report = model_class.from_pretrained(
             None,
             config=model_class.config_class(**chosen),
-            state_dict=_aligned(_inner(_weights(checkpoint, component), prefixes)),
+            state_dict=_aligned(_inner(dict(_weights(checkpoint, component)), prefixes)),
             dtype=dtype,
             output_loading_info=True,
         )
@@ -292,17 +298,31 @@ def _default_dtype(model_class: Any, dtype: torch.dtype) -> Iterator[None]:  # n
         torch.set_default_dtype(before)
 
 
-def _weights(checkpoint: Checkpoint, component: str) -> dict[str, torch.Tensor]:
+def _weights(checkpoint: Checkpoint, component: str) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the weights of a component, mapped from their files, by their names there."""
     if checkpoint.prefixes:
         from sheepgen.pipeline.single_file import read_component
 
-        return read_component(checkpoint, component)
-    weights: dict[str, torch.Tensor] = {}
+        yield from read_component(checkpoint, component).items()
+        return
     # On optional ones no image depends, so they are not among the model's.
     usual = f"{component}/{checkpoint.family.components[component].weights}.safetensors"
     for name in checkpoint.weights_of(component) or (usual,):
-        weights |= load_file(checkpoint.folder / name)
-    return weights
+        yield from _mapped(checkpoint.folder / name)
+
+
+def _mapped(path: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the weights of a file, of which not much is in memory at once if none is kept."""
+    with safe_open(path, framework="pt") as file:
+        names = deque(file.keys())
+    while names:
+        # What was read stays in memory as long as the file is mapped, so it is mapped anew.
+        left = _MAPPED_BYTES
+        with safe_open(path, framework="pt") as file:
+            while names and left > 0:
+                weight = file.get_tensor(names[0])
+                left -= weight.nbytes
+                yield names.popleft(), weight
 
 
 def _aligned(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

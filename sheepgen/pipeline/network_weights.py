@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 from sheepgen.pipeline.building import parameter_dtype
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from torch import Tensor
 
@@ -64,7 +64,7 @@ class _Unfilled(TorchFunctionMode):
 
 def give_weights(
     network: Any,  # noqa: ANN401 - of diffusers
-    weights: Mapping[str, Tensor],
+    weights: Iterable[tuple[str, Tensor]],
     dtype: torch.dtype,
     *,
     copy: bool = False,
@@ -73,7 +73,7 @@ def give_weights(
 
     Args:
         network: From `without_weights`.
-        weights: By their names in the file; those that it does not have are left out.
+        weights: Each after its name in the file; those that it does not have are left out.
         dtype: Of its parameters; buffers keep the one that they were built with.
         copy: Whether weights that have that precision are copied out of the file, too. Products
             with a single row round by where their numbers lie in memory, which in a file depends on
@@ -89,7 +89,7 @@ def give_weights(
     parameters = {name for name, _ in network.named_parameters()}
     own = network.state_dict()
     given = {}
-    for stored, weight in weights.items():
+    for stored, weight in weights:
         name = stored if stored in own else current_name(stored)
         if name in own:
             is_parameter = name in parameters

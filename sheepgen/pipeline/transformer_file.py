@@ -71,7 +71,7 @@ def read_transformer(
             model = _read_gguf(model_class, weights, settings, dtype)
             _dequantize_the_rest(model, dtype)
         else:
-            give_weights(model, weights, dtype, copy=True)
+            give_weights(model, weights.items(), dtype, copy=True)
     return model.eval().requires_grad_(requires_grad=False)
 
 

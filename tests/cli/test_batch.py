@@ -18,7 +18,7 @@ import pytest
 from sheepgen.batch.jobs import job_schema
 from sheepgen.cli.batch import open_jobs
 from sheepgen.errors import NonFiniteError, UsageError
-from sheepgen.execution import local
+from sheepgen.execution import local, model_slot
 from sheepgen.metadata.image_file import read_record
 from sheepgen.metadata.record_json import from_dict
 from sheepgen.output import atomic
@@ -291,7 +291,7 @@ def test_the_model_is_loaded_once(batch: Run, monkeypatch: pytest.MonkeyPatch) -
         loaded.append(arguments)
         return loading.load_model(*arguments, **settings)
 
-    monkeypatch.setattr(local, "load_model", load)
+    monkeypatch.setattr(model_slot, "load_model", load)
     answers(batch("-", stdin=lines(*[{"prompt": "a"}] * 3)))
     assert len(loaded) == 1
 

@@ -16,6 +16,7 @@ from sheepgen.errors import ModelError, UsageError
 from sheepgen.events import RunFinished
 from sheepgen.models.families import FAMILIES
 from sheepgen.models.resolve import find_model
+from sheepgen.pipeline.cpu_bf16 import lay_out
 from sheepgen.pipeline.loading import load_model
 from sheepgen.pipeline.run import stream
 from sheepgen.request import GenerationRequest
@@ -196,6 +197,7 @@ def test_sums_have_the_models_precision(wide: Path, tmp_path: Path) -> None:
             dtype=torch.bfloat16,
         ),
     )
+    lay_out(other)
     request = replace(REQUEST, transformer=str(file))
     assert model.transformer.dtype == torch.bfloat16
     assert latents_sha256(model, request) == latents_sha256(other, request)
