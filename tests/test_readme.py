@@ -37,6 +37,7 @@ from sheepgen.sweep.grid import combine
 from sheepgen.training import train as training
 from sheepgen.training.evaluation import prompts
 from sheepgen.verify import regenerate
+from sheepgen.worker import client as worker_client
 from sheepgen.worker import link as worker_link
 from sheepgen.worker import start as worker_start
 from tests.samples import sample_image, sample_record
@@ -121,6 +122,7 @@ def test_every_command_in_the_readme_is_taken(
         (prompts, "prompt_groups"),
         (bench_run, "run_bench"),
         (worker_start, "open_door"),
+        (worker_client, "greet"),
         (worker_link, "greet"),
     ):
         monkeypatch.setattr(module, function, stop)
