@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from sheepgen.errors import NonFiniteError
-from sheepgen.execution import local
+from sheepgen.execution import local, model_slot
 from sheepgen.metadata.image_file import read_record
 from sheepgen.metadata.record_json import from_dict
 from sheepgen.models import checkpoint
@@ -131,7 +131,7 @@ def test_several_images_load_the_model_once(draw: Run, monkeypatch: pytest.Monke
         loaded.append(arguments)
         return load(*arguments, **settings)
 
-    monkeypatch.setattr(local, "load_model", counted)
+    monkeypatch.setattr(model_slot, "load_model", counted)
     result = draw("sheep", "-s", "3", "-c", "3", "-o", "x.png", "--frames", "none")
     assert result.stdout.split() == ["x_3.png", "x_4.png", "x_5.png"]
     assert len(loaded) == 1
@@ -192,7 +192,7 @@ def test_words_that_are_not_read_are_shown_and_stored(draw: Run) -> None:
 def test_strict_refuses_a_long_prompt_before_the_weights_are_loaded(
     draw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(local, "load_model")
+    monkeypatch.delattr(model_slot, "load_model")
     for words in ((LONG,), ("sheep", "-n", LONG)):
         result = draw(*words, "--strict")
         assert result.exit_code == 2
@@ -219,7 +219,7 @@ def test_names_that_lead_astray_are_refused_before_drawing(draw: Run) -> None:
 def test_a_folder_that_cannot_be_written_to_is_found_out_before_drawing(
     draw: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(local, "load_model")
+    monkeypatch.delattr(model_slot, "load_model")
     Path("file").touch()
     result = draw("sheep", "-o", "file/x.png")
     assert result.exit_code == 1

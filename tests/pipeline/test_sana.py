@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import diffusers
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 
 from sheepgen.errors import ModelError
 from sheepgen.models.resolve import find_model
+from sheepgen.pipeline.cpu_bf16 import lay_out
 from sheepgen.pipeline.guidance import Guidance
 from sheepgen.pipeline.noise import tensor_sha256
 from sheepgen.pipeline.sana import SanaModel
@@ -119,6 +121,7 @@ def test_latents_stay_float32_at_bfloat16(folder: Path) -> None:
     assert model.info.latents_dtype == torch.float32
     pipeline = SanaPipeline.from_pretrained(folder, low_cpu_mem_usage=False, dtype=torch.bfloat16)
     pipeline.set_progress_bar_config(disable=True)
+    lay_out(cast("Any", SimpleNamespace(pipeline=pipeline)))
     assert_same_bits(model, REQUEST, pipeline)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import diffusers
 import numpy as np
@@ -16,6 +17,7 @@ from sheepgen.errors import ModelError, UsageError
 from sheepgen.events import RunFinished
 from sheepgen.models.request_warnings import outside_warnings
 from sheepgen.models.resolve import find_model
+from sheepgen.pipeline.cpu_bf16 import lay_out
 from sheepgen.pipeline.guidance import Guidance
 from sheepgen.pipeline.loading import check_schedule, read_prompt
 from sheepgen.pipeline.noise import tensor_sha256
@@ -138,6 +140,7 @@ def test_latents_stay_float32_at_bfloat16(folder: Path) -> None:
     assert model.info.latents_dtype == torch.float32
     pipeline = ZImagePipeline.from_pretrained(folder, low_cpu_mem_usage=False, dtype=torch.bfloat16)
     pipeline.set_progress_bar_config(disable=True)
+    lay_out(cast("Any", SimpleNamespace(pipeline=pipeline)))
     assert_same_bits(model, REQUEST, pipeline)
 
 
