@@ -11,13 +11,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+
 
 def python(tmp_path: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run Python, for which torch is a module that ends it by saying how threads wait."""
     (tmp_path / "torch.py").write_text(
-        "import os; raise SystemExit(f'waiting: {os.environ.get(\"OMP_WAIT_POLICY\")}')"
+        "import os; raise SystemExit(f'waiting: {os.environ.get(\"OMP_WAIT_POLICY\")}'"
+        "f' {os.environ.get(\"GOMP_SPINCOUNT\")}')"
     )
-    inherited = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    inherited = {name: value for name, value in os.environ.items() if name not in WAITING}
     return subprocess.run(
         [sys.executable, *words],
         cwd=tmp_path,
@@ -34,14 +37,14 @@ def test_idle_threads_sleep_unless_the_user_has_said_otherwise(
 ) -> None:
     (tmp_path / "jobs.jsonl").write_text('{"prompt": "a sheep"}\n')
     result = python(tmp_path, "-m", "sheepgen", *command)
-    assert result.stderr.splitlines()[-1] == "waiting: passive"
+    assert result.stderr.splitlines()[-1] == "waiting: passive 1000"
     result = python(tmp_path, "-m", "sheepgen", *command, OMP_WAIT_POLICY="active")
-    assert result.stderr.splitlines()[-1] == "waiting: active"
+    assert result.stderr.splitlines()[-1] == "waiting: active None"
 
 
 def test_a_library_leaves_its_host_alone(tmp_path: Path) -> None:
     result = python(tmp_path, "-c", "import sheepgen; sheepgen.generate")
-    assert result.stderr == "waiting: None\n"
+    assert result.stderr == "waiting: None None\n"
 
 
 LEAVING = """

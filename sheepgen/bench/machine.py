@@ -25,8 +25,8 @@ __all__ = [
 
 _PACKAGES = ("torch", "diffusers", "transformers", "openvino")
 
-_SET_BY_SHEEPGEN = ("OMP_WAIT_POLICY",)
-"""The command sets it for its own process and those that it starts."""
+_SET_BY_SHEEPGEN = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+"""The command sets them for its own process and those that it starts."""
 
 BUSY = 0.5
 """Load per processor from which on times mean little."""

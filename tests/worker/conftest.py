@@ -27,7 +27,8 @@ def socket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     before = os.getcwd()  # noqa: PTH109 - a worker's is the root
     with TemporaryDirectory(prefix="sheepgen-") as folder:
         monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
-        monkeypatch.setenv("OMP_WAIT_POLICY", "passive")  # as every command sets it
+        monkeypatch.setenv("OMP_WAIT_POLICY", "passive")  # as every command sets them
+        monkeypatch.setenv("GOMP_SPINCOUNT", "1000")
         yield socket_path()
     os.chdir(before)
 
