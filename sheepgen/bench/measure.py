@@ -158,7 +158,7 @@ def running_beside(
     """Have a process run meanwhile.
 
     Raises:
-        RunError: If it does not become ready.
+        RunError: If it does not become ready, or what is to go first fails.
     """
     if beside is None:
         yield
@@ -181,6 +181,8 @@ def running_beside(
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RunError("What runs beside it did not become ready.")
             time.sleep(0.2)
+        if beside.first and start(beside.first).wait():
+            raise RunError("What goes before it failed.")
         yield
         if beside.stop:
             start(beside.stop).wait()

@@ -23,11 +23,13 @@ class Beside:
         arguments: Of Python.
         ready: Arguments of a process that succeeds once the first one is ready; none if it is at
             once.
+        first: Arguments of a process that runs then, before any that is measured.
         stop: Arguments of a process that ends it; none if it is killed.
     """
 
     arguments: tuple[str, ...]
     ready: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
     stop: tuple[str, ...] = ()
 
 

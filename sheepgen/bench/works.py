@@ -30,6 +30,7 @@ _BUSY = Beside(arguments=("-c", "while True: pass"))
 _WORKER = Beside(
     arguments=("-m", "sheepgen", "serve"),
     ready=("-m", "sheepgen", "serve", "--status"),
+    first=(*_NOWHERE, "-o", "first.png"),  # which has the model loaded
     stop=("-m", "sheepgen", "serve", "--stop"),
 )
 
@@ -133,7 +134,7 @@ _WORKS = (
     ),
     Work(
         name="warm",
-        about="The same while `sheepgen serve` runs.",
+        about="The same, again, while `sheepgen serve` runs.",
         minutes=2,
         contenders=(
             Contender(
