@@ -5,7 +5,8 @@ handshake  what both ends must have in common
 messages   what they say to each other after that
 link       the connection, as a command sees it
 client     the engine and the executor that use it
-control    start it, stop it, ask how it is
+start      start it, stop it
+door       where commands come in
 session    the connection, as the worker sees it
 tasks      what is to be done, in fair order
 models     what is loaded
