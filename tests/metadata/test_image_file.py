@@ -123,6 +123,7 @@ def test_another_parser_agrees_on_every_field_that_it_knows(
         blend="",
         negative_prompt=negative_prompt,
         model="sheepgen",
+        lora="",  # which A1111 writes into the prompt
     )
     path = tmp_path / "image.png"
     path.write_bytes(encode_image(sample_image(), replace(record, request=request), ".png"))
